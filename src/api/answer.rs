@@ -1,0 +1,463 @@
+//! What came of a call, judged in one place.
+//!
+//! Four classes, of which only one may be sent again without thinking (contract 15.1, 15.2): done,
+//! refused, not processed, and unclear. A 200 is not success, a 500 is not failure, and whatever is
+//! not plainly one of the first three is unclear.
+
+use std::fmt;
+
+use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::api::endpoint::Endpoint;
+use crate::api::wire::{Reply, Unreadable};
+use crate::exchange::{Response, TransportError};
+
+/// What came of a call.
+#[derive(Debug)]
+#[must_use]
+pub enum Answer<T> {
+    /// The service did it, and this is what it said.
+    Done(T),
+    /// The service definitely did not do it and will not.
+    Refused(Trouble),
+    /// The service definitely did not look at it; sending it again is safe.
+    NotProcessed(Trouble),
+    /// It may have been done or not; only looking tells.
+    Unclear(Trouble),
+}
+
+impl<T> Answer<T> {
+    /// Returns the word for its class.
+    pub(super) fn class(&self) -> &'static str {
+        match self {
+            Self::Done(_) => "done",
+            Self::Refused(_) => "refused",
+            Self::NotProcessed(_) => "not processed",
+            Self::Unclear(_) => "unclear",
+        }
+    }
+
+    /// Returns what was done, or the trouble of whichever class; for calls that only read.
+    pub fn into_result(self) -> Result<T, Trouble> {
+        match self {
+            Self::Done(value) => Ok(value),
+            Self::Refused(trouble) | Self::NotProcessed(trouble) | Self::Unclear(trouble) => {
+                Err(trouble)
+            }
+        }
+    }
+}
+
+type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a call was not plainly done. It holds no signature and no token.
+///
+/// Texts of the service are kept raw; whoever prints them escapes them.
+#[derive(Debug, thiserror::Error)]
+pub struct Trouble {
+    /// The path of the call.
+    pub path: &'static str,
+    /// What happened.
+    pub what: What,
+    /// What the service answered, where it did.
+    pub shown: Option<Box<Shown>>,
+    /// What lies beneath.
+    pub source: Option<Cause>,
+}
+
+/// What happened to a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It never left.
+    Unreachable,
+    /// It left, and no answer came back.
+    Lost,
+    /// The service does not accept the signature (contract 6.1).
+    Auth {
+        /// How far the service's clock is ahead of ours, where that is more than a minute.
+        skew: Option<SignedDuration>,
+    },
+    /// The service said no.
+    Refused,
+    /// The service is at its limit: a rate or a capacity (contract 12).
+    Busy,
+    /// An answer that says where to go instead; it is never followed.
+    Redirected,
+    /// A server error, which proves nothing (contract 6.1).
+    Broken,
+    /// The body is no JSON object.
+    NotJson,
+    /// The answer does not say whether it succeeded, or says two things.
+    NoVerdict,
+    /// It succeeded, but what it should have brought is missing; the words say what.
+    Incomplete(String),
+}
+
+/// The outside of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// The HTTP status.
+    pub status: u16,
+    /// The content type, empty where there was none.
+    pub content_type: String,
+    /// The first line of a body that is no JSON object, cut short.
+    pub first_line: Option<String>,
+    /// The service's own texts.
+    pub texts: Vec<String>,
+}
+
+impl Trouble {
+    /// Whether the service does not accept who asks: every other call would fail alike.
+    pub fn is_auth(&self) -> bool {
+        matches!(self.what, What::Auth { .. })
+    }
+
+    /// Makes trouble about an answer that succeeded but does not hold what was asked for.
+    pub(super) fn incomplete(endpoint: Endpoint, words: impl Into<String>) -> Self {
+        Self {
+            path: endpoint.path,
+            what: What::Incomplete(words.into()),
+            shown: None,
+            source: None,
+        }
+    }
+
+    /// Returns the message with all its causes, for places that keep words only.
+    pub(super) fn in_words(&self) -> String {
+        let mut words = self.to_string();
+        let mut beneath = std::error::Error::source(self);
+        while let Some(error) = beneath {
+            words = format!("{words}: {error}");
+            beneath = error.source();
+        }
+        words
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path;
+        let shown = self.shown.as_deref();
+        let status = shown.map_or(0, |shown| shown.status);
+        match &self.what {
+            What::Unreachable => write!(f, "`{path}` could not be reached")?,
+            What::Lost => write!(f, "the answer to `{path}` was lost")?,
+            What::Auth { skew } => {
+                write!(
+                    f,
+                    "the service did not accept the credentials for `{path}` (status {status})"
+                )?;
+                if let Some(skew) = skew {
+                    let (seconds, side) = (skew.as_secs().abs(), skew.as_secs() < 0);
+                    let side = if side { "ahead of" } else { "behind" };
+                    write!(f, ", and this machine's clock is {seconds} s {side} the service's")?;
+                }
+            }
+            What::Refused => write!(f, "the service refused `{path}`")?,
+            What::Busy => write!(f, "the service is too busy for `{path}` (status {status})")?,
+            What::Redirected => {
+                write!(
+                    f,
+                    "`{path}` was answered with a redirect (status {status}), which is never followed"
+                )?;
+            }
+            What::Broken => write!(f, "the service failed at `{path}` (status {status})")?,
+            What::NotJson => write!(f, "the answer to `{path}` is not usable (status {status})")?,
+            What::NoVerdict => {
+                write!(
+                    f,
+                    "the answer to `{path}` does not say whether it succeeded (status {status})"
+                )?;
+            }
+            What::Incomplete(words) => write!(f, "`{path}` succeeded, but {words}")?,
+        }
+        shown.map_or(Ok(()), |shown| shown.write_contents(f, &self.what))
+    }
+}
+
+impl Shown {
+    /// Writes what the service said, or what came instead.
+    fn write_contents(&self, f: &mut fmt::Formatter<'_>, what: &What) -> fmt::Result {
+        if !self.texts.is_empty() {
+            return write!(f, ": {}", self.texts.join("; "));
+        }
+        match (&self.first_line, what) {
+            (Some(line), What::Broken | What::NotJson) if line.is_empty() => {
+                f.write_str(", with an empty body")
+            }
+            (Some(line), _) if line.is_empty() => Ok(()),
+            (Some(line), _) if self.content_type.is_empty() => {
+                write!(f, ", beginning with: {line}")
+            }
+            (Some(line), _) => write!(f, ", {} beginning with: {line}", self.content_type),
+            (None, What::Refused) => f.write_str(" without saying why"),
+            (None, _) => Ok(()),
+        }
+    }
+}
+
+/// Judges what came of one sending of a call.
+///
+/// `finish` takes what was asked for out of an answer that succeeded, or says what is missing; the
+/// answer is then unclear, since an effect without its id can only be found by looking. `now` is
+/// when the answer came, by our clock.
+pub(super) fn judge<T>(
+    endpoint: Endpoint,
+    outcome: Result<Response, TransportError>,
+    now: Timestamp,
+    finish: impl FnOnce(Reply<'_>) -> Result<T, String>,
+) -> Answer<T> {
+    let path = endpoint.path;
+    let response = match outcome {
+        Ok(response) => response,
+        Err(TransportError::NotSent { source }) => {
+            let what = What::Unreachable;
+            return Answer::NotProcessed(Trouble { path, what, shown: None, source: Some(source) });
+        }
+        Err(TransportError::Lost { source }) => {
+            let what = What::Lost;
+            return Answer::Unclear(Trouble { path, what, shown: None, source: Some(source) });
+        }
+    };
+    let status = response.status;
+    let reply = Reply::parse(&response.body);
+    let success = reply.as_ref().ok().and_then(Reply::success);
+    let texts = reply.as_ref().map(Reply::texts).unwrap_or_default();
+    let has = |is_meant: fn(&str) -> bool| texts.iter().any(|text| is_meant(text));
+
+    let what = match (status, success) {
+        (200..=299, Some(true)) => None,
+        // Success and an error status contradict each other, so neither is believed.
+        (_, Some(true)) => Some(What::NoVerdict),
+        (401, _) => Some(What::Auth { skew: skew(&response, now) }),
+        _ if has(is_about_credentials) => Some(What::Auth { skew: skew(&response, now) }),
+        (429 | 503, _) => Some(What::Busy),
+        (_, Some(false)) if has(is_about_limits) => Some(What::Busy),
+        (300..=399, _) => Some(What::Redirected),
+        (500.., _) => Some(What::Broken),
+        (_, Some(false)) => Some(What::Refused),
+        (_, None) if reply.is_ok() => Some(What::NoVerdict),
+        (_, None) => Some(What::NotJson),
+    };
+    let shown = Shown {
+        status,
+        content_type: response.content_type.clone(),
+        first_line: reply.is_err().then(|| first_line(&response.body)),
+        texts,
+    };
+    let (what, source) = match (what, reply) {
+        (None, Ok(reply)) => match finish(reply) {
+            Ok(value) => return Answer::Done(value),
+            Err(words) => (What::Incomplete(words), None),
+        },
+        (what, reply) => (what.unwrap_or(What::NotJson), reply.err().and_then(cause)),
+    };
+    let trouble = Trouble { path, what, shown: Some(Box::new(shown)), source };
+    match trouble.what {
+        What::Auth { .. } | What::Refused => Answer::Refused(trouble),
+        What::Busy | What::Unreachable => Answer::NotProcessed(trouble),
+        _ => Answer::Unclear(trouble),
+    }
+}
+
+/// What lies beneath an unreadable body, where its first line does not say it already.
+fn cause(unreadable: Unreadable) -> Option<Cause> {
+    match unreadable {
+        Unreadable::Broken { .. } => Some(Box::new(unreadable)),
+        Unreadable::Empty | Unreadable::NotAnObject => None,
+    }
+}
+
+/// Whether a text of the service says that the signature is wrong (contract 6.1).
+fn is_about_credentials(text: &str) -> bool {
+    let text = text.trim_start();
+    text.starts_with("Hash doesn't match") || text.starts_with("UserID not valid")
+}
+
+/// Whether a text of the service says that there is too much of something (contract 12).
+fn is_about_limits(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["too many", "slow down", "rate limit", "spare node"].iter().any(|words| text.contains(words))
+}
+
+/// Whether an answer asks for fewer requests, by its status or by its texts (contract 12).
+pub(super) fn is_rate_answer(response: &Response) -> bool {
+    /// No refusal is longer; a longer body is a list, and reading it twice would cost.
+    const LONGEST_REFUSAL: usize = 64 * 1024;
+    if matches!(response.status, 429 | 503) {
+        return true;
+    }
+    response.body.len() <= LONGEST_REFUSAL
+        && Reply::parse(&response.body).is_ok_and(|reply| {
+            reply.success() == Some(false) && reply.texts().iter().any(|text| is_about_limits(text))
+        })
+}
+
+/// Reads a date as HTTP writes it.
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(text.trim()).ok()
+}
+
+/// How far the service's clock is ahead of ours, where it matters.
+fn skew(response: &Response, now: Timestamp) -> Option<SignedDuration> {
+    let service = http_date(response.date.as_deref()?)?;
+    let skew = service.duration_since(now);
+    (skew.abs() > SignedDuration::from_secs(60)).then_some(skew)
+}
+
+/// The first line of a body that holds something, cut to what a message can bear.
+fn first_line(body: &[u8]) -> String {
+    const LONGEST: usize = 200;
+    // A character has at most four bytes, and blank lines before the first are few.
+    let start = String::from_utf8_lossy(&body[..body.len().min(LONGEST * 8)]);
+    let line = start.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    line.chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, content_type: &str, body: &str) -> Response {
+        Response {
+            status,
+            content_type: content_type.to_owned(),
+            body: body.as_bytes().to_vec(),
+            ..Response::default()
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-21T12:00:00Z".parse().expect("a time stamp")
+    }
+
+    fn judged(response: Response) -> Answer<()> {
+        judge(Endpoint::CREATE_TASK, Ok(response), now(), |_| Ok(()))
+    }
+
+    fn class<T>(answer: &Answer<T>) -> (&'static str, String) {
+        match answer {
+            Answer::Done(_) => ("done", String::new()),
+            Answer::Refused(trouble) => ("refused", trouble.in_words()),
+            Answer::NotProcessed(trouble) => ("not processed", trouble.in_words()),
+            Answer::Unclear(trouble) => ("unclear", trouble.in_words()),
+        }
+    }
+
+    #[test]
+    fn answers_are_judged_by_what_they_prove() {
+        let table = [
+            (200, r#"{"success":true}"#, "done"),
+            (201, r#"{"success":true,"errors":["filler"]}"#, "done"),
+            (200, r#"{"success":false,"errors":["name taken"]}"#, "refused"),
+            (200, r#"{"success":false}"#, "refused"),
+            (404, r#"{"success":false,"errors":["no such task"]}"#, "refused"),
+            (401, "", "refused"),
+            (401, "<html>", "refused"),
+            (200, r#"{"success":false,"errors":["Hash doesn't match. Stale."]}"#, "refused"),
+            (500, r#"{"success":false,"errors":["UserID not valid"]}"#, "refused"),
+            (429, "", "not processed"),
+            (503, "<html>", "not processed"),
+            (
+                200,
+                r#"{"success":false,"errors":["Too many requests; please slow down."]}"#,
+                "not processed",
+            ),
+            (
+                200,
+                r#"{"success":false,"messages":["There are no spare nodes available"]}"#,
+                "not processed",
+            ),
+            (200, r#"{"success":false,"Message":"Rate limit"}"#, "not processed"),
+            (200, r#"{"errors":["too many"]}"#, "unclear"),
+            (200, "{}", "unclear"),
+            (200, r#"{"success":"true"}"#, "unclear"),
+            (200, r#"{"success":true"#, "unclear"),
+            (200, r#"[{"success":true}]"#, "unclear"),
+            (200, "", "unclear"),
+            (204, "", "unclear"),
+            (200, "<!doctype html>", "unclear"),
+            (302, "", "unclear"),
+            (413, "<html>", "unclear"),
+            (500, "", "unclear"),
+            (500, r#"{"success":false,"errors":["Internal Error 21"]}"#, "unclear"),
+            (500, r#"{"success":true}"#, "unclear"),
+            (429, r#"{"success":true}"#, "unclear"),
+            (502, "<html>", "unclear"),
+        ];
+        for (status, body, expected) in table {
+            let answer = judged(response(status, "", body));
+            assert_eq!(class(&answer).0, expected, "{status} {body}: {answer:?}");
+        }
+    }
+
+    #[test]
+    fn a_success_without_what_it_should_bring_is_unclear() {
+        let ok = response(200, "application/json", r#"{"success":true}"#);
+        let answer: Answer<()> = judge(Endpoint::CREATE_TASK, Ok(ok), now(), |_| {
+            Err("the answer has no `task`".to_owned())
+        });
+        let words = "`/agents/tasks/create` succeeded, but the answer has no `task`";
+        assert_eq!(class(&answer), ("unclear", words.to_owned()));
+    }
+
+    #[test]
+    fn what_never_left_was_not_processed_and_what_was_lost_is_unclear() {
+        let not_sent = Err(TransportError::NotSent { source: "refused".into() });
+        let lost = Err(TransportError::Lost { source: "reset".into() });
+        let answer = judge(Endpoint::CREATE_TASK, not_sent, now(), |_| Ok(()));
+        let words = "`/agents/tasks/create` could not be reached: refused";
+        assert_eq!(class(&answer), ("not processed", words.to_owned()));
+        let answer = judge(Endpoint::CREATE_TASK, lost, now(), |_| Ok(()));
+        let words = "the answer to `/agents/tasks/create` was lost: reset";
+        assert_eq!(class(&answer), ("unclear", words.to_owned()));
+    }
+
+    #[test]
+    fn trouble_says_what_happened_in_one_sentence() {
+        let html = "\n<!DOCTYPE html>\n<p>maintenance";
+        let table = [
+            (
+                response(200, "text/html", html),
+                "the answer to `/agents/tasks/create` is not usable (status 200), text/html beginning with: <!DOCTYPE html>",
+            ),
+            (
+                response(500, "", ""),
+                "the service failed at `/agents/tasks/create` (status 500), with an empty body",
+            ),
+            (
+                response(200, "application/json", r#"{"success":false,"errors":["a","b"]}"#),
+                "the service refused `/agents/tasks/create`: a; b",
+            ),
+            (
+                response(200, "application/json", r#"{"success":false}"#),
+                "the service refused `/agents/tasks/create` without saying why",
+            ),
+            (
+                response(429, "application/json", r#"{"success":false}"#),
+                "the service is too busy for `/agents/tasks/create` (status 429)",
+            ),
+        ];
+        for (response, expected) in table {
+            assert_eq!(class(&judged(response)).1, expected);
+        }
+        let long = class(&judged(response(200, "text/plain", &"x".repeat(5000)))).1;
+        assert!(long.len() < 400, "{}", long.len());
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_named() {
+        let with_date = |date: &str| {
+            let mut response = response(401, "", "");
+            response.date = Some(date.to_owned());
+            class(&judged(response)).1
+        };
+        let behind = with_date("Sat, 21 Nov 2026 12:02:00 GMT");
+        assert!(behind.contains("this machine's clock is 120 s behind the service's"), "{behind}");
+        let ahead = with_date("Sat, 21 Nov 2026 10:00:00 GMT");
+        assert!(ahead.contains("this machine's clock is 7200 s ahead of the service's"), "{ahead}");
+        let right = with_date("Sat, 21 Nov 2026 12:00:30 GMT");
+        assert!(!right.contains("clock"), "{right}");
+    }
+}

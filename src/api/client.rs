@@ -1,0 +1,477 @@
+//! The service's calls, typed, and what is sent again (contract 15.3, 15.4).
+//!
+//! Sending again is decided in one function from the endpoint's [`Effect`] and the [`Answer`]. What
+//! happens once is sent again only where it is proven that it did not happen; an unclear answer to
+//! anything but a read goes back to the caller, who settles it by looking.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::time::{Instant, sleep};
+
+use crate::api::answer::{Answer, Trouble, What, judge};
+use crate::api::endpoint::{Effect, Endpoint};
+use crate::api::pace::{OnWait, Wait, WaitReason};
+use crate::api::wire::{self, Reply};
+use crate::clock::Clock;
+use crate::exchange::{Request, Transport};
+use crate::model::{Content, DeploymentId, OrganizationId, TaskId};
+use crate::snapshot::{AgentSeen, DeploymentSeen, Sight, TaskSeen};
+
+/// How a client behaves.
+#[derive(Clone)]
+pub struct Settings {
+    /// How long after it was first sent a call may be sent again.
+    pub retry_time: Duration,
+    /// Where the jitter of pauses starts; the same seed pauses alike.
+    pub seed: u64,
+    /// Hears of pauses before a call is sent again.
+    pub on_wait: OnWait,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { retry_time: Duration::from_secs(120), seed: 0, on_wait: Arc::new(|_| ()) }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("retry_time", &self.retry_time).finish_non_exhaustive()
+    }
+}
+
+/// Pauses before a service that never answered is tried again: two seconds in all.
+///
+/// A wrong address or port stays wrong, and whoever typed it should not wait for minutes.
+const FIRST_CONTACT: [Duration; 3] =
+    [Duration::from_millis(300), Duration::from_millis(600), Duration::from_millis(1100)];
+
+/// Pauses before an unclear read is sent again.
+const READ_AGAIN: [Duration; 3] =
+    [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
+
+/// The first pause before a call that was not processed is sent again; each next is twice as long.
+const FIRST_BACK_OFF: Duration = Duration::from_millis(500);
+
+/// The longest such pause, so that a service that comes back is noticed.
+const LONGEST_BACK_OFF: Duration = Duration::from_secs(15);
+
+/// Speaks with the service about one organization. Clones share what they learned.
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    organization_id: OrganizationId,
+    clock: Clock,
+    settings: Settings,
+    learned: Arc<Learned>,
+}
+
+/// What all clones of a client know.
+struct Learned {
+    /// Whether the service has ever answered anything.
+    has_answered: AtomicBool,
+    /// The state of the jitter.
+    jitter: AtomicU64,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("organization_id", &self.organization_id)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Makes a client that sends through `transport`, which signs.
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        organization_id: OrganizationId,
+        clock: Clock,
+        settings: Settings,
+    ) -> Self {
+        let learned =
+            Learned { has_answered: AtomicBool::new(false), jitter: AtomicU64::new(settings.seed) };
+        Self { transport, organization_id, clock, settings, learned: Arc::new(learned) }
+    }
+
+    /// The organization it asks about.
+    pub fn organization_id(&self) -> &OrganizationId {
+        &self.organization_id
+    }
+
+    /// Asks whether the credentials are good (contract 5).
+    pub async fn authenticate(&self) -> Answer<()> {
+        self.call(Endpoint::AUTHENTICATE, &wire::Nothing {}, |_| Ok(())).await
+    }
+
+    /// Lists the organization's agents (contract 2.5).
+    pub async fn list_agents(&self) -> Answer<Sight<AgentSeen>> {
+        let body = wire::OrganizationOnly { organization_id: &self.organization_id.0 };
+        self.call(Endpoint::LIST_AGENTS, &body, |reply| Ok(wire::agents_sight(reply))).await
+    }
+
+    /// Lists the organization's tasks (contract 3.5).
+    pub async fn list_tasks(&self) -> Answer<Sight<TaskSeen>> {
+        let organization_id = &self.organization_id;
+        let body = wire::OrganizationOnly { organization_id: &organization_id.0 };
+        let finish = |reply: Reply<'_>| Ok(wire::tasks_sight(reply, organization_id));
+        self.call(Endpoint::LIST_TASKS, &body, finish).await
+    }
+
+    /// Reads one task (contract 3.2). A refusal does not prove that it is gone (contract 15.7).
+    pub async fn read_task(&self, id: TaskId) -> Answer<TaskSeen> {
+        let finish = |reply: Reply<'_>| {
+            let seen = wire::task(reply, &self.organization_id)?;
+            if seen.id == id { Ok(seen) } else { Err(format!("it shows task {} instead", seen.id)) }
+        };
+        self.call(Endpoint::READ_TASK, &wire::TaskOnly { task_id: id.0 }, finish).await
+    }
+
+    /// Makes a task (contract 3.1); the answer's name is the stored one, which may differ.
+    pub async fn create_task(&self, name: &str, content: &Content) -> Answer<TaskSeen> {
+        let body = wire::CreateTask {
+            organization_id: &self.organization_id.0,
+            agent_id: content.agent_id().0,
+            name,
+            prompt: content.prompt(),
+            project_preference: content.project_preference().as_str(),
+        };
+        let finish = |reply: Reply<'_>| wire::task(reply, &self.organization_id);
+        self.call(Endpoint::CREATE_TASK, &body, finish).await
+    }
+
+    /// Renames a task (contract 3.3); only a read tells the name it got.
+    pub async fn rename_task(&self, id: TaskId, name: &str) -> Answer<()> {
+        let body = wire::RenameTask { task_id: id.0, name };
+        self.call(Endpoint::UPDATE_TASK, &body, |_| Ok(())).await
+    }
+
+    /// Deletes a task (contract 3.4). The second time it is refused.
+    pub async fn delete_task(&self, id: TaskId) -> Answer<()> {
+        self.call(Endpoint::DELETE_TASK, &wire::TaskOnly { task_id: id.0 }, |_| Ok(())).await
+    }
+
+    /// Lists the deployments of a task (contract 4.4).
+    pub async fn list_deployments(&self, task: TaskId) -> Answer<Sight<DeploymentSeen>> {
+        let finish = |reply: Reply<'_>| Ok(wire::deployments_sight(reply, task));
+        self.call(Endpoint::LIST_DEPLOYMENTS, &wire::TaskOnly { task_id: task.0 }, finish).await
+    }
+
+    /// Starts a deployment of a task, which spends (contract 4.1).
+    pub async fn create_deployment(&self, task: TaskId) -> Answer<DeploymentSeen> {
+        let finish = |reply: Reply<'_>| wire::created_deployment(reply, task);
+        self.call(Endpoint::CREATE_DEPLOYMENT, &wire::TaskOnly { task_id: task.0 }, finish).await
+    }
+
+    /// Reads one deployment (contract 4.2).
+    pub async fn read_deployment(&self, id: &DeploymentId) -> Answer<DeploymentSeen> {
+        let finish = |reply: Reply<'_>| {
+            let seen = wire::deployment(reply)?;
+            if seen.id == *id { Ok(seen) } else { Err(format!("it shows {} instead", seen.id)) }
+        };
+        self.call(Endpoint::READ_DEPLOYMENT, &wire::DeploymentOnly { deployment_id: &id.0 }, finish)
+            .await
+    }
+
+    /// Stops a deployment (contract 4.5).
+    pub async fn stop_deployment(&self, id: &DeploymentId) -> Answer<()> {
+        let body = wire::DeploymentOnly { deployment_id: &id.0 };
+        self.call(Endpoint::STOP_DEPLOYMENT, &body, |_| Ok(())).await
+    }
+
+    /// Deletes a deployment with its conversation (contract 4.6).
+    pub async fn delete_deployment(&self, id: &DeploymentId) -> Answer<()> {
+        let body = wire::DeploymentOnly { deployment_id: &id.0 };
+        self.call(Endpoint::DELETE_DEPLOYMENT, &body, |_| Ok(())).await
+    }
+
+    /// Sends a follow-up to a deployment, which spends (contract 4.3).
+    pub async fn prompt_deployment(&self, id: &DeploymentId, prompt: &str) -> Answer<()> {
+        let body = wire::PromptDeployment { deployment_id: &id.0, prompt };
+        self.call(Endpoint::PROMPT_DEPLOYMENT, &body, |_| Ok(())).await
+    }
+
+    /// Sends a call until its answer stands; `finish` takes what was asked for out of it.
+    async fn call<T>(
+        &self,
+        endpoint: Endpoint,
+        body: &(impl Serialize + Sync),
+        finish: impl Fn(Reply<'_>) -> Result<T, String> + Send + Sync,
+    ) -> Answer<T> {
+        let body = serde_json::to_vec(body).expect("texts and numbers are always JSON");
+        let mut again = Again::new();
+        loop {
+            let path = endpoint.path.to_owned();
+            let request = Request { path, body: body.clone(), signature: None };
+            let outcome = self.transport.exchange(request).await;
+            if outcome.is_ok() {
+                self.learned.has_answered.store(true, Ordering::Relaxed);
+            }
+            let answer = judge(endpoint, outcome, self.clock.now(), &finish);
+            tracing::debug!(path = endpoint.path, "{}", answer.class());
+            let Some(pause) = self.pause_before_sending_again(endpoint, &answer, &mut again) else {
+                return answer;
+            };
+            tracing::debug!(path = endpoint.path, ?pause, "sending again");
+            drop(answer);
+            sleep(pause).await;
+        }
+    }
+
+    /// Decides whether a call is sent again, and how long to wait before; the only place that does.
+    fn pause_before_sending_again<T>(
+        &self,
+        endpoint: Endpoint,
+        answer: &Answer<T>,
+        again: &mut Again,
+    ) -> Option<Duration> {
+        match answer {
+            // The stamp may just have been too old; a second refusal stands (contract 15.4).
+            Answer::Refused(trouble) => {
+                (trouble.is_auth() && again.may_sign()).then_some(Duration::ZERO)
+            }
+            Answer::NotProcessed(trouble) => self.back_off(trouble, again),
+            Answer::Unclear(_) if endpoint.effect == Effect::Reads => {
+                let pause = self.jittered(*READ_AGAIN.get(again.unclear)?);
+                again.unclear += 1;
+                // A service that lets every read run into its time limit is not asked for ever.
+                (again.since.elapsed() + pause <= self.settings.retry_time).then_some(pause)
+            }
+            Answer::Done(_) | Answer::Unclear(_) => None,
+        }
+    }
+
+    /// How long to wait before a call that was not processed, or `None` to give up.
+    fn back_off(&self, trouble: &Trouble, again: &mut Again) -> Option<Duration> {
+        let is_unreachable = trouble.what == What::Unreachable;
+        let pause = if is_unreachable && !self.learned.has_answered.load(Ordering::Relaxed) {
+            *FIRST_CONTACT.get(again.not_processed)?
+        } else {
+            let doublings = u32::try_from(again.not_processed).unwrap_or(u32::MAX).min(10);
+            FIRST_BACK_OFF.saturating_mul(1 << doublings).min(LONGEST_BACK_OFF)
+        };
+        again.not_processed += 1;
+        let pause = self.jittered(pause);
+        if again.since.elapsed() + pause > self.settings.retry_time {
+            return None;
+        }
+        let reason = if is_unreachable { WaitReason::Unreachable } else { WaitReason::Busy };
+        (self.settings.on_wait)(Wait { reason, duration: pause });
+        Some(pause)
+    }
+
+    /// Shortens a pause by up to a quarter, so that callers do not come back all at once.
+    fn jittered(&self, pause: Duration) -> Duration {
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let state = self.learned.jitter.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
+        // The mixing of SplitMix64, of which eight bits are enough.
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let part = u32::try_from((mixed >> 32) % 256).unwrap_or(0);
+        pause.saturating_sub(pause / 1024 * part)
+    }
+}
+
+/// How often one call was sent, and why.
+struct Again {
+    since: Instant,
+    not_processed: usize,
+    unclear: usize,
+    is_signed_afresh: bool,
+}
+
+impl Again {
+    fn new() -> Self {
+        Self { since: Instant::now(), not_processed: 0, unclear: 0, is_signed_afresh: false }
+    }
+
+    /// Whether the call may be signed once more; only the first time.
+    fn may_sign(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_signed_afresh, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::exchange::{Exchange, Response, TransportError};
+    use crate::model::{AgentId, ProjectPreference};
+    use crate::snapshot::Coverage;
+
+    /// One scripted outcome.
+    #[derive(Clone, Copy)]
+    enum Turn {
+        Says(u16, &'static str),
+        Unreachable,
+        Loses,
+    }
+    use Turn::{Loses, Says, Unreachable};
+
+    /// Plays outcomes in order, the last one for ever; keeps what was sent.
+    struct Scripted {
+        turns: Mutex<VecDeque<Turn>>,
+        sent: Mutex<Vec<Request>>,
+    }
+
+    impl Transport for Scripted {
+        fn exchange(&self, request: Request) -> Exchange<'_> {
+            self.sent.lock().unwrap().push(request);
+            let mut turns = self.turns.lock().unwrap();
+            let turn = if turns.len() > 1 { turns.pop_front() } else { turns.front().copied() };
+            let outcome = match turn.expect("a turn") {
+                Says(status, body) => {
+                    Ok(Response { status, body: body.as_bytes().to_vec(), ..Response::default() })
+                }
+                Unreachable => Err(TransportError::NotSent { source: "connection refused".into() }),
+                Loses => Err(TransportError::Lost { source: "connection reset".into() }),
+            };
+            Box::pin(std::future::ready(outcome))
+        }
+    }
+
+    fn scripted(turns: &[Turn]) -> (Client, Arc<Scripted>) {
+        let turns = Mutex::new(turns.iter().copied().collect());
+        let script = Arc::new(Scripted { turns, sent: Mutex::default() });
+        let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
+        let transport: Arc<dyn Transport> = Arc::<Scripted>::clone(&script);
+        let org = OrganizationId("org".to_owned());
+        (Client::new(transport, org, clock, Settings::default()), script)
+    }
+
+    fn content() -> Content {
+        Content::new(AgentId(47), "Say hi", ProjectPreference::ForTask)
+    }
+
+    const OK: &str = r#"{"success":true,"task":{"id":5,"name":"stored"},"tasks":[],"deployment":{"deploymentId":"A-1"}}"#;
+    const NO: &str = r#"{"success":false,"errors":["no"]}"#;
+    const SLOW: &str = r#"{"success":false,"errors":["slow down"]}"#;
+    const HASH: &str = r#"{"success":false,"errors":["Hash doesn't match."]}"#;
+
+    fn class<T>(answer: &Answer<T>) -> &'static str {
+        match answer {
+            Answer::Done(_) => "done",
+            Answer::Refused(_) => "refused",
+            Answer::NotProcessed(_) => "not processed",
+            Answer::Unclear(_) => "unclear",
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_happens_once_is_never_sent_twice_on_an_unclear_answer() {
+        let unclear = [
+            Loses,
+            Says(500, ""),
+            Says(502, "<html>"),
+            Says(200, "<html>"),
+            Says(200, r#"{"success":true}"#),
+            Says(200, r#"{"success":true,"task":{"name":"x"}}"#),
+            Says(200, r#"{"success":true,"task":{"id":5,"organizationId":"x"}}"#),
+            Says(200, "{}"),
+        ];
+        for (index, turn) in unclear.into_iter().enumerate() {
+            let (client, script) = scripted(&[turn, Says(200, OK)]);
+            assert_eq!(class(&client.create_task("n", &content()).await), "unclear", "{index}");
+            assert_eq!(script.sent.lock().unwrap().len(), 1, "task, {index}");
+            let (client, script) = scripted(&[turn, Says(200, OK)]);
+            assert_eq!(class(&client.create_deployment(TaskId(5)).await), "unclear", "{index}");
+            assert_eq!(script.sent.lock().unwrap().len(), 1, "deployment, {index}");
+        }
+        let id = DeploymentId("A-1".to_owned());
+        let (client, script) = scripted(&[Loses, Says(200, OK)]);
+        assert_eq!(class(&client.prompt_deployment(&id, "more").await), "unclear");
+        assert_eq!(class(&client.stop_deployment(&id).await), "done");
+        assert_eq!(script.sent.lock().unwrap().len(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_class_is_sent_again_as_often_as_is_safe() {
+        let table: [(&[Turn], &str, usize); 9] = [
+            (&[Says(200, OK)], "done", 1),
+            (&[Says(200, NO)], "refused", 1),
+            (&[Says(200, SLOW), Says(429, ""), Says(503, ""), Says(200, OK)], "done", 4),
+            (&[Says(200, NO), Says(200, OK)], "refused", 1),
+            (&[Says(401, ""), Says(200, OK)], "done", 2),
+            (&[Says(200, HASH), Says(401, ""), Says(200, OK)], "refused", 2),
+            (
+                &[Says(429, ""), Unreachable, Unreachable, Unreachable, Unreachable, Says(200, OK)],
+                "done",
+                6,
+            ),
+            (&[Unreachable, Says(200, OK)], "done", 2),
+            (&[Unreachable, Loses, Says(200, OK)], "unclear", 2),
+        ];
+        for (index, (turns, expected, count)) in table.into_iter().enumerate() {
+            let (client, script) = scripted(turns);
+            assert_eq!(class(&client.create_task("n", &content()).await), expected, "{index}");
+            assert_eq!(script.sent.lock().unwrap().len(), count, "{index}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unclear_read_is_sent_again_a_few_times() {
+        let (client, script) =
+            scripted(&[Says(500, ""), Loses, Says(200, "<html>"), Says(200, OK)]);
+        assert_eq!(class(&client.list_tasks().await), "done");
+        assert_eq!(script.sent.lock().unwrap().len(), 4);
+        let (client, script) = scripted(&[Says(500, "")]);
+        assert_eq!(class(&client.read_task(TaskId(5)).await), "unclear");
+        assert_eq!(script.sent.lock().unwrap().len(), 4);
+        let (client, _) = scripted(&[Says(200, OK)]);
+        assert_eq!(class(&client.read_task(TaskId(6)).await), "unclear", "another task came");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_port_fails_fast_and_a_busy_service_only_after_the_retry_time() {
+        let start = Instant::now();
+        let (client, script) = scripted(&[Unreachable]);
+        let answer = client.list_tasks().await;
+        assert_eq!(class(&answer), "not processed");
+        assert_eq!(script.sent.lock().unwrap().len(), 4);
+        assert!(start.elapsed() < Duration::from_millis(2100), "{:?}", start.elapsed());
+        let trouble = answer.into_result().unwrap_err();
+        assert_eq!(
+            trouble.in_words(),
+            "`/agents/tasks/list` could not be reached: connection refused"
+        );
+
+        let start = Instant::now();
+        let (client, _) = scripted(&[Says(429, "")]);
+        assert_eq!(class(&client.list_tasks().await), "not processed");
+        assert!((100..=120).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bodies_hold_the_documented_fields_and_no_signature() {
+        let (client, script) = scripted(&[Says(200, OK)]);
+        let id = DeploymentId("A-1".to_owned());
+        let created = client.create_task("n", &content()).await.into_result().unwrap();
+        assert_eq!((created.id, created.name.as_deref()), (TaskId(5), Some("stored")));
+        assert_eq!(client.list_tasks().await.into_result().unwrap().coverage, Coverage::Complete);
+        client.rename_task(TaskId(5), "m").await.into_result().unwrap();
+        client.prompt_deployment(&id, "p").await.into_result().unwrap();
+        client.authenticate().await.into_result().unwrap();
+        let sent = script.sent.lock().unwrap();
+        let bodies: Vec<_> = sent.iter().map(|sent| String::from_utf8_lossy(&sent.body)).collect();
+        assert_eq!(
+            bodies,
+            [
+                r#"{"organizationId":"org","agentId":47,"name":"n","prompt":"Say hi","projectPreference":"project-for-task"}"#,
+                r#"{"organizationId":"org"}"#,
+                r#"{"taskId":5,"name":"m"}"#,
+                r#"{"deploymentId":"A-1","prompt":"p"}"#,
+                "{}",
+            ],
+        );
+        assert!(sent.iter().all(|sent| sent.signature.is_none()));
+    }
+}

@@ -1,0 +1,335 @@
+//! HTTP, the way to the real service (contract 1, 15.13).
+//!
+//! Carries what it is given and judges nothing, but for one thing only it can know: whether a request
+//! ever left. Redirects are never followed, since they would take the signature elsewhere.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
+};
+use reqwest::redirect::Policy;
+use reqwest::{Client, ClientBuilder, Url};
+
+use crate::exchange::{Exchange, Request, Response, Transport, TransportError};
+
+/// The largest body that is read; a conversation is the largest there is.
+const LARGEST_BODY: usize = 64 * 1024 * 1024;
+
+/// How long an exchange may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// Until there is a connection.
+    pub connect: Duration,
+    /// Until the last byte of the answer.
+    pub total: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), total: Duration::from_secs(60) }
+    }
+}
+
+/// Where the service is: an address that is safe to send a signature to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BaseUrl {
+    text: String,
+    is_loopback: bool,
+}
+
+/// Why an address cannot be that of the service. No message repeats a password.
+#[derive(Debug, thiserror::Error)]
+pub enum UrlError {
+    /// It is no address.
+    #[error("the service address cannot be read")]
+    Unreadable {
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It holds a user name or password.
+    #[error("the service address holds a user name or password; credentials are given separately")]
+    Credentials,
+    /// It is neither HTTPS nor HTTP.
+    #[error("the service address `{url}` does not begin with `https://`")]
+    Scheme {
+        /// The address.
+        url: String,
+    },
+    /// It would send the signature in clear text.
+    #[error(
+        "the service address `{url}` is not encrypted; `http://` is only for this machine, use `https://`"
+    )]
+    Clear {
+        /// The address.
+        url: String,
+    },
+    /// It has a query or a fragment, where paths cannot be added.
+    #[error("the service address `{url}` has a part behind `?` or `#`")]
+    Tail {
+        /// The address.
+        url: String,
+    },
+}
+
+impl BaseUrl {
+    /// Checks an address: encrypted unless it is this machine, without credentials or a query.
+    ///
+    /// It may end in `/`.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        let url = Url::parse(text.trim())
+            .map_err(|source| UrlError::Unreadable { source: Box::new(source) })?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(UrlError::Credentials);
+        }
+        let is_loopback = is_loopback(url.host_str().unwrap_or_default());
+        let text = url.as_str().trim_end_matches('/').to_owned();
+        match url.scheme() {
+            "https" => {}
+            "http" if is_loopback => {}
+            "http" => return Err(UrlError::Clear { url: text }),
+            _ => return Err(UrlError::Scheme { url: text }),
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(UrlError::Tail { url: text });
+        }
+        Ok(Self { text, is_loopback })
+    }
+
+    fn join(&self, path: &str) -> String {
+        format!("{}/{}", self.text, path.trim_start_matches('/'))
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether a host, as a parsed address writes it, is this machine and nothing else.
+fn is_loopback(host: &str) -> bool {
+    let is_ipv4 = host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    is_ipv4 || host == "[::1]" || host == "localhost"
+}
+
+/// Why no HTTP client could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("no HTTP client could be made")]
+pub struct HttpError {
+    source: reqwest::Error,
+}
+
+/// Sends requests over HTTP.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: Client,
+    base: BaseUrl,
+}
+
+impl Http {
+    /// Makes a client for `base`; nothing is sent yet.
+    pub fn new(base: BaseUrl, limits: TimeLimits) -> Result<Self, HttpError> {
+        // Fails only where a provider is installed already, which is then as good.
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let builder = || {
+            let builder = ClientBuilder::new()
+                .user_agent(concat!("qcops/", env!("CARGO_PKG_VERSION")))
+                .connect_timeout(limits.connect)
+                .timeout(limits.total)
+                .redirect(Policy::none())
+                // What is sent again is decided in one place, and it is not this one.
+                .retry(reqwest::retry::never());
+            // A proxy of the environment stands somewhere else and cannot reach this machine.
+            if base.is_loopback { builder.no_proxy() } else { builder }
+        };
+        // A slim container without certificates can still talk to an emulator; HTTPS fails there
+        // later, with a message about trust.
+        let client = builder()
+            .build()
+            .or_else(|_| builder().tls_certs_only([]).build())
+            .map_err(|source| HttpError { source })?;
+        Ok(Self { client, base })
+    }
+
+    async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(signature) = &request.signature {
+            let header = |text: &str| {
+                let mut value = HeaderValue::from_str(text).map_err(not_sent)?;
+                value.set_sensitive(true);
+                Ok::<_, TransportError>(value)
+            };
+            headers.insert(AUTHORIZATION, header(&signature.authorization)?);
+            headers.insert(HeaderName::from_static("timestamp"), header(&signature.timestamp)?);
+        }
+        let sending = self.client.post(self.base.join(&request.path)).headers(headers);
+        let mut answer = sending.body(request.body).send().await.map_err(|error| {
+            // Only these two are sure to come before the first byte is written.
+            let never_left = error.is_connect() || error.is_builder();
+            let error = error.without_url();
+            if never_left { not_sent(error) } else { lost(error) }
+        })?;
+        let mut response = Response {
+            status: answer.status().as_u16(),
+            content_type: text_of(answer.headers(), CONTENT_TYPE).unwrap_or_default(),
+            date: text_of(answer.headers(), DATE),
+            retry_after: text_of(answer.headers(), RETRY_AFTER),
+            body: Vec::new(),
+        };
+        while let Some(chunk) = answer.chunk().await.map_err(|error| lost(error.without_url()))? {
+            if response.body.len() + chunk.len() > LARGEST_BODY {
+                return Err(lost(format!("the answer is larger than {LARGEST_BODY} bytes")));
+            }
+            response.body.extend_from_slice(&chunk);
+        }
+        Ok(response)
+    }
+}
+
+impl Transport for Http {
+    fn exchange(&self, request: Request) -> Exchange<'_> {
+        Box::pin(self.send(request))
+    }
+}
+
+fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<String> {
+    headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+fn not_sent(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TransportError {
+    TransportError::NotSent { source: source.into() }
+}
+
+fn lost(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TransportError {
+    TransportError::Lost { source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::exchange::Signature;
+
+    #[test]
+    fn only_an_encrypted_address_or_this_machine_will_do() {
+        let table = [
+            ("https://www.quantconnect.com/api/v2", "https://www.quantconnect.com/api/v2"),
+            ("https://www.quantconnect.com/api/v2/", "https://www.quantconnect.com/api/v2"),
+            (" https://example.com ", "https://example.com"),
+            ("http://localhost:5612/api/v2/", "http://localhost:5612/api/v2"),
+            ("http://127.0.0.1:80", "http://127.0.0.1"),
+            ("http://127.9.8.7:1", "http://127.9.8.7:1"),
+            ("http://[::1]:8080/", "http://[::1]:8080"),
+            ("http://example.com", "not encrypted"),
+            ("http://localhost.example.com", "not encrypted"),
+            ("http://127.0.0.1.example.com", "not encrypted"),
+            ("http://128.0.0.1", "not encrypted"),
+            ("http://0.0.0.0", "not encrypted"),
+            ("http://[::2]", "not encrypted"),
+            ("http://localhost@example.com", "user name or password"),
+            ("https://user:hunter2@example.com", "user name or password"),
+            ("ftp://localhost", "does not begin with"),
+            ("file:///etc/passwd", "does not begin with"),
+            ("https://example.com/?a=b", "behind `?`"),
+            ("https://example.com/#x", "behind `?`"),
+            ("example.com", "cannot be read"),
+            ("https://", "cannot be read"),
+            ("", "cannot be read"),
+        ];
+        for (text, expected) in table {
+            match BaseUrl::parse(text) {
+                Ok(base) => assert_eq!(base.to_string(), expected, "{text}"),
+                Err(error) => {
+                    assert!(error.to_string().contains(expected), "{text}: {error}");
+                    assert!(!format!("{error:?}").contains("hunter2"), "{text}: {error:?}");
+                }
+            }
+        }
+        let base = BaseUrl::parse("https://example.com/api/v2/").expect("a good address");
+        assert_eq!(base.join("/agents/list"), "https://example.com/api/v2/agents/list");
+    }
+
+    fn http(port: u16) -> Http {
+        let base = BaseUrl::parse(&format!("http://127.0.0.1:{port}/api/v2/")).expect("loopback");
+        Http::new(base, TimeLimits::default()).expect("a client")
+    }
+
+    fn request() -> Request {
+        let signature =
+            Signature { authorization: "Basic abc".to_owned(), timestamp: "17".to_owned() };
+        let path = "/agents/tasks/list".to_owned();
+        Request { path, body: b"{}".to_vec(), signature: Some(signature) }
+    }
+
+    /// Serves one connection with a fixed answer; returns what came of it and what was asked.
+    async fn served(answer: &'static str) -> (Result<Response, TransportError>, String) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        let server = async {
+            let (mut socket, _) = listener.accept().await.expect("a connection");
+            let mut asked = Vec::new();
+            while !asked.ends_with(b"\r\n\r\n{}") {
+                assert!(socket.read_buf(&mut asked).await.expect("a request") > 0);
+            }
+            socket.write_all(answer.as_bytes()).await.expect("it listens");
+            socket.shutdown().await.expect("it listens");
+            String::from_utf8(asked).expect("text").to_lowercase()
+        };
+        let http = http(port);
+        tokio::join!(http.exchange(request()), server)
+    }
+
+    #[tokio::test]
+    async fn an_answer_arrives_as_it_is_and_a_redirect_is_not_followed() {
+        let (html, asked) = served(
+            "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nDate: Sat, 21 Nov 2026 12:00:00 GMT\r\nContent-Length: 6\r\n\r\n<html>",
+        )
+        .await;
+        let html = html.expect("an answer");
+        assert_eq!(
+            (html.status, &*html.content_type, &*html.body),
+            (200, "text/html", &b"<html>"[..])
+        );
+        assert_eq!(html.date.as_deref(), Some("Sat, 21 Nov 2026 12:00:00 GMT"));
+        assert!(asked.starts_with("post /api/v2/agents/tasks/list http/1.1"), "{asked}");
+        for header in
+            ["authorization: basic abc", "timestamp: 17", "user-agent: qcops/", "application/json"]
+        {
+            assert!(asked.contains(header), "{header} in {asked}");
+        }
+
+        let (empty, _) =
+            served("HTTP/1.1 500 Oops\r\nRetry-After: 5\r\nContent-Length: 0\r\n\r\n").await;
+        let empty = empty.expect("an answer");
+        assert_eq!(
+            (empty.status, empty.body.len(), empty.retry_after.as_deref()),
+            (500, 0, Some("5"))
+        );
+
+        let (moved, _) = served(
+            "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/elsewhere\r\nContent-Length: 0\r\n\r\n",
+        )
+        .await;
+        assert_eq!(moved.expect("an answer").status, 302);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_is_lost_and_a_closed_port_was_never_reached() {
+        for cut in ["", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"succ", "nonsense\r\n\r\n"]
+        {
+            let (outcome, _) = served(cut).await;
+            assert!(matches!(outcome, Err(TransportError::Lost { .. })), "{cut:?}: {outcome:?}");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it is bound").port();
+        drop(listener);
+        let outcome = http(port).exchange(request()).await;
+        assert!(matches!(outcome, Err(TransportError::NotSent { .. })), "{outcome:?}");
+    }
+}

@@ -1,0 +1,26 @@
+//! The service as its contract describes it: typed calls, honest answers.
+//!
+//! A [`Client`] speaks through a [`Transport`](crate::exchange::Transport) and never knows which. From
+//! the top down: the client decides what is sent again, [`Paced`] when it may leave, [`Signed`] proves
+//! who asks, and [`Http`] carries it; the emulator may stand in place of the last. What came back is
+//! judged in one function and is an [`Answer`], never a guess: a lost answer stays unclear, and
+//! whoever asked settles it by looking (contract 15.2, 15.3).
+//!
+//! Nothing here decides what should exist, and no signature or token is seen above [`Signed`].
+
+mod answer;
+mod client;
+mod endpoint;
+mod http;
+mod observe;
+mod pace;
+mod sign;
+mod wire;
+
+pub use answer::{Answer, Shown, Trouble, What};
+pub use client::{Client, Settings};
+pub use endpoint::{Effect, Endpoint};
+pub use http::{BaseUrl, Http, HttpError, TimeLimits, UrlError};
+pub use observe::{list_agents, observe};
+pub use pace::{Limits, OnWait, Paced, Wait, WaitReason};
+pub use sign::{Credentials, Signed, sign};

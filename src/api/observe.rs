@@ -1,0 +1,220 @@
+//! Observing the service: the calls behind a [`Snapshot`].
+//!
+//! One list is enough for an unchanged world; everything else is read only where the plan asks for it
+//! with a [`Look`]. What cannot be read is noted as such and never taken for absence (contract 15.7).
+//! Wrong credentials end the observation, since every further call would fail alike.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{self, StreamExt};
+
+use crate::api::answer::Trouble;
+use crate::api::client::Client;
+use crate::api::endpoint::Endpoint;
+use crate::clock::Clock;
+use crate::model::{AgentId, TaskId};
+use crate::snapshot::{Coverage, DeploymentSeen, Look, Reading, Sight, Snapshot, TaskSeen};
+
+/// How many looks are under way at once; pacing below decides how many of them leave.
+const WINDOW: usize = 32;
+
+/// Lists the organization's tasks with one call, then takes the looks that `wanted` still asks for
+/// until it asks for none.
+pub async fn observe(
+    client: &Client,
+    clock: Clock,
+    wanted: impl Fn(&Snapshot) -> BTreeSet<Look>,
+) -> Result<Snapshot, Trouble> {
+    let seen_at = clock.now();
+    let tasks = client.list_tasks().await.into_result()?;
+    let mut snapshot = Snapshot {
+        organization_id: client.organization_id().clone(),
+        seen_at,
+        tasks,
+        task_reads: BTreeMap::new(),
+        deployments: BTreeMap::new(),
+    };
+    loop {
+        let looks = wanted(&snapshot);
+        if looks.is_empty() {
+            return Ok(snapshot);
+        }
+        look(client, &mut snapshot, &looks).await?;
+    }
+}
+
+/// Takes all `looks` and adds what they show to `snapshot`.
+async fn look(
+    client: &Client,
+    snapshot: &mut Snapshot,
+    looks: &BTreeSet<Look>,
+) -> Result<(), Trouble> {
+    let views = looks.iter().cloned().map(|look| take(client, look));
+    let mut views = stream::iter(views).buffer_unordered(WINDOW);
+    while let Some(view) = views.next().await {
+        match view? {
+            View::Task(id, reading) => {
+                snapshot.task_reads.insert(id, *reading);
+            }
+            View::Deployments(id, sight) => {
+                snapshot.deployments.insert(id, sight);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lists the organization's agents by name, to find those that a manifest names.
+///
+/// Several may share a name. A list that is not complete is an error: a second agent of the same
+/// name could be among what is missing.
+pub async fn list_agents(client: &Client) -> Result<BTreeMap<String, Vec<AgentId>>, Trouble> {
+    let sight = client.list_agents().await.into_result()?;
+    if let Coverage::Partial(words) = sight.coverage {
+        return Err(Trouble::incomplete(Endpoint::LIST_AGENTS, words));
+    }
+    let mut ids_by_name = BTreeMap::<String, Vec<AgentId>>::new();
+    for agent in sight.items {
+        if !agent.name.is_empty() {
+            ids_by_name.entry(agent.name).or_default().push(agent.id);
+        }
+    }
+    Ok(ids_by_name)
+}
+
+/// What one look showed.
+enum View {
+    Task(TaskId, Box<Reading<TaskSeen>>),
+    Deployments(TaskId, Sight<DeploymentSeen>),
+}
+
+async fn take(client: &Client, look: Look) -> Result<View, Trouble> {
+    match look {
+        Look::Task(id) => match client.read_task(id).await.into_result() {
+            Ok(seen) => Ok(View::Task(id, Box::new(Reading::Seen(seen)))),
+            Err(trouble) if trouble.is_auth() => Err(trouble),
+            Err(trouble) => {
+                let reading = Reading::Unreadable(trouble.in_words());
+                Ok(View::Task(id, Box::new(reading)))
+            }
+        },
+        Look::Deployments(id) => match client.list_deployments(id).await.into_result() {
+            Ok(sight) => Ok(View::Deployments(id, sight)),
+            Err(trouble) if trouble.is_auth() => Err(trouble),
+            Err(trouble) => {
+                let coverage = Coverage::Partial(trouble.in_words());
+                Ok(View::Deployments(id, Sight { items: Vec::new(), coverage }))
+            }
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::Mutex;
+
+    use jiff::Timestamp;
+
+    use super::*;
+
+    async fn list_alone(client: &Client) -> Result<Snapshot, Trouble> {
+        observe(client, noon(), |_| BTreeSet::new()).await
+    }
+    use crate::api::client::Settings;
+    use crate::exchange::{Exchange, Request, Response, Transport};
+    use crate::model::OrganizationId;
+
+    /// Answers by path and body, from a table.
+    struct Table {
+        rows: Vec<(&'static str, &'static str, u16, &'static str)>,
+        asked: Mutex<usize>,
+    }
+
+    impl Transport for Table {
+        fn exchange(&self, request: Request) -> Exchange<'_> {
+            *self.asked.lock().unwrap() += 1;
+            let body = String::from_utf8(request.body).unwrap();
+            let row = self.rows.iter().find(|row| row.0 == request.path && body.contains(row.1));
+            let (_, _, status, answer) = *row.expect("a row for it");
+            let body = answer.as_bytes().to_vec();
+            Box::pin(std::future::ready(Ok(Response { status, body, ..Response::default() })))
+        }
+    }
+
+    fn noon() -> Clock {
+        Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap())
+    }
+
+    fn client(rows: &[(&'static str, &'static str, u16, &'static str)]) -> (Client, Arc<Table>) {
+        let table = Arc::new(Table { rows: rows.to_vec(), asked: Mutex::default() });
+        let transport: Arc<dyn Transport> = Arc::<Table>::clone(&table);
+        let org = OrganizationId("org".to_owned());
+        (Client::new(transport, org, noon(), Settings::default()), table)
+    }
+
+    const LIST: &str = "/agents/tasks/list";
+    const READ: &str = "/agents/tasks/read";
+    const RUNS: &str = "/agents/deployments/list";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_snapshot_costs_one_call_and_looks_fill_it_whatever_they_show() {
+        let (client, table) = client(&[
+            (LIST, "", 200, r#"{"success":true,"tasks":[{"id":1},{"id":2}]}"#),
+            (READ, ":1}", 200, r#"{"success":true,"task":{"id":1,"prompt":"p"}}"#),
+            (READ, ":2}", 200, r#"{"success":false,"errors":["no such task"]}"#),
+            (RUNS, ":1}", 200, r#"{"success":true,"deployments":[{"deploymentId":"A-1"}]}"#),
+            (RUNS, ":2}", 500, ""),
+        ]);
+        let mut snapshot = list_alone(&client).await.unwrap();
+        assert_eq!((snapshot.tasks.items.len(), *table.asked.lock().unwrap()), (2, 1));
+        let looks = [1, 2].map(TaskId).into_iter();
+        let looks = looks.flat_map(|id| [Look::Task(id), Look::Deployments(id)]).collect();
+        look(&client, &mut snapshot, &looks).await.unwrap();
+        assert!(
+            matches!(&snapshot.task_reads[&TaskId(1)], Reading::Seen(seen) if seen.prompt.is_some())
+        );
+        assert!(
+            matches!(&snapshot.task_reads[&TaskId(2)], Reading::Unreadable(words) if words.contains("no such task"))
+        );
+        assert_eq!(snapshot.deployments[&TaskId(1)].items.len(), 1);
+        assert!(
+            matches!(&snapshot.deployments[&TaskId(2)].coverage, Coverage::Partial(words) if words.contains("status 500"))
+        );
+    }
+
+    #[test]
+    fn an_observation_can_move_between_threads() {
+        fn check(_future: &(impl Send + ?Sized)) {}
+        let (client, _) = client(&[]);
+        let looks = BTreeSet::new();
+        check(&async {
+            let mut snapshot = list_alone(&client).await?;
+            look(&client, &mut snapshot, &looks).await
+        });
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn wrong_credentials_end_the_observation() {
+        let (client, _) = client(&[
+            (LIST, "", 200, r#"{"success":true,"tasks":[{"id":1}]}"#),
+            (RUNS, "", 401, ""),
+        ]);
+        let mut snapshot = list_alone(&client).await.unwrap();
+        let looks = BTreeSet::from([Look::Deployments(TaskId(1))]);
+        assert!(look(&client, &mut snapshot, &looks).await.unwrap_err().is_auth());
+        assert!(snapshot.deployments.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn agents_are_found_by_name_unless_the_list_has_holes() {
+        let path = "/agents/list";
+        let agents = r#"{"success":true,"agents":[{"id":47,"name":"A"},{"id":"48","name":"A"},{"id":49,"name":null}]}"#;
+        let (whole, _) = client(&[(path, "", 200, agents)]);
+        let expected = BTreeMap::from([("A".to_owned(), vec![AgentId(47), AgentId(48)])]);
+        assert_eq!(list_agents(&whole).await.unwrap(), expected);
+        let (holed, _) = client(&[(path, "", 200, r#"{"success":true}"#)]);
+        let words = list_agents(&holed).await.unwrap_err().to_string();
+        assert_eq!(words, "`/agents/list` succeeded, but the answer has no `agents`");
+    }
+}

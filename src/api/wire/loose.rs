@@ -1,0 +1,281 @@
+//! Fields that hold whatever the service put there, and say which it was.
+//!
+//! A value of an unexpected type is swallowed and remembered as odd instead of failing the answer
+//! around it (contract 15.5).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::Deserializer;
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// One field of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Field<T> {
+    /// The key was not there: unknown.
+    #[default]
+    Missing,
+    /// The key was there and null: empty.
+    Null,
+    /// A value of an expected type.
+    Is(T),
+    /// A value of another type: unknown.
+    Odd,
+}
+
+impl<T> Field<T> {
+    /// Returns the value, if there is one that was understood.
+    pub(super) fn value(self) -> Option<T> {
+        match self {
+            Self::Is(value) => Some(value),
+            Self::Missing | Self::Null | Self::Odd => None,
+        }
+    }
+}
+
+/// A type that takes some kinds of JSON values and declines the others.
+pub(super) trait Loose<'de>: Sized {
+    /// Takes a text, or declines it.
+    fn from_text(_text: Cow<'de, str>) -> Option<Self> {
+        None
+    }
+
+    /// Takes a whole number, or declines it.
+    fn from_number(_number: u64) -> Option<Self> {
+        None
+    }
+
+    /// Takes a truth value, or declines it.
+    fn from_bool(_value: bool) -> Option<Self> {
+        None
+    }
+
+    /// Takes an array, or declines it after reading past it.
+    fn from_seq<A: SeqAccess<'de>>(seq: A) -> Result<Option<Self>, A::Error> {
+        count_elements(seq).map(|_| None)
+    }
+
+    /// Takes an object, or declines it after reading past it.
+    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+        count_entries(map).map(|_| None)
+    }
+}
+
+fn count_elements<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<usize, A::Error> {
+    let mut count = 0;
+    while seq.next_element::<IgnoredAny>()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn count_entries<'de, A: MapAccess<'de>>(mut map: A) -> Result<usize, A::Error> {
+    let mut count = 0;
+    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+        count += 1;
+    }
+    Ok(count)
+}
+
+impl<'de, T: Loose<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor(PhantomData))
+    }
+}
+
+struct FieldVisitor<T>(PhantomData<T>);
+
+impl<T> FieldVisitor<T> {
+    fn taken(value: Option<T>) -> Field<T> {
+        value.map_or(Field::Odd, Field::Is)
+    }
+}
+
+impl<'de, T: Loose<'de>> Visitor<'de> for FieldVisitor<T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Field<T>, E> {
+        Ok(Field::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Field<T>, E> {
+        Ok(Self::taken(T::from_bool(value)))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Field<T>, E> {
+        Ok(Self::taken(T::from_number(number)))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Field<T>, E> {
+        Ok(Self::taken(u64::try_from(number).ok().and_then(T::from_number)))
+    }
+
+    fn visit_f64<E: Error>(self, _number: f64) -> Result<Field<T>, E> {
+        Ok(Field::Odd)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Field<T>, E> {
+        Ok(Self::taken(T::from_text(Cow::Owned(text.to_owned()))))
+    }
+
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Field<T>, E> {
+        Ok(Self::taken(T::from_text(Cow::Borrowed(text))))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Field<T>, A::Error> {
+        T::from_seq(seq).map(Self::taken)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<T>, A::Error> {
+        T::from_map(map).map(Self::taken)
+    }
+}
+
+impl<'de: 'a, 'a> Loose<'de> for Cow<'a, str> {
+    fn from_text(text: Cow<'de, str>) -> Option<Self> {
+        Some(text)
+    }
+}
+
+impl Loose<'_> for bool {
+    fn from_bool(value: bool) -> Option<Self> {
+        Some(value)
+    }
+}
+
+/// A whole number, or its decimal digits as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Number(pub(super) u64);
+
+impl<'de> Loose<'de> for Number {
+    fn from_text(text: Cow<'de, str>) -> Option<Self> {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        is_digits.then(|| text.parse().ok().map(Self)).flatten()
+    }
+
+    fn from_number(number: u64) -> Option<Self> {
+        Some(Self(number))
+    }
+}
+
+/// How many elements a list of unknown things has.
+///
+/// An object counts too: PHP writes a list with a gap in its numbering that way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Count(pub(super) usize);
+
+impl<'de> Loose<'de> for Count {
+    fn from_seq<A: SeqAccess<'de>>(seq: A) -> Result<Option<Self>, A::Error> {
+        count_elements(seq).map(|count| Some(Self(count)))
+    }
+
+    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+        count_entries(map).map(|count| Some(Self(count)))
+    }
+}
+
+/// A list, element by element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct List<T>(pub(super) Vec<Field<T>>);
+
+impl<'de, T: Loose<'de>> Loose<'de> for List<T> {
+    fn from_seq<A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = seq.next_element()? {
+            elements.push(element);
+        }
+        Ok(Some(Self(elements)))
+    }
+}
+
+/// Texts: one alone, or those of a list or object; whatever else stands there is left out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Lines(pub(super) Vec<String>);
+
+impl<'de> Loose<'de> for Lines {
+    fn from_text(text: Cow<'de, str>) -> Option<Self> {
+        Some(Self(Vec::from_iter((!text.trim().is_empty()).then(|| text.into_owned()))))
+    }
+
+    fn from_seq<A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
+        let mut lines = Vec::new();
+        while let Some(element) = seq.next_element::<Field<Cow<'de, str>>>()? {
+            lines.extend(element.value().map(Cow::into_owned));
+        }
+        Ok(Some(Self(lines)))
+    }
+
+    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
+        let mut lines = Vec::new();
+        while let Some((_, value)) = map.next_entry::<IgnoredAny, Field<Cow<'de, str>>>()? {
+            lines.extend(value.value().map(Cow::into_owned));
+        }
+        Ok(Some(Self(lines)))
+    }
+}
+
+/// Something the web interface may have set, whatever its shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Setting<'a> {
+    /// An empty text, list or object, or `false`: PHP's ways to say nothing.
+    Empty,
+    /// A text.
+    Text(Cow<'a, str>),
+    /// Something of another shape.
+    Other,
+}
+
+impl<'de: 'a, 'a> Loose<'de> for Setting<'a> {
+    fn from_text(text: Cow<'de, str>) -> Option<Self> {
+        Some(if text.trim().is_empty() { Self::Empty } else { Self::Text(text) })
+    }
+
+    fn from_number(_number: u64) -> Option<Self> {
+        Some(Self::Other)
+    }
+
+    fn from_bool(value: bool) -> Option<Self> {
+        Some(if value { Self::Other } else { Self::Empty })
+    }
+
+    fn from_seq<A: SeqAccess<'de>>(seq: A) -> Result<Option<Self>, A::Error> {
+        count_elements(seq).map(|count| Some(if count == 0 { Self::Empty } else { Self::Other }))
+    }
+
+    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+        count_entries(map).map(|count| Some(if count == 0 { Self::Empty } else { Self::Other }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_number_or_its_digits() {
+        let table = [
+            ("332", Field::Is(Number(332))),
+            ("\"332\"", Field::Is(Number(332))),
+            ("18446744073709551615", Field::Is(Number(u64::MAX))),
+            ("null", Field::Null),
+            ("-1", Field::Odd),
+            ("1.5", Field::Odd),
+            ("18446744073709551616", Field::Odd),
+            ("\"\"", Field::Odd),
+            ("\"+5\"", Field::Odd),
+            ("\"A-99\"", Field::Odd),
+            ("true", Field::Odd),
+            ("[332]", Field::Odd),
+            ("{\"id\":332}", Field::Odd),
+        ];
+        for (json, expected) in table {
+            assert_eq!(serde_json::from_str::<Field<Number>>(json).unwrap(), expected, "{json}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Bodies of requests and answers, as the service writes them.
+//!
+//! Requests hold documented, non-null fields only (contract 15.9). Answers are read tolerantly
+//! (contract 15.5) in one pass from bytes to typed fields: whatever is missing, null or of another
+//! type is remembered as such, so that unknown is never taken for empty.
+
+mod loose;
+mod request;
+mod seen;
+mod time;
+
+pub(super) use request::{
+    CreateTask, DeploymentOnly, Nothing, OrganizationOnly, PromptDeployment, RenameTask, TaskOnly,
+};
+pub(super) use seen::{
+    agents_sight, created_deployment, deployment, deployments_sight, task, tasks_sight,
+};
+
+use serde::Deserialize;
+
+use loose::{Field, Lines, List};
+use seen::{AgentWire, DebugWire, DeploymentWire, TaskWire};
+
+/// An answer's JSON object: the envelope, and every payload the program reads (contract 1.1).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Reply<'a> {
+    success: Field<bool>,
+    errors: Field<Lines>,
+    messages: Field<Lines>,
+    #[serde(rename = "Message")]
+    message: Field<Lines>,
+    #[serde(borrow)]
+    agents: Field<List<AgentWire<'a>>>,
+    #[serde(borrow)]
+    task: Field<TaskWire<'a>>,
+    #[serde(borrow)]
+    tasks: Field<List<TaskWire<'a>>>,
+    #[serde(borrow)]
+    deployment: Field<DeploymentWire<'a>>,
+    #[serde(borrow)]
+    deployments: Field<List<DeploymentWire<'a>>>,
+    #[serde(borrow)]
+    debug: Field<DebugWire<'a>>,
+}
+
+/// Why a body is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unreadable {
+    /// There is none.
+    #[error("the body is empty")]
+    Empty,
+    /// It is something else, or JSON of another kind.
+    #[error("the body is not a JSON object")]
+    NotAnObject,
+    /// It begins like one.
+    #[error("the body is broken JSON")]
+    Broken {
+        /// Where and how.
+        source: serde_json::Error,
+    },
+}
+
+impl<'a> Reply<'a> {
+    /// Reads a body; whatever bytes it holds, this neither panics nor recurses with their depth.
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Unreadable> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
+        match body.first() {
+            None => Err(Unreadable::Empty),
+            Some(b'{') => {
+                serde_json::from_slice(body).map_err(|source| Unreadable::Broken { source })
+            }
+            Some(_) => Err(Unreadable::NotAnObject),
+        }
+    }
+
+    /// What `success` says; `None` where it is absent or no boolean.
+    pub(super) fn success(&self) -> Option<bool> {
+        match self.success {
+            Field::Is(success) => Some(success),
+            _ => None,
+        }
+    }
+
+    /// The service's own error texts, from whichever member holds some (contract 6.1).
+    pub(super) fn texts(&self) -> Vec<String> {
+        [&self.errors, &self.messages, &self.message]
+            .into_iter()
+            .find_map(|field| match field {
+                Field::Is(lines) if !lines.0.is_empty() => Some(lines.0.clone()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{OrganizationId, TaskId};
+
+    #[test]
+    fn error_texts_are_found_wherever_the_service_puts_them() {
+        let table: [(&str, &[&str]); 7] = [
+            (r#"{"errors":["a","b"]}"#, &["a", "b"]),
+            (r#"{"errors":"a"}"#, &["a"]),
+            (r#"{"errors":null,"messages":["m"]}"#, &["m"]),
+            (r#"{"errors":[],"Message":"Internal Error 21"}"#, &["Internal Error 21"]),
+            (r#"{"errors":[null,7,"x",{"y":1}]}"#, &["x"]),
+            (r#"{"errors":{"a":"b"}}"#, &["b"]),
+            (r#"{"success":false}"#, &[]),
+        ];
+        for (body, expected) in table {
+            assert_eq!(Reply::parse(body.as_bytes()).unwrap().texts(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_a_boolean_says_success() {
+        let table = [
+            (r#"{"success":true}"#, Some(true)),
+            ("\u{feff} {\"success\":false}\n", Some(false)),
+            (r#"{"success":"true"}"#, None),
+            (r#"{"success":1}"#, None),
+            (r#"{"success":null}"#, None),
+            ("{}", None),
+        ];
+        for (body, expected) in table {
+            assert_eq!(Reply::parse(body.as_bytes()).unwrap().success(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_json_object_is_unreadable() {
+        for body in ["", " ", "null", "[true]", "\"x\"", "<html>", "{", r#"{"success":true"#, "{}x"]
+        {
+            assert!(Reply::parse(body.as_bytes()).is_err(), "{body}");
+        }
+        let twice = br#"{"success":true,"success":false}"#;
+        assert!(Reply::parse(twice).is_err(), "a key given twice");
+    }
+
+    #[test]
+    fn deep_nesting_neither_overflows_nor_hides_the_rest() {
+        let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        for levels in [20, 100_000] {
+            let body = format!(r#"{{"unknown":{},"success":true}}"#, deep(levels));
+            assert_eq!(Reply::parse(body.as_bytes()).unwrap().success(), Some(true), "{levels}");
+            let body = format!(r#"{{"task":{{"id":1,"name":{}}},"success":true}}"#, deep(levels));
+            assert!(Reply::parse(body.as_bytes()).is_ok(), "{levels}");
+        }
+    }
+
+    fn see_everything(bytes: &[u8]) {
+        let org = OrganizationId("o".to_owned());
+        let read = || Reply::parse(bytes).ok();
+        drop(read().map(|reply| reply.texts()));
+        drop(read().map(|reply| tasks_sight(reply, &org)));
+        drop(read().map(|reply| task(reply, &org)));
+        drop(read().map(agents_sight));
+        drop(read().map(|reply| deployments_sight(reply, TaskId(1))));
+        drop(read().map(|reply| created_deployment(reply, TaskId(1))));
+        drop(read().map(deployment));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            see_everything(&bytes);
+        }
+
+        #[test]
+        fn arbitrary_values_in_known_places_never_panic(
+            key in "(task|tasks|deployment|deployments|agents|debug|errors|success)",
+            field in "(id|name|prompt|status|schedule|notifications|created|deploymentId|agentId)",
+            value in r#"(null|true|-1|1e400|99999999999999999999|""|"\\ud83d\\ude00"|"47"|\[\]|\[null,1\]|\{"id":\{\}\}|"[^"\\\x00-\x1f]{0,20}")"#,
+        ) {
+            see_everything(format!(r#"{{"{key}":{value}}}"#).as_bytes());
+            see_everything(format!(r#"{{"{key}":{{"{field}":{value}}}}}"#).as_bytes());
+            see_everything(format!(r#"{{"{key}":[{{"{field}":{value},"id":1}},{value}]}}"#).as_bytes());
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! From the service's objects to what the rest of the program sees.
+//!
+//! Each object becomes its `…Seen` type or the words why it cannot, and each list a
+//! [`Sight`] that says whether it was all there.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::sync::Arc;
+
+use jiff::civil::DateTime;
+use serde::Deserialize;
+use serde::de::MapAccess;
+use serde::de::value::MapAccessDeserializer;
+
+use crate::api::wire::Reply;
+use crate::api::wire::loose::{Count, Field, List, Loose, Number, Setting};
+use crate::api::wire::time::service_time;
+use crate::model::{
+    AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId, canonical_text,
+};
+use crate::snapshot::{AgentSeen, Coverage, DeploymentSeen, Schedule, Sight, Status, TaskSeen};
+
+type Text<'a> = Field<Cow<'a, str>>;
+
+/// An agent (contract 2.6).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AgentWire<'a> {
+    id: Field<Number>,
+    #[serde(borrow)]
+    name: Text<'a>,
+}
+
+/// A task (contract 3.6).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct TaskWire<'a> {
+    id: Field<Number>,
+    #[serde(borrow)]
+    organization_id: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
+    agent_id: Field<Number>,
+    #[serde(borrow)]
+    prompt: Text<'a>,
+    #[serde(borrow)]
+    project_preference: Text<'a>,
+    deployments: Field<Number>,
+    #[serde(borrow)]
+    created: Text<'a>,
+    #[serde(borrow)]
+    status: Field<List<StatusWire<'a>>>,
+    #[serde(borrow)]
+    schedule: Field<Setting<'a>>,
+    #[serde(borrow)]
+    schedule_human: Field<Setting<'a>>,
+    #[serde(borrow)]
+    upcoming_deployments: Field<Setting<'a>>,
+    notifications: Field<Count>,
+}
+
+/// An entry of a task's active deployments (contract 3.6).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct StatusWire<'a> {
+    #[serde(borrow)]
+    deployment_id: Text<'a>,
+    #[serde(borrow)]
+    status: Text<'a>,
+}
+
+/// A deployment (contract 4.8).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct DeploymentWire<'a> {
+    #[serde(borrow)]
+    deployment_id: Text<'a>,
+    task_id: Field<Number>,
+    agent_id: Field<Number>,
+    #[serde(borrow)]
+    prompt: Text<'a>,
+    #[serde(borrow)]
+    status: Text<'a>,
+    #[serde(borrow)]
+    created: Text<'a>,
+    #[serde(borrow)]
+    ended: Text<'a>,
+    #[serde(borrow)]
+    runtime_error: Text<'a>,
+}
+
+/// The second place of a new deployment's id (contract 4.1).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DebugWire<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+}
+
+/// Lets a type be read from an object and from nothing else: derived code would take an array too.
+macro_rules! from_object_only {
+    ($($wire:ident),*) => {$(
+        impl<'de: 'a, 'a> Loose<'de> for $wire<'a> {
+            fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+                Self::deserialize(MapAccessDeserializer::new(map)).map(Some)
+            }
+        }
+    )*};
+}
+from_object_only!(AgentWire, TaskWire, StatusWire, DeploymentWire, DebugWire);
+
+impl TaskWire<'_> {
+    /// Returns what was seen, or why it is none of the organization's tasks.
+    fn lower(self, organization_id: &OrganizationId) -> Result<TaskSeen, String> {
+        let schedule = self.lower_schedule();
+        let id = self.id.value().map(|id| TaskId(id.0)).ok_or("has no id")?;
+        let owner = self.organization_id.value().map(|text| OrganizationId(text.into_owned()));
+        if owner.as_ref().is_some_and(|owner| owner != organization_id) {
+            return Err(format!("task {id} belongs to another organization"));
+        }
+        let agent_id = self.agent_id.value().map(|id| AgentId(id.0));
+        let project_preference =
+            self.project_preference.value().map(|word| ProjectPreference::from_wire(&word));
+        let written = self.prompt.value();
+        let content = match (agent_id, &written, &project_preference) {
+            (Some(agent_id), Some(prompt), Some(preference)) => {
+                Some(Content::new(agent_id, prompt, preference.clone()))
+            }
+            _ => None,
+        };
+        let prompt = match &content {
+            Some(content) => Some(Arc::clone(content.prompt())),
+            None => canonical(written),
+        };
+        Ok(TaskSeen {
+            id,
+            organization_id: owner,
+            name: self.name.value().map(Cow::into_owned),
+            agent_id,
+            prompt,
+            project_preference,
+            content,
+            deployment_count: self.deployments.value().map(|count| count.0),
+            created: time(self.created),
+            active: lower_active(self.status),
+            schedule,
+            notification_count: match self.notifications {
+                Field::Is(count) => Some(count.0),
+                Field::Null => Some(0),
+                Field::Missing | Field::Odd => None,
+            },
+        })
+    }
+
+    /// Any sign of a schedule counts; only a field that is there and empty says there is none.
+    fn lower_schedule(&self) -> Schedule {
+        let signs = [&self.schedule, &self.schedule_human, &self.upcoming_deployments];
+        let text = signs.into_iter().find_map(|sign| match sign {
+            Field::Is(Setting::Text(text)) => Some(text.to_string()),
+            _ => None,
+        });
+        let is_set = |sign: &&Field<Setting<'_>>| {
+            matches!(sign, Field::Odd | Field::Is(Setting::Other | Setting::Text(_)))
+        };
+        if signs.iter().any(is_set) {
+            Schedule::Set(text.unwrap_or_else(|| "set, but not shown as text".to_owned()))
+        } else if self.schedule == Field::Missing {
+            Schedule::Unknown
+        } else {
+            Schedule::Unset
+        }
+    }
+}
+
+/// The ids of active deployments; unknown as a whole where one entry cannot be understood.
+fn lower_active(status: Field<List<StatusWire<'_>>>) -> Option<Vec<DeploymentId>> {
+    let entries = match status {
+        Field::Is(List(entries)) => entries,
+        Field::Null => Vec::new(),
+        Field::Missing | Field::Odd => return None,
+    };
+    let mut active = Vec::new();
+    for entry in entries {
+        let entry = entry.value()?;
+        let id = deployment_id(entry.deployment_id)?;
+        if !entry.status.value().is_some_and(|word| Status::from_wire(&word).is_terminal()) {
+            active.push(id);
+        }
+    }
+    Some(active)
+}
+
+impl DeploymentWire<'_> {
+    /// Returns what was seen, or why it is none of the task's deployments.
+    fn lower(self, debug_id: Option<DeploymentId>) -> Result<DeploymentSeen, String> {
+        let id = deployment_id(self.deployment_id).or(debug_id).ok_or("has no id")?;
+        let status = self.status.value();
+        Ok(DeploymentSeen {
+            id,
+            task_id: self.task_id.value().map(|id| TaskId(id.0)),
+            agent_id: self.agent_id.value().map(|id| AgentId(id.0)),
+            prompt: canonical(self.prompt.value()),
+            // A status that is not shown is not terminal; waiting for one is bounded (contract 15.10).
+            status: Status::from_wire(status.as_deref().unwrap_or("unknown").trim()),
+            created: time(self.created),
+            ended: time(self.ended),
+            runtime_error: self
+                .runtime_error
+                .value()
+                .filter(|text| !text.trim().is_empty())
+                .map(Cow::into_owned),
+        })
+    }
+}
+
+fn canonical(prompt: Option<Cow<'_, str>>) -> Option<Arc<str>> {
+    prompt.map(|prompt| canonical_text(&prompt).into())
+}
+
+fn time(field: Text<'_>) -> Option<DateTime> {
+    service_time(&field.value()?)
+}
+
+fn deployment_id(field: Text<'_>) -> Option<DeploymentId> {
+    field.value().filter(|id| !id.trim().is_empty()).map(|id| DeploymentId(id.into_owned()))
+}
+
+/// Returns the task of an answer, or why there is none.
+pub(crate) fn task(reply: Reply<'_>, organization_id: &OrganizationId) -> Result<TaskSeen, String> {
+    let task = reply.task.value().ok_or("the answer has no `task`")?;
+    task.lower(organization_id).map_err(|words| in_answer("task", &words))
+}
+
+/// Returns the deployment of an answer, or why there is none.
+pub(crate) fn deployment(reply: Reply<'_>) -> Result<DeploymentSeen, String> {
+    let deployment = reply.deployment.value().ok_or("the answer has no `deployment`")?;
+    deployment.lower(None).map_err(|words| in_answer("deployment", &words))
+}
+
+/// Returns the deployment just started for `task`: its id is in one of two places (contract 4.1).
+pub(crate) fn created_deployment(reply: Reply<'_>, task: TaskId) -> Result<DeploymentSeen, String> {
+    let debug_id = reply.debug.value().and_then(|debug| deployment_id(debug.id));
+    let wire = reply.deployment.value().unwrap_or_default();
+    let seen = wire.lower(debug_id).map_err(|words| in_answer("deployment", &words))?;
+    match seen.task_id {
+        Some(other) if other != task => Err(format!("the deployment is one of task {other}")),
+        _ => Ok(seen),
+    }
+}
+
+fn in_answer(payload: &str, words: &str) -> String {
+    if words.starts_with(payload) { words.to_owned() } else { format!("the {payload} {words}") }
+}
+
+/// Returns the tasks of a list answer, and whether they are all.
+pub(crate) fn tasks_sight(reply: Reply<'_>, organization_id: &OrganizationId) -> Sight<TaskSeen> {
+    sight(reply.tasks, "tasks", |wire: TaskWire<'_>| {
+        wire.lower(organization_id).map(|seen| (seen.id, seen))
+    })
+}
+
+/// Returns the deployments of `task` in a list answer, and whether they are all.
+pub(crate) fn deployments_sight(reply: Reply<'_>, task: TaskId) -> Sight<DeploymentSeen> {
+    sight(reply.deployments, "deployments", |wire: DeploymentWire<'_>| {
+        let seen = wire.lower(None)?;
+        match seen.task_id {
+            Some(other) if other != task => Err(format!("{} is one of task {other}", seen.id)),
+            _ => Ok((seen.id.clone(), seen)),
+        }
+    })
+}
+
+/// Returns the agents of a list answer, and whether they are all.
+///
+/// An agent without a name stays in the list under an empty one: nobody can have meant it.
+pub(crate) fn agents_sight(reply: Reply<'_>) -> Sight<AgentSeen> {
+    sight(reply.agents, "agents", |wire: AgentWire<'_>| {
+        let id = wire.id.value().map(|id| AgentId(id.0)).ok_or("has no id")?;
+        let name = wire.name.value().map(Cow::into_owned).unwrap_or_default();
+        Ok((id, AgentSeen { id, name }))
+    })
+}
+
+/// Lowers a list; whatever cannot be understood, or stands twice, makes it partial.
+///
+/// A missing key is no empty list, but null is one (contract 15.5).
+fn sight<W, S, I: Ord + Clone + Display>(
+    field: Field<List<W>>,
+    key: &str,
+    lower: impl Fn(W) -> Result<(I, S), String>,
+) -> Sight<S> {
+    let entries = match field {
+        Field::Is(List(entries)) => entries,
+        Field::Null => Vec::new(),
+        Field::Missing => return partial(format!("the answer has no `{key}`")),
+        Field::Odd => return partial(format!("`{key}` is not a list")),
+    };
+    let mut items = Vec::with_capacity(entries.len());
+    let mut ids = BTreeSet::new();
+    let mut problems = Problems::default();
+    for (index, entry) in entries.into_iter().enumerate() {
+        let lowered = match entry {
+            Field::Is(wire) => lower(wire),
+            _ => Err("is not an object".to_owned()),
+        };
+        match lowered {
+            Ok((id, _)) if ids.contains(&id) => problems.add(|| format!("id {id} is listed twice")),
+            Ok((id, seen)) => {
+                ids.insert(id);
+                items.push(seen);
+            }
+            Err(words) => problems.add(|| format!("entry {} of `{key}`: {words}", index + 1)),
+        }
+    }
+    Sight { items, coverage: problems.coverage() }
+}
+
+fn partial<S>(words: String) -> Sight<S> {
+    Sight { items: Vec::new(), coverage: Coverage::Partial(words) }
+}
+
+/// What is wrong with a list: the first few in words, the rest counted.
+#[derive(Default)]
+struct Problems {
+    words: Vec<String>,
+    count: usize,
+}
+
+impl Problems {
+    const SHOWN: usize = 3;
+
+    fn add(&mut self, words: impl FnOnce() -> String) {
+        self.count += 1;
+        if self.words.len() < Self::SHOWN {
+            self.words.push(words());
+        }
+    }
+
+    fn coverage(self) -> Coverage {
+        let more = self.count - self.words.len();
+        match (self.count, more) {
+            (0, _) => Coverage::Complete,
+            (_, 0) => Coverage::Partial(self.words.join("; ")),
+            _ => Coverage::Partial(format!("{}; and {more} more", self.words.join("; "))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn org() -> OrganizationId {
+        OrganizationId("org".to_owned())
+    }
+
+    fn tasks(body: &str) -> Sight<TaskSeen> {
+        tasks_sight(Reply::parse(body.as_bytes()).expect("an object"), &org())
+    }
+
+    fn one(fields: &str) -> TaskSeen {
+        let mut sight = tasks(&format!(r#"{{"tasks":[{{"id":1,{fields}}}]}}"#));
+        assert_eq!(sight.coverage, Coverage::Complete, "{fields}");
+        sight.items.remove(0)
+    }
+
+    #[test]
+    fn a_full_task_is_seen_in_full() {
+        let seen = one(concat!(
+            r#""name":"N","organizationId":"org","agentId":"47","prompt":"Say\r\nhi  ","deployments":1,"#,
+            r#""created":"2026-05-06 19:22:25","status":[{"deploymentId":"A-1","status":"running"},"#,
+            r#"{"deploymentId":"A-2","status":"COMPLETED"}],"schedule":null,"scheduleHuman":null,"#,
+            r#""upcomingDeployments":null,"projectPreference":"project-for-task","notifications":[{}],"#,
+            r#""owner":{"publicId":"x"},"somethingNew":[[[]]]"#,
+        ));
+        let content = Content::new(AgentId(47), "Say\nhi", ProjectPreference::ForTask);
+        assert_eq!(seen.content.as_ref(), Some(&content));
+        assert_eq!(seen.prompt.as_deref(), Some("Say\nhi"));
+        assert_eq!(seen.active, Some(vec![DeploymentId("A-1".to_owned())]));
+        assert_eq!((seen.deployment_count, seen.notification_count), (Some(1), Some(1)));
+        assert_eq!(seen.schedule, Schedule::Unset);
+        assert_eq!(seen.created.map(|at| at.to_string()).as_deref(), Some("2026-05-06T19:22:25"));
+    }
+
+    #[test]
+    fn a_schedule_is_unset_only_where_the_service_says_so() {
+        let set = |text: &str| Schedule::Set(text.to_owned());
+        let table = [
+            (r#""x":1"#, Schedule::Unknown),
+            (r#""upcomingDeployments":null"#, Schedule::Unknown),
+            (r#""schedule":null"#, Schedule::Unset),
+            (r#""schedule":"""#, Schedule::Unset),
+            (r#""schedule":[]"#, Schedule::Unset),
+            (r#""schedule":"0 9 * * 1""#, set("0 9 * * 1")),
+            (r#""schedule":null,"upcomingDeployments":[{}]"#, set("set, but not shown as text")),
+            (r#""schedule":null,"upcomingDeployments":[]"#, Schedule::Unset),
+            (r#""schedule":null,"scheduleHuman":"Mondays""#, set("Mondays")),
+            (r#""schedule":{"days":[1]}"#, set("set, but not shown as text")),
+        ];
+        for (fields, expected) in table {
+            assert_eq!(one(fields).schedule, expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_is_unknown_and_a_null_list_is_empty() {
+        let bare = one(r#""x":1"#);
+        assert_eq!((bare.content, bare.prompt, bare.name), (None, None, None));
+        assert_eq!(
+            (bare.notification_count, bare.active, bare.deployment_count),
+            (None, None, None)
+        );
+        let null = one(r#""notifications":null,"status":null,"prompt":null"#);
+        assert_eq!((null.notification_count, null.active), (Some(0), Some(Vec::new())));
+        assert_eq!(null.prompt, None);
+        let odd = one(r#""notifications":"none","status":"Running","prompt":7,"name":{"a":[1]}"#);
+        assert_eq!(
+            (odd.notification_count, odd.active, odd.prompt, odd.name),
+            (None, None, None, None)
+        );
+        assert_eq!(one(r#""status":[{"status":"Running"}]"#).active, None);
+        let other = one(r#""agentId":1,"prompt":"p","projectPreference":"no-project""#);
+        let preference = other.content.expect("all three").project_preference().clone();
+        assert_eq!(preference, ProjectPreference::Other("no-project".to_owned()));
+    }
+
+    #[test]
+    fn a_list_is_complete_only_if_every_entry_was_understood() {
+        let table = [
+            (r#"{"tasks":[]}"#, 0, None),
+            (r#"{"tasks":null}"#, 0, None),
+            (r#"{"tasks":[{"id":1},{"id":"2"}]}"#, 2, None),
+            (r#"{"tasks":[{"id":1,"organizationId":"org"}]}"#, 1, None),
+            ("{}", 0, Some("no `tasks`")),
+            (r#"{"tasks":{}}"#, 0, Some("not a list")),
+            (r#"{"tasks":[{"id":1},{}]}"#, 1, Some("entry 2 of `tasks`: has no id")),
+            (r#"{"tasks":[[1],{"id":2}]}"#, 1, Some("entry 1 of `tasks`: is not an object")),
+            (r#"{"tasks":[{"id":1},{"id":"1"}]}"#, 1, Some("id 1 is listed twice")),
+            (r#"{"tasks":[{"id":1,"organizationId":"x"}]}"#, 0, Some("another organization")),
+            (r#"{"tasks":[1,2,3,4,5]}"#, 0, Some("and 2 more")),
+        ];
+        for (body, count, words) in table {
+            let sight = tasks(body);
+            assert_eq!(sight.items.len(), count, "{body}");
+            match (&sight.coverage, words) {
+                (Coverage::Complete, None) => {}
+                (Coverage::Partial(seen), Some(words)) => {
+                    assert!(seen.contains(words), "{body}: {seen}");
+                }
+                (seen, _) => panic!("{body}: {seen:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_new_deployment_is_found_in_either_place_or_not_at_all() {
+        let table = [
+            (r#"{"deployment":{"deploymentId":"A-1"},"debug":{"id":"A-2"}}"#, Some("A-1")),
+            (r#"{"deployment":{},"debug":{"id":"A-2"}}"#, Some("A-2")),
+            (r#"{"deployment":null,"debug":{"id":"A-2"}}"#, Some("A-2")),
+            (r#"{"debug":{"id":901}}"#, None),
+            (r#"{"deployment":{"deploymentId":""},"debug":[]}"#, None),
+            (r#"{"deployment":{"deploymentId":"A-1","taskId":8}}"#, None),
+            ("{}", None),
+        ];
+        for (body, expected) in table {
+            let reply = Reply::parse(body.as_bytes()).expect("an object");
+            let seen = created_deployment(reply, TaskId(7)).ok().map(|seen| seen.id.0);
+            assert_eq!(seen.as_deref(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_deployment_of_another_task_does_not_count() {
+        let body = r#"{"deployments":[{"deploymentId":"A-1","taskId":7,"status":"inqueue","ended":null},
+            {"deploymentId":"A-2","taskId":8},{"deploymentId":"A-3","status":"Paused"}]}"#;
+        let sight = deployments_sight(Reply::parse(body.as_bytes()).expect("an object"), TaskId(7));
+        assert!(matches!(sight.coverage, Coverage::Partial(_)), "{:?}", sight.coverage);
+        let seen: Vec<_> = sight.items.iter().map(|seen| (&*seen.id.0, &seen.status)).collect();
+        let paused = Status::Other("Paused".to_owned());
+        assert_eq!(seen, [("A-1", &Status::InQueue), ("A-3", &paused)]);
+    }
+}

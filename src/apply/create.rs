@@ -1,0 +1,231 @@
+//! Making a task once: noted before, settled when the answer is lost, read back after.
+
+use std::time::Duration;
+
+use crate::api::Answer;
+use crate::apply::Work;
+use crate::apply::finding::{changed, failed, unclear};
+use crate::apply::settle::{Ended, Settled, complete};
+use crate::diag::{Code, Diagnostic, with_causes};
+use crate::event::{Done, StepOutcome};
+use crate::ledger::Creation;
+use crate::model::{Content, TaskId, is_rewriting_of};
+use crate::plan::{Change, Step};
+use crate::snapshot::TaskSeen;
+
+impl Work<'_, '_> {
+    /// Makes the task of a step and gives it its name.
+    pub(super) async fn create(
+        &self,
+        step: &Step,
+        name: &str,
+        content: &Content,
+    ) -> Ended<StepOutcome> {
+        let (id, mut notes) = self.make(step, name, content).await?;
+        let task = self.read_back(step, id, content).await?;
+        notes.extend(self.settle_name(&task, name).await);
+        Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
+    }
+
+    /// Makes a task: one request, and a second one only after proof that the first made nothing.
+    pub(super) async fn make(
+        &self,
+        step: &Step,
+        name: &str,
+        content: &Content,
+    ) -> Ended<(TaskId, Vec<Diagnostic>)> {
+        self.look_once_more().await?;
+        let creation = Creation { key: &step.key, content: content.hash(), name };
+        self.note(|ledger, now| ledger.sending(creation, now))?;
+        let mut settled = "nothing was sent".to_owned();
+        for _ in 0..2 {
+            match self.effects.client.create_task(name, content).await {
+                Answer::Done(task) => return Ok(self.bind(step, creation, task.id, Vec::new())),
+                Answer::Refused(trouble) => {
+                    self.note(|ledger, now| ledger.refused(creation, now))?;
+                    return Err(self.refused(&trouble));
+                }
+                Answer::NotProcessed(trouble) => {
+                    self.note(|ledger, now| ledger.refused(creation, now))?;
+                    return Err(failed(Code::NotProcessed, &trouble));
+                }
+                Answer::Unclear(trouble) => {
+                    let lost = with_causes(&trouble);
+                    match self.settle_create(step, content).await {
+                        Settled::Bound(task) => {
+                            let message = format!(
+                                "task {} was found after its answer was lost ({lost})",
+                                task.id
+                            );
+                            let note = Diagnostic::note(Code::Settled, message);
+                            return Ok(self.bind(step, creation, task.id, vec![note]));
+                        }
+                        Settled::Absent => settled = lost,
+                        Settled::Unknown(why) => {
+                            let message =
+                                format!("whether a task was made is unknown ({lost}); {why}");
+                            return Err(self.unknown_create(message));
+                        }
+                    }
+                }
+            }
+        }
+        let message = format!(
+            "the answers to both requests were lost ({settled}), and no task is to be seen"
+        );
+        Err(self.unknown_create(message))
+    }
+
+    fn unknown_create(&self, message: String) -> StepOutcome {
+        let seconds: u64 = self.settings.settle_delays.iter().map(Duration::as_secs).sum();
+        let way = format!("wait {seconds} s, then `qcops plan`: it finds the task by its content");
+        unclear(message, way)
+    }
+
+    fn bind(
+        &self,
+        step: &Step,
+        creation: Creation<'_>,
+        id: TaskId,
+        mut notes: Vec<Diagnostic>,
+    ) -> (TaskId, Vec<Diagnostic>) {
+        let mut made = self.made.borrow_mut();
+        made.tasks.insert(step.id, id);
+        made.contents.insert(id, creation.content);
+        drop(made);
+        // The task exists; a ledger that cannot be written now costs a proof and not the task.
+        let now = self.effects.clock.now();
+        if let Err(error) = self.effects.ledger.made(creation, id, now) {
+            let message = format!("task {id} could not be noted: {}", with_causes(&error));
+            notes.push(Diagnostic::note(Code::NotRecorded, message));
+        }
+        (id, notes)
+    }
+
+    /// Reads the lists once more right before the first create, for what a neighbor made meanwhile.
+    async fn look_once_more(&self) -> Ended<()> {
+        if self.baseline.borrow().is_none() {
+            let answer = self.effects.client.list_tasks().await;
+            let Some(sight) = complete(match answer {
+                Answer::Done(sight) => Answer::Done(sight),
+                answer => Answer::Done(self.read(answer)?),
+            }) else {
+                return Err(changed("the task list is no longer complete".to_owned()));
+            };
+            let is_new = |task: &&TaskSeen| !self.plan.seen_tasks.contains(&task.id);
+            for task in sight.items.iter().filter(is_new) {
+                if self.plan.open_steps().any(|step| makes(&step.change, task)) {
+                    self.halt();
+                    let message = format!("task {} with wanted content has appeared", task.id);
+                    return Err(changed(message));
+                }
+            }
+            let ids = sight.items.iter().map(|task| task.id).collect();
+            *self.baseline.borrow_mut() = Some(ids);
+        }
+        Ok(())
+    }
+
+    /// Reads a new task and compares it with what was declared.
+    pub(super) async fn read_back(
+        &self,
+        step: &Step,
+        id: TaskId,
+        content: &Content,
+    ) -> Ended<TaskSeen> {
+        let mut last = None;
+        for delay in std::iter::once(&Duration::ZERO).chain(&self.settings.settle_delays) {
+            if !delay.is_zero() {
+                self.wait(step, *delay).await;
+            }
+            match self.effects.client.read_task(id).await {
+                Answer::Done(task) if task.content.as_ref() == Some(content) => {
+                    *self.is_proven.borrow_mut() = true;
+                    return Ok(task);
+                }
+                Answer::Done(task) => {
+                    self.halt();
+                    return Err(differs(id, content, &task));
+                }
+                Answer::Refused(trouble) if trouble.is_auth() => return Err(self.refused(&trouble)),
+                Answer::Refused(trouble)
+                | Answer::NotProcessed(trouble)
+                | Answer::Unclear(trouble) => {
+                    last = Some(with_causes(&trouble));
+                }
+            }
+        }
+        self.halt();
+        let message =
+            format!("task {id} was made and cannot be read: {}", last.unwrap_or_default());
+        Err(unclear(message, "`qcops plan` once the service answers again".to_owned()))
+    }
+
+    /// Renames once where the service stored another name; one that persists is accepted.
+    pub(super) async fn settle_name(&self, task: &TaskSeen, name: &str) -> Option<Diagnostic> {
+        let stored = task.name.as_deref()?;
+        if stored == name {
+            return None;
+        }
+        let id = task.id;
+        let renamed = self.effects.client.rename_task(id, name).await;
+        let after = match self.effects.client.read_task(id).await {
+            Answer::Done(task) => task.name.unwrap_or_default(),
+            _ => stored.to_owned(),
+        };
+        if after == name {
+            return None;
+        }
+        let why = match renamed {
+            Answer::Refused(trouble) => format!(" ({})", with_causes(&trouble)),
+            _ => String::new(),
+        };
+        let message = format!("task {id} is stored as `{after}`{why}");
+        let note = Diagnostic::note(Code::NameRewritten, message);
+        Some(if is_rewriting_of(&after, name) {
+            note
+        } else {
+            note.help("another task may hold the name; the next plan says so")
+        })
+    }
+
+    /// Writes a line to the ledger; what cannot be noted is not sent.
+    fn note(
+        &self,
+        write: impl FnOnce(
+            &crate::ledger::Ledger,
+            jiff::Timestamp,
+        ) -> Result<(), crate::files::FilesError>,
+    ) -> Ended<()> {
+        write(self.effects.ledger, self.effects.clock.now()).map_err(|error| {
+            let finding = Diagnostic::error(Code::NotRecorded, with_causes(&error));
+            StepOutcome::Failed(finding.help("make `.qcops/` writable and run this again"))
+        })
+    }
+}
+
+/// Whether the change would make what somebody else has just made.
+fn makes(change: &Change, task: &TaskSeen) -> bool {
+    match change {
+        Change::Create { content, .. } | Change::Replace { content, .. } => {
+            task.content.as_ref() == Some(content)
+        }
+        _ => false,
+    }
+}
+
+/// Says where what was read back first departs from what was declared.
+fn differs(id: TaskId, content: &Content, task: &TaskSeen) -> StepOutcome {
+    let stored = task.prompt.as_deref().unwrap_or_default();
+    let pairs = content.prompt().chars().zip(stored.chars());
+    let same = pairs.take_while(|(declared, stored)| declared == stored).count();
+    let message = if stored == &**content.prompt() {
+        format!("task {id} was made with another agent or project preference than declared")
+    } else {
+        format!("task {id} was made, and its stored prompt differs from character {} on", same + 1)
+    };
+    let finding = Diagnostic::error(Code::ReadBackDiffers, message).help(
+        "the service rewrites prompts: declare the prompt as it stores it, or ask QuantConnect",
+    );
+    StepOutcome::Unclear(finding)
+}

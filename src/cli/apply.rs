@@ -1,0 +1,206 @@
+//! `qcops apply`: plans, asks, carries out and reports.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::apply::{self, Effects, Settings, Stop};
+use crate::cli::args::ApplyArgs;
+use crate::cli::context::{Context, block_on};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::plan::{self, Session};
+use crate::cli::progress::Progress;
+use crate::cli::terminal;
+use crate::event::{Outcome, StepOutcome};
+use crate::evidence::Evidence;
+use crate::files::Lock;
+use crate::plan::Plan;
+use crate::render;
+
+/// How long between two looks at a lock that another apply holds.
+const LOCK_PAUSE: Duration = Duration::from_millis(200);
+
+pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandError> {
+    let progress = Progress::new(context.terminal);
+    let session = Session::open(context, &args.planning, &progress)?;
+    block_on(carry_out(context, args, &session, &progress))
+}
+
+async fn carry_out(
+    context: &Context,
+    args: &ApplyArgs,
+    session: &Session<'_>,
+    progress: &Progress,
+) -> Result<Exit, CommandError> {
+    let stop = Arc::new(Stop::default());
+    tokio::spawn(hear_signals(Arc::clone(&stop), progress.clone()));
+    let lock = take_lock(context, session, progress, &stop).await?;
+    let settings = Settings {
+        settle_delays: args.settle_delays.iter().copied().map(Duration::from_secs).collect(),
+    };
+    wait_for_a_killed_apply(context, session, progress, &settings, &stop).await?;
+    let plan = session.plan().await?;
+    plan::show(context, &args.planning, &plan);
+    let planned = plan::exit_of(&plan, false);
+    let count = plan.open_steps().count();
+    if count == 0 || stop.is_asked() {
+        return Ok(if stop.is_asked() { Exit::Interrupted } else { planned });
+    }
+    if !args.yes && !approve(count)? {
+        return Ok(Exit::Blocked);
+    }
+    progress.start(count);
+    let effects = Effects {
+        client: &session.client,
+        ledger: &session.ledger,
+        clock: context.clock,
+        stop: &stop,
+        on_event: &|event| progress.show(event),
+    };
+    let outcome = apply::apply(&plan, &effects, &settings).await;
+    progress.finish();
+    let mut text = String::from("\n");
+    let options = plan::text_options(context, &args.planning);
+    render::outcome::render(&plan, &outcome, &options, &mut text)
+        .expect("a string takes everything");
+    terminal::output(&text);
+    drop(lock);
+    Ok(exit_of(&plan, &outcome).min(planned))
+}
+
+/// Asks where there is somebody to ask; elsewhere the plan has to be approved by a flag.
+fn approve(count: usize) -> Result<bool, CommandError> {
+    if !terminal::can_ask() {
+        let mut error = CommandError::new("nobody is there to approve the plan")
+            .hint("`--yes` carries it out without asking");
+        error.exit = Exit::Blocked;
+        return Err(error);
+    }
+    let noun = if count == 1 { "change" } else { "changes" };
+    Ok(terminal::ask(&format!("\nCarry out {count} {noun}? Only `yes` is a yes: ")))
+}
+
+fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {
+    let is_unclear = |ended: &StepOutcome| matches!(ended, StepOutcome::Unclear(_));
+    let is_done = |ended: &StepOutcome| matches!(ended, StepOutcome::Done(_));
+    let done = outcome.count(is_done);
+    if outcome.is_interrupted {
+        Exit::Interrupted
+    } else if outcome.count(is_unclear) > 0 {
+        Exit::Unknown
+    } else if done == plan.open_steps().count() {
+        Exit::Success
+    } else if done == 0 {
+        Exit::Error
+    } else {
+        Exit::Partial
+    }
+}
+
+/// The first signal asks to stop; the second one ends the program at once, which is safe too.
+async fn hear_signals(stop: Arc<Stop>, progress: Progress) {
+    wait_for_signal().await;
+    progress.say("stopping: what is in flight is finished first; again to stop at once");
+    stop.ask();
+    wait_for_signal().await;
+    leave();
+}
+
+#[expect(clippy::exit, reason = "the second signal asks for just that; every moment is a safe one")]
+fn leave() -> ! {
+    std::process::exit(i32::from(Exit::Interrupted.code()))
+}
+
+#[cfg(unix)]
+async fn wait_for_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn wait_for_signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
+/// One apply at a time on this machine; the system frees the lock when a process dies.
+async fn take_lock(
+    context: &Context,
+    session: &Session<'_>,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Option<Lock>, CommandError> {
+    let path = session.folder.join(format!("{}.lock", lock_name(&session.organization_id().0)));
+    let mut is_said = false;
+    loop {
+        let lock = context.files.try_lock(&path).map_err(|error| CommandError::of(&error))?;
+        if lock.is_some() || stop.is_asked() {
+            return Ok(lock);
+        }
+        if !is_said {
+            progress.say("waiting for another apply on this machine to end");
+            is_said = true;
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+}
+
+/// The organization comes from a manifest and names a file: letters and digits alone.
+fn lock_name(organization_id: &str) -> String {
+    organization_id.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
+}
+
+/// A create whose answer was never noted may still take effect: its time is waited out.
+async fn wait_for_a_killed_apply(
+    context: &Context,
+    session: &Session<'_>,
+    progress: &Progress,
+    settings: &Settings,
+    stop: &Stop,
+) -> Result<(), CommandError> {
+    let mut evidence = Evidence::default();
+    session.ledger.add_to(&mut evidence).map_err(|error| CommandError::of(&error))?;
+    let unanswered = evidence.keys.values().filter_map(|known| known.unanswered);
+    let Some(latest) = unanswered.max() else { return Ok(()) };
+    let settle: Duration = settings.settle_delays.iter().sum();
+    let rest = remaining(latest, settle, context.clock.now());
+    if !rest.is_zero() {
+        progress.say(&format!(
+            "waiting {} s: an apply was ended here while a create was under way",
+            rest.as_secs() + 1
+        ));
+        stop.sleep(rest).await;
+    }
+    Ok(())
+}
+
+/// What is left of `settle` since `start`; a clock that was set back does not prolong it.
+fn remaining(start: Timestamp, settle: Duration, now: Timestamp) -> Duration {
+    let settle = SignedDuration::try_from(settle).unwrap_or(SignedDuration::MAX);
+    let rest = settle.saturating_sub(now.duration_since(start));
+    Duration::try_from(rest.min(settle)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_of_the_settle_time_is_never_more_than_all_of_it() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let minute = Duration::from_secs(60);
+        for (start, now, rest) in [(100, 100, 60), (100, 130, 30), (100, 200, 0), (100, 40, 60)] {
+            let left = remaining(at(start), minute, at(now));
+            assert_eq!(left, Duration::from_secs(rest), "{start} {now}");
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! What was typed: the command line as `clap` reads it. Reading it may only validate.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::diag::Code;
+use crate::history::Depth;
+use crate::model::Key;
+
+/// Where the emulator is kept unless another file is named: beside the ledger.
+pub(super) const EMULATOR_FILE: &str = ".qcops/emulator.json";
+
+/// GitOps for QuantConnect agents: a manifest declares agent tasks and their runs, `plan` shows what
+/// differs on the service, `apply` carries it out.
+#[derive(Debug, Parser)]
+#[command(name = "qcops", version, max_term_width = 100, infer_long_args = false)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+    /// Say more on standard error; twice says every request.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "QCOPS_VERBOSE")]
+    pub(super) verbose: u8,
+    /// Say nothing on standard error but errors.
+    #[arg(short, long, global = true, env = "QCOPS_QUIET")]
+    pub(super) quiet: bool,
+    /// When to color.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "QCOPS_COLOR")]
+    pub(super) color: ColorWhen,
+}
+
+/// When to color.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check the manifest; asks nobody.
+    Validate(Files),
+    /// Show what differs between the manifest and the service; changes nothing.
+    Plan(PlanArgs),
+    /// Carry out what `plan` shows.
+    Apply(ApplyArgs),
+    /// Serve the emulated service over HTTP on this machine.
+    Emulator(EmulatorArgs),
+}
+
+/// The manifests.
+#[derive(Debug, Args)]
+pub(super) struct Files {
+    /// A manifest, or a folder of manifests; may be given several times.
+    #[arg(
+        short,
+        long = "file",
+        value_name = "PATH",
+        default_value = "tasks.yaml",
+        env = "QCOPS_FILE"
+    )]
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Which service to ask, and how fast.
+#[derive(Debug, Args)]
+pub(super) struct Service {
+    /// The address of the service: https, or http on this machine.
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://www.quantconnect.com/api/v2",
+        env = "QCOPS_API"
+    )]
+    pub(super) api: String,
+    /// Use the embedded emulator instead of the service; it is kept in FILE.
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = EMULATOR_FILE,
+        conflicts_with = "api",
+        env = "QCOPS_EMULATOR"
+    )]
+    pub(super) emulator: Option<PathBuf>,
+    /// The most requests in flight.
+    #[arg(long, value_name = "N", default_value_t = 8, env = "QCOPS_PARALLELISM")]
+    pub(super) parallelism: usize,
+    /// Requests a second to start with; 0 is no limit [default: 10; no limit for the emulator].
+    #[arg(long, value_name = "N", env = "QCOPS_RATE")]
+    pub(super) rate: Option<f64>,
+    /// How long a request that the service does not process is sent again, such as `2m`.
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration, env = "QCOPS_RETRY_TIME")]
+    pub(super) retry_time: Duration,
+}
+
+/// What `plan` and `apply` share: the same flags give the same plan.
+#[derive(Debug, Args)]
+pub(super) struct Planning {
+    #[command(flatten)]
+    pub(super) files: Files,
+    #[command(flatten)]
+    pub(super) service: Service,
+    /// Retire tasks of ours that are no longer declared.
+    #[arg(long, env = "QCOPS_PRUNE")]
+    pub(super) prune: bool,
+    /// Plan for this key alone; may be given several times.
+    #[arg(long = "target", value_name = "KEY", env = "QCOPS_TARGET", value_delimiter = ',')]
+    pub(super) targets: Vec<Key>,
+    /// How many versions of the manifest to read from Git: `none`, a number or `all`.
+    #[arg(long, value_name = "N", default_value = "200", env = "QCOPS_HISTORY")]
+    pub(super) history: Depth,
+    /// Read history from this commit too, such as a branch that was force-pushed away.
+    #[arg(long, value_name = "REV", env = "QCOPS_HISTORY_FROM")]
+    pub(super) history_from: Vec<String>,
+    /// The most tasks to retire because they are no longer declared [default: 30 % of ours, 1 to 10].
+    #[arg(long, value_name = "N", env = "QCOPS_MAX_DELETE")]
+    pub(super) max_delete: Option<usize>,
+    /// The most tasks to replace [default: 30 % of ours, 1 to 10].
+    #[arg(long, value_name = "N", env = "QCOPS_MAX_REPLACE")]
+    pub(super) max_replace: Option<usize>,
+    /// The most tasks to create [default: 50].
+    #[arg(long, value_name = "N", env = "QCOPS_MAX_CREATE")]
+    pub(super) max_create: Option<usize>,
+    /// The most deployments to start [default: 5, and 3 of a task and day].
+    #[arg(long, value_name = "N", env = "QCOPS_MAX_RUNS")]
+    pub(super) max_runs: Option<usize>,
+    /// Switch one guard off, by its code.
+    #[arg(long = "allow", value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
+    pub(super) allow: Vec<Code>,
+    /// Lines of context around a changed line of a prompt.
+    #[arg(long, value_name = "N", default_value_t = 3, env = "QCOPS_CONTEXT")]
+    pub(super) context: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) planning: Planning,
+    /// Exit 2 where changes are present.
+    #[arg(long, env = "QCOPS_DETAILED_EXITCODE")]
+    pub(super) detailed_exitcode: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    pub(super) planning: Planning,
+    /// Do not ask before carrying out the plan.
+    #[arg(long, env = "QCOPS_YES")]
+    pub(super) yes: bool,
+    /// Waits before each look that settles a lost answer, in seconds.
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        default_value = "2,4,8,15,30",
+        value_delimiter = ',',
+        env = "QCOPS_SETTLE_DELAYS"
+    )]
+    pub(super) settle_delays: Vec<u64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EmulatorArgs {
+    /// The port on 127.0.0.1; 0 takes a free one and prints it.
+    #[arg(long, value_name = "N", default_value_t = 8765, env = "QCOPS_EMULATOR_PORT")]
+    pub(super) port: u16,
+    /// Where the emulated world is kept [default: in memory].
+    #[arg(long, value_name = "FILE", env = "QCOPS_EMULATOR_STATE")]
+    pub(super) state: Option<PathBuf>,
+    /// Settle one unknown of the service's contract, as NAME=VALUE; `--quirk help` lists them.
+    #[arg(long = "quirk", value_name = "NAME=VALUE")]
+    pub(super) quirks: Vec<String>,
+    /// Make something go wrong, such as `tasks/create#2=lost`; `--fault help` lists the words.
+    #[arg(long = "fault", value_name = "SPEC")]
+    pub(super) faults: Vec<String>,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let span: jiff::SignedDuration =
+        text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    Duration::try_from(span).map_err(|_| "it is negative".to_owned())
+}
+
+fn guard(text: &str) -> Result<Code, String> {
+    let known = Code::GUARDS.iter().find(|code| code.as_str() == text);
+    known.copied().ok_or_else(|| {
+        let words: Vec<&str> = Code::GUARDS.iter().map(|code| code.as_str()).collect();
+        format!("the guards that can be switched off are: {}", words.join(", "))
+    })
+}

@@ -1,0 +1,79 @@
+//! What every command knows: the environment, read once, and the terminal.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::prelude::*;
+
+use crate::cli::args::Cli;
+use crate::cli::error::CommandError;
+use crate::cli::terminal::Terminal;
+use crate::clock::Clock;
+use crate::files::{Disk, Files};
+
+/// One invocation.
+pub(super) struct Context {
+    pub(super) terminal: Terminal,
+    pub(super) environment: BTreeMap<String, String>,
+    pub(super) clock: Clock,
+    pub(super) files: Arc<dyn Files>,
+    pub(super) verbose: u8,
+}
+
+impl Context {
+    pub(super) fn new(
+        cli: &Cli,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let utf8 = environment.into_iter().filter_map(|(name, value)| {
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        });
+        let terminal = Terminal::new(cli.color, cli.quiet);
+        start_logs(cli.verbose, terminal);
+        Self {
+            terminal,
+            environment: utf8.collect(),
+            clock: Clock::System,
+            files: Arc::new(Disk),
+            verbose: cli.verbose,
+        }
+    }
+
+    /// Returns a variable that is set and not empty.
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The home folder.
+    pub(super) fn home(&self) -> Option<PathBuf> {
+        self.variable("HOME").or_else(|| self.variable("USERPROFILE")).map(PathBuf::from)
+    }
+}
+
+/// Runs `work` to its end on this thread.
+pub(super) fn block_on<T>(
+    work: impl Future<Output = Result<T, CommandError>>,
+) -> Result<T, CommandError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| CommandError::of(&error))?.block_on(work)
+}
+
+/// Logs of this program alone: those of libraries below may hold headers.
+fn start_logs(verbose: u8, terminal: Terminal) {
+    let level = match verbose {
+        0 => return,
+        1 => LevelFilter::INFO,
+        _ => LevelFilter::DEBUG,
+    };
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal.colors_messages())
+        .without_time()
+        .with_target(false);
+    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), level);
+    // A second start, as in tests, keeps the first one's lines.
+    drop(tracing_subscriber::registry().with(lines.with_filter(ours)).try_init());
+}

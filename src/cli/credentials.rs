@@ -1,0 +1,81 @@
+//! Who asks: from the environment, else from the Lean CLI's file (contract 5). Never from a flag.
+
+use serde::Deserialize;
+
+use crate::api::Credentials;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::secret::Secret;
+
+/// Who asks, and for which organization where that is known.
+pub(super) struct Identity {
+    pub(super) credentials: Credentials,
+    pub(super) organization_id: Option<String>,
+}
+
+/// The Lean CLI's `credentials` file.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct LeanFile {
+    user_id: Option<serde_json::Value>,
+    api_token: Option<String>,
+    organization_id: Option<String>,
+}
+
+/// Finds the credentials.
+pub(super) fn find(context: &Context) -> Result<Identity, CommandError> {
+    let organization_id = context.variable("QC_ORGANIZATION_ID").map(str::to_owned);
+    match (context.variable("QC_USER_ID"), context.variable("QC_API_TOKEN")) {
+        (Some(user), Some(token)) => identity(user, token.to_owned(), organization_id),
+        (None, None) => from_lean_file(context, organization_id),
+        (Some(_), None) => Err(CommandError::new("`QC_USER_ID` is set and `QC_API_TOKEN` is not")
+            .hint("set both; an API token is made at https://www.quantconnect.com/settings/")),
+        (None, Some(_)) => Err(CommandError::new("`QC_API_TOKEN` is set and `QC_USER_ID` is not")
+            .hint("set both; the user id stands at https://www.quantconnect.com/settings/")),
+    }
+}
+
+fn from_lean_file(
+    context: &Context,
+    organization_id: Option<String>,
+) -> Result<Identity, CommandError> {
+    let none = || {
+        CommandError::new("there are no credentials")
+            .hint("set `QC_USER_ID` and `QC_API_TOKEN`, or log in with the Lean CLI")
+            .hint("or try it on the embedded emulator, which needs none: `--emulator`")
+    };
+    let path = context.home().ok_or_else(none)?.join(".lean").join("credentials");
+    let bytes = context.files.read(&path).map_err(|error| CommandError::of(&error))?;
+    let bytes = bytes.ok_or_else(none)?;
+    if crate::files::is_readable_by_others(&path) {
+        let shown = path.display();
+        return Err(CommandError::new(format!("`{shown}` can be read by other users"))
+            .hint(format!("`chmod 600 {shown}`")));
+    }
+    let unusable = |what: &str| {
+        // The parser's own words could quote the file.
+        CommandError::new(format!("`{}` {what}", path.display()))
+            .hint("log in with the Lean CLI again, or set `QC_USER_ID` and `QC_API_TOKEN`")
+    };
+    let file: LeanFile = serde_json::from_slice(&bytes).map_err(|_| unusable("is not usable"))?;
+    let user = match &file.user_id {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(serde_json::Value::Number(number)) => number.to_string(),
+        _ => return Err(unusable("holds no `user-id`")),
+    };
+    let token = file.api_token.ok_or_else(|| unusable("holds no `api-token`"))?;
+    identity(&user, token, organization_id.or(file.organization_id))
+}
+
+fn identity(
+    user: &str,
+    token: String,
+    organization_id: Option<String>,
+) -> Result<Identity, CommandError> {
+    let user_id = user.trim().parse().map_err(|_| {
+        CommandError::new("the user id is not a number")
+            .hint("it stands at https://www.quantconnect.com/settings/")
+    })?;
+    let credentials = Credentials { user_id, token: Secret::new(token) };
+    Ok(Identity { credentials, organization_id })
+}

@@ -1,0 +1,79 @@
+//! `qcops emulator`: the emulated service over HTTP, for any client on this machine.
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::cli::args::EmulatorArgs;
+use crate::cli::context::{Context, block_on};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
+use crate::emulator::{
+    API_TOKEN, Emulator, FAULTS, Keeper, LATE, ORGANIZATION_ID, QUIRKS, Script, USER_ID, World,
+};
+
+pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, CommandError> {
+    let is_help = |texts: &[String]| texts.iter().any(|text| text == "help");
+    if is_help(&args.quirks) || is_help(&args.faults) {
+        terminal::output(&help());
+        return Ok(Exit::Success);
+    }
+    let mut world = World::new(0, context.clock.now());
+    for quirk in &args.quirks {
+        world.quirks.set(quirk).map_err(|why| usage(&why, "--quirk"))?;
+    }
+    let mut script = Script::default();
+    for fault in &args.faults {
+        script.add(fault).map_err(|why| usage(&why, "--fault"))?;
+    }
+    let keeper = match &args.state {
+        Some(path) => Keeper::File { files: Arc::clone(&context.files), path: path.clone() },
+        None => Keeper::Memory,
+    };
+    let emulator = Emulator::new(world, context.clock, keeper);
+    emulator.set_faults(script);
+    block_on(serve(context, args.port, emulator))
+}
+
+async fn serve(context: &Context, port: u16, emulator: Emulator) -> Result<Exit, CommandError> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
+        CommandError::new(format!("port {port} cannot be used: {error}"))
+            .hint("`--port N` takes another one, 0 a free one")
+    })?;
+    let address = listener.local_addr().map_err(|error| CommandError::of(&error))?;
+    terminal::output(&format!(
+        "BASE_URL=http://{address}\nUSER_ID={USER_ID}\nAPI_TOKEN={API_TOKEN}\nORGANIZATION_ID={ORGANIZATION_ID}\n"
+    ));
+    context.terminal.message("The emulator answers until it is interrupted.\n");
+    let until_interrupted = async {
+        drop(tokio::signal::ctrl_c().await);
+    };
+    let served = crate::emulator::serve(listener, Arc::new(emulator), until_interrupted).await;
+    served.map_err(|error| CommandError::of(&error))?;
+    Ok(Exit::Success)
+}
+
+fn usage(why: &str, flag: &str) -> CommandError {
+    CommandError::new(why).hint(format!("`{flag} help` lists what there is"))
+}
+
+fn help() -> String {
+    let mut text = String::from("Quirks: each settles one unknown of the service's contract.\n");
+    for quirk in QUIRKS {
+        text.push_str(&format_row(quirk.name, &quirk.values.join("|"), quirk.about));
+    }
+    text.push_str(
+        "\nFaults: ENDPOINT#N=FAULT strikes the N-th call, ENDPOINT%K=FAULT every K-th.\n",
+    );
+    for (name, _, sentence) in FAULTS {
+        text.push_str(&format_row(name, "", sentence));
+    }
+    text.push_str(&format_row(LATE.0, "", LATE.1));
+    text
+}
+
+fn format_row(name: &str, values: &str, sentence: &str) -> String {
+    let values = if values.is_empty() { String::new() } else { format!("={values}") };
+    format!("  {name}{values}\n      {sentence}\n")
+}

@@ -1,0 +1,72 @@
+//! A command that cannot go on: what to say, and the hints behind it.
+
+use std::error::Error;
+
+use crate::api::{Trouble, What};
+use crate::cli::exit::Exit;
+use crate::diag::with_causes;
+
+/// Why a command ends early.
+#[derive(Debug)]
+pub(super) struct CommandError {
+    /// What happened, from the outside in.
+    pub(super) message: String,
+    /// A text to start from, shown as it is.
+    pub(super) example: &'static str,
+    /// Ways on.
+    pub(super) hints: Vec<String>,
+    /// The code to end with.
+    pub(super) exit: Exit,
+    /// Whether everything was said already.
+    pub(super) is_said: bool,
+}
+
+impl CommandError {
+    /// Makes an error of words.
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { message, example: "", hints: Vec::new(), exit: Exit::Error, is_said: false }
+    }
+
+    /// Makes an error of a failure and its causes, each said once.
+    pub(super) fn of(error: &dyn Error) -> Self {
+        Self::new(with_causes(error))
+    }
+
+    /// Ends a command whose findings have been printed.
+    pub(super) fn said(exit: Exit) -> Self {
+        Self { exit, is_said: true, ..Self::new("") }
+    }
+
+    /// Adds a way on.
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds a text to start from, shown below the hints.
+    pub(super) fn example(mut self, text: &'static str) -> Self {
+        self.example = text;
+        self
+    }
+}
+
+impl From<Trouble> for CommandError {
+    fn from(trouble: Trouble) -> Self {
+        let error = Self::of(&trouble);
+        match trouble.what {
+            What::Auth { .. } => error.hint(
+                "check `QC_USER_ID` and `QC_API_TOKEN`, or `credentials` in the `.lean` folder, \
+                 and this machine's clock",
+            ),
+            What::Unreachable | What::Lost => error.hint("check the network and `--api`"),
+            What::NotJson | What::Redirected => {
+                error.hint("check that `--api` is the address of the service and not of a web page")
+            }
+            What::Busy => error.hint("try again later, or lower `--rate`"),
+            What::Refused => error.hint("check the organization"),
+            What::Broken | What::NoVerdict | What::Incomplete(_) => error.hint("try again later"),
+        }
+        .hint("nothing was changed")
+    }
+}

@@ -1,0 +1,143 @@
+//! The manifests of one invocation: found, read, parsed and joined.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
+use crate::diag::{Code, Diagnostic, Severity, Sources};
+use crate::history::Repository;
+use crate::manifest::{self, AgentRef, Manifest, Source, Wish};
+use crate::model::AgentId;
+use crate::render;
+
+/// What a newcomer is shown who has no manifest yet.
+const EXAMPLE: &str = "\
+version: 1
+tasks:
+  buy-and-hold-spy:
+    agentId: 47
+    prompt: Build a buy and hold strategy for SPY
+    projectPreference: project-each-task-deployment
+";
+
+/// The manifests as one, and where they stand.
+pub(super) struct Loaded {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) repository: Repository,
+    pub(super) manifest: Manifest,
+    sources: Sources,
+}
+
+/// Reads every manifest; all that is wrong with any of them is said before it ends.
+pub(super) fn load(
+    context: &Context,
+    paths: &[PathBuf],
+    organization_id: Option<&str>,
+) -> Result<Loaded, CommandError> {
+    let files = find(paths)?;
+    let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
+    let variables = |name: &str| variable(context, organization_id, name);
+    let (mut sources, mut findings, mut manifests) = (Sources::default(), Vec::new(), Vec::new());
+    for file in &files {
+        match read(&repository, file) {
+            Ok(text) => {
+                let source = repository.work_tree(file);
+                let (manifest, found) = manifest::parse(file, &text, &source, &variables);
+                sources.add(file, text.into());
+                findings.extend(found);
+                manifests.push(manifest);
+            }
+            Err(why) => findings.push(
+                Diagnostic::error(Code::UnreadableFile, why)
+                    .help("a manifest is a UTF-8 file inside its repository"),
+            ),
+        }
+    }
+    let (manifest, found) = manifest::merge(manifests);
+    findings.extend(found);
+    let loaded = Loaded { files, repository, manifest, sources };
+    loaded.report(context, &findings)?;
+    Ok(loaded)
+}
+
+/// Looks up `${NAME}`: the organization is known from the credentials too.
+pub(super) fn variable(
+    context: &Context,
+    organization_id: Option<&str>,
+    name: &str,
+) -> Option<String> {
+    // What proves who asks is no business of a manifest, which a stranger may have written.
+    if matches!(name, "QC_API_TOKEN" | "QC_USER_ID") {
+        return None;
+    }
+    let supplied = organization_id.filter(|_| name == "QC_ORGANIZATION_ID");
+    supplied.or_else(|| context.variable(name)).map(str::to_owned)
+}
+
+impl Loaded {
+    /// Whether a task names its agent, so that the agents must be listed.
+    pub(super) fn names_agents(&self) -> bool {
+        self.manifest.tasks.values().any(|task| matches!(task.agent, AgentRef::Name(..)))
+    }
+
+    /// Resolves the agents, or says what is wrong.
+    pub(super) fn resolve(
+        &self,
+        context: &Context,
+        agents: &BTreeMap<String, Vec<AgentId>>,
+    ) -> Result<Wish, CommandError> {
+        let (wish, findings) = manifest::resolve(&self.manifest, agents);
+        self.report(context, &findings)?;
+        Ok(wish)
+    }
+
+    /// Says all findings; errors among them end the command.
+    fn report(&self, context: &Context, findings: &[Diagnostic]) -> Result<(), CommandError> {
+        if !findings.is_empty() {
+            let color = context.terminal.colors_messages();
+            terminal::findings(&render::findings::render(findings, &self.sources, color));
+        }
+        let is_error = |finding: &Diagnostic| finding.severity == Severity::Error;
+        if findings.iter().any(is_error) {
+            return Err(CommandError::said(Exit::Error));
+        }
+        Ok(())
+    }
+}
+
+/// Folders stand for the manifests right in them, in the order of their names.
+fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
+    let mut files = Vec::new();
+    for path in paths {
+        if path.is_dir() {
+            let found = crate::files::list(path).map_err(|error| CommandError::of(&error))?;
+            let is_yaml = |file: &PathBuf| {
+                file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+            };
+            let before = files.len();
+            files.extend(found.into_iter().filter(is_yaml));
+            if files.len() == before {
+                let message = format!("`{}` holds no `*.yaml` or `*.yml` file", path.display());
+                return Err(
+                    CommandError::new(message).hint("`-f` takes manifests and folders of them")
+                );
+            }
+        } else if path.exists() {
+            files.push(path.clone());
+        } else {
+            let message = format!("there is no `{}`", path.display());
+            return Err(CommandError::new(message)
+                .hint("`-f PATH` names another manifest; a first one could be:")
+                .example(EXAMPLE));
+        }
+    }
+    Ok(files)
+}
+
+fn read(repository: &Repository, file: &Path) -> Result<String, String> {
+    let name = file.file_name().ok_or_else(|| format!("`{}` is no file", file.display()))?;
+    repository.work_tree(file).read(&name.to_string_lossy())
+}

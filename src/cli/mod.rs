@@ -1,0 +1,62 @@
+//! The command line: the only place that knows terminal, environment and exit codes.
+//!
+//! [`run`] reads what was typed, one file a command carries it out. Data goes to standard output,
+//! everything else to standard error.
+
+mod apply;
+mod args;
+mod context;
+mod credentials;
+mod emulator;
+mod error;
+mod exit;
+mod load;
+mod plan;
+mod progress;
+mod service;
+mod terminal;
+mod validate;
+
+pub use exit::Exit;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use crate::cli::args::{Cli, Command};
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+
+/// Runs one invocation and returns how it ended.
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are not errors; a closed pipe is nobody's concern here.
+            drop(error.print());
+            return if error.use_stderr() { Exit::Error } else { Exit::Success };
+        }
+    };
+    let context = Context::new(&cli, environment);
+    let ended = match cli.command {
+        Command::Validate(files) => validate::run(&context, &files),
+        Command::Plan(args) => plan::run(&context, &args),
+        Command::Apply(args) => apply::run(&context, &args),
+        Command::Emulator(args) => emulator::run(&context, &args),
+    };
+    match ended {
+        Ok(exit) => exit,
+        Err(error) => say(&error),
+    }
+}
+
+fn say(error: &CommandError) -> Exit {
+    if !error.is_said {
+        terminal::error(&error.message, &error.hints);
+        terminal::findings(error.example);
+    }
+    error.exit
+}

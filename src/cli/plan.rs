@@ -1,0 +1,197 @@
+//! `qcops plan`: what differs between the manifest and the service.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::api;
+use crate::cli::args::{PlanArgs, Planning};
+use crate::cli::context::{Context, block_on};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::load::{self, Loaded};
+use crate::cli::progress::Progress;
+use crate::cli::service::Asked;
+use crate::cli::terminal;
+use crate::diag::{Code, Diagnostic};
+use crate::evidence::Evidence;
+use crate::history;
+use crate::ledger::Ledger;
+use crate::manifest::Wish;
+use crate::model::{AgentId, OrganizationId};
+use crate::plan::{self, Basis, Elsewhere, Limits, Options, Plan, Prune};
+use crate::render::text::{Length, TextOptions};
+use crate::render::view::PlanView;
+use crate::render::{self, Color};
+use crate::snapshot::Snapshot;
+
+/// The folder of the program's own files, at the root of the repository.
+const FOLDER: &str = ".qcops";
+
+pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
+    let session = Session::open(context, &args.planning, &Progress::new(context.terminal))?;
+    let plan = block_on(session.plan())?;
+    show(context, &args.planning, &plan);
+    Ok(exit_of(&plan, args.detailed_exitcode))
+}
+
+/// Prints a plan.
+pub(super) fn show(context: &Context, args: &Planning, plan: &Plan) {
+    let mut text = String::new();
+    render::text::render(&PlanView::new(plan), &text_options(context, args), &mut text)
+        .expect("a string takes everything");
+    terminal::output(&text);
+}
+
+/// How plans and outcomes are written.
+pub(super) fn text_options(context: &Context, args: &Planning) -> TextOptions {
+    TextOptions {
+        color: if context.terminal.colors_output() { Color::On } else { Color::Off },
+        context: args.context,
+        length: if context.verbose > 0 { Length::Full } else { Length::Cut },
+    }
+}
+
+/// Tells how a plan ends the command that only shows it.
+pub(super) fn exit_of(plan: &Plan, is_detailed: bool) -> Exit {
+    let cannot_tell =
+        |finding: &Diagnostic| matches!(finding.code, Code::Ambiguous | Code::Contested);
+    if plan.blocks().any(cannot_tell) {
+        Exit::Unknown
+    } else if plan.blocks().next().is_some() {
+        Exit::Blocked
+    } else if is_detailed && plan.open_steps().next().is_some() {
+        Exit::Changes
+    } else {
+        Exit::Success
+    }
+}
+
+/// Everything that stays the same while a plan is made and carried out.
+pub(super) struct Session<'a> {
+    context: &'a Context,
+    args: &'a Planning,
+    loaded: Loaded,
+    organization_id: OrganizationId,
+    pub(super) client: api::Client,
+    pub(super) ledger: Ledger,
+    pub(super) folder: PathBuf,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the manifest and finds out who is asked; nothing is sent.
+    pub(super) fn open(
+        context: &'a Context,
+        args: &'a Planning,
+        progress: &Progress,
+    ) -> Result<Self, CommandError> {
+        let asked = Asked::find(context, &args.service)?;
+        let loaded = load::load(context, &args.files.files, asked.organization_id.as_deref())?;
+        let organization_id = asked.organization(loaded.manifest.organization_id.as_deref())?;
+        let folder = loaded.repository.root().join(FOLDER);
+        crate::files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
+        let client = asked.client(
+            context,
+            &args.service,
+            organization_id.clone(),
+            &folder,
+            progress.on_wait(),
+        )?;
+        let path = folder.join("ledger.jsonl");
+        let files = std::sync::Arc::clone(&context.files);
+        let ledger = Ledger::new(files, path, asked.target(&folder), organization_id.clone());
+        Ok(Self { context, args, loaded, organization_id, client, ledger, folder })
+    }
+
+    /// The organization it is about.
+    pub(super) fn organization_id(&self) -> &OrganizationId {
+        &self.organization_id
+    }
+
+    /// Observes the service and plans; looks are taken until the plan wants no more of them.
+    pub(super) async fn plan(&self) -> Result<Plan, CommandError> {
+        let agents = if self.loaded.names_agents() {
+            api::list_agents(&self.client).await?
+        } else {
+            BTreeMap::new()
+        };
+        let basis = Basis {
+            wish: self.loaded.resolve(self.context, &agents)?,
+            evidence: self.evidence(&agents)?,
+            elsewhere: self.elsewhere(&agents),
+            options: self.options(),
+        };
+        self.warn_of_unknown_targets(&basis.wish);
+        let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
+        let snapshot = api::observe(&self.client, self.context.clock, wanted).await?;
+        Ok(plan::plan(&basis.with(&snapshot)))
+    }
+
+    /// What was declared before: Git and the ledger; outside Git the work tree is the one version.
+    pub(super) fn evidence(
+        &self,
+        agents: &BTreeMap<String, Vec<AgentId>>,
+    ) -> Result<Evidence, CommandError> {
+        let environment = self.context;
+        let organization_id = self.organization_id.0.clone();
+        let variables = |name: &str| load::variable(environment, Some(&organization_id), name);
+        let request = history::Request {
+            files: &self.loaded.files,
+            depth: self.args.history,
+            from: &self.args.history_from,
+            variables: &variables,
+            agents,
+        };
+        let read = history::read(&self.loaded.repository, &request);
+        let history::History { mut evidence, remarks, notes } =
+            read.map_err(|error| CommandError::of(&error))?;
+        for remark in remarks {
+            tracing::info!("{}: {}", remark.what, remark.way);
+        }
+        for note in notes {
+            tracing::info!("{note}");
+        }
+        self.ledger.add_to(&mut evidence).map_err(|error| CommandError::of(&error))?;
+        Ok(evidence)
+    }
+
+    /// What the other manifests of the work tree declare for the same organization.
+    fn elsewhere(&self, agents: &BTreeMap<String, Vec<AgentId>>) -> Elsewhere {
+        let variables =
+            |name: &str| load::variable(self.context, Some(&self.organization_id.0), name);
+        let mut elsewhere = Elsewhere::default();
+        for other in self.loaded.repository.other_manifests(&self.loaded.files, &variables) {
+            let declared = other.manifest.organization_id.as_deref();
+            if declared.is_some_and(|id| id != self.organization_id.0) {
+                continue;
+            }
+            let (wish, _) = crate::manifest::resolve(&other.manifest, agents);
+            elsewhere.keys.extend(other.manifest.tasks.keys().cloned());
+            elsewhere.pins.extend(other.manifest.tasks.values().filter_map(|task| task.pin));
+            elsewhere.contents.extend(wish.tasks.values().map(|task| task.content.hash()));
+        }
+        elsewhere
+    }
+
+    fn options(&self) -> Options {
+        let args = self.args;
+        Options {
+            prune: if args.prune { Prune::Asked } else { Prune::Withheld },
+            targets: args.targets.iter().cloned().collect(),
+            limits: Limits {
+                delete: args.max_delete,
+                replace: args.max_replace,
+                create: args.max_create,
+                runs: args.max_runs,
+            },
+            allow: args.allow.iter().copied().collect(),
+            is_stale: self.loaded.repository.stale().is_some(),
+        }
+    }
+
+    fn warn_of_unknown_targets(&self, wish: &Wish) {
+        for target in self.args.targets.iter().filter(|key| !wish.tasks.contains_key(*key)) {
+            let words = format!("note: the target `{target}` is not declared\n");
+            self.context.terminal.message(&words);
+        }
+    }
+}

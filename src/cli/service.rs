@@ -1,0 +1,118 @@
+//! The service a command talks to: the real one, or the emulator in process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::api::{
+    BaseUrl, Client, Credentials, Http, Limits, OnWait, Paced, Settings, Signed, TimeLimits,
+};
+use crate::cli::args::{EMULATOR_FILE, Service};
+use crate::cli::context::Context;
+use crate::cli::credentials;
+use crate::cli::error::CommandError;
+use crate::emulator::{self, Emulator, Keeper, World};
+use crate::exchange::Transport;
+use crate::model::OrganizationId;
+use crate::secret::Secret;
+
+/// Who is asked, by whom, and under which name the ledger knows it.
+pub(super) struct Asked {
+    credentials: Credentials,
+    pub(super) organization_id: Option<String>,
+    carrier: Carrier,
+}
+
+enum Carrier {
+    Http(BaseUrl),
+    /// The file of the emulator.
+    Emulator(PathBuf),
+}
+
+impl Asked {
+    /// Finds out who is asked; nothing is sent.
+    pub(super) fn find(context: &Context, args: &Service) -> Result<Self, CommandError> {
+        if let Some(file) = &args.emulator {
+            let token = Secret::new(emulator::API_TOKEN.to_owned());
+            let credentials = Credentials { user_id: emulator::USER_ID, token };
+            let organization_id = Some(emulator::ORGANIZATION_ID.to_owned());
+            return Ok(Self {
+                credentials,
+                organization_id,
+                carrier: Carrier::Emulator(file.clone()),
+            });
+        }
+        let base = BaseUrl::parse(&args.api).map_err(|error| CommandError::of(&error))?;
+        let identity = credentials::find(context)?;
+        Ok(Self {
+            credentials: identity.credentials,
+            organization_id: identity.organization_id,
+            carrier: Carrier::Http(base),
+        })
+    }
+
+    /// The organization of the manifest, which must be that of the credentials where both are known.
+    pub(super) fn organization(
+        &self,
+        declared: Option<&str>,
+    ) -> Result<OrganizationId, CommandError> {
+        match (declared, self.organization_id.as_deref()) {
+            (Some(declared), Some(ours)) if declared != ours => Err(CommandError::new(format!(
+                "the manifest is for organization `{declared}`, and the credentials are for `{ours}`"
+            ))
+            .hint("use the credentials of the manifest's organization, or correct `organizationId`")
+            .hint("nothing was sent")),
+            (Some(id), _) | (None, Some(id)) => Ok(OrganizationId(id.to_owned())),
+            (None, None) => Err(CommandError::new("the organization is not known")
+                .hint("set `QC_ORGANIZATION_ID`, or `organizationId` in the manifest")),
+        }
+    }
+
+    /// The name of the target in the ledger.
+    pub(super) fn target(&self, folder: &Path) -> String {
+        match &self.carrier {
+            Carrier::Http(base) => base.to_string(),
+            Carrier::Emulator(file) => {
+                format!("emulator {}", emulator_file(file, folder).display())
+            }
+        }
+    }
+
+    /// Makes the client: signed last, paced above, so that nothing else ever sees a signature.
+    pub(super) fn client(
+        &self,
+        context: &Context,
+        args: &Service,
+        organization_id: OrganizationId,
+        folder: &Path,
+        on_wait: OnWait,
+    ) -> Result<Client, CommandError> {
+        let (clock, credentials) = (context.clock, self.credentials.clone());
+        let is_emulated = matches!(self.carrier, Carrier::Emulator(_));
+        let rate = args.rate.unwrap_or(if is_emulated { 0.0 } else { Limits::default().rate });
+        let limits = Limits { in_flight: args.parallelism, rate };
+        let transport: Arc<dyn Transport> = match &self.carrier {
+            Carrier::Http(base) => {
+                let http = Http::new(base.clone(), TimeLimits::default());
+                let http = http.map_err(|error| CommandError::of(&error))?;
+                let signed = Signed::new(http, credentials, clock);
+                Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait)))
+            }
+            Carrier::Emulator(file) => {
+                let path = emulator_file(file, folder);
+                let keeper = Keeper::File { files: Arc::clone(&context.files), path };
+                let emulator = Emulator::new(World::new(0, clock.now()), clock, keeper);
+                let signed = Signed::new(emulator, credentials, clock);
+                Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait)))
+            }
+        };
+        let settings = Settings { retry_time: args.retry_time, on_wait, ..Settings::default() };
+        Ok(Client::new(transport, organization_id, clock, settings))
+    }
+}
+
+/// The default file lies in the program's folder, from wherever in the repository it is called.
+fn emulator_file(file: &Path, folder: &Path) -> PathBuf {
+    let is_default = file == Path::new(EMULATOR_FILE);
+    let name = file.file_name().filter(|_| is_default);
+    name.map_or_else(|| file.to_owned(), |name| folder.join(name))
+}

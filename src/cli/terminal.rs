@@ -1,0 +1,84 @@
+//! The two streams, and what a person sees on them.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+
+use crate::cli::args::ColorWhen;
+use crate::render::escape;
+
+/// Standard output and standard error, and how to treat them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terminal {
+    color: ColorWhen,
+    is_quiet: bool,
+}
+
+impl Terminal {
+    pub(super) fn new(color: ColorWhen, is_quiet: bool) -> Self {
+        Self { color, is_quiet }
+    }
+
+    /// Whether data is colored.
+    pub(super) fn colors_output(self) -> bool {
+        self.colors(AutoStream::choice(&io::stdout()))
+    }
+
+    /// Whether messages are colored.
+    pub(super) fn colors_messages(self) -> bool {
+        self.colors(AutoStream::choice(&io::stderr()))
+    }
+
+    fn colors(self, automatic: ColorChoice) -> bool {
+        match self.color {
+            ColorWhen::Always => true,
+            ColorWhen::Never => false,
+            ColorWhen::Auto => automatic != ColorChoice::Never,
+        }
+    }
+
+    /// Writes a message, unless nothing but errors is wanted.
+    pub(super) fn message(self, text: &str) {
+        if !self.is_quiet {
+            drop(io::stderr().lock().write_all(text.as_bytes()));
+        }
+    }
+
+    /// Whether a bar may be drawn.
+    pub(super) fn draws(self) -> bool {
+        !self.is_quiet && io::stderr().is_terminal()
+    }
+}
+
+/// Writes data. A reader that has gone away ends nothing: what is under way goes on.
+pub(super) fn output(text: &str) {
+    drop(io::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// Writes an error and the ways on; the text may hold the service's words.
+pub(super) fn error(message: &str, hints: &[String]) {
+    let mut text = format!("error: {}\n", escape::line(message));
+    for hint in hints {
+        text.push_str("  hint: ");
+        text.push_str(&escape::line(hint));
+        text.push('\n');
+    }
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Writes findings.
+pub(super) fn findings(text: &str) {
+    drop(io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Whether a question reaches a person.
+pub(super) fn can_ask() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Asks; nothing but `yes` is a yes.
+pub(super) fn ask(question: &str) -> bool {
+    let mut answer = String::new();
+    drop(io::stderr().lock().write_all(question.as_bytes()));
+    io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+}

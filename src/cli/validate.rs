@@ -1,0 +1,32 @@
+//! `qcops validate`: everything that can be known without asking the service.
+
+use std::collections::BTreeMap;
+
+use crate::cli::args::Files;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::load;
+use crate::cli::terminal;
+use crate::manifest::AgentRef;
+use crate::model::AgentId;
+
+pub(super) fn run(context: &Context, args: &Files) -> Result<Exit, CommandError> {
+    let loaded = load::load(context, &args.files, None)?;
+    // Agents are known by the service alone: a number of its own stands for each name, so that what
+    // needs numbers (equal content, equal names) is checked all the same.
+    let names = loaded.manifest.tasks.values().filter_map(|task| match &task.agent {
+        AgentRef::Name(name, _) => Some(name.clone()),
+        AgentRef::Id(_) => None,
+    });
+    let stand_ins: BTreeMap<String, Vec<AgentId>> =
+        names.zip((0..).map(|below| vec![AgentId(u64::MAX - below)])).collect();
+    let wish = loaded.resolve(context, &stand_ins)?;
+    let deployments: usize = wish.tasks.values().map(|task| task.deployments.len()).sum();
+    let mut words = format!("Valid: {} tasks, {deployments} deployments.", wish.tasks.len());
+    if !stand_ins.is_empty() {
+        words.push_str(" Agents given by name are looked up by `plan`.");
+    }
+    terminal::output(&format!("{words}\n"));
+    Ok(Exit::Success)
+}

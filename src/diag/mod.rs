@@ -1,0 +1,133 @@
+//! Findings for people and machines: a code, a sentence, a place and a way on.
+//!
+//! A finding is a value. Modules return all of theirs at once; `render` shows them and `cli` turns
+//! them into an exit code. The stable codes are in [`Code`].
+
+mod code;
+
+pub use code::Code;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How much a finding weighs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Nothing goes on.
+    Error,
+    /// One step does not go on; others do.
+    Blocked,
+    /// Worth knowing; everything goes on.
+    Note,
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The stable code.
+    pub code: Code,
+    /// How much it weighs.
+    pub severity: Severity,
+    /// One sentence without a final period; names the field and the thing, with backticks.
+    pub message: String,
+    /// Where in a file, if in one.
+    pub place: Option<Place>,
+    /// Other places that belong to it, each with a few words.
+    pub related: Vec<(Place, String)>,
+    /// Ways on, the best first.
+    pub help: Vec<String>,
+}
+
+/// A stretch of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The file, as the user named it.
+    pub file: Arc<Path>,
+    /// The bytes of its text, UTF-8.
+    pub span: Range<usize>,
+}
+
+/// Returns the start of the character at `at`, or the end of a text that is shorter.
+pub fn floor_boundary(text: &str, at: usize) -> usize {
+    let at = at.min(text.len());
+    (0..=at).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+}
+
+impl Diagnostic {
+    /// Makes an error at no place.
+    pub fn error(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Severity::Error, code, message)
+    }
+
+    /// Makes a finding that blocks one step.
+    pub fn blocked(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Severity::Blocked, code, message)
+    }
+
+    /// Makes a note.
+    pub fn note(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Severity::Note, code, message)
+    }
+
+    fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { code, severity, message, place: None, related: Vec::new(), help: Vec::new() }
+    }
+
+    /// Points the finding at a place.
+    #[must_use]
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// Adds another place with a few words about it.
+    #[must_use]
+    pub fn see(mut self, place: Place, words: impl Into<String>) -> Self {
+        self.related.push((place, words.into()));
+        self
+    }
+
+    /// Adds a way on.
+    #[must_use]
+    pub fn help(mut self, way: impl Into<String>) -> Self {
+        self.help.push(way.into());
+        self
+    }
+}
+
+/// Says an error with all of its causes, each once, from the outside in.
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some libraries repeat the cause in their own message.
+        if !words.ends_with(&text) {
+            words = format!("{words}: {text}");
+        }
+        cause = error.source();
+    }
+    words
+}
+
+/// The texts that places point into.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    texts: BTreeMap<PathBuf, Arc<str>>,
+}
+
+impl Sources {
+    /// Remembers the text of a file.
+    pub fn add(&mut self, file: &Path, text: Arc<str>) {
+        self.texts.insert(file.to_owned(), text);
+    }
+
+    /// Returns the text of a file.
+    pub fn text(&self, file: &Path) -> Option<&str> {
+        self.texts.get(file).map(AsRef::as_ref)
+    }
+}

@@ -1,0 +1,110 @@
+//! Where the world is kept: in memory, or in one file that several processes share.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::world::{LoadError, World};
+use crate::files::{Files, FilesError, Lock};
+
+/// How long one request waits for another process that holds the file.
+///
+/// A request holds it for some milliseconds. Who holds it for ten seconds is stopped in a debugger,
+/// and an error is better than a hang.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait between two looks at the lock.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Where the world is kept.
+pub enum Keeper {
+    /// With the emulator, gone when it is.
+    Memory,
+    /// In one file, read and written as a whole by every request, under a lock beside it.
+    File {
+        /// The file system.
+        files: Arc<dyn Files>,
+        /// The file; the lock is the same path with `.lock` behind it.
+        path: PathBuf,
+    },
+}
+
+/// Why the world could not be reached.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperError {
+    /// The file cannot be accessed.
+    #[error("failed to use the emulator's file `{}`", path.display())]
+    Files {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: FilesError,
+    },
+    /// The file is there, and not usable.
+    #[error("failed to load `{}`", path.display())]
+    Load {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: LoadError,
+    },
+    /// Another process holds the file for too long.
+    #[error(
+        "another process holds the emulator's file `{}`; end it, or use another file",
+        path.display()
+    )]
+    Locked {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// A world and where it is kept.
+pub(super) struct Kept {
+    keeper: Keeper,
+    /// The world in memory, or what a file that does not exist yet begins with.
+    world: Mutex<World>,
+}
+
+impl Kept {
+    /// Keeps `world`, which gives way to what a file holds already.
+    pub(super) fn new(world: World, keeper: Keeper) -> Self {
+        Self { keeper, world: Mutex::new(world) }
+    }
+
+    /// Changes the world as one step: nobody sees it half done, and a file is written first.
+    pub(super) async fn change<T>(
+        &self,
+        change: impl FnOnce(&mut World) -> T,
+    ) -> Result<T, KeeperError> {
+        let Keeper::File { files, path } = &self.keeper else {
+            return Ok(change(&mut self.world.lock().expect("no change panics")));
+        };
+        let _lock = lock(files.as_ref(), path).await?;
+        let failed = |source| KeeperError::Files { path: path.clone(), source };
+        let stored = files.read(path).map_err(failed)?;
+        let mut world = match stored {
+            None => self.world.lock().expect("no change panics").clone(),
+            Some(stored) => World::from_json(&stored)
+                .map_err(|source| KeeperError::Load { path: path.clone(), source })?,
+        };
+        let result = change(&mut world);
+        files.write(path, &world.to_json()).map_err(failed)?;
+        Ok(result)
+    }
+}
+
+async fn lock(files: &dyn Files, path: &Path) -> Result<Lock, KeeperError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let looks = PATIENCE.as_millis() / PAUSE.as_millis();
+    for _ in 0..looks {
+        let taken = files.try_lock(&name);
+        let taken = taken.map_err(|source| KeeperError::Files { path: path.to_owned(), source })?;
+        if let Some(lock) = taken {
+            return Ok(lock);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(KeeperError::Locked { path: path.to_owned() })
+}

@@ -1,0 +1,154 @@
+//! What the emulated service keeps: agents, tasks, deployments and their messages.
+//!
+//! Plain data. Times are milliseconds since 1970, so that zones are a matter of showing them.
+
+use std::collections::VecDeque;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// An agent: the fields of contract 2.6 as JSON, apart from those the service sets itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Agent {
+    /// Its number.
+    pub(super) id: u64,
+    /// When it was made.
+    pub(super) created: i64,
+    /// When it was last changed.
+    pub(super) updated: i64,
+    /// Everything a client or the web interface may set.
+    pub(super) fields: Map<String, Value>,
+}
+
+/// A task as contract 3.6 describes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Its number.
+    pub id: u64,
+    /// The name as stored.
+    pub name: String,
+    /// The agent that runs it.
+    pub agent_id: u64,
+    /// The prompt as stored.
+    pub prompt: String,
+    /// The project mode; the web interface knows more than the two that can be created.
+    pub project_preference: String,
+    /// The project of all runs, once there is one.
+    pub project_id: Option<u64>,
+    /// Who made it.
+    pub owner: String,
+    /// When it was made.
+    pub created: i64,
+    /// When it was last changed.
+    pub updated: i64,
+    /// The schedule, which only the web interface sets (contract 9).
+    pub schedule: Option<String>,
+    /// The notifications, which only the web interface sets (contract 9).
+    pub notifications: Vec<Value>,
+    /// The ids of its deployments that still exist, oldest first.
+    pub runs: Vec<String>,
+    /// How many deployments it ever had.
+    pub ever: u64,
+    /// The number and the time of the newest deployment.
+    pub last: Option<(u64, i64)>,
+}
+
+/// Where a deployment stands (contract 10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Waits for its turn.
+    InQueue,
+    /// An agent works on it.
+    Running,
+    /// The agent came to an end; a prompt makes it run again.
+    Completed,
+    /// Somebody stopped it.
+    Stopped,
+    /// It broke.
+    Failed,
+}
+
+impl Status {
+    /// Tells whether it waits or runs.
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::InQueue | Self::Running)
+    }
+
+    /// Returns the word of the contract.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InQueue => "InQueue",
+            Self::Running => "Running",
+            Self::Completed => "Completed",
+            Self::Stopped => "Stopped",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
+/// One message of a conversation (contract 8).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks: `user` or `assistant`.
+    pub role: String,
+    /// When.
+    pub time: i64,
+    /// The parts as the service sends them.
+    pub parts: Vec<Value>,
+}
+
+impl Message {
+    /// Makes what a user says.
+    pub fn from_user(time: i64, text: &str) -> Self {
+        let part = serde_json::json!({"type": "text", "text": text});
+        Self { role: "user".to_owned(), time, parts: vec![part] }
+    }
+
+    /// Makes what an agent says.
+    pub fn from_agent(time: i64, parts: Vec<Value>) -> Self {
+        Self { role: "assistant".to_owned(), time, parts }
+    }
+}
+
+/// A deployment, that is one run of a task, as contract 4.8 describes it, with its conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    /// `A-` and 32 hexadecimal digits.
+    pub id: String,
+    /// The number that `lastDeploymentId` shows.
+    pub number: u64,
+    /// The task it belongs to.
+    pub task_id: u64,
+    /// The agent that runs it.
+    pub agent_id: u64,
+    /// The agent's model when it was made.
+    pub model: Option<String>,
+    /// The first prompt.
+    pub prompt: String,
+    /// The project it works in.
+    pub project_id: u64,
+    /// Where it stands.
+    pub status: Status,
+    /// When it was made.
+    pub created: i64,
+    /// When it began to run.
+    pub started: Option<i64>,
+    /// When it ended; none while it is active.
+    pub ended: Option<i64>,
+    /// What broke.
+    pub runtime_error: Option<String>,
+    /// The conversation so far.
+    pub messages: Vec<Message>,
+    /// Tokens read so far.
+    pub input_tokens: u64,
+    /// Tokens written so far.
+    pub output_tokens: u64,
+    /// Which prompt it works on, counted from zero.
+    pub turn: u32,
+    /// The prompt it works on.
+    pub current: String,
+    /// Prompts that wait for their turn.
+    pub pending: VecDeque<String>,
+    /// Whether a stop was asked for that has not taken effect.
+    pub is_stopping: bool,
+}

@@ -1,0 +1,212 @@
+//! How agents, tasks, deployments and conversations look in answers (contract 2.6, 3.6, 4.8, 8).
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use super::objects::{Agent, Deployment, Message, Status, Task};
+use super::quirk::{
+    DeploymentCount, DeploymentPrompt, IdsSent, ListEntry, QueuedConversation, StatusCase, Switch,
+    TokenCounts, TokenEcho,
+};
+use super::world::World;
+use super::{ORGANIZATION_ID, USER_ID};
+
+/// The LEAN version that deployments show.
+const LEAN_VERSION: u64 = 17_000;
+
+/// How many letters of a prompt the list shows under `list-entry=cut-prompt`.
+const CUT_PROMPT: usize = 40;
+
+impl World {
+    /// Returns an agent as the service sends it.
+    pub(super) fn agent_shape(&self, agent: &Agent) -> Value {
+        let mut shape = json!({"id": self.id(agent.id)});
+        let members = shape.as_object_mut().expect("it is an object");
+        for (name, value) in &agent.fields {
+            members.insert(name.clone(), value.clone());
+        }
+        if let Some(token) = members.get_mut("token").filter(|token| token.is_object()) {
+            match self.quirks.token_echo {
+                TokenEcho::Clear => {}
+                TokenEcho::Masked => token["llmApiTokenUser"] = "********".into(),
+                TokenEcho::Missing => {
+                    members.remove("token");
+                }
+            }
+        }
+        members.insert("created".to_owned(), self.stamp(agent.created).into());
+        members.insert("updated".to_owned(), self.stamp(agent.updated).into());
+        self.add_extras(&mut shape);
+        shape
+    }
+
+    /// Returns a task as the service sends it.
+    pub(super) fn task_shape(&self, task: &Task) -> Value {
+        let count = match self.quirks.deployment_count {
+            DeploymentCount::Existing => task.runs.len() as u64,
+            DeploymentCount::Ever => task.ever,
+        };
+        let runs = task.runs.iter().filter_map(|id| self.seen_deployment(id));
+        let active: Vec<Value> = runs
+            .filter(|run| run.status.is_active())
+            .map(|run| json!({"deploymentId": run.id, "status": self.status(run.status)}))
+            .collect();
+        let upcoming = task.schedule.as_ref().map(|_| json!([]));
+        let mut shape = json!({
+            "id": self.id(task.id),
+            "name": task.name,
+            "organizationId": ORGANIZATION_ID,
+            "agentId": self.id(task.agent_id),
+            "prompt": task.prompt,
+            "deployments": count,
+            "lastDeploymentId": task.last.map(|last| self.id(last.0)),
+            "lastDeploymentTime": task.last.map(|last| self.stamp(last.1)),
+            "created": self.stamp(task.created),
+            "updated": self.stamp(task.updated),
+            "projectId": task.project_id.map(|id| self.id(id)),
+            "owner": owner(&task.owner),
+            "upcomingDeployments": upcoming,
+            "status": active,
+            "schedule": task.schedule,
+            "scheduleHuman": task.schedule.as_ref().map(|cron| format!("On the schedule {cron}")),
+            "projectPreference": task.project_preference,
+            "notifications": task.notifications,
+        });
+        self.add_extras(&mut shape);
+        shape
+    }
+
+    /// Returns a task as the list shows it.
+    pub(super) fn task_entry(&self, task: &Task) -> Value {
+        let mut shape = self.task_shape(task);
+        let members = shape.as_object_mut().expect("it is an object");
+        match self.quirks.list_entry {
+            ListEntry::Whole => {}
+            ListEntry::WithoutPrompt => {
+                members.remove("prompt");
+            }
+            ListEntry::CutPrompt => {
+                let cut: String = task.prompt.chars().take(CUT_PROMPT).collect();
+                members.insert("prompt".to_owned(), cut.into());
+            }
+            ListEntry::Bare => members.retain(|name, _| name == "id" || name == "name"),
+        }
+        shape
+    }
+
+    /// Returns a deployment as the service sends it.
+    pub(super) fn deployment_shape(&self, run: &Deployment) -> Value {
+        let has_host = run.started.is_some();
+        let mut shape = json!({
+            "deploymentId": run.id,
+            "agentId": self.id(run.agent_id),
+            "status": self.status(run.status),
+            "taskId": self.id(run.task_id),
+            "model": run.model,
+            "created": self.stamp(run.created),
+            "started": run.started.map(|time| self.stamp(time)),
+            "ended": run.ended.map(|time| self.stamp(time)),
+            "machine": has_host.then_some("A-MICRO"),
+            "mcpTools": [],
+            "hostName": has_host.then_some("emulator"),
+            "prompt": run.prompt,
+            "projectId": self.id(run.project_id),
+            "versionId": LEAN_VERSION,
+            "runtimeError": run.runtime_error,
+        });
+        let members = shape.as_object_mut().expect("it is an object");
+        match self.quirks.deployment_prompt {
+            DeploymentPrompt::Whole => {}
+            DeploymentPrompt::Null => {
+                members.insert("prompt".to_owned(), Value::Null);
+            }
+            DeploymentPrompt::Missing => {
+                members.remove("prompt");
+            }
+        }
+        self.add_extras(&mut shape);
+        shape
+    }
+
+    /// Returns the conversation of a deployment, or `None` where the member is left out.
+    pub(super) fn conversation_shape(&self, run: &Deployment) -> Option<Value> {
+        let is_queued = run.status == Status::InQueue;
+        match self.quirks.conversation_in_queue {
+            QueuedConversation::Null if is_queued => return Some(Value::Null),
+            QueuedConversation::Missing if is_queued => return None,
+            _ => {}
+        }
+        let is_hidden = is_queued && self.quirks.conversation_in_queue == QueuedConversation::Empty;
+        let shown = if is_hidden { &[] } else { &run.messages[..] };
+        let messages = shown.iter().enumerate();
+        let messages = messages.map(|(place, message)| self.message_shape(place, message));
+        let are_counted = self.quirks.token_counts == TokenCounts::Present;
+        let mut shape = json!({
+            "id": run.id,
+            "userId": USER_ID,
+            "organizationId": ORGANIZATION_ID,
+            "channel": format!("agents-{}", run.id),
+            "projectId": self.id(run.project_id),
+            "prompt": run.prompt,
+            "agents": [],
+            "notificationTargets": [],
+            "messages": messages.collect::<Vec<_>>(),
+            "agentProperties": {},
+            "chatMessages": [],
+            "inputTokens": are_counted.then_some(run.input_tokens),
+            "outputTokens": are_counted.then_some(run.output_tokens),
+            "aggregateStatus": self.status(run.status),
+        });
+        self.add_extras(&mut shape);
+        Some(shape)
+    }
+
+    fn message_shape(&self, place: usize, message: &Message) -> Value {
+        json!({
+            "id": format!("m{}", place + 1),
+            "role": message.role,
+            "parts": message.parts,
+            "time": self.stamp(message.time),
+        })
+    }
+
+    /// Returns a deployment that exists and can be read yet.
+    pub(super) fn seen_deployment(&self, id: &str) -> Option<&Deployment> {
+        let lag = i64::from(self.quirks.deployment_lag_ms);
+        self.deployments.get(id).filter(|run| run.created + lag <= self.clock)
+    }
+
+    /// Writes a numeric id.
+    pub(super) fn id(&self, id: u64) -> Value {
+        match self.quirks.ids_sent {
+            IdsSent::Numbers => id.into(),
+            IdsSent::Strings => id.to_string().into(),
+        }
+    }
+
+    fn status(&self, status: Status) -> String {
+        match self.quirks.status_case {
+            StatusCase::Documented => status.word().to_owned(),
+            StatusCase::Lower => status.word().to_lowercase(),
+        }
+    }
+
+    /// Writes a time as the service does, without naming its zone (contract 1.1).
+    fn stamp(&self, time: i64) -> String {
+        let offset = SignedDuration::from_mins(self.quirks.utc_offset_minutes.into());
+        let time = Timestamp::from_millisecond(time).unwrap_or(Timestamp::UNIX_EPOCH);
+        let shown = time.saturating_add(offset).unwrap_or(time);
+        shown.strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    fn add_extras(&self, shape: &mut Value) {
+        if self.quirks.extra_fields == Switch::On {
+            shape["undocumented"] = json!({"list": [1, null], "text": "\u{fffd}"});
+        }
+    }
+}
+
+/// Returns an owner or author from the public id.
+pub(super) fn owner(public_id: &str) -> Value {
+    json!({"publicId": public_id, "name": public_id, "image": "emulator.png"})
+}

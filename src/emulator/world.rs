@@ -1,0 +1,212 @@
+//! The world of the emulated service: everything it knows, and how a request changes it.
+//!
+//! A pure state machine. [`World::accept`] takes the time and a request and returns the reply; what
+//! time brings by itself happens in [`World::advance`]. No clock, no file, no network in here.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::auth;
+use super::lifecycle::Due;
+use super::objects::{Agent, Deployment, Task};
+use super::quirk::{AuthFailure, ErrorsMember, Quirks, RefusalForm, Switch};
+use super::routes::{self, Answer};
+use super::script::RunRule;
+use crate::exchange::Request;
+
+/// The version of the stored form of a world.
+pub const VERSION: u32 = 1;
+
+/// What the service answers, before any fault spoils it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `Content-Type` header, empty for none.
+    pub content_type: &'static str,
+    /// The `www_authenticate` header, spelled as the service's specification spells it.
+    pub www_authenticate: Option<&'static str>,
+    /// The `Retry-After` header.
+    pub retry_after: Option<String>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Makes a reply with a JSON body.
+    pub(super) fn json(status: u16, body: &Value) -> Self {
+        let body = body.to_string().into_bytes();
+        Self { status, content_type: "application/json", body, ..Self::default() }
+    }
+
+    /// Makes a 401 (contract 1.1).
+    pub(super) fn unauthorized(text: &str) -> Self {
+        let body = json!({"success": false, "errors": [text]});
+        Self { www_authenticate: Some("Basic"), ..Self::json(401, &body) }
+    }
+}
+
+/// Everything the emulated service knows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct World {
+    version: u32,
+    seed: u64,
+    /// The unknowns of the service, decided.
+    pub quirks: Quirks,
+    /// How runs end; the quirk `run-outcome` decides where no rule matches.
+    pub rules: Vec<RunRule>,
+    /// The latest time the world has seen, in milliseconds since 1970.
+    pub(super) clock: i64,
+    pub(super) last_agent: u64,
+    pub(super) last_task: u64,
+    pub(super) last_number: u64,
+    pub(super) last_project: u64,
+    pub(super) last_order: u64,
+    pub(super) agents: BTreeMap<u64, Agent>,
+    pub(super) tasks: BTreeMap<u64, Task>,
+    pub(super) deployments: BTreeMap<String, Deployment>,
+    /// What is going to happen, earliest first.
+    pub(super) agenda: BTreeSet<Due>,
+    /// Deployments whose time in the queue is over, but that found no place.
+    pub(super) waiting: VecDeque<String>,
+    /// How many deployments run.
+    pub(super) running: u32,
+}
+
+impl World {
+    /// Makes a world with the agents 47, 48 and 49 and nothing else; equal seeds give equal ids.
+    pub fn new(seed: u64, now: Timestamp) -> Self {
+        let mut world = Self {
+            version: VERSION,
+            seed,
+            quirks: Quirks::default(),
+            rules: Vec::new(),
+            clock: now.as_millisecond(),
+            last_agent: 46,
+            last_task: 331,
+            last_number: 900,
+            last_project: 23_456_788,
+            last_order: 0,
+            agents: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+            deployments: BTreeMap::new(),
+            agenda: BTreeSet::new(),
+            waiting: VecDeque::new(),
+            running: 0,
+        };
+        for name in ["Research Assistant", "Momentum Researcher", "Risk Reviewer"] {
+            world.seed_agent(name);
+        }
+        world
+    }
+
+    /// Answers one request at the time `now`.
+    ///
+    /// The signature is checked against `now`; a refused request changes nothing.
+    pub fn accept(&mut self, now: Timestamp, request: &Request) -> Reply {
+        self.advance(now);
+        match auth::check(now, request.signature.as_ref()) {
+            Ok(()) => self.answer(&request.path, &request.body),
+            Err(text) => self.refuse_stranger(&text),
+        }
+    }
+
+    /// Takes a request whose effect happens only at `due`, and whose answer nobody waits for.
+    ///
+    /// The effect is in the world's own queue, so it happens although the client has left.
+    pub fn postpone(&mut self, now: Timestamp, due: Timestamp, request: &Request) {
+        self.advance(now);
+        if auth::check(now, request.signature.as_ref()).is_ok() {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            self.put_off(due.as_millisecond(), &request.path, body);
+        }
+    }
+
+    /// Answers a request whose sender is known.
+    pub(super) fn answer(&mut self, path: &str, body: &[u8]) -> Reply {
+        let Some(route) = routes::find(path) else {
+            // No source says what an unknown path gets; this is what web servers do.
+            return Reply::json(404, &json!({"success": false, "errors": ["Not found."]}));
+        };
+        let answer = routes::answer(self, route, body);
+        Reply::json(200, &self.envelope(answer))
+    }
+
+    fn envelope(&self, answer: Answer) -> Value {
+        match answer {
+            Ok(mut payload) => {
+                if self.quirks.extra_fields == Switch::On {
+                    payload.insert("requestId".to_owned(), json!({"value": self.last_order}));
+                }
+                payload.insert("success".to_owned(), true.into());
+                match self.quirks.errors_member {
+                    ErrorsMember::Present => payload.insert("errors".to_owned(), json!([])),
+                    ErrorsMember::Null => payload.insert("errors".to_owned(), Value::Null),
+                    ErrorsMember::Missing => None,
+                };
+                Value::Object(payload)
+            }
+            Err(text) => match self.quirks.refusal_form {
+                RefusalForm::Errors => json!({"success": false, "errors": [text]}),
+                RefusalForm::String => json!({"success": false, "errors": text}),
+                RefusalForm::Messages => json!({"success": false, "messages": [text]}),
+                RefusalForm::Message => json!({"success": false, "Message": text}),
+                RefusalForm::Silent => json!({"success": false}),
+            },
+        }
+    }
+
+    fn refuse_stranger(&self, text: &str) -> Reply {
+        match self.quirks.auth_failure {
+            AuthFailure::Unauthorized => Reply::unauthorized(text),
+            AuthFailure::Text => Reply::json(200, &json!({"success": false, "errors": [text]})),
+            AuthFailure::ServerError => Reply { status: 500, ..Reply::default() },
+        }
+    }
+
+    /// Returns the id of the deployment with this number: `A-` and 32 hexadecimal digits.
+    pub(super) fn deployment_id(&self, number: u64) -> String {
+        let hash = Sha256::digest(format!("{}:{number}", self.seed));
+        format!("A-{}", auth::hex(&hash[..16]))
+    }
+
+    /// Returns the stored form.
+    pub fn to_json(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a world is texts, numbers and lists")
+    }
+
+    /// Reads the stored form; the error says what is wrong with it.
+    pub fn from_json(stored: &[u8]) -> Result<Self, LoadError> {
+        /// The one member that every version has.
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+        }
+        let head: Head = serde_json::from_slice(stored).map_err(LoadError::Damaged)?;
+        if head.version > VERSION {
+            return Err(LoadError::Newer { found: head.version });
+        }
+        serde_json::from_slice(stored).map_err(LoadError::Damaged)
+    }
+}
+
+/// Why a stored world cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// A newer program wrote it.
+    #[error(
+        "the emulator's file has version {found}, and this program knows versions up to {VERSION}; \
+         use a newer qcops, or another file"
+    )]
+    Newer {
+        /// The version it has.
+        found: u32,
+    },
+    /// It is not what this program writes; it is never taken for an empty one.
+    #[error("the emulator's file is damaged; move it away to start with a fresh one")]
+    Damaged(#[source] serde_json::Error),
+}

@@ -1,0 +1,116 @@
+//! What was ever declared: per key, the contents, names and protection of earlier versions.
+//!
+//! Evidence is what turns "looks like ours" into proof. It comes from Git history, from the ledger
+//! on this machine, or from the work tree where there is no Git; this module only holds it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::model::{ContentHash, Key, PromptHash, TaskId};
+
+/// Everything that is known about earlier versions.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// By key; keys that are no longer declared too.
+    pub keys: BTreeMap<Key, KeyEvidence>,
+    /// Why some of the history could not be read, each with the way on; empty where all was.
+    pub gaps: Vec<Gap>,
+}
+
+/// What is known about one key.
+#[derive(Clone, Debug, Default)]
+pub struct KeyEvidence {
+    /// Its earlier versions, the newest first.
+    pub versions: Vec<Version>,
+    /// Whether its last version was protected.
+    pub protect: bool,
+    /// Whether a commit before the newest one declared it, so that an apply may have made it.
+    pub is_established: bool,
+    /// Creates that an apply on this machine sent for it, the newest first.
+    pub made: Vec<Made>,
+    /// A create on this machine whose answer was never recorded: an apply that was killed.
+    pub unanswered: Option<Timestamp>,
+}
+
+/// One version of a task in the history of the manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The address of its content.
+    pub content: ContentHash,
+    /// The hash of its prompt alone.
+    pub prompt: PromptHash,
+    /// Its declared name.
+    pub name: String,
+}
+
+/// A create that the ledger knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The task it made, where its answer was recorded.
+    pub id: Option<TaskId>,
+    /// The address of the content it was made with.
+    pub content: ContentHash,
+    /// The name it was made with.
+    pub name: String,
+}
+
+/// A part of the history that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// What is missing.
+    pub what: String,
+    /// The way to have it.
+    pub way: String,
+    /// Whether a task that no key claims could be one that the missing part declared.
+    pub withholds_creates: bool,
+}
+
+impl Gap {
+    /// A part that is out of reach: a task that no key claims could be one that it declared.
+    pub fn lost(what: impl Into<String>, way: impl Into<String>) -> Self {
+        Self { what: what.into(), way: way.into(), withholds_creates: true }
+    }
+
+    /// A part that was left out by choice: only what it would have proven is withheld.
+    pub fn left_out(what: impl Into<String>, way: impl Into<String>) -> Self {
+        Self { what: what.into(), way: way.into(), withholds_creates: false }
+    }
+}
+
+impl KeyEvidence {
+    /// Whether this content was ever declared for the key, or made for it on this machine.
+    pub fn holds_content(&self, hash: ContentHash) -> bool {
+        self.content_rank(hash).is_some()
+    }
+
+    /// How old this content is: 0 for the newest, `None` where it was never declared.
+    pub fn content_rank(&self, hash: ContentHash) -> Option<usize> {
+        let declared = self.versions.iter().position(|version| version.content == hash);
+        declared.or_else(|| {
+            let made = self.made.iter().position(|made| made.content == hash)?;
+            Some(self.versions.len() + made)
+        })
+    }
+
+    /// Whether this content stands in the history of the manifest, so that deleting it loses nothing.
+    pub fn history_holds(&self, hash: ContentHash) -> bool {
+        self.versions.iter().any(|version| version.content == hash)
+    }
+
+    /// Whether the ledger says that this task was made for the key.
+    pub fn made(&self, id: TaskId) -> bool {
+        self.made.iter().any(|made| made.id == Some(id))
+    }
+
+    /// Whether the ledger knows any task that was made for the key.
+    pub fn has_made(&self) -> bool {
+        self.made.iter().any(|made| made.id.is_some())
+    }
+
+    /// The names ever declared for the key.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let declared = self.versions.iter().map(|version| version.name.as_str());
+        declared.chain(self.made.iter().map(|made| made.name.as_str()))
+    }
+}

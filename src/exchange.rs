@@ -1,0 +1,79 @@
+//! One exchange with the service as data, and who carries it.
+//!
+//! A [`Transport`] carries a [`Request`] and brings a [`Response`]. Two kinds exist, HTTP and the
+//! emulator in process; pacing, signing and recording wrap either.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+/// One call before it is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The path below the base address, such as `/agents/tasks/list`.
+    pub path: String,
+    /// The JSON body.
+    pub body: Vec<u8>,
+    /// The signature, filled in right before the request leaves.
+    pub signature: Option<Signature>,
+}
+
+/// The two headers that prove who asks (contract 5).
+///
+/// They stay valid for up to two hours, so `Debug` hides them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The value of the `Authorization` header.
+    pub authorization: String,
+    /// The value of the `Timestamp` header: seconds since 1970, in decimal.
+    pub timestamp: String,
+}
+
+impl fmt::Debug for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Signature(..)")
+    }
+}
+
+/// One answer, not yet judged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status; 200 is not success (contract 6.1).
+    pub status: u16,
+    /// The `Content-Type` header, empty where there was none.
+    pub content_type: String,
+    /// The `Date` header: the service's clock.
+    pub date: Option<String>,
+    /// The `Retry-After` header.
+    pub retry_after: Option<String>,
+    /// The body as it came.
+    pub body: Vec<u8>,
+}
+
+/// Why an exchange brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The request never left: no address, no connection, no TLS. Sending it again is safe.
+    #[error("could not connect")]
+    NotSent {
+        /// What the network said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The request may have arrived, and its answer is lost.
+    #[error("the answer was lost")]
+    Lost {
+        /// What the network said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// The future of one exchange.
+pub type Exchange<'a> = Pin<Box<dyn Future<Output = Result<Response, TransportError>> + Send + 'a>>;
+
+/// Carries requests to the service, or to what stands for it.
+pub trait Transport: Send + Sync {
+    /// Sends `request` and waits for the answer.
+    ///
+    /// Dropping the future gives up waiting; whether the request took effect is then unknown.
+    fn exchange(&self, request: Request) -> Exchange<'_>;
+}

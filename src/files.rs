@@ -1,0 +1,296 @@
+//! The only file access of the program: contained reads, atomic writes, durable appends, locks.
+//!
+//! [`Disk`] is the machine's file system, [`Memory`] a map for stories that are cut short.
+//! Files written here are readable by their owner alone.
+
+use std::any::Any;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// The largest file a manifest may name, in bytes.
+///
+/// A prompt that is longer than a novel is a mistake, and reading a device would not end.
+const LARGEST_READ: u64 = 32 << 20;
+
+/// A failed access to a file.
+#[derive(Debug, thiserror::Error)]
+pub enum FilesError {
+    /// The operating system refused.
+    #[error("failed to {verb} `{}`", path.display())]
+    Io {
+        /// What was tried, as a verb.
+        verb: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The path leads out of the folder it must stay in.
+    #[error("`{}` is outside of `{}`", path.display(), root.display())]
+    Outside {
+        /// The path as it resolved.
+        path: PathBuf,
+        /// The folder it must stay in.
+        root: PathBuf,
+    },
+    /// The path names a folder, a device, a pipe, or a file beyond the limit.
+    #[error("`{}` is not a regular file of at most 32 MiB", path.display())]
+    NotPlain {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Holds a lock until it is dropped; the system frees it when the process dies.
+pub struct Lock(#[expect(dead_code, reason = "held for its drop")] Box<dyn Any + Send>);
+
+/// Where the program keeps what it writes.
+pub trait Files: Send + Sync {
+    /// Returns the file's bytes, or `None` where there is no such file.
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FilesError>;
+    /// Replaces the file as a whole: after a crash the old or the new text is there.
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError>;
+    /// Adds to the file's end and returns once that is durable.
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError>;
+    /// Takes the lock, or returns `None` where somebody else holds it.
+    fn try_lock(&self, path: &Path) -> Result<Option<Lock>, FilesError>;
+}
+
+/// The machine's file system.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FilesError> {
+        match fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(failed("read", path, source)),
+        }
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+        let folder = folder_of(path)?;
+        // `tempfile` opens with mode 0600.
+        let write = || -> io::Result<()> {
+            let mut file = tempfile::NamedTempFile::new_in(&folder)?;
+            file.write_all(bytes)?;
+            file.as_file().sync_all()?;
+            file.persist(path).map_err(|error| error.error)?;
+            File::open(&folder)?.sync_all()
+        };
+        write().map_err(|source| failed("write", path, source))
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+        folder_of(path)?;
+        let append = || -> io::Result<()> {
+            let mut file = private(OpenOptions::new().append(true).create(true)).open(path)?;
+            file.write_all(bytes)?;
+            file.sync_data()
+        };
+        append().map_err(|source| failed("append to", path, source))
+    }
+
+    fn try_lock(&self, path: &Path) -> Result<Option<Lock>, FilesError> {
+        folder_of(path)?;
+        let file = private(OpenOptions::new().write(true).create(true).truncate(false))
+            .open(path)
+            .map_err(|source| failed("open", path, source))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock(Box::new(file)))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(failed("lock", path, source)),
+        }
+    }
+}
+
+/// Files in memory, for stories that end at any moment.
+///
+/// Clones share one set of files, as processes share a disk.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    files: Arc<Mutex<BTreeMap<PathBuf, Vec<u8>>>>,
+    locks: Arc<Mutex<BTreeSet<PathBuf>>>,
+}
+
+impl Files for Memory {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FilesError> {
+        Ok(self.files.lock().expect("no holder panics").get(path).cloned())
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+        self.files.lock().expect("no holder panics").insert(path.to_owned(), bytes.to_owned());
+        Ok(())
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+        let mut files = self.files.lock().expect("no holder panics");
+        files.entry(path.to_owned()).or_default().extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn try_lock(&self, path: &Path) -> Result<Option<Lock>, FilesError> {
+        let is_free = self.locks.lock().expect("no holder panics").insert(path.to_owned());
+        let hold = || Held { locks: Arc::clone(&self.locks), path: path.to_owned() };
+        Ok(is_free.then(|| Lock(Box::new(hold()))))
+    }
+}
+
+/// A lock of [`Memory`], given back on drop as the system does for a dead process.
+struct Held {
+    locks: Arc<Mutex<BTreeSet<PathBuf>>>,
+    path: PathBuf,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.locks.lock().expect("no holder panics").remove(&self.path);
+    }
+}
+
+/// Reads a file below `root`, links followed, and nothing that lies outside of it.
+///
+/// Manifests name files, and a manifest may come from a stranger's pull request: what leaves the
+/// folder, is not a regular file or is larger than 32 MiB is refused.
+pub fn read_contained(root: &Path, path: &Path) -> Result<Vec<u8>, FilesError> {
+    let root = root.canonicalize().map_err(|source| failed("resolve", root, source))?;
+    let resolved = path.canonicalize().map_err(|source| failed("read", path, source))?;
+    if !resolved.starts_with(&root) {
+        return Err(FilesError::Outside { path: resolved, root });
+    }
+    let is_plain = fs::symlink_metadata(&resolved).is_ok_and(|found| found.is_file());
+    if !is_plain {
+        return Err(FilesError::NotPlain { path: resolved });
+    }
+    let file = File::open(&resolved).map_err(|source| failed("read", &resolved, source))?;
+    let mut bytes = Vec::new();
+    let read = file.take(LARGEST_READ + 1).read_to_end(&mut bytes);
+    let length = read.map_err(|source| failed("read", &resolved, source))?;
+    if length as u64 > LARGEST_READ {
+        return Err(FilesError::NotPlain { path: resolved });
+    }
+    Ok(bytes)
+}
+
+/// Returns the files right in a folder, in the order of their names.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
+    let entries = fs::read_dir(folder).map_err(|source| failed("list", folder, source))?;
+    let paths: io::Result<BTreeSet<PathBuf>> =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect();
+    let paths = paths.map_err(|source| failed("list", folder, source))?;
+    Ok(paths.into_iter().filter(|path| path.is_file()).collect())
+}
+
+/// Whether others than its owner may read the file.
+#[cfg(unix)]
+pub fn is_readable_by_others(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0)
+}
+
+/// Whether others than its owner may read the file; not told on this system.
+#[cfg(not(unix))]
+pub fn is_readable_by_others(_path: &Path) -> bool {
+    false
+}
+
+/// Makes the folder that holds the program's own files; Git ignores all of it.
+pub fn make_private_folder(folder: &Path) -> Result<(), FilesError> {
+    let ignore = folder.join(".gitignore");
+    if ignore.exists() {
+        return Ok(());
+    }
+    Disk.write(&ignore, b"*\n")
+}
+
+fn folder_of(path: &Path) -> Result<PathBuf, FilesError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new(".")).to_owned();
+    fs::create_dir_all(&folder).map_err(|source| failed("make", &folder, source))?;
+    Ok(folder)
+}
+
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+fn failed(verb: &'static str, path: &Path, source: io::Error) -> FilesError {
+    FilesError::Io { verb, path: path.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check_files(files: &dyn Files, folder: &Path) {
+        let path = folder.join("deep/file");
+        assert_eq!(files.read(&path).unwrap(), None);
+        files.append(&path, b"a").unwrap();
+        files.append(&path, b"b").unwrap();
+        assert_eq!(files.read(&path).unwrap().unwrap(), b"ab");
+        files.write(&path, b"new").unwrap();
+        assert_eq!(files.read(&path).unwrap().unwrap(), b"new");
+        let lock = folder.join("lock");
+        let held = files.try_lock(&lock).unwrap();
+        assert!(held.is_some());
+        assert!(files.try_lock(&lock).unwrap().is_none());
+        assert!(files.try_lock(&lock).unwrap().is_none());
+        drop(held);
+        assert!(files.try_lock(&lock).unwrap().is_some());
+    }
+
+    #[test]
+    fn disk_and_memory_behave_alike() {
+        let folder = tempfile::tempdir().unwrap();
+        check_files(&Disk, folder.path());
+        check_files(&Memory::default(), folder.path());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_written_is_readable_by_its_owner_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (written, appended) = (folder.path().join("w"), folder.path().join("a"));
+        Disk.write(&written, b"x").unwrap();
+        Disk.append(&appended, b"x").unwrap();
+        for path in [written, appended] {
+            let mode = fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_contained_read_never_leaves_its_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        fs::create_dir_all(root.join("sub")).unwrap();
+        fs::write(root.join("sub/in.md"), "in").unwrap();
+        fs::write(folder.path().join("out.md"), "out").unwrap();
+        std::os::unix::fs::symlink(folder.path().join("out.md"), root.join("link.md")).unwrap();
+        std::os::unix::fs::symlink("sub/in.md", root.join("inner.md")).unwrap();
+        for good in ["sub/in.md", "sub/../sub/in.md", "inner.md"] {
+            assert_eq!(read_contained(&root, &root.join(good)).unwrap(), b"in", "{good}");
+        }
+        for outside in ["../out.md", "link.md", "/etc/hostname"] {
+            let error = read_contained(&root, &root.join(outside)).unwrap_err();
+            assert!(matches!(error, FilesError::Outside { .. }), "{outside}: {error}");
+        }
+        assert!(matches!(
+            read_contained(&root, &root.join("sub")).unwrap_err(),
+            FilesError::NotPlain { .. }
+        ));
+    }
+}

@@ -1,0 +1,140 @@
+//! One earlier manifest, parsed once and kept small, whatever its prompt files held at the time.
+//!
+//! The parser is given placeholders instead of prompt files, so that one manifest text is parsed
+//! once for all the commits that changed only prompts. Texts are parsed on several threads.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use crate::diag::Severity;
+use crate::history::objects::join;
+use crate::manifest::{self, AgentRef, Source};
+use crate::model::{Key, ProjectPreference};
+
+/// A text to parse.
+#[derive(Clone)]
+pub(super) struct Text {
+    /// Where the manifest lay.
+    pub(super) path: String,
+    /// What it was.
+    pub(super) text: String,
+}
+
+/// What a text held.
+pub(super) struct Parsed {
+    /// The tasks that could be understood.
+    pub(super) tasks: Vec<ParsedTask>,
+    /// Variables beside the organization's that have no value.
+    pub(super) unset: BTreeSet<String>,
+    /// The first thing that could not be understood.
+    pub(super) flaw: Option<String>,
+}
+
+/// A task of an earlier manifest.
+pub(super) struct ParsedTask {
+    /// Where its key stands in the text.
+    pub(super) at: usize,
+    pub(super) key: Key,
+    pub(super) name: String,
+    pub(super) agent: AgentRef,
+    pub(super) preference: ProjectPreference,
+    pub(super) prompt: ParsedPrompt,
+    pub(super) protect: bool,
+}
+
+/// Where a prompt stands.
+pub(super) enum ParsedPrompt {
+    /// In the manifest.
+    Inline(Arc<str>),
+    /// In the prompt file at this path from the repository's root; `None` leads out of it.
+    File(Option<String>),
+}
+
+/// Answers every read with a placeholder and remembers what was asked for.
+struct Placeholders {
+    mark: String,
+    asked: RefCell<Vec<String>>,
+}
+
+impl Source for Placeholders {
+    fn read(&self, path: &str) -> Result<String, String> {
+        let mut asked = self.asked.borrow_mut();
+        asked.push(path.to_owned());
+        Ok(format!("{}{}", self.mark, asked.len() - 1))
+    }
+}
+
+/// Parses texts on all processors, in order.
+pub(super) fn parse_all(
+    texts: &[Text],
+    variables: &(dyn Fn(&str) -> Option<String> + Sync),
+) -> Vec<Parsed> {
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
+    let share = texts.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let work = |share| move || -> Vec<Parsed> { parse_share(share, variables) };
+        let workers: Vec<_> = texts.chunks(share).map(|share| scope.spawn(work(share))).collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, Vec<Parsed>>| {
+            worker.join().expect("the parser does not panic")
+        };
+        workers.into_iter().flat_map(join).collect()
+    })
+}
+
+fn parse_share(texts: &[Text], variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Vec<Parsed> {
+    texts.iter().map(|text| parse(text, variables)).collect()
+}
+
+fn parse(text: &Text, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Parsed {
+    let Text { path, text } = text;
+    let source = Placeholders { mark: mark_for(text), asked: RefCell::default() };
+    let unset = RefCell::new(BTreeSet::new());
+    let look_up = |name: &str| {
+        let value = variables(name);
+        if value.is_none() && decides_tasks(text, name) {
+            unset.borrow_mut().insert(name.to_owned());
+        }
+        value
+    };
+    let (manifest, findings) = manifest::parse(Path::new(path), text, &source, &look_up);
+    let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let asked = source.asked.borrow();
+    let tasks = manifest.tasks.into_iter().map(|(key, task)| {
+        let placeholder = task.prompt.strip_prefix(&source.mark);
+        let file = placeholder.and_then(|index| asked.get(index.parse::<usize>().ok()?));
+        let prompt = match file {
+            Some(file) => ParsedPrompt::File(join(folder, file)),
+            None => ParsedPrompt::Inline(task.prompt),
+        };
+        ParsedTask {
+            at: task.place.span.start,
+            key,
+            name: task.name,
+            agent: task.agent,
+            preference: task.project_preference,
+            prompt,
+            protect: task.protect,
+        }
+    });
+    let tasks = tasks.collect();
+    Parsed { tasks, unset: unset.into_inner(), flaw: flaw.map(|finding| finding.message.clone()) }
+}
+
+/// Returns a mark that no prompt of the text can begin with.
+fn mark_for(text: &str) -> String {
+    let mut mark = "prompt file ".to_owned();
+    while text.contains(&mark) {
+        mark.insert(0, '#');
+    }
+    mark
+}
+
+/// Whether a variable stands elsewhere than in the organization, which decides nothing of a task.
+fn decides_tasks(text: &str, name: &str) -> bool {
+    let named = format!("${{{name}");
+    text.lines().any(|line| line.contains(&named) && !line.starts_with("organizationId"))
+}

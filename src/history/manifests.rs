@@ -1,0 +1,327 @@
+//! Earlier manifests, parsed once each and kept as numbers.
+//!
+//! Keys, names, prompts and paths are numbered, so that two hundred versions of a thousand tasks stay
+//! small and comparing two tasks is comparing numbers. Only lines that no version before held
+//! are parsed; see `blocks`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::evidence::Gap;
+use crate::history::blocks::{self, Blocks};
+use crate::history::earlier::{self, Parsed, ParsedPrompt, ParsedTask, Text};
+use crate::history::git::GitError;
+use crate::history::objects::{Objects, Oid};
+use crate::history::walk::Commit;
+use crate::history::{Depth, Request};
+use crate::manifest::AgentRef;
+use crate::model::{AgentId, Key, ProjectPreference};
+
+/// How many bytes of manifests are parsed beyond the wanted number of versions: about a second.
+///
+/// A small manifest is read to its first commit; a huge one is not let to cost a minute.
+const BEYOND: usize = 8 << 20;
+
+/// How many texts are held at once.
+const AT_ONCE: usize = 16;
+
+/// Values with a number each.
+pub(super) struct Table<T> {
+    numbers: BTreeMap<T, usize>,
+    pub(super) values: Vec<T>,
+}
+
+impl<T: Ord + Clone> Table<T> {
+    fn new() -> Self {
+        Self { numbers: BTreeMap::new(), values: Vec::new() }
+    }
+
+    pub(super) fn number(&mut self, value: T) -> usize {
+        if let Some(number) = self.numbers.get(&value) {
+            return *number;
+        }
+        self.numbers.insert(value.clone(), self.values.len());
+        self.values.push(value);
+        self.values.len() - 1
+    }
+}
+
+/// A prompt's text, or the file that holds it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Prompt {
+    Inline(Arc<str>),
+    Blob(Oid),
+}
+
+/// A task of an earlier manifest, by numbers.
+#[derive(Clone, Copy)]
+pub(super) struct EarlierTask {
+    pub(super) key: usize,
+    pub(super) name: usize,
+    /// `None` where its name names no agent, or several.
+    pub(super) agent: Option<AgentId>,
+    pub(super) preference: usize,
+    pub(super) prompt: EarlierPrompt,
+    pub(super) protect: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum EarlierPrompt {
+    /// The number of the prompt.
+    Known(usize),
+    /// The number of the path of its file.
+    File(usize),
+    /// A file outside of the repository.
+    Outside,
+}
+
+/// The tasks of an earlier manifest.
+pub(super) type Earlier = Vec<EarlierTask>;
+
+/// A manifest text at a path.
+type At = (Oid, String);
+
+/// The earlier manifests.
+pub(super) struct Manifests<'a> {
+    request: Request<'a>,
+    pub(super) keys: Table<Key>,
+    pub(super) names: Table<String>,
+    pub(super) preferences: Table<ProjectPreference>,
+    pub(super) prompts: Table<Prompt>,
+    pub(super) files: Table<String>,
+    parsed: BTreeMap<At, Rc<Earlier>>,
+    // By path and other fields, then by the lines of the task.
+    blocks: BTreeMap<String, BTreeMap<String, EarlierTask>>,
+    parsed_bytes: usize,
+    parsed_count: BTreeMap<String, usize>,
+    pub(super) gaps: Vec<Gap>,
+    pub(super) notes: Vec<String>,
+}
+
+impl<'a> Manifests<'a> {
+    pub(super) fn new(request: Request<'a>) -> Self {
+        Self {
+            request,
+            keys: Table::new(),
+            names: Table::new(),
+            preferences: Table::new(),
+            prompts: Table::new(),
+            files: Table::new(),
+            parsed: BTreeMap::new(),
+            blocks: BTreeMap::new(),
+            parsed_bytes: 0,
+            parsed_count: BTreeMap::new(),
+            gaps: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Returns what a text at a path declares; `None` where it was not parsed.
+    pub(super) fn get(&self, blob: Oid, path: &str) -> Option<Rc<Earlier>> {
+        self.parsed.get(&(blob, path.to_owned())).map(Rc::clone)
+    }
+
+    /// Parses the manifests of these commits, the newest first, as many as are wanted.
+    ///
+    /// Returns the prompt files that any of them names.
+    pub(super) fn parse(
+        &mut self,
+        objects: &mut Objects,
+        commits: &[Commit],
+        paths: &[String],
+    ) -> Result<BTreeSet<String>, GitError> {
+        let mut known = BTreeSet::new();
+        let mut waiting: Vec<(At, &str)> = Vec::new();
+        for commit in commits {
+            for path in paths {
+                let Some(blob) = objects.find(commit.tree, path)? else { continue };
+                let at = (blob, path.clone());
+                if known.insert(at.clone()) && !self.parsed.contains_key(&at) {
+                    waiting.push((at, &commit.id));
+                }
+            }
+        }
+        for batch in waiting.chunks(AT_ONCE) {
+            let batch: Vec<&(At, &str)> =
+                batch.iter().filter(|((_, path), _)| self.affords(path)).collect();
+            let blobs: Vec<Oid> = batch.iter().map(|((blob, _), _)| *blob).collect();
+            let bytes = objects.read(&blobs)?;
+            let mut texts = Vec::with_capacity(batch.len());
+            for (((_, path), _), bytes) in batch.iter().zip(bytes) {
+                if bytes.is_none() {
+                    self.not_here(&format!("`{path}`"));
+                }
+                let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+                self.parsed_bytes += text.len();
+                *self.parsed_count.entry(path.clone()).or_default() += 1;
+                texts.push(Text { path: path.clone(), text });
+            }
+            let earlier = self
+                .understand(&texts, &batch.iter().map(|(_, commit)| *commit).collect::<Vec<_>>());
+            for ((at, _), earlier) in batch.into_iter().zip(earlier) {
+                self.parsed.insert(at.clone(), Rc::new(earlier));
+            }
+        }
+        let named = known.iter().filter_map(|at| self.parsed.get(at));
+        let files: BTreeSet<usize> =
+            named.flat_map(|tasks| tasks.iter().filter_map(file)).collect();
+        Ok(files.into_iter().map(|file| self.files.values[file].clone()).collect())
+    }
+
+    /// Understands texts as of these commits, parsing only the lines that were not parsed before.
+    fn understand(&mut self, texts: &[Text], commits: &[&str]) -> Vec<Earlier> {
+        let cuts: Vec<Option<Blocks<'_>>> =
+            texts.iter().map(|text| blocks::cut(&text.text)).collect();
+        let mut claimed = BTreeSet::new();
+        let mut shortened = Vec::new();
+        for (text, cut) in texts.iter().zip(&cuts) {
+            let Some(cut) = cut else { continue };
+            let fields = fields(text, cut);
+            let known = self.blocks.entry(fields.clone()).or_default();
+            let mut new: Vec<&str> = Vec::new();
+            for block in &cut.tasks {
+                if !known.contains_key(*block) && claimed.insert((fields.clone(), *block)) {
+                    new.push(block);
+                }
+            }
+            if !new.is_empty() {
+                let text = Text {
+                    path: text.path.clone(),
+                    text: format!("{}{}{}", cut.before, new.concat(), cut.after),
+                };
+                shortened.push((fields, cut.before.len(), new, text));
+            }
+        }
+        let (parts, short): (Vec<_>, Vec<Text>) = shortened
+            .into_iter()
+            .map(|(fields, start, new, text)| ((fields, start, new), text))
+            .unzip();
+        let parsed = earlier::parse_all(&short, self.request.variables);
+        for ((fields, mut start, new), parsed) in parts.into_iter().zip(parsed) {
+            // A part that is not in order is judged with the whole of its text.
+            if parsed.flaw.is_some() || parsed.tasks.len() != new.len() {
+                continue;
+            }
+            let mut tasks: BTreeMap<usize, ParsedTask> =
+                parsed.tasks.into_iter().map(|task| (task.at, task)).collect();
+            for block in new {
+                let rest = tasks.split_off(&(start + block.len()));
+                let task = std::mem::replace(&mut tasks, rest).into_values().next();
+                start += block.len();
+                let Some(task) = task else { continue };
+                let task = self.number(path_of(&fields), task);
+                self.blocks.entry(fields.clone()).or_default().insert(block.to_owned(), task);
+            }
+        }
+        let assembled: Vec<Option<Earlier>> = texts
+            .iter()
+            .zip(&cuts)
+            .map(|(text, cut)| {
+                let cut = cut.as_ref()?;
+                let known = self.blocks.get(&fields(text, cut))?;
+                cut.tasks.iter().map(|block| known.get(*block).copied()).collect()
+            })
+            .collect();
+        let is_whole = |at: &usize| assembled[*at].is_none();
+        let whole: Vec<usize> = (0..texts.len()).filter(is_whole).collect();
+        let whole_texts: Vec<Text> = whole.iter().map(|at| texts[*at].clone()).collect();
+        let parsed = earlier::parse_all(&whole_texts, self.request.variables);
+        let mut earlier: Vec<Earlier> =
+            assembled.into_iter().map(Option::unwrap_or_default).collect();
+        for (at, parsed) in whole.into_iter().zip(parsed) {
+            earlier[at] = self.keep(&texts[at].path, commits[at], parsed);
+        }
+        earlier
+    }
+
+    /// Whether one more version of a manifest may be parsed.
+    fn affords(&self, path: &str) -> bool {
+        let count = self.parsed_count.get(path).copied().unwrap_or_default();
+        match self.request.depth {
+            Depth::Newest(most) => count < most || self.parsed_bytes < BEYOND,
+            Depth::None | Depth::All => true,
+        }
+    }
+
+    fn keep(&mut self, path: &str, commit: &str, parsed: Parsed) -> Earlier {
+        let short = &commit[..commit.len().min(10)];
+        if let Some(flaw) = parsed.flaw {
+            let what = if parsed.tasks.is_empty() { "passed over" } else { "read in part" };
+            self.notes.push(format!("`{path}` as of commit {short} is {what}: {flaw}"));
+        }
+        for name in parsed.unset {
+            self.lost(
+                format!("earlier versions of `{path}` need `${{{name}}}`, which is not set"),
+                format!("set `{name}` to what it was"),
+            );
+        }
+        parsed.tasks.into_iter().map(|task| self.number(path, task)).collect()
+    }
+
+    fn number(&mut self, path: &str, task: ParsedTask) -> EarlierTask {
+        let agent = match task.agent {
+            AgentRef::Id(id) => Some(id),
+            AgentRef::Name(name, _) => self.agent(path, &name),
+        };
+        let prompt = match task.prompt {
+            ParsedPrompt::Inline(text) => {
+                EarlierPrompt::Known(self.prompts.number(Prompt::Inline(text)))
+            }
+            ParsedPrompt::File(Some(path)) => EarlierPrompt::File(self.files.number(path)),
+            ParsedPrompt::File(None) => EarlierPrompt::Outside,
+        };
+        EarlierTask {
+            key: self.keys.number(task.key),
+            name: self.names.number(task.name),
+            agent,
+            preference: self.preferences.number(task.preference),
+            prompt,
+            protect: task.protect,
+        }
+    }
+
+    fn agent(&mut self, path: &str, name: &str) -> Option<AgentId> {
+        if let Some([id]) = self.request.agents.get(name).map(Vec::as_slice) {
+            return Some(*id);
+        }
+        let several = self.request.agents.get(name).is_some_and(|ids| ids.len() > 1);
+        let why = if several { "which several agents have" } else { "which no agent has" };
+        self.lost(
+            format!("earlier versions of `{path}` name the agent `{name}`, {why}"),
+            "pin what those versions made with `id:`, or give the agent its name again".to_owned(),
+        );
+        None
+    }
+
+    pub(super) fn not_here(&mut self, path: &str) {
+        self.lost(
+            format!("earlier versions of {path} are not in this clone"),
+            "clone without `--filter`".to_owned(),
+        );
+    }
+
+    fn lost(&mut self, what: String, way: String) {
+        self.gap(Gap::lost(what, way));
+    }
+
+    pub(super) fn gap(&mut self, gap: Gap) {
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+}
+
+/// Returns the number of the path of a task's prompt file.
+pub(super) fn file(task: &EarlierTask) -> Option<usize> {
+    if let EarlierPrompt::File(file) = task.prompt { Some(file) } else { None }
+}
+
+/// Returns all that a block's meaning depends on beside its own lines.
+fn fields(text: &Text, cut: &Blocks<'_>) -> String {
+    [&text.path, cut.before, cut.after].join("\0")
+}
+
+fn path_of(fields: &str) -> &str {
+    fields.split('\0').next().unwrap_or_default()
+}

@@ -1,0 +1,116 @@
+//! Evidence from version control: the manifests as of earlier commits, through the same parser.
+//!
+//! [`Repository`] is the checkout; [`read`] walks every commit that touched a manifest or one of
+//! its prompt files and returns what each key ever declared. Nothing here changes the repository or
+//! reaches the network. However long the history is, a handful of `git` processes is started,
+//! each distinct file is read once, and of each distinct manifest only what no other held is parsed.
+//!
+//! Only committed versions are evidence. What cannot be read is a gap, never a guess.
+
+mod blocks;
+mod earlier;
+mod git;
+mod manifests;
+mod objects;
+mod repository;
+mod versions;
+mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use repository::{OtherManifest, Repository, Stale, WorkTree};
+pub use walk::read;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::evidence::{Evidence, Gap};
+use crate::model::AgentId;
+
+/// How far back history is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Not at all.
+    None,
+    /// The newest so many distinct versions.
+    Newest(usize),
+    /// To the first commit.
+    All,
+}
+
+impl Default for Depth {
+    /// Half a year of a change each working day and more; read in about a second at any size.
+    fn default() -> Self {
+        Self::Newest(200)
+    }
+}
+
+/// Why a text is no [`Depth`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it is `none`, `all` or a number of versions")]
+pub struct InvalidDepth;
+
+impl FromStr for Depth {
+    type Err = InvalidDepth;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDepth> {
+        match text {
+            "none" | "0" => Ok(Self::None),
+            "all" => Ok(Self::All),
+            _ => text.parse().map(Self::Newest).map_err(|_| InvalidDepth),
+        }
+    }
+}
+
+/// What to read.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// The manifests, as files.
+    pub files: &'a [PathBuf],
+    /// How far back.
+    pub depth: Depth,
+    /// Revisions to start from beside `HEAD`: lost branches.
+    pub from: &'a [String],
+    /// The variables of `${NAME}`; earlier versions are parsed on several threads.
+    pub variables: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    /// The agents by name, for versions that name them.
+    pub agents: &'a BTreeMap<String, Vec<AgentId>>,
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub struct History {
+    /// Per key, what was ever declared, and the gaps.
+    pub evidence: Evidence,
+    /// What is worth saying at any time and withholds nothing, each with the way on.
+    pub remarks: Vec<Gap>,
+    /// What was passed over, for `-v`.
+    pub notes: Vec<String>,
+}
+
+/// A request that cannot be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// The manifests lie in two repositories.
+    #[error("the manifests lie in two repositories, `{}` and `{}`", first.display(), other.display())]
+    TwoRepositories {
+        /// The one.
+        first: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
+    /// `--history-from` names no commit.
+    #[error("`{revision}` is not a commit of this repository")]
+    UnknownRevision {
+        /// As typed.
+        revision: String,
+    },
+    /// A manifest is outside of the repository, or its name is not UTF-8.
+    #[error("`{}` cannot be a path of the repository", file.display())]
+    Path {
+        /// The manifest.
+        file: PathBuf,
+    },
+}

@@ -1,0 +1,209 @@
+//! Collects, commit by commit from the newest on, what each key declared.
+//!
+//! A task that is as it was in the version before costs a comparison of numbers; each prompt file is
+//! read and hashed once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use crate::evidence::{Gap, KeyEvidence, Version};
+use crate::history::git::GitError;
+use crate::history::manifests::{EarlierPrompt, EarlierTask, Manifests, Prompt, file};
+use crate::history::objects::{Objects, Oid};
+use crate::history::walk::Commit;
+use crate::history::{Depth, History, Request};
+use crate::model::{AgentId, Content, ContentHash, PromptHash};
+
+/// How many prompt files are held at once.
+const AT_ONCE: usize = 60;
+
+/// What a task does, by numbers; the agent is absent where its name names none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Doing {
+    prompt: usize,
+    agent: AgentId,
+    preference: usize,
+}
+
+/// What is known so far.
+pub(super) struct Versions<'a> {
+    depth: Depth,
+    pub(super) manifests: Manifests<'a>,
+    hashes: BTreeMap<Doing, Option<(ContentHash, PromptHash)>>,
+    // By path, the distinct states of a manifest with its prompt files.
+    states: BTreeMap<String, BTreeSet<[u8; 32]>>,
+    /// Whether older paths of a moved manifest are walked: all they declared is established.
+    pub(super) is_moved: bool,
+    // By the key's number.
+    found: Vec<KeyEvidence>,
+    last: Vec<Option<(Doing, usize)>>,
+    seen: BTreeSet<usize>,
+    ended: BTreeSet<String>,
+}
+
+impl<'a> Versions<'a> {
+    pub(super) fn new(request: Request<'a>) -> Self {
+        Self {
+            depth: request.depth,
+            manifests: Manifests::new(request),
+            hashes: BTreeMap::new(),
+            states: BTreeMap::new(),
+            is_moved: false,
+            found: Vec::new(),
+            last: Vec::new(),
+            seen: BTreeSet::new(),
+            ended: BTreeSet::new(),
+        }
+    }
+
+    /// Adds what a manifest declared as of a commit.
+    pub(super) fn take(
+        &mut self,
+        objects: &mut Objects,
+        commit: &Commit,
+        path: &str,
+    ) -> Result<(), GitError> {
+        if self.ended.contains(path) {
+            return Ok(());
+        }
+        let Some(blob) = objects.find(commit.tree, path)? else { return Ok(()) };
+        let Some(manifest) = self.manifests.get(blob, path) else {
+            self.end(path);
+            return Ok(());
+        };
+        let mut files = BTreeMap::new();
+        let mut state = Sha256::new_with_prefix(blob.as_bytes());
+        for file in manifest.iter().filter_map(file) {
+            let found = objects.find(commit.tree, &self.manifests.files.values[file])?;
+            state.update(found.as_ref().map_or(&[0][..], Oid::as_bytes));
+            if let Some(blob) = found {
+                files.insert(file, self.manifests.prompts.number(Prompt::Blob(blob)));
+            }
+        }
+        let states = self.states.entry(path.to_owned()).or_default();
+        if !states.insert(state.finalize().into()) {
+            return Ok(());
+        }
+        let count = states.len();
+        let is_beyond = matches!(self.depth, Depth::Newest(most) if count > most);
+        let doings: Vec<Option<Doing>> = manifest.iter().map(|task| doing(task, &files)).collect();
+        self.hash(objects, &doings)?;
+        self.add(path, &manifest, &doings, is_beyond);
+        if count > 1 || self.is_moved {
+            for task in manifest.iter() {
+                self.found[task.key].is_established = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what was found.
+    pub(super) fn finish(self, history: &mut History) {
+        let found = self.manifests.keys.values.into_iter().zip(self.found).enumerate();
+        let declared = found.filter(|(number, _)| self.seen.contains(number));
+        history.evidence.keys.extend(declared.map(|(_, known)| known));
+        history.evidence.gaps.extend(self.manifests.gaps);
+        history.notes.extend(self.manifests.notes);
+    }
+
+    /// Hashes what was not hashed yet, each prompt file read once.
+    fn hash(&mut self, objects: &mut Objects, doings: &[Option<Doing>]) -> Result<(), GitError> {
+        let mut blobs: BTreeMap<Oid, Vec<Doing>> = BTreeMap::new();
+        for doing in doings.iter().flatten() {
+            if self.hashes.contains_key(doing) {
+                continue;
+            }
+            match &self.manifests.prompts.values[doing.prompt] {
+                Prompt::Blob(blob) => blobs.entry(*blob).or_default().push(*doing),
+                Prompt::Inline(text) => {
+                    let text = Arc::clone(text);
+                    self.remember(*doing, Some(&text));
+                }
+            }
+        }
+        let blobs: Vec<(Oid, Vec<Doing>)> = blobs.into_iter().collect();
+        for batch in blobs.chunks(AT_ONCE) {
+            let names: Vec<Oid> = batch.iter().map(|(blob, _)| *blob).collect();
+            for ((_, doings), bytes) in batch.iter().zip(objects.read(&names)?) {
+                if bytes.is_none() {
+                    self.manifests.not_here("prompt files");
+                }
+                let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+                for doing in doings {
+                    self.remember(*doing, text.as_deref());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn remember(&mut self, doing: Doing, text: Option<&str>) {
+        let preference = &self.manifests.preferences.values[doing.preference];
+        let content = text.map(|text| Content::new(doing.agent, text, preference.clone()));
+        let content = content.filter(|content| !content.prompt().is_empty());
+        let hashes = content.map(|content| (content.hash(), content.prompt_hash()));
+        self.hashes.insert(doing, hashes);
+    }
+
+    /// Adds the versions of one state; beyond the wanted number, only as long as no key has too many.
+    fn add(
+        &mut self,
+        path: &str,
+        manifest: &[EarlierTask],
+        doings: &[Option<Doing>],
+        is_beyond: bool,
+    ) {
+        self.found.resize_with(self.manifests.keys.values.len(), KeyEvidence::default);
+        self.last.resize(self.manifests.keys.values.len(), None);
+        let mut new = Vec::new();
+        for (task, doing) in manifest.iter().zip(doings) {
+            let Some(doing) = doing else { continue };
+            let Some((content, prompt)) = self.hashes.get(doing).copied().flatten() else {
+                continue;
+            };
+            if self.last[task.key] == Some((*doing, task.name)) {
+                continue;
+            }
+            self.last[task.key] = Some((*doing, task.name));
+            let version =
+                Version { content, prompt, name: self.manifests.names.values[task.name].clone() };
+            if !self.found[task.key].versions.contains(&version) {
+                new.push((task.key, version));
+            }
+        }
+        if let Depth::Newest(most) = self.depth
+            && is_beyond
+            && new.iter().any(|(key, _)| self.found[*key].versions.len() >= most)
+        {
+            self.end(path);
+            return;
+        }
+        for task in manifest.iter().filter(|task| !self.seen.contains(&task.key)) {
+            self.found[task.key].protect = task.protect;
+        }
+        self.seen.extend(manifest.iter().map(|task| task.key));
+        for (key, version) in new {
+            self.found[key].versions.push(version);
+        }
+    }
+
+    /// Reads no further back in this manifest.
+    fn end(&mut self, path: &str) {
+        self.ended.insert(path.to_owned());
+        let count = self.states.get(path).map_or(0, BTreeSet::len);
+        let what = format!("only the newest {count} versions of `{path}` were read");
+        self.manifests.gap(Gap::left_out(what, "`--history all`"));
+    }
+}
+
+/// Returns what a task does, if its agent and its prompt file are known.
+fn doing(task: &EarlierTask, files: &BTreeMap<usize, usize>) -> Option<Doing> {
+    let prompt = match task.prompt {
+        EarlierPrompt::Known(number) => number,
+        EarlierPrompt::File(file) => *files.get(&file)?,
+        EarlierPrompt::Outside => return None,
+    };
+    Some(Doing { prompt, agent: task.agent?, preference: task.preference })
+}

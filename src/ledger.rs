@@ -1,0 +1,220 @@
+//! What this machine has sent: a line before and after each create.
+//!
+//! Extra evidence, never needed to be right: without it a task is known by its content. It is kept
+//! in `.qcops/`, one line an entry, appended durably; a line that was cut by a crash is passed over.
+//! Entries name no prompt and no secret.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::{Evidence, Made};
+use crate::files::{Files, FilesError};
+use crate::model::{ContentHash, Key, OrganizationId, TaskId};
+
+/// The version of a line's shape; lines of another version are passed over.
+const VERSION: u32 = 1;
+
+/// The lines of one target and organization.
+pub struct Ledger {
+    files: Arc<dyn Files>,
+    path: PathBuf,
+    /// The address of the service, or the emulator's file.
+    target: String,
+    organization_id: OrganizationId,
+}
+
+/// One create, named the same before and after.
+#[derive(Clone, Copy, Debug)]
+pub struct Creation<'a> {
+    /// The key it is for.
+    pub key: &'a Key,
+    /// The address of the content.
+    pub content: ContentHash,
+    /// The name it is made with.
+    pub name: &'a str,
+}
+
+/// What a line says about a create.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum What {
+    /// It is about to be sent.
+    Sending,
+    /// It made the task `id`.
+    Made,
+    /// It made nothing, for certain.
+    Refused,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Line {
+    version: u32,
+    target: String,
+    organization: String,
+    what: What,
+    key: String,
+    name: String,
+    content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<u64>,
+    time: String,
+}
+
+impl Ledger {
+    /// Makes a ledger that is kept in the file `path`.
+    pub fn new(
+        files: Arc<dyn Files>,
+        path: PathBuf,
+        target: String,
+        organization_id: OrganizationId,
+    ) -> Self {
+        Self { files, path, target, organization_id }
+    }
+
+    /// Notes that a create is about to be sent.
+    pub fn sending(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
+        self.append(What::Sending, creation, None, now)
+    }
+
+    /// Notes the task that a create has made.
+    pub fn made(
+        &self,
+        creation: Creation<'_>,
+        id: TaskId,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        self.append(What::Made, creation, Some(id), now)
+    }
+
+    /// Notes that a create has certainly made nothing.
+    pub fn refused(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
+        self.append(What::Refused, creation, None, now)
+    }
+
+    /// Adds what the ledger knows to `evidence`.
+    pub fn add_to(&self, evidence: &mut Evidence) -> Result<(), FilesError> {
+        let bytes = self.files.read(&self.path)?.unwrap_or_default();
+        for line in bytes.split(|byte| *byte == b'\n') {
+            let Ok(line) = serde_json::from_slice::<Line>(line) else { continue };
+            let is_ours = line.version == VERSION
+                && line.target == self.target
+                && line.organization == self.organization_id.0;
+            let key = line.key.parse::<Key>();
+            let (true, Ok(key), Some(content)) =
+                (is_ours, key, ContentHash::from_hex(&line.content))
+            else {
+                continue;
+            };
+            let known = evidence.keys.entry(key).or_default();
+            let sent = |made: &Made| made.id.is_none() && made.content == content;
+            match line.what {
+                What::Sending => {
+                    known.made.insert(0, Made { id: None, content, name: line.name });
+                    known.unanswered = line.time.parse().ok();
+                }
+                What::Made => {
+                    known.made.retain(|made| !sent(made));
+                    let id = line.id.map(TaskId);
+                    known.made.insert(0, Made { id, content, name: line.name });
+                    known.unanswered = None;
+                }
+                What::Refused => {
+                    known.made.retain(|made| !sent(made));
+                    known.unanswered = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn append(
+        &self,
+        what: What,
+        creation: Creation<'_>,
+        id: Option<TaskId>,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let line = Line {
+            version: VERSION,
+            target: self.target.clone(),
+            organization: self.organization_id.0.clone(),
+            what,
+            key: creation.key.to_string(),
+            name: creation.name.to_owned(),
+            content: creation.content.to_string(),
+            id: id.map(|id| id.0),
+            time: now.to_string(),
+        };
+        let json = serde_json::to_string(&line).expect("a line holds texts and numbers alone");
+        // The line break in front ends a line that a crash has cut.
+        self.files.append(&self.path, format!("\n{json}\n").as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::files::Memory;
+    use crate::model::{AgentId, Content, ProjectPreference};
+
+    const PATH: &str = ".qcops/ledger.jsonl";
+
+    fn ledger(files: &Memory, target: &str) -> Ledger {
+        let organization_id = OrganizationId("o".to_owned());
+        Ledger::new(Arc::new(files.clone()), PATH.into(), target.to_owned(), organization_id)
+    }
+
+    fn content(prompt: &str) -> ContentHash {
+        Content::new(AgentId(47), prompt, ProjectPreference::ForTask).hash()
+    }
+
+    fn read(ledger: &Ledger) -> Evidence {
+        let mut evidence = Evidence::default();
+        ledger.add_to(&mut evidence).unwrap();
+        evidence
+    }
+
+    #[test]
+    fn a_create_that_was_never_answered_is_known_as_such() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let ledger = ledger(&files, "here");
+        let creation = Creation { key: &key, content: content("a"), name: "SPY" };
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        ledger.sending(creation, now).unwrap();
+        assert_eq!(read(&ledger).keys[&key].unanswered, Some(now));
+        ledger.made(creation, TaskId(7), now).unwrap();
+        let known = &read(&ledger).keys[&key];
+        assert_eq!(known.unanswered, None);
+        assert!(known.made(TaskId(7)) && known.holds_content(content("a")));
+        let other = Creation { content: content("b"), ..creation };
+        ledger.sending(other, now).unwrap();
+        ledger.refused(other, now).unwrap();
+        assert!(!read(&ledger).keys[&key].holds_content(content("b")));
+    }
+
+    #[test]
+    fn a_line_that_a_crash_has_cut_loses_nothing_else() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let ledger = ledger(&files, "here");
+        let creation = Creation { key: &key, content: content("a"), name: "SPY" };
+        let now = Timestamp::UNIX_EPOCH;
+        ledger.made(creation, TaskId(7), now).unwrap();
+        files.append(Path::new(PATH), b"\n{\"version\":1,\"target\":\"he").unwrap();
+        ledger.made(creation, TaskId(8), now).unwrap();
+        let known = &read(&ledger).keys[&key];
+        assert!(known.made(TaskId(7)) && known.made(TaskId(8)));
+    }
+
+    #[test]
+    fn another_target_is_another_world() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let creation = Creation { key: &key, content: content("a"), name: "SPY" };
+        ledger(&files, "here").made(creation, TaskId(7), Timestamp::UNIX_EPOCH).unwrap();
+        assert!(read(&ledger(&files, "there")).keys.is_empty());
+    }
+}

@@ -1,0 +1,554 @@
+//! The lenient form to what it means, with all findings: the top level.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::tz::Offset;
+
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::parse::{Node, Value};
+use crate::manifest::reader::{Entries, Owner, Reader};
+use crate::manifest::task::{Fields, defaults, task};
+use crate::manifest::{DeclaredTask, Manifest, Source, Variables};
+use crate::model::Key;
+
+/// The manifest version that this program reads.
+const VERSION: i128 = 1;
+
+/// The fields of the top level.
+const FIELDS: &[&str] =
+    &["version", "organizationId", "defaults", "tasks", "released", "serviceUtcOffset"];
+
+/// Checks the lenient form; what could not be understood is left out and reported.
+pub(super) fn lower(
+    file: &Arc<Path>,
+    text: &str,
+    root: &Node<'_>,
+    source: &dyn Source,
+    variables: Variables<'_>,
+) -> (Manifest, Vec<Diagnostic>) {
+    let mut reader = Reader::new(file, text, source, variables);
+    let manifest = manifest(&mut reader, root).unwrap_or_default();
+    (manifest, reader.finish())
+}
+
+fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
+    if let Some(newer) = newer_version(root) {
+        // Whatever else is in it follows rules that this program does not know.
+        let message = format!("manifest version {newer} is newer than {VERSION}, the newest known");
+        let span = version_of(root).map_or(0..0, |node| node.span.clone());
+        let finding = reader.error(Code::UnsupportedVersion, message, &span);
+        reader.report(finding.help("install a newer `qcops`"));
+        return None;
+    }
+    let entries = reader.entries(root, Owner::Manifest, FIELDS)?;
+    version(reader, root, &entries);
+    let organization_id = entries
+        .value("organizationId")
+        .and_then(|node| reader.text(node, "organizationId", Owner::Manifest))
+        .map(|text| text.trim().to_owned());
+    let defaults =
+        entries.value("defaults").map_or_else(Fields::absent, |node| defaults(reader, node));
+    let tasks = if let Some(node) = entries.value("tasks") {
+        tasks(reader, node, &defaults)
+    } else {
+        missing(reader, root, "tasks", "write `tasks: {}` for a manifest without tasks");
+        BTreeMap::new()
+    };
+    let released = entries.value("released").map(|node| released(reader, node)).unwrap_or_default();
+    let service_utc_offset =
+        entries.value("serviceUtcOffset").and_then(|node| utc_offset(reader, node));
+    Some(Manifest { organization_id, tasks, released, service_utc_offset })
+}
+
+/// The first value under `version`, found before anything else is judged.
+fn version_of<'n, 't>(root: &'n Node<'t>) -> Option<&'n Node<'t>> {
+    let Value::Mapping(pairs) = &root.value else { return None };
+    let is_version = |key: &Node<'_>| matches!(&key.value, Value::Text(text) if text == "version");
+    pairs.iter().find(|(key, _)| is_version(key)).map(|(_, value)| value)
+}
+
+fn newer_version(root: &Node<'_>) -> Option<i128> {
+    match version_of(root)?.value {
+        Value::Integer(version) if version > VERSION => Some(version),
+        _ => None,
+    }
+}
+
+fn version(reader: &mut Reader<'_>, root: &Node<'_>, entries: &Entries<'_, '_>) {
+    match entries.value("version") {
+        None => missing(reader, root, "version", "write `version: 1` as the first line"),
+        Some(node) if matches!(node.value, Value::Integer(VERSION)) => {}
+        Some(node) => {
+            let message = "`version` of the manifest must be the number 1";
+            let finding = reader.error(Code::InvalidValue, message, &node.span);
+            reader.report(finding.help("write `version: 1`"));
+        }
+    }
+}
+
+fn missing(reader: &mut Reader<'_>, root: &Node<'_>, field: &str, way: &str) {
+    let start = root.span.start..root.span.start;
+    let message = format!("missing field `{field}` of the manifest");
+    let finding = reader.error(Code::MissingField, message, &start);
+    reader.report(finding.help(way));
+}
+
+fn tasks(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    defaults: &Fields,
+) -> BTreeMap<Key, DeclaredTask> {
+    let mut tasks = BTreeMap::new();
+    let Value::Mapping(pairs) = &node.value else {
+        // An empty value is refused too: it is what a slip of indentation leaves behind.
+        let found = node.value.in_words();
+        let message = format!("`tasks` of the manifest must be a mapping, not {found}");
+        let finding = reader.error(Code::InvalidValue, message, &node.span);
+        reader.report(finding.help("write `tasks: {}` for a manifest without tasks"));
+        return tasks;
+    };
+    for (key, key_node, fields) in reader.keyed(pairs, "task", "") {
+        let declared = task(reader, &key, key_node, fields, defaults);
+        if let Some(declared) = declared
+            && !tasks.contains_key(&key)
+        {
+            tasks.insert(key, declared);
+        }
+    }
+    tasks
+}
+
+fn released(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {
+    let nodes = match &node.value {
+        Value::Sequence(nodes) => nodes.as_slice(),
+        Value::Null => &[],
+        _ => {
+            reader.wrong(node, "released", Owner::Manifest, "a list of keys");
+            &[]
+        }
+    };
+    nodes.iter().filter_map(|node| reader.key(node, "released task", "")).collect()
+}
+
+fn utc_offset(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Offset> {
+    let text = reader.text(node, "serviceUtcOffset", Owner::Manifest)?;
+    let offset = parse_offset(&text);
+    if offset.is_none() {
+        let message = "`serviceUtcOffset` of the manifest is not an offset from UTC";
+        let finding = reader.error(Code::InvalidValue, message, &node.span);
+        reader.report(finding.help("write it as \"+00:00\" or \"-05:00\""));
+    }
+    offset
+}
+
+/// Reads `+hh:mm` or `-hh:mm`, 14 hours at most.
+fn parse_offset(text: &str) -> Option<Offset> {
+    let (sign, rest) = match text.as_bytes().first()? {
+        b'+' => (1, &text[1..]),
+        b'-' => (-1, &text[1..]),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let two_digits = |part: &str| {
+        let is_plain = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        is_plain.then(|| part.parse::<i32>().ok()).flatten()
+    };
+    let minutes = two_digits(minutes).filter(|minutes| *minutes < 60)?;
+    let seconds = two_digits(hours)? * 3600 + minutes * 60;
+    // The easternmost zone of the world.
+    (seconds <= 14 * 3600).then(|| Offset::from_seconds(sign * seconds).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Sources;
+    use crate::manifest::{AgentRef, parse};
+    use crate::model::{AgentId, ProjectPreference};
+
+    struct Folder;
+
+    impl Source for Folder {
+        fn read(&self, path: &str) -> Result<String, String> {
+            match path {
+                "prompts/momentum.md" => Ok("Costs ${PRICE}\r\n\n".to_owned()),
+                "empty.md" => Ok("\u{feff} \n".to_owned()),
+                _ => Err("there is no such file".to_owned()),
+            }
+        }
+    }
+
+    fn variable(name: &str) -> Option<String> {
+        match name {
+            "ORGANIZATION" => Some("d6d62db48592c72e67b534553413b691".to_owned()),
+            "AGENT" => Some("47".to_owned()),
+            "SECRET" => Some("hunter2".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn parsed(text: &str) -> (Manifest, Vec<Diagnostic>) {
+        parse(Path::new("tasks.yaml"), text, &Folder, &variable)
+    }
+
+    /// The findings, each as `line:column code: message`, with related places and help below.
+    fn findings(text: &str) -> String {
+        let mut sources = Sources::default();
+        sources.add(Path::new("tasks.yaml"), text.into());
+        let place = |place: &crate::diag::Place| {
+            let before = &sources.text(&place.file).expect("it was added")[..place.span.start];
+            let line = before.matches('\n').count() + 1;
+            let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
+            format!("{line}:{column}")
+        };
+        let mut lines = Vec::new();
+        for finding in parsed(text).1 {
+            let at = place(finding.place.as_ref().expect("every finding has a place"));
+            lines.push(format!("{at} {}: {}", finding.code, finding.message));
+            lines.extend(
+                finding.related.iter().map(|(at, words)| format!("  {}: {words}", place(at))),
+            );
+            lines.extend(finding.help.iter().map(|way| format!("  help: {way}")));
+        }
+        lines.join("\n")
+    }
+
+    /// The findings of one task with sound defaults.
+    fn findings_of_task(fields: &str) -> String {
+        findings(&format!(
+            "version: 1\ndefaults: {{agentId: 47, projectPreference: project-for-task}}\ntasks:\n  spy:\n{fields}"
+        ))
+    }
+
+    #[test]
+    fn six_mistakes_are_six_findings() {
+        let text = "\
+version: 1
+organizationId: ${ORGANISATION}
+defaults:
+  agentId: 47
+  projectPreference: project-for-task
+tasks:
+  spy:
+    promt: Build a strategy
+    prompt: Build a strategy
+  qqq:
+    prompt: Build another
+    projectPreference: project-each-task-deploymen
+  spy:
+    prompt: Build a third
+  blank:
+    prompt: '  '
+  late:
+    promptFile: missing.md
+";
+        insta::assert_snapshot!(findings(text), @r##"
+        2:17 unresolved-variable: `${ORGANISATION}` in `organizationId` of the manifest has no value
+          help: set the environment variable `ORGANISATION`
+          help: for a literal `${` write `$${`
+        8:5 unknown-field: unknown field `promt` of task `spy`
+          help: did you mean `prompt`?
+        12:24 unknown-preference: unknown `projectPreference` of task `qqq`: `project-each-task-deploymen`
+          help: did you mean `project-each-task-deployment`?
+        13:3 duplicate-key: task `spy` is given twice
+          7:3: first given here
+          help: keep one of the two
+        16:13 empty-prompt: `prompt` of task `blank` is empty
+          help: write what the agent is to do
+        18:17 unreadable-file: `promptFile` of task `late` cannot be read: there is no such file
+          help: the path is relative to the manifest and stays inside its repository
+        "##);
+    }
+
+    #[test]
+    fn the_top_level_is_checked() {
+        let text = r#"version: "1"
+Tasks: {}
+organizationId: 47
+released: [a b, 7, old, 1.5]
+serviceUtcOffset: UTC
+tasks:
+"#;
+        insta::assert_snapshot!(findings(text), @r##"
+        1:10 invalid-value: `version` of the manifest must be the number 1
+          help: write `version: 1`
+        2:1 unknown-field: unknown field `Tasks` of the manifest
+          help: did you mean `tasks`?
+        3:17 invalid-value: `organizationId` of the manifest must be a text, not a number
+          help: put it in quotes
+        4:12 invalid-key: `a b` cannot be the key of a released task
+          help: a key starts with a letter or digit and holds letters, digits, `.`, `_` and `-`, 100 at most
+        4:25 invalid-key: the key of a released task must be a text, not a number
+          help: put it in quotes
+        5:19 invalid-value: `serviceUtcOffset` of the manifest is not an offset from UTC
+          help: write it as "+00:00" or "-05:00"
+        6:6 invalid-value: `tasks` of the manifest must be a mapping, not empty
+          help: write `tasks: {}` for a manifest without tasks
+        "##);
+    }
+
+    #[test]
+    fn defaults_are_checked_once() {
+        let text = r#"version: 1
+defaults: {name: A, id: 3, agent: 5, prompt: "", projectPreference: mine, protect: "true"}
+tasks: {a: {}, b: , c: [x], d: {prompt: x, agentId: 0}}
+"#;
+        insta::assert_snapshot!(findings(text), @r##"
+        2:12 misplaced-field: `name` cannot be in `defaults`
+          help: every task has its own; write it in the task
+        2:21 misplaced-field: `id` cannot be in `defaults`
+          help: every task has its own; write it in the task
+        2:35 invalid-value: `agent` of `defaults` must be a text, not a number
+          help: put it in quotes
+        2:46 empty-prompt: `prompt` of `defaults` is empty
+          help: write what the agent is to do
+        2:69 unknown-preference: unknown `projectPreference` of `defaults`: `mine`
+          help: write `project-each-task-deployment` or `project-for-task`
+        2:84 invalid-value: `protect` of `defaults` must be `true` or `false`, not a text
+          help: write `true` or `false` behind `protect:`
+        3:24 invalid-value: task `c` must be a mapping, not a list
+          help: write its fields indented below it, one a line
+        3:53 invalid-value: `agentId` of task `d` must be a positive whole number
+          help: write the number that the service shows, such as `47`
+        "##);
+    }
+
+    #[test]
+    fn a_task_misses_its_fields_by_name() {
+        let text = "\
+version: 1
+tasks:
+  spy: {}
+  qqq: {id: 3, projectPreference: [x]}
+";
+        insta::assert_snapshot!(findings(text), @r##"
+        3:3 missing-field: missing field `agentId` of task `spy`
+          help: write `agentId` or `agent`, in the task or in `defaults`
+        3:3 missing-field: missing field `prompt` of task `spy`
+          help: write `prompt` or `promptFile`, in the task or in `defaults`
+        3:3 missing-field: missing field `projectPreference` of task `spy`
+          help: write `projectPreference: project-each-task-deployment` or `projectPreference: project-for-task`, in the task or in `defaults`
+        4:3 missing-field: missing field `agentId` of task `qqq`
+          help: write `agentId` or `agent`, in the task or in `defaults`
+        4:3 missing-field: missing field `prompt` of task `qqq`
+          help: write `prompt` or `promptFile`, in the task or in `defaults`
+        4:35 invalid-value: `projectPreference` of task `qqq` must be a text, not a list
+          help: write a text behind `projectPreference:`
+        "##);
+    }
+
+    #[test]
+    fn fields_exclude_each_other() {
+        let text = "    promptFile: prompts/momentum.md
+    prompt: x
+    agent: A
+    agentId: 47
+";
+        insta::assert_snapshot!(findings_of_task(text), @r##"
+        6:5 conflicting-fields: task `spy` has both `prompt` and `promptFile`
+          5:5: the other one
+          help: keep one of the two
+        8:5 conflicting-fields: task `spy` has both `agentId` and `agent`
+          7:5: the other one
+          help: keep one of the two
+        "##);
+    }
+
+    #[test]
+    fn kinds_of_values_are_checked() {
+        let text = r#"    prompt: 5
+    name: [a]
+    protect: yes
+    id: -1
+    agentId: "47"
+    deployments: soon
+    projectPreference: {a: b}
+    schedule: daily
+"#;
+        insta::assert_snapshot!(findings_of_task(text), @r##"
+        5:13 invalid-value: `prompt` of task `spy` must be a text, not a number
+          help: put it in quotes
+        6:11 invalid-value: `name` of task `spy` must be a text, not a list
+          help: write a text behind `name:`
+        7:14 invalid-value: `protect` of task `spy` must be `true` or `false`, not a text
+          help: write `true` or `false` behind `protect:`
+        8:9 invalid-value: `id` of task `spy` must be a positive whole number
+          help: write the number that the service shows, such as `47`
+        9:14 invalid-value: `agentId` of task `spy` must be a positive whole number
+          help: write it without quotes
+        10:18 invalid-value: `deployments` of task `spy` must be a mapping, not a text
+          help: write a mapping behind `deployments:`
+        11:24 invalid-value: `projectPreference` of task `spy` must be a text, not a mapping
+          help: write a text behind `projectPreference:`
+        12:5 unknown-field: unknown field `schedule` of task `spy`
+          help: `schedule` is set in the web interface only; leave it out
+        "##);
+    }
+
+    #[test]
+    fn names_are_checked() {
+        let text = r#"version: 1
+defaults: {agentId: 47, prompt: x, projectPreference: project-for-task}
+tasks:
+  a: {name: ""}
+  b: {name: "two\nlines"}
+  c: {name: "Spy [superseded 0a1b2c3d]"}
+  d-superseded-0a1b2c3d: {}
+  e f: {}
+  1.5: {}
+"#;
+        insta::assert_snapshot!(findings(text), @r##"
+        4:13 invalid-value: `name` of task `a` must be a text, not blank
+          help: give `name` a text, or leave it out
+        5:13 invalid-name: the `name` of task `b` holds a line break or another control character
+          help: write it in one line
+        6:13 invalid-name: the `name` of task `c` looks like that of an archived task
+          help: such names are ours for superseded tasks; give it another `name`
+        7:3 invalid-name: the `name` of task `d-superseded-0a1b2c3d` looks like that of an archived task
+          help: such names are ours for superseded tasks; give it another `name`
+        8:3 invalid-key: `e f` cannot be the key of a task
+          help: a key starts with a letter or digit and holds letters, digits, `.`, `_` and `-`, 100 at most
+        9:3 invalid-key: the key of a task must be a text, not a number
+          help: put it in quotes
+        "##);
+    }
+
+    #[test]
+    fn deployments_are_checked() {
+        let text = "    prompt: x
+    deployments:
+      a: {since: 2026-13-01, followUps: [x]}
+      b: {since: 2026-11-01T10:00}
+      c: {snice: 2026-11-01}
+      c: {since: 5}
+      d e: {}
+";
+        insta::assert_snapshot!(findings_of_task(text), @r##"
+        7:18 invalid-value: `since` of deployment `a` of task `spy` is neither a date nor an instant
+          help: write `2026-11-01` or `2026-11-01T09:30:00Z`
+        7:30 unknown-field: unknown field `followUps` of deployment `a` of task `spy`
+          help: known fields: `since`
+        8:18 invalid-value: `since` of deployment `b` of task `spy` is neither a date nor an instant
+          help: write `2026-11-01` or `2026-11-01T09:30:00Z`
+        9:11 unknown-field: unknown field `snice` of deployment `c` of task `spy`
+          help: did you mean `since`?
+        10:7 duplicate-key: deployment `c` of task `spy` is given twice
+          9:7: first given here
+          help: keep one of the two
+        10:18 invalid-value: `since` of deployment `c` of task `spy` must be a text, not a number
+          help: put it in quotes
+        11:7 invalid-key: `d e` cannot be the key of a deployment of task `spy`
+          help: a key starts with a letter or digit and holds letters, digits, `.`, `_` and `-`, 100 at most
+        "##);
+    }
+
+    #[test]
+    fn variables_are_checked() {
+        let text = "    prompt: ${IN_PROMPT}
+    name: a ${MISSING} ${} ${b
+    agentId: ${SECRET}
+    protect: ${SECRET}
+    promptFil: ${MISSING}
+";
+        insta::assert_snapshot!(findings_of_task(text), @r##"
+        6:13 unresolved-variable: `${MISSING}` in `name` of task `spy` has no value
+          help: set the environment variable `MISSING`
+          help: for a literal `${` write `$${`
+        6:24 unresolved-variable: `${` in `name` of task `spy` does not begin a variable
+          help: a variable is written `${NAME}`, with letters, digits and `_`
+          help: for a literal `${` write `$${`
+        6:28 unresolved-variable: `${` in `name` of task `spy` does not begin a variable
+          help: a variable is written `${NAME}`, with letters, digits and `_`
+          help: for a literal `${` write `$${`
+        7:14 invalid-value: `agentId` of task `spy` must be a positive whole number
+          help: write the number that the service shows, such as `47`
+        8:14 invalid-value: `protect` of task `spy` must be `true` or `false`, not a text
+          help: write `true` or `false` behind `protect:`
+        9:5 unknown-field: unknown field `promptFil` of task `spy`
+          help: did you mean `promptFile`?
+        "##);
+    }
+
+    #[test]
+    fn an_empty_prompt_file_is_an_empty_prompt() {
+        let text = "    promptFile: empty.md
+";
+        insta::assert_snapshot!(findings_of_task(text), @r##"
+        5:17 empty-prompt: `promptFile` of task `spy` is empty
+          help: write what the agent is to do
+        "##);
+    }
+
+    #[test]
+    fn a_sound_manifest_is_understood() {
+        let (manifest, findings) = parsed(
+            r#"
+version: 1
+organizationId: ${ORGANIZATION}
+defaults: {agentId: "${AGENT}", projectPreference: project-for-task, protect: true}
+tasks:
+  spy:
+    name: Costs $${PRICE} or $5
+    prompt: "Costs ${PRICE}\r\n\n"
+    protect: false
+    deployments: {baseline: {}, again: , november: {since: 2026-11-01}, later: {since: 2026-11-01T01:30:00+01:00}}
+  momentum: {agent: Momentum Researcher, promptFile: prompts/momentum.md}
+  pinned: {id: 7, prompt: , projectPreference: chosen-in-the-web}
+released: [old, 7]
+serviceUtcOffset: "-05:30"
+"#,
+        );
+        assert_eq!(findings, []);
+        let organization = manifest.organization_id.as_deref();
+        assert_eq!(organization, Some("d6d62db48592c72e67b534553413b691"));
+        assert_eq!(manifest.service_utc_offset.map(Offset::seconds), Some(-19_800));
+        assert_eq!(manifest.released.iter().map(Key::as_str).collect::<Vec<_>>(), ["7", "old"]);
+        let task = |key: &str| &manifest.tasks[&key.parse::<Key>().unwrap()];
+        let spy = task("spy");
+        assert_eq!((spy.name.as_str(), &*spy.prompt), ("Costs ${PRICE} or $5", "Costs ${PRICE}"));
+        assert_eq!((&spy.agent, spy.protect), (&AgentRef::Id(AgentId(47)), false));
+        let since = spy.deployments.iter().map(|(key, deployment)| {
+            format!(
+                "{key} {}",
+                deployment.since.map_or_else(String::new, |since| since.to_string())
+            )
+        });
+        assert_eq!(
+            since.collect::<Vec<_>>(),
+            ["again ", "baseline ", "later 2026-11-01T00:30:00Z", "november 2026-11-01T00:00:00Z"]
+        );
+        let momentum = task("momentum");
+        assert!(
+            matches!(&momentum.agent, AgentRef::Name(name, _) if name == "Momentum Researcher")
+        );
+        assert_eq!((momentum.name.as_str(), &*momentum.prompt), ("momentum", "Costs ${PRICE}"));
+        assert!(momentum.protect);
+        let pinned = task("pinned");
+        let preference = ProjectPreference::Other("chosen-in-the-web".to_owned());
+        assert_eq!((&*pinned.prompt, &pinned.project_preference), ("", &preference));
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_and_nothing_else_is_said() {
+        insta::assert_snapshot!(findings("tasks: []\nfuture: x\nversion: 2"), @r##"
+        3:10 unsupported-version: manifest version 2 is newer than 1, the newest known
+          help: install a newer `qcops`
+        "##);
+    }
+
+    #[test]
+    fn a_merged_mapping_gives_way_to_own_fields() {
+        let (manifest, findings) = parsed(
+            "version: 1
+defaults: &base {agentId: 47, projectPreference: project-for-task, prompt: shared}
+tasks:
+  own: {<<: *base, prompt: own}
+  shared: {<<: *base}",
+        );
+        assert_eq!(findings, []);
+        let prompts: Vec<&str> = manifest.tasks.values().map(|task| &*task.prompt).collect();
+        assert_eq!(prompts, ["own", "shared"]);
+    }
+}

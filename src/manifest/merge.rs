@@ -1,0 +1,136 @@
+//! Several manifests to one.
+
+use std::collections::btree_map::Entry;
+
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::Manifest;
+
+/// Joins the manifests of one invocation, also where there is only one; a key may stand once.
+///
+/// Of what stands twice the first is kept. Findings are in the order of the files and of keys.
+pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
+    let mut merged = Manifest::default();
+    let mut findings = Vec::new();
+    for manifest in manifests {
+        agree(
+            "organizationId",
+            &mut merged.organization_id,
+            manifest.organization_id,
+            &mut findings,
+        );
+        agree(
+            "serviceUtcOffset",
+            &mut merged.service_utc_offset,
+            manifest.service_utc_offset,
+            &mut findings,
+        );
+        merged.released.extend(manifest.released);
+        for (key, task) in manifest.tasks {
+            match merged.tasks.entry(key) {
+                Entry::Vacant(place) => {
+                    place.insert(task);
+                }
+                Entry::Occupied(first) => findings.push(
+                    Diagnostic::error(
+                        Code::DuplicateKey,
+                        format!("task `{}` is given in two manifests", first.key()),
+                    )
+                    .at(task.place)
+                    .see(first.get().place.clone(), "first given here")
+                    .help("keep one of the two, or give one of them another key"),
+                ),
+            }
+        }
+    }
+    for key in &merged.released {
+        if let Some(task) = merged.tasks.get(key) {
+            findings.push(
+                Diagnostic::error(
+                    Code::ReleasedTask,
+                    format!("task `{key}` is declared and in `released`"),
+                )
+                .at(task.place.clone())
+                .help("take the key out of `released` to keep the task")
+                .help("take out the task to leave it alone for good"),
+            );
+        }
+    }
+    (merged, findings)
+}
+
+/// Takes over a value that at most one manifest needs to give, and that all who give it must share.
+fn agree<T: PartialEq + ToString>(
+    field: &str,
+    merged: &mut Option<T>,
+    given: Option<T>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    match (&*merged, given) {
+        (None, given) => *merged = given,
+        (Some(first), Some(other)) if *first != other => findings.push(
+            Diagnostic::error(
+                Code::ConflictingManifests,
+                format!(
+                    "the manifests give `{field}` as `{}` and as `{}`",
+                    first.to_string(),
+                    other.to_string()
+                ),
+            )
+            .help("plan them apart, one invocation for each"),
+        ),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::manifest::{Source, parse};
+
+    struct NoFiles;
+
+    impl Source for NoFiles {
+        fn read(&self, _path: &str) -> Result<String, String> {
+            Err("there are no files".to_owned())
+        }
+    }
+
+    fn manifest(file: &str, rest: &str, key: &str) -> Manifest {
+        let task = "{agentId: 1, prompt: x, projectPreference: project-for-task}";
+        let text = format!("version: 1\n{rest}\ntasks: {{{key}: {task}}}");
+        let (manifest, findings) = parse(Path::new(file), &text, &NoFiles, &|_| None);
+        assert_eq!(findings, []);
+        manifest
+    }
+
+    #[test]
+    fn what_stands_in_two_manifests_is_a_finding() {
+        let (merged, findings) = merge(vec![
+            manifest("a.yaml", "organizationId: one\nserviceUtcOffset: +00:00", "spy"),
+            manifest("b.yaml", "organizationId: two\nreleased: [qqq]", "spy"),
+            manifest("c.yaml", "organizationId: one\nserviceUtcOffset: +00:00", "qqq"),
+        ]);
+        assert_eq!(merged.tasks.len(), 2);
+        let lines = findings.iter().map(|finding| {
+            let place = finding.place.as_ref().map(|place| place.file.display().to_string());
+            format!("{} {}: {}", place.unwrap_or_default(), finding.code, finding.message)
+        });
+        insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r##"
+         conflicting-manifests: the manifests give `organizationId` as `one` and as `two`
+        b.yaml duplicate-key: task `spy` is given in two manifests
+        c.yaml released-task: task `qqq` is declared and in `released`
+        "##);
+    }
+
+    #[test]
+    fn manifests_that_agree_are_joined() {
+        let (merged, findings) = merge(vec![
+            manifest("a.yaml", "organizationId: one", "spy"),
+            manifest("b.yaml", "", "qqq"),
+        ]);
+        assert_eq!((merged.tasks.len(), findings), (2, Vec::new()));
+        assert_eq!(merged.organization_id.as_deref(), Some("one"));
+    }
+}

@@ -1,0 +1,113 @@
+//! From manifest text to a checked wish, and all that is wrong with it.
+//!
+//! Parsing never stops at the first mistake and never fails: it returns what could be understood and
+//! every finding. Files are read only through the [`Source`] it is given, so that the work tree and
+//! an old commit go through the same code.
+
+mod lower;
+mod merge;
+mod parse;
+mod reader;
+mod resolve;
+mod suggest;
+mod task;
+mod variable;
+
+pub use merge::merge;
+pub use parse::parse;
+pub use resolve::resolve;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::diag::Place;
+use crate::model::{AgentId, Content, Key, ProjectPreference, TaskId};
+
+/// Brings the files a manifest names.
+pub trait Source {
+    /// Returns the text of `path`, which is relative to the manifest's folder, or why it cannot.
+    fn read(&self, path: &str) -> Result<String, String>;
+}
+
+/// Looks up `${NAME}`: returns the variable's value, or `None` where it is not set.
+pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// One manifest, understood but for the agents' names.
+#[derive(Clone, Debug, Default)]
+pub struct Manifest {
+    /// The organization it is for, where it says so.
+    pub organization_id: Option<String>,
+    /// Its tasks.
+    pub tasks: BTreeMap<Key, DeclaredTask>,
+    /// Keys that are no longer ours.
+    pub released: BTreeSet<Key>,
+    /// The zone of the service's time stamps, in seconds east of UTC, where it says so.
+    pub service_utc_offset: Option<jiff::tz::Offset>,
+}
+
+/// A task as declared.
+#[derive(Clone, Debug)]
+pub struct DeclaredTask {
+    /// Its name on the service.
+    pub name: String,
+    /// Its agent.
+    pub agent: AgentRef,
+    /// Its prompt in canonical form.
+    pub prompt: Arc<str>,
+    /// How projects are chosen for its deployments.
+    pub project_preference: ProjectPreference,
+    /// The pinned id.
+    pub pin: Option<TaskId>,
+    /// Whether it is never deleted, archived or replaced.
+    pub protect: bool,
+    /// Its declared deployments.
+    pub deployments: BTreeMap<Key, DeclaredDeployment>,
+    /// Where it stands: its key.
+    pub place: Place,
+}
+
+/// An agent as a manifest names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AgentRef {
+    /// By number.
+    Id(AgentId),
+    /// By exact name; the place is that of the name.
+    Name(String, Place),
+}
+
+/// A deployment as declared: at least one run of the task's content exists.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct DeclaredDeployment {
+    /// The run was made at or after this moment.
+    pub since: Option<Timestamp>,
+}
+
+/// The manifests of one invocation, checked and with agents resolved: what is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// The wanted tasks.
+    pub tasks: BTreeMap<Key, WantedTask>,
+    /// Keys that are no longer ours.
+    pub released: BTreeSet<Key>,
+    /// The zone of the service's time stamps, where it is known.
+    pub service_utc_offset: Option<jiff::tz::Offset>,
+}
+
+/// A task as wanted.
+#[derive(Clone, Debug)]
+pub struct WantedTask {
+    /// Its name on the service.
+    pub name: String,
+    /// What it does.
+    pub content: Content,
+    /// The pinned id.
+    pub pin: Option<TaskId>,
+    /// Whether it is never deleted, archived or replaced.
+    pub protect: bool,
+    /// Its declared deployments.
+    pub deployments: BTreeMap<Key, DeclaredDeployment>,
+    /// Where it stands: its key.
+    pub place: Place,
+}

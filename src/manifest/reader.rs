@@ -1,0 +1,342 @@
+//! One field at a time: kinds of values, unknown and repeated keys.
+//!
+//! Every function reports what is wrong and goes on. `lower` and `task` say which fields there are.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diag::{Code, Diagnostic, Place, floor_boundary};
+use crate::kinds::{OnChange, TASK};
+use crate::manifest::parse::{Node, Value};
+use crate::manifest::suggest::nearest;
+use crate::manifest::{Source, Variables};
+use crate::model::Key;
+
+/// What reading one manifest needs, and what it found.
+pub(super) struct Reader<'a> {
+    /// Brings prompt files.
+    pub(super) source: &'a dyn Source,
+    /// The manifest's text.
+    pub(super) text: &'a str,
+    /// Looks up variables.
+    pub(super) variables: Variables<'a>,
+    file: Arc<Path>,
+    findings: Vec<Diagnostic>,
+}
+
+/// Whose field it is, as findings name it.
+#[derive(Clone, Copy)]
+pub(super) enum Owner<'k> {
+    /// The top level.
+    Manifest,
+    /// `defaults`.
+    Defaults,
+    /// A task, by its key.
+    Task(&'k str),
+    /// A deployment, by its key.
+    Deployment(&'k str, &'k Owner<'k>),
+}
+
+/// What a field holds once it is checked.
+#[derive(Clone, Debug)]
+pub(super) enum Field<T> {
+    /// It is not given.
+    Absent,
+    /// It is given, and a finding says what is wrong with it.
+    Broken,
+    /// It is given and sound.
+    Sound(T),
+}
+
+/// The known fields of one mapping, each once.
+pub(super) struct Entries<'n, 't>(Vec<(&'static str, &'n Node<'t>, &'n Node<'t>)>);
+
+impl fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Manifest => f.write_str("the manifest"),
+            Self::Defaults => f.write_str("`defaults`"),
+            Self::Task(key) => write!(f, "task `{key}`"),
+            Self::Deployment(key, of) => write!(f, "deployment `{key}` of {of}"),
+        }
+    }
+}
+
+impl<T: Clone> Field<T> {
+    /// Returns the field or, where it is not given, the default.
+    pub(super) fn or(self, default: &Self) -> Self {
+        if let Self::Absent = self { default.clone() } else { self }
+    }
+}
+
+impl<T> From<Option<T>> for Field<T> {
+    /// Takes the result of reading a field that is given.
+    fn from(read: Option<T>) -> Self {
+        read.map_or(Self::Broken, Self::Sound)
+    }
+}
+
+impl<'n, 't> Entries<'n, 't> {
+    /// Returns the key of a field that is given.
+    pub(super) fn key(&self, field: &str) -> Option<&'n Node<'t>> {
+        self.0.iter().find(|(name, ..)| *name == field).map(|(_, key, _)| *key)
+    }
+
+    /// Returns the value of a field that is given.
+    pub(super) fn value(&self, field: &str) -> Option<&'n Node<'t>> {
+        self.0.iter().find(|(name, ..)| *name == field).map(|(.., value)| *value)
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// Makes a reader that has found nothing yet.
+    pub(super) fn new(
+        file: &Arc<Path>,
+        text: &'a str,
+        source: &'a dyn Source,
+        variables: Variables<'a>,
+    ) -> Self {
+        Self { source, file: Arc::clone(file), text, variables, findings: Vec::new() }
+    }
+
+    /// Returns the findings in the order of their places.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
+        self.findings
+    }
+
+    /// Adds a finding.
+    pub(super) fn report(&mut self, finding: Diagnostic) {
+        self.findings.push(finding);
+    }
+
+    /// Makes an error at a place.
+    pub(super) fn error(
+        &self,
+        code: Code,
+        message: impl Into<String>,
+        span: &Range<usize>,
+    ) -> Diagnostic {
+        Diagnostic::error(code, message).at(self.place(span))
+    }
+
+    /// Returns the place of a span.
+    pub(super) fn place(&self, span: &Range<usize>) -> Place {
+        let start = floor_boundary(self.text, span.start);
+        let end = floor_boundary(self.text, span.end).max(start);
+        Place { file: Arc::clone(&self.file), span: start..end }
+    }
+
+    /// Reports a value of the wrong kind; `wanted` follows "must be".
+    pub(super) fn wrong(&mut self, node: &Node<'_>, field: &str, owner: Owner<'_>, wanted: &str) {
+        let found = match &node.value {
+            Value::Text(text) if wanted == "a text" && text.trim().is_empty() => "blank",
+            value => value.in_words(),
+        };
+        let message = format!("`{field}` of {owner} must be {wanted}, not {found}");
+        let finding = self.error(Code::InvalidValue, message, &node.span);
+        self.report(finding.help(match (wanted, found) {
+            ("a text", "a number" | "a boolean") => "put it in quotes".to_owned(),
+            ("a text", "blank" | "empty") => format!("give `{field}` a text, or leave it out"),
+            _ => format!("write {wanted} behind `{field}:`"),
+        }));
+    }
+
+    /// Reads a mapping of known fields; an empty value is an empty mapping.
+    pub(super) fn entries<'n, 't>(
+        &mut self,
+        node: &'n Node<'t>,
+        owner: Owner<'_>,
+        known: &[&'static str],
+    ) -> Option<Entries<'n, 't>> {
+        let pairs = match &node.value {
+            Value::Mapping(pairs) => pairs.as_slice(),
+            Value::Null => &[],
+            other => {
+                let message = format!("{owner} must be a mapping, not {}", other.in_words());
+                let finding = self.error(Code::InvalidValue, message, &node.span);
+                self.report(finding.help("write its fields indented below it, one a line"));
+                return None;
+            }
+        };
+        let mut entries = Entries(Vec::with_capacity(pairs.len().min(known.len())));
+        for (key, value) in pairs {
+            let Some(word) = key_text(key) else {
+                let found = key.value.in_words();
+                let message = format!("a field of {owner} must be named by a text, not {found}");
+                let finding = self.error(Code::UnknownField, message, &key.span);
+                self.report(finding.help(format!("known fields: {}", in_backticks(known))));
+                continue;
+            };
+            match known.iter().find(|field| **field == word) {
+                None => self.unknown_field(&key.span, &word, owner, known),
+                Some(field) => match entries.key(field) {
+                    Some(first) => {
+                        let message = format!("field `{word}` of {owner} is given twice");
+                        self.twice(message, &key.span, &first.span);
+                    }
+                    None => entries.0.push((field, key, value)),
+                },
+            }
+        }
+        Some(entries)
+    }
+
+    fn unknown_field(
+        &mut self,
+        span: &Range<usize>,
+        word: &str,
+        owner: Owner<'_>,
+        known: &[&'static str],
+    ) {
+        let finding =
+            self.error(Code::UnknownField, format!("unknown field `{word}` of {owner}"), span);
+        let mut not_ours = TASK.fields.iter().filter(|row| row.on_change == OnChange::NotOurs);
+        self.report(if not_ours.any(|row| row.name == word) {
+            finding.help(format!("`{word}` is set in the web interface only; leave it out"))
+        } else if let Some(meant) = nearest(word, known.iter().copied()) {
+            finding.help(format!("did you mean `{meant}`?"))
+        } else {
+            finding.help(format!("known fields: {}", in_backticks(known)))
+        });
+    }
+
+    /// Reports a key or field that is given twice.
+    pub(super) fn twice(&mut self, message: String, span: &Range<usize>, first: &Range<usize>) {
+        let finding = self
+            .error(Code::DuplicateKey, message, span)
+            .see(self.place(first), "first given here")
+            .help("keep one of the two");
+        self.report(finding);
+    }
+
+    /// Reads a mapping whose keys are the user's; `what` is the word for one of its entries, `of` is
+    /// empty or says of what it is one.
+    ///
+    /// An entry under a repeated key is reported and returned too, so that it is checked as well:
+    /// the first one is the one to keep.
+    pub(super) fn keyed<'n, 't>(
+        &mut self,
+        pairs: &'n [(Node<'t>, Node<'t>)],
+        what: &str,
+        of: &str,
+    ) -> Vec<(Key, &'n Node<'t>, &'n Node<'t>)> {
+        let mut first_by_key: BTreeMap<Key, &Range<usize>> = BTreeMap::new();
+        let mut keyed = Vec::with_capacity(pairs.len());
+        for (key_node, value) in pairs {
+            let Some(key) = self.key(key_node, what, of) else { continue };
+            if let Some(first) = first_by_key.get(&key).copied() {
+                self.twice(format!("{what} `{key}`{of} is given twice"), &key_node.span, first);
+            } else {
+                first_by_key.insert(key.clone(), &key_node.span);
+            }
+            keyed.push((key, key_node, value));
+        }
+        keyed
+    }
+
+    /// Reads a key; `what` is the word for what it names, and `of` as for [`Self::keyed`].
+    pub(super) fn key(&mut self, node: &Node<'_>, what: &str, of: &str) -> Option<Key> {
+        let Some(word) = key_text(node) else {
+            let found = node.value.in_words();
+            let message = format!("the key of a {what}{of} must be a text, not {found}");
+            let finding = self.error(Code::InvalidKey, message, &node.span);
+            self.report(finding.help("put it in quotes"));
+            return None;
+        };
+        match word.parse::<Key>() {
+            Ok(key) => Some(key),
+            Err(rule) => {
+                let message = format!("`{word}` cannot be the key of a {what}{of}");
+                let finding = self.error(Code::InvalidKey, message, &node.span);
+                self.report(finding.help(rule.to_string()));
+                None
+            }
+        }
+    }
+
+    /// Reads a text that is not blank, with its variables resolved.
+    pub(super) fn text<'n>(
+        &mut self,
+        node: &'n Node<'_>,
+        field: &str,
+        owner: Owner<'_>,
+    ) -> Option<Cow<'n, str>> {
+        let Value::Text(written) = &node.value else {
+            self.wrong(node, field, owner, "a text");
+            return None;
+        };
+        let text = self.expand(written, &node.span, field, owner)?;
+        if text.trim().is_empty() {
+            self.wrong(node, field, owner, "a text");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// Reads a positive whole number.
+    ///
+    /// A text counts only where it holds a variable, since its value cannot be anything else.
+    pub(super) fn number(&mut self, node: &Node<'_>, field: &str, owner: Owner<'_>) -> Option<u64> {
+        let number = match &node.value {
+            Value::Integer(number) => u64::try_from(*number).ok(),
+            Value::Text(text) if text.contains("${") => {
+                self.expand(text, &node.span, field, owner)?.trim().parse().ok()
+            }
+            _ => None,
+        };
+        let positive = number.filter(|number| *number > 0);
+        if positive.is_none() {
+            // The value itself may come from a variable, so it is not repeated here.
+            let message = format!("`{field}` of {owner} must be a positive whole number");
+            let finding = self.error(Code::InvalidValue, message, &node.span);
+            self.report(match &node.value {
+                Value::Text(text) if text.parse::<u64>().is_ok() => {
+                    finding.help("write it without quotes")
+                }
+                _ => finding.help("write the number that the service shows, such as `47`"),
+            });
+        }
+        positive
+    }
+
+    /// Reads `true` or `false`.
+    pub(super) fn boolean(
+        &mut self,
+        node: &Node<'_>,
+        field: &str,
+        owner: Owner<'_>,
+    ) -> Option<bool> {
+        match &node.value {
+            Value::Boolean(value) => return Some(*value),
+            Value::Text(text) if text.contains("${") => {
+                match &*self.expand(text, &node.span, field, owner)? {
+                    "true" => return Some(true),
+                    "false" => return Some(false),
+                    _ => {}
+                }
+            }
+            _ => {}
+        }
+        self.wrong(node, field, owner, "`true` or `false`");
+        None
+    }
+}
+
+/// The text of a key; numbers and booleans that are written as one would read them are texts here.
+fn key_text<'n>(node: &'n Node<'_>) -> Option<Cow<'n, str>> {
+    match &node.value {
+        Value::Text(text) => Some(Cow::Borrowed(text)),
+        Value::Integer(number) => Some(Cow::Owned(number.to_string())),
+        Value::Boolean(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+        Value::Null | Value::Float | Value::Sequence(_) | Value::Mapping(_) => None,
+    }
+}
+
+fn in_backticks(fields: &[&str]) -> String {
+    fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,206 @@
+//! One manifest to a wish: agents by number, and what only shows over all tasks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diag::{Code, Diagnostic, Place};
+use crate::manifest::suggest::nearest_few;
+use crate::manifest::{AgentRef, DeclaredTask, Manifest, WantedTask, Wish};
+use crate::model::{AgentId, Content, Key, fold};
+
+/// Turns agents' names into numbers and checks what needs the whole: equal content, equal names.
+///
+/// A task whose agent cannot be told is reported and left out of the wish. Findings are in the order
+/// of their places.
+pub fn resolve(
+    manifest: &Manifest,
+    agents: &BTreeMap<String, Vec<AgentId>>,
+) -> (Wish, Vec<Diagnostic>) {
+    let mut findings = Vec::new();
+    let mut tasks = BTreeMap::new();
+    let mut reported = BTreeSet::new();
+    for (key, declared) in &manifest.tasks {
+        let agent_id = match &declared.agent {
+            AgentRef::Id(id) => *id,
+            AgentRef::Name(name, place) => match agents.get(name).map(Vec::as_slice) {
+                Some([id]) => *id,
+                ids => {
+                    // A name in `defaults` is one mistake, however many tasks use it.
+                    if reported.insert((place.file.clone(), place.span.start)) {
+                        findings.push(no_agent(name, place, ids.unwrap_or_default(), agents));
+                    }
+                    continue;
+                }
+            },
+        };
+        tasks.insert(key.clone(), wanted(declared, agent_id));
+    }
+    check_contents(&tasks, &mut findings);
+    check_names(&manifest.tasks, &mut findings);
+    findings.sort_by(|a, b| position(a).cmp(&position(b)));
+    let wish = Wish {
+        tasks,
+        released: manifest.released.clone(),
+        service_utc_offset: manifest.service_utc_offset,
+    };
+    (wish, findings)
+}
+
+fn wanted(declared: &DeclaredTask, agent_id: AgentId) -> WantedTask {
+    let preference = declared.project_preference.clone();
+    WantedTask {
+        name: declared.name.clone(),
+        content: Content::new(agent_id, &declared.prompt, preference),
+        pin: declared.pin,
+        protect: declared.protect,
+        deployments: declared.deployments.clone(),
+        place: declared.place.clone(),
+    }
+}
+
+fn position(finding: &Diagnostic) -> Option<(&std::path::Path, usize)> {
+    finding.place.as_ref().map(|place| (&*place.file, place.span.start))
+}
+
+fn no_agent(
+    name: &str,
+    place: &Place,
+    ids: &[AgentId],
+    agents: &BTreeMap<String, Vec<AgentId>>,
+) -> Diagnostic {
+    if !ids.is_empty() {
+        let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Diagnostic::error(
+            Code::AmbiguousAgent,
+            format!("several agents are named `{name}`: {ids}"),
+        )
+        .at(place.clone())
+        .help("name one of them with `agentId` instead of `agent`");
+    }
+    let near = nearest_few(name, agents.keys().map(String::as_str), 3);
+    let finding = Diagnostic::error(Code::UnknownAgent, format!("no agent is named `{name}`"))
+        .at(place.clone());
+    match near.as_slice() {
+        [] if agents.is_empty() => finding.help("the organization has no agents yet"),
+        [] => finding.help("names are compared letter by letter; `agentId` names one by number"),
+        near => {
+            let near = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
+            finding.help(format!("did you mean {}?", near.join(" or ")))
+        }
+    }
+}
+
+/// Two tasks with one content could never be told apart on the service.
+fn check_contents(tasks: &BTreeMap<Key, WantedTask>, findings: &mut Vec<Diagnostic>) {
+    let mut first_by_hash: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
+    for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
+        if let Some((other, place)) = first_by_hash.get(&task.content.hash()) {
+            findings.push(
+                Diagnostic::error(
+                    Code::EqualContent,
+                    format!(
+                        "tasks `{other}` and `{key}` have the same agent, `prompt` and \
+                         `projectPreference`"
+                    ),
+                )
+                .at(task.place.clone())
+                .see((*place).clone(), "the other one")
+                .help("keep one; several runs of one task are several `deployments`"),
+            );
+        } else {
+            first_by_hash.insert(task.content.hash(), (key, &task.place));
+        }
+    }
+}
+
+/// The service may rewrite names, so that two that differ in case or punctuation become one.
+fn check_names(tasks: &BTreeMap<Key, DeclaredTask>, findings: &mut Vec<Diagnostic>) {
+    let mut first_by_name: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
+    for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
+        let folded = fold(&task.name);
+        if let Some((other, place)) = first_by_name.get(&folded) {
+            findings.push(
+                Diagnostic::error(
+                    Code::EqualName,
+                    format!(
+                        "the `name` of task `{key}`, `{}`, is that of task `{other}` but for \
+                         case, blanks and punctuation",
+                        task.name
+                    ),
+                )
+                .at(task.place.clone())
+                .see((*place).clone(), "the other one")
+                .help("give one of them another `name`"),
+            );
+        } else {
+            first_by_name.insert(folded, (key, &task.place));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::manifest::{Source, parse};
+
+    struct NoFiles;
+
+    impl Source for NoFiles {
+        fn read(&self, _path: &str) -> Result<String, String> {
+            Err("there are no files".to_owned())
+        }
+    }
+
+    /// Resolves tasks written as the lines below `tasks:`; findings as codes and messages.
+    fn resolved(tasks: &str) -> (Wish, String) {
+        let text = format!(
+            "version: 1\ndefaults: {{agent: A, projectPreference: project-for-task}}\ntasks:\n{tasks}"
+        );
+        let (manifest, findings) = parse(Path::new("tasks.yaml"), &text, &NoFiles, &|_| None);
+        assert_eq!(findings, []);
+        let agents = [("A", vec![47]), ("Twin", vec![1, 2]), ("Researcher", vec![3])];
+        let agents =
+            agents.map(|(name, ids)| (name.to_owned(), ids.into_iter().map(AgentId).collect()));
+        let (wish, findings) = resolve(&manifest, &agents.into());
+        let lines = findings.iter().map(|finding| {
+            let related = finding.related.iter().map(|(place, _)| &text[place.span.clone()]);
+            let at = finding.place.as_ref().map(|place| &text[place.span.clone()]);
+            let related: Vec<&str> = related.collect();
+            format!(
+                "{} at {at:?} {related:?}: {} ({})",
+                finding.code,
+                finding.message,
+                finding.help.join("; ")
+            )
+        });
+        (wish, lines.collect::<Vec<_>>().join("\n"))
+    }
+
+    #[test]
+    fn agents_become_numbers() {
+        let (wish, findings) = resolved("  a: {prompt: x}\n  b: {prompt: x, agentId: 5}");
+        assert_eq!(findings, "");
+        let ids: Vec<AgentId> = wish.tasks.values().map(|task| task.content.agent_id()).collect();
+        assert_eq!(ids, [AgentId(47), AgentId(5)]);
+    }
+
+    #[test]
+    fn an_agent_that_cannot_be_told_is_a_finding() {
+        let tasks = "  a: {prompt: x, agent: Reseacher}\n  b: {prompt: y, agent: Twin}\n  c: {prompt: z, agent: Nobody Else}";
+        insta::assert_snapshot!(resolved(tasks).1, @r##"
+        unknown-agent at Some("Reseacher") []: no agent is named `Reseacher` (did you mean `Researcher`?)
+        ambiguous-agent at Some("Twin") []: several agents are named `Twin`: 1, 2 (name one of them with `agentId` instead of `agent`)
+        unknown-agent at Some("Nobody Else") []: no agent is named `Nobody Else` (names are compared letter by letter; `agentId` names one by number)
+        "##);
+    }
+
+    #[test]
+    fn equal_tasks_are_findings_unless_pinned() {
+        let tasks = "  z: {prompt: x, name: One}\n  a: {prompt: x, name: one!}\n  p: {prompt: x, name: One, id: 3}";
+        insta::assert_snapshot!(resolved(tasks).1, @r##"
+        equal-content at Some("z") ["a"]: tasks `a` and `z` have the same agent, `prompt` and `projectPreference` (keep one; several runs of one task are several `deployments`)
+        equal-name at Some("z") ["a"]: the `name` of task `z`, `One`, is that of task `a` but for case, blanks and punctuation (give one of them another `name`)
+        "##);
+    }
+}

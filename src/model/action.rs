@@ -1,0 +1,67 @@
+//! The verbs of a plan.
+
+use std::fmt;
+
+/// What a step does; the data of the change is in the step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// A task is made.
+    Create,
+    /// A task gets another name.
+    Rename,
+    /// An archived task becomes the current one again, by renaming it.
+    Restore,
+    /// A new task takes the place of an old one, which is then retired.
+    Replace,
+    /// A task is kept under an archived name.
+    Archive,
+    /// A task that holds nothing is deleted.
+    Delete,
+    /// A deployment is started.
+    Run,
+    /// Nothing to do.
+    Keep,
+}
+
+impl Action {
+    /// Every action, in the order in which summaries list them.
+    pub const ALL: [Self; 8] = [
+        Self::Create,
+        Self::Rename,
+        Self::Restore,
+        Self::Replace,
+        Self::Archive,
+        Self::Delete,
+        Self::Run,
+        Self::Keep,
+    ];
+
+    /// Returns the verb, in the form `will be <participle>`.
+    pub fn participle(self) -> &'static str {
+        match self {
+            Self::Create => "created",
+            Self::Rename => "renamed",
+            Self::Restore => "restored",
+            Self::Replace => "replaced",
+            Self::Archive => "archived",
+            Self::Delete => "deleted",
+            Self::Run => "run",
+            Self::Keep => "kept",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Create => "create",
+            Self::Rename => "rename",
+            Self::Restore => "restore",
+            Self::Replace => "replace",
+            Self::Archive => "archive",
+            Self::Delete => "delete",
+            Self::Run => "run",
+            Self::Keep => "keep",
+        })
+    }
+}

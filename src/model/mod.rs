@@ -1,0 +1,14 @@
+//! The words of the program: identities, content, names and actions.
+//!
+//! Plain data without behavior beyond parsing and printing; every other module
+//! speaks in these types. Nothing here knows the service, files or time.
+
+mod action;
+mod content;
+mod id;
+mod name;
+
+pub use action::Action;
+pub use content::{Content, ContentHash, ProjectPreference, PromptHash, canonical_text};
+pub use id::{AgentId, DeploymentId, InvalidKey, Key, OrganizationId, TaskId};
+pub use name::{FoldedName, archive_name, archived_base, fold, has_new_number, is_rewriting_of};

@@ -1,0 +1,104 @@
+//! Names on the service, which it may rewrite (contract 7), and how they are compared.
+
+use std::fmt;
+
+/// A name with case, blanks and punctuation dropped: what survives a rewriting.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FoldedName(String);
+
+impl fmt::Display for FoldedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The most characters of an archived name.
+///
+/// The service's own limit is unknown (contract 14); the names it makes up itself are below 50.
+const ARCHIVED_LENGTH: usize = 100;
+
+/// The shortest folded name that counts as a cut-short form of another.
+const SHORTEST_PREFIX: usize = 16;
+
+/// Folds a name for comparison.
+pub fn fold(name: &str) -> FoldedName {
+    FoldedName(name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect())
+}
+
+/// Whether `stored` is what a service could have made of `wanted`: equal when folded, or cut short.
+pub fn is_rewriting_of(stored: &str, wanted: &str) -> bool {
+    let (stored, wanted) = (fold(stored), fold(wanted));
+    let is_cut = stored.0.chars().count() >= SHORTEST_PREFIX && wanted.0.starts_with(&stored.0);
+    stored == wanted || is_cut
+}
+
+/// Whether `stored` is `wanted` with a number behind it, as services name a twin.
+pub fn has_new_number(stored: &str, wanted: &str) -> bool {
+    let (stored, wanted) = (fold(stored), fold(wanted));
+    let number = stored.0.strip_prefix(&wanted.0).unwrap_or_default();
+    !wanted.0.is_empty() && !number.is_empty() && number.chars().all(char::is_numeric)
+}
+
+/// Returns the name under which a superseded task is kept: `<name> [superseded <hash8>]`.
+pub fn archive_name(name: &str, hash8: &str) -> String {
+    let ending = format!(" [superseded {hash8}]");
+    let base: String = name.chars().take(ARCHIVED_LENGTH - ending.chars().count()).collect();
+    format!("{}{ending}", base.trim_end())
+}
+
+/// Returns the folded name of an archived task without its ending, or `None` where it is not one.
+///
+/// The ending is recognized folded, so that a service's rewriting does not hide it.
+pub fn archived_base(name: &str) -> Option<FoldedName> {
+    let folded = fold(name).0;
+    let split = folded.char_indices().rev().nth(7)?.0;
+    let (base, hash8) = folded.split_at(split);
+    let base = base.strip_suffix("superseded")?;
+    hash8.chars().all(|c| c.is_ascii_hexdigit()).then(|| FoldedName(base.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rewritten_name_is_recognized_and_another_is_not() {
+        let table = [
+            ("Buy And Hold Spy", "Buy and hold SPY", true),
+            ("buy-and-hold-spy", "Buy and hold SPY", true),
+            ("Sector rotation wee", "Sector rotation weekly report", true),
+            ("Sector", "Sector rotation weekly report", false),
+            ("Buy and hold QQQ", "Buy and hold SPY", false),
+            ("Buy and hold SPY 2", "Buy and hold SPY", false),
+        ];
+        for (stored, wanted, expected) in table {
+            assert_eq!(is_rewriting_of(stored, wanted), expected, "{stored} / {wanted}");
+        }
+    }
+
+    #[test]
+    fn a_trailing_number_is_noticed() {
+        assert!(has_new_number("Buy and hold SPY (2)", "Buy and hold SPY"));
+        assert!(!has_new_number("Buy and hold SPY", "Buy and hold SPY"));
+        assert!(!has_new_number("Buy and hold SPY now", "Buy and hold SPY"));
+    }
+
+    #[test]
+    fn an_archived_name_is_recognized_after_rewriting() {
+        let archived = archive_name("Buy and hold SPY", "0a1b2c3d");
+        assert_eq!(archived, "Buy and hold SPY [superseded 0a1b2c3d]");
+        for seen in [archived.as_str(), "buy and hold spy superseded 0a1b2c3d"] {
+            assert_eq!(archived_base(seen), Some(fold("Buy and hold SPY")), "{seen}");
+        }
+        assert_eq!(archived_base("Buy and hold SPY"), None);
+        assert_eq!(archived_base("superseded"), None);
+        assert_eq!(archived_base("[superseded 0a1b2c3x]"), None);
+    }
+
+    #[test]
+    fn an_archived_name_fits() {
+        let archived = archive_name(&"ä".repeat(300), "0a1b2c3d");
+        assert_eq!(archived.chars().count(), ARCHIVED_LENGTH);
+        assert!(archived_base(&archived).is_some());
+    }
+}

@@ -1,0 +1,318 @@
+//! One function per safety rule, each with its own code, override and sentence.
+//!
+//! Guards see the finished plan and may only close steps: all steps of the action they guard, never
+//! some of them, while the rest goes on. There is no override for all of them at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diag::{Code, Diagnostic};
+use crate::evidence::KeyEvidence;
+use crate::model::{Action, Key};
+use crate::plan::identify::{Identified, Proof};
+use crate::plan::{Change, Gate, Inputs, Prune, RetireReason, Step, StepId};
+
+/// How much one apply may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// `--max-delete`: tasks retired because they are no longer declared.
+    pub delete: Option<usize>,
+    /// `--max-replace`: tasks replaced.
+    pub replace: Option<usize>,
+    /// `--max-create`: tasks made.
+    pub create: Option<usize>,
+    /// `--max-runs`: deployments started.
+    pub runs: Option<usize>,
+}
+
+/// Tasks made by one apply at most.
+///
+/// A slip in a template makes tasks by the hundred, and they do not go away by reverting it.
+const CREATES_PER_APPLY: usize = 50;
+
+/// Deployments started by one apply at most.
+///
+/// Five, because a run spends tokens and cannot be taken back, and a slip in a template multiplies.
+/// Raising it is one flag; lowering a bill is not.
+const RUNS_PER_APPLY: usize = 5;
+
+/// Deployments started of one task within a day at most.
+const RUNS_PER_TASK_AND_DAY: usize = 3;
+
+/// What guards may look at.
+pub(super) struct View<'a, 'b> {
+    pub(super) inputs: &'b Inputs<'a>,
+    pub(super) found: &'b Identified<'a>,
+    pub(super) gap: Option<&'b str>,
+}
+
+type Guard = fn(&View<'_, '_>, &[Step]) -> Vec<(StepId, Gate)>;
+
+/// Every guard, in the order in which they speak; the first one that closes a step is named.
+pub(super) const GUARDS: &[Guard] = &[
+    partial_sight,
+    stale_checkout,
+    pruning_not_asked,
+    protected,
+    empty_manifest,
+    vanished,
+    lost_evidence,
+    too_many_retires,
+    too_many_replaces,
+    too_many_creates,
+    too_many_runs,
+    too_many_runs_of_a_task,
+];
+
+/// The most objects of `total` that one apply may retire or replace: `max(1, min(10, 30 %))`.
+///
+/// octoDNS's 30 %, stretched to hold for small sets too, where one object is more than that.
+pub fn ceiling(total: usize) -> usize {
+    (total * 3 / 10).clamp(1, 10)
+}
+
+/// Closes what must not be done; a code named with `--allow` closes nothing.
+pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) {
+    for guard in GUARDS {
+        let verdicts: BTreeMap<StepId, Gate> = guard(view, steps).into_iter().collect();
+        for step in steps.iter_mut().filter(|step| step.gate == Gate::Open) {
+            match verdicts.get(&step.id) {
+                Some(Gate::Blocked(finding))
+                    if view.inputs.options.allow.contains(&finding.code) => {}
+                Some(gate) => step.gate = gate.clone(),
+                None => {}
+            }
+        }
+    }
+    close_what_waits(steps);
+}
+
+/// A step that waits for a closed one is closed too.
+fn close_what_waits(steps: &mut [Step]) {
+    let mut closed: BTreeMap<StepId, String> = BTreeMap::new();
+    for step in steps {
+        let name = || match &step.deployment {
+            Some(deployment) => format!("{}/{deployment}", step.key),
+            None => step.key.to_string(),
+        };
+        if step.gate != Gate::Open {
+            closed.insert(step.id, name());
+            continue;
+        }
+        let Some(first) = step.after.iter().find_map(|id| closed.get(id)).cloned() else {
+            continue;
+        };
+        let message = format!("it has to wait for `{first}`, which is not done");
+        closed.insert(step.id, name());
+        step.gate = Gate::Blocked(
+            Diagnostic::blocked(Code::WaitsForBlocked, message)
+                .help(format!("see what blocks `{first}`; this follows by itself")),
+        );
+    }
+}
+
+/// An incomplete list or read proves nothing: nothing is made, replaced, retired or run on it.
+fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let Some(gap) = view.gap else { return Vec::new() };
+    let finding = Diagnostic::blocked(Code::IncompleteRead, gap)
+        .help("run this again; if it stays, look at the task in the web interface");
+    let touches = |step: &Step| !matches!(step.change, Change::Rename { .. });
+    block(steps, touches, &finding)
+}
+
+/// A checkout that lacks commits of its upstream would take the service back in time.
+fn stale_checkout(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    if !view.inputs.options.is_stale {
+        return Vec::new();
+    }
+    let finding = Diagnostic::blocked(
+        Code::StaleCheckout,
+        "this checkout lacks commits that its upstream has, so the plan would undo them",
+    )
+    .help("`git pull`, then plan again")
+    .help("or `--allow stale-checkout`");
+    block(steps, |_| true, &finding)
+}
+
+/// Omission is never deletion by itself.
+fn pruning_not_asked(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    if view.inputs.options.prune == Prune::Asked {
+        return Vec::new();
+    }
+    let finding = Diagnostic::note(Code::PruneOff, "it is no longer declared, and pruning is off")
+        .help("`--prune` retires it; listing the key under `released` leaves it alone for good");
+    let gate = Gate::Withheld(finding);
+    steps.iter().filter(|step| is_undeclared(step)).map(|step| (step.id, gate.clone())).collect()
+}
+
+/// Protection outlives the entry it stood in: the last version counts where there is none today.
+fn protected(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let is_protected = |key: &Key| match view.inputs.wish.tasks.get(key) {
+        Some(wanted) => wanted.protect,
+        None => view.inputs.evidence.keys.get(key).is_some_and(|evidence| evidence.protect),
+    };
+    let finding = Diagnostic::blocked(
+        Code::Protected,
+        "`protect: true` stands in its entry, or stood there last",
+    )
+    .help("commit the entry with `protect: false` first, then this change");
+    let is_loss =
+        |step: &Step| matches!(step.change, Change::Replace { .. } | Change::Retire { .. });
+    block(steps, |step| is_loss(step) && is_protected(&step.key), &finding)
+}
+
+/// A manifest without tasks is more often a lost file than a wish.
+fn empty_manifest(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    if !view.inputs.wish.tasks.is_empty() {
+        return Vec::new();
+    }
+    let finding = Diagnostic::blocked(Code::EmptyManifest, "the manifest declares no task at all")
+        .help("`--allow empty-manifest` if everything it once declared shall go");
+    block(steps, is_undeclared, &finding)
+}
+
+/// A service that suddenly shows few of our tasks is more often lying than empty.
+///
+/// 1. Keys of earlier commits, and keys that the ledger knows tasks for, are established.
+/// 2. Some of them have a task, or the ledger knows ids for them; otherwise this is a first apply.
+/// 3. More of them than the ceiling have none.
+/// 4. An interrupted first apply is told by the ledger: everything found was made on this machine,
+///    and nothing missing ever was.
+fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let evidence = &view.inputs.evidence.keys;
+    let is_established =
+        |key: &Key| evidence.get(key).is_some_and(|known| known.is_established || known.has_made());
+    let was_made = |key: &Key| evidence.get(key).is_some_and(KeyEvidence::has_made);
+    let established: Vec<&Key> =
+        view.inputs.wish.tasks.keys().filter(|key| is_established(key)).collect();
+    let (found, missing): (Vec<&Key>, Vec<&Key>) =
+        established.iter().partition(|key| view.found.claims.contains_key(*key));
+    let is_known_elsewhere = found.iter().any(|key| !was_made(key));
+    let is_lost = missing.iter().any(|key| was_made(key));
+    let limit = ceiling(established.len());
+    if !(is_known_elsewhere || is_lost) || missing.len() <= limit {
+        return Vec::new();
+    }
+    let message = format!(
+        "{} of {} tasks that earlier versions declared are not on the service's list",
+        missing.len(),
+        established.len()
+    );
+    let finding = Diagnostic::blocked(Code::Vanished, message)
+        .help("check the organization and the web interface, then plan again")
+        .help("`--allow vanished` makes them anew");
+    let missing: BTreeSet<&Key> = missing.into_iter().collect();
+    let touches =
+        |step: &Step| missing.contains(&step.key) && matches!(step.change, Change::Create { .. });
+    block(steps, touches, &finding)
+}
+
+/// With part of the history out of sight, a task that nobody claims may be the wanted one.
+fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let gaps = &view.inputs.evidence.gaps;
+    let Some(gap) = gaps.iter().find(|gap| gap.withholds_creates) else { return Vec::new() };
+    let unclaimed = view.found.unmanaged.len() + view.found.clones.len();
+    if unclaimed == 0 {
+        return Vec::new();
+    }
+    let message = format!(
+        "{}, and {unclaimed} tasks of the organization belong to no key: one of them may be this one",
+        gap.what
+    );
+    let finding = Diagnostic::blocked(Code::LostEvidence, message)
+        .help(&gap.way)
+        .help("`--allow lost-evidence` makes it all the same");
+    block(steps, |step| matches!(step.change, Change::Create { .. }), &finding)
+}
+
+fn too_many_retires(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let limit = view.inputs.options.limits.delete.unwrap_or_else(|| ceiling(owned(view)));
+    over(steps, is_undeclared, limit, Code::TooManyRetires, "retired", "--max-delete")
+}
+
+fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let limit = view.inputs.options.limits.replace.unwrap_or_else(|| ceiling(owned(view)));
+    let is_replace = |step: &Step| step.change.action() == Action::Replace;
+    over(steps, is_replace, limit, Code::TooManyReplaces, "replaced", "--max-replace")
+}
+
+fn too_many_creates(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let limit = view.inputs.options.limits.create.unwrap_or(CREATES_PER_APPLY);
+    let is_create = |step: &Step| matches!(step.change, Change::Create { .. });
+    over(steps, is_create, limit, Code::TooManyCreates, "created", "--max-create")
+}
+
+fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let limit = view.inputs.options.limits.runs.unwrap_or(RUNS_PER_APPLY);
+    over(steps, is_run, limit, Code::TooManyRuns, "run", "--max-runs")
+}
+
+/// Counts the task's runs of the last day too, whoever started them.
+fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    if view.inputs.options.limits.runs.is_some() {
+        return Vec::new();
+    }
+    let mut runs_by_key: BTreeMap<&Key, Vec<&Step>> = BTreeMap::new();
+    for step in steps.iter().filter(|step| is_run(step) && step.gate == Gate::Open) {
+        runs_by_key.entry(&step.key).or_default().push(step);
+    }
+    let mut verdicts = Vec::new();
+    for (key, runs) in runs_by_key {
+        let claim = view.found.claims.get(key);
+        let recent =
+            claim.map_or(0, |claim| super::runs::count_of_last_day(claim.task, view.inputs));
+        if runs.len() + recent > RUNS_PER_TASK_AND_DAY {
+            let message = format!(
+                "{} runs of `{key}` would be started beside {recent} of the last day; the limit is \
+                 {RUNS_PER_TASK_AND_DAY} a task and day",
+                runs.len()
+            );
+            let finding = Diagnostic::blocked(Code::TooManyRunsOfATask, message)
+                .help("`--max-runs N` sets the limit for this apply by hand");
+            verdicts.extend(runs.iter().map(|step| (step.id, Gate::Blocked(finding.clone()))));
+        }
+    }
+    verdicts
+}
+
+/// Blocks every open step of a kind where there are more of it than the limit.
+fn over(
+    steps: &[Step],
+    touches: impl Fn(&Step) -> bool,
+    limit: usize,
+    code: Code,
+    participle: &str,
+    flag: &str,
+) -> Vec<(StepId, Gate)> {
+    let is_open = |step: &Step| step.gate == Gate::Open && touches(step);
+    let count = steps.iter().filter(|step| is_open(step)).count();
+    if count <= limit {
+        return Vec::new();
+    }
+    let message = format!("{count} would be {participle}; the limit for one apply is {limit}");
+    let finding = Diagnostic::blocked(code, message).help(format!("`{flag} {count}`"));
+    block(steps, is_open, &finding)
+}
+
+fn block(
+    steps: &[Step],
+    touches: impl Fn(&Step) -> bool,
+    finding: &Diagnostic,
+) -> Vec<(StepId, Gate)> {
+    let affected = steps.iter().filter(|step| touches(step));
+    affected.map(|step| (step.id, Gate::Blocked(finding.clone()))).collect()
+}
+
+fn is_undeclared(step: &Step) -> bool {
+    matches!(step.change, Change::Retire { because: RetireReason::Undeclared, .. })
+}
+
+fn is_run(step: &Step) -> bool {
+    matches!(step.change, Change::Run { .. })
+}
+
+/// How many tasks are provably ours.
+fn owned(view: &View<'_, '_>) -> usize {
+    let proven = view.found.claims.values().filter(|claim| claim.proof != Proof::None);
+    let superseded: usize = view.found.superseded.values().map(Vec::len).sum();
+    proven.count() + superseded + view.found.orphans.len()
+}

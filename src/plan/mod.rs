@@ -1,0 +1,319 @@
+//! From wish, sight and evidence to a plan: what would have to change, and why.
+//!
+//! Pure, total and deterministic: the same inputs give the same bytes, nothing is asked for and
+//! nothing can fail. What cannot be planned becomes a blocked step with a code and a way past it.
+//! [`wanted`] says what must still be looked at, [`plan`] decides; `apply` only obeys.
+
+mod guards;
+mod identify;
+mod names;
+mod order;
+mod planner;
+mod retire;
+mod runs;
+mod sight;
+mod wanted;
+
+pub use guards::{Limits, ceiling};
+pub use planner::plan;
+pub use wanted::wanted;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::DateTime;
+
+use crate::diag::{Code, Diagnostic};
+use crate::evidence::Evidence;
+use crate::manifest::Wish;
+use crate::model::{Action, Content, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
+use crate::snapshot::{Snapshot, TaskSeen};
+
+/// What is known before the service is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Basis {
+    /// What is wanted.
+    pub wish: Wish,
+    /// What was declared before.
+    pub evidence: Evidence,
+    /// What other manifests of the work tree declare.
+    pub elsewhere: Elsewhere,
+    /// What was asked for on the command line.
+    pub options: Options,
+}
+
+impl Basis {
+    /// Adds what was seen.
+    pub fn with<'a>(&'a self, snapshot: &'a Snapshot) -> Inputs<'a> {
+        let Self { wish, evidence, elsewhere, options } = self;
+        Inputs { wish, snapshot, evidence, elsewhere, options }
+    }
+}
+
+/// Everything a plan is made from.
+#[derive(Clone, Copy, Debug)]
+pub struct Inputs<'a> {
+    /// What is wanted.
+    pub wish: &'a Wish,
+    /// What was seen.
+    pub snapshot: &'a Snapshot,
+    /// What was declared before.
+    pub evidence: &'a Evidence,
+    /// What other manifests of the work tree declare.
+    pub elsewhere: &'a Elsewhere,
+    /// What was asked for on the command line.
+    pub options: &'a Options,
+}
+
+/// What other manifests of the work tree declare for the same organization; never retired.
+#[derive(Clone, Debug, Default)]
+pub struct Elsewhere {
+    /// Their keys.
+    pub keys: BTreeSet<Key>,
+    /// The contents of their tasks.
+    pub contents: BTreeSet<ContentHash>,
+    /// Their pinned ids.
+    pub pins: BTreeSet<TaskId>,
+}
+
+/// What was asked for on the command line.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Whether tasks of ours that are no longer declared are retired.
+    pub prune: Prune,
+    /// The keys to plan for; empty for all.
+    pub targets: BTreeSet<Key>,
+    /// How much one apply may do.
+    pub limits: Limits,
+    /// Guards switched off by name.
+    pub allow: BTreeSet<Code>,
+    /// Whether the checkout lacks commits that its upstream has.
+    pub is_stale: bool,
+}
+
+/// Whether tasks of ours that are no longer declared are retired.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prune {
+    /// They are shown and kept.
+    #[default]
+    Withheld,
+    /// They are retired.
+    Asked,
+}
+
+/// What differs and what would be done about it.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The organization it is for.
+    pub organization_id: OrganizationId,
+    /// The steps, in an order in which they can be done.
+    pub steps: Vec<Step>,
+    /// What is worth knowing beside the steps.
+    pub notes: Vec<Diagnostic>,
+    /// How many declared tasks are as they should be.
+    pub kept_count: usize,
+    /// How many tasks of the organization are nobody's business here.
+    pub unmanaged_count: usize,
+    /// How many tasks are kept under an archived name.
+    pub archived_count: usize,
+    /// How many tasks of the organization have a schedule.
+    pub scheduled_count: usize,
+    /// Ids that were on the list; settling compares with them (contract 15.3).
+    pub seen_tasks: BTreeSet<TaskId>,
+}
+
+/// The number of a step within its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepId(pub usize);
+
+/// One change, with the reason for it and whether it may be done.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Its number.
+    pub id: StepId,
+    /// The task it is about.
+    pub key: Key,
+    /// The deployment it is about, if it is about one.
+    pub deployment: Option<Key>,
+    /// What it does.
+    pub change: Change,
+    /// Why, in a few words.
+    pub reason: String,
+    /// Steps that must be done before.
+    pub after: BTreeSet<StepId>,
+    /// Whether it may be done.
+    pub gate: Gate,
+}
+
+/// Whether a step may be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It may.
+    Open,
+    /// It was not asked for; not an error.
+    Withheld(Diagnostic),
+    /// Something stands against it; the finding names the way past.
+    Blocked(Diagnostic),
+}
+
+/// The data of a change; each variant holds exactly what carrying it out needs.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// A task is made.
+    Create {
+        /// Its wanted name.
+        name: String,
+        /// What it does.
+        content: Content,
+    },
+    /// A task gets another name.
+    Rename {
+        /// The task.
+        id: TaskId,
+        /// Its stored name.
+        from: String,
+        /// Its wanted name.
+        to: String,
+        /// Whether it was archived.
+        from_archive: bool,
+    },
+    /// A new task takes the place of `before`, which is retired with every task in `old`.
+    Replace {
+        /// The task as it is.
+        before: Before,
+        /// The wanted name.
+        name: String,
+        /// The wanted content.
+        content: Content,
+        /// What is retired once the new task has been read back; `before` first.
+        old: Vec<Retirement>,
+    },
+    /// A task is retired.
+    Retire {
+        /// How.
+        retirement: Retirement,
+        /// Why.
+        because: RetireReason,
+        /// What it did, for the diff.
+        before: Before,
+    },
+    /// A deployment is started.
+    Run {
+        /// Of which task.
+        task: Target,
+        /// The deployments of the task that were seen; settling compares with them.
+        seen: BTreeSet<DeploymentId>,
+    },
+    /// Nothing can be decided: the candidates, each a task that could be meant.
+    Undecided {
+        /// The wanted name.
+        name: String,
+        /// The wanted content.
+        content: Content,
+        /// What it might be; the diff is against the first.
+        candidates: Vec<Before>,
+    },
+}
+
+/// A task as it was seen, where a plan shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// Its number.
+    pub id: TaskId,
+    /// Its stored name.
+    pub name: String,
+    /// What it does.
+    pub content: Content,
+    /// When it was made, in the service's zone.
+    pub created: Option<DateTime>,
+}
+
+/// How a task goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retirement {
+    /// The task.
+    pub id: TaskId,
+    /// Its stored name.
+    pub name: String,
+    /// How it goes.
+    pub how: Retire,
+}
+
+/// How a task goes: without loss.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Retire {
+    /// It is kept under this name.
+    Archive {
+        /// The archived name.
+        name: String,
+    },
+    /// It is deleted: it holds nothing that is not elsewhere.
+    Delete,
+}
+
+/// Why a task is retired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetireReason {
+    /// Its key is no longer declared.
+    Undeclared,
+    /// Another task has taken its place already.
+    Superseded,
+}
+
+/// The task of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// One that exists.
+    Existing(TaskId),
+    /// The one this step makes.
+    MadeBy(StepId),
+}
+
+impl Change {
+    /// Returns the verb.
+    pub fn action(&self) -> Action {
+        match self {
+            Self::Create { .. } | Self::Undecided { .. } => Action::Create,
+            Self::Rename { from_archive: true, .. } => Action::Restore,
+            Self::Rename { .. } => Action::Rename,
+            Self::Replace { .. } => Action::Replace,
+            Self::Retire { retirement, .. } => match retirement.how {
+                Retire::Archive { .. } => Action::Archive,
+                Retire::Delete => Action::Delete,
+            },
+            Self::Run { .. } => Action::Run,
+        }
+    }
+}
+
+impl Plan {
+    /// The steps that apply carries out.
+    pub fn open_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.gate == Gate::Open)
+    }
+
+    /// The findings of blocked steps.
+    pub fn blocks(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.steps.iter().filter_map(|step| match &step.gate {
+            Gate::Blocked(finding) => Some(finding),
+            Gate::Open | Gate::Withheld(_) => None,
+        })
+    }
+
+    /// How many open steps there are of each action.
+    pub fn counts(&self) -> BTreeMap<Action, usize> {
+        let mut counts = BTreeMap::new();
+        for step in self.open_steps() {
+            *counts.entry(step.change.action()).or_default() += 1;
+        }
+        counts
+    }
+}
+
+impl Before {
+    /// Returns what a plan shows of a task, or `None` where its content is unknown.
+    fn of(task: &TaskSeen) -> Option<Self> {
+        let content = task.content.clone()?;
+        let name = task.name.clone().unwrap_or_default();
+        Some(Self { id: task.id, name, content, created: task.created })
+    }
+}

@@ -1,0 +1,397 @@
+//! The stages of planning, in order.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::WantedTask;
+use crate::model::{Key, archived_base, has_new_number};
+use crate::plan::guards::{View, guard};
+use crate::plan::identify::{Claim, Conflict, Identified, Proof, identify, is_archived};
+use crate::plan::names::is_accepted;
+use crate::plan::order::order;
+use crate::plan::retire::retirement;
+use crate::plan::runs::{Due, due_on_new, match_runs};
+use crate::plan::sight::sight;
+use crate::plan::{Before, Change, Gate, Inputs, Plan, RetireReason, Step, StepId, Target};
+use crate::snapshot::{Coverage, Schedule, TaskSeen};
+
+/// Compares what is wanted with what was seen. Never waits and never fails.
+pub fn plan(inputs: &Inputs<'_>) -> Plan {
+    let sight = sight(inputs.snapshot);
+    let found = identify(inputs, &sight.tasks);
+    let mut draft = Draft::new(inputs, &found);
+    draft.plan_tasks();
+    draft.plan_undeclared();
+    draft.note_leftovers();
+    draft.note_gaps();
+    let Draft { steps, notes, kept_count, .. } = draft;
+    let mut steps = order(steps);
+    guard(&View { inputs, found: &found, gap: sight.gap.as_deref() }, &mut steps);
+    let all = || sight.tasks.values();
+    Plan {
+        organization_id: inputs.snapshot.organization_id.clone(),
+        steps,
+        notes,
+        kept_count,
+        unmanaged_count: found.unmanaged.len() + found.clones.len(),
+        archived_count: all().filter(|task| is_archived(task)).count(),
+        scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
+        seen_tasks: sight.tasks.keys().copied().collect(),
+    }
+}
+
+struct Draft<'a, 'b> {
+    inputs: &'b Inputs<'a>,
+    found: &'b Identified<'a>,
+    /// The task that bears each name now.
+    holder: BTreeMap<&'a str, &'a TaskSeen>,
+    steps: Vec<Step>,
+    notes: Vec<Diagnostic>,
+    kept_count: usize,
+}
+
+/// What becomes of a declared task.
+enum Fate {
+    Kept,
+    Step(Box<Change>, String, Gate),
+}
+
+impl<'a, 'b> Draft<'a, 'b> {
+    fn new(inputs: &'b Inputs<'a>, found: &'b Identified<'a>) -> Self {
+        let listed = inputs.snapshot.tasks.items.iter();
+        let holder = listed.filter_map(|task| Some((task.name.as_deref()?, task))).collect();
+        Self { inputs, found, holder, steps: Vec::new(), notes: Vec::new(), kept_count: 0 }
+    }
+
+    /// Declared tasks, each with what it leaves behind and its deployments.
+    fn plan_tasks(&mut self) {
+        for (key, wanted) in &self.inputs.wish.tasks {
+            if !self.is_target(key) {
+                continue;
+            }
+            let claim = self.found.claims.get(key).copied();
+            let fate = match (self.found.conflicts.get(key), claim) {
+                (Some(conflict), _) => undecided(key, wanted, conflict),
+                (None, None) => create(wanted),
+                (None, Some(claim)) => self.change(key, wanted, claim),
+            };
+            let step = match fate {
+                Fate::Kept => {
+                    self.kept_count += 1;
+                    None
+                }
+                Fate::Step(change, reason, gate) => {
+                    Some(self.push(key, None, *change, reason, gate))
+                }
+            };
+            let is_replaced =
+                step.is_some_and(|id| matches!(self.steps[id.0].change, Change::Replace { .. }));
+            if claim.is_some() && !is_replaced {
+                self.retire_superseded(key);
+            }
+            self.plan_runs(key, wanted, claim.map(|claim| claim.task), step);
+        }
+    }
+
+    /// A claimed task: kept, renamed, restored or replaced.
+    fn change(&mut self, key: &'a Key, wanted: &'a WantedTask, claim: Claim<'a>) -> Fate {
+        let Claim { task, proof } = claim;
+        let Some(before) = Before::of(task) else { return create(wanted) };
+        if before.content == wanted.content {
+            return self.change_name(key, wanted, task, proof);
+        }
+        let evidence = self.inputs.evidence.keys.get(key);
+        let leftovers = self.found.superseded.get(key).into_iter().flatten().copied();
+        let (mut old, mut block) = (Vec::new(), None);
+        for task in std::iter::once(task).chain(leftovers) {
+            let Some(before) = Before::of(task) else { continue };
+            let (retirement, finding) = retirement(self.inputs, task, &before, evidence);
+            old.push(retirement);
+            block = block.or(finding);
+        }
+        let reason = changed_fields(&before, wanted);
+        let change = Change::Replace {
+            before,
+            name: wanted.name.clone(),
+            content: wanted.content.clone(),
+            old,
+        };
+        Fate::Step(Box::new(change), reason, block.map_or(Gate::Open, Gate::Blocked))
+    }
+
+    /// A task with the wanted content: its name may still differ.
+    fn change_name(
+        &mut self,
+        key: &'a Key,
+        wanted: &'a WantedTask,
+        task: &'a TaskSeen,
+        proof: Proof,
+    ) -> Fate {
+        let evidence = self.inputs.evidence.keys.get(key);
+        let Some(stored) = task.name.as_deref() else { return Fate::Kept };
+        let from_archive = archived_base(stored).is_some();
+        if !from_archive && is_accepted(stored, &wanted.name, evidence) {
+            self.note_origin(key, task, proof);
+            return Fate::Kept;
+        }
+        if !from_archive && has_new_number(stored, &wanted.name) {
+            let message = format!(
+                "task {} of `{key}` is named `{stored}`, with a new number at its end: there may be a twin",
+                task.id
+            );
+            self.notes.push(Diagnostic::note(Code::NameNumbered, message));
+        }
+        if proof == Proof::None {
+            self.note_origin(key, task, proof);
+            return Fate::Kept;
+        }
+        if let Some(holder) = self.foreign_holder(key, &wanted.name) {
+            let message = format!(
+                "task {} of `{key}` keeps the name `{stored}`: task {} holds `{}`",
+                task.id, holder.id, wanted.name
+            );
+            self.notes.push(Diagnostic::note(Code::NameHeld, message));
+            if !from_archive {
+                return Fate::Kept;
+            }
+        }
+        let change = Change::Rename {
+            id: task.id,
+            from: stored.to_owned(),
+            to: wanted.name.clone(),
+            from_archive,
+        };
+        let reason = if from_archive {
+            "an archived task has the wanted content".to_owned()
+        } else {
+            "the name differs".to_owned()
+        };
+        Fate::Step(Box::new(change), reason, Gate::Open)
+    }
+
+    /// Who holds a wanted name and will not give it up in this plan.
+    fn foreign_holder(&self, key: &Key, name: &str) -> Option<&'a TaskSeen> {
+        let holder = *self.holder.get(name)?;
+        let is_ours = |tasks: &Vec<&TaskSeen>| tasks.iter().any(|task| task.id == holder.id);
+        let of_key = |other: &Key| {
+            self.found.claims.get(other).is_some_and(|claim| claim.task.id == holder.id)
+        };
+        let is_superseded = self.found.superseded.values().any(is_ours);
+        let moves_on = self
+            .inputs
+            .wish
+            .tasks
+            .iter()
+            .any(|(other, wanted)| of_key(other) && (other == key || wanted.name != name));
+        (!is_superseded && !moves_on).then_some(holder)
+    }
+
+    /// What an unfinished replace has left behind.
+    fn retire_superseded(&mut self, key: &'a Key) {
+        let leftovers = self.found.superseded.get(key).into_iter().flatten().copied();
+        for task in leftovers {
+            let reason = "another task has taken its place".to_owned();
+            self.retire(key, task, RetireReason::Superseded, reason);
+        }
+    }
+
+    /// Tasks of ours whose key is no longer declared, unless another manifest declares them.
+    fn plan_undeclared(&mut self) {
+        for (key, task) in &self.found.orphans {
+            let elsewhere = self.inputs.elsewhere;
+            let hash = task.content.as_ref().map(crate::model::Content::hash);
+            let is_declared_elsewhere = elsewhere.keys.contains(*key)
+                || elsewhere.pins.contains(&task.id)
+                || hash.is_some_and(|hash| elsewhere.contents.contains(&hash));
+            if self.is_target(key) && !is_declared_elsewhere {
+                let reason = "it is no longer declared".to_owned();
+                self.retire(key, task, RetireReason::Undeclared, reason);
+            }
+        }
+    }
+
+    fn retire(&mut self, key: &'a Key, task: &TaskSeen, because: RetireReason, reason: String) {
+        let Some(before) = Before::of(task) else { return };
+        let evidence = self.inputs.evidence.keys.get(key);
+        let (retirement, block) = retirement(self.inputs, task, &before, evidence);
+        let gate = block.map_or(Gate::Open, Gate::Blocked);
+        let change = Change::Retire { retirement, because, before };
+        self.push(key, None, change, reason, gate);
+    }
+
+    /// The declared deployments of one task.
+    fn plan_runs(
+        &mut self,
+        key: &'a Key,
+        wanted: &WantedTask,
+        task: Option<&TaskSeen>,
+        step: Option<StepId>,
+    ) {
+        let making = step.filter(|id| !matches!(self.steps[id.0].change, Change::Rename { .. }));
+        let (target, due) = match (making, task) {
+            (None, Some(task)) => (
+                Target::Existing(task.id),
+                match_runs(wanted, task, self.inputs.snapshot, self.inputs.wish.service_utc_offset),
+            ),
+            (Some(step), _) => {
+                (Target::MadeBy(step), due_on_new(wanted, self.inputs.snapshot.seen_at))
+            }
+            (None, None) => return,
+        };
+        for (deployment, due) in due {
+            let (gate, reason) = match due {
+                Due::Served(_) => continue,
+                Due::NotYet(since) => {
+                    let message = format!("`{key}/{deployment}` is not due before {since}");
+                    self.notes.push(Diagnostic::note(Code::NotDue, message));
+                    continue;
+                }
+                Due::Run if making.is_some() => (Gate::Open, "a new task has no run yet"),
+                Due::Run => (Gate::Open, "no run of it exists"),
+                Due::Blocked(finding) => {
+                    (Gate::Blocked(finding), "it cannot be told whether one exists")
+                }
+            };
+            let seen = match target {
+                Target::Existing(id) => self.inputs.snapshot.deployments.get(&id),
+                Target::MadeBy(_) => None,
+            };
+            let seen = seen.into_iter().flat_map(|sight| &sight.items);
+            let seen: BTreeSet<_> = seen.map(|run| run.id.clone()).collect();
+            let change = Change::Run { task: target, seen };
+            let id = self.push(key, Some(deployment), change, reason.to_owned(), gate);
+            self.steps[id.0].after.extend(step);
+        }
+    }
+
+    fn note_origin(&mut self, key: &Key, task: &TaskSeen, proof: Proof) {
+        if proof == Proof::None {
+            let message = format!(
+                "task {} has the content of `{key}`, and nothing says who made it: it is used as it is",
+                task.id
+            );
+            let finding = Diagnostic::note(Code::UnknownOrigin, message);
+            self.notes.push(finding.help("it is ours once the manifest is committed"));
+        }
+    }
+
+    /// Tasks with content of ours that are left alone.
+    fn note_leftovers(&mut self) {
+        for (key, task) in &self.found.clones {
+            let wanted = self.inputs.wish.tasks.get(*key);
+            let is_twin =
+                wanted.is_some_and(|wanted| task.content.as_ref() == Some(&wanted.content));
+            let name = task.name.as_deref().unwrap_or("?");
+            let finding = if is_twin {
+                let message = format!("task {} `{name}` has the same content as `{key}`", task.id);
+                Diagnostic::note(Code::Twin, message)
+                    .help("delete it in the web interface if it is not a copy that somebody wants")
+            } else {
+                let message =
+                    format!("task {} `{name}` has an earlier content of `{key}`", task.id);
+                Diagnostic::note(Code::Clone, message)
+                    .help("it is left alone; its name is not one of ours")
+            };
+            self.notes.push(finding);
+        }
+    }
+
+    fn note_gaps(&mut self) {
+        for gap in &self.inputs.evidence.gaps {
+            self.notes.push(Diagnostic::note(Code::HistoryGap, &gap.what).help(&gap.way));
+        }
+        if let Coverage::Partial(why) = &self.inputs.snapshot.tasks.coverage {
+            let message = format!("the task list is incomplete: {why}");
+            self.notes.push(Diagnostic::note(Code::IncompleteRead, message));
+        }
+    }
+
+    fn is_target(&self, key: &Key) -> bool {
+        let targets = &self.inputs.options.targets;
+        targets.is_empty() || targets.contains(key)
+    }
+
+    fn push(
+        &mut self,
+        key: &Key,
+        deployment: Option<Key>,
+        change: Change,
+        reason: String,
+        gate: Gate,
+    ) -> StepId {
+        let id = StepId(self.steps.len());
+        let (key, after) = (key.clone(), BTreeSet::new());
+        self.steps.push(Step { id, key, deployment, change, reason, after, gate });
+        id
+    }
+}
+
+fn create(wanted: &WantedTask) -> Fate {
+    let change = Change::Create { name: wanted.name.clone(), content: wanted.content.clone() };
+    Fate::Step(Box::new(change), "no task has its content".to_owned(), Gate::Open)
+}
+
+/// A key to which no task can be given: shown with the candidates and the ways on.
+fn undecided(key: &Key, wanted: &WantedTask, conflict: &Conflict<'_>) -> Fate {
+    let pin = |task: &TaskSeen| {
+        let created = task.created.map_or_else(String::new, |at| format!("  # made {at}"));
+        format!("`id: {}` under `tasks: {key}:`{created}", task.id)
+    };
+    let ids = |tasks: &[&TaskSeen]| {
+        tasks.iter().map(|task| task.id.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    let (tasks, mut finding) = match conflict {
+        Conflict::Ambiguous(tasks) => {
+            let message =
+                format!("tasks {} fit equally well, and none is chosen for you", ids(tasks));
+            (tasks.clone(), Diagnostic::blocked(Code::Ambiguous, message))
+        }
+        Conflict::Contested(task, keys) => {
+            let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+            let message =
+                format!("the keys {} have an equal right to task {}", keys.join(", "), task.id);
+            (vec![*task], Diagnostic::blocked(Code::Contested, message))
+        }
+        Conflict::PinMissing(id) => {
+            let message = format!("the pinned task {id} is not on the service's list");
+            let finding = Diagnostic::blocked(Code::PinMissing, message)
+                .help(format!("remove `id: {id}` to have the task made anew, or correct it"));
+            (Vec::new(), finding)
+        }
+        Conflict::PinTaken(task) => {
+            let message = format!("the pinned task {} has the content of another key", task.id);
+            let finding = Diagnostic::blocked(Code::PinTaken, message)
+                .help(format!("remove `id: {}` here, or pin it at the key it belongs to", task.id));
+            (Vec::new(), finding)
+        }
+        Conflict::Unproven(tasks, why) => {
+            let message = format!("task {} {why}, and nothing proves that it is ours", ids(tasks));
+            (tasks.clone(), Diagnostic::blocked(Code::Unproven, message))
+        }
+    };
+    finding = tasks.iter().fold(finding, |finding, task| finding.help(pin(task)));
+    if matches!(conflict, Conflict::Unproven(..)) {
+        finding = finding.help("or change the name or the prompt, here or in the web interface");
+    }
+    let candidates = tasks.iter().filter_map(|task| Before::of(task)).collect();
+    let (name, content) = (wanted.name.clone(), wanted.content.clone());
+    let reason = "no task can be given to it".to_owned();
+    Fate::Step(
+        Box::new(Change::Undecided { name, content, candidates }),
+        reason,
+        Gate::Blocked(finding),
+    )
+}
+
+/// Names the fields that make a replace necessary.
+fn changed_fields(before: &Before, wanted: &WantedTask) -> String {
+    let (old, new) = (&before.content, &wanted.content);
+    let fields = [
+        ("agentId", old.agent_id() != new.agent_id()),
+        ("projectPreference", old.project_preference() != new.project_preference()),
+        ("prompt", old.prompt() != new.prompt()),
+    ];
+    let changed: Vec<&str> =
+        fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    format!("{} cannot be changed in place", changed.join(" and "))
+}

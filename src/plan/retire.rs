@@ -1,0 +1,65 @@
+//! How a task goes without losing anything: deleted if it holds nothing, otherwise archived.
+
+use crate::diag::{Code, Diagnostic};
+use crate::evidence::KeyEvidence;
+use crate::model::archive_name;
+use crate::plan::{Before, Inputs, Retire, Retirement};
+use crate::snapshot::{Coverage, Look, Schedule, TaskSeen};
+
+/// Decides how a task of ours goes, or says what stands against it.
+pub(super) fn retirement(
+    inputs: &Inputs<'_>,
+    task: &TaskSeen,
+    before: &Before,
+    evidence: Option<&KeyEvidence>,
+) -> (Retirement, Option<Diagnostic>) {
+    let how = if holds_nothing(task, evidence) && has_no_deployments(inputs, task) {
+        Retire::Delete
+    } else {
+        Retire::Archive { name: archive_name(&before.name, &before.content.hash().short()) }
+    };
+    let retirement = Retirement { id: task.id, name: before.name.clone(), how };
+    let block = match &task.schedule {
+        Schedule::Set(text) => Some(scheduled(task, text)),
+        Schedule::Unset | Schedule::Unknown => None,
+    };
+    (retirement, block)
+}
+
+/// What must be looked at before a task can be deleted rather than archived.
+pub(super) fn look_before_delete(task: &TaskSeen, evidence: Option<&KeyEvidence>) -> Option<Look> {
+    holds_nothing(task, evidence).then_some(Look::Deployments(task.id))
+}
+
+/// Whether every field is present and says that deleting the task loses nothing.
+///
+/// 1. It has had no deployment and none is active, so there is no conversation.
+/// 2. It has no schedule and no notifications, which only the web interface could bring back.
+/// 3. Its content stands in the history of the manifest.
+fn holds_nothing(task: &TaskSeen, evidence: Option<&KeyEvidence>) -> bool {
+    let is_unused = task.deployment_count == Some(0) && task.active.as_deref() == Some(&[]);
+    let is_plain = task.schedule == Schedule::Unset && task.notification_count == Some(0);
+    let is_in_history = task.content.as_ref().is_some_and(|content| {
+        evidence.is_some_and(|evidence| evidence.history_holds(content.hash()))
+    });
+    task.name.is_some() && is_unused && is_plain && is_in_history
+}
+
+fn has_no_deployments(inputs: &Inputs<'_>, task: &TaskSeen) -> bool {
+    inputs
+        .snapshot
+        .deployments
+        .get(&task.id)
+        .is_some_and(|sight| sight.coverage == Coverage::Complete && sight.items.is_empty())
+}
+
+fn scheduled(task: &TaskSeen, schedule: &str) -> Diagnostic {
+    let message = format!(
+        "task {} has the schedule `{schedule}`, which would go on running the old prompt and \
+         cannot be moved through the API",
+        task.id
+    );
+    Diagnostic::blocked(Code::Scheduled, message)
+        .help("paste the new text into the task in the web interface and run this again; the schedule stays")
+        .help("or take the task's present text into the manifest; nothing is replaced then")
+}

@@ -1,0 +1,77 @@
+//! What must still be looked at before a plan can be trusted.
+//!
+//! An unchanged world without declared deployments needs the list alone.
+
+use std::collections::BTreeSet;
+
+use crate::plan::identify::{Identified, identify};
+use crate::plan::retire::look_before_delete;
+use crate::plan::sight::{list_is_trusted, sight};
+use crate::plan::{Change, Gate, Inputs, plan};
+use crate::snapshot::{Look, TaskSeen};
+
+/// Returns the looks that are still to be taken; empty once the snapshot holds all that a plan needs.
+///
+/// 1. A task whose content the list does not show is read.
+/// 2. Before anything is created, replaced or retired, the task with the longest prompt is read: if
+///    it agrees with its entry the list's prompts are trusted, else every unclaimed task is read.
+/// 3. Declared deployments need the runs of their task.
+/// 4. A task can be deleted rather than archived only if its list of runs is empty too.
+pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
+    let snapshot = inputs.snapshot;
+    let is_unread = |look: &Look| match look {
+        Look::Task(id) => !snapshot.task_reads.contains_key(id),
+        Look::Deployments(id) => !snapshot.deployments.contains_key(id),
+    };
+    let sight = sight(snapshot);
+    let unknown = sight.tasks.values().filter(|task| task.content.is_none());
+    let mut looks: BTreeSet<Look> = unknown.map(|task| Look::Task(task.id)).collect();
+    let found = identify(inputs, &sight.tasks);
+    if changes_anything(inputs) {
+        looks.extend(canary(inputs));
+        if !list_is_trusted(snapshot) {
+            looks.extend(unclaimed(&found).map(|task| Look::Task(task.id)));
+        }
+    }
+    for (key, claim) in &found.claims {
+        let wanted = &inputs.wish.tasks[*key];
+        let is_kept = claim.task.content.as_ref() == Some(&wanted.content);
+        if is_kept && !wanted.deployments.is_empty() {
+            looks.insert(Look::Deployments(claim.task.id));
+        } else if !is_kept {
+            looks.extend(look_before_delete(claim.task, inputs.evidence.keys.get(*key)));
+        }
+    }
+    let superseded = found
+        .superseded
+        .iter()
+        .flat_map(|(key, tasks)| tasks.iter().map(move |task| (*key, *task)));
+    for (key, task) in superseded.chain(found.orphans.iter().copied()) {
+        looks.extend(look_before_delete(task, inputs.evidence.keys.get(key)));
+    }
+    looks.retain(is_unread);
+    looks
+}
+
+/// Whether the plan as it stands would create, replace or retire, guards left out of account.
+fn changes_anything(inputs: &Inputs<'_>) -> bool {
+    plan(inputs).steps.iter().any(|step| {
+        let is_withheld = matches!(step.gate, Gate::Withheld(_));
+        !is_withheld && !matches!(step.change, Change::Rename { .. } | Change::Run { .. })
+    })
+}
+
+/// The task with the longest prompt: the one that a service which cuts prompts has cut.
+fn canary(inputs: &Inputs<'_>) -> Option<Look> {
+    let length = |task: &TaskSeen| task.prompt.as_ref().map_or(0, |prompt| prompt.len());
+    let rank = |task: &&TaskSeen| (length(task), std::cmp::Reverse(task.id));
+    inputs.snapshot.tasks.items.iter().max_by_key(rank).map(|task| Look::Task(task.id))
+}
+
+fn unclaimed<'a>(found: &Identified<'a>) -> impl Iterator<Item = &'a TaskSeen> {
+    let of_ours = found.superseded.values().flatten().copied();
+    let orphans = found.orphans.iter().map(|(_, task)| *task);
+    let clones = found.clones.iter().map(|(_, task)| *task);
+    let rest = found.unmanaged.iter().chain(&found.archived).copied();
+    of_ours.chain(orphans).chain(clones).chain(rest).collect::<Vec<_>>().into_iter()
+}

@@ -1,0 +1,20 @@
+//! What people read: findings, plans and reports as text, never to the terminal itself.
+//!
+//! A plan first becomes a [`view::PlanView`], which counts, sorts and words it; a renderer reads
+//! nothing else. Texts from files and from the service are foreign: they reach an output only
+//! through [`escape`]. Colors are labels, named in one table; every output can be read without.
+
+pub mod escape;
+pub mod findings;
+pub mod outcome;
+pub mod text;
+pub mod textdiff;
+pub mod view;
+
+mod paint;
+mod words;
+
+pub use paint::Color;
+
+#[cfg(test)]
+mod tests;

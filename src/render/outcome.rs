@@ -1,0 +1,222 @@
+//! What apply did, as text: one line for each event while it works, and a summary at its end.
+
+use std::fmt;
+
+use crate::diag::Diagnostic;
+use crate::event::{Done, Event, Outcome, StepOutcome};
+use crate::plan::{Plan, Step, StepId};
+use crate::render::escape::Foreign;
+use crate::render::paint::Label;
+use crate::render::text::{MOST_OF_A_KIND, Text, TextOptions};
+use crate::render::view::{Finding, address};
+use crate::render::words::{gerund, label, past, symbol};
+
+/// The longest summary that needs its verdict only once.
+const SHORT: usize = 10;
+
+/// Returns an event as one line, for logs and other places that are no terminal.
+pub fn progress_line(event: &Event<'_>) -> String {
+    match event {
+        Event::Started(step) => {
+            format!("{} {} ...", gerund(step.change.action()), address(step).part())
+        }
+        Event::Settling { step, looking_again_in } => {
+            // Rounded up, so that it never says 0 s.
+            let seconds = looking_again_in.as_millis().div_ceil(1000);
+            format!("looking again in {seconds} s: {}", doubt(step))
+        }
+        Event::Finished(step, outcome) => {
+            let (action, address) = (step.change.action(), address(step).part());
+            match outcome {
+                StepOutcome::Done(done) => {
+                    format!("{} {address}{}", past(action), made(done))
+                }
+                StepOutcome::Failed(finding) => {
+                    format!("failed to {action} {address}: {}", worded(finding))
+                }
+                StepOutcome::Unclear(finding) => {
+                    format!("unclear: {}: {}", doubt(step), worded(finding))
+                }
+                StepOutcome::Skipped(_) => {
+                    format!("skipped {address}: a step that it waits for did not end well")
+                }
+                StepOutcome::NotStarted => {
+                    format!("not done {address}: apply was interrupted before")
+                }
+            }
+        }
+    }
+}
+
+/// Writes the summary of an apply.
+pub fn render(
+    plan: &Plan,
+    outcome: &Outcome,
+    options: &TextOptions,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    let verdict = options.color.paint(Label::Verdict, verdict(plan, outcome));
+    let mut body = String::new();
+    let mut summary = Summary { plan, outcome, text: Text { options, out: &mut body } };
+    summary.done()?;
+    summary.not_done()?;
+    writeln!(out, "{verdict}")?;
+    out.write_str(&body)?;
+    // Where a long report is read on a terminal, its end is what is seen.
+    if body.lines().count() > SHORT { writeln!(out, "\n{verdict}") } else { Ok(()) }
+}
+
+/// Returns the counts of an apply as one line of our own words.
+fn verdict(plan: &Plan, outcome: &Outcome) -> String {
+    let count = |is_meant: fn(&StepOutcome) -> bool| outcome.count(is_meant);
+    let withheld = plan.steps.len() - plan.open_steps().count() - plan.blocks().count();
+    let ended = [
+        (count(|step| matches!(step, StepOutcome::Done(_))), "done"),
+        (count(|step| matches!(step, StepOutcome::Failed(_))), "failed"),
+        (count(|step| matches!(step, StepOutcome::Skipped(_))), "skipped"),
+        (count(|step| matches!(step, StepOutcome::Unclear(_))), "unclear"),
+    ];
+    let rare = [
+        (count(|step| matches!(step, StepOutcome::NotStarted)), "not started"),
+        (withheld, "withheld"),
+        (plan.blocks().count(), "blocked"),
+    ];
+    let counts: Vec<String> = ended
+        .into_iter()
+        .chain(rare.into_iter().filter(|(count, _)| *count > 0))
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let word = if outcome.is_interrupted { "Apply was interrupted" } else { "Apply" };
+    format!("{word}: {}.", counts.join(", "))
+}
+
+/// A summary on its way out.
+struct Summary<'s> {
+    plan: &'s Plan,
+    outcome: &'s Outcome,
+    text: Text<'s>,
+}
+
+impl<'s> Summary<'s> {
+    /// What was made, with its ids, then what was worth knowing about it.
+    fn done(&mut self) -> fmt::Result {
+        let done: Vec<(&Step, &Done)> = self
+            .ended()
+            .into_iter()
+            .filter_map(|(step, outcome)| match outcome {
+                StepOutcome::Done(done) => Some((step, done)),
+                _ => None,
+            })
+            .collect();
+        let shown = self.shown(done.len());
+        for (step, done) in &done[..shown] {
+            let action = step.change.action();
+            let symbol = self.paint(label(action), format!("{:>3}", symbol(action)));
+            let address = address(step).part();
+            writeln!(self.text.out, "{symbol} {address} {}{}", past(action), made(done))?;
+        }
+        self.text.left_out("    ", done.len() - shown, "done")?;
+        for (step, done) in &done {
+            for note in &done.notes {
+                let title = self.paint(Label::Note, format!("note[{}]", note.code));
+                let title = format!("{title} {}", address(step).part());
+                self.text.finding(&title, &Finding::new(note))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What was not done: skipped steps, then failed ones, and last what nobody knows.
+    fn not_done(&mut self) -> fmt::Result {
+        let ended = self.ended();
+        let skipped = ended.iter().filter_map(|(step, outcome)| match outcome {
+            StepOutcome::NotStarted => Some((*step, None)),
+            StepOutcome::Skipped(first) => Some((*step, Some(*first))),
+            _ => None,
+        });
+        let skipped: Vec<(&Step, Option<StepId>)> = skipped.collect();
+        let shown = self.shown(skipped.len());
+        for (step, first) in &skipped[..shown] {
+            self.skipped(step, *first)?;
+        }
+        self.text.left_out("", skipped.len() - shown, "skipped or not done")?;
+
+        let failed = ended.iter().filter_map(|(step, outcome)| match outcome {
+            StepOutcome::Failed(finding) => Some((*step, finding)),
+            _ => None,
+        });
+        let failed: Vec<(&Step, &Diagnostic)> = failed.collect();
+        let shown = self.shown(failed.len());
+        for (step, finding) in &failed[..shown] {
+            let title = self.paint(Label::Blocked, format!("failed[{}]", finding.code));
+            let what = format!("to {} {}", step.change.action(), address(step).part());
+            self.text.finding(&format!("{title} {what}"), &Finding::new(finding))?;
+        }
+        self.text.left_out("", failed.len() - shown, "failed")?;
+
+        // Never cut: each needs a person.
+        for (step, outcome) in &ended {
+            if let StepOutcome::Unclear(finding) = outcome {
+                let title = self.paint(Label::Blocked, format!("unclear[{}]", finding.code));
+                let finding = Finding::new(finding);
+                writeln!(self.text.out, "{title}: {}, and a person has to look.", doubt(step))?;
+                writeln!(self.text.out, "  {}", finding.message.line())?;
+                self.text.ways(&finding)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A step that was not begun: because of the step it waits for, or because of an interrupt.
+    fn skipped(&mut self, step: &Step, first: Option<StepId>) -> fmt::Result {
+        let shown = address(step).part();
+        let (word, why) = match first {
+            Some(first) => {
+                let first = self.address_of(first);
+                ("skipped", format!("it waits for {first}, which did not end well"))
+            }
+            None => ("not done", "apply was interrupted before it".to_owned()),
+        };
+        let title = self.paint(Label::Withheld, word);
+        writeln!(self.text.out, "{title} {shown}: {why}")
+    }
+
+    /// How many of `all` are shown.
+    fn shown(&self, all: usize) -> usize {
+        self.text.shown(all, MOST_OF_A_KIND)
+    }
+
+    /// The plan's steps that have an outcome, in the plan's order.
+    fn ended(&self) -> Vec<(&'s Step, &'s StepOutcome)> {
+        let outcomes = &self.outcome.steps;
+        let steps = self.plan.steps.iter();
+        steps.filter_map(|step| Some((step, outcomes.get(&step.id)?))).collect()
+    }
+
+    fn address_of(&self, id: StepId) -> String {
+        let step = self.plan.steps.iter().find(|step| step.id == id);
+        step.map_or_else(|| "another step".to_owned(), |step| address(step).part())
+    }
+
+    fn paint(&self, label: Label, text: impl fmt::Display) -> String {
+        self.text.options.color.paint(label, text)
+    }
+}
+
+/// Returns `: task 512`, `: deployment A-...`, or nothing.
+fn made(done: &Done) -> String {
+    let task = done.task.map(|id| format!("task {id}"));
+    let deployment =
+        done.deployment.as_ref().map(|id| format!("deployment {}", Foreign::new(&*id.0).part()));
+    let made: Vec<String> = task.into_iter().chain(deployment).collect();
+    if made.is_empty() { String::new() } else { format!(": {}", made.join(", ")) }
+}
+
+/// Names plainly what is not known.
+fn doubt(step: &Step) -> String {
+    format!("it is unknown whether {} was {}", address(step).part(), past(step.change.action()))
+}
+
+fn worded(finding: &Diagnostic) -> String {
+    format!("{} [{}]", Foreign::new(&*finding.message).part(), finding.code)
+}

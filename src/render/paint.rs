@@ -1,0 +1,77 @@
+//! Labels and their colors: code says what a stretch of text is, one table says how it looks.
+
+use std::fmt;
+
+use anstyle::{AnsiColor, Style};
+
+/// Whether the reader sees colors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// Terminal sequences around labeled text.
+    On,
+    /// Nothing but text; what colors say is said in characters.
+    #[default]
+    Off,
+}
+
+/// What a stretch of text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Label {
+    /// Something is made.
+    Create,
+    /// Something is changed in place.
+    Change,
+    /// Something takes another's place.
+    Replace,
+    /// Something goes.
+    Retire,
+    /// Something is started.
+    Run,
+    /// Something does not go on.
+    Blocked,
+    /// Something was not asked for.
+    Withheld,
+    /// Something is worth knowing.
+    Note,
+    /// The sentence that says it all.
+    Verdict,
+    /// What is said about the text around it.
+    Aside,
+    /// A line of the old text.
+    Removed,
+    /// A line of the new text.
+    Added,
+    /// What differs within a line of the old text.
+    RemovedWord,
+    /// What differs within a line of the new text.
+    AddedWord,
+}
+
+impl Label {
+    fn style(self) -> Style {
+        let plain = Style::new();
+        let color = |color: AnsiColor| plain.fg_color(Some(color.into()));
+        match self {
+            Self::Create | Self::Added => color(AnsiColor::Green),
+            Self::Change | Self::Withheld => color(AnsiColor::Yellow),
+            Self::Replace => color(AnsiColor::Magenta),
+            Self::Retire | Self::Removed => color(AnsiColor::Red),
+            Self::Run | Self::Note => color(AnsiColor::Cyan),
+            Self::Blocked => color(AnsiColor::Red).bold(),
+            Self::Verdict => plain.bold(),
+            Self::Aside => plain.dimmed(),
+            Self::RemovedWord => color(AnsiColor::Red).bold().underline(),
+            Self::AddedWord => color(AnsiColor::Green).bold().underline(),
+        }
+    }
+}
+
+impl Color {
+    /// Puts a label on a text.
+    pub(super) fn paint(self, label: Label, text: impl fmt::Display) -> String {
+        match self {
+            Self::On => format!("{style}{text}{style:#}", style = label.style()),
+            Self::Off => text.to_string(),
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Plans made by hand, and what must hold of every output whatever foreign texts say.
+
+mod outcome;
+mod text;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use crate::diag::{Code, Diagnostic};
+use crate::event::{Done, Event, Outcome, StepOutcome};
+use crate::model::{AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId};
+use crate::plan::{
+    Before, Change, Gate, Plan, Retire, RetireReason, Retirement, Step, StepId, Target,
+};
+use crate::render::text::{Length, TextOptions};
+use crate::render::view::PlanView;
+use crate::render::{Color, outcome as summary, text as plan_text};
+
+const PROMPT: &str = "Research momentum.\n\nUse SPY as the benchmark.\nReport the Sharpe ratio.";
+const EDITED: &str = "Research momentum.\n\nUse QQQ as the benchmark.\nReport the Sharpe ratio.";
+
+fn content(prompt: &str) -> Content {
+    Content::new(AgentId(47), prompt, ProjectPreference::ForTask)
+}
+
+fn before(id: u64, name: &str, prompt: &str) -> Before {
+    let created = Some(jiff::civil::datetime(2026, 11, 1, 9, 30, 0, 0));
+    Before { id: TaskId(id), name: name.to_owned(), content: content(prompt), created }
+}
+
+fn archive(id: u64, name: &str) -> Retirement {
+    let how = Retire::Archive { name: format!("{name} [superseded 0a1b2c3d]") };
+    Retirement { id: TaskId(id), name: name.to_owned(), how }
+}
+
+fn create(name: &str, prompt: &str) -> Change {
+    Change::Create { name: name.to_owned(), content: content(prompt) }
+}
+
+fn replace(name: &str, old: &str, new: &str) -> Change {
+    Change::Replace {
+        before: before(512, name, old),
+        name: name.to_owned(),
+        content: content(new),
+        old: vec![archive(512, name)],
+    }
+}
+
+fn run(task: Target) -> Change {
+    Change::Run { task, seen: BTreeSet::new() }
+}
+
+fn delete(name: &str, prompt: &str) -> Change {
+    Change::Retire {
+        retirement: Retirement { id: TaskId(9), name: name.to_owned(), how: Retire::Delete },
+        because: RetireReason::Undeclared,
+        before: before(9, name, prompt),
+    }
+}
+
+/// A plan made of steps; `address` is `key` or `key/deployment`.
+fn plan(steps: Vec<(&str, Change, &str, Gate)>) -> Plan {
+    let step = |(at, (address, change, reason, gate)): (usize, (&str, Change, &str, Gate))| {
+        let (key, deployment) = match address.split_once('/') {
+            Some((key, deployment)) => (key, Some(deployment)),
+            None => (address, None),
+        };
+        Step {
+            id: StepId(at),
+            key: key.parse().unwrap(),
+            deployment: deployment.map(|key| key.parse().unwrap()),
+            change,
+            reason: reason.to_owned(),
+            after: BTreeSet::new(),
+            gate,
+        }
+    };
+    Plan {
+        organization_id: OrganizationId("5cad178b20a1d52567b534553413b691".to_owned()),
+        steps: steps.into_iter().enumerate().map(step).collect(),
+        notes: Vec::new(),
+        kept_count: 12,
+        unmanaged_count: 3,
+        archived_count: 1,
+        scheduled_count: 0,
+        seen_tasks: BTreeSet::new(),
+    }
+}
+
+fn shown(plan: &Plan, options: &TextOptions) -> String {
+    let mut text = String::new();
+    plan_text::render(&PlanView::new(plan), options, &mut text).unwrap();
+    text
+}
+
+fn summarized(plan: &Plan, outcome: &Outcome, options: &TextOptions) -> String {
+    let mut text = String::new();
+    summary::render(plan, outcome, options, &mut text).unwrap();
+    text
+}
+
+/// A plan and an outcome that print a foreign text wherever one can stand.
+fn hostile(text: &str) -> (Plan, Outcome) {
+    let finding = |make: fn(Code, String) -> Diagnostic, code| {
+        make(code, text.to_owned()).help(text).help(text)
+    };
+    let undecided = Change::Undecided {
+        name: text.to_owned(),
+        content: content(&format!("{text} more")),
+        candidates: vec![before(1, text, text), before(2, "other", text)],
+    };
+    let blocked = finding(Diagnostic::blocked, Code::Unproven);
+    let withheld = finding(Diagnostic::note, Code::PruneOff);
+    let rename = Change::Rename {
+        id: TaskId(3),
+        from: text.to_owned(),
+        to: format!("new {text}"),
+        from_archive: false,
+    };
+    let retire = Change::Retire {
+        retirement: archive(4, text),
+        because: RetireReason::Undeclared,
+        before: before(4, text, text),
+    };
+    let mut plan = plan(vec![
+        ("create", create(text, text), text, Gate::Open),
+        ("rename", rename, text, Gate::Open),
+        (
+            "replace",
+            replace(text, &format!("a\n{text} b\nc"), &format!("{text} c\n{text}")),
+            text,
+            Gate::Open,
+        ),
+        ("retire", retire, text, Gate::Withheld(withheld)),
+        ("delete", delete(text, text), text, Gate::Open),
+        ("create/run", run(Target::MadeBy(StepId(0))), text, Gate::Open),
+        ("undecided", undecided, text, Gate::Blocked(blocked)),
+    ]);
+    plan.notes.push(finding(Diagnostic::note, Code::NameHeld));
+    plan.organization_id = OrganizationId(text.to_owned());
+    let failed = finding(Diagnostic::error, Code::InvalidValue);
+    let done = Done {
+        task: Some(TaskId(5)),
+        deployment: Some(DeploymentId(text.to_owned())),
+        notes: vec![finding(Diagnostic::note, Code::Twin)],
+    };
+    let steps = BTreeMap::from([
+        (StepId(0), StepOutcome::Done(done)),
+        (StepId(1), StepOutcome::Failed(failed.clone())),
+        (StepId(2), StepOutcome::Unclear(failed)),
+        (StepId(4), StepOutcome::NotStarted),
+        (StepId(5), StepOutcome::Skipped(StepId(0))),
+    ]);
+    (plan, Outcome { steps, is_interrupted: true })
+}
+
+/// Everything that is printed about a hostile text.
+fn all_outputs(text: &str, options: &TextOptions) -> Vec<String> {
+    let (plan, outcome) = hostile(text);
+    let mut outputs = vec![shown(&plan, options), summarized(&plan, &outcome, options)];
+    for (id, ended) in &outcome.steps {
+        outputs.push(summary::progress_line(&Event::Finished(&plan.steps[id.0], ended)));
+    }
+    outputs
+}
+
+/// Drops our own color sequences: `ESC [ digits and semicolons m`.
+fn without_color(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|c: char| !c.is_ascii_digit() && c != ';').unwrap();
+        assert_eq!(&part[end..=end], "m", "a sequence that is not ours: {part:?}");
+        plain.push_str(&part[end + 1..]);
+    }
+    plain
+}
+
+fn check_safe(output: &str) -> Result<(), TestCaseError> {
+    for line in output.lines() {
+        prop_assert!(!line.chars().any(char::is_control), "{line:?}");
+        prop_assert!(!line.contains(['\u{202e}', '\u{200b}', '\u{2028}', '\u{2066}']), "{line:?}");
+        prop_assert!(!line.trim_start().starts_with("::"), "{line:?}");
+        prop_assert!(!line.contains("##[") && !line.contains("##vso["), "{line:?}");
+    }
+    Ok(())
+}
+
+const HOSTILE: &str = "(::error::|##|\\[|vso\\[|\u{1b}\\[31m|\u{1b}\\]0;x\u{7}|\r|\u{9b}|\u{7f}|\u{202e}\
+                       |\u{200b}|\u{2028}|\u{2066}|\t|\n|[a-c \"\\\\{}+-]|é|\u{301}){0,30}";
+
+proptest! {
+    #[test]
+    fn no_output_holds_a_control_character_or_a_command_of_a_stranger(text in HOSTILE) {
+        for length in [Length::Cut, Length::Full] {
+            let plain = TextOptions { length, ..TextOptions::default() };
+            for output in all_outputs(&text, &plain) {
+                check_safe(&output)?;
+            }
+            for output in all_outputs(&text, &TextOptions { color: Color::On, ..plain }) {
+                check_safe(&without_color(&output))?;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_name_cannot_forge_a_line() {
+    let forged = "x\n  + task.forged will be created\nPlan: nothing. \u{1b}[2J\r! ok";
+    for output in all_outputs(forged, &TextOptions::default()) {
+        // Prompts have lines; they stand behind a bar or a sign, and deeper than any of ours.
+        let is_forged = |line: &str| {
+            line.starts_with("  + task.forged")
+                || line.starts_with("Plan: nothing")
+                || line.starts_with('!')
+        };
+        assert!(!output.lines().any(is_forged), "{output}");
+    }
+}
+
+#[test]
+fn colors_add_nothing_but_marks_of_words() {
+    let (plan, outcome) = hostile("plain");
+    let colored = TextOptions { color: Color::On, ..TextOptions::default() };
+    let text = shown(&plan, &colored);
+    assert!(text.contains("\u{1b}["));
+    let without = shown(&plan, &TextOptions::default());
+    let marks = ["{-", "-}", "{+", "+}"];
+    let unmarked = marks.iter().fold(without, |text, mark| text.replace(mark, ""));
+    assert_eq!(without_color(&text), unmarked);
+    assert_eq!(
+        without_color(&summarized(&plan, &outcome, &colored)),
+        summarized(&plan, &outcome, &TextOptions::default())
+    );
+}

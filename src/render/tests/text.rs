@@ -1,0 +1,396 @@
+use super::*;
+
+/// Without colors, three lines of context, cut.
+fn plain(plan: &Plan) -> String {
+    shown(plan, &TextOptions::default())
+}
+
+#[test]
+fn an_empty_plan_is_one_sentence_with_its_counts() {
+    insta::assert_snapshot!(plain(&plan(Vec::new())), @"No changes: 12 tasks are as declared. 3 unmanaged, 1 archived, 0 scheduled.");
+}
+
+#[test]
+fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
+    let prompt: Vec<String> = (1..=15).map(|n| format!("Line {n} of the prompt.")).collect();
+    let steps = vec![
+        (
+            "momentum",
+            create("Momentum", &prompt.join("\n\n")),
+            "no task has its content",
+            Gate::Open,
+        ),
+        ("momentum/november", run(Target::MadeBy(StepId(0))), "its task is new", Gate::Open),
+    ];
+    insta::assert_snapshot!(plain(&plan(steps)), @r#"
+    Plan: 1 to create, 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+
+      + task.momentum will be created
+          # no task has its content
+          name:              "Momentum"
+          agentId:           47
+          projectPreference: project-for-task
+          prompt:            (29 lines, 349 characters)
+            | Line 1 of the prompt.
+            |
+            | Line 2 of the prompt.
+            |
+            | Line 3 of the prompt.
+            |
+            | Line 4 of the prompt.
+            |
+            | Line 5 of the prompt.
+            |
+            | Line 6 of the prompt.
+            |
+            ... 17 more lines (`-v` shows all)
+
+      ▶ task.momentum/november will be run
+          # its task is new
+
+    Plan: 1 to create, 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    "#);
+}
+
+#[test]
+fn a_rename_and_a_restore_show_both_names() {
+    let rename = |id, from: &str, to: &str, from_archive| Change::Rename {
+        id: TaskId(id),
+        from: from.to_owned(),
+        to: to.to_owned(),
+        from_archive,
+    };
+    let steps = vec![
+        (
+            "momentum",
+            rename(512, "Momentum old", "Momentum", false),
+            "its name differs",
+            Gate::Open,
+        ),
+        (
+            "value",
+            rename(498, "Value [superseded 0a1b2c3d]", "Value", true),
+            "an archived task has the wanted content",
+            Gate::Open,
+        ),
+    ];
+    insta::assert_snapshot!(plain(&plan(steps)), @r#"
+    Plan: 1 to rename, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+
+      ~ task.momentum will be renamed (task 512)
+          # its name differs
+          name: "Momentum old" -> "Momentum"
+
+      ~ task.value will be restored (task 498)
+          # an archived task has the wanted content
+          name: "Value [superseded 0a1b2c3d]" -> "Value"
+
+    Plan: 1 to rename, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    "#);
+}
+
+#[test]
+fn a_replace_says_why_what_differs_and_what_becomes_of_the_old_task() {
+    let reason = "prompt cannot be changed in place";
+    let steps = vec![("momentum", replace("Momentum", PROMPT, EDITED), reason, Gate::Open)];
+    let plan = plan(steps);
+    insta::assert_snapshot!(plain(&plan), @r#"
+    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+
+    -/+ task.momentum will be replaced (task 512 "Momentum")
+          # replaced because prompt cannot be changed in place
+          prompt: +3 / -3 characters
+            | Research momentum.
+            |
+            - Use {-SPY-} as the benchmark.
+            + Use {+QQQ+} as the benchmark.
+            | Report the Sharpe ratio.
+          task 512 "Momentum" will be archived as "Momentum [superseded 0a1b2c3d]"
+
+    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    "#);
+    let colored = TextOptions { color: Color::On, context: 0, length: Length::Cut };
+    let changed: Vec<String> = shown(&plan, &colored)
+        .lines()
+        .filter(|line| line.contains("the benchmark"))
+        .map(|line| line.trim_start().replace('\u{1b}', "ESC"))
+        .collect();
+    insta::assert_snapshot!(changed.join("\n"), @"
+    ESC[31m- ESC[0mESC[31mUse ESC[0mESC[1mESC[4mESC[31mSPYESC[0mESC[31m as the benchmark.ESC[0m
+    ESC[32m+ ESC[0mESC[32mUse ESC[0mESC[1mESC[4mESC[32mQQQESC[0mESC[32m as the benchmark.ESC[0m
+    ");
+}
+
+#[test]
+fn a_word_in_a_long_line_is_shown_with_what_surrounds_it() {
+    let long = |word: &str| {
+        format!("{}{word} {}", "Words before it. ".repeat(30), "and after it, ".repeat(40))
+    };
+    let reason = "prompt cannot be changed in place";
+    let steps =
+        vec![("momentum", replace("Momentum", &long("SPY"), &long("QQQ")), reason, Gate::Open)];
+    let plan = plan(steps);
+    let text = plain(&plan);
+    assert!(text.contains("{-SPY-}") && text.contains("{+QQQ+}"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() < 300), "{text}");
+    let full = shown(&plan, &TextOptions { length: Length::Full, ..TextOptions::default() });
+    assert!(!full.contains("characters ..."), "{full}");
+}
+
+#[test]
+fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
+    let finding = Diagnostic::note(Code::PruneOff, "it is no longer declared, and pruning is off")
+        .help("`--prune` retires it; listing the key under `released` leaves it alone for good");
+    let retire = |id, name: &str| Change::Retire {
+        retirement: archive(id, name),
+        because: RetireReason::Undeclared,
+        before: before(id, name, PROMPT),
+    };
+    let gate = Gate::Withheld(finding);
+    let reason = "it is no longer declared";
+    let steps = vec![
+        ("old", retire(7, "Old"), reason, gate.clone()),
+        ("older", retire(8, "Older"), reason, gate),
+    ];
+    insta::assert_snapshot!(plain(&plan(steps)), @r#"
+    No changes: 12 tasks are as declared; 2 withheld. 3 unmanaged, 1 archived, 0 scheduled.
+
+      - task.old would be archived (task 7): withheld[prune-off]
+          # it is no longer declared
+          name: "Old" -> "Old [superseded 0a1b2c3d]"
+
+      - task.older would be archived (task 8): withheld[prune-off]
+          # it is no longer declared
+          name: "Older" -> "Older [superseded 0a1b2c3d]"
+
+    withheld[prune-off]: it is no longer declared, and pruning is off
+      holds back: task.old, task.older
+      way on: `--prune` retires it; listing the key under `released` leaves it alone for good
+
+    No changes: 12 tasks are as declared; 2 withheld. 3 unmanaged, 1 archived, 0 scheduled.
+    "#);
+}
+
+#[test]
+fn a_deleted_task_shows_what_goes() {
+    let steps = vec![("old", delete("Old", PROMPT), "it is no longer declared", Gate::Open)];
+    insta::assert_snapshot!(plain(&plan(steps)), @r#"
+    Plan: 1 to delete. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+
+      - task.old will be deleted (task 9)
+          # it is no longer declared
+          name:              "Old"
+          agentId:           47
+          projectPreference: project-for-task
+          prompt:            (4 lines, 70 characters)
+            | Research momentum.
+            |
+            | Use SPY as the benchmark.
+            | Report the Sharpe ratio.
+          task 9 "Old" will be deleted: it has no deployments, no schedule and no notifications.
+
+    Plan: 1 to delete. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    "#);
+}
+
+#[test]
+fn a_run_names_its_task() {
+    let change = run(Target::Existing(TaskId(512)));
+    let steps = vec![("momentum/november", change, "no run exists", Gate::Open)];
+    insta::assert_snapshot!(plain(&plan(steps)), @"
+    Plan: 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+
+      ▶ task.momentum/november will be run (task 512)
+          # no run exists
+
+    Plan: 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    ");
+}
+
+#[test]
+fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
+    let undecided = Change::Undecided {
+        name: "Momentum".to_owned(),
+        content: content(EDITED),
+        candidates: vec![before(512, "momentum", PROMPT), before(513, "Momentum (2)", PROMPT)],
+    };
+    let finding = Diagnostic::blocked(
+        Code::Unproven,
+        "task 512, 513 has the same name, and nothing proves that it is ours",
+    )
+    .help("`id: 512` under `tasks: momentum:`  # made 2026-11-01T09:30:00")
+    .help("or change the name or the prompt, here or in the web interface");
+    let waits = Diagnostic::blocked(
+        Code::WaitsForBlocked,
+        "it has to wait for `momentum`, which is not done",
+    )
+    .help("see what blocks `momentum`; this follows by itself");
+    let reason = "no task can be given to it";
+    let mut plan = plan(vec![
+        ("momentum", undecided, reason, Gate::Blocked(finding)),
+        (
+            "momentum/november",
+            run(Target::MadeBy(StepId(0))),
+            "its task is new",
+            Gate::Blocked(waits),
+        ),
+        ("value", create("Value", "Research value."), "no task has its content", Gate::Open),
+    ]);
+    plan.notes.push(
+        Diagnostic::note(Code::Twin, "task 77 has the content of `value` too")
+            .help("delete it in the web interface if it is not a copy that somebody wants"),
+    );
+    insta::assert_snapshot!(plain(&plan), @r#"
+    Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+
+      + task.value will be created
+          # no task has its content
+          name:              "Value"
+          agentId:           47
+          projectPreference: project-for-task
+          prompt:            (1 line, 15 characters)
+            | Research value.
+
+      ! task.momentum cannot be decided: blocked[unproven]
+          # no task can be given to it
+          candidate: task 512 "momentum", made 2026-11-01T09:30:00
+          candidate: task 513 "Momentum (2)", made 2026-11-01T09:30:00
+          compared with task 512:
+          name:   "momentum" -> "Momentum"
+          prompt: +3 / -3 characters
+            | Research momentum.
+            |
+            - Use {-SPY-} as the benchmark.
+            + Use {+QQQ+} as the benchmark.
+            | Report the Sharpe ratio.
+
+      ! task.momentum/november would be run: blocked[waits-for-blocked]
+          # its task is new
+
+    note[twin]: task 77 has the content of `value` too
+      way on: delete it in the web interface if it is not a copy that somebody wants
+
+    blocked[unproven]: task 512, 513 has the same name, and nothing proves that it is ours
+      stops: task.momentum
+      way on: `id: 512` under `tasks: momentum:`  # made 2026-11-01T09:30:00
+      way on: or change the name or the prompt, here or in the web interface
+
+    blocked[waits-for-blocked]: it has to wait for `momentum`, which is not done
+      stops: task.momentum/november
+      way on: see what blocks `momentum`; this follows by itself
+
+    Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    "#);
+}
+
+#[test]
+fn a_reason_that_stops_many_is_printed_once() {
+    let finding = Diagnostic::blocked(Code::TooManyCreates, "60 tasks would be created, 50 may be")
+        .help("`--max-create 60`");
+    let keys: Vec<String> = (1..=60).map(|n| format!("task-{n}")).collect();
+    let steps = keys.iter().map(|key| {
+        (
+            key.as_str(),
+            create(key, "Do it."),
+            "no task has its content",
+            Gate::Blocked(finding.clone()),
+        )
+    });
+    let text = plain(&plan(steps.collect()));
+    assert_eq!(text.matches("blocked[too-many-creates]: 60 tasks").count(), 1, "{text}");
+    let end = text.split("blocked[too-many-creates]: 60").last().unwrap();
+    insta::assert_snapshot!(end, @"
+     tasks would be created, 50 may be
+      stops: task.task-1, task.task-2, task.task-3, task.task-4, task.task-5, task.task-6, task.task-7, task.task-8, task.task-9, task.task-10 and 50 more
+      way on: `--max-create 60`
+
+    Plan: nothing can be done; 60 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    ");
+}
+
+#[test]
+fn a_plan_of_thousands_stays_readable_and_v_shows_all() {
+    let keys: Vec<String> = (1..=5000).map(|n| format!("task-{n}")).collect();
+    let steps = keys.iter().map(|key| {
+        (key.as_str(), create(key, &"Do it.\n".repeat(20)), "no task has its content", Gate::Open)
+    });
+    let plan = plan(steps.collect());
+    let text = plain(&plan);
+    assert!(text.starts_with("Plan: 5000 to create. 12 unchanged"), "{}", &text[..200]);
+    assert!(text.contains("... 4950 more to create (`-v` shows all)"));
+    assert!(text.lines().count() < 1200, "{}", text.lines().count());
+    let full = shown(&plan, &TextOptions { length: Length::Full, ..TextOptions::default() });
+    assert_eq!(full.matches("will be created").count(), 5000);
+    assert!(!full.contains("more"));
+}
+
+#[test]
+fn a_long_difference_is_cut_with_a_count() {
+    let lines = |word: &str| -> String {
+        (0..300).map(|n| format!("{word} {n}")).collect::<Vec<String>>().join("\n")
+    };
+    let change = replace("Momentum", &lines("old"), &lines("new"));
+    let steps = vec![("momentum", change, "prompt cannot be changed in place", Gate::Open)];
+    let text = plain(&plan(steps));
+    assert!(text.contains("... 500 more lines of the difference (`-v` shows all)"), "{text}");
+}
+
+#[test]
+fn no_line_ends_in_a_blank() {
+    let change = replace("Momentum", "a\n\nb\n\nc", "a\n\n\nb\nc d");
+    let steps = vec![("momentum", change, "prompt cannot be changed in place", Gate::Open)];
+    for color in [Color::Off, Color::On] {
+        let text = shown(&plan(steps.clone()), &TextOptions { color, ..TextOptions::default() });
+        assert!(without_color(&text).lines().all(|line| line == line.trim_end()), "{text}");
+    }
+}
+
+#[test]
+fn a_longer_prompt_shows_its_changed_places_with_their_lines() {
+    let before = "You are a momentum researcher.
+
+Universe: the 500 most liquid US equities.
+Rank them by their return over 12 months, leaving out the last one.
+Hold the first 50 in equal weights.
+
+Rebalance on the first trading day of a month.
+Charge 5 basis points a trade.
+Compare with SPY from 2010 to 2024.
+
+Report the Sharpe ratio, the maximum drawdown and the turnover.
+Stop when the backtest is done.";
+    let after = before
+        .replace("the 500 most liquid", "the 1,000 most liquid")
+        .replace("Charge 5 basis points a trade.\n", "")
+        .replace(
+            "and the turnover.",
+            "the turnover and the capacity.\nSay what you would try next.",
+        );
+    let change = replace("Momentum", before, &after);
+    let steps = vec![("momentum", change, "prompt cannot be changed in place", Gate::Open)];
+    let options = TextOptions { context: 1, ..TextOptions::default() };
+    insta::assert_snapshot!(shown(&plan(steps), &options), @r#"
+    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+
+    -/+ task.momentum will be replaced (task 512 "Momentum")
+          # replaced because prompt cannot be changed in place
+          prompt: +54 / -42 characters
+            @@ line 2 @@
+            |
+            - Universe: the {-500-} most liquid US equities.
+            + Universe: the {+1,000+} most liquid US equities.
+            | Rank them by their return over 12 months, leaving out the last one.
+            @@ line 7 @@
+            | Rebalance on the first trading day of a month.
+            - Charge 5 basis points a trade.
+            | Compare with SPY from 2010 to 2024.
+            |
+            - Report the Sharpe ratio, the maximum drawdown and the {-turnover-}.
+            + Report the Sharpe ratio, the maximum drawdown {+the turnover +}and the {+capacity.+}
+            + {+Say what you would try next+}.
+            | Stop when the backtest is done.
+          task 512 "Momentum" will be archived as "Momentum [superseded 0a1b2c3d]"
+
+    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    "#);
+}

@@ -1,0 +1,310 @@
+//! A plan as text: the verdict first, every change with its reason, and the counts again.
+//!
+//! Bounded on a terminal whatever the plan: many entries of a kind, long prompts, long lines and
+//! long differences are cut, each with a count of what is left out. [`Length::Full`] shows all.
+//! Colors only repeat what the characters say.
+
+mod long;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::model::Action;
+use crate::render::escape::Foreign;
+use crate::render::paint::{Color, Label};
+use crate::render::view::{
+    Candidate, Entry, Fate, FieldChange, FieldRow, Finding, PlanView, State, Stop, Value,
+};
+use crate::render::words::{counted, label};
+
+/// How many entries of one action are shown, and how many findings of one code.
+///
+/// A screen or two of each; who reviews more at once does it in a file, with `-v`.
+pub(super) const MOST_OF_A_KIND: usize = 50;
+
+/// How many addresses are named that one reason holds back.
+const ADDRESSES: usize = 10;
+
+/// How text is written.
+#[derive(Clone, Copy, Debug)]
+pub struct TextOptions {
+    /// Whether in colors.
+    pub color: Color,
+    /// How many unchanged lines surround changed ones.
+    pub context: usize,
+    /// How much is written.
+    pub length: Length,
+}
+
+/// How much is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Length {
+    /// What a reader can take in.
+    #[default]
+    Cut,
+    /// Everything.
+    Full,
+}
+
+impl Default for TextOptions {
+    fn default() -> Self {
+        Self { color: Color::Off, context: 3, length: Length::Cut }
+    }
+}
+
+/// Writes a plan as text.
+pub fn render(view: &PlanView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
+    let verdict = options.color.paint(Label::Verdict, view.counts.verdict());
+    writeln!(out, "{verdict}")?;
+    if view.entries.is_empty() && view.notes.is_empty() {
+        return Ok(());
+    }
+    let mut text = Text { options, out };
+    text.entries(&view.entries)?;
+    text.notes(&view.notes)?;
+    text.stops(&view.stops)?;
+    writeln!(out, "\n{verdict}")
+}
+
+/// Text on its way out.
+pub(super) struct Text<'o> {
+    pub(super) options: &'o TextOptions,
+    pub(super) out: &'o mut dyn fmt::Write,
+}
+
+impl Text<'_> {
+    fn is_full(&self) -> bool {
+        self.options.length == Length::Full
+    }
+
+    /// How much of `all` is shown where `most` is what a reader can take in.
+    pub(super) fn shown(&self, all: usize, most: usize) -> usize {
+        if self.is_full() { all } else { all.min(most) }
+    }
+
+    fn paint(&self, label: Label, text: impl fmt::Display) -> String {
+        self.options.color.paint(label, text)
+    }
+
+    /// Writes what is left out, if something is.
+    pub(super) fn left_out(&mut self, indent: &str, count: usize, what: &str) -> fmt::Result {
+        if count == 0 {
+            return Ok(());
+        }
+        let words = self.paint(Label::Aside, format!("... {count} more {what} (`-v` shows all)"));
+        writeln!(self.out, "{indent}{words}")
+    }
+
+    fn entries(&mut self, entries: &[Entry]) -> fmt::Result {
+        let kind = |entry: &Entry| {
+            let state = match entry.state {
+                State::Open => 0,
+                State::Withheld(_) => 1,
+                State::Blocked(_) => 2,
+            };
+            (state, entry.action)
+        };
+        let mut totals: BTreeMap<(usize, Option<Action>), (usize, usize)> = BTreeMap::new();
+        for entry in entries {
+            totals.entry(kind(entry)).or_default().0 += 1;
+        }
+        for entry in entries {
+            let Some((total, seen)) = totals.get_mut(&kind(entry)) else { continue };
+            *seen += 1;
+            let (total, seen) = (*total, *seen);
+            let shown = self.shown(total, MOST_OF_A_KIND);
+            if seen <= shown {
+                writeln!(self.out)?;
+                self.entry(entry)?;
+            } else if seen == shown + 1 {
+                let what = match (entry.state, entry.action) {
+                    (_, None) => "that cannot be decided".to_owned(),
+                    (State::Open, Some(action)) => format!("to {action}"),
+                    (State::Withheld(_), Some(action)) => format!("to {action}, withheld"),
+                    (State::Blocked(_), Some(action)) => format!("to {action}, blocked"),
+                };
+                writeln!(self.out)?;
+                self.left_out("    ", total - shown, &what)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &Entry) -> fmt::Result {
+        self.head(entry)?;
+        let because = if entry.action == Some(Action::Replace) { "replaced because " } else { "" };
+        let reason = self.paint(Label::Aside, format!("# {because}{}", entry.reason.part()));
+        writeln!(self.out, "      {reason}")?;
+        for candidate in &entry.candidates {
+            self.candidate(candidate)?;
+        }
+        if let ([first, ..], false) = (entry.candidates.as_slice(), entry.fields.is_empty()) {
+            writeln!(self.out, "      compared with task {}:", first.id)?;
+        }
+        let width = entry.fields.iter().map(|row| row.name.len()).max().unwrap_or_default();
+        for row in &entry.fields {
+            self.field(row, width)?;
+        }
+        let verb = if entry.state == State::Open { "will" } else { "would" };
+        for fate in &entry.fates {
+            self.fate(fate, verb)?;
+        }
+        Ok(())
+    }
+
+    /// The line that says what is done to what; whether it is not stands at its end.
+    fn head(&mut self, entry: &Entry) -> fmt::Result {
+        let (kind, end) = match entry.state {
+            State::Open => (entry.action.map_or(Label::Blocked, label), String::new()),
+            State::Withheld(code) => {
+                (Label::Withheld, self.paint(Label::Withheld, format!(": withheld[{code}]")))
+            }
+            State::Blocked(code) => {
+                (Label::Blocked, self.paint(Label::Blocked, format!(": blocked[{code}]")))
+            }
+        };
+        let symbol = self.paint(kind, format!("{:>3}", entry.symbol()));
+        let what = match (entry.action, entry.state) {
+            (None, _) => "cannot be decided".to_owned(),
+            (Some(action), State::Open) => format!("will be {}", action.participle()),
+            (Some(action), _) => format!("would be {}", action.participle()),
+        };
+        let subject = match &entry.subject {
+            None => String::new(),
+            Some((id, None)) => format!(" (task {id})"),
+            Some((id, Some(name))) => format!(" (task {id} {})", name.quoted()),
+        };
+        let address = self.paint(kind, entry.address.part());
+        writeln!(self.out, "{symbol} {address} {what}{subject}{end}")
+    }
+
+    fn candidate(&mut self, candidate: &Candidate) -> fmt::Result {
+        let Candidate { id, name, created } = candidate;
+        let created = created.map_or_else(String::new, |at| format!(", made {at}"));
+        writeln!(self.out, "      candidate: task {id} {}{created}", name.quoted())
+    }
+
+    fn fate(&mut self, fate: &Fate, verb: &str) -> fmt::Result {
+        let Fate { id, name, archived_as } = fate;
+        match archived_as {
+            Some(archived) => writeln!(
+                self.out,
+                "      task {id} {} {verb} be archived as {}",
+                name.quoted(),
+                archived.quoted()
+            ),
+            None => writeln!(
+                self.out,
+                "      task {id} {} {verb} be deleted: it has no deployments, no schedule and no \
+                 notifications.",
+                name.quoted()
+            ),
+        }
+    }
+
+    fn field(&mut self, row: &FieldRow, width: usize) -> fmt::Result {
+        let name = format!("{}:", row.name);
+        let width = width + 1;
+        match &row.change {
+            FieldChange::Set(Value::Text(text)) | FieldChange::Gone(Value::Text(text)) => {
+                let lines = counted(text.lines().count(), "line", "lines");
+                let characters = counted(text.char_count(), "character", "characters");
+                writeln!(self.out, "      {name:width$} ({lines}, {characters})")?;
+                self.whole_text(text)
+            }
+            FieldChange::Set(value) | FieldChange::Gone(value) => {
+                writeln!(self.out, "      {name:width$} {}", shown_value(value))
+            }
+            FieldChange::Changed(old, new) => {
+                let old = self.paint(Label::Removed, shown_value(old));
+                let new = self.paint(Label::Added, shown_value(new));
+                writeln!(self.out, "      {name:width$} {old} -> {new}")
+            }
+            FieldChange::Text(change) => {
+                let diff = change.diff();
+                let size = format!("+{} / -{} characters", diff.added_count, diff.removed_count);
+                writeln!(self.out, "      {name:width$} {size}")?;
+                self.difference(&diff)
+            }
+        }
+    }
+
+    fn notes(&mut self, notes: &[Finding]) -> fmt::Result {
+        let mut seen: BTreeMap<_, usize> = BTreeMap::new();
+        for note in notes {
+            let seen = seen.entry(note.code).or_default();
+            *seen += 1;
+            if *seen <= MOST_OF_A_KIND || self.is_full() {
+                writeln!(self.out)?;
+                let title = self.paint(Label::Note, format!("note[{}]", note.code));
+                self.finding(&title, note)?;
+            }
+        }
+        for (code, seen) in seen {
+            let rest = seen - self.shown(seen, MOST_OF_A_KIND);
+            self.left_out("", rest, &format!("of note[{code}]"))?;
+        }
+        Ok(())
+    }
+
+    fn stops(&mut self, stops: &[Stop]) -> fmt::Result {
+        let mut seen: BTreeMap<State, usize> = BTreeMap::new();
+        for stop in stops {
+            let seen = seen.entry(stop.state).or_default();
+            *seen += 1;
+            if *seen <= MOST_OF_A_KIND || self.is_full() {
+                writeln!(self.out)?;
+                self.stop(stop)?;
+            }
+        }
+        for (state, seen) in seen {
+            let rest = seen - self.shown(seen, MOST_OF_A_KIND);
+            let what = match state {
+                State::Blocked(code) => format!("of blocked[{code}]"),
+                State::Withheld(code) => format!("of withheld[{code}]"),
+                State::Open => continue,
+            };
+            self.left_out("", rest, &what)?;
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, stop: &Stop) -> fmt::Result {
+        let (title, verb) = match stop.state {
+            State::Blocked(code) => {
+                (self.paint(Label::Blocked, format!("blocked[{code}]")), "stops")
+            }
+            State::Withheld(code) => {
+                (self.paint(Label::Withheld, format!("withheld[{code}]")), "holds back")
+            }
+            State::Open => return Ok(()),
+        };
+        writeln!(self.out, "{title}: {}", stop.finding.message.part())?;
+        let all = stop.addresses.len();
+        let shown = self.shown(all, ADDRESSES);
+        let names: Vec<String> = stop.addresses[..shown].iter().map(Foreign::part).collect();
+        let rest = if all > shown { format!(" and {} more", all - shown) } else { String::new() };
+        writeln!(self.out, "  {verb}: {}{rest}", names.join(", "))?;
+        self.ways(&stop.finding)
+    }
+
+    /// Writes a finding below its title.
+    pub(super) fn finding(&mut self, title: &str, finding: &Finding) -> fmt::Result {
+        writeln!(self.out, "{title}: {}", finding.message.part())?;
+        self.ways(finding)
+    }
+
+    pub(super) fn ways(&mut self, finding: &Finding) -> fmt::Result {
+        for way in &finding.ways {
+            writeln!(self.out, "  way on: {}", way.part())?;
+        }
+        Ok(())
+    }
+}
+
+fn shown_value(value: &Value) -> String {
+    match value {
+        Value::Word(word) => word.part(),
+        Value::Name(text) | Value::Text(text) => text.quoted(),
+    }
+}

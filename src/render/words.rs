@@ -1,0 +1,68 @@
+//! The words and symbols that every output shares, and how they are counted.
+
+use crate::model::Action;
+use crate::render::paint::Label;
+
+/// Returns a count with its noun in the right number, such as `1 task` or `2 tasks`.
+pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The symbol of an action (design 4).
+pub(super) fn symbol(action: Action) -> &'static str {
+    match action {
+        Action::Create => "+",
+        Action::Rename | Action::Restore => "~",
+        Action::Replace => "-/+",
+        Action::Archive | Action::Delete => "-",
+        Action::Run => "▶",
+        Action::Keep => "=",
+    }
+}
+
+/// What an action is, for the eye.
+pub(super) fn label(action: Action) -> Label {
+    match action {
+        Action::Create => Label::Create,
+        Action::Rename | Action::Restore => Label::Change,
+        Action::Replace => Label::Replace,
+        Action::Archive | Action::Delete => Label::Retire,
+        Action::Run => Label::Run,
+        Action::Keep => Label::Aside,
+    }
+}
+
+/// The form at the start of a progress line.
+pub(super) fn gerund(action: Action) -> &'static str {
+    match action {
+        Action::Create => "creating",
+        Action::Rename => "renaming",
+        Action::Restore => "restoring",
+        Action::Replace => "replacing",
+        Action::Archive => "archiving",
+        Action::Delete => "deleting",
+        Action::Run => "starting",
+        Action::Keep => "keeping",
+    }
+}
+
+/// The form in `was <...>` and behind what it was done to.
+pub(super) fn past(action: Action) -> &'static str {
+    match action {
+        // `run` alone reads as an order.
+        Action::Run => "started",
+        _ => action.participle(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(counted(0, "task", "tasks"), "0 tasks");
+        assert_eq!(counted(1, "task", "tasks"), "1 task");
+        assert_eq!(counted(2, "entry", "entries"), "2 entries");
+    }
+}

@@ -1,0 +1,182 @@
+//! What was seen on the service, when, and how completely.
+//!
+//! A field that is missing is unknown, not empty (contract 15.5), and a list says whether it was
+//! complete: absence proves something only then. Filled by `api`, read by `plan`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+
+use crate::model::{AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId};
+
+/// Something that can be read from the service.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Look {
+    /// One task by its id.
+    Task(TaskId),
+    /// The deployments of one task.
+    Deployments(TaskId),
+}
+
+/// Everything that was seen.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// The organization that was asked about.
+    pub organization_id: OrganizationId,
+    /// When the first list was asked for.
+    pub seen_at: Timestamp,
+    /// The organization's tasks.
+    pub tasks: Sight<TaskSeen>,
+    /// Tasks that were read by id, beside the list.
+    pub task_reads: BTreeMap<TaskId, Reading<TaskSeen>>,
+    /// Deployments by task, of the tasks whose list was read.
+    pub deployments: BTreeMap<TaskId, Sight<DeploymentSeen>>,
+}
+
+/// A list as it was seen.
+#[derive(Clone, Debug)]
+pub struct Sight<T> {
+    /// What it held, in the service's order.
+    pub items: Vec<T>,
+    /// Whether that was all.
+    pub coverage: Coverage,
+}
+
+/// Whether a list proves that what it leaves out does not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Every entry could be read.
+    Complete,
+    /// Something was missing, in a few words.
+    Partial(String),
+}
+
+/// One object as it was read by id.
+#[derive(Clone, Debug)]
+pub enum Reading<T> {
+    /// It was there.
+    Seen(T),
+    /// The answer did not show it; the words say why. It may exist (contract 15.7).
+    Unreadable(String),
+}
+
+/// An agent as the list shows it.
+#[derive(Clone, Debug)]
+pub struct AgentSeen {
+    /// Its number.
+    pub id: AgentId,
+    /// Its name.
+    pub name: String,
+}
+
+/// A task as the service shows it; `None` where a field was missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskSeen {
+    /// Its number.
+    pub id: TaskId,
+    /// The organization it says it belongs to.
+    pub organization_id: Option<OrganizationId>,
+    /// Its stored name.
+    pub name: Option<String>,
+    /// Its agent.
+    pub agent_id: Option<AgentId>,
+    /// Its prompt in canonical form.
+    pub prompt: Option<Arc<str>>,
+    /// Its project preference.
+    pub project_preference: Option<ProjectPreference>,
+    /// The three fields above as one, where none is missing.
+    pub content: Option<Content>,
+    /// How many deployments it has had.
+    pub deployment_count: Option<u64>,
+    /// When it was made, in the service's zone.
+    pub created: Option<DateTime>,
+    /// Its deployments that are active now.
+    pub active: Option<Vec<DeploymentId>>,
+    /// Its schedule, set in the web interface only (contract 9).
+    pub schedule: Schedule,
+    /// How many notifications it has, set in the web interface only.
+    pub notification_count: Option<usize>,
+}
+
+/// The schedule of a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    /// The field was missing.
+    Unknown,
+    /// There is none.
+    Unset,
+    /// The web interface set one; the text is the service's own.
+    Set(String),
+}
+
+/// A deployment as the service shows it; `None` where a field was missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeploymentSeen {
+    /// Its id.
+    pub id: DeploymentId,
+    /// Its task.
+    pub task_id: Option<TaskId>,
+    /// The agent that ran.
+    pub agent_id: Option<AgentId>,
+    /// The prompt that ran, in canonical form.
+    pub prompt: Option<Arc<str>>,
+    /// Its status.
+    pub status: Status,
+    /// When it was made, in the service's zone.
+    pub created: Option<DateTime>,
+    /// When it ended, in the service's zone; `None` also while it is active.
+    pub ended: Option<DateTime>,
+    /// What went wrong, if something did.
+    pub runtime_error: Option<String>,
+}
+
+/// The status of a deployment (contract 10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Waiting for a node.
+    InQueue,
+    /// At work.
+    Running,
+    /// Ended by itself.
+    Completed,
+    /// Ended by a stop.
+    Stopped,
+    /// Ended by an error.
+    Failed,
+    /// A word the contract does not know; not terminal.
+    Other(String),
+}
+
+impl Status {
+    const KNOWN: [Self; 5] =
+        [Self::InQueue, Self::Running, Self::Completed, Self::Stopped, Self::Failed];
+
+    /// Reads the service's word, in any case, keeping one it does not know.
+    pub fn from_wire(word: &str) -> Self {
+        Self::KNOWN
+            .into_iter()
+            .find(|known| known.to_string().eq_ignore_ascii_case(word))
+            .unwrap_or_else(|| Self::Other(word.to_owned()))
+    }
+
+    /// Whether the prompt run is over; a follow-up may start another.
+    pub fn is_terminal(&self) -> bool {
+        matches!(self, Self::Completed | Self::Stopped | Self::Failed)
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::InQueue => "InQueue",
+            Self::Running => "Running",
+            Self::Completed => "Completed",
+            Self::Stopped => "Stopped",
+            Self::Failed => "Failed",
+            Self::Other(word) => word,
+        })
+    }
+}

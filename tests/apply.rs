@@ -1,0 +1,154 @@
+//! Stories through the emulator in process: what is declared comes true, once.
+
+use qcops::diag::Code;
+use qcops::event::StepOutcome;
+
+use crate::support::world::World;
+
+#[tokio::test(start_paused = true)]
+async fn a_manifest_becomes_tasks_and_runs_and_then_nothing_is_left_to_do() {
+    let world =
+        World::new("spy: {prompt: Buy SPY, deployments: {first: {}}}\nqqq: {prompt: Buy QQQ}");
+    world.converge().await;
+    assert_eq!(world.tasks().await, "332 qqq: Buy QQQ\n333 spy: Buy SPY");
+    assert_eq!(world.run_count().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edited_prompt_replaces_the_task_and_reverting_it_brings_the_old_one_back() {
+    let mut world = World::new("spy: {prompt: Buy SPY, deployments: {first: {}}}");
+    world.commit().converge().await;
+    world.edit("spy: {prompt: Buy SPY daily, deployments: {first: {}}}").commit().converge().await;
+    let archived = "332 spy [superseded";
+    assert!(world.tasks().await.starts_with(archived), "{}", world.tasks().await);
+    assert_eq!(world.run_count().await, 2);
+    world.edit("spy: {prompt: Buy SPY, deployments: {first: {}}}").commit().converge().await;
+    assert!(world.tasks().await.starts_with("332 spy: Buy SPY"), "{}", world.tasks().await);
+    assert_eq!(world.run_count().await, 2, "the old run serves again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_name_is_a_rename_and_keeps_the_task() {
+    let mut world = World::new("spy: {name: Old, prompt: Buy SPY}");
+    world.commit().converge().await;
+    world.edit("spy: {name: New, prompt: Buy SPY}").converge().await;
+    assert_eq!(world.tasks().await, "332 New: Buy SPY");
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_that_change_hands_in_a_ring_end_where_they_should() {
+    let mut world = World::new(
+        "a: {name: One, prompt: p}\nb: {name: Two, prompt: q}\nc: {name: Three, prompt: r}",
+    );
+    world.commit().converge().await;
+    world.edit("a: {name: Two, prompt: p}\nb: {name: Three, prompt: q}\nc: {name: One, prompt: r}");
+    world.converge().await;
+    assert_eq!(world.tasks().await, "332 Two: p\n333 Three: q\n334 One: r");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_dropped_from_the_manifest_is_kept_unless_pruning() {
+    let mut world = World::new("a: {prompt: p}\nb: {prompt: q}");
+    world.commit().converge().await;
+    world.edit("a: {prompt: p}");
+    let plan = world.plan_text().await;
+    assert!(plan.contains("prune-off"), "{plan}");
+    world.converge().await;
+    assert_eq!(world.tasks().await, "332 a: p\n333 b: q");
+    world.pruning().converge().await;
+    assert_eq!(world.tasks().await, "332 a: p", "it held nothing, so it is deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_task_with_a_conversation_is_archived_and_never_deleted() {
+    let mut world = World::new("a: {prompt: p}\nb: {prompt: q, deployments: {first: {}}}");
+    world.commit().converge().await;
+    world.edit("a: {prompt: p}").pruning().converge().await;
+    assert!(world.tasks().await.contains("333 b [superseded"), "{}", world.tasks().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_a_create_makes_one_task() {
+    for fault in ["lost-after", "lost-before", "500-after", "500-before", "cut-answer", "no-id"] {
+        let mut world = World::new("spy: {prompt: Buy SPY}");
+        world.faults(&format!("tasks/create#1={fault}"));
+        world.converge().await;
+        assert_eq!(world.tasks().await, "332 spy: Buy SPY", "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_a_run_starts_one_run_or_says_that_it_is_unknown() {
+    for (fault, runs) in [("lost-after", 1), ("lost-before", 0)] {
+        let mut world = World::new("spy: {prompt: Buy SPY, deployments: {first: {}}}");
+        world.faults(&format!("deployments/create#1={fault}"));
+        let outcome = world.apply().await;
+        assert_eq!(world.run_count().await, runs, "{fault}");
+        let unclear = outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_)));
+        assert_eq!(unclear, 1 - runs, "{fault}: {outcome:#?}");
+        world.faults("");
+        world.converge().await;
+        assert_eq!(world.run_count().await, 1, "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_rewrites_every_prompt_gets_one_task_and_no_more() {
+    let mut world = World::new("a: {prompt: p}\nb: {prompt: q, deployments: {first: {}}}");
+    world.quirk("prompt-rewrite=append").await;
+    let outcome = world.apply().await;
+    let codes: Vec<Code> = outcome
+        .steps
+        .values()
+        .filter_map(|ended| match ended {
+            StepOutcome::Unclear(finding) => Some(finding.code),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(codes, [Code::ReadBackDiffers]);
+    assert_eq!(world.writes(), ["/agents/tasks/create"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_equal_task_of_unknown_origin_is_used_and_never_renamed() {
+    let world = World::new("spy: {name: Mine, prompt: Buy SPY}");
+    world.edit_service(|service| service.add_task("Theirs", 47, "Buy SPY")).await;
+    world
+        .edit_service(|service| {
+            let id = service.tasks().next().unwrap().id;
+            service.task_mut(id).unwrap().project_preference = "project-for-task".to_owned();
+        })
+        .await;
+    let plan = world.plan_text().await;
+    assert!(plan.contains("unknown-origin"), "{plan}");
+    world.converge().await;
+    assert!(world.writes().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_equal_tasks_are_not_told_apart_by_guessing() {
+    let mut world = World::new("spy: {prompt: Buy SPY}");
+    world.commit().converge().await;
+    world
+        .edit_service(|service| {
+            let copy = service.clone_task(332).unwrap();
+            service.task_mut(copy).unwrap().name = "spy".to_owned();
+        })
+        .await;
+    assert_eq!(Vec::from_iter(world.blocks().await), [Code::Ambiguous]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_task_with_the_same_name_stops_the_create() {
+    let world = World::new("spy: {prompt: Buy SPY}");
+    world.edit_service(|service| service.add_task("S.P.Y.", 47, "Something else")).await;
+    assert_eq!(Vec::from_iter(world.blocks().await), [Code::Unproven]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_without_a_ledger_knows_its_tasks_by_their_history() {
+    let mut world = World::new("spy: {prompt: Buy SPY}");
+    world.commit().converge().await;
+    world.on_another_machine().edit("spy: {prompt: Buy SPY daily}").converge().await;
+    assert_eq!(world.tasks().await, "333 spy: Buy SPY daily", "the old one held nothing");
+}

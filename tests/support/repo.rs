@@ -1,0 +1,173 @@
+//! A story with a real repository, the program itself and an emulator kept in a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use qcops::clock::Clock;
+use qcops::emulator::{Emulator, Keeper, World};
+use qcops::files::Disk;
+
+/// A folder that is removed at the end of the story.
+pub(crate) struct Repo {
+    folder: tempfile::TempDir,
+    name: PathBuf,
+}
+
+/// What a command printed, and its exit code.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Repo {
+    /// A repository without commits.
+    pub(crate) fn new() -> Self {
+        let repo = Self::plain();
+        repo.git("init -q -b main");
+        repo.write(".gitignore", ".qcops/\n");
+        repo
+    }
+
+    /// A folder that is no repository.
+    pub(crate) fn plain() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("work")).unwrap();
+        Self { folder, name: PathBuf::from("work") }
+    }
+
+    /// A clone of this repository with some more arguments, in a folder of its own.
+    pub(crate) fn clone_with(&self, arguments: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("file://{}", self.path().display());
+        let target = folder.path().join("work");
+        let status = git_command(folder.path())
+            .arg("clone")
+            .arg("-q")
+            .args(arguments.split_whitespace())
+            .arg(url)
+            .arg(&target)
+            .status();
+        assert!(status.unwrap().success());
+        Self { folder, name: PathBuf::from("work") }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join(&self.name)
+    }
+
+    pub(crate) fn write(&self, path: &str, text: &str) -> &Self {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    /// Writes `tasks.yaml` from lines such as `spy: {prompt: Buy SPY}`.
+    pub(crate) fn tasks(&self, lines: &str) -> &Self {
+        self.manifest("tasks.yaml", lines)
+    }
+
+    pub(crate) fn manifest(&self, path: &str, lines: &str) -> &Self {
+        let mut text = String::from(
+            "version: 1\ndefaults: {agentId: 47, projectPreference: project-for-task}\ntasks:",
+        );
+        text.push_str(if lines.trim().is_empty() { " {}" } else { "" });
+        for line in lines.trim().lines() {
+            text.push_str("\n  ");
+            text.push_str(line);
+        }
+        text.push('\n');
+        self.write(path, &text)
+    }
+
+    /// Runs Git with arguments that hold no blanks.
+    pub(crate) fn git(&self, arguments: &str) -> String {
+        let output = git_command(&self.path()).args(arguments.split_whitespace()).output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "git {arguments}: {err}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Commits everything.
+    pub(crate) fn commit(&self, message: &str) -> &Self {
+        self.git("add -A");
+        let status = git_command(&self.path())
+            .args(["commit", "-q", "--allow-empty", "-m", message])
+            .status();
+        assert!(status.unwrap().success());
+        self
+    }
+
+    /// Forgets what this machine noted, as a fresh CI machine does; the service stays.
+    pub(crate) fn on_another_machine(&self) -> &Self {
+        let ledger = self.path().join(".qcops/ledger.jsonl");
+        if ledger.exists() {
+            fs::remove_file(ledger).unwrap();
+        }
+        self
+    }
+
+    /// Runs the program on the emulator of this folder: `plan`, `apply`, `status` and their like.
+    pub(crate) fn qcops(&self, arguments: &str) -> Ran {
+        let emulator = self.folder.path().join("emulator.json");
+        let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
+        let mut words = vec![command.to_owned(), format!("--emulator={}", emulator.display())];
+        words.extend(rest.split_whitespace().map(str::to_owned));
+        self.run(&words)
+    }
+
+    /// Runs the program with just these arguments.
+    pub(crate) fn run(&self, arguments: &[String]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_qcops"))
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .output()
+            .unwrap();
+        Ran {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Applies, expects success, and expects that a plan then has nothing to do.
+    pub(crate) fn converge(&self, flags: &str) -> &Self {
+        let applied = self.qcops(&format!("apply --yes {flags}"));
+        assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+        self.expect_nothing_to_do(flags)
+    }
+
+    pub(crate) fn expect_nothing_to_do(&self, flags: &str) -> &Self {
+        let planned = self.qcops(&format!("plan --detailed-exitcode {flags}"));
+        assert_eq!(planned.code, 0, "{}{}", planned.out, planned.err);
+        self
+    }
+
+    /// Edits the service's side, as a person in the web interface does.
+    pub(crate) async fn edit_service<T>(&self, edit: impl FnOnce(&mut World) -> T) -> T {
+        let path = self.folder.path().join("emulator.json");
+        let keeper = Keeper::File { files: Arc::new(Disk), path };
+        let clock = Clock::System;
+        let emulator = Emulator::new(World::new(0, clock.now()), clock, keeper);
+        emulator.with_world(edit).await.unwrap()
+    }
+}
+
+fn git_command(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.current_dir(folder).env("GIT_CONFIG_GLOBAL", "/dev/null");
+    for (name, value) in [("NAME", "Tester"), ("EMAIL", "tester@example.org")] {
+        command
+            .env(format!("GIT_AUTHOR_{name}"), value)
+            .env(format!("GIT_COMMITTER_{name}"), value);
+    }
+    command
+}

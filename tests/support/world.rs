@@ -1,0 +1,269 @@
+//! A story in process: a manifest with its history, an emulator, files in memory, a paused clock.
+//!
+//! Evidence comes from the texts that were committed here, without Git; `support::repo` tells stories
+//! with real repositories. Tests that use a world run under `start_paused`, so waiting costs nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use qcops::api::{self, Client, Credentials, Limits, Paced, Signed};
+use qcops::apply::{self, Effects, Settings, Stop};
+use qcops::clock::Clock;
+use qcops::diag::{Code, Severity};
+use qcops::emulator::{self, Emulator, Keeper};
+use qcops::event::{Outcome, StepOutcome};
+use qcops::evidence::{Evidence, Version};
+use qcops::exchange::{Exchange, Request, Transport};
+use qcops::files::Memory;
+use qcops::ledger::Ledger;
+use qcops::manifest::{self, Source, Wish};
+use qcops::model::{AgentId, OrganizationId};
+use qcops::plan::{self, Basis, Elsewhere, Options, Plan, Prune};
+use qcops::render::text::{self, TextOptions};
+use qcops::render::view::PlanView;
+use qcops::secret::Secret;
+use qcops::snapshot::Snapshot;
+
+/// The organization, the manifest, its history and this machine's files.
+pub(crate) struct World {
+    pub(crate) emulator: Arc<Emulator>,
+    pub(crate) files: Memory,
+    pub(crate) options: Options,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Clock,
+    /// The manifest of the work tree.
+    manifest: String,
+    /// Committed manifests, the oldest first.
+    commits: Vec<String>,
+}
+
+/// Lets several clients share one emulator.
+struct Shared(Arc<Emulator>);
+
+impl Transport for Shared {
+    fn exchange(&self, request: Request) -> Exchange<'_> {
+        self.0.exchange(request)
+    }
+}
+
+/// Manifests of stories name no other files.
+struct NoFiles;
+
+impl Source for NoFiles {
+    fn read(&self, path: &str) -> Result<String, String> {
+        Err(format!("there is no `{path}`"))
+    }
+}
+
+impl World {
+    /// An empty organization at noon, and the tasks of a manifest, each on one line of YAML:
+    /// `spy: {prompt: Buy SPY}`.
+    pub(crate) fn new(tasks: &str) -> Self {
+        let noon: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let clock = Clock::starting_at(noon);
+        let world = emulator::World::new(7, noon);
+        let mut story = Self {
+            emulator: Arc::new(Emulator::new(world, clock, Keeper::Memory)),
+            files: Memory::default(),
+            options: Options::default(),
+            settings: Settings::default(),
+            clock,
+            manifest: String::new(),
+            commits: Vec::new(),
+        };
+        story.edit(tasks);
+        story
+    }
+
+    /// Changes the manifest of the work tree.
+    pub(crate) fn edit(&mut self, tasks: &str) -> &mut Self {
+        let mut text = String::from(
+            "version: 1\ndefaults: {agentId: 47, projectPreference: project-for-task}\ntasks:",
+        );
+        text.push_str(if tasks.trim().is_empty() { " {}" } else { "" });
+        for line in tasks.trim().lines() {
+            text.push_str("\n  ");
+            text.push_str(line);
+        }
+        text.push('\n');
+        self.edit_whole(&text)
+    }
+
+    /// Changes the manifest of the work tree, all of it.
+    pub(crate) fn edit_whole(&mut self, text: &str) -> &mut Self {
+        text.clone_into(&mut self.manifest);
+        self
+    }
+
+    /// Commits the work tree's manifest.
+    pub(crate) fn commit(&mut self) -> &mut Self {
+        self.commits.push(self.manifest.clone());
+        self
+    }
+
+    /// Forgets the ledger, as a fresh CI machine does.
+    pub(crate) fn on_another_machine(&mut self) -> &mut Self {
+        self.files = Memory::default();
+        self
+    }
+
+    /// Asks for pruning.
+    pub(crate) fn pruning(&mut self) -> &mut Self {
+        self.options.prune = Prune::Asked;
+        self
+    }
+
+    /// Sets a quirk, as in `name-on-create=title`.
+    pub(crate) async fn quirk(&mut self, setting: &str) -> &mut Self {
+        self.edit_service(|world| world.quirks.set(setting)).await.expect("the quirk exists");
+        self
+    }
+
+    /// Scripts a fault, as in `tasks/create#1=lost-after`; an empty text ends all faults.
+    pub(crate) fn faults(&mut self, rules: &str) -> &mut Self {
+        let mut script = emulator::Script::default();
+        for rule in rules.split_whitespace() {
+            script.add(rule).expect("the fault exists");
+        }
+        self.emulator.set_faults(script);
+        self
+    }
+
+    /// Edits the service's side, as a person in the web interface does.
+    pub(crate) async fn edit_service<T>(&self, edit: impl FnOnce(&mut emulator::World) -> T) -> T {
+        self.emulator.with_world(edit).await.expect("a world in memory is there")
+    }
+
+    /// The tasks of the service: `ID NAME: PROMPT`, a line each.
+    pub(crate) async fn tasks(&self) -> String {
+        let line = |task: &emulator::Task| format!("{} {}: {}", task.id, task.name, task.prompt);
+        self.edit_service(|world| world.tasks().map(line).collect::<Vec<_>>().join("\n")).await
+    }
+
+    /// How many deployments there are.
+    pub(crate) async fn run_count(&self) -> usize {
+        self.edit_service(|world| world.deployments().count()).await
+    }
+
+    /// The paths of all requests so far, those of lists and reads left out.
+    pub(crate) fn writes(&self) -> Vec<String> {
+        let requests = self.emulator.requests();
+        let is_write = |path: &str| !path.ends_with("/list") && !path.ends_with("/read");
+        requests.into_iter().map(|logged| logged.path).filter(|path| is_write(path)).collect()
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        let credentials = Credentials {
+            user_id: emulator::USER_ID,
+            token: Secret::new(emulator::API_TOKEN.to_owned()),
+        };
+        let signed = Signed::new(Shared(Arc::clone(&self.emulator)), credentials, self.clock);
+        let limits = Limits { in_flight: 8, rate: 0.0 };
+        let paced = Paced::new(signed, limits, self.clock, Arc::new(|_| ()));
+        Client::new(Arc::new(paced), organization(), self.clock, api::Settings::default())
+    }
+
+    pub(crate) fn ledger(&self) -> Ledger {
+        let path = "ledger.jsonl".into();
+        Ledger::new(Arc::new(self.files.clone()), path, "story".to_owned(), organization())
+    }
+
+    /// What is known before the service is asked.
+    pub(crate) fn basis(&self) -> Basis {
+        let mut evidence = Evidence::default();
+        for (age, text) in self.commits.iter().rev().enumerate() {
+            for (key, task) in read(text).tasks {
+                let is_new = !evidence.keys.contains_key(&key);
+                let known = evidence.keys.entry(key).or_default();
+                let (content, prompt) = (task.content.hash(), task.content.prompt_hash());
+                let version = Version { content, prompt, name: task.name };
+                if !known.versions.contains(&version) {
+                    known.versions.push(version);
+                }
+                known.is_established |= age > 0;
+                if is_new {
+                    known.protect = task.protect;
+                }
+            }
+        }
+        self.ledger().add_to(&mut evidence).unwrap();
+        let elsewhere = Elsewhere::default();
+        Basis { wish: read(&self.manifest), evidence, elsewhere, options: self.options.clone() }
+    }
+
+    /// Observes and plans.
+    pub(crate) async fn plan(&self) -> Plan {
+        let basis = self.basis();
+        let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
+        let snapshot = api::observe(&self.client(), self.clock, wanted).await.unwrap();
+        plan::plan(&basis.with(&snapshot))
+    }
+
+    /// The plan as people read it.
+    pub(crate) async fn plan_text(&self) -> String {
+        shown(&self.plan().await)
+    }
+
+    /// Plans and carries out.
+    pub(crate) async fn apply(&self) -> Outcome {
+        self.carry_out(&self.plan().await).await
+    }
+
+    pub(crate) async fn carry_out(&self, plan: &Plan) -> Outcome {
+        let (client, ledger, stop) = (self.client(), self.ledger(), Stop::default());
+        let effects = Effects {
+            client: &client,
+            ledger: &ledger,
+            clock: self.clock,
+            stop: &stop,
+            on_event: &|_| (),
+        };
+        apply::apply(plan, &effects, &self.settings).await
+    }
+
+    /// Applies and expects that every step is done and nothing is left to do.
+    pub(crate) async fn converge(&self) -> &Self {
+        let outcome = self.apply().await;
+        let is_done = |ended: &StepOutcome| matches!(ended, StepOutcome::Done(_));
+        assert!(outcome.steps.values().all(is_done), "{outcome:#?}");
+        self.expect_nothing_to_do().await;
+        self
+    }
+
+    pub(crate) async fn expect_nothing_to_do(&self) {
+        let plan = self.plan().await;
+        let is_idle = plan.open_steps().next().is_none() && plan.blocks().next().is_none();
+        assert!(is_idle, "{}", shown(&plan));
+    }
+
+    /// The codes that block steps of the plan, each once.
+    pub(crate) async fn blocks(&self) -> BTreeSet<Code> {
+        self.plan().await.blocks().map(|finding| finding.code).collect()
+    }
+}
+
+/// A plan as people read it.
+pub(crate) fn shown(plan: &Plan) -> String {
+    let mut text = String::new();
+    text::render(&PlanView::new(plan), &TextOptions::default(), &mut text).unwrap();
+    text
+}
+
+fn organization() -> OrganizationId {
+    OrganizationId(emulator::ORGANIZATION_ID.to_owned())
+}
+
+fn read(text: &str) -> Wish {
+    let (manifest, mut findings) =
+        manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+    let (manifest, found) = manifest::merge(vec![manifest]);
+    findings.extend(found);
+    let agents = BTreeMap::from([("Momentum Researcher".to_owned(), vec![AgentId(48)])]);
+    let (wish, found) = manifest::resolve(&manifest, &agents);
+    findings.extend(found);
+    findings.retain(|finding| finding.severity == Severity::Error);
+    assert!(findings.is_empty(), "{findings:#?}\n{text}");
+    wish
+}

@@ -1,0 +1,17 @@
+//! The one test program beside the unit tests; each module is a kind of question.
+//!
+//! A new module costs a compile of all: think before adding one.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops")]
+
+// Does the source keep the shape that was agreed on?
+mod architecture;
+// Do stories through the emulator end as they should?
+mod apply;
+// Does our client speak the contract that the emulator keeps?
+mod client;
+// Does the emulator keep the contract, in process and over a socket, in raw requests?
+mod contract;
+// Do stories told in Git commits end as they should?
+mod git;
+// What stories are told with.
+mod support;
