@@ -152,3 +152,31 @@ async fn a_machine_without_a_ledger_knows_its_tasks_by_their_history() {
     world.on_another_machine().edit("spy: {prompt: Buy SPY daily}").converge().await;
     assert_eq!(world.tasks().await, "333 spy: Buy SPY daily", "the old one held nothing");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_create_holds_up_nothing_that_does_not_wait_for_it() {
+    let mut world = World::new("a: {prompt: p}");
+    world.commit().converge().await;
+    world.edit("a: {prompt: p, deployments: {first: {}}}\nb: {agentId: 999, prompt: q, deployments: {first: {}}}");
+    let outcome = world.apply().await;
+    let ended: Vec<&str> = outcome
+        .steps
+        .values()
+        .map(|ended| match ended {
+            StepOutcome::Done(_) => "done",
+            StepOutcome::Failed(_) => "failed",
+            StepOutcome::Skipped(_) => "skipped",
+            _ => "other",
+        })
+        .collect();
+    assert_eq!(ended, ["done", "failed", "skipped"], "{outcome:#?}");
+    assert_eq!(world.run_count().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_create_that_waits_for_a_name_gets_it() {
+    let mut world = World::new("a: {name: One, prompt: p}");
+    world.commit().converge().await;
+    world.edit("a: {name: Two, prompt: p}\nb: {name: One, prompt: q}").converge().await;
+    assert_eq!(world.tasks().await, "332 Two: p\n333 One: q");
+}

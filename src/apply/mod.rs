@@ -62,8 +62,9 @@ impl Default for Settings {
 /// Carries out every open step of `plan`.
 ///
 /// Guarantees: a step begins only after those it waits for are done; steps of one task never run side
-/// by side; the first step that makes a task has no other such step beside it, and what it made is
-/// read back before anything else is made, run or retired. Once the credentials are refused, or a
+/// by side; the first step that makes a task has nothing else beside it, and what it made is read back
+/// before anything else begins: a service that stores something else than it was sent would spoil
+/// all that follows. Once the credentials are refused, or a
 /// stop is asked for, nothing more is begun.
 ///
 /// The second call, with a plan made afresh, finishes what the first one left.
@@ -82,8 +83,21 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
     let mut waiting: Vec<&Step> = plan.open_steps().collect();
     let mut busy: BTreeSet<&Key> = BTreeSet::new();
     let mut running = FuturesUnordered::new();
+    let mut is_first_under_way = false;
     loop {
         let mut still_waiting = Vec::with_capacity(waiting.len());
+        let is_ready = |step: &Step, busy: &BTreeSet<&Key>, ended: &BTreeMap<_, _>| {
+            let is_met = |id: &StepId| ended.contains_key(id) || !open.contains(id);
+            !busy.contains(&step.key) && step.after.iter().all(is_met)
+        };
+        // The first step that makes a task goes before others and alone; see `apply`.
+        let goes_first =
+            |step: &Step| makes_task(&step.change) && is_ready(step, &busy, &outcome.steps);
+        let first = if *work.is_proven.borrow() || !running.is_empty() {
+            None
+        } else {
+            waiting.iter().find(|step| goes_first(step)).map(|step| step.id)
+        };
         for step in waiting {
             if let Some(unmet) = first_unmet(step, &outcome.steps) {
                 let skipped = StepOutcome::Skipped(unmet);
@@ -91,10 +105,12 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
                 outcome.steps.insert(step.id, skipped);
             } else if effects.stop.is_asked() || *work.is_halted.borrow() {
                 outcome.steps.insert(step.id, StepOutcome::NotStarted);
-            } else if !busy.contains(&step.key)
-                && is_ready(step, &outcome.steps, &open)
-                && work.may_begin(step, running.is_empty())
+            } else if is_ready(step, &busy, &outcome.steps)
+                && !is_first_under_way
+                && first.is_none_or(|first| first == step.id)
+                && (*work.is_proven.borrow() || first.is_some() || !makes_task(&step.change))
             {
+                is_first_under_way = first.is_some();
                 busy.insert(&step.key);
                 (effects.on_event)(&Event::Started(step));
                 let work = &work;
@@ -111,6 +127,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
             continue;
         };
         busy.remove(&step.key);
+        is_first_under_way = false;
         (effects.on_event)(&Event::Finished(step, &ended));
         outcome.steps.insert(step.id, ended);
     }
@@ -131,11 +148,6 @@ fn first_unmet(step: &Step, ended: &BTreeMap<StepId, StepOutcome>) -> Option<Ste
         ended.get(id).is_some_and(|outcome| !matches!(outcome, StepOutcome::Done(_)))
     };
     step.after.iter().find(is_unmet).copied()
-}
-
-/// Whether everything the step waits for is done; steps the plan closed hold up nothing here.
-fn is_ready(step: &Step, ended: &BTreeMap<StepId, StepOutcome>, open: &BTreeSet<StepId>) -> bool {
-    step.after.iter().all(|id| ended.contains_key(id) || !open.contains(id))
 }
 
 /// One apply at work.
@@ -161,16 +173,6 @@ struct Made {
 }
 
 impl Work<'_, '_> {
-    /// Whether the step may begin beside what is under way.
-    ///
-    /// Until the first task that is made has been read back, only names are changed beside it: a
-    /// service that stores something else than it was sent would spoil all that follows.
-    fn may_begin(&self, step: &Step, is_idle: bool) -> bool {
-        *self.is_proven.borrow()
-            || matches!(step.change, Change::Rename { .. })
-            || (is_idle && makes_task(&step.change))
-    }
-
     async fn carry_out(&self, step: &Step) -> StepOutcome {
         let ended = match &step.change {
             Change::Create { name, content } => self.create(step, name, content).await,

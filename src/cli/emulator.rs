@@ -19,10 +19,6 @@ pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, Comman
         terminal::output(&help());
         return Ok(Exit::Success);
     }
-    let mut world = World::new(0, context.clock.now());
-    for quirk in &args.quirks {
-        world.quirks.set(quirk).map_err(|why| usage(&why, "--quirk"))?;
-    }
     let mut script = Script::default();
     for fault in &args.faults {
         script.add(fault).map_err(|why| usage(&why, "--fault"))?;
@@ -31,19 +27,30 @@ pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, Comman
         Some(path) => Keeper::File { files: Arc::clone(&context.files), path: path.clone() },
         None => Keeper::Memory,
     };
+    let world = World::new(0, context.clock.now());
     let emulator = Emulator::new(world, context.clock, keeper);
     emulator.set_faults(script);
-    block_on(serve(context, args.port, emulator))
+    block_on(serve(context, args, emulator))
 }
 
-async fn serve(context: &Context, port: u16, emulator: Emulator) -> Result<Exit, CommandError> {
+async fn serve(
+    context: &Context,
+    args: &EmulatorArgs,
+    emulator: Emulator,
+) -> Result<Exit, CommandError> {
+    // A world that was kept takes the place of a new one, so its quirks are set where it is.
+    for quirk in &args.quirks {
+        let set = emulator.with_world(|world| world.quirks.set(quirk)).await;
+        set.map_err(|error| CommandError::of(&error))?.map_err(|why| usage(&why, "--quirk"))?;
+    }
+    let port = args.port;
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
         CommandError::new(format!("port {port} cannot be used: {error}"))
             .hint("`--port N` takes another one, 0 a free one")
     })?;
     let address = listener.local_addr().map_err(|error| CommandError::of(&error))?;
     terminal::output(&format!(
-        "BASE_URL=http://{address}\nUSER_ID={USER_ID}\nAPI_TOKEN={API_TOKEN}\nORGANIZATION_ID={ORGANIZATION_ID}\n"
+        "BASE_URL=http://{address}/api/v2\nUSER_ID={USER_ID}\nAPI_TOKEN={API_TOKEN}\nORGANIZATION_ID={ORGANIZATION_ID}\n"
     ));
     context.terminal.message("The emulator answers until it is interrupted.\n");
     let until_interrupted = async {
