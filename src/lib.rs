@@ -27,3 +27,4 @@ pub mod plan;
 pub mod render;
 pub mod secret;
 pub mod snapshot;
+pub mod store;

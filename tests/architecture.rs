@@ -45,6 +45,7 @@ const MODULES: &[Row] = &[
         "similar annotate_snippets",
         "",
     ),
+    ("store", Acts, "model files", "", ""),
     ("api", Acts, "model secret kinds snapshot clock exchange", "reqwest rustls", ""),
     ("emulator", Acts, "files clock exchange", "axum", ""),
     (

@@ -13,5 +13,7 @@ mod client;
 mod contract;
 // Do stories told in Git commits end as they should?
 mod git;
+// Is what was reviewed what is done?
+mod review;
 // What stories are told with.
 mod support;

@@ -12,6 +12,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::plan::{self, Session};
 use crate::cli::progress::Progress;
+use crate::cli::review::{self, Expected};
 use crate::cli::terminal;
 use crate::event::{Outcome, StepOutcome};
 use crate::evidence::Evidence;
@@ -24,8 +25,17 @@ const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);
-    let session = Session::open(context, &args.planning, &progress)?;
-    block_on(carry_out(context, args, &session, &progress))
+    let reviewed = match &args.plan {
+        Some(path) => Some(review::open(context, path, args.max_age)?),
+        None => None,
+    };
+    let mut planning = args.planning.clone();
+    if let Some(reviewed) = &reviewed {
+        review::take_options(&mut planning, &reviewed.options)?;
+    }
+    let session = Session::open(context, &planning, &progress)?;
+    let expected = review::expected(reviewed.as_ref(), args.expect_digest.as_deref(), &session)?;
+    block_on(carry_out(context, args, &session, &progress, expected.as_ref()))
 }
 
 async fn carry_out(
@@ -33,6 +43,7 @@ async fn carry_out(
     args: &ApplyArgs,
     session: &Session<'_>,
     progress: &Progress,
+    expected: Option<&Expected>,
 ) -> Result<Exit, CommandError> {
     let stop = Arc::new(Stop::default());
     tokio::spawn(hear_signals(Arc::clone(&stop), progress.clone()));
@@ -43,12 +54,15 @@ async fn carry_out(
     wait_for_a_killed_apply(context, session, progress, &settings, &stop).await?;
     let plan = session.plan().await?;
     plan::show(context, &args.planning, &plan);
+    if let Some(expected) = expected {
+        expected.check(&plan)?;
+    }
     let planned = plan::exit_of(&plan, false);
     let count = plan.open_steps().count();
     if count == 0 || stop.is_asked() {
         return Ok(if stop.is_asked() { Exit::Interrupted } else { planned });
     }
-    if !args.yes && !approve(count)? {
+    if expected.is_none() && !args.yes && !approve(count)? {
         return Ok(Exit::Blocked);
     }
     progress.start(count);

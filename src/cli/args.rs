@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::diag::Code;
 use crate::history::Depth;
 use crate::model::Key;
+use crate::render::markdown::DEFAULT_BYTES;
 
 /// Where the emulator is kept unless another file is named: beside the ledger.
 pub(super) const EMULATOR_FILE: &str = ".qcops/emulator.json";
@@ -54,7 +55,7 @@ pub(super) enum Command {
 }
 
 /// The manifests.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Files {
     /// A manifest, or a folder of manifests; may be given several times.
     #[arg(
@@ -68,7 +69,7 @@ pub(super) struct Files {
 }
 
 /// Which service to ask, and how fast.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Service {
     /// The address of the service: https, or http on this machine.
     #[arg(
@@ -101,7 +102,7 @@ pub(super) struct Service {
 }
 
 /// What `plan` and `apply` share: the same flags give the same plan.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct Planning {
     #[command(flatten)]
     pub(super) files: Files,
@@ -134,15 +135,35 @@ pub(super) struct Planning {
     /// Switch one guard off, by its code.
     #[arg(long = "allow", value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
     pub(super) allow: Vec<Code>,
+    /// How the plan is written.
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "QCOPS_FORMAT")]
+    pub(super) format: Format,
+    /// The most bytes of Markdown.
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_BYTES, env = "QCOPS_MAX_BYTES")]
+    pub(super) max_bytes: usize,
     /// Lines of context around a changed line of a prompt.
     #[arg(long, value_name = "N", default_value_t = 3, env = "QCOPS_CONTEXT")]
     pub(super) context: usize,
+}
+
+/// How a plan is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For a terminal or a log.
+    Text,
+    /// For programs; `docs/formats.md` names every field.
+    Json,
+    /// For a comment at a pull request.
+    Markdown,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) planning: Planning,
+    /// Save the plan for `qcops apply FILE`.
+    #[arg(long, value_name = "FILE", env = "QCOPS_OUT")]
+    pub(super) out: Option<PathBuf>,
     /// Exit 2 where changes are present.
     #[arg(long, env = "QCOPS_DETAILED_EXITCODE")]
     pub(super) detailed_exitcode: bool,
@@ -152,6 +173,15 @@ pub(super) struct PlanArgs {
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     pub(super) planning: Planning,
+    /// A plan saved by `plan --out`: planned afresh with its options, and carried out if equal.
+    #[arg(value_name = "PLAN")]
+    pub(super) plan: Option<PathBuf>,
+    /// Carry out the plan without asking if it has this digest, and refuse it otherwise.
+    #[arg(long, value_name = "DIGEST", env = "QCOPS_EXPECT_DIGEST")]
+    pub(super) expect_digest: Option<String>,
+    /// How old a saved plan may be, such as `24h`.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration, env = "QCOPS_MAX_AGE")]
+    pub(super) max_age: Duration,
     /// Do not ask before carrying out the plan.
     #[arg(long, env = "QCOPS_YES")]
     pub(super) yes: bool,

@@ -9,6 +9,8 @@ pub enum Exit {
     Error,
     /// Somebody interrupted it.
     Interrupted,
+    /// The plan is stale, its file was edited or is another's.
+    Stale,
     /// The outcome of a request is unknown, or candidates cannot be told apart.
     Unknown,
     /// Partly applied; running it again converges.
@@ -23,12 +25,13 @@ pub enum Exit {
 
 impl Exit {
     /// Every way to end with the sentence that documents it, in the order in which they count.
-    pub const ALL: [(Self, &'static str); 7] = [
+    pub const ALL: [(Self, &'static str); 8] = [
         (
             Self::Error,
             "usage, manifest, credentials, another organization, service; nothing was changed",
         ),
         (Self::Interrupted, "interrupted"),
+        (Self::Stale, "the plan is stale, its file was edited or is another's"),
         (Self::Unknown, "outcome unknown, or candidates that cannot be told apart"),
         (Self::Partial, "partly applied; a re-run converges"),
         (Self::Blocked, "something is blocked or needs approval; `plan` too"),
@@ -45,6 +48,7 @@ impl Exit {
             Self::Blocked => 3,
             Self::Partial => 4,
             Self::Unknown => 5,
+            Self::Stale => 6,
             Self::Interrupted => 130,
         }
     }

@@ -13,6 +13,7 @@ mod exit;
 mod load;
 mod plan;
 mod progress;
+mod review;
 mod service;
 mod terminal;
 mod validate;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::api;
-use crate::cli::args::{PlanArgs, Planning};
+use crate::cli::args::{Format, PlanArgs, Planning};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{self, Loaded};
 use crate::cli::progress::Progress;
+use crate::cli::review;
 use crate::cli::service::Asked;
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic};
@@ -31,14 +32,25 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErr
     let session = Session::open(context, &args.planning, &Progress::new(context.terminal))?;
     let plan = block_on(session.plan())?;
     show(context, &args.planning, &plan);
+    if let Some(path) = &args.out {
+        review::save(context, path, &args.planning, &session, &plan)?;
+    }
     Ok(exit_of(&plan, args.detailed_exitcode))
 }
 
 /// Prints a plan.
 pub(super) fn show(context: &Context, args: &Planning, plan: &Plan) {
-    let mut text = String::new();
-    render::text::render(&PlanView::new(plan), &text_options(context, args), &mut text)
-        .expect("a string takes everything");
+    let view = PlanView::new(plan);
+    let text = match args.format {
+        Format::Text => {
+            let mut text = String::new();
+            render::text::render(&view, &text_options(context, args), &mut text)
+                .expect("a string takes everything");
+            text
+        }
+        Format::Json => render::json::render(&view),
+        Format::Markdown => render::markdown::render(&view, args.context, args.max_bytes),
+    };
     terminal::output(&text);
 }
 
@@ -75,6 +87,8 @@ pub(super) struct Session<'a> {
     pub(super) client: api::Client,
     pub(super) ledger: Ledger,
     pub(super) folder: PathBuf,
+    /// The service, as the ledger and saved plans name it.
+    pub(super) target: String,
 }
 
 impl<'a> Session<'a> {
@@ -98,8 +112,9 @@ impl<'a> Session<'a> {
         )?;
         let path = folder.join("ledger.jsonl");
         let files = std::sync::Arc::clone(&context.files);
-        let ledger = Ledger::new(files, path, asked.target(&folder), organization_id.clone());
-        Ok(Self { context, args, loaded, organization_id, client, ledger, folder })
+        let target = asked.target(&folder);
+        let ledger = Ledger::new(files, path, target.clone(), organization_id.clone());
+        Ok(Self { context, args, loaded, organization_id, client, ledger, folder, target })
     }
 
     /// The organization it is about.

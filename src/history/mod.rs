@@ -23,6 +23,7 @@ pub use repository::{OtherManifest, Repository, Stale, WorkTree};
 pub use walk::read;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -60,6 +61,16 @@ impl FromStr for Depth {
             "none" | "0" => Ok(Self::None),
             "all" => Ok(Self::All),
             _ => text.parse().map(Self::Newest).map_err(|_| InvalidDepth),
+        }
+    }
+}
+
+impl fmt::Display for Depth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Newest(count) => count.fmt(f),
+            Self::All => f.write_str("all"),
         }
     }
 }

@@ -9,6 +9,8 @@ mod id;
 mod name;
 
 pub use action::Action;
-pub use content::{Content, ContentHash, ProjectPreference, PromptHash, canonical_text};
+pub use content::{
+    Content, ContentHash, ProjectPreference, PromptHash, canonical_text, sha256_hex,
+};
 pub use id::{AgentId, DeploymentId, InvalidKey, Key, OrganizationId, TaskId};
 pub use name::{FoldedName, archive_name, archived_base, fold, has_new_number, is_rewriting_of};

@@ -4,6 +4,7 @@
 //! nothing can fail. What cannot be planned becomes a blocked step with a code and a way past it.
 //! [`wanted`] says what must still be looked at, [`plan`] decides; `apply` only obeys.
 
+mod digest;
 mod guards;
 mod identify;
 mod names;
@@ -14,6 +15,7 @@ mod runs;
 mod sight;
 mod wanted;
 
+pub use digest::Digest;
 pub use guards::{Limits, ceiling};
 pub use planner::plan;
 pub use wanted::wanted;

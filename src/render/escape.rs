@@ -16,6 +16,11 @@ impl Foreign {
         Self(text.into())
     }
 
+    /// The text as it is; only for formats whose own encoding makes it safe.
+    pub(in crate::render) fn raw(&self) -> &str {
+        &self.0
+    }
+
     /// The text as one safe line, wherever it stands.
     pub fn line(&self) -> String {
         line(&self.0)

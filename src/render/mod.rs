@@ -6,6 +6,8 @@
 
 pub mod escape;
 pub mod findings;
+pub mod json;
+pub mod markdown;
 pub mod outcome;
 pub mod text;
 pub mod textdiff;

@@ -68,6 +68,16 @@ pub struct Piece {
 }
 
 impl TextChange {
+    /// The old text.
+    pub(super) fn before(&self) -> Foreign {
+        Foreign::new(Arc::clone(&self.before))
+    }
+
+    /// The new text.
+    pub(super) fn after(&self) -> Foreign {
+        Foreign::new(Arc::clone(&self.after))
+    }
+
     /// Takes two texts; sharing them costs nothing.
     pub fn new(before: &Arc<str>, after: &Arc<str>) -> Self {
         Self { before: Arc::clone(before), after: Arc::clone(after) }

@@ -20,6 +20,8 @@ use crate::render::words;
 pub struct PlanView {
     /// The organization it is for.
     pub organization_id: Foreign,
+    /// The digest of the plan.
+    pub digest: String,
     /// How much there is of everything.
     pub counts: Counts,
     /// What would change: first what goes on, in the plan's order, then what is withheld, then what
@@ -181,6 +183,7 @@ impl PlanView {
         };
         Self {
             organization_id: Foreign::new(plan.organization_id.0.as_str()),
+            digest: plan.digest().to_string(),
             counts,
             entries,
             stops: stops(plan),

@@ -1,0 +1,157 @@
+//! The reviewed plan: saved, and compared with the one that would be carried out.
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::cli::args::Planning;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::plan::Session;
+use crate::diag::Code;
+use crate::plan::{Digest, Plan};
+use crate::render::json::PlanJson;
+use crate::render::view::PlanView;
+use crate::store::{self, Reviewed, SavedOptions};
+
+/// The plan that was approved.
+pub(super) struct Expected {
+    digest: Digest,
+    /// The lines behind the digest, where they are known.
+    fingerprints: Vec<String>,
+}
+
+/// Saves a plan for review.
+pub(super) fn save(
+    context: &Context,
+    path: &Path,
+    args: &Planning,
+    session: &Session<'_>,
+    plan: &Plan,
+) -> Result<(), CommandError> {
+    let json = serde_json::to_value(PlanJson::new(&PlanView::new(plan)));
+    let reviewed = Reviewed {
+        made_at: context.clock.now().as_second(),
+        organization_id: session.organization_id().to_string(),
+        target: session.target.clone(),
+        options: options(args),
+        digest: plan.digest().to_string(),
+        fingerprints: plan.fingerprints(),
+        plan: json.expect("texts and numbers are always JSON"),
+    };
+    store::save_plan(&*context.files, path, reviewed).map_err(|error| CommandError::of(&error))?;
+    let words =
+        format!("Saved to `{0}`: `qcops apply {0}` carries out just this.\n", path.display());
+    context.terminal.message(&words);
+    Ok(())
+}
+
+/// Opens a saved plan that is young enough.
+pub(super) fn open(
+    context: &Context,
+    path: &Path,
+    max_age: Duration,
+) -> Result<Reviewed, CommandError> {
+    let reviewed = store::load_plan(&*context.files, path).map_err(|error| {
+        stale(CommandError::of(&error)).hint("make a new one: `qcops plan --out`")
+    })?;
+    let made_at = Timestamp::from_second(reviewed.made_at).unwrap_or(Timestamp::MIN);
+    let age = context.clock.now().duration_since(made_at);
+    if Duration::try_from(age).is_ok_and(|age| age > max_age) {
+        let message = format!("`{}` was made {} h ago", path.display(), age.as_hours());
+        return Err(stale(CommandError::new(message)).hint("make a new one, or raise `--max-age`"));
+    }
+    Ok(reviewed)
+}
+
+/// Puts the options of a saved plan in place of what was typed.
+pub(super) fn take_options(args: &mut Planning, saved: &SavedOptions) -> Result<(), CommandError> {
+    let unusable = || stale(CommandError::new("the saved plan holds options this program lacks"));
+    let guards = |word: &String| Code::GUARDS.iter().find(|code| code.as_str() == word).copied();
+    args.prune = saved.prune;
+    args.targets = saved
+        .targets
+        .iter()
+        .map(|key| key.parse())
+        .collect::<Result<_, _>>()
+        .map_err(|_| unusable())?;
+    args.history = saved.history.parse().map_err(|_| unusable())?;
+    args.history_from.clone_from(&saved.history_from);
+    args.max_delete = saved.max_delete;
+    args.max_replace = saved.max_replace;
+    args.max_create = saved.max_create;
+    args.max_runs = saved.max_runs;
+    args.allow = saved.allow.iter().map(guards).collect::<Option<_>>().ok_or_else(unusable)?;
+    Ok(())
+}
+
+fn options(args: &Planning) -> SavedOptions {
+    SavedOptions {
+        prune: args.prune,
+        targets: args.targets.iter().map(ToString::to_string).collect(),
+        history: args.history.to_string(),
+        history_from: args.history_from.clone(),
+        max_delete: args.max_delete,
+        max_replace: args.max_replace,
+        max_create: args.max_create,
+        max_runs: args.max_runs,
+        allow: args.allow.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Returns what the plan must be, if anything was reviewed.
+pub(super) fn expected(
+    reviewed: Option<&Reviewed>,
+    digest: Option<&str>,
+    session: &Session<'_>,
+) -> Result<Option<Expected>, CommandError> {
+    if let Some(reviewed) = reviewed {
+        let (organization_id, target) = (session.organization_id().to_string(), &session.target);
+        if reviewed.organization_id != organization_id || reviewed.target != *target {
+            let message = format!(
+                "the plan was made for organization `{}` at `{}`, and this is `{organization_id}` at `{target}`",
+                reviewed.organization_id, reviewed.target
+            );
+            return Err(stale(CommandError::new(message)).hint("nothing was sent"));
+        }
+    }
+    let saved = reviewed.map(|reviewed| Expected {
+        digest: Digest::from_text(&reviewed.digest),
+        fingerprints: reviewed.fingerprints.clone(),
+    });
+    let typed = digest
+        .map(|digest| Expected { digest: Digest::from_text(digest), fingerprints: Vec::new() });
+    match (&saved, &typed) {
+        (Some(saved), Some(typed)) if saved.digest != typed.digest => Err(stale(
+            CommandError::new("the saved plan has another digest than `--expect-digest`"),
+        )),
+        _ => Ok(saved.or(typed)),
+    }
+}
+
+impl Expected {
+    /// Refuses a plan that is not the reviewed one, and says what moved.
+    pub(super) fn check(&self, plan: &Plan) -> Result<(), CommandError> {
+        let digest = plan.digest();
+        if digest == self.digest {
+            return Ok(());
+        }
+        let now = plan.fingerprints();
+        let message = format!("the plan is no longer the reviewed one: its digest is {digest}");
+        let mut error = stale(CommandError::new(message));
+        let gone = self.fingerprints.iter().filter(|line| now.binary_search(line).is_err());
+        error.hints.extend(gone.map(|line| format!("reviewed: {line}")));
+        if !self.fingerprints.is_empty() {
+            let new = now.iter().filter(|line| self.fingerprints.binary_search(line).is_err());
+            error.hints.extend(new.map(|line| format!("now:      {line}")));
+        }
+        Err(error.hint("plan again and have it reviewed; nothing was sent"))
+    }
+}
+
+fn stale(mut error: CommandError) -> CommandError {
+    error.exit = Exit::Stale;
+    error
+}

@@ -1,0 +1,100 @@
+//! One hash over what a plan does: it ties what was reviewed to what is done.
+//!
+//! Over actions, ids, names, content hashes and gates; never over time, commit, path or wording, so
+//! that two machines which see the same differences get the same digest.
+
+use std::fmt;
+
+use crate::model::{Content, sha256_hex};
+use crate::plan::{Change, Gate, Plan, Retire, Retirement, Step, StepId, Target};
+
+/// The hash of a plan; `Display` writes 64 hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest(String);
+
+impl Digest {
+    /// Takes a digest as a person or a file gives it.
+    pub fn from_text(text: &str) -> Self {
+        Self(text.trim().to_ascii_lowercase())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Plan {
+    /// Returns the digest over [`Plan::fingerprints`] and the organization.
+    pub fn digest(&self) -> Digest {
+        let mut text = format!("organization {:?}\n", self.organization_id.0);
+        for line in self.fingerprints() {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        Digest(sha256_hex(text.as_bytes()))
+    }
+
+    /// Returns a line for each step that says all the digest covers, in an order of its own.
+    ///
+    /// Names are quoted, so that no name can look like another line.
+    pub fn fingerprints(&self) -> Vec<String> {
+        let mut lines: Vec<String> = self.steps.iter().map(|step| self.fingerprint(step)).collect();
+        lines.sort();
+        lines
+    }
+
+    fn fingerprint(&self, step: &Step) -> String {
+        let deployment = step.deployment.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
+        let gate = match &step.gate {
+            Gate::Open => String::new(),
+            Gate::Withheld(finding) => format!("withheld[{}] ", finding.code),
+            Gate::Blocked(finding) => format!("blocked[{}] ", finding.code),
+        };
+        let what = match &step.change {
+            Change::Create { name, content } => named(name, content),
+            Change::Rename { id, from, to, .. } => format!("task {id} {from:?} -> {to:?}"),
+            Change::Replace { before, name, content, old } => {
+                let old: Vec<String> = old.iter().map(retirement).collect();
+                format!(
+                    "{} -> {}; {}",
+                    named(&before.name, &before.content),
+                    named(name, content),
+                    old.join("; ")
+                )
+            }
+            Change::Retire { retirement: given, before, .. } => {
+                format!("{} of {}", retirement(given), before.content.hash())
+            }
+            Change::Run { task, seen } => {
+                let task = match task {
+                    Target::Existing(id) => format!("task {id}"),
+                    Target::MadeBy(step) => format!("the task of `{}`", self.key_of(*step)),
+                };
+                format!("{task} beside {} runs", seen.len())
+            }
+            Change::Undecided { name, content, candidates } => {
+                let ids: Vec<String> = candidates.iter().map(|task| task.id.to_string()).collect();
+                format!("{} or tasks {}", named(name, content), ids.join(", "))
+            }
+        };
+        format!("task.{}{deployment}: {gate}{} {what}", step.key, step.change.action())
+    }
+
+    /// Step numbers are places in a list, which other steps move; keys stay.
+    fn key_of(&self, id: StepId) -> &str {
+        self.steps.iter().find(|step| step.id == id).map_or("", |step| step.key.as_str())
+    }
+}
+
+fn named(name: &str, content: &Content) -> String {
+    format!("{name:?} {}", content.hash())
+}
+
+fn retirement(retirement: &Retirement) -> String {
+    match &retirement.how {
+        Retire::Archive { name } => format!("archive {} as {name:?}", retirement.id),
+        Retire::Delete => format!("delete {}", retirement.id),
+    }
+}

@@ -1,0 +1,262 @@
+//! A plan as Markdown, for comments at a pull request.
+//!
+//! The verdict comes first; what is risky (blocked, retired, replaced) is always named; differences of
+//! prompts are folded. Where the size is limited, the least risky goes first and a count says what
+//! is missing. Foreign text stands only inside code, behind more backticks than it holds itself, so
+//! that no mention, link, table or tag in it does anything.
+
+use std::fmt::Write as _;
+
+use crate::model::Action;
+use crate::render::escape::Foreign;
+use crate::render::textdiff::Side;
+use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, Value};
+
+/// The first line, by which a bot finds its comment again.
+pub const MARKER: &str = "<!-- qcops-plan -->";
+
+/// The most bytes unless told otherwise: GitHub takes 65,536 characters.
+pub const DEFAULT_BYTES: usize = 60_000;
+
+/// Bytes kept for the line that says what was left out.
+const RESERVE: usize = 200;
+
+/// The most lines of one prompt's difference; the whole is in the text form.
+const DIFF_LINES: usize = 200;
+
+/// Returns a plan as Markdown of at most `most` bytes.
+///
+/// The verdict, the digest and a line for each risky step are always there; they are what a limit
+/// must leave room for.
+pub fn render(view: &PlanView, context: usize, most: usize) -> String {
+    let mut page = Page { text: String::new(), most: most.saturating_sub(RESERVE), left_out: 0 };
+    page.must(&head(view));
+    let mut entries: Vec<&Entry> = view.entries.iter().collect();
+    entries.sort_by_key(|entry| risk(entry));
+    for entry in &entries {
+        let line = line(entry);
+        if risk(entry) <= RISKY { page.must(&line) } else { page.may(&line) }
+    }
+    for stop in &view.stops {
+        let addresses: Vec<String> = stop.addresses.iter().map(Foreign::part).collect();
+        let (word, code) = match stop.state {
+            State::Blocked(code) => ("blocked", code),
+            State::Withheld(code) => ("withheld", code),
+            State::Open => continue,
+        };
+        let title = format!("{word}[{code}]");
+        page.may(&finding(&title, &stop.finding, &addresses));
+    }
+    for entry in &entries {
+        if let Some(details) = details(entry, context) {
+            page.may(&details);
+        }
+    }
+    for note in &view.notes {
+        page.may(&finding(&format!("note[{}]", note.code), note, &[]));
+    }
+    page.finish()
+}
+
+/// Text that grows up to a limit.
+struct Page {
+    text: String,
+    most: usize,
+    left_out: usize,
+}
+
+impl Page {
+    fn must(&mut self, block: &str) {
+        self.text.push_str(block);
+    }
+
+    fn may(&mut self, block: &str) {
+        if self.text.len() + block.len() <= self.most {
+            self.text.push_str(block);
+        } else {
+            self.left_out += 1;
+        }
+    }
+
+    fn finish(mut self) -> String {
+        if self.left_out > 0 {
+            let count = self.left_out;
+            let words =
+                format!("\n*{count} parts are left out for size; `qcops plan -v` shows all.*\n");
+            self.text.push_str(&words);
+        }
+        self.text
+    }
+}
+
+fn head(view: &PlanView) -> String {
+    let counts = &view.counts;
+    let mut rows: Vec<(String, usize)> =
+        counts.open.iter().map(|(action, count)| (action.to_string(), *count)).collect();
+    for (word, count) in [("withheld", counts.withheld), ("blocked", counts.blocked)] {
+        if count > 0 {
+            rows.push((word.to_owned(), count));
+        }
+    }
+    rows.push(("unchanged".to_owned(), counts.unchanged));
+    rows.push(("unmanaged".to_owned(), counts.unmanaged));
+    let cells = |cell: fn(&(String, usize)) -> String| {
+        rows.iter().map(cell).collect::<Vec<_>>().join(" | ")
+    };
+    format!(
+        "{MARKER}\n**{}**\n\n| {} |\n|{}\n| {} |\n\nDigest: `{}`\n\n",
+        counts.verdict(),
+        cells(|(word, _)| word.clone()),
+        " ---: |".repeat(rows.len()),
+        cells(|(_, count)| count.to_string()),
+        view.digest,
+    )
+}
+
+/// The last rank that is always shown.
+const RISKY: u8 = 3;
+
+/// How much a reviewer has to look at an entry, the most first.
+fn risk(entry: &Entry) -> u8 {
+    match (entry.state, entry.action) {
+        (State::Blocked(_), _) | (_, None) => 0,
+        (_, Some(Action::Delete)) => 1,
+        (_, Some(Action::Archive)) => 2,
+        (_, Some(Action::Replace)) => RISKY,
+        (_, Some(Action::Run)) => 4,
+        (_, Some(Action::Rename | Action::Restore)) => 5,
+        (_, Some(Action::Create | Action::Keep)) => 6,
+    }
+}
+
+fn line(entry: &Entry) -> String {
+    let what = entry.action.map_or("cannot be decided", Action::participle);
+    let subject = entry.subject.as_ref().map(|(id, _)| format!(", task {id}")).unwrap_or_default();
+    let state = match entry.state {
+        State::Open => String::new(),
+        State::Withheld(code) => format!(": withheld[{code}]"),
+        State::Blocked(code) => format!(": blocked[{code}]"),
+    };
+    format!("- `{}` {} {what}{subject}{state}\n", entry.symbol(), code(&entry.address))
+}
+
+/// Why an entry is there and what differs, folded.
+fn details(entry: &Entry, context: usize) -> Option<String> {
+    let mut body = String::new();
+    writeln!(body, "# {}", entry.reason.part()).expect("a string takes everything");
+    for row in &entry.fields {
+        field(&mut body, row.name, &row.change, context);
+    }
+    for fate in &entry.fates {
+        let kept = fate
+            .archived_as
+            .as_ref()
+            .map_or_else(|| "deleted".to_owned(), |name| format!("archived as {}", name.quoted()));
+        writeln!(body, "# task {} {}: {kept}", fate.id, fate.name.quoted())
+            .expect("a string takes everything");
+    }
+    for candidate in &entry.candidates {
+        writeln!(body, "# candidate: task {} {}", candidate.id, candidate.name.quoted())
+            .expect("a string takes everything");
+    }
+    let is_plain = entry.fields.is_empty() && entry.fates.is_empty() && entry.candidates.is_empty();
+    let title = format!("<code>{}</code> {}", entry.symbol(), html(&entry.address));
+    (!is_plain).then(|| {
+        format!("\n<details><summary>{title}</summary>\n\n{}\n</details>\n", fenced(&body, "diff"))
+    })
+}
+
+fn field(body: &mut String, name: &str, change: &FieldChange, context: usize) {
+    let shown = |value: &Value| match value {
+        Value::Word(text) => text.part(),
+        Value::Name(text) | Value::Text(text) => text.quoted(),
+    };
+    let lines = match change {
+        FieldChange::Set(Value::Text(text)) => prefixed(text, '+', name),
+        FieldChange::Gone(Value::Text(text)) => prefixed(text, '-', name),
+        FieldChange::Set(value) => vec![format!("+ {name}: {}", shown(value))],
+        FieldChange::Gone(value) => vec![format!("- {name}: {}", shown(value))],
+        FieldChange::Changed(old, new) => {
+            vec![format!("- {name}: {}", shown(old)), format!("+ {name}: {}", shown(new))]
+        }
+        FieldChange::Text(change) => {
+            let diff = change.diff();
+            let mut lines = vec![format!("# {name}")];
+            for (index, hunk) in diff.hunks(context).into_iter().enumerate() {
+                if index > 0 {
+                    lines.push("@@".to_owned());
+                }
+                lines.extend(hunk.iter().map(|line| {
+                    let sign = match line.side {
+                        Side::Both => ' ',
+                        Side::Old => '-',
+                        Side::New => '+',
+                    };
+                    let text: String = line.pieces.iter().map(|piece| piece.text.part()).collect();
+                    format!("{sign} {text}").trim_end().to_owned()
+                }));
+            }
+            lines
+        }
+    };
+    let rest = lines.len().saturating_sub(DIFF_LINES);
+    for line in lines.iter().take(DIFF_LINES) {
+        body.push_str(line);
+        body.push('\n');
+    }
+    if rest > 0 {
+        writeln!(body, "# ... {rest} more lines").expect("a string takes everything");
+    }
+}
+
+fn prefixed(text: &Foreign, sign: char, name: &str) -> Vec<String> {
+    let lines = text.lines().map(|line| format!("{sign} {}", line.part()).trim_end().to_owned());
+    std::iter::once(format!("# {name}")).chain(lines).collect()
+}
+
+fn finding(title: &str, finding: &Finding, addresses: &[String]) -> String {
+    let mut body = format!("{title}: {}\n", finding.message.part());
+    if !addresses.is_empty() {
+        writeln!(body, "  stops: {}", addresses.join(", ")).expect("a string takes everything");
+    }
+    for way in &finding.ways {
+        writeln!(body, "  way on: {}", way.part()).expect("a string takes everything");
+    }
+    format!("\n{}\n", fenced(&body, "text"))
+}
+
+/// A block of code behind more backticks than it holds.
+fn fenced(body: &str, language: &str) -> String {
+    let fence = "`".repeat((longest_run(body) + 1).max(3));
+    format!("{fence}{language}\n{body}{fence}\n")
+}
+
+/// A stretch of code within a line.
+fn code(text: &Foreign) -> String {
+    let text = text.part();
+    let fence = "`".repeat(longest_run(&text) + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// Text inside a tag, where Markdown does not reach.
+fn html(text: &Foreign) -> String {
+    let mut safe = String::new();
+    for c in text.part().chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '@' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '\\' | '~' | '|' | ':' => {
+                write!(safe, "&#{};", u32::from(c)).expect("a string takes everything");
+            }
+            _ => safe.push(c),
+        }
+    }
+    safe
+}
+
+fn longest_run(text: &str) -> usize {
+    text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
+}
