@@ -98,7 +98,8 @@ fn a_digest_is_an_approval() {
 async fn markdown_names_every_risky_step_within_its_size() {
     let tasks = |edit: &str| -> String {
         let prompt = format!("{} {edit}", "word ".repeat(200));
-        (0..500).map(|n| format!("task-{n}: {{prompt: \"{prompt} {n}\"}}\n")).collect()
+        let line = |n| format!("task-{n}: {{prompt: \"{prompt} {n}\"}}\n");
+        (0..500).map(line).collect::<Vec<_>>().concat()
     };
     let mut world = World::new(&tasks("old"));
     world.options.limits.create = Some(500);

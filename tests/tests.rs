@@ -7,10 +7,14 @@
 mod architecture;
 // Do stories through the emulator end as they should?
 mod apply;
+// Does the command line say clearly what is wrong, and end as documented?
+mod cli;
 // Does our client speak the contract that the emulator keeps?
 mod client;
 // Does the emulator keep the contract, in process and over a socket, in raw requests?
 mod contract;
+// Is what the documents say true, and do they say everything?
+mod docs;
 // Do stories told in Git commits end as they should?
 mod git;
 // Is what was reviewed what is done?

@@ -169,9 +169,11 @@ impl Http {
         let sending = self.client.post(self.base.join(&request.path)).headers(headers);
         let mut answer = sending.body(request.body).send().await.map_err(|error| {
             // Only these two are sure to come before the first byte is written.
-            let never_left = error.is_connect() || error.is_builder();
-            let error = error.without_url();
-            if never_left { not_sent(error) } else { lost(error) }
+            if error.is_connect() || error.is_builder() {
+                not_sent(format!("no connection to `{}`: {}", self.base, innermost(&error)))
+            } else {
+                lost(innermost(&error))
+            }
         })?;
         let mut response = Response {
             status: answer.status().as_u16(),
@@ -180,7 +182,7 @@ impl Http {
             retry_after: text_of(answer.headers(), RETRY_AFTER),
             body: Vec::new(),
         };
-        while let Some(chunk) = answer.chunk().await.map_err(|error| lost(error.without_url()))? {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| lost(innermost(&error)))? {
             if response.body.len() + chunk.len() > LARGEST_BODY {
                 return Err(lost(format!("the answer is larger than {LARGEST_BODY} bytes")));
             }
@@ -198,6 +200,17 @@ impl Transport for Http {
 
 fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Says what happened in the words of the layer that saw it.
+///
+/// The layers above only repeat that a request failed; and an address may be in their words.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(beneath) = innermost.source() {
+        innermost = beneath;
+    }
+    innermost.to_string()
 }
 
 fn not_sent(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TransportError {
@@ -330,6 +343,9 @@ mod tests {
         let port = listener.local_addr().expect("it is bound").port();
         drop(listener);
         let outcome = http(port).exchange(request()).await;
-        assert!(matches!(outcome, Err(TransportError::NotSent { .. })), "{outcome:?}");
+        let Err(TransportError::NotSent { source }) = outcome else { panic!("{outcome:?}") };
+        let words =
+            format!("no connection to `http://127.0.0.1:{port}/api/v2`: Connection refused");
+        assert!(source.to_string().starts_with(&words), "{source}");
     }
 }

@@ -132,7 +132,8 @@ pub(super) struct Planning {
     /// The most deployments to start [default: 5, and 3 of a task and day].
     #[arg(long, value_name = "N", env = "QCOPS_MAX_RUNS")]
     pub(super) max_runs: Option<usize>,
-    /// Switch one guard off, by its code.
+    /// Switch one guard off, by its code: `stale-checkout`, `empty-manifest`, `vanished` or
+    /// `lost-evidence`.
     #[arg(long = "allow", value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
     pub(super) allow: Vec<Code>,
     /// How the plan is written.
@@ -207,7 +208,7 @@ pub(super) struct EmulatorArgs {
     /// Settle one unknown of the service's contract, as NAME=VALUE; `--quirk help` lists them.
     #[arg(long = "quirk", value_name = "NAME=VALUE")]
     pub(super) quirks: Vec<String>,
-    /// Make something go wrong, such as `tasks/create#2=lost`; `--fault help` lists the words.
+    /// Make something go wrong, such as `tasks/create#2=lost-after`; `--fault help` lists the words.
     #[arg(long = "fault", value_name = "SPEC")]
     pub(super) faults: Vec<String>,
 }

@@ -5,6 +5,7 @@ use std::error::Error;
 use crate::api::{Trouble, What};
 use crate::cli::exit::Exit;
 use crate::diag::with_causes;
+use crate::emulator::KeeperError;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -59,14 +60,31 @@ impl From<Trouble> for CommandError {
                 "check `QC_USER_ID` and `QC_API_TOKEN`, or `credentials` in the `.lean` folder, \
                  and this machine's clock",
             ),
+            What::Unreachable if is_of_the_emulator(&trouble) => {
+                error.hint("`--emulator=FILE` names another file; it is made where there is none")
+            }
             What::Unreachable | What::Lost => error.hint("check the network and `--api`"),
             What::NotJson | What::Redirected => {
                 error.hint("check that `--api` is the address of the service and not of a web page")
             }
             What::Busy => error.hint("try again later, or lower `--rate`"),
-            What::Refused => error.hint("check the organization"),
+            What::Refused => error.hint(
+                "check `QC_ORGANIZATION_ID` and `organizationId`, and that the user is a member there",
+            ),
             What::Broken | What::NoVerdict | What::Incomplete(_) => error.hint("try again later"),
         }
         .hint("nothing was changed")
     }
+}
+
+/// Whether the emulator's own file stood in the way, and no network.
+fn is_of_the_emulator(trouble: &Trouble) -> bool {
+    let mut cause = trouble.source();
+    while let Some(error) = cause {
+        if error.is::<KeeperError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }

@@ -69,10 +69,6 @@ pub(super) fn variable(
     organization_id: Option<&str>,
     name: &str,
 ) -> Option<String> {
-    // What proves who asks is no business of a manifest, which a stranger may have written.
-    if matches!(name, "QC_API_TOKEN" | "QC_USER_ID") {
-        return None;
-    }
     let supplied = organization_id.filter(|_| name == "QC_ORGANIZATION_ID");
     supplied.or_else(|| context.variable(name)).map(str::to_owned)
 }

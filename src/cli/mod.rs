@@ -13,6 +13,7 @@ mod exit;
 mod load;
 mod plan;
 mod progress;
+mod read;
 mod review;
 mod service;
 mod terminal;
@@ -20,9 +21,8 @@ mod validate;
 
 pub use exit::Exit;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
-
-use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
@@ -33,7 +33,9 @@ pub fn run(
     args: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let environment: BTreeMap<OsString, OsString> = environment.into_iter().collect();
+    let cli = match Cli::read(&args, &environment) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are not errors; a closed pipe is nobody's concern here.
@@ -57,7 +59,9 @@ pub fn run(
 fn say(error: &CommandError) -> Exit {
     if !error.is_said {
         terminal::error(&error.message, &error.hints);
-        terminal::findings(error.example);
+        if !error.example.is_empty() {
+            terminal::findings(&format!("\n{}", error.example));
+        }
     }
     error.exit
 }

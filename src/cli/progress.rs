@@ -39,6 +39,7 @@ impl Progress {
             Some(bar) => {
                 if let Event::Finished(..) = event {
                     bar.suspend(|| self.terminal.message(&format!("{line}\n")));
+                    bar.set_message("");
                     bar.inc(1);
                 } else {
                     bar.set_message(line);

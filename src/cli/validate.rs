@@ -10,6 +10,7 @@ use crate::cli::load;
 use crate::cli::terminal;
 use crate::manifest::AgentRef;
 use crate::model::AgentId;
+use crate::render::counted;
 
 pub(super) fn run(context: &Context, args: &Files) -> Result<Exit, CommandError> {
     let loaded = load::load(context, &args.files, None)?;
@@ -23,7 +24,11 @@ pub(super) fn run(context: &Context, args: &Files) -> Result<Exit, CommandError>
         names.zip((0..).map(|below| vec![AgentId(u64::MAX - below)])).collect();
     let wish = loaded.resolve(context, &stand_ins)?;
     let deployments: usize = wish.tasks.values().map(|task| task.deployments.len()).sum();
-    let mut words = format!("Valid: {} tasks, {deployments} deployments.", wish.tasks.len());
+    let mut words = format!(
+        "Valid: {}, {}.",
+        counted(wish.tasks.len(), "task", "tasks"),
+        counted(deployments, "deployment", "deployments")
+    );
     if !stand_ins.is_empty() {
         words.push_str(" Agents given by name are looked up by `plan`.");
     }

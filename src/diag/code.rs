@@ -62,6 +62,7 @@ codes! {
     Clone "clone" "A task has content of ours under another name; it is reported and never touched."
     Twin "twin" "A task has the declared content beside the one in use: a second create, or a copy."
     NameHeld "name-held" "Another task holds the declared name, so the stored one stays."
+    NotificationsLost "notifications-lost" "A replaced task has notifications that its replacement starts without."
     NameNumbered "name-numbered" "The stored name has a new number at its end, as a twin would."
     // Plan: sight.
     IncompleteRead "incomplete-read" "A list or a task could not be read whole, so its gaps prove nothing."

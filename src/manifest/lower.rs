@@ -451,6 +451,7 @@ tasks:
     agentId: ${SECRET}
     protect: ${SECRET}
     promptFil: ${MISSING}
+    projectPreference: ${QC_API_TOKEN}
 ";
         insta::assert_snapshot!(findings_of_task(text), @r##"
         6:13 unresolved-variable: `${MISSING}` in `name` of task `spy` has no value
@@ -468,6 +469,9 @@ tasks:
           help: write `true` or `false` behind `protect:`
         9:5 unknown-field: unknown field `promptFil` of task `spy`
           help: did you mean `promptFile`?
+        10:24 unresolved-variable: `${QC_API_TOKEN}` in `projectPreference` of task `spy` is a credential, which no manifest may read
+          help: write what is meant; credentials never come by way of a manifest
+          help: for a literal `${` write `$${`
         "##);
     }
 

@@ -8,6 +8,9 @@ use std::ops::Range;
 use crate::diag::Code;
 use crate::manifest::reader::{Owner, Reader};
 
+/// Variables that no manifest may read: what proves who asks is no business of a stranger's file.
+const CREDENTIALS: [&str; 2] = ["QC_API_TOKEN", "QC_USER_ID"];
+
 impl Reader<'_> {
     /// Puts the values of variables in the place of `${NAME}`; `$${` is a literal `${`.
     pub(super) fn expand<'n>(
@@ -36,7 +39,8 @@ impl Reader<'_> {
             let (reference, behind) = reference.split_at(length);
             rest = behind;
             let name = reference[2..].strip_suffix('}').filter(|name| is_variable(name));
-            if let Some(value) = name.and_then(self.variables) {
+            let readable = name.filter(|name| !CREDENTIALS.contains(name));
+            if let Some(value) = readable.and_then(self.variables) {
                 expanded.push_str(&value);
             } else {
                 is_whole = false;
@@ -63,9 +67,17 @@ impl Reader<'_> {
         };
         let finding = if is_well_formed {
             let name = &reference[2..reference.len() - 1];
-            let message = format!("`{reference}` in `{field}` of {owner} has no value");
-            self.error(Code::UnresolvedVariable, message, &inner)
-                .help(format!("set the environment variable `{name}`"))
+            if CREDENTIALS.contains(&name) {
+                let message = format!(
+                    "`{reference}` in `{field}` of {owner} is a credential, which no manifest may read"
+                );
+                self.error(Code::UnresolvedVariable, message, &inner)
+                    .help("write what is meant; credentials never come by way of a manifest")
+            } else {
+                let message = format!("`{reference}` in `{field}` of {owner} has no value");
+                self.error(Code::UnresolvedVariable, message, &inner)
+                    .help(format!("set the environment variable `{name}`"))
+            }
         } else {
             let message = format!("`${{` in `{field}` of {owner} does not begin a variable");
             self.error(Code::UnresolvedVariable, message, &inner)

@@ -138,8 +138,9 @@ fn pruning_not_asked(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)>
     if view.inputs.options.prune == Prune::Asked {
         return Vec::new();
     }
-    let finding = Diagnostic::note(Code::PruneOff, "it is no longer declared, and pruning is off")
-        .help("`--prune` retires it; listing the key under `released` leaves it alone for good");
+    let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
+        .help("`--prune` retires what is no longer declared")
+        .help("or list a key under `released`, and its task is left alone for good");
     let gate = Gate::Withheld(finding);
     steps.iter().filter(|step| is_undeclared(step)).map(|step| (step.id, gate.clone())).collect()
 }
@@ -152,7 +153,7 @@ fn protected(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     };
     let finding = Diagnostic::blocked(
         Code::Protected,
-        "`protect: true` stands in its entry, or stood there last",
+        "`protect: true` stands in the entry of the task, or stood there last",
     )
     .help("commit the entry with `protect: false` first, then this change");
     let is_loss =
@@ -214,36 +215,53 @@ fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     if unclaimed == 0 {
         return Vec::new();
     }
-    let message = format!(
-        "{}, and {unclaimed} tasks of the organization belong to no key: one of them may be this one",
-        gap.what
-    );
+    let whose = if unclaimed == 1 {
+        "1 task of the organization belongs".to_owned()
+    } else {
+        format!("{unclaimed} tasks of the organization belong")
+    };
+    let message =
+        format!("{}, and {whose} to no key, so what would be created may exist already", gap.what);
     let finding = Diagnostic::blocked(Code::LostEvidence, message)
         .help(&gap.way)
-        .help("`--allow lost-evidence` makes it all the same");
+        .help("`--allow lost-evidence` creates all the same");
     block(steps, |step| matches!(step.change, Change::Create { .. }), &finding)
 }
 
 fn too_many_retires(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     let limit = view.inputs.options.limits.delete.unwrap_or_else(|| ceiling(owned(view)));
-    over(steps, is_undeclared, limit, Code::TooManyRetires, "retired", "--max-delete")
+    over(
+        steps,
+        is_undeclared,
+        limit,
+        Code::TooManyRetires,
+        "tasks would be retired",
+        "--max-delete",
+    )
 }
 
 fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     let limit = view.inputs.options.limits.replace.unwrap_or_else(|| ceiling(owned(view)));
     let is_replace = |step: &Step| step.change.action() == Action::Replace;
-    over(steps, is_replace, limit, Code::TooManyReplaces, "replaced", "--max-replace")
+    over(
+        steps,
+        is_replace,
+        limit,
+        Code::TooManyReplaces,
+        "tasks would be replaced",
+        "--max-replace",
+    )
 }
 
 fn too_many_creates(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     let limit = view.inputs.options.limits.create.unwrap_or(CREATES_PER_APPLY);
     let is_create = |step: &Step| matches!(step.change, Change::Create { .. });
-    over(steps, is_create, limit, Code::TooManyCreates, "created", "--max-create")
+    over(steps, is_create, limit, Code::TooManyCreates, "tasks would be created", "--max-create")
 }
 
 fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     let limit = view.inputs.options.limits.runs.unwrap_or(RUNS_PER_APPLY);
-    over(steps, is_run, limit, Code::TooManyRuns, "run", "--max-runs")
+    over(steps, is_run, limit, Code::TooManyRuns, "deployments would be started", "--max-runs")
 }
 
 /// Counts the task's runs of the last day too, whoever started them.
@@ -280,7 +298,7 @@ fn over(
     touches: impl Fn(&Step) -> bool,
     limit: usize,
     code: Code,
-    participle: &str,
+    what: &str,
     flag: &str,
 ) -> Vec<(StepId, Gate)> {
     let is_open = |step: &Step| step.gate == Gate::Open && touches(step);
@@ -288,7 +306,7 @@ fn over(
     if count <= limit {
         return Vec::new();
     }
-    let message = format!("{count} would be {participle}; the limit for one apply is {limit}");
+    let message = format!("{count} {what}; the limit for one apply is {limit}");
     let finding = Diagnostic::blocked(code, message).help(format!("`{flag} {count}`"));
     block(steps, is_open, &finding)
 }

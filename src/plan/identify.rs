@@ -403,13 +403,13 @@ impl<'a> Looks<'a> {
         };
         let named = free(self.names.get(&fold(&wanted.name)));
         if !named.is_empty() {
-            return (named, "has the same name");
+            return (named, "the same name");
         }
         let prompted = free(self.prompts.get(&(wanted.content.agent_id(), prompt.clone())));
         if !prompted.is_empty() {
-            return (prompted, "has the same prompt but for blanks and punctuation");
+            return (prompted, "the same prompt but for blanks and punctuation");
         }
-        (cut(), "has a prompt that looks like the declared one cut short")
+        (cut(), "a prompt that looks like the declared one cut short")
     }
 }
 

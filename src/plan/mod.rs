@@ -13,6 +13,7 @@ mod planner;
 mod retire;
 mod runs;
 mod sight;
+mod undecided;
 mod wanted;
 
 pub use digest::Digest;

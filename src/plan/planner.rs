@@ -9,9 +9,10 @@ use crate::plan::guards::{View, guard};
 use crate::plan::identify::{Claim, Conflict, Identified, Proof, identify, is_archived};
 use crate::plan::names::is_accepted;
 use crate::plan::order::order;
-use crate::plan::retire::retirement;
+use crate::plan::retire::{lost_notifications, retirement};
 use crate::plan::runs::{Due, due_on_new, match_runs};
 use crate::plan::sight::sight;
+use crate::plan::undecided::undecided;
 use crate::plan::{Before, Change, Gate, Inputs, Plan, RetireReason, Step, StepId, Target};
 use crate::snapshot::{Coverage, Schedule, TaskSeen};
 
@@ -71,7 +72,7 @@ impl<'a, 'b> Draft<'a, 'b> {
             }
             let claim = self.found.claims.get(key).copied();
             let fate = match (self.found.conflicts.get(key), claim) {
-                (Some(conflict), _) => undecided(key, wanted, conflict),
+                (Some(conflict), _) => blocked(key, wanted, conflict),
                 (None, None) => create(wanted),
                 (None, Some(claim)) => self.change(key, wanted, claim),
             };
@@ -109,6 +110,7 @@ impl<'a, 'b> Draft<'a, 'b> {
             old.push(retirement);
             block = block.or(finding);
         }
+        self.notes.extend(lost_notifications(key, task));
         let reason = changed_fields(&before, wanted);
         let change = Change::Replace {
             before,
@@ -332,55 +334,9 @@ fn create(wanted: &WantedTask) -> Fate {
 }
 
 /// A key to which no task can be given: shown with the candidates and the ways on.
-fn undecided(key: &Key, wanted: &WantedTask, conflict: &Conflict<'_>) -> Fate {
-    let pin = |task: &TaskSeen| {
-        let created = task.created.map_or_else(String::new, |at| format!("  # made {at}"));
-        format!("`id: {}` under `tasks: {key}:`{created}", task.id)
-    };
-    let ids = |tasks: &[&TaskSeen]| {
-        tasks.iter().map(|task| task.id.to_string()).collect::<Vec<_>>().join(", ")
-    };
-    let (tasks, mut finding) = match conflict {
-        Conflict::Ambiguous(tasks) => {
-            let message =
-                format!("tasks {} fit equally well, and none is chosen for you", ids(tasks));
-            (tasks.clone(), Diagnostic::blocked(Code::Ambiguous, message))
-        }
-        Conflict::Contested(task, keys) => {
-            let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
-            let message =
-                format!("the keys {} have an equal right to task {}", keys.join(", "), task.id);
-            (vec![*task], Diagnostic::blocked(Code::Contested, message))
-        }
-        Conflict::PinMissing(id) => {
-            let message = format!("the pinned task {id} is not on the service's list");
-            let finding = Diagnostic::blocked(Code::PinMissing, message)
-                .help(format!("remove `id: {id}` to have the task made anew, or correct it"));
-            (Vec::new(), finding)
-        }
-        Conflict::PinTaken(task) => {
-            let message = format!("the pinned task {} has the content of another key", task.id);
-            let finding = Diagnostic::blocked(Code::PinTaken, message)
-                .help(format!("remove `id: {}` here, or pin it at the key it belongs to", task.id));
-            (Vec::new(), finding)
-        }
-        Conflict::Unproven(tasks, why) => {
-            let message = format!("task {} {why}, and nothing proves that it is ours", ids(tasks));
-            (tasks.clone(), Diagnostic::blocked(Code::Unproven, message))
-        }
-    };
-    finding = tasks.iter().fold(finding, |finding, task| finding.help(pin(task)));
-    if matches!(conflict, Conflict::Unproven(..)) {
-        finding = finding.help("or change the name or the prompt, here or in the web interface");
-    }
-    let candidates = tasks.iter().filter_map(|task| Before::of(task)).collect();
-    let (name, content) = (wanted.name.clone(), wanted.content.clone());
-    let reason = "no task can be given to it".to_owned();
-    Fate::Step(
-        Box::new(Change::Undecided { name, content, candidates }),
-        reason,
-        Gate::Blocked(finding),
-    )
+fn blocked(key: &Key, wanted: &WantedTask, conflict: &Conflict<'_>) -> Fate {
+    let (change, finding) = undecided(key, wanted, conflict);
+    Fate::Step(Box::new(change), "no task can be given to it".to_owned(), Gate::Blocked(finding))
 }
 
 /// Names the fields that make a replace necessary.

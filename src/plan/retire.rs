@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::KeyEvidence;
-use crate::model::archive_name;
+use crate::model::{Key, archive_name};
 use crate::plan::{Before, Inputs, Retire, Retirement};
 use crate::snapshot::{Coverage, Look, Schedule, TaskSeen};
 
@@ -24,6 +24,19 @@ pub(super) fn retirement(
         Schedule::Unset | Schedule::Unknown => None,
     };
     (retirement, block)
+}
+
+/// What a replace loses without a way to keep it: notifications that somebody set.
+pub(super) fn lost_notifications(key: &Key, task: &TaskSeen) -> Option<Diagnostic> {
+    let count = task.notification_count.filter(|count| *count > 0)?;
+    let (noun, them) = if count == 1 { ("notification", "it") } else { ("notifications", "them") };
+    let message = format!(
+        "task {} of `{key}` has {count} {noun} set in the web interface, and a replacement starts \
+         without {them}",
+        task.id
+    );
+    let way = format!("set {them} again on the new task in the web interface");
+    Some(Diagnostic::note(Code::NotificationsLost, message).help(way))
 }
 
 /// What must be looked at before a task can be deleted rather than archived.

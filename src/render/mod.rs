@@ -17,6 +17,7 @@ mod paint;
 mod words;
 
 pub use paint::Color;
+pub use words::counted;
 
 #[cfg(test)]
 mod tests;

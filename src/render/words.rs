@@ -4,7 +4,7 @@ use crate::model::Action;
 use crate::render::paint::Label;
 
 /// Returns a count with its noun in the right number, such as `1 task` or `2 tasks`.
-pub(super) fn counted(count: usize, one: &str, many: &str) -> String {
+pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 

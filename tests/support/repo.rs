@@ -122,20 +122,30 @@ impl Repo {
 
     /// Runs the program with just these arguments.
     pub(crate) fn run(&self, arguments: &[String]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_qcops"))
-            .args(arguments)
-            .current_dir(self.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", self.folder.path())
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .output()
-            .unwrap();
+        self.run_with(arguments, &[])
+    }
+
+    /// Runs the program with just these arguments and some variables.
+    pub(crate) fn run_with(&self, arguments: &[String], variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(env!("CARGO_BIN_EXE_qcops"));
+        let output = command.args(arguments).envs(variables.iter().copied()).output().unwrap();
         Ran {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),
             err: String::from_utf8(output.stderr).unwrap(),
         }
+    }
+
+    /// A program about to run in this repository, with nothing of the tester's environment.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command
+            .current_dir(self.path())
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.folder.path())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null");
+        command
     }
 
     /// Applies, expects success, and expects that a plan then has nothing to do.

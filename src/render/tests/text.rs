@@ -139,7 +139,7 @@ fn a_word_in_a_long_line_is_shown_with_what_surrounds_it() {
 
 #[test]
 fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
-    let finding = Diagnostic::note(Code::PruneOff, "it is no longer declared, and pruning is off")
+    let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
         .help("`--prune` retires it; listing the key under `released` leaves it alone for good");
     let retire = |id, name: &str| Change::Retire {
         retirement: archive(id, name),
@@ -163,7 +163,7 @@ fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
           # it is no longer declared
           name: "Older" -> "Older [superseded 0a1b2c3d]"
 
-    withheld[prune-off]: it is no longer declared, and pruning is off
+    withheld[prune-off]: no longer declared, and pruning is off
       holds back: task.old, task.older
       way on: `--prune` retires it; listing the key under `released` leaves it alone for good
 
@@ -216,9 +216,9 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
     };
     let finding = Diagnostic::blocked(
         Code::Unproven,
-        "task 512, 513 has the same name, and nothing proves that it is ours",
+        "tasks 512 and 513 have the same name, and nothing proves which of them is ours",
     )
-    .help("`id: 512` under `tasks: momentum:`  # made 2026-11-01T09:30:00")
+    .help("`id: 512` under `momentum:` if it is that one, made 2026-11-01T09:30:00")
     .help("or change the name or the prompt, here or in the web interface");
     let waits = Diagnostic::blocked(
         Code::WaitsForBlocked,
@@ -270,9 +270,9 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
     note[twin]: task 77 has the content of `value` too
       way on: delete it in the web interface if it is not a copy that somebody wants
 
-    blocked[unproven]: task 512, 513 has the same name, and nothing proves that it is ours
+    blocked[unproven]: tasks 512 and 513 have the same name, and nothing proves which of them is ours
       stops: task.momentum
-      way on: `id: 512` under `tasks: momentum:`  # made 2026-11-01T09:30:00
+      way on: `id: 512` under `momentum:` if it is that one, made 2026-11-01T09:30:00
       way on: or change the name or the prompt, here or in the web interface
 
     blocked[waits-for-blocked]: it has to wait for `momentum`, which is not done

@@ -1,0 +1,90 @@
+//! A key to which no task can be given: what stands against it, and the ways on.
+
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::WantedTask;
+use crate::model::Key;
+use crate::plan::identify::Conflict;
+use crate::plan::{Before, Change};
+use crate::snapshot::TaskSeen;
+
+/// Returns the change that shows the candidates, and the finding that blocks it.
+pub(super) fn undecided(
+    key: &Key,
+    wanted: &WantedTask,
+    conflict: &Conflict<'_>,
+) -> (Change, Diagnostic) {
+    let (tasks, mut finding) = match conflict {
+        Conflict::Ambiguous(tasks) => {
+            let message = format!("{} fit equally well, and none is chosen for you", named(tasks));
+            (tasks.clone(), Diagnostic::blocked(Code::Ambiguous, message))
+        }
+        Conflict::Contested(task, keys) => {
+            let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+            let message =
+                format!("the keys {} have an equal right to task {}", listed(&keys), task.id);
+            (vec![*task], Diagnostic::blocked(Code::Contested, message))
+        }
+        Conflict::PinMissing(id) => {
+            let message = format!("the pinned task {id} is not on the service's list");
+            let finding = Diagnostic::blocked(Code::PinMissing, message)
+                .help(format!("remove `id: {id}` to have the task made anew, or correct it"));
+            (Vec::new(), finding)
+        }
+        Conflict::PinTaken(task) => {
+            let message = format!("the pinned task {} has the content of another key", task.id);
+            let finding = Diagnostic::blocked(Code::PinTaken, message)
+                .help(format!("remove `id: {}` here, or pin it at the key it belongs to", task.id));
+            (Vec::new(), finding)
+        }
+        Conflict::Unproven(tasks, why) => {
+            let (verb, what) = if tasks.len() == 1 {
+                ("has", "nothing proves that it is ours")
+            } else {
+                ("have", "nothing proves which of them is ours")
+            };
+            let message = format!("{} {verb} {why}, and {what}", named(tasks));
+            (tasks.clone(), Diagnostic::blocked(Code::Unproven, message))
+        }
+    };
+    for task in &tasks {
+        let created = task.created.map_or_else(String::new, |at| format!(", made {at}"));
+        finding =
+            finding.help(format!("`id: {}` under `{key}:` if it is that one{created}", task.id));
+    }
+    if matches!(conflict, Conflict::Unproven(..)) {
+        finding = finding.help("or change the name or the prompt, here or in the web interface");
+    }
+    let candidates = tasks.iter().filter_map(|task| Before::of(task)).collect();
+    let (name, content) = (wanted.name.clone(), wanted.content.clone());
+    (Change::Undecided { name, content, candidates }, finding)
+}
+
+/// Returns `task 512`, or `tasks 512 and 513`.
+fn named(tasks: &[&TaskSeen]) -> String {
+    let ids: Vec<String> = tasks.iter().map(|task| task.id.to_string()).collect();
+    let noun = if ids.len() == 1 { "task" } else { "tasks" };
+    format!("{noun} {}", listed(&ids))
+}
+
+/// Joins words as a sentence does: `a`, `a and b`, `a, b and c`.
+fn listed(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_joined_as_in_a_sentence() {
+        let table = [("", ""), ("a", "a"), ("a b", "a and b"), ("a b c", "a, b and c")];
+        for (words, expected) in table {
+            let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+            assert_eq!(listed(&words), expected);
+        }
+    }
+}

@@ -1,0 +1,628 @@
+//! The command line: what it says when something is wrong, and how it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use qcops::cli::Exit;
+use qcops::clock::Clock;
+use qcops::emulator::{self, Emulator, Keeper};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::support::repo::{Ran, Repo};
+use crate::support::world::World;
+
+const TWO: &str = "a: {prompt: p}\nb: {prompt: q}";
+
+/// An emulator that answers over HTTP until the test program ends.
+struct Served {
+    emulator: Arc<Emulator>,
+    url: String,
+}
+
+impl Served {
+    fn new() -> Self {
+        Self::made(|emulator| emulator)
+    }
+
+    fn made(finish: impl FnOnce(Emulator) -> Emulator) -> Self {
+        let clock = Clock::System;
+        let world = emulator::World::new(7, clock.now());
+        let emulator = Arc::new(finish(Emulator::new(world, clock, Keeper::Memory)));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let served = Arc::clone(&emulator);
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.unwrap().block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+                emulator::serve(listener, served, std::future::pending()).await.unwrap();
+            });
+        });
+        Self { emulator, url }
+    }
+
+    fn faults(self, rules: &str) -> Self {
+        let mut script = emulator::Script::default();
+        for rule in rules.split_whitespace() {
+            script.add(rule).unwrap();
+        }
+        self.emulator.set_faults(script);
+        self
+    }
+
+    /// The paths of all requests that could change something.
+    fn writes(&self) -> Vec<String> {
+        let is_write = |path: &String| !path.ends_with("/list") && !path.ends_with("/read");
+        self.emulator.requests().into_iter().map(|logged| logged.path).filter(is_write).collect()
+    }
+}
+
+/// Answers every request with the same bytes until the test program ends.
+fn always(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for connection in listener.incoming().flatten() {
+            drop(answer_once(connection, answer));
+        }
+    });
+    url
+}
+
+fn answer_once(mut connection: TcpStream, answer: &str) -> std::io::Result<()> {
+    let (mut asked, mut chunk) = (Vec::new(), [0; 4096]);
+    // Every body of ours is a JSON object without nested ones at its end.
+    while !asked.ends_with(b"}") {
+        let count = connection.read(&mut chunk)?;
+        if count == 0 {
+            return Ok(());
+        }
+        asked.extend_from_slice(&chunk[..count]);
+    }
+    connection.write_all(answer.as_bytes())
+}
+
+fn closed_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
+}
+
+/// Runs the program against an address, as somebody with these credentials.
+fn run_as(repo: &Repo, token: &str, url: &str, arguments: &str) -> Ran {
+    let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
+    let words = [command, "--api", url].into_iter().chain(rest.split_whitespace());
+    let words: Vec<String> = words.map(str::to_owned).collect();
+    let user = emulator::USER_ID.to_string();
+    let variables = [
+        ("QC_USER_ID", user.as_str()),
+        ("QC_API_TOKEN", token),
+        ("QC_ORGANIZATION_ID", emulator::ORGANIZATION_ID),
+    ];
+    repo.run_with(&words, &variables)
+}
+
+fn run_at(repo: &Repo, url: &str, arguments: &str) -> Ran {
+    run_as(repo, emulator::API_TOKEN, url, arguments)
+}
+
+fn two_tasks() -> Repo {
+    let repo = Repo::new();
+    repo.tasks(TWO).commit("first");
+    repo
+}
+
+#[test]
+fn every_exit_code_is_reached_as_documented() {
+    let rows: [(&str, i32); 10] = [
+        ("a plan with changes", plan_with_changes("plan").code),
+        ("usage", two_tasks().qcops("plan --no-such-flag").code),
+        ("a manifest with a mistake", mistaken().qcops("plan").code),
+        ("changes, asked for in detail", plan_with_changes("plan --detailed-exitcode").code),
+        ("nobody to approve", plan_with_changes("apply").code),
+        ("a service that refuses one of two tasks", refused_in_part().code),
+        ("a run whose answer was lost", lost_run().code),
+        ("a reviewed plan that is no longer so", stale_plan().code),
+        ("an interrupt", interrupted().code),
+        ("success", plan_with_changes("apply --yes").code),
+    ];
+    let expected = [0, 1, 1, 2, 3, 4, 5, 6, 130, 0];
+    for ((what, code), expected) in rows.iter().zip(expected) {
+        assert_eq!(*code, expected, "{what}");
+    }
+    for (exit, sentence) in Exit::ALL {
+        let is_reached = rows.iter().any(|(_, code)| *code == i32::from(exit.code()));
+        assert!(is_reached, "no row of this test ends with {}: {sentence}", exit.code());
+    }
+}
+
+fn plan_with_changes(arguments: &str) -> Ran {
+    two_tasks().qcops(arguments)
+}
+
+fn mistaken() -> Repo {
+    let repo = Repo::new();
+    repo.tasks("a: {promt: p}");
+    repo
+}
+
+fn stale_plan() -> Ran {
+    let repo = two_tasks();
+    repo.qcops("plan --out plan.json");
+    repo.tasks("a: {prompt: p}");
+    repo.qcops("apply plan.json")
+}
+
+fn refused_in_part() -> Ran {
+    let served = Served::new();
+    futures_util::future::FutureExt::now_or_never(served.emulator.with_world(|world| {
+        world.quirks.set("name-limit=5").unwrap();
+        world.quirks.set("long-name=refuse").unwrap();
+    }))
+    .unwrap()
+    .unwrap();
+    let repo = Repo::new();
+    repo.tasks("a: {prompt: p}\nb: {prompt: q, name: A name too long}");
+    run_at(&repo, &served.url, "apply --yes")
+}
+
+fn lost_run() -> Ran {
+    let served = Served::new().faults("deployments/create#1=lost-before");
+    let repo = Repo::new();
+    repo.tasks("a: {prompt: p, deployments: {first: {}}}");
+    run_at(&repo, &served.url, "apply --yes --settle-delays 0")
+}
+
+/// Interrupts an apply while its first create is under way; the second is then never begun.
+fn interrupted() -> Ran {
+    let served = Served::made(|emulator| emulator.with_latency(Duration::from_millis(400)));
+    let repo = two_tasks();
+    let mut apply = repo
+        .command(env!("CARGO_BIN_EXE_qcops"))
+        .args(["apply", "--yes", "--api", &served.url])
+        .env("QC_USER_ID", emulator::USER_ID.to_string())
+        .env("QC_API_TOKEN", emulator::API_TOKEN)
+        .env("QC_ORGANIZATION_ID", emulator::ORGANIZATION_ID)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(apply.stderr.take().unwrap()).lines();
+    let begun = lines.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("creating")));
+    begun.expect("it begins").unwrap();
+    let killed = repo.command("kill").args(["-INT", &apply.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let err = lines.map_while(Result::ok).collect::<Vec<_>>().join("\n");
+    let output = apply.wait_with_output().unwrap();
+    let creates = served.writes().iter().filter(|path| path.ends_with("tasks/create")).count();
+    assert_eq!(creates, 1, "{err}");
+    let out = String::from_utf8(output.stdout).unwrap();
+    assert!(out.contains("Apply was interrupted: 1 done"), "{out}");
+    Ran { code: output.status.code().unwrap_or(-1), out, err }
+}
+
+#[test]
+fn a_service_that_cannot_be_used_is_named_with_its_cause_within_seconds() {
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\
+                Content-Length: 27\r\n\r\n<title>Please log in</title>";
+    let empty = "HTTP/1.1 500 Oops\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    let moved = "HTTP/1.1 302 Found\r\nLocation: https://example.com/\r\nConnection: close\r\n\
+                 Content-Length: 0\r\n\r\n";
+    let served = Served::new();
+    let rows = [
+        ("a closed port", closed_port(), "Connection refused", "check the network and `--api`"),
+        ("a page", always(page), "text/html beginning with: <title>Please log in", "`--api`"),
+        ("an empty 500", always(empty), "(status 500), with an empty body", "try again later"),
+        ("a redirect", always(moved), "a redirect (status 302)", "`--api`"),
+        ("a wrong token", served.url.clone(), "Hash doesn't match", "`QC_API_TOKEN`"),
+    ];
+    std::thread::scope(|scope| {
+        for row in &rows {
+            scope.spawn(move || expect_unusable(row));
+        }
+    });
+    assert_eq!(served.writes(), Vec::<String>::new());
+}
+
+fn expect_unusable((what, url, cause, way): &(&str, String, &str, &str)) {
+    let repo = two_tasks();
+    for command in ["plan", "apply --yes"] {
+        let began = Instant::now();
+        let ran = run_as(&repo, "wrong", url, command);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{what}: {}", ran.err);
+        assert!(ran.err.contains("error: "), "{what}: {}", ran.err);
+        assert_eq!(ran.err.matches(cause).count(), 1, "{what}, its cause once: {}", ran.err);
+        assert!(ran.err.contains(way), "{what}: {}", ran.err);
+        assert!(ran.err.ends_with("hint: nothing was changed\n"), "{what}: {}", ran.err);
+        let took = began.elapsed();
+        assert!(took < Duration::from_secs(20), "{what}: {took:?}");
+    }
+}
+
+#[test]
+fn a_damaged_file_of_the_emulator_is_no_matter_of_the_network() {
+    let repo = two_tasks();
+    repo.write("emulator.json", "{");
+    let ran = repo.run(&["plan", "--emulator=emulator.json"].map(str::to_owned));
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("`emulator.json`"), "{}", ran.err);
+    assert!(ran.err.contains("move it away"), "{}", ran.err);
+    assert!(!ran.err.contains("the network"), "{}", ran.err);
+}
+
+#[test]
+fn six_mistakes_are_six_findings_in_one_run_and_nothing_is_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let repo = Repo::new();
+    repo.write(
+        "tasks.yaml",
+        "\
+version: 1
+defaults: {projectPreference: project-for-task}
+tasks:
+  color: {agentId: 47, prompt: a, colour: red}
+  agent: {agentId: many, prompt: b}
+  preference: {agentId: 47, prompt: c, projectPreference: sometimes}
+  empty: {agentId: 47, prompt: ' '}
+  name: {agentId: 47, prompt: d, name: '${NOT_SET}'}
+  file: {agentId: 47, promptFile: ../secret.md}
+",
+    );
+    for command in ["plan", "apply --yes"] {
+        let ran = run_at(&repo, &url, command);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert_eq!(ran.out, "");
+        let places: Vec<&str> =
+            ran.err.lines().filter_map(|line| line.trim_start().strip_prefix("--> ")).collect();
+        let lines: Vec<String> = (4..10).map(|line| format!("tasks.yaml:{line}:")).collect();
+        assert_eq!(places.len(), 6, "{}", ran.err);
+        for (place, line) in places.iter().zip(lines) {
+            assert!(place.starts_with(&line), "{place} is not {line}COLUMN\n{}", ran.err);
+        }
+        for code in [
+            "unknown-field",
+            "invalid-value",
+            "unknown-preference",
+            "empty-prompt",
+            "unresolved-variable",
+            "unreadable-file",
+        ] {
+            assert!(ran.err.contains(&format!("error[{code}]")), "{code}: {}", ran.err);
+        }
+        assert!(ran.err.ends_with("6 errors\n"), "{}", ran.err);
+    }
+    let connection = listener.accept();
+    assert!(connection.is_err(), "somebody connected: {connection:?}");
+}
+
+#[test]
+fn a_missing_manifest_is_answered_with_one_that_works() {
+    let repo = Repo::new();
+    let ran = repo.qcops("plan");
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.starts_with("error: there is no `tasks.yaml`\n"), "{}", ran.err);
+    let (_, example) = ran.err.split_once("\n\n").unwrap();
+    assert_eq!(example.lines().count(), 6, "{example}");
+    repo.write("tasks.yaml", example).converge("");
+}
+
+#[test]
+fn without_a_terminal_and_without_yes_the_plan_is_printed_and_nothing_is_done() {
+    let repo = two_tasks();
+    let ran = repo.qcops("apply");
+    assert_eq!(ran.code, 3);
+    assert!(ran.out.starts_with("Plan: 2 to create."), "{}", ran.out);
+    assert_eq!(
+        ran.err,
+        "error: nobody is there to approve the plan\n  hint: `--yes` carries it out without asking\n"
+    );
+    assert_eq!(repo.qcops("plan").out, ran.out, "it is still to be done");
+}
+
+#[test]
+fn the_version_is_printed_and_help_names_every_command() {
+    let repo = Repo::new();
+    let run = |words: &str| repo.run(&[words.to_owned()]);
+    let version = run("--version");
+    assert_eq!((version.code, version.out.as_str()), (0, "qcops 0.1.0\n"));
+    let help = run("--help");
+    assert_eq!((help.code, help.err.as_str()), (0, ""));
+    for command in ["validate", "plan", "apply", "emulator"] {
+        assert!(help.out.contains(&format!("\n  {command} ")), "{command}: {}", help.out);
+    }
+    assert!(help.out.lines().all(|line| line.chars().count() <= 100), "{}", help.out);
+    let unknown = run("aply");
+    assert_eq!((unknown.code, unknown.out.as_str()), (1, ""));
+    assert!(unknown.err.contains("'apply'"), "{}", unknown.err);
+}
+
+#[test]
+fn a_variable_may_be_empty_a_switch_may_be_1_and_what_is_typed_counts_more() {
+    let repo = two_tasks();
+    let words = ["plan", "--emulator", "--detailed-exitcode"].map(str::to_owned);
+    let rows = [
+        ("QCOPS_PRUNE", "1"),
+        ("QCOPS_PRUNE", "yes"),
+        ("QCOPS_PRUNE", ""),
+        ("QCOPS_MAX_RUNS", ""),
+        ("QCOPS_ALLOW", ""),
+        ("QCOPS_TARGET", ""),
+        ("QCOPS_HISTORY_FROM", ""),
+        ("QCOPS_FILE", ""),
+        ("QCOPS_VERBOSE", ""),
+        ("QCOPS_EMULATOR", ""),
+        ("QCOPS_API", ""),
+        ("QCOPS_API", "http://127.0.0.1:1"),
+    ];
+    for row in rows {
+        let ran = repo.run_with(&words, &[row]);
+        assert_eq!(ran.code, 2, "{row:?}: {}", ran.err);
+    }
+    let ran = repo.run_with(&words, &[("QCOPS_DETAILED_EXITCODE", "maybe")]);
+    assert_eq!(ran.code, 2, "what is typed counts: {}", ran.err);
+    let served = Served::new();
+    let words = ["plan", "--api", &served.url].map(str::to_owned);
+    let user = emulator::USER_ID.to_string();
+    let variables = [
+        ("QCOPS_EMULATOR", "other.json"),
+        ("QC_USER_ID", user.as_str()),
+        ("QC_API_TOKEN", emulator::API_TOKEN),
+        ("QC_ORGANIZATION_ID", emulator::ORGANIZATION_ID),
+    ];
+    let ran = repo.run_with(&words, &variables);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(!served.emulator.requests().is_empty());
+}
+
+#[test]
+fn validate_needs_no_service_and_takes_agents_by_name_as_they_are() {
+    let repo = Repo::new();
+    repo.write(
+        "tasks.yaml",
+        "version: 1\ndefaults: {agent: Nobody Knows, projectPreference: project-for-task}\n\
+         tasks: {a: {prompt: p, deployments: {first: {}}}}\n",
+    );
+    let valid = repo.run(&["validate".to_owned()]);
+    assert_eq!(valid.code, 0, "{}", valid.err);
+    let words = "Valid: 1 task, 1 deployment. Agents given by name are looked up by `plan`.\n";
+    assert_eq!(valid.out, words);
+    let planned = repo.qcops("plan");
+    assert_eq!(planned.code, 1);
+    assert!(planned.err.contains("error[unknown-agent]"), "{}", planned.err);
+}
+
+#[test]
+fn a_manifest_of_another_organization_is_refused_before_anything_is_sent() {
+    let served = Served::new();
+    let repo = Repo::new();
+    repo.write(
+        "tasks.yaml",
+        "version: 1\norganizationId: theirs\ndefaults: {agentId: 47, projectPreference: \
+         project-for-task}\ntasks: {a: {prompt: p}}\n",
+    );
+    let ran = run_at(&repo, &served.url, "apply --yes");
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);
+    assert!(ran.err.contains("the manifest is for organization `theirs`"), "{}", ran.err);
+    assert!(served.emulator.requests().is_empty());
+}
+
+#[test]
+fn an_organization_that_the_user_is_no_member_of_is_the_services_refusal() {
+    let served = Served::new();
+    let repo = two_tasks();
+    let words = ["plan", "--api", &served.url].map(str::to_owned);
+    let user = emulator::USER_ID.to_string();
+    let variables = [
+        ("QC_USER_ID", user.as_str()),
+        ("QC_API_TOKEN", emulator::API_TOKEN),
+        ("QC_ORGANIZATION_ID", "theirs"),
+    ];
+    let ran = repo.run_with(&words, &variables);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("you are not a member of it"), "{}", ran.err);
+    assert!(ran.err.contains("`QC_ORGANIZATION_ID`"), "{}", ran.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_lean_credentials_serve_unless_others_can_read_them() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let served = Served::new();
+    let repo = two_tasks();
+    let file = json!({
+        "user-id": emulator::USER_ID.to_string(),
+        "api-token": emulator::API_TOKEN,
+        "organization-id": emulator::ORGANIZATION_ID,
+    });
+    repo.write("../.lean/credentials", &file.to_string());
+    let path = repo.path().join("../.lean/credentials");
+    let mode = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode));
+    let words = ["plan", "--api", &served.url].map(str::to_owned);
+    mode(0o644).unwrap();
+    let ran = repo.run(&words);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("can be read by other users\n  hint: `chmod 600 "), "{}", ran.err);
+    assert!(served.emulator.requests().is_empty());
+    mode(0o600).unwrap();
+    let ran = repo.run(&words);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    repo.write("../.lean/credentials", "{\"user-id\": 1, \"api-token\": \"lean-marker\"");
+    mode(0o600).unwrap();
+    let ran = repo.run(&words);
+    assert_eq!(ran.code, 1);
+    assert!(!ran.err.contains("lean-marker"), "{}", ran.err);
+}
+
+#[test]
+fn a_manifest_cannot_read_the_credentials() {
+    let served = Served::new();
+    for variable in ["QC_API_TOKEN", "QC_USER_ID"] {
+        let repo = Repo::new();
+        repo.tasks(&format!("a: {{prompt: p, name: '${{{variable}}}'}}"));
+        let ran = run_at(&repo, &served.url, "apply --yes");
+        assert_eq!(ran.code, 1);
+        assert!(ran.err.contains("is a credential, which no manifest may read"), "{}", ran.err);
+        assert!(!ran.err.contains("set the environment variable"), "{}", ran.err);
+        assert!(!ran.err.contains(emulator::API_TOKEN), "{}", ran.err);
+    }
+    assert!(served.emulator.requests().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_of_200_unchanged_tasks_costs_one_call() {
+    let mut world = World::new(&many(""));
+    world.options.limits.create = Some(200);
+    world.commit().converge().await;
+    let before = world.emulator.requests().len();
+    world.plan().await;
+    let log = world.emulator.requests().split_off(before);
+    let paths: Vec<&str> = log.iter().map(|logged| logged.path.as_str()).collect();
+    assert_eq!(paths, ["/agents/tasks/list"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_of_200_tasks_with_a_deployment_each_costs_201_calls() {
+    let mut world = World::new(&many(", deployments: {first: {}}"));
+    world.options.limits.create = Some(200);
+    world.options.limits.runs = Some(200);
+    world.commit().converge().await;
+    let before = world.emulator.requests().len();
+    world.plan().await;
+    let count = world.emulator.requests().len() - before;
+    assert!(count <= 201, "{count} calls");
+}
+
+/// The lines of 200 tasks.
+fn many(more: &str) -> String {
+    let line = |number| format!("t{number}: {{prompt: Build strategy {number}{more}}}");
+    (0..200).map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replace_says_which_notifications_it_loses() {
+    let mut world = World::new("spy: {prompt: Buy SPY}");
+    world.commit().converge().await;
+    let mail = json!({"type": "email", "address": "desk@example.org"});
+    world.edit_service(|service| service.set_notifications(332, vec![mail.clone(), mail])).await;
+    world.edit("spy: {prompt: Buy SPY daily}");
+    let plan = world.plan_text().await;
+    let words =
+        "note[notifications-lost]: task 332 of `spy` has 2 notifications set in the web interface";
+    assert!(plan.contains(words), "{plan}");
+    world.converge().await;
+    let tasks = world.tasks().await;
+    assert!(tasks.starts_with("332 spy [superseded"), "it holds something: {tasks}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_candidates_are_spoken_of_as_several() {
+    let world = World::new("spy: {prompt: Buy SPY}");
+    for name in ["S.P.Y.", "spy!"] {
+        world.edit_service(|service| service.add_task(name, 47, "Something else")).await;
+    }
+    let plan = world.plan_text().await;
+    let words = "blocked[unproven]: tasks 332 and 333 have the same name, and nothing proves which of them is ours";
+    assert!(plan.contains(words), "{plan}");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// What must never be seen: the token in every form it could take.
+struct Forms {
+    token: String,
+    began: i64,
+}
+
+impl Forms {
+    fn of(token: &str) -> Self {
+        Self { token: token.to_owned(), began: Clock::System.now().as_second() }
+    }
+
+    /// The token, its escaped and encoded forms, and every signature made from it until now.
+    fn all(&self) -> Vec<String> {
+        let token = &self.token;
+        let quoted = json!(token).to_string();
+        let percent = hex(token.as_bytes()).to_uppercase();
+        let percent: Vec<&str> =
+            (0..percent.len()).step_by(2).map(|at| &percent[at..at + 2]).collect();
+        let percent = format!("%{}", percent.join("%"));
+        let mut forms = vec![
+            token.clone(),
+            quoted[1..quoted.len() - 1].to_owned(),
+            STANDARD.encode(token).trim_end_matches('=').to_owned(),
+            hex(token.as_bytes()),
+            hex(&Sha256::digest(token)),
+            percent,
+        ];
+        for second in self.began - 2..=Clock::System.now().as_second() + 2 {
+            let hash = hex(&Sha256::digest(format!("{token}:{second}")));
+            let header = STANDARD.encode(format!("{}:{hash}", emulator::USER_ID));
+            forms.extend([hash, header.trim_end_matches('=').to_owned()]);
+        }
+        forms
+    }
+
+    fn expect_unseen(&self, where_: &str, text: &str) {
+        for form in self.all() {
+            assert!(!text.contains(&form), "`{form}` is in {where_}:\n{text}");
+        }
+    }
+}
+
+#[test]
+fn the_scan_for_the_token_would_see_it_and_a_signature_made_from_it() {
+    let forms = Forms::of("a\"b");
+    let now = Clock::System.now().as_second();
+    let hash = hex(&Sha256::digest(format!("a\"b:{now}")));
+    let header = STANDARD.encode(format!("{}:{hash}", emulator::USER_ID));
+    for text in ["a\"b", "{\"token\":\"a\\\"b\"}", "%61%22%62", &hash, &format!("Basic {header}")] {
+        assert!(forms.all().iter().any(|form| text.contains(form)), "{text}");
+    }
+}
+
+#[test]
+fn the_token_is_in_no_output_and_in_no_file() {
+    let page = "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\n\
+                Content-Length: 6\r\n\r\n<html>";
+    let strange = "mar\"ker\\tok/en+\u{e9}";
+    let served = Served::new().faults(
+        "tasks/create#1=500-after tasks/create#2=429:0 tasks/list#2=broken-json \
+         deployments/create#1=lost-after",
+    );
+    let stories = [
+        (emulator::API_TOKEN, served.url.clone()),
+        (strange, served.url.clone()),
+        (strange, closed_port()),
+        (strange, always(page)),
+    ];
+    for (token, url) in stories {
+        let forms = Forms::of(token);
+        let repo = Repo::new();
+        repo.tasks("a: {prompt: p, deployments: {first: {}}}\nb: {prompt: q}").commit("first");
+        for command in ["plan", "apply", "apply --yes --settle-delays 0,0", "plan --prune"] {
+            let ran = run_as(&repo, token, &url, &format!("{command} -vv --retry-time 100ms"));
+            forms.expect_unseen(command, &ran.out);
+            forms.expect_unseen(command, &ran.err);
+            assert!(!ran.err.contains("panicked"), "{}", ran.err);
+        }
+        for entry in std::fs::read_dir(repo.path().join(".qcops")).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            forms.expect_unseen(&path.display().to_string(), &String::from_utf8_lossy(&bytes));
+        }
+    }
+    assert!(!served.writes().is_empty(), "nothing was ever sent, so nothing was shown");
+}

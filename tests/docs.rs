@@ -1,0 +1,399 @@
+//! The documents are true and complete.
+//!
+//! Parts between `<!-- begin NAME: ... -->` and `<!-- end NAME -->` are made from the program;
+//! `UPDATE_DOCS=1 cargo test --test tests docs` writes them anew.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use qcops::cli::Exit;
+use qcops::diag::Code;
+use qcops::emulator::{FAULTS, LATE, QUIRKS, Quirks};
+
+use crate::support::repo::Repo;
+
+const COMMANDS: &[&str] = &["validate", "plan", "apply", "emulator"];
+
+fn package(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(package(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// Compares a generated part of a document with what it should be, or writes it.
+fn expect_part(path: &str, name: &str, expected: &str) {
+    let text = read(path);
+    let begin = text.find(&format!("<!-- begin {name}:")).unwrap_or_else(|| panic!("{path}"));
+    let start = begin + text[begin..].find("-->\n").unwrap() + "-->\n".len();
+    let end = start + text[start..].find(&format!("<!-- end {name} -->")).unwrap();
+    if text[start..end] == *expected {
+        return;
+    }
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        fs::write(package(path), format!("{}{expected}{}", &text[..start], &text[end..])).unwrap();
+        return;
+    }
+    let (shown, wanted) = (lines(&text[start..end]), lines(expected));
+    let missing: Vec<&&str> = wanted.difference(&shown).collect();
+    let extra: Vec<&&str> = shown.difference(&wanted).collect();
+    panic!(
+        "{path}: the part `{name}` is out of date.\nmissing: {missing:#?}\nnot true: {extra:#?}\n\
+         `UPDATE_DOCS=1 cargo test --test tests docs` writes it anew."
+    );
+}
+
+fn lines(text: &str) -> BTreeSet<&str> {
+    text.lines().collect()
+}
+
+#[test]
+fn the_exit_codes_are_those_of_the_program() {
+    let mut table = String::from("| code | meaning |\n|---|---|\n");
+    for (exit, sentence) in Exit::ALL {
+        table.push_str(&row(&[&exit.code().to_string(), sentence]));
+    }
+    expect_part("README.md", "exit codes", &table);
+}
+
+fn row(cells: &[&str]) -> String {
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+/// The codes in the order of their declaration, below the headings that stand over them there.
+fn codes() -> Vec<(String, Vec<Code>)> {
+    let mut chapters: Vec<(String, Vec<Code>)> = Vec::new();
+    let source = read("src/diag/code.rs");
+    let (_, declared) = source.split_once("\ncodes! {\n").unwrap();
+    let (declared, _) = declared.split_once("\n}\n").unwrap();
+    for line in declared.lines().map(str::trim) {
+        if let Some(heading) = line.strip_prefix("// ") {
+            chapters.push((heading.trim_end_matches('.').to_owned(), Vec::new()));
+        } else if let Some(word) = line.split('"').nth(1) {
+            let code = Code::ALL.iter().find(|code| code.as_str() == word);
+            chapters.last_mut().unwrap().1.push(*code.unwrap());
+        }
+    }
+    let count: usize = chapters.iter().map(|(_, codes)| codes.len()).sum();
+    assert_eq!(count, Code::ALL.len());
+    chapters
+}
+
+#[test]
+fn every_code_is_documented_with_its_sentence() {
+    let mut text = String::new();
+    for (heading, codes) in codes() {
+        text.extend(["\n## ", &heading, "\n\n| code | meaning |\n|---|---|\n"]);
+        for code in codes {
+            text.push_str(&row(&[&format!("`{code}`"), code.sentence()]));
+        }
+    }
+    text.push('\n');
+    expect_part("docs/findings.md", "codes", &text);
+}
+
+#[test]
+fn every_guard_is_in_the_readme_with_its_way_past() {
+    let readme = read("README.md");
+    let (_, guards) = codes().into_iter().find(|(heading, _)| heading == "Plan: guards").unwrap();
+    for code in guards.iter().chain(Code::GUARDS) {
+        assert!(readme.contains(&format!("| `{code}` |")), "README.md, Guards: no row `{code}`");
+    }
+    for code in Code::GUARDS {
+        assert!(readme.contains(&format!("`--allow {code}`")), "README.md: no `--allow {code}`");
+    }
+    let guards = read("src/plan/guards.rs");
+    let is_ceiling =
+        |flag: &&String| flag.starts_with("--max-") && guards.contains(&format!("`{flag}`"));
+    let ceilings = flags("apply");
+    let ceilings: Vec<&String> = ceilings.iter().filter(is_ceiling).collect();
+    assert!(ceilings.len() > 3, "{ceilings:?}");
+    for flag in ceilings {
+        assert!(readme.contains(&format!("`{flag} N`")), "README.md, Guards: no `{flag} N`");
+    }
+}
+
+fn help(command: &str) -> String {
+    let ran = Repo::plain().run(&[command, "--help"].map(str::to_owned));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    // The help of a terminal has blanks at the ends of lines.
+    let lines = ran.out.lines().map(str::trim_end);
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+fn flags(command: &str) -> BTreeSet<String> {
+    let help = help(command);
+    let lines = help.lines().filter(|line| line.trim_start().starts_with('-'));
+    let flags = lines.filter_map(|line| line.split("--").nth(1)).map(|rest| {
+        let end = rest.find(|c: char| !c.is_ascii_lowercase() && c != '-').unwrap_or(rest.len());
+        format!("--{}", &rest[..end])
+    });
+    flags.collect()
+}
+
+#[test]
+fn every_flag_is_documented_with_its_variable_and_default() {
+    let mut text = String::new();
+    for command in COMMANDS {
+        text.extend(["\n## qcops ", command, "\n\n```text\n", &help(command), "```\n"]);
+    }
+    text.push('\n');
+    expect_part("docs/flags.md", "flags", &text);
+    let known = Repo::plain().run(&["--help".to_owned()]).out;
+    let (_, commands) = known.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    for command in commands.lines().filter_map(|line| line.split_whitespace().next()) {
+        let is_documented = command == "help" || COMMANDS.contains(&command);
+        assert!(is_documented, "`qcops {command}` is missing from COMMANDS in tests/docs.rs");
+    }
+}
+
+#[test]
+fn every_flag_but_those_of_the_emulator_has_a_variable() {
+    for command in COMMANDS.iter().filter(|command| **command != "emulator") {
+        let help = help(command);
+        for flag in flags(command) {
+            let variable = format!("[env: QCOPS_{}=", flag[2..].to_uppercase().replace('-', "_"));
+            let is_exempt = flag == "--help" || flag == "--version";
+            assert!(is_exempt || help.contains(&variable), "{command} {flag}: no {variable}]");
+        }
+    }
+}
+
+#[test]
+fn every_variable_that_is_read_by_name_is_in_the_readme() {
+    let readme = read("README.md");
+    let mut variables = BTreeSet::from(["NO_COLOR".to_owned()]);
+    for entry in fs::read_dir(package("src/cli")).unwrap() {
+        let source = fs::read_to_string(entry.unwrap().path()).unwrap();
+        let named = source.split("variable(\"").skip(1).filter_map(|rest| rest.split('"').next());
+        variables.extend(named.map(str::to_owned));
+    }
+    assert!(variables.len() > 3, "{variables:?}");
+    for name in variables {
+        assert!(readme.contains(&format!("`{name}`")), "README.md, Settings: no `{name}`");
+    }
+}
+
+#[test]
+fn every_quirk_and_every_fault_is_documented() {
+    let mut quirks = String::from("| quirk | values | default | meaning |\n|---|---|---|---|\n");
+    for (spec, (name, default)) in QUIRKS.iter().zip(Quirks::default().settings()) {
+        assert_eq!(spec.name, name);
+        let values: Vec<String> = spec.values.iter().map(|value| format!("`{value}`")).collect();
+        let values =
+            if values.is_empty() { "a whole number".to_owned() } else { values.join(", ") };
+        quirks.push_str(&row(&[
+            &format!("`{name}`"),
+            &values,
+            &format!("`{default}`"),
+            spec.about,
+        ]));
+    }
+    expect_part("docs/emulator.md", "quirks", &quirks);
+    let mut faults = String::from("| fault | meaning |\n|---|---|\n");
+    for (name, sentence) in
+        FAULTS.iter().map(|(name, _, sentence)| (*name, *sentence)).chain([LATE])
+    {
+        faults.push_str(&row(&[&format!("`{name}`"), sentence]));
+    }
+    expect_part("docs/emulator.md", "faults", &faults);
+}
+
+#[test]
+fn the_minimum_rust_version_is_the_same_wherever_it_is_written() {
+    let manifest = read("Cargo.toml");
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \""));
+    let version = version.unwrap().trim_end_matches('"');
+    assert!(read("README.md").contains(&format!("Rust {version} or later")), "README.md");
+    assert!(read("clippy.toml").contains(&format!("msrv = \"{version}\"")), "clippy.toml");
+}
+
+/// A repository with a copy of the examples.
+fn with_examples() -> Repo {
+    let repo = Repo::new();
+    for file in ["tasks.yaml", "prompts/earnings-drift.md", "prompts/momentum-rotation.md"] {
+        let path = format!("examples/{file}");
+        repo.write(&path, &read(&path));
+    }
+    repo
+}
+
+#[test]
+fn the_example_validates_applies_and_is_then_as_declared() {
+    let repo = with_examples();
+    let readme = read("README.md");
+    let first = "apply --emulator --yes -f examples/tasks.yaml";
+    assert!(readme.contains(&format!("cargo run --release -- {first}\n")), "README.md");
+    assert!(readme.contains("\ncargo test\n"), "README.md");
+    let run = |words: &str| {
+        let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+        let ran = repo.run(&words);
+        assert_eq!(ran.code, 0, "{words:?}: {}{}", ran.out, ran.err);
+        ran.out
+    };
+    assert_eq!(
+        run("validate -f examples/tasks.yaml"),
+        "Valid: 5 tasks, 3 deployments. Agents given by name are looked up by `plan`.\n"
+    );
+    assert!(
+        run("plan --emulator -f examples/tasks.yaml").starts_with("Plan: 5 to create, 3 to run.")
+    );
+    assert!(run(first).contains("\nApply: 8 done, 0 failed"));
+    assert!(run(first).starts_with("No changes: 5 tasks are as declared."));
+    run("plan --detailed-exitcode --emulator -f examples/tasks.yaml");
+    assert_eq!(repo.git("status --porcelain .qcops"), "", "it ignores itself");
+}
+
+/// One command of the tour, with the output that is shown below it.
+struct Shown {
+    command: String,
+    output: String,
+}
+
+fn tour() -> Vec<Shown> {
+    let readme = read("README.md");
+    let (_, tour) = readme.split_once("\n## Tour\n").unwrap();
+    let (tour, _) = tour.split_once("\n## ").unwrap();
+    let mut shown: Vec<Shown> = Vec::new();
+    for block in tour.split("```console\n").skip(1) {
+        let (block, _) = block.split_once("```").unwrap();
+        for line in block.lines() {
+            if let Some(command) = line.strip_prefix("$ ") {
+                shown.push(Shown { command: command.to_owned(), output: String::new() });
+            } else {
+                shown.last_mut().unwrap().output.extend([line, "\n"]);
+            }
+        }
+    }
+    shown
+}
+
+#[test]
+fn the_tour_of_the_readme_shows_what_really_happens() {
+    const END: &str = "=== end of a command ===\n";
+    let (repo, tour) = (with_examples(), tour());
+    assert!(tour.len() > 8, "the tour was not found");
+    let mark = format!("\nprintf '%s' '{END}'\n");
+    let commands = tour.iter().flat_map(|shown| [shown.command.as_str(), mark.as_str()]);
+    let script: String = commands.collect();
+    let program = Path::new(env!("CARGO_BIN_EXE_qcops")).parent().unwrap().display().to_string();
+    let path = std::env::var_os("PATH").unwrap_or_default().into_string().unwrap();
+    let mut shell: Command = repo.command("sh");
+    for role in ["AUTHOR", "COMMITTER"] {
+        shell.env(format!("GIT_{role}_NAME"), "Reader").env(format!("GIT_{role}_EMAIL"), "r@x.org");
+    }
+    let output = shell
+        .env("PATH", format!("{program}:{path}"))
+        .args(["-c", &script])
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    let outputs: Vec<&str> = out.split(END).collect();
+    let err = String::from_utf8_lossy(&output.stderr);
+    for (shown, real) in tour.iter().zip(outputs) {
+        let (wanted, real) = (without_ids(&shown.output), without_ids(real));
+        assert!(
+            is_shown(&wanted.lines().collect::<Vec<_>>(), &real.lines().collect::<Vec<_>>()),
+            "README.md, Tour: `{}` does not print\n{wanted}\nbut\n{real}\n{err}",
+            shown.command
+        );
+    }
+}
+
+/// Whether `real` is what `shown` says, where a line `...` stands for any lines.
+fn is_shown(shown: &[&str], real: &[&str]) -> bool {
+    match shown.split_first() {
+        None => real.is_empty(),
+        Some((&"...", rest)) => (0..=real.len()).any(|skipped| is_shown(rest, &real[skipped..])),
+        Some((line, rest)) => real.first() == Some(line) && is_shown(rest, &real[1..]),
+    }
+}
+
+/// Replaces the digits of deployment ids, which hang on the moment they were made.
+fn without_ids(text: &str) -> String {
+    let is_hex = |c: char| c.is_ascii_hexdigit();
+    let mut parts = text.split("deployment A-");
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        clean.push_str("deployment A-ID");
+        clean.push_str(part.trim_start_matches(is_hex));
+    }
+    clean
+}
+
+/// The words of a document that stand between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter(|line| !line.starts_with("```"))
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+}
+
+#[test]
+fn every_path_that_the_documents_name_exists() {
+    for document in ["ARCHITECTURE.md", "README.md", "CHANGELOG.md"] {
+        let text = read(document);
+        let is_ours = |word: &&str| {
+            let below = ["src/", "tests/", "examples/", "docs/", ".ci/"];
+            below.iter().any(|folder| word.starts_with(folder)) && !word.contains('<')
+        };
+        for path in quoted(&text).filter(is_ours) {
+            let path = path.split_whitespace().next().unwrap_or(path);
+            assert!(package(path).exists(), "{document} names `{path}`, which does not exist");
+        }
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let is_here = !link.contains("://");
+            assert!(!is_here || package(link).exists(), "{document} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn files_that_the_architecture_names_below_a_module_exist() {
+    // Such as `lower.rs` or `api/sign.rs`, where the module is clear from what surrounds it.
+    let mut files = BTreeSet::new();
+    let mut folders = vec![package("src"), package("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.display().to_string());
+            }
+        }
+    }
+    let text = read("ARCHITECTURE.md");
+    let is_file = |word: &&str| {
+        let is_rust = Path::new(word).extension().is_some_and(|extension| extension == "rs");
+        is_rust && !word.contains('<')
+    };
+    for word in quoted(&text).filter(is_file) {
+        let end = format!("/{word}");
+        assert!(files.iter().any(|file| file.ends_with(&end)), "ARCHITECTURE.md names `{word}`");
+    }
+}
+
+#[test]
+fn every_module_has_a_row_in_the_architecture() {
+    let text = read("ARCHITECTURE.md");
+    let rows: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("| computes |") || line.contains("| acts |"))
+        .filter_map(|line| line.split('`').nth(1))
+        .collect();
+    let lib = read("src/lib.rs");
+    let declared: BTreeSet<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(
+        rows.iter().copied().collect::<BTreeSet<_>>(),
+        declared,
+        "ARCHITECTURE.md, Code map"
+    );
+    assert_eq!(rows.len(), declared.len(), "a module has two rows");
+}
