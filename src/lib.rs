@@ -24,6 +24,7 @@ pub mod ledger;
 pub mod manifest;
 pub mod model;
 pub mod plan;
+pub mod pull;
 pub mod render;
 pub mod secret;
 pub mod snapshot;

@@ -93,6 +93,8 @@ pub struct TaskSeen {
     pub deployment_count: Option<u64>,
     /// When it was made, in the service's zone.
     pub created: Option<DateTime>,
+    /// When it was last changed, in the service's zone; renaming changes it.
+    pub updated: Option<DateTime>,
     /// Its deployments that are active now.
     pub active: Option<Vec<DeploymentId>>,
     /// Its schedule, set in the web interface only (contract 9).

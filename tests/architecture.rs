@@ -37,6 +37,7 @@ const MODULES: &[Row] = &[
     ("ledger", Acts, "model files evidence", "", ""),
     ("history", Acts, "model diag evidence manifest files", "", ""),
     ("plan", Computes, "model diag kinds snapshot evidence manifest", "", ""),
+    ("pull", Computes, "model kinds snapshot manifest", "", ""),
     ("event", Computes, "model diag snapshot plan", "", ""),
     (
         "render",

@@ -7,6 +7,8 @@
 mod architecture;
 // Do stories through the emulator end as they should?
 mod apply;
+// Do `pull`, `status` and `destroy` show and take what they should?
+mod commands;
 // Does the command line say clearly what is wrong, and end as documented?
 mod cli;
 // Does our client speak the contract that the emulator keeps?

@@ -197,6 +197,12 @@ impl Client {
         self.call(Endpoint::PROMPT_DEPLOYMENT, &body, |_| Ok(())).await
     }
 
+    /// Reads the conversation of a deployment as the service keeps it, tokens masked (contract 4.7).
+    pub async fn read_conversation(&self, id: &DeploymentId) -> Answer<serde_json::Value> {
+        let body = wire::DeploymentOnly { deployment_id: &id.0 };
+        self.call(Endpoint::READ_CONVERSATION, &body, wire::conversation).await
+    }
+
     /// Sends a call until its answer stands; `finish` takes what was asked for out of it.
     async fn call<T>(
         &self,

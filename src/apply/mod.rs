@@ -8,6 +8,7 @@
 //! and leaves nothing running.
 
 mod create;
+mod destroy;
 mod finding;
 mod run;
 mod settle;
@@ -19,6 +20,9 @@ pub use stop::Stop;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -27,6 +31,7 @@ use futures_util::stream::FuturesUnordered;
 use crate::api::Client;
 use crate::clock::Clock;
 use crate::event::{Event, Outcome, StepOutcome};
+use crate::files::Files;
 use crate::ledger::Ledger;
 use crate::model::{ContentHash, DeploymentId, Key, TaskId};
 use crate::plan::{Change, Plan, Step, StepId};
@@ -51,11 +56,28 @@ pub struct Effects<'a> {
 pub struct Settings {
     /// The waits before each look that settles an unclear answer.
     pub settle_delays: Vec<Duration>,
+    /// Where conversations are saved before they are deleted.
+    pub artifacts: Option<Artifacts>,
+}
+
+/// A folder for what is worth keeping.
+#[derive(Clone)]
+pub struct Artifacts {
+    /// What writes there.
+    pub files: Arc<dyn Files>,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+impl fmt::Debug for Artifacts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Artifacts").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { settle_delays: DEFAULT_SETTLE_DELAYS.to_vec() }
+        Self { settle_delays: DEFAULT_SETTLE_DELAYS.to_vec(), artifacts: None }
     }
 }
 

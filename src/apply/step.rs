@@ -88,6 +88,7 @@ impl Work<'_, '_> {
             Retire::Archive { name } if task.name.as_deref() == Some(name) => Ok(()),
             Retire::Archive { name } => self.rename_task(step, id, name).await,
             Retire::Delete => self.delete(step, &task).await,
+            Retire::Destroy { runs } => self.destroy(step, retirement, &task, runs).await,
         }
     }
 
@@ -101,6 +102,11 @@ impl Work<'_, '_> {
         if !holds_nothing {
             return Err(changed(format!("task {id} is no longer without runs")));
         }
+        self.send_delete(step, id).await
+    }
+
+    /// Deletes a task; a lost answer is settled by looking, then the request is repeated.
+    pub(super) async fn send_delete(&self, step: &Step, id: TaskId) -> Ended<()> {
         let mut lost = String::new();
         for delay in self.tries() {
             self.effects.stop.sleep(delay).await;

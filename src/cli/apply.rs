@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::{self, Effects, Settings, Stop};
-use crate::cli::args::ApplyArgs;
+use crate::cli::args::{ApplyArgs, Planning};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -33,55 +33,90 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandEr
     if let Some(reviewed) = &reviewed {
         review::take_options(&mut planning, &reviewed.options)?;
     }
-    let session = Session::open(context, &planning, &progress)?;
+    let session = Session::open(context, &planning.comparing, &progress)?;
     let expected = review::expected(reviewed.as_ref(), args.expect_digest.as_deref(), &session)?;
-    block_on(carry_out(context, args, &session, &progress, expected.as_ref()))
+    block_on(plan_and_carry_out(context, args, &planning, &session, &progress, expected.as_ref()))
 }
 
-async fn carry_out(
+async fn plan_and_carry_out(
     context: &Context,
     args: &ApplyArgs,
+    planning: &Planning,
     session: &Session<'_>,
     progress: &Progress,
     expected: Option<&Expected>,
 ) -> Result<Exit, CommandError> {
-    let stop = Arc::new(Stop::default());
-    tokio::spawn(hear_signals(Arc::clone(&stop), progress.clone()));
-    let lock = take_lock(context, session, progress, &stop).await?;
     let settings = Settings {
         settle_delays: args.settle_delays.iter().copied().map(Duration::from_secs).collect(),
+        ..Settings::default()
     };
-    wait_for_a_killed_apply(context, session, progress, &settings, &stop).await?;
-    let plan = session.plan().await?;
-    plan::show(context, &args.planning, &plan);
+    let turn = Turn::take(context, session, progress, &settings).await?;
+    let plan = session.plan(planning).await?;
+    plan::show(context, planning, &plan);
     if let Some(expected) = expected {
         expected.check(&plan)?;
     }
     let planned = plan::exit_of(&plan, false);
     let count = plan.open_steps().count();
-    if count == 0 || stop.is_asked() {
-        return Ok(if stop.is_asked() { Exit::Interrupted } else { planned });
+    if count == 0 || turn.stop.is_asked() {
+        return Ok(if turn.stop.is_asked() { Exit::Interrupted } else { planned });
     }
     if expected.is_none() && !args.yes && !approve(count)? {
         return Ok(Exit::Blocked);
     }
-    progress.start(count);
+    let lines = planning.context;
+    let ended = carry_out(context, session, progress, &turn, &plan, &settings, lines).await;
+    Ok(ended.min(planned))
+}
+
+/// The right to change something: the lock, and the ear for signals.
+pub(super) struct Turn {
+    pub(super) stop: Arc<Stop>,
+    _lock: Option<Lock>,
+}
+
+impl Turn {
+    /// Waits for other applies on this machine, those that were killed too. Taken before observing.
+    pub(super) async fn take(
+        context: &Context,
+        session: &Session<'_>,
+        progress: &Progress,
+        settings: &Settings,
+    ) -> Result<Self, CommandError> {
+        let stop = Arc::new(Stop::default());
+        tokio::spawn(hear_signals(Arc::clone(&stop), progress.clone()));
+        let lock = take_lock(context, session, progress, &stop).await?;
+        wait_for_a_killed_apply(context, session, progress, settings, &stop).await?;
+        Ok(Self { stop, _lock: lock })
+    }
+}
+
+/// Carries out a plan that somebody approved, and prints what became of it.
+pub(super) async fn carry_out(
+    context: &Context,
+    session: &Session<'_>,
+    progress: &Progress,
+    turn: &Turn,
+    plan: &Plan,
+    settings: &Settings,
+    lines: usize,
+) -> Exit {
+    progress.start(plan.open_steps().count());
     let effects = Effects {
         client: &session.client,
         ledger: &session.ledger,
         clock: context.clock,
-        stop: &stop,
+        stop: &turn.stop,
         on_event: &|event| progress.show(event),
     };
-    let outcome = apply::apply(&plan, &effects, &settings).await;
+    let outcome = apply::apply(plan, &effects, settings).await;
     progress.finish();
     let mut text = String::from("\n");
-    let options = plan::text_options(context, &args.planning);
-    render::outcome::render(&plan, &outcome, &options, &mut text)
+    let options = plan::text_options(context, lines);
+    render::outcome::render(plan, &outcome, &options, &mut text)
         .expect("a string takes everything");
     terminal::output(&text);
-    drop(lock);
-    Ok(exit_of(&plan, &outcome).min(planned))
+    exit_of(plan, &outcome)
 }
 
 /// Asks where there is somebody to ask; elsewhere the plan has to be approved by a flag.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
 
 use crate::diag::Code;
 use crate::history::Depth;
@@ -50,6 +51,12 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Carry out what `plan` shows.
     Apply(ApplyArgs),
+    /// Show how every declared task stands, and its runs.
+    Status(StatusArgs),
+    /// Write a manifest of what exists on the service.
+    Pull(PullArgs),
+    /// Retire everything that is ours, or delete archived tasks for good.
+    Destroy(DestroyArgs),
     /// Serve the emulated service over HTTP on this machine.
     Emulator(EmulatorArgs),
 }
@@ -101,25 +108,32 @@ pub(super) struct Service {
     pub(super) retry_time: Duration,
 }
 
-/// What `plan` and `apply` share: the same flags give the same plan.
+/// What is compared: the manifests, their history, and a service.
 #[derive(Clone, Debug, Args)]
-pub(super) struct Planning {
+pub(super) struct Comparing {
     #[command(flatten)]
     pub(super) files: Files,
     #[command(flatten)]
     pub(super) service: Service,
-    /// Retire tasks of ours that are no longer declared.
-    #[arg(long, env = "QCOPS_PRUNE")]
-    pub(super) prune: bool,
-    /// Plan for this key alone; may be given several times.
-    #[arg(long = "target", value_name = "KEY", env = "QCOPS_TARGET", value_delimiter = ',')]
-    pub(super) targets: Vec<Key>,
     /// How many versions of the manifest to read from Git: `none`, a number or `all`.
     #[arg(long, value_name = "N", default_value = "200", env = "QCOPS_HISTORY")]
     pub(super) history: Depth,
     /// Read history from this commit too, such as a branch that was force-pushed away.
     #[arg(long, value_name = "REV", env = "QCOPS_HISTORY_FROM")]
     pub(super) history_from: Vec<String>,
+}
+
+/// What `plan` and `apply` share: the same flags give the same plan.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Planning {
+    #[command(flatten)]
+    pub(super) comparing: Comparing,
+    /// Retire tasks of ours that are no longer declared.
+    #[arg(long, env = "QCOPS_PRUNE")]
+    pub(super) prune: bool,
+    /// Plan for this key alone; may be given several times.
+    #[arg(long = "target", value_name = "KEY", env = "QCOPS_TARGET", value_delimiter = ',')]
+    pub(super) targets: Vec<Key>,
     /// The most tasks to retire because they are no longer declared [default: 30 % of ours, 1 to 10].
     #[arg(long, value_name = "N", env = "QCOPS_MAX_DELETE")]
     pub(super) max_delete: Option<usize>,
@@ -198,6 +212,59 @@ pub(super) struct ApplyArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) comparing: Comparing,
+    /// How to write it.
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "QCOPS_FORMAT")]
+    pub(super) format: StatusFormat,
+}
+
+/// How `status` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum StatusFormat {
+    /// A table for people.
+    Text,
+    /// One JSON document with a `format_version`.
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PullArgs {
+    #[command(flatten)]
+    pub(super) service: Service,
+    /// Write `DIR/tasks.yaml`, and prompts of more than three lines to `DIR/prompts/`, instead of
+    /// everything to standard output.
+    #[arg(long, value_name = "DIR", env = "QCOPS_OUT")]
+    pub(super) out: Option<PathBuf>,
+    /// Overwrite files that exist.
+    #[arg(long, env = "QCOPS_FORCE")]
+    pub(super) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DestroyArgs {
+    #[command(flatten)]
+    pub(super) comparing: Comparing,
+    /// Carry it out; names the organization, so that it cannot be another one than was meant.
+    // No variable: what stands in an environment confirms nothing.
+    #[arg(long, value_name = "ORGANIZATION")]
+    pub(super) confirm: Option<String>,
+    /// Delete archived tasks of ours for good, with their deployments and conversations.
+    #[arg(long, env = "QCOPS_ARCHIVED")]
+    pub(super) archived: bool,
+    /// Only archived tasks that have not changed for so long, such as `30d`.
+    #[arg(long, value_name = "TIME", requires = "archived", value_parser = span_of_days, env = "QCOPS_OLDER_THAN")]
+    pub(super) older_than: Option<SignedDuration>,
+    /// Save every conversation here before it is deleted.
+    #[arg(long, value_name = "DIR", env = "QCOPS_ARTIFACTS")]
+    pub(super) artifacts: Option<PathBuf>,
+    /// Switch one guard off, by its code.
+    #[arg(long = "allow", value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
+    pub(super) allow: Vec<Code>,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct EmulatorArgs {
     /// The port on 127.0.0.1; 0 takes a free one and prints it.
     #[arg(long, value_name = "N", default_value_t = 8765, env = "QCOPS_EMULATOR_PORT")]
@@ -217,6 +284,15 @@ fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration =
         text.parse().map_err(|error: jiff::Error| error.to_string())?;
     Duration::try_from(span).map_err(|_| "it is negative".to_owned())
+}
+
+/// Reads a time in which a day has 24 hours.
+fn span_of_days(text: &str) -> Result<SignedDuration, String> {
+    let span: jiff::Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
+    let duration = span
+        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| "write days, hours or minutes, such as `30d`".to_owned())?;
+    if duration.is_negative() { Err("it is negative".to_owned()) } else { Ok(duration) }
 }
 
 fn guard(text: &str) -> Result<Code, String> {

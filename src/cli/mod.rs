@@ -7,15 +7,18 @@ mod apply;
 mod args;
 mod context;
 mod credentials;
+mod destroy;
 mod emulator;
 mod error;
 mod exit;
 mod load;
 mod plan;
 mod progress;
+mod pull;
 mod read;
 mod review;
 mod service;
+mod status;
 mod terminal;
 mod validate;
 
@@ -48,6 +51,9 @@ pub fn run(
         Command::Validate(files) => validate::run(&context, &files),
         Command::Plan(args) => plan::run(&context, &args),
         Command::Apply(args) => apply::run(&context, &args),
+        Command::Status(args) => status::run(&context, &args),
+        Command::Pull(args) => pull::run(&context, &args),
+        Command::Destroy(args) => destroy::run(&context, &args),
         Command::Emulator(args) => emulator::run(&context, &args),
     };
     match ended {

@@ -1,10 +1,10 @@
 //! `qcops plan`: what differs between the manifest and the service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::api;
-use crate::cli::args::{Format, PlanArgs, Planning};
+use crate::cli::args::{Comparing, Format, PlanArgs, Planning};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -18,19 +18,20 @@ use crate::evidence::Evidence;
 use crate::history;
 use crate::ledger::Ledger;
 use crate::manifest::Wish;
-use crate::model::{AgentId, OrganizationId};
+use crate::model::{AgentId, Key, OrganizationId};
 use crate::plan::{self, Basis, Elsewhere, Limits, Options, Plan, Prune};
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
 use crate::render::{self, Color};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Look, Snapshot};
 
 /// The folder of the program's own files, at the root of the repository.
-const FOLDER: &str = ".qcops";
+pub(super) const FOLDER: &str = ".qcops";
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
-    let session = Session::open(context, &args.planning, &Progress::new(context.terminal))?;
-    let plan = block_on(session.plan())?;
+    let comparing = &args.planning.comparing;
+    let session = Session::open(context, comparing, &Progress::new(context.terminal))?;
+    let plan = block_on(session.plan(&args.planning))?;
     show(context, &args.planning, &plan);
     if let Some(path) = &args.out {
         review::save(context, path, &args.planning, &session, &plan)?;
@@ -41,24 +42,29 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErr
 /// Prints a plan.
 pub(super) fn show(context: &Context, args: &Planning, plan: &Plan) {
     let view = PlanView::new(plan);
-    let text = match args.format {
-        Format::Text => {
-            let mut text = String::new();
-            render::text::render(&view, &text_options(context, args), &mut text)
-                .expect("a string takes everything");
-            text
+    match args.format {
+        Format::Text => show_text(context, args.context, &view),
+        Format::Json => terminal::output(&render::json::render(&view)),
+        Format::Markdown => {
+            let text = render::markdown::render(&view, args.context, args.max_bytes);
+            terminal::output(&text);
         }
-        Format::Json => render::json::render(&view),
-        Format::Markdown => render::markdown::render(&view, args.context, args.max_bytes),
-    };
+    }
+}
+
+/// Prints a plan as text, with so many lines of context.
+pub(super) fn show_text(context: &Context, lines: usize, view: &PlanView) {
+    let mut text = String::new();
+    render::text::render(view, &text_options(context, lines), &mut text)
+        .expect("a string takes everything");
     terminal::output(&text);
 }
 
 /// How plans and outcomes are written.
-pub(super) fn text_options(context: &Context, args: &Planning) -> TextOptions {
+pub(super) fn text_options(context: &Context, lines: usize) -> TextOptions {
     TextOptions {
         color: if context.terminal.colors_output() { Color::On } else { Color::Off },
-        context: args.context,
+        context: lines,
         length: if context.verbose > 0 { Length::Full } else { Length::Cut },
     }
 }
@@ -81,7 +87,7 @@ pub(super) fn exit_of(plan: &Plan, is_detailed: bool) -> Exit {
 /// Everything that stays the same while a plan is made and carried out.
 pub(super) struct Session<'a> {
     context: &'a Context,
-    args: &'a Planning,
+    comparing: &'a Comparing,
     loaded: Loaded,
     organization_id: OrganizationId,
     pub(super) client: api::Client,
@@ -95,17 +101,17 @@ impl<'a> Session<'a> {
     /// Reads the manifest and finds out who is asked; nothing is sent.
     pub(super) fn open(
         context: &'a Context,
-        args: &'a Planning,
+        comparing: &'a Comparing,
         progress: &Progress,
     ) -> Result<Self, CommandError> {
-        let asked = Asked::find(context, &args.service)?;
-        let loaded = load::load(context, &args.files.files, asked.organization_id.as_deref())?;
+        let asked = Asked::find(context, &comparing.service)?;
+        let loaded = load::load(context, &comparing.files.files, asked.organization_id.as_deref())?;
         let organization_id = asked.organization(loaded.manifest.organization_id.as_deref())?;
         let folder = loaded.repository.root().join(FOLDER);
         crate::files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
         let client = asked.client(
             context,
-            &args.service,
+            &comparing.service,
             organization_id.clone(),
             &folder,
             progress.on_wait(),
@@ -114,7 +120,7 @@ impl<'a> Session<'a> {
         let files = std::sync::Arc::clone(&context.files);
         let target = asked.target(&folder);
         let ledger = Ledger::new(files, path, target.clone(), organization_id.clone());
-        Ok(Self { context, args, loaded, organization_id, client, ledger, folder, target })
+        Ok(Self { context, comparing, loaded, organization_id, client, ledger, folder, target })
     }
 
     /// The organization it is about.
@@ -123,22 +129,40 @@ impl<'a> Session<'a> {
     }
 
     /// Observes the service and plans; looks are taken until the plan wants no more of them.
-    pub(super) async fn plan(&self) -> Result<Plan, CommandError> {
+    pub(super) async fn plan(&self, args: &Planning) -> Result<Plan, CommandError> {
+        let basis = self.basis(self.options(args)).await?;
+        self.warn_of_unknown_targets(&args.targets, &basis.wish);
+        let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
+        let snapshot = self.observe(wanted).await?;
+        Ok(plan::plan(&basis.with(&snapshot)))
+    }
+
+    /// Finds out what is known before the service is observed.
+    pub(super) async fn basis(&self, options: Options) -> Result<Basis, CommandError> {
         let agents = if self.loaded.names_agents() {
             api::list_agents(&self.client).await?
         } else {
             BTreeMap::new()
         };
-        let basis = Basis {
+        Ok(Basis {
             wish: self.loaded.resolve(self.context, &agents)?,
             evidence: self.evidence(&agents)?,
             elsewhere: self.elsewhere(&agents),
-            options: self.options(),
-        };
-        self.warn_of_unknown_targets(&basis.wish);
-        let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
-        let snapshot = api::observe(&self.client, self.context.clock, wanted).await?;
-        Ok(plan::plan(&basis.with(&snapshot)))
+            options,
+        })
+    }
+
+    /// Observes the service until nothing more is wanted.
+    pub(super) async fn observe(
+        &self,
+        wanted: impl Fn(&Snapshot) -> BTreeSet<Look>,
+    ) -> Result<Snapshot, CommandError> {
+        Ok(api::observe(&self.client, self.context.clock, wanted).await?)
+    }
+
+    /// Whether the checkout lacks commits that its upstream has.
+    pub(super) fn is_stale(&self) -> bool {
+        self.loaded.repository.stale().is_some()
     }
 
     /// What was declared before: Git and the ledger; outside Git the work tree is the one version.
@@ -151,8 +175,8 @@ impl<'a> Session<'a> {
         let variables = |name: &str| load::variable(environment, Some(&organization_id), name);
         let request = history::Request {
             files: &self.loaded.files,
-            depth: self.args.history,
-            from: &self.args.history_from,
+            depth: self.comparing.history,
+            from: &self.comparing.history_from,
             variables: &variables,
             agents,
         };
@@ -187,8 +211,7 @@ impl<'a> Session<'a> {
         elsewhere
     }
 
-    fn options(&self) -> Options {
-        let args = self.args;
+    fn options(&self, args: &Planning) -> Options {
         Options {
             prune: if args.prune { Prune::Asked } else { Prune::Withheld },
             targets: args.targets.iter().cloned().collect(),
@@ -199,12 +222,12 @@ impl<'a> Session<'a> {
                 runs: args.max_runs,
             },
             allow: args.allow.iter().copied().collect(),
-            is_stale: self.loaded.repository.stale().is_some(),
+            is_stale: self.is_stale(),
         }
     }
 
-    fn warn_of_unknown_targets(&self, wish: &Wish) {
-        for target in self.args.targets.iter().filter(|key| !wish.tasks.contains_key(*key)) {
+    fn warn_of_unknown_targets(&self, targets: &[Key], wish: &Wish) {
+        for target in targets.iter().filter(|key| !wish.tasks.contains_key(*key)) {
             let words = format!("note: the target `{target}` is not declared\n");
             self.context.terminal.message(&words);
         }

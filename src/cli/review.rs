@@ -77,8 +77,8 @@ pub(super) fn take_options(args: &mut Planning, saved: &SavedOptions) -> Result<
         .map(|key| key.parse())
         .collect::<Result<_, _>>()
         .map_err(|_| unusable())?;
-    args.history = saved.history.parse().map_err(|_| unusable())?;
-    args.history_from.clone_from(&saved.history_from);
+    args.comparing.history = saved.history.parse().map_err(|_| unusable())?;
+    args.comparing.history_from.clone_from(&saved.history_from);
     args.max_delete = saved.max_delete;
     args.max_replace = saved.max_replace;
     args.max_create = saved.max_create;
@@ -91,8 +91,8 @@ fn options(args: &Planning) -> SavedOptions {
     SavedOptions {
         prune: args.prune,
         targets: args.targets.iter().map(ToString::to_string).collect(),
-        history: args.history.to_string(),
-        history_from: args.history_from.clone(),
+        history: args.comparing.history.to_string(),
+        history_from: args.comparing.history_from.clone(),
         max_delete: args.max_delete,
         max_replace: args.max_replace,
         max_create: args.max_create,

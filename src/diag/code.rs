@@ -85,6 +85,12 @@ codes! {
     RunUnlikeTask "run-unlike-task" "A task has runs, and none shows the task's own prompt and agent."
     ZoneUnknown "zone-unknown" "A run may lie before or after `since`, depending on the service's time zone."
     NotDue "not-due" "The `since` of a declared deployment is in the future."
+    // Destroy.
+    StillDeclared "still-declared" "A task that would be destroyed is declared or pinned by a manifest."
+    ActiveRuns "active-runs" "A task that would be deleted has deployments that are active."
+    LosesRuns "loses-runs" "Deleting archived tasks takes their deployments and conversations with them."
+    TooYoung "too-young" "Archived tasks changed more recently than was asked for."
+    TranscriptUnsaved "transcript-unsaved" "A conversation that would be lost was not saved, so its task is kept."
     // Apply.
     Refused "refused" "The service refused a request, and nothing was changed by it."
     NotProcessed "not-processed" "The service did not process a request within the retry time."

@@ -1,4 +1,4 @@
-//! From manifest text to a checked wish, and all that is wrong with it.
+//! From manifest text to a checked wish, and all that is wrong with it; for `pull`, the way back.
 //!
 //! Parsing never stops at the first mistake and never fails: it returns what could be understood and
 //! every finding. Files are read only through the [`Source`] it is given, so that the work tree and
@@ -12,10 +12,12 @@ mod resolve;
 mod suggest;
 mod task;
 mod variable;
+mod write;
 
 pub use merge::merge;
 pub use parse::parse;
 pub use resolve::resolve;
+pub use write::{Outline, OutlineTask, Prompts, Written, write};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

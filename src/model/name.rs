@@ -57,6 +57,14 @@ pub fn archived_base(name: &str) -> Option<FoldedName> {
     hash8.chars().all(|c| c.is_ascii_hexdigit()).then(|| FoldedName(base.to_owned()))
 }
 
+/// Returns the eight digits of the content's hash that an archived name ends with.
+pub fn archived_hash(name: &str) -> Option<String> {
+    archived_base(name)?;
+    let folded = fold(name).0;
+    let split = folded.char_indices().rev().nth(7)?.0;
+    Some(folded[split..].to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +98,7 @@ mod tests {
         for seen in [archived.as_str(), "buy and hold spy superseded 0a1b2c3d"] {
             assert_eq!(archived_base(seen), Some(fold("Buy and hold SPY")), "{seen}");
         }
+        assert_eq!(archived_hash(&archived).as_deref(), Some("0a1b2c3d"));
         assert_eq!(archived_base("Buy and hold SPY"), None);
         assert_eq!(archived_base("superseded"), None);
         assert_eq!(archived_base("[superseded 0a1b2c3x]"), None);

@@ -96,5 +96,6 @@ fn retirement(retirement: &Retirement) -> String {
     match &retirement.how {
         Retire::Archive { name } => format!("archive {} as {name:?}", retirement.id),
         Retire::Delete => format!("delete {}", retirement.id),
+        Retire::Destroy { runs } => format!("destroy {} with {runs:?}", retirement.id),
     }
 }

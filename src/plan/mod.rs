@@ -4,11 +4,13 @@
 //! nothing can fail. What cannot be planned becomes a blocked step with a code and a way past it.
 //! [`wanted`] says what must still be looked at, [`plan`] decides; `apply` only obeys.
 
+mod destroy;
 mod digest;
 mod guards;
 mod identify;
 mod names;
 mod order;
+mod overview;
 mod planner;
 mod retire;
 mod runs;
@@ -16,8 +18,10 @@ mod sight;
 mod undecided;
 mod wanted;
 
+pub use destroy::{Saving, Scope, destroy, destroy_wanted};
 pub use digest::Digest;
 pub use guards::{Limits, ceiling};
+pub use overview::{KeyOverview, KeyState, Overview, RunOverview, overview, overview_wanted};
 pub use planner::plan;
 pub use wanted::wanted;
 
@@ -251,6 +255,11 @@ pub enum Retire {
     },
     /// It is deleted: it holds nothing that is not elsewhere.
     Delete,
+    /// It is deleted with these deployments and their conversations, which are saved first.
+    Destroy {
+        /// The deployments that were seen; more than these end the step.
+        runs: BTreeSet<DeploymentId>,
+    },
 }
 
 /// Why a task is retired.
@@ -260,6 +269,8 @@ pub enum RetireReason {
     Undeclared,
     /// Another task has taken its place already.
     Superseded,
+    /// Somebody asked for it with `destroy`.
+    Destroyed,
 }
 
 /// The task of a run.
@@ -281,7 +292,7 @@ impl Change {
             Self::Replace { .. } => Action::Replace,
             Self::Retire { retirement, .. } => match retirement.how {
                 Retire::Archive { .. } => Action::Archive,
-                Retire::Delete => Action::Delete,
+                Retire::Delete | Retire::Destroy { .. } => Action::Delete,
             },
             Self::Run { .. } => Action::Run,
         }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::identify::{Identified, identify};
+use crate::plan::identify::identify;
 use crate::plan::retire::look_before_delete;
 use crate::plan::sight::{list_is_trusted, sight};
 use crate::plan::{Change, Gate, Inputs, plan};
@@ -14,7 +14,8 @@ use crate::snapshot::{Look, TaskSeen};
 ///
 /// 1. A task whose content the list does not show is read.
 /// 2. Before anything is created, replaced or retired, the task with the longest prompt is read: if
-///    it agrees with its entry the list's prompts are trusted, else every unclaimed task is read.
+///    it agrees with its entry the list's prompts are trusted, else every task that is not kept as
+///    it is listed is read.
 /// 3. Declared deployments need the runs of their task.
 /// 4. A task can be deleted rather than archived only if its list of runs is empty too.
 pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
@@ -27,15 +28,22 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     let unknown = sight.tasks.values().filter(|task| task.content.is_none());
     let mut looks: BTreeSet<Look> = unknown.map(|task| Look::Task(task.id)).collect();
     let found = identify(inputs, &sight.tasks);
+    let kept = found.claims.iter().filter(|(key, claim)| {
+        claim.task.content.as_ref() == Some(&inputs.wish.tasks[**key].content)
+    });
+    let kept: BTreeSet<_> = kept.map(|(_, claim)| claim.task.id).collect();
+    let is_kept = |task: &TaskSeen| kept.contains(&task.id);
     if changes_anything(inputs) {
         looks.extend(canary(inputs));
         if !list_is_trusted(snapshot) {
-            looks.extend(unclaimed(&found).map(|task| Look::Task(task.id)));
+            looks.extend(
+                sight.tasks.values().filter(|task| !is_kept(task)).map(|t| Look::Task(t.id)),
+            );
         }
     }
     for (key, claim) in &found.claims {
         let wanted = &inputs.wish.tasks[*key];
-        let is_kept = claim.task.content.as_ref() == Some(&wanted.content);
+        let is_kept = is_kept(claim.task);
         if is_kept && !wanted.deployments.is_empty() {
             looks.insert(Look::Deployments(claim.task.id));
         } else if !is_kept {
@@ -62,16 +70,8 @@ fn changes_anything(inputs: &Inputs<'_>) -> bool {
 }
 
 /// The task with the longest prompt: the one that a service which cuts prompts has cut.
-fn canary(inputs: &Inputs<'_>) -> Option<Look> {
+pub(super) fn canary(inputs: &Inputs<'_>) -> Option<Look> {
     let length = |task: &TaskSeen| task.prompt.as_ref().map_or(0, |prompt| prompt.len());
     let rank = |task: &&TaskSeen| (length(task), std::cmp::Reverse(task.id));
     inputs.snapshot.tasks.items.iter().max_by_key(rank).map(|task| Look::Task(task.id))
-}
-
-fn unclaimed<'a>(found: &Identified<'a>) -> impl Iterator<Item = &'a TaskSeen> {
-    let of_ours = found.superseded.values().flatten().copied();
-    let orphans = found.orphans.iter().map(|(_, task)| *task);
-    let clones = found.clones.iter().map(|(_, task)| *task);
-    let rest = found.unmanaged.iter().chain(&found.archived).copied();
-    of_ours.chain(orphans).chain(clones).chain(rest).collect::<Vec<_>>().into_iter()
 }

@@ -6,6 +6,10 @@
 
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
+use crate::model::is_hidden;
+
 /// A text that came from a file or from the service; only this module opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Foreign(Arc<str>);
@@ -72,6 +76,38 @@ impl Foreign {
     }
 }
 
+impl Serialize for Foreign {
+    /// The text as it is, for documents that then go through [`json()`].
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+/// Returns a JSON document with all that could act on a terminal or a CI system escaped.
+///
+/// Outside of its strings a document holds line breaks and ASCII alone, so every such character
+/// stands in a string, and a reader of JSON gets it back as it was.
+pub fn json(document: &str) -> String {
+    let mut safe = String::with_capacity(document.len());
+    let mut units = [0; 2];
+    for (at, c) in document.char_indices() {
+        let rest = &document[at..];
+        let is_command = rest.starts_with("##[") || rest.starts_with("##vso[");
+        if is_command || (is_hidden(c) && c != '\n') {
+            for unit in c.encode_utf16(&mut units) {
+                safe.push_str("\\u");
+                for shift in [12, 8, 4, 0] {
+                    let digit = u32::from(*unit >> shift) & 15;
+                    safe.extend(char::from_digit(digit, 16));
+                }
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
 /// Returns the text as one safe line: line breaks are shown too.
 ///
 /// The result may stand at the start of an output line and anywhere in it.
@@ -116,7 +152,7 @@ fn part(text: &str) -> String {
 }
 
 fn push(c: char, safe: &mut String) {
-    if must_show(c) { safe.extend(shown(c)) } else { safe.push(c) }
+    if is_hidden(c) { safe.extend(shown(c)) } else { safe.push(c) }
 }
 
 /// The visible form of a character that acts on the terminal or shows nothing.
@@ -129,22 +165,6 @@ fn shown(c: char) -> impl Iterator<Item = char> {
     };
     let short_form = short.into_iter().flat_map(|letter| ['\\', letter]);
     short_form.chain(short.is_none().then(|| c.escape_unicode()).into_iter().flatten())
-}
-
-/// Whether a character acts on the terminal, on the direction of the text, or shows nothing.
-fn must_show(c: char) -> bool {
-    let is_direction = matches!(
-        c,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{206f}'
-    );
-    let is_invisible = matches!(
-        c,
-        '\u{ad}' | '\u{34f}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200d}'
-            | '\u{2060}'..='\u{2065}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
-            | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
-    );
-    // The separators end a line in some readers of logs.
-    c.is_control() || is_direction || is_invisible || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -176,13 +196,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_json_document_says_the_same_and_shows_nothing_hidden() {
+        let value = serde_json::json!({"name": "\u{202e}a\u{7f}##[x]\u{e0041}\n"});
+        let written = serde_json::to_string_pretty(&value).unwrap();
+        let safe = json(&written);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+        assert!(!safe.contains(|c: char| is_hidden(c) && c != '\n'), "{safe}");
+        assert!(!safe.contains("##["), "{safe}");
+    }
+
     proptest! {
         #[test]
         fn no_raw_control_and_no_command_survives(
             text in r"(\PC|\p{Cc}|\p{Cf}|::|##\[|##vso\[| |\n){0,40}",
         ) {
             let safe = line(&text);
-            prop_assert!(!safe.contains(must_show), "{safe:?}");
+            prop_assert!(!safe.contains(is_hidden), "{safe:?}");
             prop_assert!(!safe.chars().any(char::is_control), "{safe:?}");
             prop_assert!(!safe.trim_start().starts_with("::"), "{safe:?}");
             prop_assert!(!safe.contains("##[") && !safe.contains("##vso["), "{safe:?}");

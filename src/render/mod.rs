@@ -9,6 +9,7 @@ pub mod findings;
 pub mod json;
 pub mod markdown;
 pub mod outcome;
+pub mod status;
 pub mod text;
 pub mod textdiff;
 pub mod view;

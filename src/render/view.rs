@@ -306,6 +306,11 @@ fn entry(step: &Step) -> Entry {
                 entry.fields = every_field(&before.name, &before.content, FieldChange::Gone);
                 entry.fates = vec![fate(retirement)];
             }
+            // The reason says what goes with it.
+            Retire::Destroy { .. } => {
+                entry.subject = Some((retirement.id, None));
+                entry.fields = every_field(&before.name, &before.content, FieldChange::Gone);
+            }
         },
         Change::Run { task, .. } => {
             if let Target::Existing(id) = task {
@@ -325,7 +330,7 @@ fn entry(step: &Step) -> Entry {
 fn fate(retirement: &Retirement) -> Fate {
     let archived_as = match &retirement.how {
         Retire::Archive { name } => Some(Foreign::new(name.as_str())),
-        Retire::Delete => None,
+        Retire::Delete | Retire::Destroy { .. } => None,
     };
     Fate { id: retirement.id, name: Foreign::new(retirement.name.as_str()), archived_as }
 }

@@ -66,6 +66,10 @@ impl Repo {
         self
     }
 
+    pub(crate) fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path().join(path)).unwrap()
+    }
+
     /// Writes `tasks.yaml` from lines such as `spy: {prompt: Buy SPY}`.
     pub(crate) fn tasks(&self, lines: &str) -> &Self {
         self.manifest("tasks.yaml", lines)

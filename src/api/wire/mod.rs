@@ -13,7 +13,8 @@ pub(super) use request::{
     CreateTask, DeploymentOnly, Nothing, OrganizationOnly, PromptDeployment, RenameTask, TaskOnly,
 };
 pub(super) use seen::{
-    agents_sight, created_deployment, deployment, deployments_sight, task, tasks_sight,
+    agents_sight, conversation, created_deployment, deployment, deployments_sight, task,
+    tasks_sight,
 };
 
 use serde::Deserialize;
@@ -42,6 +43,8 @@ pub(super) struct Reply<'a> {
     deployments: Field<List<DeploymentWire<'a>>>,
     #[serde(borrow)]
     debug: Field<DebugWire<'a>>,
+    /// Kept as it is: it is saved, not understood.
+    conversation: Option<serde_json::Value>,
 }
 
 /// Why a body is no answer.
@@ -153,6 +156,18 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_conversation_is_kept_but_for_its_tokens() {
+        let body =
+            br#"{"conversation":{"agents":[{"token":"secret","name":"A"}],"inputTokens":7}}"#;
+        let kept = conversation(Reply::parse(body).unwrap()).unwrap();
+        let expected = r#"{"agents":[{"token":"(masked)","name":"A"}],"inputTokens":7}"#;
+        assert_eq!(kept.to_string(), expected);
+        for none in ["{}", r#"{"conversation":null}"#] {
+            assert!(conversation(Reply::parse(none.as_bytes()).unwrap()).is_err(), "{none}");
+        }
+    }
+
     fn see_everything(bytes: &[u8]) {
         let org = OrganizationId("o".to_owned());
         let read = || Reply::parse(bytes).ok();
@@ -163,6 +178,7 @@ mod tests {
         drop(read().map(|reply| deployments_sight(reply, TaskId(1))));
         drop(read().map(|reply| created_deployment(reply, TaskId(1))));
         drop(read().map(deployment));
+        drop(read().map(conversation));
     }
 
     proptest! {

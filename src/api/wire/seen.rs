@@ -50,6 +50,8 @@ pub(super) struct TaskWire<'a> {
     #[serde(borrow)]
     created: Text<'a>,
     #[serde(borrow)]
+    updated: Text<'a>,
+    #[serde(borrow)]
     status: Field<List<StatusWire<'a>>>,
     #[serde(borrow)]
     schedule: Field<Setting<'a>>,
@@ -143,6 +145,7 @@ impl TaskWire<'_> {
             content,
             deployment_count: self.deployments.value().map(|count| count.0),
             created: time(self.created),
+            updated: time(self.updated),
             active: lower_active(self.status),
             schedule,
             notification_count: match self.notifications {
@@ -236,6 +239,32 @@ pub(crate) fn task(reply: Reply<'_>, organization_id: &OrganizationId) -> Result
 pub(crate) fn deployment(reply: Reply<'_>) -> Result<DeploymentSeen, String> {
     let deployment = reply.deployment.value().ok_or("the answer has no `deployment`")?;
     deployment.lower(None).map_err(|words| in_answer("deployment", &words))
+}
+
+/// Returns the conversation of an answer, its secrets taken out, or why there is none.
+///
+/// A conversation that is null or missing is unknown, not empty (contract 8).
+pub(crate) fn conversation(reply: Reply<'_>) -> Result<serde_json::Value, String> {
+    let mut conversation = reply.conversation.ok_or("the answer has no `conversation`")?;
+    mask_tokens(&mut conversation);
+    Ok(conversation)
+}
+
+/// Masks whatever stands under `token`, wherever it is (contract 15.9).
+fn mask_tokens(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(members) => {
+            for (key, value) in members {
+                if key.eq_ignore_ascii_case("token") {
+                    *value = "(masked)".into();
+                } else {
+                    mask_tokens(value);
+                }
+            }
+        }
+        serde_json::Value::Array(elements) => elements.iter_mut().for_each(mask_tokens),
+        _ => {}
+    }
 }
 
 /// Returns the deployment just started for `task`: its id is in one of two places (contract 4.1).

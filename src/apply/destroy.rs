@@ -1,0 +1,99 @@
+//! Deleting an archived task for good: what it holds is looked at afresh and saved first.
+
+use std::collections::BTreeSet;
+
+use crate::api::Answer;
+use crate::apply::finding::{changed, failed};
+use crate::apply::settle::{Ended, complete};
+use crate::apply::{Artifacts, Work};
+use crate::diag::{Code, Diagnostic, with_causes};
+use crate::event::StepOutcome;
+use crate::model::{DeploymentId, TaskId};
+use crate::plan::{Retirement, Step};
+use crate::snapshot::TaskSeen;
+
+impl Work<'_, '_> {
+    /// Deletes a task with its deployments, if it is still what the plan saw.
+    ///
+    /// 1. It still bears its archived name, and none of its deployments is active or new.
+    /// 2. Every conversation is saved; one that cannot be saved keeps the task.
+    /// 3. A service that refuses to delete a task with deployments has those deleted first.
+    pub(super) async fn destroy(
+        &self,
+        step: &Step,
+        retirement: &Retirement,
+        task: &TaskSeen,
+        runs: &BTreeSet<DeploymentId>,
+    ) -> Ended<()> {
+        let id = retirement.id;
+        if task.name.as_deref() != Some(&retirement.name) {
+            return Err(changed(format!("task {id} has another name than the plan saw")));
+        }
+        let listed = self.read(self.effects.client.list_deployments(id).await)?;
+        let Some(listed) = complete(Answer::Done(listed)) else {
+            return Err(changed(format!("the deployments of task {id} are no longer all shown")));
+        };
+        if listed.items.iter().any(|run| !run.status.is_terminal()) {
+            return Err(changed(format!("task {id} has deployments that are active")));
+        }
+        if listed.items.iter().any(|run| !runs.contains(&run.id)) {
+            return Err(changed(format!("task {id} has deployments that the plan did not see")));
+        }
+        for run in &listed.items {
+            self.save(id, &run.id).await?;
+        }
+        match self.send_delete(step, id).await {
+            Err(StepOutcome::Failed(finding))
+                if finding.code == Code::Refused && !listed.items.is_empty() =>
+            {
+                for run in &listed.items {
+                    self.delete_run(&run.id).await?;
+                }
+                self.send_delete(step, id).await
+            }
+            ended => ended,
+        }
+    }
+
+    /// Saves a conversation as the service keeps it.
+    async fn save(&self, task: TaskId, run: &DeploymentId) -> Ended<()> {
+        let unsaved = |why: String| {
+            let message = format!("the conversation of {run} was not saved: {why}");
+            let finding = Diagnostic::error(Code::TranscriptUnsaved, message);
+            StepOutcome::Failed(finding.help(
+                "run this again, or delete that deployment in the web interface if it may be lost",
+            ))
+        };
+        let Some(Artifacts { files, folder }) = &self.settings.artifacts else {
+            return Err(unsaved("there is no folder for it".to_owned()));
+        };
+        // The id is the service's word, and it is to be the name of a file.
+        let is_plain = run.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        if !is_plain || run.0.len() > 100 {
+            return Err(unsaved("its id cannot be the name of a file".to_owned()));
+        }
+        let conversation = match self.effects.client.read_conversation(run).await {
+            Answer::Done(conversation) => conversation,
+            Answer::Refused(trouble) if trouble.is_auth() => return Err(self.refused(&trouble)),
+            Answer::Refused(trouble) | Answer::NotProcessed(trouble) | Answer::Unclear(trouble) => {
+                return Err(unsaved(with_causes(&trouble)));
+            }
+        };
+        let mut json = serde_json::to_vec_pretty(&conversation).expect("a JSON value is JSON");
+        json.push(b'\n');
+        let path = folder.join(format!("task-{task}")).join(format!("{run}.json"));
+        files.write(&path, &json).map_err(|error| unsaved(with_causes(&error)))
+    }
+
+    /// Deletes a deployment; gone is done.
+    async fn delete_run(&self, id: &DeploymentId) -> Ended<()> {
+        match self.effects.client.delete_deployment(id).await {
+            Answer::Refused(trouble) if trouble.is_auth() => Err(self.refused(&trouble)),
+            // What is refused may be gone already; if not, the task's delete is refused once more.
+            Answer::Done(()) | Answer::Refused(_) => Ok(()),
+            Answer::NotProcessed(trouble) | Answer::Unclear(trouble) => {
+                Err(failed(Code::NotProcessed, &trouble))
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `qcops destroy`: everything that is ours goes, or archived tasks go for good. Listed first.
+
+use std::sync::Arc;
+
+use crate::apply::{Artifacts, Settings};
+use crate::cli::apply::{Turn, carry_out};
+use crate::cli::args::DestroyArgs;
+use crate::cli::context::{Context, block_on};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::plan::{Session, exit_of, show_text};
+use crate::cli::progress::Progress;
+use crate::cli::terminal;
+use crate::plan::{self, Options, Saving, Scope};
+use crate::render::view::PlanView;
+use crate::snapshot::Snapshot;
+
+/// Lines of context in differences, of which such a plan has none.
+const LINES: usize = 3;
+
+pub(super) fn run(context: &Context, args: &DestroyArgs) -> Result<Exit, CommandError> {
+    let progress = Progress::new(context.terminal);
+    let session = Session::open(context, &args.comparing, &progress)?;
+    let organization_id = &session.organization_id().0;
+    if args.confirm.as_ref().is_some_and(|named| named != organization_id) {
+        return Err(CommandError::new("`--confirm` names another organization than this one")
+            .hint(format!("this is `{organization_id}`"))
+            .hint("nothing was changed"));
+    }
+    block_on(plan_and_carry_out(context, args, &session, &progress))
+}
+
+async fn plan_and_carry_out(
+    context: &Context,
+    args: &DestroyArgs,
+    session: &Session<'_>,
+    progress: &Progress,
+) -> Result<Exit, CommandError> {
+    let artifacts = args
+        .artifacts
+        .as_ref()
+        .map(|folder| Artifacts { files: Arc::clone(&context.files), folder: folder.clone() });
+    let scope = if args.archived {
+        let saving = if artifacts.is_some() { Saving::Asked } else { Saving::Impossible };
+        Scope::Archived { older_than: args.older_than, saving }
+    } else {
+        Scope::Owned
+    };
+    let settings = Settings { artifacts, ..Settings::default() };
+    // Who only looks waits for nobody.
+    let turn = match args.confirm {
+        Some(_) => Some(Turn::take(context, session, progress, &settings).await?),
+        None => None,
+    };
+    let options = Options {
+        allow: args.allow.iter().copied().collect(),
+        is_stale: session.is_stale(),
+        ..Options::default()
+    };
+    let basis = session.basis(options).await?;
+    let wanted = |snapshot: &Snapshot| plan::destroy_wanted(&basis.with(snapshot), scope);
+    let snapshot = session.observe(wanted).await?;
+    let plan = plan::destroy(&basis.with(&snapshot), scope);
+    if plan.steps.is_empty() && plan.notes.is_empty() {
+        terminal::output("Nothing to destroy.\n");
+        return Ok(Exit::Success);
+    }
+    show_text(context, LINES, &PlanView::new(&plan));
+    let planned = exit_of(&plan, false);
+    if plan.open_steps().next().is_none() {
+        return Ok(planned);
+    }
+    let Some(turn) = turn else {
+        let organization_id = session.organization_id();
+        let mut error = CommandError::new("nothing is destroyed before it is confirmed")
+            .hint(format!("`--confirm {organization_id}` carries out what is listed above"));
+        error.exit = Exit::Blocked;
+        return Err(error);
+    };
+    if turn.stop.is_asked() {
+        return Ok(Exit::Interrupted);
+    }
+    let ended = carry_out(context, session, progress, &turn, &plan, &settings, LINES).await;
+    Ok(ended.min(planned))
+}

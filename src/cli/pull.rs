@@ -1,0 +1,108 @@
+//! `qcops pull`: what exists on the service, as a manifest.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::api;
+use crate::cli::args::PullArgs;
+use crate::cli::context::{Context, block_on};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::plan::FOLDER;
+use crate::cli::progress::Progress;
+use crate::cli::service::Asked;
+use crate::cli::terminal;
+use crate::history::Repository;
+use crate::manifest::{self, Prompts, Written};
+use crate::pull::{self, Pulled};
+use crate::render::escape;
+
+/// The name of the manifest in the folder that is written.
+const MANIFEST: &str = "tasks.yaml";
+
+/// How many files that stand in the way are named.
+const NAMED: usize = 5;
+
+pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandError> {
+    let pulled = block_on(observe(context, args))?;
+    let prompts = if args.out.is_some() { Prompts::Files } else { Prompts::Inline };
+    let written = manifest::write(&pulled.outline, prompts);
+    match &args.out {
+        None => terminal::output(&written.manifest),
+        Some(folder) => {
+            save(context, folder, &written, args.force)?;
+            let count = written.prompts.len();
+            let shown = folder.join(MANIFEST).display().to_string();
+            let words = format!("wrote `{}` and {count} prompt files\n", escape::line(&shown));
+            context.terminal.message(&words);
+        }
+    }
+    context.terminal.message(&remarks(&pulled));
+    // What may be missing must not pass for all there is.
+    Ok(if pulled.gap.is_some() { Exit::Blocked } else { Exit::Success })
+}
+
+async fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandError> {
+    let asked = Asked::find(context, &args.service)?;
+    let organization_id = asked.organization(None)?;
+    let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
+    let folder = repository.root().join(FOLDER);
+    if args.service.emulator.is_some() {
+        crate::files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
+    }
+    let on_wait = Progress::new(context.terminal).on_wait();
+    let client = asked.client(context, &args.service, organization_id, &folder, on_wait)?;
+    let snapshot = api::observe(&client, context.clock, pull::wanted).await?;
+    Ok(pull::pull(&snapshot))
+}
+
+/// Writes the files; unless forced, all of them or none.
+fn save(
+    context: &Context,
+    folder: &Path,
+    written: &Written,
+    is_forced: bool,
+) -> Result<(), CommandError> {
+    let prompts = written.prompts.iter().map(|(path, text)| (folder.join(path), text));
+    let files: Vec<(PathBuf, &String)> =
+        prompts.chain([(folder.join(MANIFEST), &written.manifest)]).collect();
+    let mut in_the_way = Vec::new();
+    for (path, text) in &files {
+        let found = context.files.read(path).map_err(|error| CommandError::of(&error))?;
+        if found.is_some_and(|found| found != text.as_bytes()) {
+            in_the_way.push(format!("`{}`", path.display()));
+        }
+    }
+    if !in_the_way.is_empty() && !is_forced {
+        let rest = in_the_way.len().saturating_sub(NAMED);
+        let rest = if rest == 0 { String::new() } else { format!(" and {rest} more") };
+        in_the_way.truncate(NAMED);
+        let names = in_the_way.join(", ");
+        return Err(CommandError::new(format!("files would be overwritten: {names}{rest}"))
+            .hint("`--force` overwrites them; nothing was written")
+            .hint("or `--out` another folder"));
+    }
+    for (path, text) in files {
+        let saved = context.files.write(&path, text.as_bytes());
+        saved.map_err(|error| CommandError::of(&error))?;
+    }
+    Ok(())
+}
+
+/// What the manifest does not declare, and why.
+fn remarks(pulled: &Pulled) -> String {
+    let mut words = String::new();
+    let mut note = |text: String| {
+        writeln!(words, "note: {}", escape::line(&text)).expect("a string takes everything");
+    };
+    for (id, why) in &pulled.left_out {
+        note(format!("task {id} is left out: {why}"));
+    }
+    if pulled.archived_count > 0 {
+        note(format!("archived tasks are left out: {}", pulled.archived_count));
+    }
+    if let Some(why) = &pulled.gap {
+        note(format!("the task list is incomplete, so tasks may be missing: {why}"));
+    }
+    words
+}

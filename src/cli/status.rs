@@ -1,0 +1,34 @@
+//! `qcops status`: how every declared task stands, and its runs.
+
+use crate::cli::args::{StatusArgs, StatusFormat};
+use crate::cli::context::{Context, block_on};
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::plan::{Session, text_options};
+use crate::cli::progress::Progress;
+use crate::cli::terminal;
+use crate::plan::{self, Options, Overview};
+use crate::render::status::{StatusView, render};
+use crate::snapshot::Snapshot;
+
+pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, CommandError> {
+    let session = Session::open(context, &args.comparing, &Progress::new(context.terminal))?;
+    let view = StatusView::new(&block_on(overview(&session))?);
+    match args.format {
+        StatusFormat::Json => terminal::output(&view.to_json()),
+        StatusFormat::Text => {
+            let mut text = String::new();
+            render(&view, &text_options(context, 0), &mut text).expect("a string takes everything");
+            terminal::output(&text);
+        }
+    }
+    Ok(Exit::Success)
+}
+
+async fn overview(session: &Session<'_>) -> Result<Overview, CommandError> {
+    let options = Options { is_stale: session.is_stale(), ..Options::default() };
+    let basis = session.basis(options).await?;
+    let wanted = |snapshot: &Snapshot| plan::overview_wanted(&basis.with(snapshot));
+    let snapshot = session.observe(wanted).await?;
+    Ok(plan::overview(&basis.with(&snapshot)))
+}

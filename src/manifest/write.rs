@@ -1,0 +1,318 @@
+//! A manifest as YAML text: what `pull` has found, written so that it reads back as it was.
+//!
+//! Names and prompts are strangers' words. Whatever YAML, a terminal or a CI system could take for
+//! something else is written as an escape in quotes; all else stands as plainly as it can.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::model::{Content, Key, TaskId, is_hidden};
+
+/// Prompts of more lines get a file of their own where there may be files.
+const LONGEST_INLINE: usize = 3;
+
+/// Words that YAML readers take for something else than a text, folded.
+const WORDS: &[&str] =
+    &["null", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"];
+
+/// A manifest yet to be written.
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    /// The organization it is for.
+    pub organization_id: String,
+    /// Its tasks, in the order in which they are written.
+    pub tasks: Vec<OutlineTask>,
+}
+
+/// A task yet to be written.
+#[derive(Clone, Debug)]
+pub struct OutlineTask {
+    /// Its key.
+    pub key: Key,
+    /// Its name: one line that is not blank.
+    pub name: String,
+    /// What it does.
+    pub content: Content,
+    /// The id it is pinned to, if it is.
+    pub pin: Option<TaskId>,
+}
+
+/// Where prompts are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prompts {
+    /// In the manifest.
+    Inline,
+    /// The longer ones in files beside it.
+    Files,
+}
+
+/// A manifest as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// The YAML.
+    pub manifest: String,
+    /// The prompt files by their path, which is relative to the manifest.
+    pub prompts: BTreeMap<String, String>,
+}
+
+/// Writes a manifest. Read again, it declares the same keys, names, contents and pins.
+pub fn write(outline: &Outline, prompts: Prompts) -> Written {
+    let mut written = Written::default();
+    let out = &mut written.manifest;
+    out.push_str("version: 1\n");
+    line(out, format_args!("organizationId: {}", field(&outline.organization_id)));
+    out.push_str(if outline.tasks.is_empty() { "tasks: {}\n" } else { "tasks:\n" });
+    for task in &outline.tasks {
+        line(out, format_args!("  {}:", key(&task.key)));
+        if let Some(id) = task.pin {
+            line(out, format_args!("    id: {id}"));
+        }
+        line(out, format_args!("    name: {}", field(&task.name)));
+        line(out, format_args!("    agentId: {}", task.content.agent_id()));
+        let preference = task.content.project_preference().as_str();
+        line(out, format_args!("    projectPreference: {}", field(preference)));
+        let prompt = task.content.prompt();
+        if prompts == Prompts::Files && prompt.lines().count() > LONGEST_INLINE {
+            let path = format!("prompts/{}.md", task.key);
+            line(out, format_args!("    promptFile: {}", scalar(&path)));
+            written.prompts.insert(path, format!("{prompt}\n"));
+        } else {
+            line(out, format_args!("    prompt: {}", text(prompt)));
+        }
+    }
+    written
+}
+
+fn line(out: &mut String, words: std::fmt::Arguments<'_>) {
+    writeln!(out, "{words}").expect("a string takes everything");
+}
+
+/// A key, quoted where YAML could take it for a number or a word of its own.
+fn key(key: &Key) -> String {
+    if is_plain(key.as_str()) { key.to_string() } else { quoted(key.as_str()) }
+}
+
+/// The text of a field in which `${` begins a variable.
+fn field(text: &str) -> String {
+    scalar(&text.replace("${", "$${"))
+}
+
+fn scalar(text: &str) -> String {
+    if is_plain(text) { text.to_owned() } else { quoted(text) }
+}
+
+/// A prompt: one line, a block, or quoted lines.
+fn text(prompt: &str) -> String {
+    if !prompt.contains('\n') {
+        scalar(prompt)
+    } else if prompt.lines().all(is_block_line) {
+        block(prompt)
+    } else {
+        quoted_lines(prompt)
+    }
+}
+
+/// Whether a text means itself without quotes, wherever a value stands.
+fn is_plain(text: &str) -> bool {
+    let is_misread = text.contains(": ") || text.contains(" #") || text.ends_with([':', ' ']);
+    text.starts_with(char::is_alphabetic)
+        && !is_misread
+        && !WORDS.contains(&text.to_lowercase().as_str())
+        && !has_command(text)
+        && text.chars().all(|c| c == ' ' || !(c.is_whitespace() || must_escape(c)))
+}
+
+/// Whether a line can stand in a block, where nothing can be escaped.
+fn is_block_line(line: &str) -> bool {
+    let is_command = has_command(line) || line.trim_start().starts_with("::");
+    !is_command && line.chars().all(|c| c == '\t' || !must_escape(c))
+}
+
+/// Whether a CI system that reads this on its log would obey it (`##[...]`, `##vso[...]`).
+fn has_command(text: &str) -> bool {
+    text.contains("##[") || text.contains("##vso[")
+}
+
+fn must_escape(c: char) -> bool {
+    // The last two are no characters, and YAML does not allow them.
+    is_hidden(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
+}
+
+/// A literal block below a field of a task; canonical text has no line break at its end.
+fn block(prompt: &str) -> String {
+    // A blank at its start would be taken for more indentation.
+    let mut block = if prompt.starts_with(char::is_whitespace) { "|2-" } else { "|-" }.to_owned();
+    for line in prompt.split('\n') {
+        block.push_str(if line.is_empty() { "\n" } else { "\n      " });
+        block.push_str(line);
+    }
+    block
+}
+
+/// Quotes over several lines: a backslash at the end of a line joins it to the next.
+fn quoted_lines(prompt: &str) -> String {
+    let mut quoted = "\"".to_owned();
+    let last = prompt.split('\n').count() - 1;
+    for (at, line) in prompt.split('\n').enumerate() {
+        quoted.push_str("\\\n      ");
+        let rest = match line.strip_prefix(' ') {
+            // A reader drops blanks at the start of a line.
+            Some(rest) => {
+                quoted.push_str("\\x20");
+                rest
+            }
+            None => line,
+        };
+        escape(rest, &mut quoted);
+        quoted.push_str(if at < last { "\\n" } else { "\"" });
+    }
+    quoted
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = "\"".to_owned();
+    escape(text, &mut quoted);
+    quoted.push('"');
+    quoted
+}
+
+/// Appends the inside of double quotes.
+fn escape(text: &str, out: &mut String) {
+    for (at, c) in text.char_indices() {
+        let rest = &text[at..];
+        let is_command = (c == '#' && (rest.starts_with("##[") || rest.starts_with("##vso[")))
+            || (at == 0 && rest.starts_with("::"));
+        let code = u32::from(c);
+        let escaped = match c {
+            '"' => "\\\"".to_owned(),
+            '\\' => "\\\\".to_owned(),
+            '\n' => "\\n".to_owned(),
+            '\r' => "\\r".to_owned(),
+            '\t' => "\\t".to_owned(),
+            _ if !is_command && !must_escape(c) && (c == ' ' || !c.is_whitespace()) => {
+                out.push(c);
+                continue;
+            }
+            _ if code <= 0xff => format!("\\x{code:02X}"),
+            _ if code <= 0xffff => format!("\\u{code:04X}"),
+            _ => format!("\\U{code:08X}"),
+        };
+        out.push_str(&escaped);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::manifest::{AgentRef, Source, parse};
+    use crate::model::{AgentId, ProjectPreference};
+
+    impl Source for Written {
+        fn read(&self, path: &str) -> Result<String, String> {
+            self.prompts.get(path).cloned().ok_or_else(|| format!("there is no `{path}`"))
+        }
+    }
+
+    fn outline(key: &str, name: &str, prompt: &str) -> Outline {
+        let preference = ProjectPreference::from_wire("in-the ${web}: #interface");
+        let task = OutlineTask {
+            key: key.parse().unwrap(),
+            name: name.to_owned(),
+            content: Content::new(AgentId(47), prompt, preference),
+            pin: Some(TaskId(332)),
+        };
+        Outline { organization_id: "0123456789abcdef".to_owned(), tasks: vec![task] }
+    }
+
+    /// Writes, reads and compares; returns the text.
+    fn read_back(outline: &Outline, prompts: Prompts) -> String {
+        let written = write(outline, prompts);
+        let text = &written.manifest;
+        let (manifest, findings) = parse(Path::new("tasks.yaml"), text, &written, &|_| None);
+        assert_eq!(findings, [], "{text}");
+        assert_eq!(manifest.organization_id.as_deref(), Some(&*outline.organization_id), "{text}");
+        assert_eq!(manifest.tasks.len(), outline.tasks.len(), "{text}");
+        for task in &outline.tasks {
+            let read = &manifest.tasks[&task.key];
+            assert_eq!(read.name, task.name, "{text}");
+            assert_eq!(&read.prompt, task.content.prompt(), "{text}");
+            assert_eq!(&read.project_preference, task.content.project_preference(), "{text}");
+            assert_eq!(read.pin, task.pin, "{text}");
+            assert!(matches!(read.agent, AgentRef::Id(id) if id == task.content.agent_id()));
+        }
+        written.manifest
+    }
+
+    #[test]
+    fn texts_are_written_as_plainly_as_they_can() {
+        let texts = [
+            "Build a strategy",
+            "Two\nlines: of # text\n\n  - \"indented\"\n\ttab",
+            "  starts with blanks\nand goes on",
+            "\tstarts with a tab\nand goes on",
+            "yes",
+            "say \u{202e}\u{1b}[31m",
+            "first\n::error::x\n  ::warning::y\n##[group]z\n---\n...\n# no comment",
+            "",
+            "- a list?",
+            "{braces} and ${HOME}",
+        ];
+        let all: Vec<String> = texts
+            .iter()
+            .map(|text| {
+                let text = read_back(&outline("k", "Name", text), Prompts::Inline);
+                text.split_once("    prompt: ").unwrap().1.to_owned()
+            })
+            .collect();
+        insta::assert_snapshot!(all.concat());
+    }
+
+    #[test]
+    fn keys_that_look_like_numbers_or_words_are_quoted() {
+        for key in
+            ["1e5", "0x10", "0o7", "null", "true", "123", "nan", "übung", "a.b", "1.5", "7_0"]
+        {
+            read_back(&outline(key, "${NAME} $${x} $", "p"), Prompts::Files);
+        }
+    }
+
+    #[test]
+    fn prompts_of_more_than_three_lines_become_files() {
+        let written = write(&outline("k", "n", "1\n2\n3\n4"), Prompts::Files);
+        assert_eq!(
+            Vec::from_iter(written.prompts),
+            [("prompts/k.md".into(), "1\n2\n3\n4\n".into())]
+        );
+        assert!(write(&outline("k", "n", "1\n2\n3"), Prompts::Files).prompts.is_empty());
+        read_back(&outline("k", "n", "1\n2\n3\n4"), Prompts::Files);
+        read_back(&outline("k", "n", &"x".repeat(100_000)), Prompts::Inline);
+        read_back(&outline("k", "n", &"long line: \n".repeat(10_000)), Prompts::Inline);
+    }
+
+    #[test]
+    fn nothing_hidden_and_no_command_is_written() {
+        let hostile = "a\u{202e}b\n::error::x\n##vso[x]\n\u{feff}\u{200d}\u{85}\u{2028}y";
+        for prompt in [hostile, "::error::x", "##[x]"] {
+            let text = read_back(&outline("k", "\u{1f600}\u{200b}::n", prompt), Prompts::Inline);
+            assert!(!text.chars().any(|c| is_hidden(c) && c != '\n'), "{text:?}");
+            assert!(!text.contains("##") && !text.lines().any(|l| l.trim().starts_with("::")));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_reads_back(
+            name in r#"(\PC|[\u{200b}\u{202e}"'\\${}#:,&*!|>%@`~-]|: | #){1,20}"#,
+            prompt in r#"(?s)(.|\PC|[ \t\n\r"'\\${}#:\-|>&*!?%@]|\n\n|\n  |\n\t|: | #|\n---|\n::){0,40}"#,
+            key in "[a-z0-9][a-z0-9.e_-]{0,6}",
+        ) {
+            let name = format!("x{name}y");
+            read_back(&outline(&key, &name, &prompt), Prompts::Inline);
+            read_back(&outline(&key, name.trim(), &prompt), Prompts::Files);
+        }
+    }
+}

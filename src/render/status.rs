@@ -1,0 +1,433 @@
+//! How everything stands, as one table or as JSON.
+//!
+//! As with plans, an overview first becomes a view, which counts and words it; writers read nothing
+//! else.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::model::{OrganizationId, TaskId};
+use crate::plan::{KeyOverview, KeyState, Overview, RunOverview};
+use crate::render::escape::{Foreign, json};
+use crate::render::paint::{Color, Label};
+use crate::render::text::{Length, TextOptions};
+use crate::render::view::Finding;
+use crate::render::words::counted;
+use crate::snapshot::Status;
+
+/// The version of the JSON form; a field is never removed nor given another meaning within it.
+const FORMAT_VERSION: u32 = 1;
+
+/// How many runs of a task the table shows.
+const RUNS: usize = 3;
+
+/// The longest reason in the table, in characters.
+const LONGEST_REASON: usize = 100;
+
+/// An overview ready for eyes.
+#[derive(Clone, Debug, Serialize)]
+pub struct StatusView {
+    format_version: u32,
+    organization_id: Foreign,
+    /// When the service was looked at.
+    seen_at: String,
+    /// The declared tasks, in the order of their keys.
+    tasks: Vec<TaskRow>,
+    counts: StatusCounts,
+    #[serde(skip)]
+    notes: Vec<Finding>,
+}
+
+/// One declared task.
+#[derive(Clone, Debug, Serialize)]
+struct TaskRow {
+    key: Foreign,
+    /// `in-sync`, `drifted`, `missing` or `blocked`.
+    state: &'static str,
+    /// Why it is not in sync.
+    reason: Option<Foreign>,
+    /// The stable code of what blocks it.
+    code: Option<&'static str>,
+    task_id: Option<u64>,
+    /// The stored name.
+    name: Option<Foreign>,
+    /// In UTC.
+    created: Option<String>,
+    age_seconds: Option<i64>,
+    runs: Vec<RunRow>,
+    /// Whether `runs` is all.
+    runs_complete: bool,
+    #[serde(skip)]
+    label: Label,
+}
+
+/// One deployment.
+#[derive(Clone, Debug, Serialize)]
+struct RunRow {
+    id: Foreign,
+    /// The service's word.
+    status: Foreign,
+    created: Option<String>,
+    ended: Option<String>,
+    age_seconds: Option<i64>,
+    error: Option<Foreign>,
+    #[serde(skip)]
+    label: Label,
+}
+
+/// How much there is of everything.
+#[derive(Clone, Debug, Default, Serialize)]
+struct StatusCounts {
+    in_sync: usize,
+    drifted: usize,
+    missing: usize,
+    blocked: usize,
+    /// By status, of declared tasks.
+    runs: BTreeMap<String, usize>,
+    /// Ours, and no longer declared.
+    undeclared: usize,
+    unmanaged: usize,
+    archived: usize,
+}
+
+impl StatusView {
+    /// Makes an overview ready for eyes.
+    pub fn new(overview: &Overview) -> Self {
+        let mut counts = StatusCounts {
+            undeclared: overview.undeclared_count,
+            unmanaged: overview.unmanaged_count,
+            archived: overview.archived_count,
+            ..StatusCounts::default()
+        };
+        for key in &overview.keys {
+            *match key.state {
+                KeyState::InSync => &mut counts.in_sync,
+                KeyState::Drifted => &mut counts.drifted,
+                KeyState::Missing => &mut counts.missing,
+                KeyState::Blocked => &mut counts.blocked,
+            } += 1;
+            for run in &key.runs {
+                *counts.runs.entry(status_word(&run.status)).or_default() += 1;
+            }
+        }
+        let OrganizationId(organization_id) = &overview.organization_id;
+        Self {
+            format_version: FORMAT_VERSION,
+            organization_id: Foreign::new(organization_id.as_str()),
+            seen_at: overview.seen_at.to_string(),
+            tasks: overview.keys.iter().map(|key| task_row(key, overview.seen_at)).collect(),
+            counts,
+            notes: overview.notes.iter().map(Finding::new).collect(),
+        }
+    }
+
+    /// Returns the JSON form.
+    pub fn to_json(&self) -> String {
+        let written = serde_json::to_string_pretty(self).expect("texts and numbers are JSON");
+        json(&written) + "\n"
+    }
+}
+
+fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
+    let (state, label) = match key.state {
+        KeyState::InSync => ("in-sync", Label::Create),
+        KeyState::Drifted => ("drifted", Label::Change),
+        KeyState::Missing => ("missing", Label::Retire),
+        KeyState::Blocked => ("blocked", Label::Blocked),
+    };
+    TaskRow {
+        key: Foreign::new(key.key.as_str()),
+        state,
+        reason: key.reason.as_deref().map(Foreign::new),
+        code: key.code.map(crate::diag::Code::as_str),
+        task_id: key.task.map(|TaskId(id)| id),
+        name: key.name.as_deref().map(Foreign::new),
+        created: key.created.map(|at| at.to_string()),
+        age_seconds: age(key.created, now),
+        runs: key.runs.iter().map(|run| run_row(run, now)).collect(),
+        runs_complete: key.is_complete,
+        label,
+    }
+}
+
+fn run_row(run: &RunOverview, now: Timestamp) -> RunRow {
+    RunRow {
+        id: Foreign::new(run.id.0.as_str()),
+        status: Foreign::new(run.status.to_string()),
+        created: run.created.map(|at| at.to_string()),
+        ended: run.ended.map(|at| at.to_string()),
+        age_seconds: age(run.created, now),
+        error: run.error.as_deref().map(Foreign::new),
+        label: match run.status {
+            Status::InQueue | Status::Running | Status::Other(_) => Label::Run,
+            Status::Completed => Label::Create,
+            Status::Stopped => Label::Withheld,
+            Status::Failed => Label::Blocked,
+        },
+    }
+}
+
+/// The key of a status among the counts; words that the contract does not know are counted as one.
+fn status_word(status: &Status) -> String {
+    match status {
+        Status::InQueue => "in_queue".to_owned(),
+        Status::Other(_) => "other".to_owned(),
+        known => known.to_string().to_lowercase(),
+    }
+}
+
+/// Seconds since `created`; a service whose clock is ahead makes nothing in the future.
+fn age(created: Option<Timestamp>, now: Timestamp) -> Option<i64> {
+    Some(now.duration_since(created?).max(SignedDuration::ZERO).as_secs())
+}
+
+/// An age as people say it.
+fn in_words(seconds: Option<i64>) -> String {
+    let Some(seconds) = seconds else { return "-".to_owned() };
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// Writes the table, then the counts.
+pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
+    let mut table = Table::new(["TASK", "STATE", "ID", "AGE", ""]);
+    for task in &view.tasks {
+        let id = task.task_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
+        let mut reason = task.reason.as_ref().map_or_else(String::new, |reason| {
+            if options.length == Length::Full {
+                reason.part()
+            } else {
+                reason.cut_part(LONGEST_REASON, 0)
+            }
+        });
+        if let Some(code) = task.code {
+            reason = format!("[{code}] {reason}");
+        }
+        let state = task.state.replace('-', " ");
+        table.row(task.label, [task.key.part(), state, id, in_words(task.age_seconds), reason]);
+        let most = if options.length == Length::Full { task.runs.len() } else { RUNS };
+        for run in task.runs.iter().take(most) {
+            let error = run.error.as_ref().map_or_else(String::new, |error| {
+                if options.length == Length::Full {
+                    error.part()
+                } else {
+                    error.cut_part(LONGEST_REASON, 0)
+                }
+            });
+            let cells = ["  run".to_owned(), run.status.part(), run.id.part()];
+            let [name, status, id] = cells;
+            table.row(run.label, [name, status, id, in_words(run.age_seconds), error]);
+        }
+        let rest = task.runs.len().saturating_sub(most);
+        if rest > 0 {
+            let words =
+                format!("  ... {} (`-v` shows all)", counted(rest, "more run", "more runs"));
+            table.aside(words);
+        }
+        if !task.runs_complete {
+            table.aside("  ... some runs could not be read".to_owned());
+        }
+    }
+    if !view.tasks.is_empty() {
+        table.write(options.color, out)?;
+        writeln!(out)?;
+    }
+    for note in &view.notes {
+        let title = options.color.paint(Label::Note, format!("note[{}]", note.code));
+        writeln!(out, "{title}: {}", note.message.part())?;
+    }
+    if !view.notes.is_empty() {
+        writeln!(out)?;
+    }
+    writeln!(out, "{}", options.color.paint(Label::Verdict, view.counts.verdict()))
+}
+
+impl StatusCounts {
+    fn verdict(&self) -> String {
+        let Self { in_sync, drifted, missing, blocked, undeclared, unmanaged, archived, .. } = self;
+        let some = |pairs: &[(usize, &str)]| -> Vec<String> {
+            let some = pairs.iter().filter(|(count, _)| *count > 0);
+            some.map(|(count, word)| format!("{count} {word}")).collect()
+        };
+        let all = in_sync + drifted + missing + blocked;
+        let states = [
+            (*in_sync, "in sync"),
+            (*drifted, "drifted"),
+            (*missing, "missing"),
+            (*blocked, "blocked"),
+        ];
+        let states = some(&states);
+        let tasks = counted(all, "task is declared", "tasks are declared");
+        let states = if all == 0 { String::new() } else { format!(": {}", states.join(", ")) };
+        let runs: Vec<String> = self
+            .runs
+            .iter()
+            .map(|(status, count)| format!("{count} {}", status.replace('_', " ")))
+            .collect();
+        let runs = if runs.is_empty() { "none".to_owned() } else { runs.join(", ") };
+        let gone = if *undeclared == 0 {
+            String::new()
+        } else {
+            format!("{undeclared} no longer declared, ")
+        };
+        format!("{tasks}{states}. Runs: {runs}. {gone}{unmanaged} unmanaged, {archived} archived.")
+    }
+}
+
+/// Columns as wide as their widest cell; the last one is as long as it likes.
+struct Table {
+    rows: Vec<(Label, [String; 5])>,
+}
+
+impl Table {
+    fn new(heads: [&str; 5]) -> Self {
+        Self { rows: vec![(Label::Aside, heads.map(str::to_owned))] }
+    }
+
+    fn row(&mut self, label: Label, cells: [String; 5]) {
+        self.rows.push((label, cells));
+    }
+
+    /// A line of its own below a row.
+    fn aside(&mut self, words: String) {
+        self.rows.push((
+            Label::Aside,
+            [words, String::new(), String::new(), String::new(), String::new()],
+        ));
+    }
+
+    fn write(&self, color: Color, out: &mut dyn fmt::Write) -> fmt::Result {
+        let is_aside = |cells: &[String; 5]| cells[1..].iter().all(String::is_empty);
+        let width = |column: usize| {
+            let rows = self.rows.iter().filter(|(_, cells)| !is_aside(cells));
+            rows.map(|(_, cells)| cells[column].chars().count()).max().unwrap_or_default()
+        };
+        let widths = [width(0), width(1), width(2), width(3)];
+        for (at, (label, cells)) in self.rows.iter().enumerate() {
+            if at == 0 || is_aside(cells) {
+                let line = if at == 0 { joined(cells, widths) } else { cells[0].clone() };
+                writeln!(out, "{}", color.paint(Label::Aside, line))?;
+                continue;
+            }
+            let line = joined(cells, widths);
+            // Only the state is colored: its place in the line is known.
+            let before: usize = line.chars().take(widths[0] + 2).map(char::len_utf8).sum();
+            let (head, tail) = line.split_at(before);
+            let (state, tail) = tail.split_at(cells[1].len());
+            writeln!(out, "{head}{}{tail}", color.paint(*label, state))?;
+        }
+        Ok(())
+    }
+}
+
+fn joined(cells: &[String; 5], widths: [usize; 4]) -> String {
+    let mut line = String::new();
+    for (cell, width) in cells.iter().zip(widths) {
+        line.push_str(cell);
+        line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 2));
+    }
+    line.push_str(&cells[4]);
+    line.truncate(line.trim_end().len());
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Code;
+    use crate::model::DeploymentId;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn overview() -> Overview {
+        let run = |id: &str, status: Status, created: &str| RunOverview {
+            id: DeploymentId(id.to_owned()),
+            status,
+            created: Some(at(created)),
+            ended: None,
+            error: None,
+        };
+        let key = |key: &str, state, reason: Option<&str>, runs| KeyOverview {
+            key: key.parse().unwrap(),
+            state,
+            reason: reason.map(str::to_owned),
+            code: (state == KeyState::Blocked).then_some(Code::Unproven),
+            task: (state != KeyState::Missing).then_some(TaskId(332)),
+            name: Some("\u{1b}[31mName".to_owned()),
+            created: (state != KeyState::Missing).then(|| at("2026-11-20T12:00:00Z")),
+            runs,
+            is_complete: true,
+        };
+        let failed = RunOverview {
+            error: Some("broke\n::error::x".to_owned()),
+            ..run("A-2", Status::Failed, "2026-11-21T10:00:00Z")
+        };
+        let runs = vec![run("A-1", Status::Running, "2026-11-21T11:59:00Z"), failed];
+        Overview {
+            organization_id: OrganizationId("o".to_owned()),
+            seen_at: at("2026-11-21T12:00:00Z"),
+            keys: vec![
+                key(
+                    "momentum",
+                    KeyState::Drifted,
+                    Some("would be renamed: the name differs"),
+                    Vec::new(),
+                ),
+                key("new", KeyState::Missing, Some("no task has its content"), Vec::new()),
+                key("spy", KeyState::InSync, None, runs),
+                key("theirs", KeyState::Blocked, Some("task 7 has the same name"), Vec::new()),
+            ],
+            undeclared_count: 1,
+            unmanaged_count: 2,
+            archived_count: 3,
+            notes: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_table_shows_every_key_and_its_runs() {
+        let mut text = String::new();
+        let options = TextOptions::default();
+        render(&StatusView::new(&overview()), &options, &mut text).unwrap();
+        insta::assert_snapshot!(text, @r##"
+        TASK      STATE    ID   AGE
+        momentum  drifted  332  24 h   would be renamed: the name differs
+        new       missing  -    -      no task has its content
+        spy       in sync  332  24 h
+          run     Running  A-1  1 min
+          run     Failed   A-2  2 h    broke\n::error::x
+        theirs    blocked  332  24 h   [unproven] task 7 has the same name
+
+        4 tasks are declared: 1 in sync, 1 drifted, 1 missing, 1 blocked. Runs: 1 failed, 1 running. 1 no longer declared, 2 unmanaged, 3 archived.
+        "##);
+        assert!(text.lines().all(|line| !line.trim_start().starts_with("::")), "{text}");
+    }
+
+    #[test]
+    fn the_json_form_is_stable() {
+        insta::assert_snapshot!(StatusView::new(&overview()).to_json());
+    }
+
+    #[test]
+    fn runs_beyond_a_few_are_counted() {
+        let mut overview = overview();
+        let run = overview.keys[2].runs[0].clone();
+        overview.keys[2].runs = vec![run; 5];
+        let view = StatusView::new(&overview);
+        let (mut cut, mut full) = (String::new(), String::new());
+        render(&view, &TextOptions::default(), &mut cut).unwrap();
+        let options = TextOptions { length: Length::Full, ..TextOptions::default() };
+        render(&view, &options, &mut full).unwrap();
+        assert!(cut.contains("... 2 more runs (`-v` shows all)"), "{cut}");
+        assert_eq!(full.matches("A-1").count(), 5, "{full}");
+    }
+}

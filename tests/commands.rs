@@ -1,0 +1,494 @@
+//! Stories about `pull`, `status` and `destroy`: from the service to Git, and the way out.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use qcops::api;
+use qcops::apply::Artifacts;
+use qcops::diag::{Code, Severity};
+use qcops::emulator::{self, ORGANIZATION_ID};
+use qcops::event::{Outcome, StepOutcome};
+use qcops::files::{Files, Memory};
+use qcops::manifest::{self, Outline, Prompts, Source};
+use qcops::model::Action;
+use qcops::plan::{self, KeyState, Plan, Saving, Scope};
+use qcops::pull::{self, Pulled};
+use qcops::snapshot::Snapshot;
+
+use crate::support::repo::Repo;
+use crate::support::world::{World, shown};
+
+/// Runs a story outside of `#[tokio::test]`, on a paused clock.
+fn told<T>(story: impl Future<Output = T>) -> T {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.enable_all().start_paused(true).build().unwrap().block_on(story)
+}
+
+async fn pulled(world: &World) -> Pulled {
+    let seen = api::observe(&world.client(), world.clock, pull::wanted).await.unwrap();
+    pull::pull(&seen)
+}
+
+fn text(outline: &Outline) -> String {
+    manifest::write(outline, Prompts::Inline).manifest
+}
+
+/// The codes of the errors in a manifest.
+fn errors(text: &str) -> BTreeSet<Code> {
+    struct NoFiles;
+    impl Source for NoFiles {
+        fn read(&self, path: &str) -> Result<String, String> {
+            Err(format!("there is no `{path}`"))
+        }
+    }
+    let (parsed, mut findings) =
+        manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+    let (merged, found) = manifest::merge(vec![parsed]);
+    findings.extend(found);
+    findings.extend(manifest::resolve(&merged, &[].into()).1);
+    findings.retain(|finding| finding.severity == Severity::Error);
+    findings.iter().map(|finding| finding.code).collect()
+}
+
+async fn expect_empty(world: &World, told_by: &str) {
+    let plan = world.plan().await;
+    assert!(plan.steps.is_empty(), "{}\n{told_by}", shown(&plan));
+}
+
+/// A task of somebody's: its name, prompt and project preference.
+fn task() -> impl Strategy<Value = (String, String, &'static str)> {
+    let name = prop_oneof![
+        prop::sample::select(vec![
+            "Buy and hold SPY",
+            "buy-and-hold: spy",
+            "${HOME} $${x}",
+            "  padded  ",
+            "two\nlines\u{1b}[31m",
+            "\u{1f680}\u{200b}",
+            "null",
+            "0x10",
+            "- \"quoted\": #x",
+            "SPY 333",
+            "old [superseded 0a1b2c3d]",
+            "",
+            "\t",
+        ])
+        .prop_map(str::to_owned),
+        r#"(?s)(\PC|["'\\:#$ {}\n]){0,30}"#,
+    ];
+    let prompt = prop_oneof![
+        prop::sample::select(vec![
+            "Buy SPY",
+            "Buy SPY  \r\n\r\n",
+            "",
+            "\n \t",
+            "  indented\n\ttab\n\n# no comment\n::error::x",
+            "\u{feff}e\u{301}\u{200b}",
+        ])
+        .prop_map(str::to_owned),
+        r#"(?s)(.|[ \t\r\n:#'"|>-]){0,60}"#,
+        "[a-z]{1,4}".prop_map(|word| format!("{word}\n").repeat(600)),
+    ];
+    let preference = prop::sample::select(vec![
+        "project-for-task",
+        "project-each-task-deployment",
+        "project-of-the-web-interface",
+        "",
+    ]);
+    (name, prompt, preference)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn a_plan_right_after_a_pull_is_empty_and_stays_so_without_pins(
+        tasks in prop::collection::vec(task(), 0..7),
+        with_runs in prop::collection::vec(any::<bool>(), 7),
+        quirk in prop::sample::select(vec![
+            "list-entry=whole", "list-entry=without-prompt", "list-entry=cut-prompt",
+            "list-entry=bare", "list-order=shuffled", "ids-sent=strings",
+        ]),
+    ) {
+        told(async {
+            let mut world = World::new("");
+            world.quirk(quirk).await;
+            world.edit_service(|service| {
+                for ((name, prompt, preference), has_run) in tasks.iter().zip(with_runs) {
+                    let id = service.add_task(name, 47, prompt);
+                    let task = service.task_mut(id).unwrap();
+                    (*preference).clone_into(&mut task.project_preference);
+                    service.set_schedule(id, has_run.then_some("0 9 * * *"));
+                    if has_run {
+                        service.run_task(id);
+                    }
+                }
+            }).await;
+            let Pulled { mut outline, left_out, archived_count, gap } = pulled(&world).await;
+            assert_eq!(gap, None);
+            assert_eq!(outline.tasks.len() + left_out.len() + archived_count, tasks.len());
+            let pinned = text(&outline);
+            world.edit_whole(&pinned);
+            expect_empty(&world, &pinned).await;
+            expect_empty(world.commit(), &pinned).await;
+            outline.tasks.iter_mut().for_each(|task| task.pin = None);
+            let free = text(&outline);
+            let found = errors(&free);
+            let forces_pins = [
+                Code::EqualContent, Code::EqualName, Code::EmptyPrompt, Code::UnknownPreference,
+            ];
+            assert!(found.iter().all(|code| forces_pins.contains(code)), "{found:?}\n{free}");
+            if found.is_empty() {
+                world.edit_whole(&free);
+                expect_empty(world.commit(), &free).await;
+            }
+        });
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_manifest_cannot_declare_is_left_out_with_the_reason() {
+    let world = World::new("");
+    world
+        .edit_service(|service| {
+            service.add_task(" ", 47, "p");
+            let unset = service.add_task("unset", 47, "p");
+            service.task_mut(unset).unwrap().project_preference.clear();
+            service.add_task("old [superseded 0a1b2c3d]", 47, "p");
+            service.add_task("fine", 47, "p");
+        })
+        .await;
+    let pulled = pulled(&world).await;
+    assert_eq!(pulled.archived_count, 1);
+    let why: Vec<String> = pulled.left_out.iter().map(|(id, why)| format!("{id}: {why}")).collect();
+    assert_eq!(
+        why,
+        [
+            "332: its name is blank; give it one in the web interface",
+            "333: its project preference is not known",
+        ]
+    );
+    assert_eq!(pulled.outline.tasks[0].key.as_str(), "fine");
+}
+
+#[tokio::test]
+async fn an_organization_is_pulled_into_files_and_adopted_by_a_commit() {
+    let repo = Repo::new();
+    repo.edit_service(|service| {
+        service.add_task("Momentum: \"weekly\"", 48, "1\n2\n  3\n4\n");
+        service.add_task("Buy and hold SPY", 47, "Buy SPY");
+        service.add_task("Buy and hold SPY", 47, "Buy SPY daily");
+    })
+    .await;
+    let pulled = repo.qcops("pull --out .");
+    assert_eq!((pulled.code, pulled.out.as_str()), (0, ""), "{}", pulled.err);
+    assert_eq!(repo.read("prompts/momentum-weekly.md"), "1\n2\n  3\n4\n");
+    insta::assert_snapshot!(repo.read("tasks.yaml"), @r##"
+    version: 1
+    organizationId: e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0
+    tasks:
+      momentum-weekly:
+        id: 332
+        name: "Momentum: \"weekly\""
+        agentId: 48
+        projectPreference: project-each-task-deployment
+        promptFile: prompts/momentum-weekly.md
+      buy-and-hold-spy:
+        id: 333
+        name: Buy and hold SPY
+        agentId: 47
+        projectPreference: project-each-task-deployment
+        prompt: Buy SPY
+      buy-and-hold-spy-334:
+        id: 334
+        name: Buy and hold SPY
+        agentId: 47
+        projectPreference: project-each-task-deployment
+        prompt: Buy SPY daily
+    "##);
+    repo.expect_nothing_to_do("").commit("adopt").expect_nothing_to_do("");
+    let unpinned = repo.read("tasks.yaml").replace("    id: 332\n", "");
+    repo.write("tasks.yaml", &unpinned).commit("no pin").expect_nothing_to_do("");
+    repo.write("tasks.yaml", &unpinned.replace("Momentum: ", "Trend: ")).commit("rename");
+    let planned = repo.qcops("plan");
+    assert!(planned.out.contains("~ task.momentum-weekly will be renamed"), "{}", planned.out);
+}
+
+#[tokio::test]
+async fn pull_overwrites_nothing_unasked() {
+    let repo = Repo::new();
+    repo.edit_service(|service| service.add_task("SPY", 47, "1\n2\n3\n4")).await;
+    assert_eq!(repo.qcops("pull --out tree").code, 0);
+    assert_eq!(repo.qcops("pull --out tree").code, 0, "nothing differs");
+    repo.write("tree/prompts/spy.md", "mine");
+    let refused = repo.qcops("pull --out tree");
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(refused.err.contains("`tree/prompts/spy.md`"), "{}", refused.err);
+    assert!(refused.err.contains("`--force`"), "{}", refused.err);
+    assert_eq!(repo.read("tree/prompts/spy.md"), "mine");
+    assert_eq!(repo.qcops("pull --out tree --force").code, 0);
+    assert_eq!(repo.read("tree/prompts/spy.md"), "1\n2\n3\n4\n");
+}
+
+#[test]
+fn pull_without_a_folder_prints_one_manifest_that_plans_empty() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: \"a\\nb\\nc\\nd\"}").converge("");
+    let pulled = repo.qcops("pull");
+    assert!(pulled.out.contains("    prompt: |-\n      a\n      b\n"), "{}", pulled.out);
+    repo.write("tasks.yaml", &pulled.out).expect_nothing_to_do("");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_declared_key_has_a_state() {
+    let mut world = World::new("a: {prompt: p}\nb: {name: Old, prompt: q}\nc: {prompt: r}");
+    world.commit().converge().await;
+    world.edit(
+        "a: {prompt: p}\nb: {name: New, prompt: q}\nd: {prompt: s}\ne: {prompt: t}\nf: {prompt: u}",
+    );
+    world
+        .edit_service(|service| {
+            service.run_task(332);
+            service.add_task("e", 47, "something else");
+            service.add_task("nobody's", 47, "x");
+            service.add_task("c [superseded 0a1b2c3d]", 47, "y");
+        })
+        .await;
+    let basis = world.basis();
+    let wanted = |snapshot: &Snapshot| plan::overview_wanted(&basis.with(snapshot));
+    let seen = api::observe(&world.client(), world.clock, wanted).await.unwrap();
+    let overview = plan::overview(&basis.with(&seen));
+    let states: Vec<(&str, KeyState, usize)> =
+        overview.keys.iter().map(|key| (key.key.as_str(), key.state, key.runs.len())).collect();
+    assert_eq!(
+        states,
+        [
+            ("a", KeyState::InSync, 1),
+            ("b", KeyState::Drifted, 0),
+            ("d", KeyState::Missing, 0),
+            ("e", KeyState::Blocked, 0),
+            ("f", KeyState::Missing, 0),
+        ]
+    );
+    let counts = (overview.undeclared_count, overview.unmanaged_count, overview.archived_count);
+    assert_eq!(counts, (1, 1, 1));
+    assert_eq!(world.writes().len(), 3, "looking changes nothing");
+}
+
+#[test]
+fn status_is_a_table_for_people_and_json_for_programs() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY, deployments: {first: {}}}").commit("first").converge("");
+    repo.tasks("spy: {prompt: Buy SPY daily}\nqqq: {prompt: Buy QQQ}");
+    let status = repo.qcops("status");
+    assert_eq!(status.code, 0, "{}", status.err);
+    assert!(status.out.contains("spy    drifted  332"), "{}", status.out);
+    assert!(status.out.contains("qqq    missing  -"), "{}", status.out);
+    assert!(status.out.contains("2 tasks are declared: 1 drifted, 1 missing."), "{}", status.out);
+    let json: serde_json::Value =
+        serde_json::from_str(&repo.qcops("status --format json").out).unwrap();
+    assert_eq!(json["format_version"], 1);
+    assert_eq!(json["tasks"][1]["state"], "drifted");
+    assert_eq!(json["tasks"][1]["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(json["counts"]["missing"], 1);
+}
+
+async fn destroying(world: &World, scope: Scope) -> Plan {
+    let basis = world.basis();
+    let wanted = |snapshot: &Snapshot| plan::destroy_wanted(&basis.with(snapshot), scope);
+    let seen = api::observe(&world.client(), world.clock, wanted).await.unwrap();
+    plan::destroy(&basis.with(&seen), scope)
+}
+
+async fn destroy(world: &World, scope: Scope) -> Outcome {
+    world.carry_out(&destroying(world, scope).await).await
+}
+
+const ARCHIVED: Scope = Scope::Archived { older_than: None, saving: Saving::Asked };
+
+/// A world in which `spy`, which has run, was replaced and archived; conversations can be saved.
+async fn archived() -> (World, Memory) {
+    let mut world = World::new("spy: {prompt: Buy SPY, deployments: {first: {}}}");
+    world.commit().converge().await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    world.edit("spy: {prompt: Buy SPY daily}").commit().converge().await;
+    let files = Memory::default();
+    let folder = "saved".into();
+    world.settings.artifacts = Some(Artifacts { files: Arc::new(files.clone()), folder });
+    (world, files)
+}
+
+fn blocked(plan: &Plan) -> Vec<Code> {
+    plan.blocks().map(|finding| finding.code).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroy_takes_what_is_provably_ours_and_loses_nothing() {
+    let mut world = World::new(
+        "a: {prompt: p}\nb: {prompt: q, deployments: {first: {}}}\nc: {prompt: r, protect: true}\nd: {prompt: s}",
+    );
+    world.commit().converge().await;
+    world.edit("a: {prompt: p}\nb: {prompt: q}\nc: {prompt: r, protect: true}").commit();
+    world
+        .edit_service(|service| {
+            service.add_task("theirs", 47, "x");
+            service.clone_task(332);
+        })
+        .await;
+    let plan = destroying(&world, Scope::Owned).await;
+    let counts = Vec::from_iter(plan.counts());
+    assert_eq!(counts, [(Action::Archive, 1), (Action::Delete, 2)], "{}", shown(&plan));
+    world.carry_out(&plan).await;
+    let left = world.tasks().await;
+    assert!(left.contains("333 b [superseded "), "{left}");
+    let names: Vec<&str> =
+        left.lines().map(|line| line.split([' ', ':']).nth(1).unwrap()).collect();
+    assert_eq!(names, ["b", "c", "theirs", "a"], "{left}");
+    let again = destroying(&world, Scope::Owned).await;
+    assert_eq!(again.open_steps().count(), 0, "{}", shown(&again));
+}
+
+#[tokio::test(start_paused = true)]
+async fn destroy_leaves_alone_what_is_released_or_of_unknown_origin() {
+    let mut world = World::new("a: {prompt: p}\nb: {prompt: q}");
+    world.commit().converge().await;
+    world.edit_service(|service| service.add_task("c", 47, "r")).await;
+    let defaults = "defaults: {agentId: 47, projectPreference: project-each-task-deployment}";
+    world.edit_whole(&format!(
+        "version: 1\n{defaults}\nreleased: [a, b]\ntasks:\n  c: {{prompt: r}}\n"
+    ));
+    let plan = destroying(&world, Scope::Owned).await;
+    assert!(plan.steps.is_empty(), "{}", shown(&plan));
+    let notes: Vec<Code> = plan.notes.iter().map(|note| note.code).collect();
+    assert_eq!(notes, [Code::UnknownOrigin]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scheduled_task_is_not_destroyed_while_its_schedule_goes_on() {
+    let mut world = World::new("a: {prompt: p}");
+    world.commit().converge().await;
+    world.edit_service(|service| service.set_schedule(332, Some("0 9 * * *"))).await;
+    assert_eq!(blocked(&destroying(&world, Scope::Owned).await), [Code::Scheduled]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_destroyed_on_a_partial_read() {
+    let (mut world, _) = archived().await;
+    world.quirk("list-entry=cut-prompt").await.faults("tasks/read%1=500-before");
+    for scope in [Scope::Owned, ARCHIVED] {
+        let plan = destroying(&world, scope).await;
+        assert_eq!(plan.open_steps().count(), 0, "{}", shown(&plan));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_archived_task_is_deleted_once_its_conversations_are_saved() {
+    for quirk in ["delete-task=refuse-active", "delete-task=refuse-any", "token-echo=clear"] {
+        let (mut world, files) = archived().await;
+        world.quirk(quirk).await;
+        let run =
+            world.edit_service(|service| service.deployments().next().unwrap().id.clone()).await;
+        let plan = destroying(&world, ARCHIVED).await;
+        assert!(shown(&plan).contains("1 deployment goes with it"), "{}", shown(&plan));
+        world.carry_out(&plan).await;
+        assert_eq!(world.tasks().await, "333 spy: Buy SPY daily", "{quirk}");
+        let path = format!("saved/task-332/{run}.json");
+        let saved = files.read(Path::new(&path)).unwrap().unwrap();
+        let saved: serde_json::Value = serde_json::from_slice(&saved).unwrap();
+        assert!(saved["messages"].to_string().contains("Buy SPY"), "{quirk}: {saved}");
+        world.expect_nothing_to_do().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_cannot_be_saved_keeps_its_task() {
+    let faults = ["500-before", "lost-after", "broken-json"];
+    for fault in faults {
+        let (mut world, files) = archived().await;
+        world.faults(&format!("deployments/conversation/read%1={fault}"));
+        let outcome = destroy(&world, ARCHIVED).await;
+        let codes: Vec<Code> = outcome
+            .steps
+            .values()
+            .filter_map(|ended| match ended {
+                StepOutcome::Failed(finding) => Some(finding.code),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(codes, [Code::TranscriptUnsaved], "{fault}: {outcome:#?}");
+        assert!(world.tasks().await.starts_with("332 spy [superseded "), "{fault}");
+        assert!(!world.writes().iter().any(|path| path.ends_with("/delete")), "{fault}");
+        drop(files);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn archived_tasks_with_runs_need_a_folder_for_their_conversations() {
+    let (world, _) = archived().await;
+    let scope = Scope::Archived { older_than: None, saving: Saving::Impossible };
+    let plan = destroying(&world, scope).await;
+    assert_eq!(blocked(&plan), [Code::TranscriptUnsaved]);
+    assert!(shown(&plan).contains("--artifacts DIR"), "{}", shown(&plan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_archived_task_that_is_active_or_young_or_not_ours_stays() {
+    let (world, _) = archived().await;
+    let day = jiff::SignedDuration::from_hours(24);
+    let older = Scope::Archived { older_than: Some(day), saving: Saving::Asked };
+    assert!(destroying(&world, older).await.steps.is_empty(), "it was archived just now");
+    tokio::time::sleep(Duration::from_secs(2 * 86_400)).await;
+    assert_eq!(destroying(&world, older).await.open_steps().count(), 1);
+    world
+        .edit_service(|service| {
+            service.add_task("theirs [superseded 0a1b2c3d]", 47, "x");
+            service.add_task("mimic [superseded 0a1b2c3d]", 47, "Buy SPY");
+            service.run_task(332);
+        })
+        .await;
+    let plan = destroying(&world, older).await;
+    assert_eq!((plan.steps.len(), blocked(&plan)), (1, vec![Code::ActiveRuns]), "{}", shown(&plan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_begins_after_the_plan_keeps_an_archived_task() {
+    let (world, _) = archived().await;
+    let plan = destroying(&world, ARCHIVED).await;
+    world.edit_service(|service| service.run_task(332)).await;
+    world.carry_out(&plan).await;
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    world.carry_out(&plan).await;
+    assert!(world.tasks().await.starts_with("332 spy [superseded "));
+}
+
+#[test]
+fn destroy_lists_first_and_wants_the_organization_by_name() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY}").commit("first").converge("");
+    let listed = repo.qcops("destroy");
+    assert_eq!(listed.code, 3, "{}", listed.err);
+    assert!(listed.out.contains("- task.spy will be deleted"), "{}", listed.out);
+    assert!(listed.err.contains(&format!("`--confirm {ORGANIZATION_ID}`")), "{}", listed.err);
+    let wrong = repo.qcops("destroy --confirm another");
+    assert_eq!((wrong.code, wrong.out.as_str()), (1, ""), "{}", wrong.err);
+    let done = repo.qcops(&format!("destroy --confirm {ORGANIZATION_ID}"));
+    assert_eq!(done.code, 0, "{}{}", done.out, done.err);
+    let after = repo.qcops("destroy");
+    assert_eq!((after.code, after.out.as_str()), (0, "Nothing to destroy.\n"));
+    assert!(repo.qcops("status").out.contains("1 missing"));
+}
+
+#[tokio::test]
+async fn what_another_manifest_declares_is_not_destroyed() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY}").commit("first").converge("");
+    repo.manifest("other.yaml", "theirs: {prompt: Buy SPY, name: spy}").commit("share");
+    let listed = repo.qcops("destroy");
+    assert_eq!(listed.code, 0, "{}{}", listed.out, listed.err);
+    assert!(listed.out.contains("withheld[still-declared]"), "{}", listed.out);
+    let names = repo.edit_service(|world: &mut emulator::World| world.tasks().count()).await;
+    assert_eq!(names, 1);
+}
