@@ -29,6 +29,8 @@ pub struct KeyEvidence {
     pub is_established: bool,
     /// Creates that an apply on this machine sent for it, the newest first.
     pub made: Vec<Made>,
+    /// Names that were asked for and what the service stored instead, the newest first.
+    pub rewritten: Vec<(String, String)>,
     /// A create on this machine whose answer was never recorded: an apply that was killed.
     pub unanswered: Option<Timestamp>,
 }
@@ -106,6 +108,12 @@ impl KeyEvidence {
     /// Whether the ledger knows any task that was made for the key.
     pub fn has_made(&self) -> bool {
         self.made.iter().any(|made| made.id.is_some())
+    }
+
+    /// What the service was last seen to store where this name was asked for, if another name.
+    pub fn stored_as(&self, wanted: &str) -> Option<&str> {
+        let known = self.rewritten.iter().find(|(asked, _)| asked == wanted);
+        known.map(|(_, stored)| stored.as_str())
     }
 
     /// The names ever declared for the key.

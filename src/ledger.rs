@@ -26,7 +26,7 @@ pub struct Ledger {
     organization_id: OrganizationId,
 }
 
-/// One create, named the same before and after.
+/// One create, named the same before and after, or what is known of one.
 #[derive(Clone, Copy, Debug)]
 pub struct Creation<'a> {
     /// The key it is for.
@@ -47,6 +47,8 @@ enum What {
     Made,
     /// It made nothing, for certain.
     Refused,
+    /// The name was asked for once more, and the service stored `stored` all the same.
+    Renamed,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -60,6 +62,8 @@ struct Line {
     content: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    stored: Option<String>,
     time: String,
 }
 
@@ -76,7 +80,7 @@ impl Ledger {
 
     /// Notes that a create is about to be sent.
     pub fn sending(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
-        self.append(What::Sending, creation, None, now)
+        self.append(What::Sending, creation, None, None, now)
     }
 
     /// Notes the task that a create has made.
@@ -86,12 +90,23 @@ impl Ledger {
         id: TaskId,
         now: Timestamp,
     ) -> Result<(), FilesError> {
-        self.append(What::Made, creation, Some(id), now)
+        self.append(What::Made, creation, Some(id), None, now)
     }
 
     /// Notes that a create has certainly made nothing.
     pub fn refused(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
-        self.append(What::Refused, creation, None, now)
+        self.append(What::Refused, creation, None, None, now)
+    }
+
+    /// Notes that the service stores another name than the one asked for, so that asking again and
+    /// again is spared.
+    pub fn renamed(
+        &self,
+        creation: Creation<'_>,
+        stored: &str,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        self.append(What::Renamed, creation, None, Some(stored.to_owned()), now)
     }
 
     /// Adds what the ledger knows to `evidence`.
@@ -121,6 +136,9 @@ impl Ledger {
                     known.made.insert(0, Made { id, content, name: line.name });
                     known.unanswered = None;
                 }
+                What::Renamed => {
+                    known.rewritten.insert(0, (line.name, line.stored.unwrap_or_default()));
+                }
                 What::Refused => {
                     known.made.retain(|made| !sent(made));
                     known.unanswered = None;
@@ -135,6 +153,7 @@ impl Ledger {
         what: What,
         creation: Creation<'_>,
         id: Option<TaskId>,
+        stored: Option<String>,
         now: Timestamp,
     ) -> Result<(), FilesError> {
         let line = Line {
@@ -146,6 +165,7 @@ impl Ledger {
             name: creation.name.to_owned(),
             content: creation.content.to_string(),
             id: id.map(|id| id.0),
+            stored,
             time: now.to_string(),
         };
         let json = serde_json::to_string(&line).expect("a line holds texts and numbers alone");

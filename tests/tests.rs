@@ -19,6 +19,8 @@ mod contract;
 mod docs;
 // Do stories told in Git commits end as they should?
 mod git;
+// Does every task belong to the key it should, and to none without proof?
+mod identity;
 // Is what was reviewed what is done?
 mod review;
 // What stories are told with.

@@ -9,7 +9,7 @@ use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
 use crate::ledger::Creation;
-use crate::model::{Content, TaskId, is_rewriting_of};
+use crate::model::{Content, TaskId, has_new_number, is_rewriting_of};
 use crate::plan::{Change, Step};
 use crate::snapshot::TaskSeen;
 
@@ -23,7 +23,7 @@ impl Work<'_, '_> {
     ) -> Ended<StepOutcome> {
         let (id, mut notes) = self.make(step, name, content).await?;
         let task = self.read_back(step, id, content).await?;
-        notes.extend(self.settle_name(&task, name).await);
+        notes.extend(self.settle_name(step, &task, name).await);
         Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
     }
 
@@ -162,30 +162,53 @@ impl Work<'_, '_> {
     }
 
     /// Renames once where the service stored another name; one that persists is accepted.
-    pub(super) async fn settle_name(&self, task: &TaskSeen, name: &str) -> Option<Diagnostic> {
+    pub(super) async fn settle_name(
+        &self,
+        step: &Step,
+        task: &TaskSeen,
+        name: &str,
+    ) -> Option<Diagnostic> {
         let stored = task.name.as_deref()?;
         if stored == name {
             return None;
         }
         let id = task.id;
         let renamed = self.effects.client.rename_task(id, name).await;
-        let after = match self.effects.client.read_task(id).await {
-            Answer::Done(task) => task.name.unwrap_or_default(),
-            _ => stored.to_owned(),
-        };
-        if after == name {
-            return None;
-        }
         let why = match renamed {
             Answer::Refused(trouble) => format!(" ({})", with_causes(&trouble)),
             _ => String::new(),
         };
-        let message = format!("task {id} is stored as `{after}`{why}");
+        match self.effects.client.read_task(id).await {
+            Answer::Done(task) => self.note_name(step, &task, name, &why),
+            _ => self.note_name(step, task, name, &why),
+        }
+    }
+
+    /// Says that a task is stored under another name than the one that was asked for, and notes it
+    /// so that the next plan does not ask again.
+    pub(super) fn note_name(
+        &self,
+        step: &Step,
+        task: &TaskSeen,
+        name: &str,
+        why: &str,
+    ) -> Option<Diagnostic> {
+        let (stored, content) = (task.name.as_deref()?, task.content.as_ref()?);
+        if stored == name {
+            return None;
+        }
+        let creation = Creation { key: &step.key, content: content.hash(), name };
+        // A number at the end goes once the other task has another name: worth asking again.
+        if !has_new_number(stored, name) {
+            // Extra evidence: without it the next plan shows the rename once more.
+            let _noted = self.note(|ledger, now| ledger.renamed(creation, stored, now));
+        }
+        let message = format!("task {} is stored as `{stored}`{why}", task.id);
         let note = Diagnostic::note(Code::NameRewritten, message);
-        Some(if is_rewriting_of(&after, name) {
+        Some(if is_rewriting_of(stored, name) {
             note
         } else {
-            note.help("another task may hold the name; the next plan says so")
+            note.help(format!("another task may hold the name; or declare `name: {stored}`"))
         })
     }
 

@@ -202,9 +202,7 @@ impl Work<'_, '_> {
             Change::Replace { before, name, content, old } => {
                 self.replace(step, before, name, content, old).await
             }
-            Change::Retire { retirement, before, .. } => {
-                self.retire(step, retirement, before).await
-            }
+            Change::Retire { retirement, .. } => self.retire(step, retirement).await,
             Change::Run { task, seen } => self.run(step, *task, seen).await,
             Change::Undecided { .. } => unreachable!("an undecided step is never open"),
         };

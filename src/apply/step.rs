@@ -8,15 +8,25 @@ use crate::apply::finding::{changed, failed, unclear};
 use crate::apply::settle::{Ended, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
-use crate::model::{Content, TaskId};
+use crate::model::{
+    Content, TaskId, archive_name, archived_base, is_rewriting_of, other_archive_name,
+};
 use crate::plan::{Before, Retire, Retirement, Step};
 use crate::snapshot::{Schedule, TaskSeen};
+
+/// A length of names that any service should take: the contract's own examples reach it.
+const SAFE_LENGTH: usize = 40;
 
 impl Work<'_, '_> {
     /// Gives a task another name.
     pub(super) async fn rename(&self, step: &Step, id: TaskId, to: &str) -> Ended<StepOutcome> {
         self.rename_task(step, id, to).await?;
-        Ok(StepOutcome::Done(Done { task: Some(id), ..Done::default() }))
+        let read = self.effects.client.read_task(id).await;
+        let notes = match &read {
+            Answer::Done(task) => self.note_name(step, task, to, "").into_iter().collect(),
+            _ => Vec::new(),
+        };
+        Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
     }
 
     /// Makes the new task, reads it back, and only then retires the old ones.
@@ -33,13 +43,13 @@ impl Work<'_, '_> {
     ) -> Ended<StepOutcome> {
         let made = match self.make(step, name, content).await {
             Err(StepOutcome::Failed(finding))
-                if finding.code == Code::Refused && before.name == name =>
+                if finding.code == Code::Refused && is_rewriting_of(&before.name, name) =>
             {
-                let Some(Retirement { how: Retire::Archive { name: archived }, .. }) = old.first()
-                else {
-                    return Err(StepOutcome::Failed(finding));
+                let planned = match old.first().map(|retirement| &retirement.how) {
+                    Some(Retire::Archive { name }) => name.clone(),
+                    _ => archive_name(&before.name, &before.content.hash().short()),
                 };
-                self.rename_task(step, before.id, archived).await?;
+                self.archive(step, before.id, &planned).await?;
                 let second = self.make(step, name, content).await;
                 if matches!(second, Err(StepOutcome::Failed(_))) {
                     self.rename_task(step, before.id, &before.name).await?;
@@ -51,45 +61,57 @@ impl Work<'_, '_> {
         let (id, mut notes) = made?;
         let task = self.read_back(step, id, content).await?;
         for retirement in old {
-            let expected = (retirement.id == before.id).then_some(before);
-            self.retire_one(step, retirement, expected).await?;
+            self.retire_one(step, retirement).await?;
         }
-        notes.extend(self.settle_name(&task, name).await);
+        notes.extend(self.settle_name(step, &task, name).await);
         Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
     }
 
     /// Ends a task whose place is empty or taken.
-    pub(super) async fn retire(
-        &self,
-        step: &Step,
-        retirement: &Retirement,
-        before: &Before,
-    ) -> Ended<StepOutcome> {
-        self.retire_one(step, retirement, Some(before)).await?;
+    pub(super) async fn retire(&self, step: &Step, retirement: &Retirement) -> Ended<StepOutcome> {
+        self.retire_one(step, retirement).await?;
         Ok(StepOutcome::Done(Done { task: Some(retirement.id), ..Done::default() }))
     }
 
     /// Reads the task afresh and ends it as planned, if it is still what the plan saw.
-    async fn retire_one(
-        &self,
-        step: &Step,
-        retirement: &Retirement,
-        before: Option<&Before>,
-    ) -> Ended<()> {
+    async fn retire_one(&self, step: &Step, retirement: &Retirement) -> Ended<()> {
         let id = retirement.id;
         let task = self.read(self.effects.client.read_task(id).await)?;
-        if before.is_some_and(|before| task.content.as_ref() != Some(&before.content)) {
+        if task.content.as_ref().map(Content::hash) != Some(retirement.content) {
             return Err(changed(format!("task {id} has other content than the plan saw")));
         }
         if let Schedule::Set(_) = task.schedule {
             return Err(changed(format!("task {id} has a schedule that the plan did not see")));
         }
         match &retirement.how {
-            Retire::Archive { name } if task.name.as_deref() == Some(name) => Ok(()),
-            Retire::Archive { name } => self.rename_task(step, id, name).await,
+            Retire::Archive { .. } if task.name.as_deref().and_then(archived_base).is_some() => {
+                Ok(())
+            }
+            Retire::Archive { name } => self.archive(step, id, name).await,
             Retire::Delete => self.delete(step, &task).await,
             Retire::Destroy { runs } => self.destroy(step, retirement, &task, runs).await,
         }
+    }
+
+    /// Renames a task so that it is known as archived; where the service refuses the name or keeps
+    /// it in part only, another one is tried.
+    async fn archive(&self, step: &Step, id: TaskId, planned: &str) -> Ended<()> {
+        let room = match self.rename_task(step, id, planned).await {
+            Ok(()) => match self.effects.client.read_task(id).await {
+                Answer::Done(task) => {
+                    let stored = task.name.unwrap_or_default();
+                    if archived_base(&stored).is_some() {
+                        return Ok(());
+                    }
+                    stored.chars().count()
+                }
+                // The next plan shows the name as it is, and archives once more if it has to.
+                _ => return Ok(()),
+            },
+            Err(StepOutcome::Failed(finding)) if finding.code == Code::Refused => SAFE_LENGTH,
+            Err(ended) => return Err(ended),
+        };
+        self.rename_task(step, id, &other_archive_name(planned, id, room)).await
     }
 
     /// Deletes a task that holds nothing, looked at once more right before.

@@ -146,8 +146,8 @@ pub(super) struct Planning {
     /// The most deployments to start [default: 5, and 3 of a task and day].
     #[arg(long, value_name = "N", env = "QCOPS_MAX_RUNS")]
     pub(super) max_runs: Option<usize>,
-    /// Switch one guard off, by its code: `stale-checkout`, `empty-manifest`, `vanished` or
-    /// `lost-evidence`.
+    /// Switch one guard off, by its code: `stale-checkout`, `empty-manifest`,
+    /// `unclear-neighbor`, `vanished` or `lost-evidence`.
     #[arg(long = "allow", value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
     pub(super) allow: Vec<Code>,
     /// How the plan is written.

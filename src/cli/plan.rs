@@ -203,6 +203,9 @@ impl<'a> Session<'a> {
             if declared.is_some_and(|id| id != self.organization_id.0) {
                 continue;
             }
+            if !other.is_complete {
+                elsewhere.unclear.get_or_insert_with(|| other.path.clone());
+            }
             let (wish, _) = crate::manifest::resolve(&other.manifest, agents);
             elsewhere.keys.extend(other.manifest.tasks.keys().cloned());
             elsewhere.pins.extend(other.manifest.tasks.values().filter_map(|task| task.pin));

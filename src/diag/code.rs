@@ -74,6 +74,7 @@ codes! {
     Scheduled "scheduled" "A task that would go has a schedule, which only the web interface can move."
     StaleCheckout "stale-checkout" "The checkout lacks commits that its upstream has."
     EmptyManifest "empty-manifest" "The manifest declares no task at all, and pruning would retire everything."
+    UnclearNeighbor "unclear-neighbor" "Another manifest of the work tree cannot be understood, so what it declares is unknown."
     Vanished "vanished" "More established tasks than the ceiling are missing from the service's list."
     TooManyRetires "too-many-retires" "More tasks would be retired than one apply may."
     TooManyReplaces "too-many-replaces" "More tasks would be replaced than one apply may."
@@ -104,8 +105,13 @@ codes! {
 
 impl Code {
     /// The guards that `--allow` switches off; the others have a flag or a way past of their own.
-    pub const GUARDS: &[Self] =
-        &[Self::StaleCheckout, Self::EmptyManifest, Self::Vanished, Self::LostEvidence];
+    pub const GUARDS: &[Self] = &[
+        Self::StaleCheckout,
+        Self::EmptyManifest,
+        Self::UnclearNeighbor,
+        Self::Vanished,
+        Self::LostEvidence,
+    ];
 }
 
 impl fmt::Display for Code {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::diag::{Severity, with_causes};
+use crate::diag::{Code, Diagnostic, Severity, with_causes};
 use crate::evidence::Gap;
 use crate::files::read_contained;
 use crate::history::HistoryError;
@@ -138,16 +138,16 @@ impl Repository {
         Some(Stale { commits, upstream: String::from_utf8_lossy(&upstream).trim().to_owned() })
     }
 
-    /// Returns every tracked manifest of the work tree but the given ones.
+    /// Returns every manifest of the work tree but the given ones and what Git ignores.
     ///
-    /// A file counts as one if it has `version` and `tasks` at its top. What cannot be read is left out.
+    /// A file counts as one if it has `tasks` and a `version` of ours at its top: other programs
+    /// call theirs so too. What cannot be read is left out.
     pub fn other_manifests(
         &self,
         files: &[PathBuf],
         variables: Variables<'_>,
     ) -> Vec<OtherManifest> {
-        let listed =
-            if self.is_versioned() { self.git.run(&["ls-files", "-z"]) } else { Ok(Vec::new()) };
+        let listed = if self.is_versioned() { self.git.run(&LISTED) } else { Ok(Vec::new()) };
         let listed = listed.unwrap_or_default();
         let given: BTreeSet<PathBuf> =
             files.iter().filter_map(|file| file.canonicalize().ok()).collect();
@@ -168,11 +168,23 @@ impl Repository {
             let Some(text) = text.filter(|text| looks_like_manifest(text)) else { continue };
             let (manifest, findings) =
                 manifest::parse(Path::new(path), &text, &self.work_tree(&file), variables);
+            if findings.iter().any(is_of_another_program) {
+                continue;
+            }
             let is_complete = findings.iter().all(|finding| finding.severity != Severity::Error);
             others.push(OtherManifest { path: path.into(), manifest, is_complete });
         }
         others
     }
+}
+
+/// Tracked files, and those that are not added yet.
+const LISTED: [&str; 5] = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+
+/// Whether a finding says that the file's `version` is none that this program ever had.
+fn is_of_another_program(finding: &Diagnostic) -> bool {
+    finding.code == Code::UnsupportedVersion
+        || (finding.code == Code::InvalidValue && finding.message.starts_with("`version` "))
 }
 
 /// Reads the answer of `rev-parse`; the folder comes last, so that a line end in it does no harm.

@@ -555,8 +555,10 @@ fn other_manifests_of_the_work_tree_are_found() {
         .write("b/q.md", "q");
     repo.write("broken.yaml", &format!("{}    nonsense: 1\n", manifest(&[("iwm", "i")])));
     repo.write("compose.yaml", "version: 3\nservices: {}\n");
+    repo.write("Taskfile.yml", "version: '3'\ntasks:\n  build: {cmds: [make]}\n");
     repo.git(&["add", "--all"]);
-    repo.write("untracked.yaml", &manifest(&[("no", "no")]));
+    repo.write("untracked.yaml", &manifest(&[("new", "new")]));
+    repo.write(".gitignore", "ignored.yaml\n").write("ignored.yaml", &manifest(&[("no", "no")]));
     let files = [repo.root.join("./tasks.yaml")];
     let others = Repository::of(&files).unwrap().other_manifests(&files, &|_| None);
     let found: Vec<_> = others
@@ -566,7 +568,14 @@ fn other_manifests_of_the_work_tree_are_found() {
             (other.path.to_str().unwrap(), keys, other.is_complete)
         })
         .collect();
-    assert_eq!(found, [("b/other.yml", vec!["qqq"], true), ("broken.yaml", vec!["iwm"], false)]);
+    assert_eq!(
+        found,
+        [
+            ("b/other.yml", vec!["qqq"], true),
+            ("broken.yaml", vec!["iwm"], false),
+            ("untracked.yaml", vec!["new"], true)
+        ]
+    );
 }
 
 #[test]

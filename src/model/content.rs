@@ -164,7 +164,8 @@ fn hex(bytes: &[u8]) -> String {
 /// Puts a text in the one form that is compared, hashed and sent.
 ///
 /// Line ends become LF, Unicode becomes NFC, byte-order marks and invisible separators go, and so do
-/// blanks at line ends and blank lines at both ends. Doing it twice changes nothing more.
+/// blanks at line ends and blanks and blank lines at both ends, which a service may trim. Doing it
+/// twice changes nothing more.
 ///
 /// Zero-width joiners stay: they are part of how some scripts and emoji are spelled.
 pub fn canonical_text(text: &str) -> String {
@@ -181,7 +182,7 @@ pub fn canonical_text(text: &str) -> String {
         composed
     };
     let mut canonical = String::with_capacity(unix.len());
-    for line in unix.split('\n').map(str::trim_end).skip_while(|line| line.is_empty()) {
+    for line in unix.trim_start().split('\n').map(str::trim_end) {
         canonical.push_str(line);
         canonical.push('\n');
     }
@@ -206,7 +207,8 @@ mod tests {
             ("plain", "plain"),
             ("\u{feff}bom", "bom"),
             ("a\r\nb\rc\n", "a\nb\nc"),
-            ("\n \n  indented\ttail \t\n\n\n", "  indented\ttail"),
+            ("\n \n  indented\ttail \t\n\n\n", "indented\ttail"),
+            ("list:\n  indented", "list:\n  indented"),
             ("one\n\n\ntwo", "one\n\n\ntwo"),
             ("e\u{301}", "\u{e9}"),
             ("zero\u{200b}width", "zerowidth"),

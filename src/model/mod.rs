@@ -16,5 +16,6 @@ pub use content::{
 pub use id::{AgentId, DeploymentId, InvalidKey, Key, OrganizationId, TaskId};
 pub use name::{
     FoldedName, archive_name, archived_base, archived_hash, fold, has_new_number, is_rewriting_of,
+    other_archive_name,
 };
 pub use visible::is_hidden;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::model::TaskId;
+
 /// A name with case, blanks and punctuation dropped: what survives a rewriting.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct FoldedName(String);
@@ -44,6 +46,16 @@ pub fn archive_name(name: &str, hash8: &str) -> String {
     let ending = format!(" [superseded {hash8}]");
     let base: String = name.chars().take(ARCHIVED_LENGTH - ending.chars().count()).collect();
     format!("{}{ending}", base.trim_end())
+}
+
+/// Returns another archived name for the task, of at most `limit` characters and like no other
+/// task's; for a service that would not keep the first one whole.
+pub fn other_archive_name(archived: &str, id: TaskId, limit: usize) -> String {
+    let (base, ending) = archived.rfind(" [").map_or((archived, ""), |at| archived.split_at(at));
+    let ending = format!(" {id}{ending}");
+    let room = limit.saturating_sub(ending.chars().count());
+    let base: String = base.chars().take(room).collect();
+    format!("{}{ending}", base.trim_end()).trim_start().to_owned()
 }
 
 /// Returns the folded name of an archived task without its ending, or `None` where it is not one.
@@ -102,6 +114,20 @@ mod tests {
         assert_eq!(archived_base("Buy and hold SPY"), None);
         assert_eq!(archived_base("superseded"), None);
         assert_eq!(archived_base("[superseded 0a1b2c3x]"), None);
+    }
+
+    #[test]
+    fn another_archived_name_is_shorter_and_tells_whose_it_is() {
+        let archived = archive_name("Buy and hold SPY", "0a1b2c3d");
+        for (limit, expected) in [
+            (34, "Buy and 332 [superseded 0a1b2c3d]"),
+            (20, "332 [superseded 0a1b2c3d]"),
+            (90, "Buy and hold SPY 332 [superseded 0a1b2c3d]"),
+        ] {
+            let other = other_archive_name(&archived, TaskId(332), limit);
+            assert_eq!(other, expected);
+            assert!(archived_base(&other).is_some());
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::plan::identify::{Claim, Identified, Proof, identify, is_archived};
 use crate::plan::names::{NameFit, name_fit};
 use crate::plan::retire::{look_before_delete, retirement};
 use crate::plan::sight::{list_is_trusted, sight};
-use crate::plan::wanted::canary;
+use crate::plan::wanted::canaries;
 use crate::plan::{
     Before, Change, Gate, Inputs, Plan, Retire, RetireReason, Retirement, Step, StepId,
 };
@@ -57,7 +57,7 @@ pub fn destroy_wanted(inputs: &Inputs<'_>, scope: Scope) -> BTreeSet<Look> {
     let found = identify(inputs, &sight.tasks);
     let candidates = candidates(inputs, &found, scope);
     if !candidates.is_empty() {
-        looks.extend(canary(inputs));
+        looks.extend(canaries(inputs));
     }
     for (key, task) in candidates {
         if !list_is_trusted(snapshot) {
@@ -198,7 +198,7 @@ fn retire(
     task: &TaskSeen,
     before: Before,
 ) -> (Change, String, Gate) {
-    let (retirement, _) = retirement(inputs, task, &before, inputs.evidence.keys.get(key));
+    let retirement = retirement(inputs, task, &before, inputs.evidence.keys.get(key));
     let gate = scheduled(task).map_or(Gate::Open, Gate::Blocked);
     let change = Change::Retire { retirement, because: RetireReason::Destroyed, before };
     (change, "destroy was asked for".to_owned(), gate)
@@ -234,7 +234,8 @@ fn delete(inputs: &Inputs<'_>, task: &TaskSeen, before: Before) -> (Change, Stri
         count => format!("{count} deployments go with it, and their conversations"),
     };
     let how = Retire::Destroy { runs };
-    let retirement = Retirement { id: task.id, name: before.name.clone(), how };
+    let content = before.content.hash();
+    let retirement = Retirement { id: task.id, name: before.name.clone(), content, how };
     let change = Change::Retire { retirement, because: RetireReason::Destroyed, before };
     (change, reason, block.map_or(Gate::Open, Gate::Blocked))
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::KeyEvidence;
 use crate::model::{Action, Key};
-use crate::plan::identify::{Identified, Proof};
+use crate::plan::identify::{Conflict, Identified, Proof};
 use crate::plan::{Change, Gate, Inputs, Prune, RetireReason, Step, StepId};
 
 /// How much one apply may do.
@@ -54,6 +54,7 @@ pub(super) const GUARDS: &[Guard] = &[
     pruning_not_asked,
     protected,
     empty_manifest,
+    unclear_neighbor,
     vanished,
     lost_evidence,
     too_many_retires,
@@ -171,6 +172,17 @@ fn empty_manifest(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     block(steps, is_undeclared, &finding)
 }
 
+/// A neighbor that cannot be understood may declare what would be retired.
+fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let Some(path) = &view.inputs.elsewhere.unclear else { return Vec::new() };
+    let path = path.display();
+    let message = format!("`{path}` may declare it too, and cannot be understood");
+    let finding = Diagnostic::blocked(Code::UnclearNeighbor, message)
+        .help(format!("`qcops validate -f {path}`, and mend what it says"))
+        .help("or `--allow unclear-neighbor`");
+    block(steps, is_undeclared, &finding)
+}
+
 /// A service that suddenly shows few of our tasks is more often lying than empty.
 ///
 /// 1. Keys of earlier commits, and keys that the ledger knows tasks for, are established.
@@ -185,8 +197,13 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     let was_made = |key: &Key| evidence.get(key).is_some_and(KeyEvidence::has_made);
     let established: Vec<&Key> =
         view.inputs.wish.tasks.keys().filter(|key| is_established(key)).collect();
+    // A task that cannot be told from others, or proven to be ours, is there all the same.
+    let has_candidate = |key: &Key| match view.found.conflicts.get(key) {
+        Some(conflict) => !matches!(conflict, Conflict::PinMissing(_)),
+        None => view.found.claims.contains_key(key),
+    };
     let (found, missing): (Vec<&Key>, Vec<&Key>) =
-        established.iter().partition(|key| view.found.claims.contains_key(*key));
+        established.iter().partition(|key| has_candidate(key));
     let is_known_elsewhere = found.iter().any(|key| !was_made(key));
     let is_lost = missing.iter().any(|key| was_made(key));
     let limit = ceiling(established.len());

@@ -8,13 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::KeyEvidence;
 use crate::manifest::WantedTask;
-use crate::model::{AgentId, ContentHash, FoldedName, Key, TaskId, archived_base, fold};
+use crate::model::{Content, ContentHash, FoldedName, Key, TaskId, archived_base, fold};
 use crate::plan::Inputs;
+use crate::plan::looks::Looks;
 use crate::plan::names::{NameFit, name_fit};
 use crate::snapshot::TaskSeen;
-
-/// The letters and digits a stored prompt must have to count as a cut-short form of a declared one.
-const CUT_PROMPT_LENGTH: usize = 200;
 
 /// Why a task is believed to be ours; fixes what may be done to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +60,8 @@ pub(super) struct Identified<'a> {
     /// Not ours, though with content of ours.
     pub(super) clones: Vec<(&'a Key, &'a TaskSeen)>,
     pub(super) archived: Vec<&'a TaskSeen>,
+    /// Of another manifest of the work tree.
+    pub(super) elsewhere: Vec<&'a TaskSeen>,
     pub(super) unmanaged: Vec<&'a TaskSeen>,
 }
 
@@ -108,7 +108,8 @@ impl<'a, 'b> Ladder<'a, 'b> {
             let equal = self.by_content.get(&hash).into_iter().flatten().copied();
             let candidates = equal.filter(|task| {
                 // An archived name alone proves nothing; bringing it back is a rename.
-                self.is_free(key, task) && (!is_archived(task) || self.proof(key, task).is_some())
+                self.is_free_by_content(key, task)
+                    && (!is_archived(task) || self.proof(key, task).is_some())
             });
             let rank = |task: &TaskSeen| {
                 let is_pinned = wanted.pin == Some(task.id);
@@ -187,9 +188,14 @@ impl<'a, 'b> Ladder<'a, 'b> {
             return BTreeMap::new();
         }
         let mut by_prompt = BTreeMap::new();
-        for task in self.tasks.values().filter(|task| !is_archived(task)) {
+        let mut by_name: BTreeMap<FoldedName, Vec<&TaskSeen>> = BTreeMap::new();
+        let is_candidate = |task: &TaskSeen| !is_archived(task) && !self.is_elsewhere(task);
+        for task in self.tasks.values().copied().filter(|task| is_candidate(task)) {
+            if let Some(name) = &task.name {
+                by_name.entry(fold(name)).or_default().push(task);
+            }
             if let Some(content) = &task.content {
-                by_prompt.entry(content.prompt_hash()).or_insert_with(Vec::new).push(*task);
+                by_prompt.entry(content.prompt_hash()).or_insert_with(Vec::new).push(task);
             }
         }
         let candidates_of = |key: &'a Key, wanted: &WantedTask| {
@@ -206,7 +212,7 @@ impl<'a, 'b> Ladder<'a, 'b> {
             let contents = evidence.versions.iter().map(|version| version.content).chain(made);
             for (age, hash) in contents.enumerate() {
                 let tasks = self.by_content.get(&hash).into_iter().flatten();
-                tasks.filter(|task| !is_archived(task)).for_each(|task| add(task, age));
+                tasks.filter(|task| is_candidate(task)).for_each(|task| add(task, age));
             }
             for version in &evidence.versions {
                 for task in by_prompt.get(&version.prompt).into_iter().flatten() {
@@ -214,6 +220,11 @@ impl<'a, 'b> Ladder<'a, 'b> {
                         add(task, usize::MAX);
                     }
                 }
+            }
+            // A copy under a foreign name does not stand in for an original that was edited by hand.
+            let mut named = by_name.get(&fold(&wanted.name)).into_iter().flatten();
+            if named.any(|task| self.is_free(key, task) && !candidates.contains_key(&task.id)) {
+                candidates.retain(|_, (rank, _)| !rank.is_foreign);
             }
             Some(candidates.into_values().collect())
         };
@@ -252,7 +263,11 @@ impl<'a, 'b> Ladder<'a, 'b> {
                 self.found.archived.push(task);
                 continue;
             }
-            let hash = task.content.as_ref().map(super::Content::hash);
+            if self.is_elsewhere(task) {
+                self.found.elsewhere.push(task);
+                continue;
+            }
+            let hash = task.content.as_ref().map(Content::hash);
             let keys = hash.and_then(|hash| keys_by_content.get(&hash)).into_iter().flatten();
             let mut owners: Vec<(bool, &Key)> = Vec::new();
             for key in keys.copied() {
@@ -301,10 +316,28 @@ impl<'a, 'b> Ladder<'a, 'b> {
         self.inputs.wish.tasks.iter().filter(|(key, _)| is_open(key)).collect()
     }
 
+    /// Whether the task can still be claimed for the key whose content it has. Another key's pin
+    /// stands against that only where the task has that key's content too.
+    fn is_free_by_content(&self, key: &Key, task: &TaskSeen) -> bool {
+        let has_content_of = |key: &Key| {
+            let wanted = self.inputs.wish.tasks.get(key);
+            wanted.is_some_and(|wanted| task.content.as_ref() == Some(&wanted.content))
+        };
+        let pinning = self.pinned_by.get(&task.id).filter(|pinning| **pinning != key);
+        !self.taken.contains(&task.id) && !pinning.is_some_and(|pinning| has_content_of(pinning))
+    }
+
     /// Whether the task can still be claimed for the key: nobody has it and nobody else pins it.
     fn is_free(&self, key: &Key, task: &TaskSeen) -> bool {
         let is_pinned_here = self.pinned_by.get(&task.id).is_none_or(|pinning| *pinning == key);
         is_pinned_here && !self.taken.contains(&task.id)
+    }
+
+    /// Whether another manifest of the work tree declares the task, by its content or its id.
+    fn is_elsewhere(&self, task: &TaskSeen) -> bool {
+        let elsewhere = self.inputs.elsewhere;
+        let is_declared = |content: &Content| elsewhere.contents.contains(&content.hash());
+        elsewhere.pins.contains(&task.id) || task.content.as_ref().is_some_and(is_declared)
     }
 
     fn name_fit(&self, key: &Key, wanted: &WantedTask, task: &TaskSeen) -> NameFit {
@@ -356,67 +389,6 @@ struct EvidenceRank {
     /// How many versions ago the content was declared; the newest is the one to replace.
     age: usize,
     fit: NameFit,
-}
-
-/// Tasks by what a person, or a service that rewrites, might have left of them.
-#[derive(Default)]
-struct Looks<'a> {
-    names: BTreeMap<FoldedName, Vec<&'a TaskSeen>>,
-    prompts: BTreeMap<(AgentId, FoldedName), Vec<&'a TaskSeen>>,
-    /// By the first letters of the prompt, for those long enough to have been cut.
-    starts: BTreeMap<String, Vec<(FoldedName, &'a TaskSeen)>>,
-}
-
-impl<'a> Looks<'a> {
-    fn of(tasks: impl Iterator<Item = &'a TaskSeen>) -> Self {
-        let mut looks = Self::default();
-        for task in tasks {
-            if let Some(name) = &task.name {
-                looks.names.entry(fold(name)).or_default().push(task);
-            }
-            let Some(content) = &task.content else { continue };
-            let prompt = fold(content.prompt());
-            if let Some(start) = start_of(&prompt) {
-                looks.starts.entry(start).or_default().push((prompt.clone(), task));
-            }
-            looks.prompts.entry((content.agent_id(), prompt)).or_default().push(task);
-        }
-        looks
-    }
-
-    /// The tasks that look like the wanted one, and in what way.
-    fn like(
-        &self,
-        wanted: &WantedTask,
-        is_free: impl Fn(&TaskSeen) -> bool,
-    ) -> (Vec<&'a TaskSeen>, &'static str) {
-        let free = |tasks: Option<&Vec<&'a TaskSeen>>| -> Vec<&'a TaskSeen> {
-            tasks.into_iter().flatten().copied().filter(|task| is_free(task)).collect()
-        };
-        let prompt = fold(wanted.content.prompt());
-        let cut = || -> Vec<&'a TaskSeen> {
-            let start = start_of(&prompt);
-            let stored = start.and_then(|start| self.starts.get(&start)).into_iter().flatten();
-            let whole = prompt.to_string();
-            let cut = stored.filter(|(stored, _)| whole.starts_with(&stored.to_string()));
-            cut.map(|(_, task)| *task).filter(|task| is_free(task)).collect()
-        };
-        let named = free(self.names.get(&fold(&wanted.name)));
-        if !named.is_empty() {
-            return (named, "the same name");
-        }
-        let prompted = free(self.prompts.get(&(wanted.content.agent_id(), prompt.clone())));
-        if !prompted.is_empty() {
-            return (prompted, "the same prompt but for blanks and punctuation");
-        }
-        (cut(), "a prompt that looks like the declared one cut short")
-    }
-}
-
-/// The first letters of a folded prompt, where it is long enough to have been cut.
-fn start_of(prompt: &FoldedName) -> Option<String> {
-    let start: String = prompt.to_string().chars().take(CUT_PROMPT_LENGTH).collect();
-    (start.chars().count() == CUT_PROMPT_LENGTH).then_some(start)
 }
 
 /// Whether the task bears an archived name.

@@ -8,6 +8,7 @@ mod destroy;
 mod digest;
 mod guards;
 mod identify;
+mod looks;
 mod names;
 mod order;
 mod overview;
@@ -26,6 +27,7 @@ pub use planner::plan;
 pub use wanted::wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use jiff::civil::DateTime;
 
@@ -80,6 +82,8 @@ pub struct Elsewhere {
     pub contents: BTreeSet<ContentHash>,
     /// Their pinned ids.
     pub pins: BTreeSet<TaskId>,
+    /// The first of them that could not be understood, so that what it declares is unknown.
+    pub unclear: Option<PathBuf>,
 }
 
 /// What was asked for on the command line.
@@ -241,6 +245,8 @@ pub struct Retirement {
     pub id: TaskId,
     /// Its stored name.
     pub name: String,
+    /// The address of the content it was seen with.
+    pub content: ContentHash,
     /// How it goes.
     pub how: Retire,
 }

@@ -41,6 +41,11 @@ pub(super) fn name_fit(
     }
 }
 
+/// Whether this machine has seen the service store this name in place of the declared one.
+pub(super) fn is_kept_as(stored: &str, declared: &str, evidence: Option<&KeyEvidence>) -> bool {
+    evidence.is_some_and(|evidence| evidence.stored_as(declared) == Some(stored))
+}
+
 /// Whether a stored name that differs from the declared one is left as it is.
 ///
 /// A service may rewrite names (contract 7), and renaming again would never end. But a stored name

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::{Change, Gate, Retirement, Step, StepId};
+use crate::model::{fold, is_rewriting_of};
+use crate::plan::{Change, Gate, Step, StepId};
 
 /// Adds what must be done before each step and sorts the steps accordingly.
 ///
@@ -11,85 +12,120 @@ use crate::plan::{Change, Gate, Retirement, Step, StepId};
 pub(super) fn order(mut steps: Vec<Step>) -> Vec<Step> {
     break_rings(&mut steps);
     let givers = givers(&steps);
-    let waits: Vec<(usize, StepId)> = steps
-        .iter()
-        .enumerate()
-        .filter_map(|(at, step)| Some((at, *givers.get(taken_name(&step.change)?)?)))
-        .filter(|(at, giver)| steps[*at].id != *giver)
-        .collect();
-    for (at, giver) in waits {
-        steps[at].after.insert(giver);
+    let after: BTreeMap<StepId, BTreeSet<StepId>> =
+        steps.iter().map(|step| (step.id, step.after.clone())).collect();
+    let leftovers: BTreeMap<StepId, Vec<StepId>> =
+        steps.iter().map(|step| (step.id, own_givers(step, &steps))).collect();
+    for step in &mut steps {
+        step.after.extend(&leftovers[&step.id]);
+        let giver = taken_name(&step.change).and_then(|name| givers.get(&name));
+        // The second half of a split rename gives up the temporary name that the first half takes.
+        let is_second_half = |giver: &&StepId| after[*giver].contains(&step.id);
+        step.after.extend(giver.filter(|giver| **giver != step.id && !is_second_half(giver)));
     }
     sorted(steps)
 }
 
-/// The name a step takes.
-fn taken_name(change: &Change) -> Option<&str> {
-    match change {
-        Change::Create { name, .. } => Some(name),
-        Change::Rename { to, .. } => Some(to),
-        Change::Replace { .. }
-        | Change::Retire { .. }
-        | Change::Run { .. }
-        | Change::Undecided { .. } => None,
-    }
+/// A name as the service compares it; nobody knows how, so the same rule holds as for the veto.
+type Name = String;
+
+fn name_of(name: &str) -> Name {
+    let folded = fold(name).to_string();
+    if folded.is_empty() { name.to_owned() } else { folded }
+}
+
+/// The name a step takes that no task of its own gives up.
+fn taken_name(change: &Change) -> Option<Name> {
+    let name = match change {
+        Change::Create { name, .. } => name,
+        Change::Rename { to, .. } => to,
+        Change::Replace { name, old, .. } => {
+            let is_own = old.iter().any(|old| name_of(&old.name) == name_of(name));
+            return (!is_own).then(|| name_of(name));
+        }
+        Change::Retire { .. } | Change::Run { .. } | Change::Undecided { .. } => return None,
+    };
+    Some(name_of(name))
+}
+
+/// Steps that retire what bears the wanted name of a restored task as the service has rewritten it.
+fn own_givers(step: &Step, steps: &[Step]) -> Vec<StepId> {
+    let Change::Rename { to, .. } = &step.change else { return Vec::new() };
+    let gives_up = |other: &&Step| match &other.change {
+        Change::Retire { retirement, .. } => {
+            other.key == step.key && is_rewriting_of(&retirement.name, to)
+        }
+        _ => false,
+    };
+    steps.iter().filter(gives_up).map(|other| other.id).collect()
 }
 
 /// The step that gives up each name.
-fn givers(steps: &[Step]) -> BTreeMap<String, StepId> {
+fn givers(steps: &[Step]) -> BTreeMap<Name, StepId> {
     let mut givers = BTreeMap::new();
     for step in steps.iter().filter(|step| !matches!(step.gate, Gate::Withheld(_))) {
         match &step.change {
-            Change::Rename { from, .. } => {
-                givers.insert(from.clone(), step.id);
+            Change::Rename { from, to, .. } if name_of(from) != name_of(to) => {
+                givers.insert(name_of(from), step.id);
             }
             Change::Replace { name, old, .. } => {
-                let others = old.iter().filter(|retirement| retirement.name != *name);
-                givers.extend(others.map(|Retirement { name, .. }| (name.clone(), step.id)));
+                let others = old.iter().map(|old| name_of(&old.name));
+                let others = others.filter(|old| *old != name_of(name));
+                givers.extend(others.map(|old| (old, step.id)));
             }
             Change::Retire { retirement, .. } => {
-                givers.insert(retirement.name.clone(), step.id);
+                givers.insert(name_of(&retirement.name), step.id);
             }
-            Change::Create { .. } | Change::Run { .. } | Change::Undecided { .. } => {}
+            _ => {}
         }
     }
     givers
 }
 
 /// Splits one rename of every ring in two: to a temporary name now, to the wanted one at the end.
+///
+/// A ring may lead through replaces, whose old task gives up one name while the new one takes another.
 fn break_rings(steps: &mut Vec<Step>) {
-    let renames: BTreeMap<String, (usize, String)> = steps
+    let moves: BTreeMap<Name, (usize, Name)> = steps
         .iter()
         .enumerate()
         .filter_map(|(at, step)| match &step.change {
-            Change::Rename { from, to, .. } => Some((from.clone(), (at, to.clone()))),
+            Change::Rename { from, to, .. } => Some((name_of(from), (at, name_of(to)))),
+            Change::Replace { before, name, .. } => {
+                Some((name_of(&before.name), (at, name_of(name))))
+            }
             _ => None,
         })
+        .filter(|(from, (_, to))| from != to)
         .collect();
-    let mut done: BTreeSet<String> = BTreeSet::new();
+    let is_rename = |at: usize| matches!(steps[at].change, Change::Rename { .. });
+    let mut done: BTreeSet<&Name> = BTreeSet::new();
     let mut splits = Vec::new();
-    for start in renames.keys() {
-        let (mut at, mut path) = (start, BTreeSet::new());
-        while let Some((_, to)) = renames.get(at).filter(|_| !done.contains(at)) {
-            if !path.insert(at.clone()) {
-                splits.push(renames[at].0);
+    for start in moves.keys() {
+        let (mut name, mut path) = (start, Vec::new());
+        while let Some((at, to)) = moves.get(name).filter(|_| !done.contains(name)) {
+            if let Some(ring) = path.iter().position(|(earlier, _)| *earlier == name) {
+                splits.extend(path[ring..].iter().map(|(_, at)| *at).find(|at| is_rename(*at)));
                 break;
             }
-            at = to;
+            path.push((name, *at));
+            name = to;
         }
-        done.extend(path);
+        done.extend(path.into_iter().map(|(name, _)| name));
     }
     for at in splits {
         let mut last = steps[at].clone();
+        let id = StepId(steps.len());
         let step = &mut steps[at];
-        let (Change::Rename { id, to, .. }, Change::Rename { from, .. }) =
+        let (Change::Rename { id: task, to, .. }, Change::Rename { from, .. }) =
             (&mut step.change, &mut last.change)
         else {
             continue;
         };
-        let temporary = format!("{to} [renaming {id}]");
+        let temporary = format!("{to} [renaming {task}]");
         (*to, *from) = (temporary.clone(), temporary);
-        last.id = StepId(steps.len());
+        last.id = id;
+        last.after.insert(step.id);
         steps.push(last);
     }
 }

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::WantedTask;
-use crate::model::{Key, archived_base, has_new_number};
+use crate::model::{FoldedName, Key, archived_base, fold, has_new_number};
 use crate::plan::guards::{View, guard};
 use crate::plan::identify::{Claim, Conflict, Identified, Proof, identify, is_archived};
-use crate::plan::names::is_accepted;
+use crate::plan::names::{is_accepted, is_kept_as};
 use crate::plan::order::order;
-use crate::plan::retire::{lost_notifications, retirement};
+use crate::plan::retire::{lost_notifications, retirement, scheduled};
 use crate::plan::runs::{Due, due_on_new, match_runs};
 use crate::plan::sight::sight;
 use crate::plan::undecided::undecided;
@@ -44,24 +44,28 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 struct Draft<'a, 'b> {
     inputs: &'b Inputs<'a>,
     found: &'b Identified<'a>,
-    /// The task that bears each name now.
-    holder: BTreeMap<&'a str, &'a TaskSeen>,
+    /// The tasks that bear each name now.
+    holders: BTreeMap<FoldedName, Vec<&'a TaskSeen>>,
     steps: Vec<Step>,
     notes: Vec<Diagnostic>,
     kept_count: usize,
 }
 
 /// What becomes of a declared task.
-enum Fate {
+pub(super) enum Fate {
     Kept,
     Step(Box<Change>, String, Gate),
 }
 
 impl<'a, 'b> Draft<'a, 'b> {
     fn new(inputs: &'b Inputs<'a>, found: &'b Identified<'a>) -> Self {
-        let listed = inputs.snapshot.tasks.items.iter();
-        let holder = listed.filter_map(|task| Some((task.name.as_deref()?, task))).collect();
-        Self { inputs, found, holder, steps: Vec::new(), notes: Vec::new(), kept_count: 0 }
+        let mut holders: BTreeMap<FoldedName, Vec<&TaskSeen>> = BTreeMap::new();
+        for task in &inputs.snapshot.tasks.items {
+            if let Some(name) = &task.name {
+                holders.entry(fold(name)).or_default().push(task);
+            }
+        }
+        Self { inputs, found, holders, steps: Vec::new(), notes: Vec::new(), kept_count: 0 }
     }
 
     /// Declared tasks, each with what it leaves behind and its deployments.
@@ -106,9 +110,10 @@ impl<'a, 'b> Draft<'a, 'b> {
         let (mut old, mut block) = (Vec::new(), None);
         for task in std::iter::once(task).chain(leftovers) {
             let Some(before) = Before::of(task) else { continue };
-            let (retirement, finding) = retirement(self.inputs, task, &before, evidence);
-            old.push(retirement);
-            block = block.or(finding);
+            old.push(retirement(self.inputs, task, &before, evidence));
+            let is_current = old.len() == 1;
+            let why = if is_current { None } else { Some(RetireReason::Superseded) };
+            block = block.or_else(|| scheduled(task, why));
         }
         self.notes.extend(lost_notifications(key, task));
         let reason = changed_fields(&before, wanted);
@@ -143,19 +148,23 @@ impl<'a, 'b> Draft<'a, 'b> {
             );
             self.notes.push(Diagnostic::note(Code::NameNumbered, message));
         }
-        if proof == Proof::None {
+        if proof == Proof::None || (!from_archive && is_kept_as(stored, &wanted.name, evidence)) {
             self.note_origin(key, task, proof);
             return Fate::Kept;
         }
-        if let Some(holder) = self.foreign_holder(key, &wanted.name) {
+        if from_archive && let Some(rival) = self.rival(&wanted.name) {
+            return restore_beside(task, stored, &wanted.name, rival);
+        }
+        if let Some(holder) = self.foreign_holder(key, task, &wanted.name).filter(|_| !from_archive)
+        {
             let message = format!(
                 "task {} of `{key}` keeps the name `{stored}`: task {} holds `{}`",
-                task.id, holder.id, wanted.name
+                task.id,
+                holder.id,
+                holder.name.as_deref().unwrap_or_default()
             );
             self.notes.push(Diagnostic::note(Code::NameHeld, message));
-            if !from_archive {
-                return Fate::Kept;
-            }
+            return Fate::Kept;
         }
         let change = Change::Rename {
             id: task.id,
@@ -171,21 +180,29 @@ impl<'a, 'b> Draft<'a, 'b> {
         Fate::Step(Box::new(change), reason, Gate::Open)
     }
 
-    /// Who holds a wanted name and will not give it up in this plan.
-    fn foreign_holder(&self, key: &Key, name: &str) -> Option<&'a TaskSeen> {
-        let holder = *self.holder.get(name)?;
-        let is_ours = |tasks: &Vec<&TaskSeen>| tasks.iter().any(|task| task.id == holder.id);
-        let of_key = |other: &Key| {
-            self.found.claims.get(other).is_some_and(|claim| claim.task.id == holder.id)
+    /// Who else holds a wanted name, or nearly so, and will not give it up in this plan.
+    fn foreign_holder(&self, key: &Key, own: &TaskSeen, name: &str) -> Option<&'a TaskSeen> {
+        let is_superseded = |holder: &TaskSeen| {
+            self.found.superseded.values().flatten().any(|task| task.id == holder.id)
         };
-        let is_superseded = self.found.superseded.values().any(is_ours);
-        let moves_on = self
-            .inputs
-            .wish
-            .tasks
-            .iter()
-            .any(|(other, wanted)| of_key(other) && (other == key || wanted.name != name));
-        (!is_superseded && !moves_on).then_some(holder)
+        let moves_on = |holder: &TaskSeen| {
+            let of_key = |(other, claim): (&&Key, &Claim<'_>)| {
+                let wanted = &self.inputs.wish.tasks[*other];
+                let is_ours = claim.task.id == holder.id && claim.proof != Proof::None;
+                is_ours && (*other == key || fold(&wanted.name) != fold(name))
+            };
+            self.found.claims.iter().any(of_key)
+        };
+        let holders = self.holders.get(&fold(name)).into_iter().flatten().copied();
+        let mut others = holders.filter(|holder| holder.id != own.id);
+        others.find(|holder| !is_superseded(holder) && !moves_on(holder))
+    }
+
+    /// A task that nothing proves to be ours and that has the wanted name, or nearly so.
+    fn rival(&self, name: &str) -> Option<&'a TaskSeen> {
+        let clones = self.found.clones.iter().map(|(_, task)| *task);
+        let mut unproven = self.found.unmanaged.iter().copied().chain(clones);
+        unproven.find(|task| task.name.as_deref().is_some_and(|other| fold(other) == fold(name)))
     }
 
     /// What an unfinished replace has left behind.
@@ -200,12 +217,7 @@ impl<'a, 'b> Draft<'a, 'b> {
     /// Tasks of ours whose key is no longer declared, unless another manifest declares them.
     fn plan_undeclared(&mut self) {
         for (key, task) in &self.found.orphans {
-            let elsewhere = self.inputs.elsewhere;
-            let hash = task.content.as_ref().map(crate::model::Content::hash);
-            let is_declared_elsewhere = elsewhere.keys.contains(*key)
-                || elsewhere.pins.contains(&task.id)
-                || hash.is_some_and(|hash| elsewhere.contents.contains(&hash));
-            if self.is_target(key) && !is_declared_elsewhere {
+            if self.is_target(key) && !self.inputs.elsewhere.keys.contains(*key) {
                 let reason = "it is no longer declared".to_owned();
                 self.retire(key, task, RetireReason::Undeclared, reason);
             }
@@ -215,8 +227,8 @@ impl<'a, 'b> Draft<'a, 'b> {
     fn retire(&mut self, key: &'a Key, task: &TaskSeen, because: RetireReason, reason: String) {
         let Some(before) = Before::of(task) else { return };
         let evidence = self.inputs.evidence.keys.get(key);
-        let (retirement, block) = retirement(self.inputs, task, &before, evidence);
-        let gate = block.map_or(Gate::Open, Gate::Blocked);
+        let retirement = retirement(self.inputs, task, &before, evidence);
+        let gate = scheduled(task, Some(because)).map_or(Gate::Open, Gate::Blocked);
         let change = Change::Retire { retirement, because, before };
         self.push(key, None, change, reason, gate);
     }
@@ -331,6 +343,25 @@ impl<'a, 'b> Draft<'a, 'b> {
 fn create(wanted: &WantedTask) -> Fate {
     let change = Change::Create { name: wanted.name.clone(), content: wanted.content.clone() };
     Fate::Step(Box::new(change), "no task has its content".to_owned(), Gate::Open)
+}
+
+/// An archived task that cannot come back beside one that may be the current one: an old commit is
+/// planned late, or somebody else took the name.
+fn restore_beside(task: &TaskSeen, stored: &str, name: &str, rival: &TaskSeen) -> Fate {
+    let message = format!(
+        "task {} is archived and has the wanted content, but task {} is named `{}`, and nothing \
+         proves that it is ours",
+        task.id,
+        rival.id,
+        rival.name.as_deref().unwrap_or_default()
+    );
+    let finding = Diagnostic::blocked(Code::NameHeld, message)
+        .help("plan the commit that declares it, or name that commit with `--history-from REV`")
+        .help("or give one of the two another name, here or in the web interface");
+    let (from, to) = (stored.to_owned(), name.to_owned());
+    let change = Change::Rename { id: task.id, from, to, from_archive: true };
+    let reason = "an archived task has the wanted content".to_owned();
+    Fate::Step(Box::new(change), reason, Gate::Blocked(finding))
 }
 
 /// A key to which no task can be given: shown with the candidates and the ways on.

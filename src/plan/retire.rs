@@ -3,27 +3,23 @@
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::KeyEvidence;
 use crate::model::{Key, archive_name};
-use crate::plan::{Before, Inputs, Retire, Retirement};
+use crate::plan::{Before, Inputs, Retire, RetireReason, Retirement};
 use crate::snapshot::{Coverage, Look, Schedule, TaskSeen};
 
-/// Decides how a task of ours goes, or says what stands against it.
+/// Decides how a task of ours goes.
 pub(super) fn retirement(
     inputs: &Inputs<'_>,
     task: &TaskSeen,
     before: &Before,
     evidence: Option<&KeyEvidence>,
-) -> (Retirement, Option<Diagnostic>) {
+) -> Retirement {
     let how = if holds_nothing(task, evidence) && has_no_deployments(inputs, task) {
         Retire::Delete
     } else {
         Retire::Archive { name: archive_name(&before.name, &before.content.hash().short()) }
     };
-    let retirement = Retirement { id: task.id, name: before.name.clone(), how };
-    let block = match &task.schedule {
-        Schedule::Set(text) => Some(scheduled(task, text)),
-        Schedule::Unset | Schedule::Unknown => None,
-    };
-    (retirement, block)
+    let content = before.content.hash();
+    Retirement { id: task.id, name: before.name.clone(), content, how }
 }
 
 /// What a replace loses without a way to keep it: notifications that somebody set.
@@ -66,13 +62,25 @@ fn has_no_deployments(inputs: &Inputs<'_>, task: &TaskSeen) -> bool {
         .is_some_and(|sight| sight.coverage == Coverage::Complete && sight.items.is_empty())
 }
 
-fn scheduled(task: &TaskSeen, schedule: &str) -> Diagnostic {
+/// Says that a schedule stands against retiring a task; `why` is `None` where it would be replaced.
+pub(super) fn scheduled(task: &TaskSeen, why: Option<RetireReason>) -> Option<Diagnostic> {
+    let Schedule::Set(schedule) = &task.schedule else { return None };
     let message = format!(
         "task {} has the schedule `{schedule}`, which would go on running the old prompt and \
          cannot be moved through the API",
         task.id
     );
-    Diagnostic::blocked(Code::Scheduled, message)
-        .help("paste the new text into the task in the web interface and run this again; the schedule stays")
-        .help("or take the task's present text into the manifest; nothing is replaced then")
+    let finding = Diagnostic::blocked(Code::Scheduled, message);
+    let take_away = "take the schedule away in the web interface and run this again";
+    Some(match why {
+        None => finding
+            .help("paste the new text into the task in the web interface and run this again; the schedule stays")
+            .help("or take the task's present text into the manifest; nothing is replaced then"),
+        Some(RetireReason::Undeclared) => finding
+            .help(take_away)
+            .help("or list its key under `released`; the task and its schedule stay as they are"),
+        Some(RetireReason::Superseded | RetireReason::Destroyed) => finding
+            .help(take_away)
+            .help("or give the task a name of its own in the web interface; it is left alone then"),
+    })
 }

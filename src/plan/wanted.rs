@@ -34,7 +34,7 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     let kept: BTreeSet<_> = kept.map(|(_, claim)| claim.task.id).collect();
     let is_kept = |task: &TaskSeen| kept.contains(&task.id);
     if changes_anything(inputs) {
-        looks.extend(canary(inputs));
+        looks.extend(canaries(inputs));
         if !list_is_trusted(snapshot) {
             looks.extend(
                 sight.tasks.values().filter(|task| !is_kept(task)).map(|t| Look::Task(t.id)),
@@ -70,8 +70,16 @@ fn changes_anything(inputs: &Inputs<'_>) -> bool {
 }
 
 /// The task with the longest prompt: the one that a service which cuts prompts has cut.
-pub(super) fn canary(inputs: &Inputs<'_>) -> Option<Look> {
-    let length = |task: &TaskSeen| task.prompt.as_ref().map_or(0, |prompt| prompt.len());
-    let rank = |task: &&TaskSeen| (length(task), std::cmp::Reverse(task.id));
-    inputs.snapshot.tasks.items.iter().max_by_key(rank).map(|task| Look::Task(task.id))
+///
+/// Two where the one with the most letters is not the one with the most bytes: nobody knows in which
+/// of them a service measures.
+pub(super) fn canaries(inputs: &Inputs<'_>) -> BTreeSet<Look> {
+    let tasks = &inputs.snapshot.tasks.items;
+    let longest = |length: fn(&str) -> usize| {
+        let rank = |task: &&TaskSeen| {
+            (task.prompt.as_deref().map_or(0, length), std::cmp::Reverse(task.id))
+        };
+        tasks.iter().max_by_key(rank).map(|task| Look::Task(task.id))
+    };
+    [longest(|prompt| prompt.chars().count()), longest(str::len)].into_iter().flatten().collect()
 }

@@ -31,7 +31,7 @@ fn before(id: u64, name: &str, prompt: &str) -> Before {
 
 fn archive(id: u64, name: &str) -> Retirement {
     let how = Retire::Archive { name: format!("{name} [superseded 0a1b2c3d]") };
-    Retirement { id: TaskId(id), name: name.to_owned(), how }
+    Retirement { id: TaskId(id), name: name.to_owned(), content: content("").hash(), how }
 }
 
 fn create(name: &str, prompt: &str) -> Change {
@@ -53,7 +53,7 @@ fn run(task: Target) -> Change {
 
 fn delete(name: &str, prompt: &str) -> Change {
     Change::Retire {
-        retirement: Retirement { id: TaskId(9), name: name.to_owned(), how: Retire::Delete },
+        retirement: Retirement { how: Retire::Delete, ..archive(9, name) },
         because: RetireReason::Undeclared,
         before: before(9, name, prompt),
     }

@@ -1,12 +1,14 @@
 //! A story with a real repository, the program itself and an emulator kept in a file.
 
+use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use qcops::clock::Clock;
-use qcops::emulator::{Emulator, Keeper, World};
+use qcops::emulator::{Emulator, Keeper, Task, World};
 use qcops::files::Disk;
 
 /// A folder that is removed at the end of the story.
@@ -39,7 +41,8 @@ impl Repo {
         Self { folder, name: PathBuf::from("work") }
     }
 
-    /// A clone of this repository with some more arguments, in a folder of its own.
+    /// A clone of this repository with some more arguments, in a folder of its own, on a machine
+    /// that noted nothing; its service begins as this one's stands.
     pub(crate) fn clone_with(&self, arguments: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("file://{}", self.path().display());
@@ -52,6 +55,10 @@ impl Repo {
             .arg(&target)
             .status();
         assert!(status.unwrap().success());
+        let emulator = "emulator.json";
+        if self.folder.path().join(emulator).exists() {
+            fs::copy(self.folder.path().join(emulator), folder.path().join(emulator)).unwrap();
+        }
         Self { folder, name: PathBuf::from("work") }
     }
 
@@ -106,6 +113,29 @@ impl Repo {
         self
     }
 
+    /// Commits each of `texts` at `path`, in one process however many there are.
+    pub(crate) fn import_commits(&self, path: &str, texts: impl Iterator<Item = String>) {
+        let mut stream = String::new();
+        for (number, text) in texts.enumerate() {
+            let when = 1_700_000_000 + number;
+            let length = text.len();
+            write!(
+                stream,
+                "commit refs/heads/main\ncommitter Tester <tester@example.org> {when} +0000\n\
+                 data 1\nx\nM 100644 inline {path}\ndata {length}\n{text}\n"
+            )
+            .unwrap();
+        }
+        let mut import = git_command(&self.path())
+            .args(["fast-import", "--quiet"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        import.stdin.take().unwrap().write_all(stream.as_bytes()).unwrap();
+        assert!(import.wait().unwrap().success());
+        self.git("reset -q --hard");
+    }
+
     /// Forgets what this machine noted, as a fresh CI machine does; the service stays.
     pub(crate) fn on_another_machine(&self) -> &Self {
         let ledger = self.path().join(".qcops/ledger.jsonl");
@@ -117,11 +147,20 @@ impl Repo {
 
     /// Runs the program on the emulator of this folder: `plan`, `apply`, `status` and their like.
     pub(crate) fn qcops(&self, arguments: &str) -> Ran {
+        self.run(&self.on_emulator(arguments))
+    }
+
+    /// Runs the program as [`Self::qcops`] does, from a folder below or beside the repository.
+    pub(crate) fn qcops_in(&self, folder: &str, arguments: &str) -> Ran {
+        self.run_in(folder, &self.on_emulator(arguments), &[])
+    }
+
+    fn on_emulator(&self, arguments: &str) -> Vec<String> {
         let emulator = self.folder.path().join("emulator.json");
         let (command, rest) = arguments.split_once(' ').unwrap_or((arguments, ""));
         let mut words = vec![command.to_owned(), format!("--emulator={}", emulator.display())];
         words.extend(rest.split_whitespace().map(str::to_owned));
-        self.run(&words)
+        words
     }
 
     /// Runs the program with just these arguments.
@@ -131,7 +170,12 @@ impl Repo {
 
     /// Runs the program with just these arguments and some variables.
     pub(crate) fn run_with(&self, arguments: &[String], variables: &[(&str, &str)]) -> Ran {
+        self.run_in("", arguments, variables)
+    }
+
+    fn run_in(&self, folder: &str, arguments: &[String], variables: &[(&str, &str)]) -> Ran {
         let mut command = self.command(env!("CARGO_BIN_EXE_qcops"));
+        command.current_dir(self.path().join(folder));
         let output = command.args(arguments).envs(variables.iter().copied()).output().unwrap();
         Ran {
             code: output.status.code().unwrap_or(-1),
@@ -165,6 +209,22 @@ impl Repo {
         self
     }
 
+    /// The tasks of the service: `ID NAME: PROMPT`, a line each.
+    pub(crate) async fn service(&self) -> String {
+        let line = |task: &Task| format!("{} {}: {}", task.id, task.name, task.prompt);
+        self.edit_service(|world| world.tasks().map(line).collect::<Vec<_>>().join("\n")).await
+    }
+
+    /// Adds a task to the service just as an apply of this repository would have made it.
+    pub(crate) async fn add_made(&self, name: &str, prompt: &str) -> u64 {
+        let add = |world: &mut World| {
+            let id = world.add_task(name, 47, prompt);
+            "project-for-task".clone_into(&mut world.task_mut(id).unwrap().project_preference);
+            id
+        };
+        self.edit_service(add).await
+    }
+
     /// Edits the service's side, as a person in the web interface does.
     pub(crate) async fn edit_service<T>(&self, edit: impl FnOnce(&mut World) -> T) -> T {
         let path = self.folder.path().join("emulator.json");
@@ -172,6 +232,25 @@ impl Repo {
         let clock = Clock::System;
         let emulator = Emulator::new(World::new(0, clock.now()), clock, keeper);
         emulator.with_world(edit).await.unwrap()
+    }
+}
+
+impl Ran {
+    /// Expects an exit code, and that every one of `words` is printed.
+    pub(crate) fn expect(&self, code: i32, words: &[&str]) -> &Self {
+        assert_eq!(self.code, code, "{}{}", self.out, self.err);
+        for words in words {
+            assert!(self.out.contains(words), "no `{words}` in:\n{}{}", self.out, self.err);
+        }
+        self
+    }
+
+    /// Expects that none of `words` is printed.
+    pub(crate) fn expect_no(&self, words: &[&str]) -> &Self {
+        for words in words {
+            assert!(!self.out.contains(words), "`{words}` in:\n{}{}", self.out, self.err);
+        }
+        self
     }
 }
 

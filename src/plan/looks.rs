@@ -1,0 +1,71 @@
+//! What looks like a wanted task without any proof: it stops a create and identifies nothing.
+
+use std::collections::BTreeMap;
+
+use crate::manifest::WantedTask;
+use crate::model::{AgentId, FoldedName, fold};
+use crate::snapshot::TaskSeen;
+
+/// The letters and digits a stored prompt must have to count as a cut-short form of a declared one.
+const CUT_PROMPT_LENGTH: usize = 200;
+
+/// Tasks by what a person, or a service that rewrites, might have left of them.
+#[derive(Default)]
+pub(super) struct Looks<'a> {
+    names: BTreeMap<FoldedName, Vec<&'a TaskSeen>>,
+    prompts: BTreeMap<(AgentId, FoldedName), Vec<&'a TaskSeen>>,
+    /// By the first letters of the prompt, for those long enough to have been cut.
+    starts: BTreeMap<String, Vec<(FoldedName, &'a TaskSeen)>>,
+}
+
+impl<'a> Looks<'a> {
+    pub(super) fn of(tasks: impl Iterator<Item = &'a TaskSeen>) -> Self {
+        let mut looks = Self::default();
+        for task in tasks {
+            if let Some(name) = &task.name {
+                looks.names.entry(fold(name)).or_default().push(task);
+            }
+            let Some(content) = &task.content else { continue };
+            let prompt = fold(content.prompt());
+            if let Some(start) = start_of(&prompt) {
+                looks.starts.entry(start).or_default().push((prompt.clone(), task));
+            }
+            looks.prompts.entry((content.agent_id(), prompt)).or_default().push(task);
+        }
+        looks
+    }
+
+    /// The tasks that look like the wanted one, and in what way.
+    pub(super) fn like(
+        &self,
+        wanted: &WantedTask,
+        is_free: impl Fn(&TaskSeen) -> bool,
+    ) -> (Vec<&'a TaskSeen>, &'static str) {
+        let free = |tasks: Option<&Vec<&'a TaskSeen>>| -> Vec<&'a TaskSeen> {
+            tasks.into_iter().flatten().copied().filter(|task| is_free(task)).collect()
+        };
+        let prompt = fold(wanted.content.prompt());
+        let cut = || -> Vec<&'a TaskSeen> {
+            let start = start_of(&prompt);
+            let stored = start.and_then(|start| self.starts.get(&start)).into_iter().flatten();
+            let whole = prompt.to_string();
+            let cut = stored.filter(|(stored, _)| whole.starts_with(&stored.to_string()));
+            cut.map(|(_, task)| *task).filter(|task| is_free(task)).collect()
+        };
+        let named = free(self.names.get(&fold(&wanted.name)));
+        if !named.is_empty() {
+            return (named, "the same name");
+        }
+        let prompted = free(self.prompts.get(&(wanted.content.agent_id(), prompt.clone())));
+        if !prompted.is_empty() {
+            return (prompted, "the same prompt but for blanks and punctuation");
+        }
+        (cut(), "a prompt that looks like the declared one cut short")
+    }
+}
+
+/// The first letters of a folded prompt, where it is long enough to have been cut.
+fn start_of(prompt: &FoldedName) -> Option<String> {
+    let start: String = prompt.to_string().chars().take(CUT_PROMPT_LENGTH).collect();
+    (start.chars().count() == CUT_PROMPT_LENGTH).then_some(start)
+}
