@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diag::Diagnostic;
-use crate::model::{DeploymentId, TaskId};
+use crate::model::{DeploymentId, Key, TaskId};
 use crate::plan::{Step, StepId};
+use crate::snapshot::Status;
+use crate::transcript::{Failure, Transcript};
 
 /// Something that happened, as it happens.
 #[derive(Clone, Debug)]
@@ -24,6 +26,80 @@ pub enum Event<'p> {
     },
     /// A step has ended.
     Finished(&'p Step, &'p StepOutcome),
+    /// A run that is waited for shows another status.
+    Run {
+        /// Its task.
+        key: &'p Key,
+        /// Its declared deployment.
+        deployment: &'p Key,
+        /// The run.
+        id: &'p DeploymentId,
+        /// Its status now.
+        status: &'p Status,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+}
+
+/// How a run that was waited for has ended, and what was found in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunReport {
+    /// Its task.
+    pub key: Key,
+    /// Its declared deployment.
+    pub deployment: Key,
+    /// The run.
+    pub id: DeploymentId,
+    /// Its last status, in the service's word.
+    pub status: String,
+    /// Whether this apply has started it.
+    pub is_ours: bool,
+    /// How many follow-ups were not sent.
+    pub missing: usize,
+    /// Why it is no longer followed.
+    pub end: RunEnd,
+    /// What does not hold of what is expected.
+    pub failures: Vec<Failure>,
+    /// What was said, or why it is not known.
+    pub transcript: Result<Transcript, String>,
+    /// How long it was waited for.
+    pub waited: Duration,
+}
+
+/// Why a run is no longer followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// It came to its end.
+    Ended,
+    /// It took longer than it may; it was stopped if this apply had started it.
+    TimedOut {
+        /// How long it may take.
+        limit: Duration,
+    },
+    /// The runs of this apply have used up their tokens; it was stopped.
+    OverBudget {
+        /// The tokens of all runs of this apply.
+        sum: u64,
+        /// How many they may use.
+        budget: u64,
+    },
+    /// Its next follow-up cannot be sent; the plan says why.
+    Blocked,
+    /// It cannot be looked at.
+    Lost(String),
+    /// Somebody interrupted the waiting; the run goes on.
+    NotFollowed,
+}
+
+impl RunReport {
+    /// Whether the run failed what was expected of it, or its limits.
+    pub fn is_failed(&self) -> bool {
+        let is_beyond = matches!(
+            self.end,
+            RunEnd::TimedOut { .. } | RunEnd::OverBudget { .. } | RunEnd::Lost(_)
+        );
+        is_beyond || !self.failures.is_empty()
+    }
 }
 
 /// How one step ended.

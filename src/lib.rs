@@ -29,3 +29,4 @@ pub mod render;
 pub mod secret;
 pub mod snapshot;
 pub mod store;
+pub mod transcript;

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 
 use crate::model::{AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId};
+use crate::transcript::Transcript;
 
 /// Something that can be read from the service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,8 @@ pub enum Look {
     Task(TaskId),
     /// The deployments of one task.
     Deployments(TaskId),
+    /// What was said in a deployment.
+    Conversation(DeploymentId),
 }
 
 /// Everything that was seen.
@@ -34,6 +37,8 @@ pub struct Snapshot {
     pub task_reads: BTreeMap<TaskId, Reading<TaskSeen>>,
     /// Deployments by task, of the tasks whose list was read.
     pub deployments: BTreeMap<TaskId, Sight<DeploymentSeen>>,
+    /// What was said, of the deployments whose conversation was read.
+    pub conversations: BTreeMap<DeploymentId, Reading<Transcript>>,
 }
 
 /// A list as it was seen.

@@ -120,7 +120,7 @@ fn two_tasks() -> Repo {
 
 #[test]
 fn every_exit_code_is_reached_as_documented() {
-    let rows: [(&str, i32); 10] = [
+    let rows: [(&str, i32); 11] = [
         ("a plan with changes", plan_with_changes("plan").code),
         ("usage", two_tasks().qcops("plan --no-such-flag").code),
         ("a manifest with a mistake", mistaken().qcops("plan").code),
@@ -129,10 +129,11 @@ fn every_exit_code_is_reached_as_documented() {
         ("a service that refuses one of two tasks", refused_in_part().code),
         ("a run whose answer was lost", lost_run().code),
         ("a reviewed plan that is no longer so", stale_plan().code),
+        ("a run that is not what was expected", unexpected().code),
         ("an interrupt", interrupted().code),
         ("success", plan_with_changes("apply --yes").code),
     ];
-    let expected = [0, 1, 1, 2, 3, 4, 5, 6, 130, 0];
+    let expected = [0, 1, 1, 2, 3, 4, 5, 6, 7, 130, 0];
     for ((what, code), expected) in rows.iter().zip(expected) {
         assert_eq!(*code, expected, "{what}");
     }
@@ -140,6 +141,13 @@ fn every_exit_code_is_reached_as_documented() {
         let is_reached = rows.iter().any(|(_, code)| *code == i32::from(exit.code()));
         assert!(is_reached, "no row of this test ends with {}: {sentence}", exit.code());
     }
+}
+
+/// A run ends as `Completed`, and another end was declared.
+fn unexpected() -> Ran {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: p, deployments: {d: {expect: {status: Failed}}}}").commit("first");
+    repo.qcops("apply --yes --wait --poll-interval 200ms")
 }
 
 fn plan_with_changes(arguments: &str) -> Ran {

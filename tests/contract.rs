@@ -757,6 +757,7 @@ async fn a_rule_decides_how_the_runs_of_a_prompt_end() {
         prompt_contains: part.to_owned(),
         outcome,
         says: says.map(str::to_owned),
+        ..RunRule::default()
     };
     let rules = vec![
         rule("bad", RunOutcome::Failed, Some("out of tokens")),

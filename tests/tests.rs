@@ -23,5 +23,7 @@ mod git;
 mod identity;
 // Is what was reviewed what is done?
 mod review;
+// Do declared runs come true, each follow-up once?
+mod runs;
 // What stories are told with.
 mod support;

@@ -6,13 +6,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use crate::api::answer::{Answer, Trouble, What, judge};
+use crate::api::answer::{Answer, Trouble, What, http_date, judge};
 use crate::api::endpoint::{Effect, Endpoint};
 use crate::api::pace::{OnWait, Wait, WaitReason};
 use crate::api::wire::{self, Reply};
@@ -20,6 +22,7 @@ use crate::clock::Clock;
 use crate::exchange::{Request, Transport};
 use crate::model::{Content, DeploymentId, OrganizationId, TaskId};
 use crate::snapshot::{AgentSeen, DeploymentSeen, Sight, TaskSeen};
+use crate::transcript::Transcript;
 
 /// How a client behaves.
 #[derive(Clone)]
@@ -76,6 +79,8 @@ struct Learned {
     has_answered: AtomicBool,
     /// The state of the jitter.
     jitter: AtomicU64,
+    /// The service's clock, by its last answer that showed it.
+    date: Mutex<Option<Timestamp>>,
 }
 
 impl fmt::Debug for Client {
@@ -95,14 +100,22 @@ impl Client {
         clock: Clock,
         settings: Settings,
     ) -> Self {
-        let learned =
-            Learned { has_answered: AtomicBool::new(false), jitter: AtomicU64::new(settings.seed) };
+        let learned = Learned {
+            has_answered: AtomicBool::new(false),
+            jitter: AtomicU64::new(settings.seed),
+            date: Mutex::default(),
+        };
         Self { transport, organization_id, clock, settings, learned: Arc::new(learned) }
     }
 
     /// The organization it asks about.
     pub fn organization_id(&self) -> &OrganizationId {
         &self.organization_id
+    }
+
+    /// The service's clock, by its last answer that showed it.
+    pub fn service_date(&self) -> Option<Timestamp> {
+        *self.learned.date.lock().expect("no holder panics")
     }
 
     /// Asks whether the credentials are good (contract 5).
@@ -197,10 +210,17 @@ impl Client {
         self.call(Endpoint::PROMPT_DEPLOYMENT, &body, |_| Ok(())).await
     }
 
-    /// Reads the conversation of a deployment as the service keeps it, tokens masked (contract 4.7).
-    pub async fn read_conversation(&self, id: &DeploymentId) -> Answer<serde_json::Value> {
+    /// Reads the conversation of a deployment, as much of it as there is (contract 4.7).
+    pub async fn read_conversation(&self, id: &DeploymentId) -> Answer<Transcript> {
         let body = wire::DeploymentOnly { deployment_id: &id.0 };
-        self.call(Endpoint::READ_CONVERSATION, &body, wire::conversation).await
+        self.call(Endpoint::READ_CONVERSATION, &body, |reply| wire::conversation(&reply)).await
+    }
+
+    /// Reads the conversation of a deployment as the service keeps it, tokens masked (contract 4.7).
+    pub async fn read_whole_conversation(&self, id: &DeploymentId) -> Answer<serde_json::Value> {
+        let body = wire::DeploymentOnly { deployment_id: &id.0 };
+        let finish = |reply: Reply<'_>| wire::whole_conversation(&reply);
+        self.call(Endpoint::READ_CONVERSATION, &body, finish).await
     }
 
     /// Sends a call until its answer stands; `finish` takes what was asked for out of it.
@@ -216,8 +236,11 @@ impl Client {
             let path = endpoint.path.to_owned();
             let request = Request { path, body: body.clone(), signature: None };
             let outcome = self.transport.exchange(request).await;
-            if outcome.is_ok() {
+            if let Ok(response) = &outcome {
                 self.learned.has_answered.store(true, Ordering::Relaxed);
+                if let Some(date) = response.date.as_deref().and_then(http_date) {
+                    *self.learned.date.lock().expect("no holder panics") = Some(date);
+                }
             }
             let answer = judge(endpoint, outcome, self.clock.now(), &finish);
             tracing::debug!(path = endpoint.path, "{}", answer.class());
@@ -305,9 +328,6 @@ impl Again {
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::Mutex;
-
-    use jiff::Timestamp;
 
     use super::*;
     use crate::exchange::{Exchange, Response, TransportError};

@@ -12,8 +12,9 @@ use crate::api::answer::Trouble;
 use crate::api::client::Client;
 use crate::api::endpoint::Endpoint;
 use crate::clock::Clock;
-use crate::model::{AgentId, TaskId};
+use crate::model::{AgentId, DeploymentId, TaskId};
 use crate::snapshot::{Coverage, DeploymentSeen, Look, Reading, Sight, Snapshot, TaskSeen};
+use crate::transcript::Transcript;
 
 /// How many looks are under way at once; pacing below decides how many of them leave.
 const WINDOW: usize = 32;
@@ -33,6 +34,7 @@ pub async fn observe(
         tasks,
         task_reads: BTreeMap::new(),
         deployments: BTreeMap::new(),
+        conversations: BTreeMap::new(),
     };
     loop {
         let looks = wanted(&snapshot);
@@ -58,6 +60,9 @@ async fn look(
             }
             View::Deployments(id, sight) => {
                 snapshot.deployments.insert(id, sight);
+            }
+            View::Conversation(id, reading) => {
+                snapshot.conversations.insert(id, reading);
             }
         }
     }
@@ -86,6 +91,7 @@ pub async fn list_agents(client: &Client) -> Result<BTreeMap<String, Vec<AgentId
 enum View {
     Task(TaskId, Box<Reading<TaskSeen>>),
     Deployments(TaskId, Sight<DeploymentSeen>),
+    Conversation(DeploymentId, Reading<Transcript>),
 }
 
 async fn take(client: &Client, look: Look) -> Result<View, Trouble> {
@@ -105,6 +111,11 @@ async fn take(client: &Client, look: Look) -> Result<View, Trouble> {
                 let coverage = Coverage::Partial(trouble.in_words());
                 Ok(View::Deployments(id, Sight { items: Vec::new(), coverage }))
             }
+        },
+        Look::Conversation(id) => match client.read_conversation(&id).await.into_result() {
+            Ok(transcript) => Ok(View::Conversation(id, Reading::Seen(transcript))),
+            Err(trouble) if trouble.is_auth() => Err(trouble),
+            Err(trouble) => Ok(View::Conversation(id, Reading::Unreadable(trouble.in_words()))),
         },
     }
 }

@@ -72,7 +72,7 @@ impl Work<'_, '_> {
         if !is_plain || run.0.len() > 100 {
             return Err(unsaved("its id cannot be the name of a file".to_owned()));
         }
-        let conversation = match self.effects.client.read_conversation(run).await {
+        let conversation = match self.effects.client.read_whole_conversation(run).await {
             Answer::Done(conversation) => conversation,
             Answer::Refused(trouble) if trouble.is_auth() => return Err(self.refused(&trouble)),
             Answer::Refused(trouble) | Answer::NotProcessed(trouble) | Answer::Unclear(trouble) => {

@@ -10,13 +10,16 @@
 mod create;
 mod destroy;
 mod finding;
+mod followup;
 mod run;
 mod settle;
 mod step;
 mod stop;
+mod watch;
 
 pub use settle::DEFAULT_SETTLE_DELAYS;
 pub use stop::Stop;
+pub use watch::{DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Waited, Waiting, watch};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -203,8 +206,14 @@ impl Work<'_, '_> {
                 self.replace(step, before, name, content, old).await
             }
             Change::Retire { retirement, .. } => self.retire(step, retirement).await,
-            Change::Run { task, seen } => self.run(step, *task, seen).await,
-            Change::Undecided { .. } => unreachable!("an undecided step is never open"),
+            Change::Run { task, seen, since, .. } => self.run(step, *task, seen, *since).await,
+            Change::FollowUp { run, prompt, turns, .. } => {
+                self.follow_up(step, run, prompt, turns).await
+            }
+            Change::Stop { run } => self.stop_run(step, run).await,
+            Change::Undecided { .. } | Change::Diverged { .. } => {
+                unreachable!("a step that decides nothing is never open")
+            }
         };
         ended.unwrap_or_else(|ended| ended)
     }

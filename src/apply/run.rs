@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
 use crate::api::Answer;
 use crate::apply::Work;
 use crate::apply::finding::{changed, failed, unclear};
@@ -10,6 +13,7 @@ use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
 use crate::model::{DeploymentId, TaskId};
 use crate::plan::{Step, Target};
+use crate::snapshot::DeploymentSeen;
 
 impl Work<'_, '_> {
     /// Starts a run of the step's task, if none has appeared since the plan was made.
@@ -18,6 +22,7 @@ impl Work<'_, '_> {
         step: &Step,
         target: Target,
         seen: &BTreeSet<DeploymentId>,
+        since: Option<(Timestamp, Option<Offset>)>,
     ) -> Ended<StepOutcome> {
         let task = match target {
             Target::Existing(task) => {
@@ -30,7 +35,13 @@ impl Work<'_, '_> {
             }
         };
         let (deployment, notes) = match self.effects.client.create_deployment(task).await {
-            Answer::Done(run) => (run.id, Vec::new()),
+            Answer::Done(run) => {
+                if let Some(ended) = self.too_early(&run, since) {
+                    self.made.borrow_mut().deployments.insert(run.id);
+                    return Err(ended);
+                }
+                (run.id, Vec::new())
+            }
             Answer::Refused(trouble) => return Err(self.refused(&trouble)),
             Answer::NotProcessed(trouble) => return Err(failed(Code::NotProcessed, &trouble)),
             Answer::Unclear(trouble) => {
@@ -50,6 +61,36 @@ impl Work<'_, '_> {
         };
         self.made.borrow_mut().deployments.insert(deployment.clone());
         Ok(StepOutcome::Done(Done { task: Some(task), deployment: Some(deployment), notes }))
+    }
+
+    /// A run that shows a time before its `since` would be started again by every plan: the zone of
+    /// the service's stamps is not the one that was assumed.
+    fn too_early(
+        &self,
+        run: &DeploymentSeen,
+        since: Option<(Timestamp, Option<Offset>)>,
+    ) -> Option<StepOutcome> {
+        let (since, offset) = since?;
+        let created = run.created?;
+        let assumed = offset.unwrap_or(Offset::UTC);
+        let is_early = assumed.to_timestamp(created).is_ok_and(|created| created < since);
+        let date = self.effects.client.service_date().unwrap_or_else(|| self.effects.clock.now());
+        let measured = Offset::UTC.to_timestamp(created).ok()?.duration_since(date);
+        // Zones are whole quarters of an hour; what is left is the time the request took.
+        let quarters = (measured.as_secs() + 450).div_euclid(900);
+        let (sign, minutes) = (if quarters < 0 { '-' } else { '+' }, quarters.abs() * 15);
+        let zone = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
+        is_early.then(|| {
+            let message = format!(
+                "run {} was started and shows {created}, before its `since` ({since}): read as \
+                 {assumed}, but by the service's `Date` its stamps are {zone} from UTC",
+                run.id
+            );
+            let finding = Diagnostic::error(Code::RunBeforeSince, message)
+                .help(format!("set `serviceUtcOffset: \"{zone}\"` in the manifest before the next apply"))
+                .help("or move `since` to before the time shown; otherwise another run would be started");
+            StepOutcome::Unclear(finding)
+        })
     }
 
     /// A second pipeline may have started the run while this one was planning.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::{self, Effects, Settings, Stop};
-use crate::cli::args::{ApplyArgs, Planning};
+use crate::cli::args::{ApplyArgs, Planning, WaitingArgs};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -14,6 +14,7 @@ use crate::cli::plan::{self, Session};
 use crate::cli::progress::Progress;
 use crate::cli::review::{self, Expected};
 use crate::cli::terminal;
+use crate::cli::waiting::{self, Applied};
 use crate::event::{Outcome, StepOutcome};
 use crate::evidence::Evidence;
 use crate::files::Lock;
@@ -58,14 +59,17 @@ async fn plan_and_carry_out(
     }
     let planned = plan::exit_of(&plan, false);
     let count = plan.open_steps().count();
-    if count == 0 || turn.stop.is_asked() {
-        return Ok(if turn.stop.is_asked() { Exit::Interrupted } else { planned });
+    if turn.stop.is_asked() {
+        return Ok(Exit::Interrupted);
     }
-    if expected.is_none() && !args.yes && !approve(count)? {
+    if count == 0 && !args.waiting.wait {
+        return Ok(planned);
+    }
+    if count > 0 && expected.is_none() && !args.yes && !approve(count)? {
         return Ok(Exit::Blocked);
     }
-    let lines = planning.context;
-    let ended = carry_out(context, session, progress, &turn, &plan, &settings, lines).await;
+    let manner = Manner { lines: planning.context, waiting: Some((&args.waiting, planning)) };
+    let ended = carry_out(context, session, progress, &turn, &plan, &settings, manner).await;
     Ok(ended.min(planned))
 }
 
@@ -91,6 +95,15 @@ impl Turn {
     }
 }
 
+/// How a plan is reported, and whether its runs are waited for.
+#[derive(Clone, Copy)]
+pub(super) struct Manner<'a> {
+    /// Lines of context in differences.
+    pub(super) lines: usize,
+    /// What was asked for, and how plans are made meanwhile.
+    pub(super) waiting: Option<(&'a WaitingArgs, &'a Planning)>,
+}
+
 /// Carries out a plan that somebody approved, and prints what became of it.
 pub(super) async fn carry_out(
     context: &Context,
@@ -99,7 +112,7 @@ pub(super) async fn carry_out(
     turn: &Turn,
     plan: &Plan,
     settings: &Settings,
-    lines: usize,
+    manner: Manner<'_>,
 ) -> Exit {
     progress.start(plan.open_steps().count());
     let effects = Effects {
@@ -111,12 +124,21 @@ pub(super) async fn carry_out(
     };
     let outcome = apply::apply(plan, &effects, settings).await;
     progress.finish();
-    let mut text = String::from("\n");
-    let options = plan::text_options(context, lines);
-    render::outcome::render(plan, &outcome, &options, &mut text)
-        .expect("a string takes everything");
-    terminal::output(&text);
-    exit_of(plan, &outcome)
+    if plan.open_steps().next().is_some() {
+        let mut text = String::from("\n");
+        let options = plan::text_options(context, manner.lines);
+        render::outcome::render(plan, &outcome, &options, &mut text)
+            .expect("a string takes everything");
+        terminal::output(&text);
+    }
+    let exit = exit_of(plan, &outcome);
+    match manner.waiting {
+        Some((waiting, planning)) if waiting.wait && !turn.stop.is_asked() => {
+            let run = Applied { plan, outcome: &outcome, settings, planning };
+            exit.min(waiting::wait(context, waiting, session, &effects, run, progress).await)
+        }
+        _ => exit,
+    }
 }
 
 /// Asks where there is somebody to ask; elsewhere the plan has to be approved by a flag.
@@ -131,7 +153,7 @@ fn approve(count: usize) -> Result<bool, CommandError> {
     Ok(terminal::ask(&format!("\nCarry out {count} {noun}? Only `yes` is a yes: ")))
 }
 
-fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {
+pub(super) fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {
     let is_unclear = |ended: &StepOutcome| matches!(ended, StepOutcome::Unclear(_));
     let is_done = |ended: &StepOutcome| matches!(ended, StepOutcome::Done(_));
     let done = outcome.count(is_done);

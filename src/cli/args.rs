@@ -51,6 +51,8 @@ pub(super) enum Command {
     Plan(PlanArgs),
     /// Carry out what `plan` shows.
     Apply(ApplyArgs),
+    /// Show what was said in a run, or how two runs differ.
+    Transcript(TranscriptArgs),
     /// Show how every declared task stands, and its runs.
     Status(StatusArgs),
     /// Write a manifest of what exists on the service.
@@ -209,6 +211,57 @@ pub(super) struct ApplyArgs {
         env = "QCOPS_SETTLE_DELAYS"
     )]
     pub(super) settle_delays: Vec<u64>,
+    #[command(flatten)]
+    pub(super) waiting: WaitingArgs,
+}
+
+/// Waiting for runs and judging them.
+#[derive(Debug, Args)]
+pub(super) struct WaitingArgs {
+    /// Wait for the declared runs, send their follow-ups, and check what is expected of them.
+    #[arg(long, env = "QCOPS_WAIT")]
+    pub(super) wait: bool,
+    /// How long a run may take whose declaration has no `timeout`; then it is stopped.
+    #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration, requires = "wait", env = "QCOPS_TIMEOUT")]
+    pub(super) timeout: Duration,
+    /// Stop all runs that this apply has started once they have used so many tokens.
+    #[arg(long, value_name = "N", requires = "wait", env = "QCOPS_TOKEN_BUDGET")]
+    pub(super) token_budget: Option<u64>,
+    /// The first pause between two looks at a run; pauses grow to 30 s.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration, requires = "wait", env = "QCOPS_POLL_INTERVAL")]
+    pub(super) poll_interval: Duration,
+    /// Write the transcript of every run into this folder, as JSON and as Markdown.
+    #[arg(long, value_name = "DIR", requires = "wait", env = "QCOPS_ARTIFACTS")]
+    pub(super) artifacts: Option<PathBuf>,
+    /// Write the runs into this file as JUnit XML, each as a test.
+    #[arg(long, value_name = "FILE", requires = "wait", env = "QCOPS_JUNIT")]
+    pub(super) junit: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TranscriptArgs {
+    /// A run: KEY/DEPLOYMENT, KEY where the task has one declared run, or the run's id; or `diff A B`.
+    #[arg(value_name = "RUN", required = true, num_args = 1..=3)]
+    pub(super) runs: Vec<String>,
+    #[command(flatten)]
+    pub(super) comparing: Comparing,
+    /// Show what tools were given and gave, and what the agent thought, in full.
+    #[arg(long, env = "QCOPS_FULL")]
+    pub(super) full: bool,
+    /// How to write it.
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "QCOPS_FORMAT")]
+    pub(super) format: TranscriptFormat,
+}
+
+/// How a transcript is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TranscriptFormat {
+    /// For a terminal.
+    Text,
+    /// For programs; everything that was kept.
+    Json,
+    /// For people who review.
+    Markdown,
 }
 
 #[derive(Debug, Args)]
@@ -275,6 +328,9 @@ pub(super) struct EmulatorArgs {
     /// Settle one unknown of the service's contract, as NAME=VALUE; `--quirk help` lists them.
     #[arg(long = "quirk", value_name = "NAME=VALUE")]
     pub(super) quirks: Vec<String>,
+    /// Let the agents play this script, a YAML file; docs/runs.md describes it.
+    #[arg(long, value_name = "FILE", env = "QCOPS_EMULATOR_SCRIPT")]
+    pub(super) script: Option<PathBuf>,
     /// Make something go wrong, such as `tasks/create#2=lost-after`; `--fault help` lists the words.
     #[arg(long = "fault", value_name = "SPEC")]
     pub(super) faults: Vec<String>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::apply::{Artifacts, Settings};
-use crate::cli::apply::{Turn, carry_out};
+use crate::cli::apply::{Manner, Turn, carry_out};
 use crate::cli::args::DestroyArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
@@ -17,6 +17,9 @@ use crate::snapshot::Snapshot;
 
 /// Lines of context in differences, of which such a plan has none.
 const LINES: usize = 3;
+
+/// Nothing that is destroyed is waited for.
+const MANNER: Manner<'static> = Manner { lines: LINES, waiting: None };
 
 pub(super) fn run(context: &Context, args: &DestroyArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);
@@ -80,6 +83,6 @@ async fn plan_and_carry_out(
     if turn.stop.is_asked() {
         return Ok(Exit::Interrupted);
     }
-    let ended = carry_out(context, session, progress, &turn, &plan, &settings, LINES).await;
+    let ended = carry_out(context, session, progress, &turn, &plan, &settings, MANNER).await;
     Ok(ended.min(planned))
 }

@@ -1,5 +1,6 @@
 //! `qcops emulator`: the emulated service over HTTP, for any client on this machine.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -10,8 +11,10 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::emulator::{
-    API_TOKEN, Emulator, FAULTS, Keeper, LATE, ORGANIZATION_ID, QUIRKS, Script, USER_ID, World,
+    API_TOKEN, Emulator, FAULTS, Keeper, LATE, ORGANIZATION_ID, QUIRKS, RunRule, Script, USER_ID,
+    World, run_rules,
 };
+use crate::manifest::yaml_to_json;
 
 pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, CommandError> {
     let is_help = |texts: &[String]| texts.iter().any(|text| text == "help");
@@ -30,7 +33,29 @@ pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, Comman
     let world = World::new(0, context.clock.now());
     let emulator = Emulator::new(world, context.clock, keeper);
     emulator.set_faults(script);
-    block_on(serve(context, args, emulator))
+    let rules = args.script.as_deref().map(|path| read_rules(context, path)).transpose()?;
+    block_on(async {
+        if let Some(rules) = rules {
+            // A world that was kept plays the new script too.
+            let played = emulator.with_world(|world| world.rules = rules).await;
+            played.map_err(|error| CommandError::of(&error))?;
+        }
+        serve(context, args, emulator).await
+    })
+}
+
+/// Reads the script of the agents.
+fn read_rules(context: &Context, path: &Path) -> Result<Vec<RunRule>, CommandError> {
+    let bytes = context.files.read(path).map_err(|error| CommandError::of(&error))?;
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let read = match text {
+        None => Err("there is no such UTF-8 file".to_owned()),
+        Some(text) => yaml_to_json(&text).and_then(run_rules),
+    };
+    read.map_err(|why| {
+        CommandError::new(format!("the script `{}` cannot be played: {why}", path.display()))
+            .hint("docs/runs.md describes scripts")
+    })
 }
 
 async fn serve(

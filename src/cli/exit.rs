@@ -17,6 +17,8 @@ pub enum Exit {
     Partial,
     /// Something is blocked or needs approval.
     Blocked,
+    /// Reconciled, but a run failed what was expected of it, or its limits.
+    Expectation,
     /// Changes are present; only with `--detailed-exitcode`.
     Changes,
     /// Success.
@@ -25,7 +27,7 @@ pub enum Exit {
 
 impl Exit {
     /// Every way to end with the sentence that documents it, in the order in which they count.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (
             Self::Error,
             "usage, manifest, credentials, another organization, service; nothing was changed",
@@ -35,6 +37,7 @@ impl Exit {
         (Self::Unknown, "outcome unknown, or candidates that cannot be told apart"),
         (Self::Partial, "partly applied; a re-run converges"),
         (Self::Blocked, "something is blocked or needs approval; `plan` too"),
+        (Self::Expectation, "reconciled, but a run failed its expectation or time limit"),
         (Self::Changes, "changes present, only with `--detailed-exitcode`"),
         (Self::Success, "success; for `plan` with or without changes; withheld retires are a note"),
     ];
@@ -48,6 +51,7 @@ impl Exit {
             Self::Blocked => 3,
             Self::Partial => 4,
             Self::Unknown => 5,
+            Self::Expectation => 7,
             Self::Stale => 6,
             Self::Interrupted => 130,
         }

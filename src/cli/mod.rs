@@ -20,7 +20,9 @@ mod review;
 mod service;
 mod status;
 mod terminal;
+mod transcript;
 mod validate;
+mod waiting;
 
 pub use exit::Exit;
 
@@ -51,6 +53,7 @@ pub fn run(
         Command::Validate(files) => validate::run(&context, &files),
         Command::Plan(args) => plan::run(&context, &args),
         Command::Apply(args) => apply::run(&context, &args),
+        Command::Transcript(args) => transcript::run(&context, args),
         Command::Status(args) => status::run(&context, &args),
         Command::Pull(args) => pull::run(&context, &args),
         Command::Destroy(args) => destroy::run(&context, &args),

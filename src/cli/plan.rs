@@ -19,7 +19,7 @@ use crate::history;
 use crate::ledger::Ledger;
 use crate::manifest::Wish;
 use crate::model::{AgentId, Key, OrganizationId};
-use crate::plan::{self, Basis, Elsewhere, Limits, Options, Plan, Prune};
+use crate::plan::{self, Basis, Elsewhere, Gate, Limits, Options, Plan, Prune};
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
 use crate::render::{self, Color};
@@ -77,11 +77,17 @@ pub(super) fn exit_of(plan: &Plan, is_detailed: bool) -> Exit {
         Exit::Unknown
     } else if plan.blocks().next().is_some() {
         Exit::Blocked
-    } else if is_detailed && plan.open_steps().next().is_some() {
+    } else if is_detailed && (plan.open_steps().next().is_some() || still_to_send(plan)) {
         Exit::Changes
     } else {
         Exit::Success
     }
+}
+
+/// Whether follow-ups wait for their run to be idle.
+fn still_to_send(plan: &Plan) -> bool {
+    let waits = |gate: &Gate| matches!(gate, Gate::Withheld(why) if why.code == Code::RunBusy);
+    plan.steps.iter().any(|step| waits(&step.gate))
 }
 
 /// Everything that stays the same while a plan is made and carried out.
@@ -134,6 +140,13 @@ impl<'a> Session<'a> {
         self.warn_of_unknown_targets(&args.targets, &basis.wish);
         let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
         let snapshot = self.observe(wanted).await?;
+        Ok(plan::plan(&basis.with(&snapshot)))
+    }
+
+    /// Observes the service and plans without any flag, to find what serves which declaration.
+    pub(super) async fn plan_as_declared(&self) -> Result<Plan, CommandError> {
+        let basis = self.basis(Options::default()).await?;
+        let snapshot = self.observe(|snapshot| plan::wanted(&basis.with(snapshot))).await?;
         Ok(plan::plan(&basis.with(&snapshot)))
     }
 

@@ -86,6 +86,13 @@ codes! {
     RunUnlikeTask "run-unlike-task" "A task has runs, and none shows the task's own prompt and agent."
     ZoneUnknown "zone-unknown" "A run may lie before or after `since`, depending on the service's time zone."
     NotDue "not-due" "The `since` of a declared deployment is in the future."
+    Diverged "diverged" "A run was told something else than its declared follow-ups."
+    ConversationUnknown "conversation-unknown" "What was said in a run is not known, so nothing is sent."
+    RunBusy "run-busy" "A follow-up waits until its run is idle."
+    RunEnded "run-ended" "A run that failed or was stopped has follow-ups still to be sent."
+    RunFailed "run-failed" "A declared run has failed; it is not repeated by itself."
+    FailedRepeatedly "failed-repeatedly" "The same content has failed three times since `since`."
+    TooManyFollowUps "too-many-follow-ups" "More follow-ups are declared for a run than one may have."
     // Destroy.
     StillDeclared "still-declared" "A task that would be destroyed is declared or pinned by a manifest."
     ActiveRuns "active-runs" "A task that would be deleted has deployments that are active."
@@ -100,6 +107,7 @@ codes! {
     ReadBackDiffers "read-back-differs" "What was read back is not what was declared; nothing further is made."
     ChangedSincePlan "changed-since-plan" "Something changed on the service after the plan was made."
     NameRewritten "name-rewritten" "The service stored another name than the one declared, and it is accepted."
+    RunBeforeSince "run-before-since" "A run just started shows a time before its `since`, so the zone is not the one that was assumed."
     NotRecorded "not-recorded" "The ledger could not be written, so nothing was sent."
 }
 
@@ -111,6 +119,8 @@ impl Code {
         Self::UnclearNeighbor,
         Self::Vanished,
         Self::LostEvidence,
+        Self::FailedRepeatedly,
+        Self::TooManyFollowUps,
     ];
 }
 

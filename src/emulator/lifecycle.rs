@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::objects::{Deployment, Message, Status};
 use super::quirk::{CreateWhileActive, QueuedPrompt, RunOutcome};
 use super::script;
+use super::script::RunRule;
 use super::world::World;
 
 /// One entry of the agenda.
@@ -197,25 +198,28 @@ impl World {
     /// Lets the agent begin with the deployment's current prompt.
     fn begin(&mut self, id: &str) {
         let now = self.clock;
+        let rule = self.ending(id);
         let deployment = self.deployments.get_mut(id).expect("the caller found it");
         deployment.status = Status::Running;
         deployment.started.get_or_insert(now);
         deployment.ended = None;
-        deployment.input_tokens += script::tokens(&deployment.current).0;
+        let usual = script::tokens(&deployment.current).0;
+        deployment.input_tokens += rule.tokens.map_or(usual, |tokens| tokens.input);
         let opening = script::opening(&deployment.current);
         deployment.messages.push(Message::from_agent(now, opening));
         let turn = deployment.turn;
-        if self.ending(id).0 != RunOutcome::Hangs {
-            let at = now + i64::from(self.quirks.run_ms);
+        if rule.outcome != RunOutcome::Hangs {
+            let at = now + rule.takes_ms.unwrap_or_else(|| i64::from(self.quirks.run_ms));
             self.schedule(at, Event::Finish { id: id.to_owned(), turn });
         }
     }
 
-    /// Returns how the current prompt ends and what the agent says then.
-    fn ending(&self, id: &str) -> (RunOutcome, Option<String>) {
+    /// Returns the rule of the current prompt, or what happens without one.
+    fn ending(&self, id: &str) -> RunRule {
         let prompt = &self.deployments[id].current;
         let rule = self.rules.iter().find(|rule| prompt.contains(&rule.prompt_contains));
-        rule.map_or((self.quirks.run_outcome, None), |rule| (rule.outcome, rule.says.clone()))
+        let outcome = self.quirks.run_outcome;
+        rule.cloned().unwrap_or_else(|| RunRule { outcome, ..RunRule::default() })
     }
 
     fn finish(&mut self, id: &str, turn: u32) {
@@ -223,7 +227,8 @@ impl World {
         if !self.deployments.get(id).is_some_and(is_current) {
             return;
         }
-        let (outcome, says) = self.ending(id);
+        let rule = self.ending(id);
+        let (outcome, says) = (rule.outcome, rule.says.clone());
         let now = self.clock;
         let status = match outcome {
             // A run whose tools failed is completed all the same (contract 8).
@@ -235,14 +240,20 @@ impl World {
         };
         let deployment = self.deployments.get_mut(id).expect("it was just found");
         if status == Status::Completed {
-            let parts = script::work(&deployment.current, turn, outcome, says.as_deref());
+            let turns = if rule.turns.is_empty() {
+                vec![script::work(&deployment.current, turn, outcome, says.as_deref())]
+            } else {
+                script::scripted(&rule)
+            };
+            let turns = turns.into_iter().map(|parts| Message::from_agent(now, parts));
             let is_opening = |message: &Message| message.role == "assistant";
             // The answer grows in place; prompts that came in meanwhile stand behind it.
-            match deployment.messages.iter_mut().rfind(|message| is_opening(message)) {
-                Some(message) => *message = Message::from_agent(now, parts),
-                None => deployment.messages.push(Message::from_agent(now, parts)),
+            match deployment.messages.iter().rposition(is_opening) {
+                Some(at) => drop(deployment.messages.splice(at..=at, turns)),
+                None => deployment.messages.extend(turns),
             }
-            deployment.output_tokens += script::tokens(&deployment.current).1;
+            let usual = script::tokens(&deployment.current).1;
+            deployment.output_tokens += rule.tokens.map_or(usual, |tokens| tokens.output);
         } else if status == Status::Failed {
             let text = says.unwrap_or_else(|| "The agent ended with a runtime error.".to_owned());
             deployment.runtime_error = Some(text);

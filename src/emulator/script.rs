@@ -1,12 +1,13 @@
 //! What the emulated agents do: a fixed play that depends on the prompt and on rules.
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::quirk::RunOutcome;
 
 /// Decides how runs of some prompts end; the first rule that matches counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRule {
     /// A text the prompt contains.
     pub prompt_contains: String,
@@ -14,6 +15,125 @@ pub struct RunRule {
     pub outcome: RunOutcome,
     /// What the agent says at the end, in place of its usual words.
     pub says: Option<String>,
+    /// The agent's turns, in place of its usual one; what it says at the end comes after them.
+    #[serde(default)]
+    pub turns: Vec<ScriptedTurn>,
+    /// The tokens of one prompt, in place of the usual ones.
+    #[serde(default)]
+    pub tokens: Option<ScriptedTokens>,
+    /// How long the agent works on one prompt, in milliseconds, in place of the quirk `run-ms`.
+    #[serde(default)]
+    pub takes_ms: Option<i64>,
+}
+
+/// One turn of a scripted agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct ScriptedTurn {
+    /// What it says behind its tools.
+    pub says: Option<String>,
+    /// The tools it calls.
+    pub tools: Vec<ScriptedTool>,
+}
+
+/// A tool that a scripted agent calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ScriptedTool {
+    /// Its name.
+    pub name: String,
+    /// Whether its result says `success: true`.
+    #[serde(default = "yes")]
+    pub success: bool,
+    /// What its result says went wrong.
+    #[serde(default)]
+    pub errors: Vec<String>,
+}
+
+/// What a prompt costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScriptedTokens {
+    /// Tokens read when the agent begins.
+    pub input: u64,
+    /// Tokens written when it ends.
+    pub output: u64,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A script as its file holds it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScriptFile {
+    version: u32,
+    #[serde(default)]
+    runs: Vec<RuleInFile>,
+}
+
+/// One rule as its file holds it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct RuleInFile {
+    #[serde(default)]
+    prompt_contains: String,
+    #[serde(default)]
+    outcome: RunOutcome,
+    says: Option<String>,
+    #[serde(default)]
+    turns: Vec<ScriptedTurn>,
+    tokens: Option<ScriptedTokens>,
+    takes: Option<String>,
+}
+
+/// Reads the rules of a script; the error is a sentence.
+pub fn run_rules(script: Value) -> Result<Vec<RunRule>, String> {
+    let file: ScriptFile = serde_json::from_value(script).map_err(|error| error.to_string())?;
+    if file.version != 1 {
+        return Err(format!(
+            "version {} of a script is not known; write `version: 1`",
+            file.version
+        ));
+    }
+    let rule = |rule: RuleInFile| {
+        let takes_ms = match rule.takes {
+            None => None,
+            Some(text) => {
+                let takes =
+                    text.parse::<SignedDuration>().ok().filter(|takes| !takes.is_negative());
+                let takes = takes.ok_or_else(|| format!("`takes: {text}` is no length of time"))?;
+                Some(i64::try_from(takes.as_millis()).unwrap_or(i64::MAX / 2))
+            }
+        };
+        Ok(RunRule {
+            prompt_contains: rule.prompt_contains,
+            outcome: rule.outcome,
+            says: rule.says,
+            turns: rule.turns,
+            tokens: rule.tokens,
+            takes_ms,
+        })
+    };
+    file.runs.into_iter().map(rule).collect()
+}
+
+/// Returns the messages of an agent that follows a rule with turns.
+pub(super) fn scripted(rule: &RunRule) -> Vec<Vec<Value>> {
+    let last =
+        rule.says.iter().map(|says| ScriptedTurn { says: Some(says.clone()), tools: Vec::new() });
+    let turn = |turn: ScriptedTurn| {
+        let mut parts = vec![json!({"type": "step-start"})];
+        parts.extend(turn.tools.iter().map(|called| {
+            let result =
+                json!({"success": called.success, "errors": called.errors, "warnings": []});
+            tool(&called.name, &json!({}), &result)
+        }));
+        parts.extend(turn.says.map(|says| json!({"type": "text", "text": says, "state": "done"})));
+        parts
+    };
+    rule.turns.iter().cloned().chain(last).map(turn).collect()
 }
 
 /// The exact text of a failed backtest inside of a tool's result (contract 8).

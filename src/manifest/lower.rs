@@ -165,7 +165,7 @@ fn parse_offset(text: &str) -> Option<Offset> {
 mod tests {
     use super::*;
     use crate::diag::Sources;
-    use crate::manifest::{AgentRef, parse};
+    use crate::manifest::{AgentRef, DesiredState, parse};
     use crate::model::{AgentId, ProjectPreference};
 
     struct Folder;
@@ -419,7 +419,7 @@ tasks:
     fn deployments_are_checked() {
         let text = "    prompt: x
     deployments:
-      a: {since: 2026-13-01, followUps: [x]}
+      a: {since: 2026-13-01, followups: [x]}
       b: {since: 2026-11-01T10:00}
       c: {snice: 2026-11-01}
       c: {since: 5}
@@ -428,8 +428,8 @@ tasks:
         insta::assert_snapshot!(findings_of_task(text), @r##"
         7:18 invalid-value: `since` of deployment `a` of task `spy` is neither a date nor an instant
           help: write `2026-11-01` or `2026-11-01T09:30:00Z`
-        7:30 unknown-field: unknown field `followUps` of deployment `a` of task `spy`
-          help: known fields: `since`
+        7:30 unknown-field: unknown field `followups` of deployment `a` of task `spy`
+          help: did you mean `followUps`?
         8:18 invalid-value: `since` of deployment `b` of task `spy` is neither a date nor an instant
           help: write `2026-11-01` or `2026-11-01T09:30:00Z`
         9:11 unknown-field: unknown field `snice` of deployment `c` of task `spy`
@@ -442,6 +442,77 @@ tasks:
         11:7 invalid-key: `d e` cannot be the key of a deployment of task `spy`
           help: a key starts with a letter or digit and holds letters, digits, `.`, `_` and `-`, 100 at most
         "##);
+    }
+
+    #[test]
+    fn what_is_declared_of_a_run_is_checked() {
+        let text = "    prompt: x
+    deployments:
+      a: {followUps: [x, '', 5], state: paused, timeout: soon}
+      b: {followUps: x, expect: {status: Fine, maxTurns: 0, noToolFailure: maybe}}
+      c: {expect: {transcript: {matches: '(a', contains: []}, number: {min: low}}}
+";
+        insta::assert_snapshot!(findings_of_task(text), @r##"
+        7:26 empty-prompt: `followUps[2]` of deployment `a` of task `spy` is empty
+          help: write what the agent is to do next, or leave it out
+        7:30 invalid-value: `followUps[3]` of deployment `a` of task `spy` must be a text, not a number
+          help: put it in quotes
+        7:41 invalid-value: `state` of deployment `a` of task `spy` is none that can be asked for
+          help: write `state: stopped`, or leave it out to let the run go on
+        7:58 invalid-value: `timeout` of deployment `a` of task `spy` is no length of time
+          help: write `30m`, `90s` or `2h 30m`
+        8:22 invalid-value: `followUps` of deployment `b` of task `spy` must be a list of prompts, not a text
+          help: write a list of prompts behind `followUps:`
+        8:42 invalid-value: `status` of `expect` of deployment `b` of task `spy` is none that a run ends with
+          help: write `Completed`, `Stopped` or `Failed`
+        8:58 invalid-value: `maxTurns` of `expect` of deployment `b` of task `spy` must be a positive whole number
+          help: write the number that the service shows, such as `47`
+        8:76 invalid-value: `noToolFailure` of `expect` of deployment `b` of task `spy` must be `true` or `false`, not a text
+          help: write `true` or `false` behind `noToolFailure:`
+        9:42 invalid-value: `matches` of `transcript` of `expect` of deployment `c` of task `spy` is no regular expression: unclosed group
+          help: single quotes keep YAML from reading its backslashes
+        9:71 missing-field: missing field `pattern` of `number` of `expect` of deployment `c` of task `spy`
+          help: write the expression whose first group is the number
+        9:77 invalid-value: `min` of `number` of `expect` of deployment `c` of task `spy` must be a number, not a text
+          help: write a number behind `min:`
+        "##);
+    }
+
+    #[test]
+    fn a_declared_run_is_understood() {
+        let (manifest, findings) = parsed(
+            r"
+version: 1
+defaults: {agentId: 47, projectPreference: project-for-task}
+tasks:
+  spy:
+    prompt: x
+    deployments:
+      a:
+        followUps: ['Costs ${PRICE} ', next]
+        state: stopped
+        timeout: 1h 30m
+        expect:
+          status: completed
+          transcript: {contains: Sharpe, notMatches: ['\d+%', b]}
+          number: {pattern: 'of (\d+)', min: 0.5, max: 3}
+          maxTokens: 200000
+",
+        );
+        assert_eq!(findings, []);
+        let task = &manifest.tasks[&"spy".parse::<Key>().unwrap()];
+        let run = &task.deployments[&"a".parse::<Key>().unwrap()];
+        let prompts: Vec<&str> = run.follow_ups.iter().map(|prompt| &**prompt).collect();
+        assert_eq!(prompts, ["Costs ${PRICE}", "next"]);
+        assert_eq!((run.state, run.timeout.unwrap().as_secs()), (DesiredState::Stopped, 5400));
+        let expect = run.expect.as_ref().unwrap();
+        assert_eq!(
+            (expect.status.as_deref(), expect.max_tokens),
+            (Some("Completed"), Some(200_000))
+        );
+        assert_eq!((expect.contains.len(), expect.not_matches.len()), (1, 2));
+        let number = expect.number.as_ref().unwrap();
+        assert_eq!((number.min, number.max), (Some(0.5), Some(3.0)));
     }
 
     #[test]

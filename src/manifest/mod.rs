@@ -4,6 +4,7 @@
 //! every finding. Files are read only through the [`Source`] it is given, so that the work tree and
 //! an old commit go through the same code.
 
+mod deployment;
 mod lower;
 mod merge;
 mod parse;
@@ -15,17 +16,19 @@ mod variable;
 mod write;
 
 pub use merge::merge;
-pub use parse::parse;
+pub use parse::{parse, yaml_to_json};
 pub use resolve::resolve;
 pub use write::{Outline, OutlineTask, Prompts, Written, write};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::diag::Place;
 use crate::model::{AgentId, Content, Key, ProjectPreference, TaskId};
+use crate::transcript::Expectation;
 
 /// Brings the files a manifest names.
 pub trait Source {
@@ -80,10 +83,28 @@ pub enum AgentRef {
 }
 
 /// A deployment as declared: at least one run of the task's content exists.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Default)]
 pub struct DeclaredDeployment {
     /// The run was made at or after this moment.
     pub since: Option<Timestamp>,
+    /// Prompts sent after the task's own, in this order, each once; canonical.
+    pub follow_ups: Vec<Arc<str>>,
+    /// What becomes of the run.
+    pub state: DesiredState,
+    /// How long a run that is waited for may take, its follow-ups included.
+    pub timeout: Option<Duration>,
+    /// What the run has to show.
+    pub expect: Option<Expectation>,
+}
+
+/// What becomes of a declared run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DesiredState {
+    /// It goes on as long as it does.
+    #[default]
+    Any,
+    /// It is stopped while it is active.
+    Stopped,
 }
 
 /// The manifests of one invocation, checked and with agents resolved: what is wanted.

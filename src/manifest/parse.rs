@@ -63,7 +63,7 @@ pub(super) enum Value<'t> {
     /// A whole number that fits.
     Integer(i128),
     /// Any other number.
-    Float,
+    Float(f64),
     /// A text.
     Text(Cow<'t, str>),
     /// A list.
@@ -78,7 +78,7 @@ impl Value<'_> {
         match self {
             Self::Null => "empty",
             Self::Boolean(_) => "a boolean",
-            Self::Integer(_) | Self::Float => "a number",
+            Self::Integer(_) | Self::Float(_) => "a number",
             Self::Text(_) => "a text",
             Self::Sequence(_) => "a list",
             Self::Mapping(_) => "a mapping",
@@ -101,6 +101,39 @@ pub fn parse(
         Ok(root) => lower(&file, text, &root, source, variables),
         Err(error) => (Manifest::default(), vec![not_yaml(&file, text, &error)]),
     }
+}
+
+/// Reads YAML that is no manifest, such as the emulator's script, as JSON values; a key given twice
+/// is an error.
+pub fn yaml_to_json(text: &str) -> Result<serde_json::Value, String> {
+    fn json(node: Node<'_>) -> Result<serde_json::Value, String> {
+        Ok(match node.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Boolean(value) => value.into(),
+            Value::Integer(number) => match i64::try_from(number) {
+                Ok(number) => number.into(),
+                Err(_) => return Err(format!("{number} is too large")),
+            },
+            Value::Float(number) => number.into(),
+            Value::Text(text) => text.into_owned().into(),
+            Value::Sequence(nodes) => {
+                nodes.into_iter().map(json).collect::<Result<Vec<_>, _>>()?.into()
+            }
+            Value::Mapping(pairs) => {
+                let mut map = serde_json::Map::new();
+                for (key, value) in pairs {
+                    let Value::Text(key) = key.value else {
+                        return Err("a key is no text".to_owned());
+                    };
+                    if map.insert(key.to_string(), json(value)?).is_some() {
+                        return Err(format!("`{key}` is given twice"));
+                    }
+                }
+                map.into()
+            }
+        })
+    }
+    json(read_yaml(text).map_err(|error| error.without_snippet().to_string())?)
 }
 
 fn read_yaml(text: &str) -> Result<Node<'_>, serde_yaml::Error> {
@@ -208,8 +241,8 @@ impl<'t> Visitor<'t> for AnyValue {
         Ok(Value::Integer(value.into()))
     }
 
-    fn visit_f64<E>(self, _value: f64) -> Result<Value<'t>, E> {
-        Ok(Value::Float)
+    fn visit_f64<E>(self, value: f64) -> Result<Value<'t>, E> {
+        Ok(Value::Float(value))
     }
 
     fn visit_borrowed_str<E>(self, value: &'t str) -> Result<Value<'t>, E> {

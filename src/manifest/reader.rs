@@ -39,6 +39,8 @@ pub(super) enum Owner<'k> {
     Task(&'k str),
     /// A deployment, by its key.
     Deployment(&'k str, &'k Owner<'k>),
+    /// A mapping inside of one, by the name of its field.
+    Inside(&'static str, &'k Owner<'k>),
 }
 
 /// What a field holds once it is checked.
@@ -62,6 +64,7 @@ impl fmt::Display for Owner<'_> {
             Self::Defaults => f.write_str("`defaults`"),
             Self::Task(key) => write!(f, "task `{key}`"),
             Self::Deployment(key, of) => write!(f, "deployment `{key}` of {of}"),
+            Self::Inside(field, of) => write!(f, "`{field}` of {of}"),
         }
     }
 }
@@ -333,7 +336,7 @@ fn key_text<'n>(node: &'n Node<'_>) -> Option<Cow<'n, str>> {
         Value::Text(text) => Some(Cow::Borrowed(text)),
         Value::Integer(number) => Some(Cow::Owned(number.to_string())),
         Value::Boolean(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
-        Value::Null | Value::Float | Value::Sequence(_) | Value::Mapping(_) => None,
+        Value::Null | Value::Float(_) | Value::Sequence(_) | Value::Mapping(_) => None,
     }
 }
 

@@ -1,14 +1,11 @@
-//! The lenient form to what it means, with all findings: tasks, defaults and deployments.
+//! The lenient form to what it means, with all findings: tasks and defaults.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use jiff::civil::{Date, Time};
-use jiff::tz::Offset;
-
 use crate::diag::Code;
+use crate::manifest::deployment::deployments;
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::reader::{Entries, Field, Owner, Reader};
 use crate::manifest::suggest::nearest;
@@ -27,9 +24,6 @@ const FIELDS: &[&str] = &[
     "protect",
     "deployments",
 ];
-
-/// The fields of a deployment.
-const DEPLOYMENT_FIELDS: &[&str] = &["since"];
 
 /// Whether a task is pinned to an id, and with it free to hold what the service holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -314,55 +308,4 @@ fn preference(
         None => finding.help(format!("write `{each}` or `{one}`")),
     });
     None
-}
-
-fn deployments(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-    owner: Owner<'_>,
-) -> Option<BTreeMap<Key, DeclaredDeployment>> {
-    let pairs = match &node.value {
-        Value::Mapping(pairs) => pairs.as_slice(),
-        Value::Null => &[],
-        _ => {
-            reader.wrong(node, "deployments", owner, "a mapping");
-            return None;
-        }
-    };
-    let mut deployments = BTreeMap::new();
-    for (key, _, value) in reader.keyed(pairs, "deployment", &format!(" of {owner}")) {
-        let owner = Owner::Deployment(key.as_str(), &owner);
-        let Some(entries) = reader.entries(value, owner, DEPLOYMENT_FIELDS) else { continue };
-        let since = match entries.value("since") {
-            None => None,
-            // Without its `since` a deployment would mean another run; it is left out instead.
-            Some(node) => match moment(reader, node, owner) {
-                None => continue,
-                since => since,
-            },
-        };
-        deployments.entry(key).or_insert(DeclaredDeployment { since });
-    }
-    Some(deployments)
-}
-
-fn moment(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Timestamp> {
-    let text = reader.text(node, "since", owner)?;
-    let moment = parse_moment(text.trim());
-    if moment.is_none() {
-        let message = format!("`since` of {owner} is neither a date nor an instant");
-        let finding = reader.error(Code::InvalidValue, message, &node.span);
-        reader.report(finding.help("write `2026-11-01` or `2026-11-01T09:30:00Z`"));
-    }
-    moment
-}
-
-/// Reads a date as its first moment in UTC, or an instant with its offset (RFC 3339).
-fn parse_moment(text: &str) -> Option<Timestamp> {
-    // The calendar crate reads a date off longer texts too; a time must not be dropped silently.
-    if text.len() == "2026-11-01".len() {
-        let date: Date = text.parse().ok()?;
-        return Offset::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok();
-    }
-    text.parse().ok()
 }

@@ -19,13 +19,17 @@ pub enum Action {
     Delete,
     /// A deployment is started.
     Run,
+    /// A prompt is sent to a deployment.
+    FollowUp,
+    /// A deployment is stopped.
+    Stop,
     /// Nothing to do.
     Keep,
 }
 
 impl Action {
     /// Every action, in the order in which summaries list them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Create,
         Self::Rename,
         Self::Restore,
@@ -33,6 +37,8 @@ impl Action {
         Self::Archive,
         Self::Delete,
         Self::Run,
+        Self::FollowUp,
+        Self::Stop,
         Self::Keep,
     ];
 
@@ -46,6 +52,8 @@ impl Action {
             Self::Archive => "archived",
             Self::Delete => "deleted",
             Self::Run => "run",
+            Self::FollowUp => "followed up",
+            Self::Stop => "stopped",
             Self::Keep => "kept",
         }
     }
@@ -61,6 +69,8 @@ impl fmt::Display for Action {
             Self::Archive => "archive",
             Self::Delete => "delete",
             Self::Run => "run",
+            Self::FollowUp => "follow up",
+            Self::Stop => "stop",
             Self::Keep => "keep",
         })
     }

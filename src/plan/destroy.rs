@@ -74,6 +74,7 @@ pub fn destroy_wanted(inputs: &Inputs<'_>, scope: Scope) -> BTreeSet<Look> {
     }
     looks.retain(|look| match look {
         Look::Task(id) => !snapshot.task_reads.contains_key(id),
+        Look::Conversation(id) => !snapshot.conversations.contains_key(id),
         Look::Deployments(id) => !snapshot.deployments.contains_key(id),
     });
     looks
@@ -118,6 +119,8 @@ pub fn destroy(inputs: &Inputs<'_>, scope: Scope) -> Plan {
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         seen_tasks: sight.tasks.keys().copied().collect(),
+        run_limit: 0,
+        watches: Vec::new(),
     }
 }
 

@@ -67,13 +67,18 @@ impl Plan {
             Change::Retire { retirement: given, before, .. } => {
                 format!("{} of {}", retirement(given), before.content.hash())
             }
-            Change::Run { task, seen } => {
+            Change::Run { task, seen, later, .. } => {
                 let task = match task {
                     Target::Existing(id) => format!("task {id}"),
                     Target::MadeBy(step) => format!("the task of `{}`", self.key_of(*step)),
                 };
-                format!("{task} beside {} runs", seen.len())
+                format!("{task} beside {} runs, then {later} follow-ups", seen.len())
             }
+            Change::FollowUp { run, prompt, turns, later } => {
+                format!("run {:?} {prompt:?} behind {} turns, then {later}", run.0, turns.len())
+            }
+            Change::Diverged { run, said, .. } => format!("run {:?} after {said:?}", run.0),
+            Change::Stop { run } => format!("run {:?}", run.0),
             Change::Undecided { name, content, candidates } => {
                 let ids: Vec<String> = candidates.iter().map(|task| task.id.to_string()).collect();
                 format!("{} or tasks {}", named(name, content), ids.join(", "))

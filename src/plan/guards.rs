@@ -38,6 +38,16 @@ const RUNS_PER_APPLY: usize = 5;
 /// Deployments started of one task within a day at most.
 const RUNS_PER_TASK_AND_DAY: usize = 3;
 
+/// Failed runs of one content after which it is not run again by itself.
+///
+/// A prompt that failed three times is wrong more often than unlucky, and each try is paid for.
+const FAILURES: usize = 3;
+
+/// Follow-ups of one run at most.
+///
+/// Each is paid for with the whole conversation before it, so the cost grows with their square.
+const FOLLOW_UPS_PER_RUN: usize = 10;
+
 /// What guards may look at.
 pub(super) struct View<'a, 'b> {
     pub(super) inputs: &'b Inputs<'a>,
@@ -62,6 +72,8 @@ pub(super) const GUARDS: &[Guard] = &[
     too_many_creates,
     too_many_runs,
     too_many_runs_of_a_task,
+    failed_repeatedly,
+    too_many_follow_ups,
 ];
 
 /// The most objects of `total` that one apply may retire or replace: `max(1, min(10, 30 %))`.
@@ -277,7 +289,7 @@ fn too_many_creates(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> 
 }
 
 fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
-    let limit = view.inputs.options.limits.runs.unwrap_or(RUNS_PER_APPLY);
+    let limit = run_limit(&view.inputs.options.limits);
     over(steps, is_run, limit, Code::TooManyRuns, "deployments would be started", "--max-runs")
 }
 
@@ -307,6 +319,52 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
         }
     }
     verdicts
+}
+
+/// Stops paying for content that is known to fail; runs before `since` are forgotten.
+fn failed_repeatedly(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let mut verdicts = Vec::new();
+    for step in steps {
+        let Change::Run { since, .. } = &step.change else { continue };
+        let Some(claim) = view.found.claims.get(&step.key) else { continue };
+        let since = since.map(|(since, _)| since);
+        let count = super::runs::count_of_failed(claim.task, view.inputs, since);
+        if count < FAILURES {
+            continue;
+        }
+        let message = format!("{count} runs of this content have failed");
+        let finding = Diagnostic::blocked(Code::FailedRepeatedly, message)
+            .help("look at them with `qcops transcript`, and change the prompt or the agent")
+            .help("or move `since` behind the last of them; `--allow failed-repeatedly` runs it once more");
+        verdicts.push((step.id, Gate::Blocked(finding)));
+    }
+    verdicts
+}
+
+fn too_many_follow_ups(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let declared = |step: &Step| {
+        let wanted = view.inputs.wish.tasks.get(&step.key)?;
+        Some(wanted.deployments.get(step.deployment.as_ref()?)?.follow_ups.len())
+    };
+    let sends = |step: &&Step| matches!(step.change, Change::Run { .. } | Change::FollowUp { .. });
+    let mut verdicts = Vec::new();
+    for step in steps.iter().filter(sends) {
+        let Some(count) = declared(step).filter(|count| *count > FOLLOW_UPS_PER_RUN) else {
+            continue;
+        };
+        let message = format!(
+            "{count} follow-ups are declared; the limit for one run is {FOLLOW_UPS_PER_RUN}"
+        );
+        let finding = Diagnostic::blocked(Code::TooManyFollowUps, message)
+            .help("declare another deployment for the rest, or `--allow too-many-follow-ups`");
+        verdicts.push((step.id, Gate::Blocked(finding)));
+    }
+    verdicts
+}
+
+/// How many runs one apply may start.
+pub(super) fn run_limit(limits: &Limits) -> usize {
+    limits.runs.unwrap_or(RUNS_PER_APPLY)
 }
 
 /// Blocks every open step of a kind where there are more of it than the limit.

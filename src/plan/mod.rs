@@ -9,6 +9,7 @@ mod digest;
 mod guards;
 mod identify;
 mod looks;
+mod matching;
 mod names;
 mod order;
 mod overview;
@@ -28,14 +29,19 @@ pub use wanted::wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::Evidence;
 use crate::manifest::Wish;
 use crate::model::{Action, Content, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 use crate::snapshot::{Snapshot, TaskSeen};
+use crate::transcript::Expectation;
 
 /// What is known before the service is asked.
 #[derive(Clone, Debug, Default)]
@@ -130,6 +136,36 @@ pub struct Plan {
     pub scheduled_count: usize,
     /// Ids that were on the list; settling compares with them (contract 15.3).
     pub seen_tasks: BTreeSet<TaskId>,
+    /// How many runs one apply may start.
+    pub run_limit: usize,
+    /// The declared runs that exist or are started by a step, to be waited for and judged.
+    pub watches: Vec<Watch>,
+}
+
+/// A declared run to be waited for and judged.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    /// The task.
+    pub key: Key,
+    /// The declared deployment.
+    pub deployment: Key,
+    /// The run that serves it.
+    pub run: WatchedRun,
+    /// How many follow-ups are still to be sent to it.
+    pub missing: usize,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// What it has to show.
+    pub expect: Option<Expectation>,
+}
+
+/// The run that is watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WatchedRun {
+    /// One that was seen.
+    Seen(DeploymentId),
+    /// The one this step starts.
+    StartedBy(StepId),
 }
 
 /// The number of a step within its plan.
@@ -213,6 +249,35 @@ pub enum Change {
         task: Target,
         /// The deployments of the task that were seen; settling compares with them.
         seen: BTreeSet<DeploymentId>,
+        /// The moment at or after which it has to be made, and the zone of the service's stamps.
+        since: Option<(Timestamp, Option<Offset>)>,
+        /// How many follow-ups it is sent later, each once it is idle.
+        later: usize,
+    },
+    /// A follow-up is sent to a deployment.
+    FollowUp {
+        /// The deployment.
+        run: DeploymentId,
+        /// What is sent.
+        prompt: Arc<str>,
+        /// What users had said in it, the task's prompt included; settling compares with it.
+        turns: Vec<Arc<str>>,
+        /// How many follow-ups come after it, each once the run is idle again.
+        later: usize,
+    },
+    /// A follow-up cannot be sent: the run was told something else than declared.
+    Diverged {
+        /// The deployment.
+        run: DeploymentId,
+        /// What users have said in it, without the task's prompt.
+        said: Vec<Arc<str>>,
+        /// What is declared.
+        declared: Vec<Arc<str>>,
+    },
+    /// An active deployment is stopped.
+    Stop {
+        /// The deployment.
+        run: DeploymentId,
     },
     /// Nothing can be decided: the candidates, each a task that could be meant.
     Undecided {
@@ -301,6 +366,8 @@ impl Change {
                 Retire::Delete | Retire::Destroy { .. } => Action::Delete,
             },
             Self::Run { .. } => Action::Run,
+            Self::FollowUp { .. } | Self::Diverged { .. } => Action::FollowUp,
+            Self::Stop { .. } => Action::Stop,
         }
     }
 }
@@ -317,6 +384,13 @@ impl Plan {
             Gate::Blocked(finding) => Some(finding),
             Gate::Open | Gate::Withheld(_) => None,
         })
+    }
+
+    /// Leaves only the steps that are meant.
+    #[must_use]
+    pub fn only(mut self, is_meant: impl Fn(&Step) -> bool) -> Self {
+        self.steps.retain(is_meant);
+        self
     }
 
     /// How many open steps there are of each action.

@@ -43,7 +43,7 @@ fn taken_name(change: &Change) -> Option<Name> {
             let is_own = old.iter().any(|old| name_of(&old.name) == name_of(name));
             return (!is_own).then(|| name_of(name));
         }
-        Change::Retire { .. } | Change::Run { .. } | Change::Undecided { .. } => return None,
+        _ => return None,
     };
     Some(name_of(name))
 }

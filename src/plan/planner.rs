@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::WantedTask;
 use crate::model::{FoldedName, Key, archived_base, fold, has_new_number};
-use crate::plan::guards::{View, guard};
+use crate::plan::guards::{View, guard, run_limit};
 use crate::plan::identify::{Claim, Conflict, Identified, Proof, identify, is_archived};
 use crate::plan::names::{is_accepted, is_kept_as};
 use crate::plan::order::order;
 use crate::plan::retire::{lost_notifications, retirement, scheduled};
-use crate::plan::runs::{Due, due_on_new, match_runs};
+use crate::plan::runs::{PlannedRun, RunPlanner};
 use crate::plan::sight::sight;
 use crate::plan::undecided::undecided;
-use crate::plan::{Before, Change, Gate, Inputs, Plan, RetireReason, Step, StepId, Target};
+use crate::plan::{Before, Change, Gate, Inputs, Plan, RetireReason, Step, StepId, Watch};
 use crate::snapshot::{Coverage, Schedule, TaskSeen};
 
 /// Compares what is wanted with what was seen. Never waits and never fails.
@@ -25,7 +25,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     draft.plan_undeclared();
     draft.note_leftovers();
     draft.note_gaps();
-    let Draft { steps, notes, kept_count, .. } = draft;
+    let Draft { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps);
     guard(&View { inputs, found: &found, gap: sight.gap.as_deref() }, &mut steps);
     let all = || sight.tasks.values();
@@ -38,6 +38,8 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         seen_tasks: sight.tasks.keys().copied().collect(),
+        run_limit: run_limit(&inputs.options.limits),
+        watches,
     }
 }
 
@@ -49,6 +51,7 @@ struct Draft<'a, 'b> {
     steps: Vec<Step>,
     notes: Vec<Diagnostic>,
     kept_count: usize,
+    watches: Vec<Watch>,
 }
 
 /// What becomes of a declared task.
@@ -65,7 +68,8 @@ impl<'a, 'b> Draft<'a, 'b> {
                 holders.entry(fold(name)).or_default().push(task);
             }
         }
-        Self { inputs, found, holders, steps: Vec::new(), notes: Vec::new(), kept_count: 0 }
+        let (steps, notes, watches) = (Vec::new(), Vec::new(), Vec::new());
+        Self { inputs, found, holders, steps, notes, kept_count: 0, watches }
     }
 
     /// Declared tasks, each with what it leaves behind and its deployments.
@@ -242,39 +246,19 @@ impl<'a, 'b> Draft<'a, 'b> {
         step: Option<StepId>,
     ) {
         let making = step.filter(|id| !matches!(self.steps[id.0].change, Change::Rename { .. }));
-        let (target, due) = match (making, task) {
-            (None, Some(task)) => (
-                Target::Existing(task.id),
-                match_runs(wanted, task, self.inputs.snapshot, self.inputs.wish.service_utc_offset),
-            ),
-            (Some(step), _) => {
-                (Target::MadeBy(step), due_on_new(wanted, self.inputs.snapshot.seen_at))
-            }
+        let runs = match (making, task) {
+            (None, Some(task)) => RunPlanner { key, inputs: self.inputs }.existing(wanted, task),
+            (Some(step), _) => RunPlanner { key, inputs: self.inputs }.new_task(wanted, step),
             (None, None) => return,
         };
-        for (deployment, due) in due {
-            let (gate, reason) = match due {
-                Due::Served(_) => continue,
-                Due::NotYet(since) => {
-                    let message = format!("`{key}/{deployment}` is not due before {since}");
-                    self.notes.push(Diagnostic::note(Code::NotDue, message));
-                    continue;
-                }
-                Due::Run if making.is_some() => (Gate::Open, "a new task has no run yet"),
-                Due::Run => (Gate::Open, "no run of it exists"),
-                Due::Blocked(finding) => {
-                    (Gate::Blocked(finding), "it cannot be told whether one exists")
-                }
-            };
-            let seen = match target {
-                Target::Existing(id) => self.inputs.snapshot.deployments.get(&id),
-                Target::MadeBy(_) => None,
-            };
-            let seen = seen.into_iter().flat_map(|sight| &sight.items);
-            let seen: BTreeSet<_> = seen.map(|run| run.id.clone()).collect();
-            let change = Change::Run { task: target, seen };
-            let id = self.push(key, Some(deployment), change, reason.to_owned(), gate);
-            self.steps[id.0].after.extend(step);
+        self.notes.extend(runs.notes);
+        for PlannedRun { deployment, step: planned, watch } in runs.runs {
+            let started = planned.map(|(change, reason, gate)| {
+                let id = self.push(key, Some(deployment), change, reason, gate);
+                self.steps[id.0].after.extend(step);
+                id
+            });
+            self.watches.extend(watch.and_then(|watch| watch.finish(started)));
         }
     }
 

@@ -1,60 +1,346 @@
 //! Declared deployments against the runs that exist (design 5).
 //!
 //! A declared deployment means that at least one run of the task's content exists, made at or after
-//! `since`. A run counts only if its own prompt and agent are its task's.
+//! `since`. A run counts only if its own prompt and agent are its task's. Which run serves which
+//! declaration is decided in `matching`; here the verdicts become steps, each with its reason.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::{DeclaredDeployment, WantedTask};
+use crate::manifest::{DeclaredDeployment, DesiredState, WantedTask};
 use crate::model::{DeploymentId, Key};
-use crate::plan::Inputs;
-use crate::snapshot::{Coverage, DeploymentSeen, Sight, Snapshot, TaskSeen};
+use crate::plan::matching::{Candidate, Declared, Verdict, assign};
+use crate::plan::{Change, Gate, Inputs, StepId, Target, Watch, WatchedRun};
+use crate::snapshot::{Coverage, DeploymentSeen, Look, Reading, Sight, Status, TaskSeen};
 
 /// How far a service's clock can be from UTC: zones reach from -12 to +14 hours.
 const WIDEST_ZONE: SignedDuration = SignedDuration::from_hours(14);
 
-/// What a declared deployment comes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Due {
-    /// A run serves it.
-    Served(DeploymentId),
-    /// No run exists: start one.
-    Run,
-    /// Its `since` is in the future.
-    NotYet(Timestamp),
-    /// It cannot be told.
-    Blocked(Diagnostic),
+/// What one task's declared deployments come to.
+#[derive(Default)]
+pub(super) struct Runs {
+    pub(super) runs: Vec<PlannedRun>,
+    pub(super) notes: Vec<Diagnostic>,
 }
 
-/// Matches every declared deployment of a task that exists.
-pub(super) fn match_runs(
+/// What one declared deployment comes to.
+pub(super) struct PlannedRun {
+    pub(super) deployment: Key,
+    /// What is done about it.
+    pub(super) step: Option<(Change, String, Gate)>,
+    /// The run to be waited for and judged, if there is or will be one.
+    pub(super) watch: Option<Watching>,
+}
+
+/// A watch whose run may be one that a step is yet to start.
+pub(super) struct Watching(Option<DeploymentId>, Watch);
+
+impl Watching {
+    /// Names the run; without one, and without a step that starts one, there is nothing to watch.
+    pub(super) fn finish(self, step: Option<StepId>) -> Option<Watch> {
+        let run = match self.0 {
+            Some(id) => WatchedRun::Seen(id),
+            None => WatchedRun::StartedBy(step?),
+        };
+        Some(Watch { run, ..self.1 })
+    }
+}
+
+/// Plans the runs of one task.
+#[derive(Clone, Copy)]
+pub(super) struct RunPlanner<'a, 'b> {
+    pub(super) key: &'b Key,
+    pub(super) inputs: &'b Inputs<'a>,
+}
+
+/// A run that counts, with what users said in it: whole, and without the task's prompt.
+struct Counted<'a> {
+    seen: &'a DeploymentSeen,
+    turns: Result<(Vec<Arc<str>>, usize), String>,
+    is_unanswered: bool,
+}
+
+impl<'a> RunPlanner<'a, '_> {
+    /// A task that is yet to be made has no runs: all that are due are started.
+    pub(super) fn new_task(self, wanted: &WantedTask, step: StepId) -> Runs {
+        let mut runs = Runs::default();
+        for (key, declared) in self.due(wanted, &mut runs.notes) {
+            let target = Target::MadeBy(step);
+            runs.runs.extend(self.start(key, declared, target, "a new task has no run yet"));
+        }
+        runs
+    }
+
+    /// A task that exists: every declaration is served, waits, or gets a run.
+    pub(super) fn existing(self, wanted: &WantedTask, task: &TaskSeen) -> Runs {
+        let mut runs = Runs::default();
+        let due = self.due(wanted, &mut runs.notes);
+        let target = Target::Existing(task.id);
+        let sight = self.inputs.snapshot.deployments.get(&task.id);
+        let gap = match sight {
+            None => Some(incomplete(task, "they were not read")),
+            Some(Sight { coverage: Coverage::Partial(why), .. }) => Some(incomplete(task, why)),
+            Some(sight) => {
+                let none_counts = !sight.items.iter().any(|run| counts_for(run, task));
+                (none_counts && !sight.items.is_empty()).then(|| unlike(task, sight))
+            }
+        };
+        if let Some(finding) = gap {
+            for (key, declared) in due {
+                let change = self.run(declared, target);
+                let step = (change, cannot_tell(), Gate::Blocked(finding.clone()));
+                let deployment = key.clone();
+                runs.runs.push(PlannedRun { deployment, step: Some(step), watch: None });
+            }
+            return runs;
+        }
+        let counted = self.counted(task);
+        let declarations: Vec<Declared<'_>> = due
+            .iter()
+            .map(|(_, declared)| Declared {
+                since: declared.since,
+                follow_ups: &declared.follow_ups,
+            })
+            .collect();
+        let candidates: Vec<Candidate> = counted
+            .iter()
+            .map(|run| Candidate {
+                turns: run.turns.as_ref().ok().map(|(turns, skip)| turns[*skip..].to_vec()),
+            })
+            .collect();
+        let offset = self.inputs.wish.service_utc_offset;
+        let may_serve = |wish: usize, run: usize| is_since(counted[run].seen, due[wish].1, offset);
+        let verdicts = assign(&declarations, &candidates, &may_serve);
+        let taken: BTreeSet<usize> = verdicts
+            .iter()
+            .filter_map(|verdict| match verdict {
+                Verdict::Served { run, .. } => Some(*run),
+                _ => None,
+            })
+            .collect();
+        for ((key, declared), verdict) in due.into_iter().zip(verdicts) {
+            let planned = match verdict {
+                Verdict::Served { run, sent } => {
+                    self.served(key, declared, &counted[run], sent, &mut runs.notes)
+                }
+                Verdict::Unknown { run } => self.unknown(key, declared, target, &counted[run]),
+                Verdict::Diverged { run } => diverged(key, declared, &counted[run]),
+                Verdict::Missing => {
+                    let unclear = (0..counted.len())
+                        .filter(|run| !taken.contains(run))
+                        .find(|run| may_be_since(counted[*run].seen, declared, offset));
+                    match unclear {
+                        Some(run) => {
+                            let finding = zone_question(counted[run].seen, declared);
+                            let change = self.run(declared, target);
+                            let step = (change, cannot_tell(), Gate::Blocked(finding));
+                            let deployment = key.clone();
+                            PlannedRun { deployment, step: Some(step), watch: None }
+                        }
+                        None => match self.start(key, declared, target, "no run of it exists") {
+                            Some(planned) => planned,
+                            None => continue,
+                        },
+                    }
+                }
+            };
+            runs.runs.push(planned);
+        }
+        runs
+    }
+
+    /// The declarations whose time has come.
+    fn due<'w>(
+        self,
+        wanted: &'w WantedTask,
+        notes: &mut Vec<Diagnostic>,
+    ) -> Vec<(&'w Key, &'w DeclaredDeployment)> {
+        let mut due = Vec::new();
+        for (key, declared) in &wanted.deployments {
+            match declared.since.filter(|since| *since > self.inputs.snapshot.seen_at) {
+                Some(since) => {
+                    let message = format!("`{}/{key}` is not due before {since}", self.key);
+                    notes.push(Diagnostic::note(Code::NotDue, message));
+                }
+                None => due.push((key, declared)),
+            }
+        }
+        due
+    }
+
+    /// The runs of the task that count, the oldest first.
+    fn counted(self, task: &TaskSeen) -> Vec<Counted<'a>> {
+        let snapshot = self.inputs.snapshot;
+        let sight = snapshot.deployments.get(&task.id);
+        let all = sight.into_iter().flat_map(|sight| &sight.items);
+        let mut counted: Vec<Counted<'a>> = all
+            .filter(|run| counts_for(run, task))
+            .map(|seen| match snapshot.conversations.get(&seen.id) {
+                Some(Reading::Seen(transcript)) => {
+                    let turns = transcript.user_turns().map(|turns| {
+                        let turns: Vec<Arc<str>> =
+                            turns.into_iter().map(|turn| turn.text).collect();
+                        let skip = usize::from(turns.first() == task.prompt.as_ref());
+                        (turns, skip)
+                    });
+                    Counted { seen, turns, is_unanswered: transcript.is_unanswered() }
+                }
+                Some(Reading::Unreadable(why)) => {
+                    Counted { seen, turns: Err(why.clone()), is_unanswered: false }
+                }
+                None => {
+                    let why = "the conversation was not read".to_owned();
+                    Counted { seen, turns: Err(why), is_unanswered: false }
+                }
+            })
+            .collect();
+        counted.sort_by(|a, b| (a.seen.created, &a.seen.id).cmp(&(b.seen.created, &b.seen.id)));
+        counted
+    }
+
+    /// A run that serves a declaration: stopped, sent its next follow-up, or left alone.
+    fn served(
+        self,
+        key: &Key,
+        declared: &DeclaredDeployment,
+        run: &Counted<'_>,
+        sent: usize,
+        notes: &mut Vec<Diagnostic>,
+    ) -> PlannedRun {
+        let DeploymentSeen { id, status, .. } = run.seen;
+        if *status == Status::Failed {
+            let why = run.seen.runtime_error.as_deref();
+            let why = why.map_or_else(String::new, |why| format!(": {why}"));
+            let message = format!("run {id} of `{}/{key}` has failed{why}", self.key);
+            let finding = Diagnostic::note(Code::RunFailed, message);
+            notes.push(finding.help("moving `since` behind it asks for another run"));
+        }
+        let next = declared.follow_ups.get(sent..).unwrap_or_default();
+        let wants_stop = declared.state == DesiredState::Stopped;
+        let step = if wants_stop {
+            (!status.is_terminal()).then(|| {
+                let reason = format!("it is {status} and declared as stopped");
+                (Change::Stop { run: id.clone() }, reason, Gate::Open)
+            })
+        } else {
+            next.first().map(|prompt| {
+                let turns = run.turns.as_ref().map(|(turns, _)| turns.clone());
+                let change = Change::FollowUp {
+                    run: id.clone(),
+                    prompt: Arc::clone(prompt),
+                    turns: turns.unwrap_or_default(),
+                    later: next.len() - 1,
+                };
+                let made = run.seen.created.map_or_else(String::new, |at| format!(", made {at},"));
+                let all = declared.follow_ups.len();
+                let reason =
+                    format!("run {id}{made} is {status} and was sent {sent} of {all} follow-ups");
+                (change, reason, follow_up_gate(run))
+            })
+        };
+        let missing = if wants_stop { 0 } else { next.len() };
+        let watch = Some(self.watch(key, declared, Some(id.clone()), missing));
+        PlannedRun { deployment: key.clone(), step, watch }
+    }
+
+    /// A declaration whose run cannot be told: what was said in a run is not known.
+    fn unknown(
+        self,
+        key: &Key,
+        declared: &DeclaredDeployment,
+        target: Target,
+        run: &Counted<'_>,
+    ) -> PlannedRun {
+        let why = run.turns.as_ref().err().map_or("", String::as_str);
+        let message = format!("what was said in run {} is not known: {why}", run.seen.id);
+        let gate = if run.seen.status.is_terminal() {
+            let finding = Diagnostic::blocked(Code::ConversationUnknown, message);
+            let finding =
+                finding.help("run this again; if it stays, look at the run in the web interface");
+            Gate::Blocked(finding.help("or move `since` behind it to ask for another run"))
+        } else {
+            let finding = Diagnostic::note(Code::RunBusy, message);
+            Gate::Withheld(
+                finding.help("it is still at work: run this again later, or `apply --wait`"),
+            )
+        };
+        let step = Some((self.run(declared, target), cannot_tell(), gate));
+        PlannedRun { deployment: key.clone(), step, watch: None }
+    }
+
+    /// A declaration without a run; one that is to be stopped needs none.
+    fn start(
+        self,
+        key: &Key,
+        declared: &DeclaredDeployment,
+        target: Target,
+        reason: &str,
+    ) -> Option<PlannedRun> {
+        if declared.state == DesiredState::Stopped {
+            return None;
+        }
+        let step = Some((self.run(declared, target), reason.to_owned(), Gate::Open));
+        let watch = Some(self.watch(key, declared, None, declared.follow_ups.len()));
+        Some(PlannedRun { deployment: key.clone(), step, watch })
+    }
+
+    fn run(self, declared: &DeclaredDeployment, target: Target) -> Change {
+        let seen = match target {
+            Target::Existing(id) => self.inputs.snapshot.deployments.get(&id),
+            Target::MadeBy(_) => None,
+        };
+        let seen = seen.into_iter().flat_map(|sight| &sight.items);
+        Change::Run {
+            task: target,
+            seen: seen.map(|run| run.id.clone()).collect(),
+            since: declared.since.map(|since| (since, self.inputs.wish.service_utc_offset)),
+            later: declared.follow_ups.len(),
+        }
+    }
+
+    fn watch(
+        self,
+        key: &Key,
+        declared: &DeclaredDeployment,
+        run: Option<DeploymentId>,
+        missing: usize,
+    ) -> Watching {
+        let placeholder = WatchedRun::StartedBy(StepId(0));
+        let watch = Watch {
+            key: self.key.clone(),
+            deployment: key.clone(),
+            run: placeholder,
+            missing,
+            timeout: declared.timeout,
+            expect: declared.expect.clone(),
+        };
+        Watching(run, watch)
+    }
+}
+
+/// The conversations that tell which run was sent which follow-ups.
+pub(super) fn conversations(
+    inputs: &Inputs<'_>,
     wanted: &WantedTask,
     task: &TaskSeen,
-    snapshot: &Snapshot,
-    offset: Option<Offset>,
-) -> Vec<(Key, Due)> {
-    let Some(sight) = snapshot.deployments.get(&task.id) else {
-        return all(wanted, &|| incomplete(task, "they were not read"));
-    };
-    if let Coverage::Partial(why) = &sight.coverage {
-        return all(wanted, &|| incomplete(task, why));
-    }
-    let counting: Vec<&DeploymentSeen> =
-        sight.items.iter().filter(|run| counts_for(run, task)).collect();
-    if counting.is_empty() && !sight.items.is_empty() {
-        return all(wanted, &|| unlike(task, sight));
-    }
-    assign(&wanted.deployments, &counting, snapshot.seen_at, offset)
-}
-
-/// Which declared deployments of a task that is yet to be made are due.
-pub(super) fn due_on_new(wanted: &WantedTask, now: Timestamp) -> Vec<(Key, Due)> {
-    assign(&wanted.deployments, &[], now, None)
+) -> Vec<Look> {
+    let offset = inputs.wish.service_utc_offset;
+    let sending: Vec<&DeclaredDeployment> = wanted
+        .deployments
+        .values()
+        .filter(|declared| !declared.follow_ups.is_empty())
+        .filter(|declared| declared.since.is_none_or(|since| since <= inputs.snapshot.seen_at))
+        .collect();
+    let Some(sight) = inputs.snapshot.deployments.get(&task.id) else { return Vec::new() };
+    let of_its_time =
+        |run: &&DeploymentSeen| sending.iter().any(|declared| is_since(run, declared, offset));
+    let counting = sight.items.iter().filter(|run| counts_for(run, task));
+    counting.filter(of_its_time).map(|run| Look::Conversation(run.id.clone())).collect()
 }
 
 /// How many runs of the task were made within a day before the lists were read, whoever made them.
@@ -68,39 +354,63 @@ pub(super) fn count_of_last_day(task: &TaskSeen, inputs: &Inputs<'_>) -> usize {
     sight.items.iter().filter(is_recent).count()
 }
 
-/// Gives each declaration a run of its own, the narrowest declarations first.
-///
-/// A run that serves a late `since` serves every earlier one too, so starting with the latest `since`
-/// leaves the most for the others; among the runs that fit, the oldest is taken.
-fn assign(
-    declared: &BTreeMap<Key, DeclaredDeployment>,
-    runs: &[&DeploymentSeen],
-    now: Timestamp,
-    offset: Option<Offset>,
-) -> Vec<(Key, Due)> {
-    let mut by_age = runs.to_vec();
-    by_age.sort_by(|a, b| (a.created, &a.id).cmp(&(b.created, &b.id)));
-    let mut narrowest_first: Vec<(&Key, &DeclaredDeployment)> = declared.iter().collect();
-    narrowest_first.sort_by(|a, b| (b.1.since, a.0).cmp(&(a.1.since, b.0)));
-    let mut taken: BTreeSet<&DeploymentId> = BTreeSet::new();
-    let mut due = BTreeMap::new();
-    for (key, deployment) in narrowest_first {
-        let free = || by_age.iter().filter(|run| !taken.contains(&run.id));
-        let verdict = if deployment.since.is_some_and(|since| since > now) {
-            Due::NotYet(deployment.since.unwrap_or(now))
-        } else if let Some(run) = free().find(|run| is_since(run, deployment, offset)) {
-            Due::Served(run.id.clone())
-        } else if let Some(run) = free().find(|run| may_be_since(run, deployment, offset)) {
-            Due::Blocked(zone_question(run, deployment))
-        } else {
-            Due::Run
-        };
-        if let Due::Served(id) = &verdict {
-            taken.extend(by_age.iter().map(|run| &run.id).find(|known| *known == id));
+/// How many runs of the task's content have failed at or after `since`.
+pub(super) fn count_of_failed(
+    task: &TaskSeen,
+    inputs: &Inputs<'_>,
+    since: Option<Timestamp>,
+) -> usize {
+    let Some(sight) = inputs.snapshot.deployments.get(&task.id) else { return 0 };
+    let offset = inputs.wish.service_utc_offset;
+    let is_meant = |run: &&DeploymentSeen| {
+        let is_since = since.is_none_or(|since| {
+            instant(run.created, offset).is_none_or(|created| created >= since)
+        });
+        run.status == Status::Failed && counts_for(run, task) && is_since
+    };
+    sight.items.iter().filter(is_meant).count()
+}
+
+/// Whether the next follow-up may be sent: only an idle run is sent one.
+fn follow_up_gate(run: &Counted<'_>) -> Gate {
+    let DeploymentSeen { id, status, .. } = run.seen;
+    let busy = |why: String| {
+        let finding = Diagnostic::note(Code::RunBusy, why);
+        Gate::Withheld(finding.help("run this again once it is idle, or `apply --wait`"))
+    };
+    match status {
+        Status::Completed if run.is_unanswered => {
+            busy(format!("the agent of run {id} has not answered the last prompt yet"))
         }
-        due.insert(key.clone(), verdict);
+        Status::Completed => Gate::Open,
+        Status::Failed | Status::Stopped => {
+            let message =
+                format!("run {id} has ended as {status}, and follow-ups are still to be sent");
+            let finding = Diagnostic::blocked(Code::RunEnded, message);
+            Gate::Blocked(finding.help("move `since` behind it to ask for another run, or take the rest out of `followUps`"))
+        }
+        status => busy(format!("run {id} is {status}")),
     }
-    due.into_iter().collect()
+}
+
+/// A run that was told something else: shown turn by turn.
+fn diverged(key: &Key, declared: &DeclaredDeployment, run: &Counted<'_>) -> PlannedRun {
+    let id = run.seen.id.clone();
+    let said: Vec<Arc<str>> =
+        run.turns.as_ref().map(|(turns, skip)| turns[*skip..].to_vec()).unwrap_or_default();
+    let same = said.iter().zip(&declared.follow_ups).take_while(|(a, b)| a == b).count();
+    let message = format!("run {id} was told something else than follow-up {}", same + 1);
+    let finding = Diagnostic::blocked(Code::Diverged, message)
+        .help("write what was said into `followUps`, if that is what you want to go on from")
+        .help("or move `since` behind the run to ask for another one");
+    let change = Change::Diverged { run: id, said, declared: declared.follow_ups.clone() };
+    let reason = "what was said cannot be unsaid".to_owned();
+    let step = Some((change, reason, Gate::Blocked(finding)));
+    PlannedRun { deployment: key.clone(), step, watch: None }
+}
+
+fn cannot_tell() -> String {
+    "it cannot be told whether one exists".to_owned()
 }
 
 /// Whether the run is one of the task's content, as the service shows both.
@@ -119,6 +429,10 @@ fn may_be_since(
     declared: &DeclaredDeployment,
     offset: Option<Offset>,
 ) -> bool {
+    if is_since(run, declared, offset) {
+        // It was weighed and found to serve another one.
+        return false;
+    }
     let (Some(since), None) = (declared.since, offset) else { return run.created.is_none() };
     instant(run.created, None).is_none_or(|created| {
         created.saturating_add(WIDEST_ZONE).is_ok_and(|latest| latest >= since)
@@ -128,11 +442,6 @@ fn may_be_since(
 fn instant(stamp: Option<DateTime>, offset: Option<Offset>) -> Option<Timestamp> {
     offset.unwrap_or(Offset::UTC).to_timestamp(stamp?).ok()
 }
-
-fn all(wanted: &WantedTask, finding: &dyn Fn() -> Diagnostic) -> Vec<(Key, Due)> {
-    wanted.deployments.keys().map(|key| (key.clone(), Due::Blocked(finding()))).collect()
-}
-
 fn incomplete(task: &TaskSeen, why: &str) -> Diagnostic {
     let message = format!("the deployments of task {} are not known: {why}", task.id);
     Diagnostic::blocked(Code::IncompleteRead, message).help("run this again")

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::plan::identify::identify;
 use crate::plan::retire::look_before_delete;
+use crate::plan::runs::conversations;
 use crate::plan::sight::{list_is_trusted, sight};
 use crate::plan::{Change, Gate, Inputs, plan};
 use crate::snapshot::{Look, TaskSeen};
@@ -17,12 +18,14 @@ use crate::snapshot::{Look, TaskSeen};
 ///    it agrees with its entry the list's prompts are trusted, else every task that is not kept as
 ///    it is listed is read.
 /// 3. Declared deployments need the runs of their task.
-/// 4. A task can be deleted rather than archived only if its list of runs is empty too.
+/// 4. Declared follow-ups need the conversations of the runs that could have been sent them.
+/// 5. A task can be deleted rather than archived only if its list of runs is empty too.
 pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     let snapshot = inputs.snapshot;
     let is_unread = |look: &Look| match look {
         Look::Task(id) => !snapshot.task_reads.contains_key(id),
         Look::Deployments(id) => !snapshot.deployments.contains_key(id),
+        Look::Conversation(id) => !snapshot.conversations.contains_key(id),
     };
     let sight = sight(snapshot);
     let unknown = sight.tasks.values().filter(|task| task.content.is_none());
@@ -46,6 +49,7 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
         let is_kept = is_kept(claim.task);
         if is_kept && !wanted.deployments.is_empty() {
             looks.insert(Look::Deployments(claim.task.id));
+            looks.extend(conversations(inputs, wanted, claim.task));
         } else if !is_kept {
             looks.extend(look_before_delete(claim.task, inputs.evidence.keys.get(*key)));
         }
@@ -65,8 +69,18 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
 fn changes_anything(inputs: &Inputs<'_>) -> bool {
     plan(inputs).steps.iter().any(|step| {
         let is_withheld = matches!(step.gate, Gate::Withheld(_));
-        !is_withheld && !matches!(step.change, Change::Rename { .. } | Change::Run { .. })
+        !is_withheld && !is_of_runs(&step.change) && !matches!(step.change, Change::Rename { .. })
     })
+}
+
+fn is_of_runs(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Run { .. }
+            | Change::FollowUp { .. }
+            | Change::Diverged { .. }
+            | Change::Stop { .. }
+    )
 }
 
 /// The task with the longest prompt: the one that a service which cuts prompts has cut.

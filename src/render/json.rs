@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use crate::render::escape::Foreign;
 use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, Value};
 
 /// The version of the shape; a reader refuses a newer one.
@@ -47,6 +48,18 @@ struct StepJson {
     fields: Vec<FieldJson>,
     retires: Vec<RetireJson>,
     candidates: Vec<CandidateJson>,
+    run: Option<String>,
+    prompt: Option<String>,
+    later_follow_ups: usize,
+    turns: Vec<TurnJson>,
+}
+
+/// A place in the list of follow-ups: what was said there, against what is declared.
+#[derive(Debug, Serialize)]
+struct TurnJson {
+    follow_up: usize,
+    said: Option<String>,
+    declared: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -145,6 +158,12 @@ fn step(entry: &Entry) -> StepJson {
         name: fate.name.raw().to_owned(),
         archived_as: fate.archived_as.as_ref().map(|name| name.raw().to_owned()),
     });
+    let own = |text: &Option<Foreign>| text.as_ref().map(|text| text.raw().to_owned());
+    let turns = entry.turns.iter().map(|turn| TurnJson {
+        follow_up: turn.number,
+        said: own(&turn.said),
+        declared: own(&turn.declared),
+    });
     let candidates = entry.candidates.iter().map(|candidate| CandidateJson {
         task_id: candidate.id.0,
         name: candidate.name.raw().to_owned(),
@@ -160,6 +179,10 @@ fn step(entry: &Entry) -> StepJson {
         fields: fields.collect(),
         retires: retires.collect(),
         candidates: candidates.collect(),
+        run: entry.run.as_ref().map(|run| run.raw().to_owned()),
+        prompt: entry.prompt.as_ref().map(|prompt| prompt.raw().to_owned()),
+        later_follow_ups: entry.later,
+        turns: turns.collect(),
     }
 }
 

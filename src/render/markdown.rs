@@ -123,7 +123,7 @@ fn risk(entry: &Entry) -> u8 {
         (_, Some(Action::Delete)) => 1,
         (_, Some(Action::Archive)) => 2,
         (_, Some(Action::Replace)) => RISKY,
-        (_, Some(Action::Run)) => 4,
+        (_, Some(Action::Run | Action::FollowUp | Action::Stop)) => 4,
         (_, Some(Action::Rename | Action::Restore)) => 5,
         (_, Some(Action::Create | Action::Keep)) => 6,
     }

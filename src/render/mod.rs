@@ -9,9 +9,11 @@ pub mod findings;
 pub mod json;
 pub mod markdown;
 pub mod outcome;
+pub mod runs;
 pub mod status;
 pub mod text;
 pub mod textdiff;
+pub mod transcript;
 pub mod view;
 
 mod paint;

@@ -25,6 +25,11 @@ pub fn progress_line(event: &Event<'_>) -> String {
             let seconds = looking_again_in.as_millis().div_ceil(1000);
             format!("looking again in {seconds} s: {}", doubt(step))
         }
+        Event::Run { key, deployment, id, status, waited } => {
+            let word = Foreign::new(status.to_string()).part();
+            let id = Foreign::new(id.0.as_str()).part();
+            format!("run {key}/{deployment}: {word} after {} s ({id})", waited.as_secs())
+        }
         Event::Finished(step, outcome) => {
             let (action, address) = (step.change.action(), address(step).part());
             match outcome {

@@ -48,7 +48,7 @@ fn replace(name: &str, old: &str, new: &str) -> Change {
 }
 
 fn run(task: Target) -> Change {
-    Change::Run { task, seen: BTreeSet::new() }
+    Change::Run { task, seen: BTreeSet::new(), since: None, later: 0 }
 }
 
 fn delete(name: &str, prompt: &str) -> Change {
@@ -85,6 +85,8 @@ fn plan(steps: Vec<(&str, Change, &str, Gate)>) -> Plan {
         archived_count: 1,
         scheduled_count: 0,
         seen_tasks: BTreeSet::new(),
+        run_limit: 5,
+        watches: Vec::new(),
     }
 }
 

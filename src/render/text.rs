@@ -63,6 +63,9 @@ pub fn render(view: &PlanView, options: &TextOptions, out: &mut dyn fmt::Write) 
     text.entries(&view.entries)?;
     text.notes(&view.notes)?;
     text.stops(&view.stops)?;
+    if let Some(line) = view.counts.budget.line() {
+        writeln!(out, "\n{line}")?;
+    }
     writeln!(out, "\n{verdict}")
 }
 
@@ -149,7 +152,7 @@ impl Text<'_> {
         for fate in &entry.fates {
             self.fate(fate, verb)?;
         }
-        Ok(())
+        self.talk(entry)
     }
 
     /// The line that says what is done to what; whether it is not stands at its end.
@@ -173,6 +176,10 @@ impl Text<'_> {
             None => String::new(),
             Some((id, None)) => format!(" (task {id})"),
             Some((id, Some(name))) => format!(" (task {id} {})", name.quoted()),
+        };
+        let subject = match &entry.run {
+            None => subject,
+            Some(run) => format!("{subject} (run {})", run.part()),
         };
         let address = self.paint(kind, entry.address.part());
         writeln!(self.out, "{symbol} {address} {what}{subject}{end}")

@@ -4,6 +4,7 @@
 //! can print a foreign text as it is. What is our own wording is a `String`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::civil::DateTime;
 
@@ -50,6 +51,21 @@ pub struct Counts {
     pub archived: usize,
     /// Tasks that have a schedule.
     pub scheduled: usize,
+    /// What is paid for.
+    pub budget: Budget,
+}
+
+/// What is paid for: runs and follow-ups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Budget {
+    /// Runs that are started.
+    pub runs: usize,
+    /// How many runs one apply may start.
+    pub run_limit: usize,
+    /// Follow-ups that are sent now.
+    pub follow_ups: usize,
+    /// Follow-ups that come later, each once its run is idle.
+    pub later: usize,
 }
 
 /// One change.
@@ -71,6 +87,25 @@ pub struct Entry {
     pub fates: Vec<Fate>,
     /// What it might be, where that cannot be decided; the fields are compared with the first.
     pub candidates: Vec<Candidate>,
+    /// The run it is about, where one exists.
+    pub run: Option<Foreign>,
+    /// The follow-up it sends.
+    pub prompt: Option<Foreign>,
+    /// How many follow-ups come later, each once the run is idle.
+    pub later: usize,
+    /// What was said, against what is declared, follow-up by follow-up.
+    pub turns: Vec<TurnRow>,
+}
+
+/// A place in the list of follow-ups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnRow {
+    /// Its number, from one.
+    pub number: usize,
+    /// What users said there.
+    pub said: Option<Foreign>,
+    /// What is declared there.
+    pub declared: Option<Foreign>,
 }
 
 /// Whether an entry is done.
@@ -180,6 +215,7 @@ impl PlanView {
             unmanaged: plan.unmanaged_count,
             archived: plan.archived_count,
             scheduled: plan.scheduled_count,
+            budget: budget(plan),
         };
         Self {
             organization_id: Foreign::new(plan.organization_id.0.as_str()),
@@ -189,6 +225,45 @@ impl PlanView {
             stops: stops(plan),
             notes: plan.notes.iter().map(Finding::new).collect(),
         }
+    }
+}
+
+fn budget(plan: &Plan) -> Budget {
+    let mut budget = Budget { run_limit: plan.run_limit, ..Budget::default() };
+    for step in plan.steps.iter().filter(|step| !matches!(step.gate, Gate::Blocked(_))) {
+        let is_open = usize::from(step.gate == Gate::Open);
+        match &step.change {
+            Change::Run { later, .. } if is_open == 1 => {
+                budget.runs += 1;
+                budget.later += later;
+            }
+            Change::FollowUp { later, .. } => {
+                budget.follow_ups += is_open;
+                budget.later += later + 1 - is_open;
+            }
+            _ => {}
+        }
+    }
+    budget
+}
+
+impl Budget {
+    /// What is paid for, as one line of our own words; nothing where nothing is.
+    pub fn line(&self) -> Option<String> {
+        let Self { runs, run_limit, follow_ups, later } = self;
+        let mut paid = Vec::new();
+        if *runs > 0 {
+            let runs = words::counted(*runs, "new run", "new runs");
+            paid.push(format!("{runs} of at most {run_limit}"));
+        }
+        if *follow_ups > 0 {
+            paid.push(words::counted(*follow_ups, "follow-up now", "follow-ups now"));
+        }
+        if *later > 0 {
+            let count = words::counted(*later, "follow-up", "follow-ups");
+            paid.push(format!("{count} later, once the runs are idle"));
+        }
+        (!paid.is_empty()).then(|| format!("Paid for: {}.", paid.join(", ")))
     }
 }
 
@@ -281,6 +356,10 @@ fn entry(step: &Step) -> Entry {
         fields: Vec::new(),
         fates: Vec::new(),
         candidates: Vec::new(),
+        run: None,
+        prompt: None,
+        later: 0,
+        turns: Vec::new(),
     };
     let named = |before: &Before| Some((before.id, Some(Foreign::new(before.name.as_str()))));
     match &step.change {
@@ -312,11 +391,22 @@ fn entry(step: &Step) -> Entry {
                 entry.fields = every_field(&before.name, &before.content, FieldChange::Gone);
             }
         },
-        Change::Run { task, .. } => {
+        Change::Run { task, later, .. } => {
             if let Target::Existing(id) = task {
                 entry.subject = Some((*id, None));
             }
+            entry.later = *later;
         }
+        Change::FollowUp { run, prompt, later, .. } => {
+            entry.run = Some(Foreign::new(run.0.as_str()));
+            entry.prompt = Some(Foreign::new(Arc::clone(prompt)));
+            entry.later = *later;
+        }
+        Change::Diverged { run, said, declared } => {
+            entry.run = Some(Foreign::new(run.0.as_str()));
+            entry.turns = turns(said, declared);
+        }
+        Change::Stop { run } => entry.run = Some(Foreign::new(run.0.as_str())),
         Change::Undecided { name, content, candidates } => {
             entry.action = None;
             entry.fields =
@@ -325,6 +415,17 @@ fn entry(step: &Step) -> Entry {
         }
     }
     entry
+}
+
+fn turns(said: &[Arc<str>], declared: &[Arc<str>]) -> Vec<TurnRow> {
+    let sealed =
+        |texts: &[Arc<str>], at: usize| texts.get(at).map(|text| Foreign::new(Arc::clone(text)));
+    let rows = (0..said.len().max(declared.len())).map(|at| TurnRow {
+        number: at + 1,
+        said: sealed(said, at),
+        declared: sealed(declared, at),
+    });
+    rows.collect()
 }
 
 fn fate(retirement: &Retirement) -> Fate {

@@ -16,6 +16,8 @@ pub(super) fn symbol(action: Action) -> &'static str {
         Action::Replace => "-/+",
         Action::Archive | Action::Delete => "-",
         Action::Run => "▶",
+        Action::FollowUp => "»",
+        Action::Stop => "■",
         Action::Keep => "=",
     }
 }
@@ -26,8 +28,8 @@ pub(super) fn label(action: Action) -> Label {
         Action::Create => Label::Create,
         Action::Rename | Action::Restore => Label::Change,
         Action::Replace => Label::Replace,
-        Action::Archive | Action::Delete => Label::Retire,
-        Action::Run => Label::Run,
+        Action::Archive | Action::Delete | Action::Stop => Label::Retire,
+        Action::Run | Action::FollowUp => Label::Run,
         Action::Keep => Label::Aside,
     }
 }
@@ -42,6 +44,8 @@ pub(super) fn gerund(action: Action) -> &'static str {
         Action::Archive => "archiving",
         Action::Delete => "deleting",
         Action::Run => "starting",
+        Action::FollowUp => "following up",
+        Action::Stop => "stopping",
         Action::Keep => "keeping",
     }
 }

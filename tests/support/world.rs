@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use qcops::api::{self, Client, Credentials, Limits, Paced, Signed};
-use qcops::apply::{self, Effects, Settings, Stop};
+use qcops::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use qcops::clock::Clock;
 use qcops::diag::{Code, Severity};
 use qcops::emulator::{self, Emulator, Keeper};
@@ -221,6 +221,22 @@ impl World {
             on_event: &|_| (),
         };
         apply::apply(plan, &effects, &self.settings).await
+    }
+
+    /// Applies with `--wait`: plans, carries out, follows the runs, and judges them.
+    pub(crate) async fn apply_and_wait(&self, waiting: &Waiting) -> Waited {
+        let plan = self.plan().await;
+        let outcome = self.carry_out(&plan).await;
+        let (client, ledger, stop) = (self.client(), self.ledger(), Stop::default());
+        let effects = Effects {
+            client: &client,
+            ledger: &ledger,
+            clock: self.clock,
+            stop: &stop,
+            on_event: &|_| (),
+        };
+        let replan = async || Some(self.plan().await);
+        apply::watch(&plan, &outcome, &effects, &self.settings, waiting, replan).await
     }
 
     /// Applies and expects that every step is done and nothing is left to do.

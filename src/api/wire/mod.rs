@@ -4,20 +4,22 @@
 //! (contract 15.5) in one pass from bytes to typed fields: whatever is missing, null or of another
 //! type is remembered as such, so that unknown is never taken for empty.
 
+mod conversation;
 mod loose;
 mod request;
 mod seen;
 mod time;
 
+pub(super) use conversation::{conversation, whole_conversation};
 pub(super) use request::{
     CreateTask, DeploymentOnly, Nothing, OrganizationOnly, PromptDeployment, RenameTask, TaskOnly,
 };
 pub(super) use seen::{
-    agents_sight, conversation, created_deployment, deployment, deployments_sight, task,
-    tasks_sight,
+    agents_sight, created_deployment, deployment, deployments_sight, task, tasks_sight,
 };
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use loose::{Field, Lines, List};
 use seen::{AgentWire, DebugWire, DeploymentWire, TaskWire};
@@ -43,8 +45,9 @@ pub(super) struct Reply<'a> {
     deployments: Field<List<DeploymentWire<'a>>>,
     #[serde(borrow)]
     debug: Field<DebugWire<'a>>,
-    /// Kept as it is: it is saved, not understood.
-    conversation: Option<serde_json::Value>,
+    /// Null where it is absent too: neither is known.
+    #[serde(borrow)]
+    conversation: Option<&'a RawValue>,
 }
 
 /// Why a body is no answer.
@@ -160,11 +163,11 @@ mod tests {
     fn a_conversation_is_kept_but_for_its_tokens() {
         let body =
             br#"{"conversation":{"agents":[{"token":"secret","name":"A"}],"inputTokens":7}}"#;
-        let kept = conversation(Reply::parse(body).unwrap()).unwrap();
+        let kept = whole_conversation(&Reply::parse(body).unwrap()).unwrap();
         let expected = r#"{"agents":[{"token":"(masked)","name":"A"}],"inputTokens":7}"#;
         assert_eq!(kept.to_string(), expected);
         for none in ["{}", r#"{"conversation":null}"#] {
-            assert!(conversation(Reply::parse(none.as_bytes()).unwrap()).is_err(), "{none}");
+            assert!(whole_conversation(&Reply::parse(none.as_bytes()).unwrap()).is_err(), "{none}");
         }
     }
 
@@ -178,7 +181,8 @@ mod tests {
         drop(read().map(|reply| deployments_sight(reply, TaskId(1))));
         drop(read().map(|reply| created_deployment(reply, TaskId(1))));
         drop(read().map(deployment));
-        drop(read().map(conversation));
+        drop(read().map(|reply| conversation(&reply)));
+        drop(read().map(|reply| whole_conversation(&reply)));
     }
 
     proptest! {

@@ -241,32 +241,6 @@ pub(crate) fn deployment(reply: Reply<'_>) -> Result<DeploymentSeen, String> {
     deployment.lower(None).map_err(|words| in_answer("deployment", &words))
 }
 
-/// Returns the conversation of an answer, its secrets taken out, or why there is none.
-///
-/// A conversation that is null or missing is unknown, not empty (contract 8).
-pub(crate) fn conversation(reply: Reply<'_>) -> Result<serde_json::Value, String> {
-    let mut conversation = reply.conversation.ok_or("the answer has no `conversation`")?;
-    mask_tokens(&mut conversation);
-    Ok(conversation)
-}
-
-/// Masks whatever stands under `token`, wherever it is (contract 15.9).
-fn mask_tokens(value: &mut serde_json::Value) {
-    match value {
-        serde_json::Value::Object(members) => {
-            for (key, value) in members {
-                if key.eq_ignore_ascii_case("token") {
-                    *value = "(masked)".into();
-                } else {
-                    mask_tokens(value);
-                }
-            }
-        }
-        serde_json::Value::Array(elements) => elements.iter_mut().for_each(mask_tokens),
-        _ => {}
-    }
-}
-
 /// Returns the deployment just started for `task`: its id is in one of two places (contract 4.1).
 pub(crate) fn created_deployment(reply: Reply<'_>, task: TaskId) -> Result<DeploymentSeen, String> {
     let debug_id = reply.debug.value().and_then(|debug| deployment_id(debug.id));

@@ -48,6 +48,8 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
       ▶ task.momentum/november will be run
           # its task is new
 
+    Paid for: 1 new run of at most 5.
+
     Plan: 1 to create, 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
     "#);
 }
@@ -202,6 +204,8 @@ fn a_run_names_its_task() {
 
       ▶ task.momentum/november will be run (task 512)
           # no run exists
+
+    Paid for: 1 new run of at most 5.
 
     Plan: 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
     ");

@@ -6,6 +6,8 @@ use crate::render::escape::Foreign;
 use crate::render::paint::{Color, Label};
 use crate::render::text::Text;
 use crate::render::textdiff::{DiffLine, Side, TextDiff};
+use crate::render::view::{Entry, TurnRow};
+use crate::render::words::counted;
 
 /// How many lines of a prompt are shown that is set or gone as a whole.
 const HEAD_LINES: usize = 12;
@@ -34,8 +36,33 @@ impl Text<'_> {
         self.left_out("        ", rest, if rest == 1 { "line" } else { "lines" })
     }
 
+    /// Writes what is said to a run, or what was said against what is declared.
+    pub(super) fn talk(&mut self, entry: &Entry) -> fmt::Result {
+        if let Some(prompt) = &entry.prompt {
+            self.whole_text(prompt)?;
+        }
+        for TurnRow { number, said, declared } in &entry.turns {
+            let text = |text: &Option<Foreign>| {
+                text.as_ref().map_or("nothing".to_owned(), |text| {
+                    format!("\"{}\"", text.cut_part(2 * AROUND, AROUND))
+                })
+            };
+            if said == declared {
+                writeln!(self.out, "      follow-up {number}: said as declared: {}", text(said))?;
+            } else {
+                writeln!(self.out, "      follow-up {number}: said {}", text(said))?;
+                writeln!(self.out, "      {:width$}  declared {}", "", text(declared), width = 12)?;
+            }
+        }
+        if entry.later > 0 {
+            let count = counted(entry.later, "follow-up", "follow-ups");
+            writeln!(self.out, "      then {count}, each once the run is idle")?;
+        }
+        Ok(())
+    }
+
     /// Writes how a text differs.
-    pub(super) fn difference(&mut self, diff: &TextDiff) -> fmt::Result {
+    pub(in crate::render) fn difference(&mut self, diff: &TextDiff) -> fmt::Result {
         let hunks = diff.hunks(self.options.context);
         let all: usize = hunks.iter().map(|hunk| hunk.len()).sum();
         let mut left = self.shown(all, DIFF_LINES);

@@ -1,0 +1,157 @@
+//! Speaking to a deployment that exists: a follow-up, sent once and never again, and a stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::api::Answer;
+use crate::apply::Work;
+use crate::apply::finding::{changed, failed, unclear};
+use crate::apply::settle::Ended;
+use crate::diag::{Code, Diagnostic, with_causes};
+use crate::event::{Done, StepOutcome};
+use crate::model::DeploymentId;
+use crate::plan::Step;
+use crate::snapshot::Status;
+use crate::transcript::Transcript;
+
+/// Where a follow-up stands, as a conversation shows it.
+enum Seen {
+    /// The conversation is as it was before.
+    NotYet,
+    /// The follow-up is the next thing a user said.
+    Sent,
+    /// Something else is, or what was said before is gone.
+    Otherwise,
+    /// It cannot be told.
+    Unknown(String),
+}
+
+impl Work<'_, '_> {
+    /// Sends a follow-up, if the conversation is still what the plan saw and the run is idle.
+    pub(super) async fn follow_up(
+        &self,
+        step: &Step,
+        run: &DeploymentId,
+        prompt: &str,
+        turns: &[Arc<str>],
+    ) -> Ended<StepOutcome> {
+        let client = self.effects.client;
+        let status = self.read(client.read_deployment(run).await)?.status;
+        if status != Status::Completed {
+            return Err(changed(format!("run {run} is {status} and no longer idle")));
+        }
+        let transcript = self.read(client.read_conversation(run).await)?;
+        match seen(&transcript, turns, prompt) {
+            Seen::NotYet => {}
+            Seen::Sent => return Err(changed(format!("run {run} was sent it meanwhile"))),
+            Seen::Otherwise => {
+                return Err(changed(format!("somebody has spoken in run {run} meanwhile")));
+            }
+            Seen::Unknown(why) => {
+                return Err(changed(format!(
+                    "what was said in run {run} is no longer known: {why}"
+                )));
+            }
+        }
+        let lost = match client.prompt_deployment(run, prompt).await {
+            Answer::Done(()) => None,
+            Answer::Refused(trouble) => return Err(self.refused(&trouble)),
+            Answer::NotProcessed(trouble) => return Err(failed(Code::NotProcessed, &trouble)),
+            Answer::Unclear(trouble) => Some(with_causes(&trouble)),
+        };
+        // Answered or not, it is done once it can be read: the next plan goes by that alone.
+        let mut why = "it is not in the conversation".to_owned();
+        let first = if lost.is_none() { Duration::ZERO } else { Duration::from_secs(1) };
+        for delay in std::iter::once(&first).chain(&self.settings.settle_delays) {
+            if !delay.is_zero() {
+                self.wait(step, *delay).await;
+            }
+            let Answer::Done(transcript) = client.read_conversation(run).await else { continue };
+            match seen(&transcript, turns, prompt) {
+                Seen::Sent => {
+                    let notes = lost.map(|lost| {
+                        let message =
+                            format!("the follow-up was found after its answer was lost ({lost})");
+                        Diagnostic::note(Code::Settled, message)
+                    });
+                    let notes = notes.into_iter().collect();
+                    let deployment = Some(run.clone());
+                    return Ok(StepOutcome::Done(Done { task: None, deployment, notes }));
+                }
+                Seen::NotYet => {}
+                Seen::Otherwise => {
+                    "the conversation holds something else instead".clone_into(&mut why);
+                }
+                Seen::Unknown(words) => why = words,
+            }
+        }
+        let message = match lost {
+            Some(lost) => format!("whether run {run} was sent it is unknown ({lost}); {why}"),
+            None => format!("run {run} took it, and it cannot be read yet: {why}"),
+        };
+        let way = format!(
+            "look at run {run} in the web interface before `qcops plan`: it sends the follow-up only \
+             if the conversation does not show it"
+        );
+        Err(unclear(message, way))
+    }
+
+    /// Stops a deployment and waits until it shows; one that has ended by itself is done too.
+    pub(super) async fn stop_run(&self, step: &Step, run: &DeploymentId) -> Ended<StepOutcome> {
+        let done = || {
+            let deployment = Some(run.clone());
+            Ok(StepOutcome::Done(Done { deployment, ..Done::default() }))
+        };
+        let client = self.effects.client;
+        if self.read(client.read_deployment(run).await)?.status.is_terminal() {
+            return done();
+        }
+        let mut doubt = "it is still active".to_owned();
+        let delays = std::iter::once(&Duration::ZERO).chain(&self.settings.settle_delays);
+        for (number, delay) in delays.enumerate() {
+            if !delay.is_zero() {
+                self.wait(step, *delay).await;
+            }
+            // Asked again a few times, because stopping twice is stopping once.
+            if number < 3 {
+                match client.stop_deployment(run).await {
+                    Answer::Done(()) => {}
+                    Answer::Refused(trouble) => {
+                        let read = self.read(client.read_deployment(run).await)?;
+                        if read.status.is_terminal() || number > 0 {
+                            continue;
+                        }
+                        return Err(self.refused(&trouble));
+                    }
+                    Answer::NotProcessed(trouble) => {
+                        return Err(failed(Code::NotProcessed, &trouble));
+                    }
+                    Answer::Unclear(trouble) => doubt = with_causes(&trouble),
+                }
+            }
+            if let Answer::Done(seen) = client.read_deployment(run).await
+                && seen.status.is_terminal()
+            {
+                return done();
+            }
+        }
+        let message = format!("whether run {run} is stopped is unknown ({doubt})");
+        Err(unclear(message, "`qcops plan`: it shows whether the run is still active".to_owned()))
+    }
+}
+
+/// Compares a conversation with what users had said before, and the prompt after it.
+fn seen(transcript: &Transcript, turns: &[Arc<str>], prompt: &str) -> Seen {
+    let now = match transcript.user_turns() {
+        Ok(now) => now,
+        Err(why) => return Seen::Unknown(why),
+    };
+    let is_kept =
+        now.len() >= turns.len() && now.iter().zip(turns).all(|(now, before)| now.text == *before);
+    match now.get(turns.len()) {
+        _ if !is_kept => Seen::Otherwise,
+        None => Seen::NotYet,
+        Some(next) if *next.text == *prompt => Seen::Sent,
+        Some(_) => Seen::Otherwise,
+    }
+}

@@ -1,0 +1,307 @@
+//! The lenient form of `deployments` to what it means, with all findings.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::civil::{Date, Time};
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::diag::Code;
+use crate::manifest::parse::{Node, Value};
+use crate::manifest::reader::{Entries, Owner, Reader};
+use crate::manifest::{DeclaredDeployment, DesiredState};
+use crate::model::{Key, canonical_text};
+use crate::transcript::{Expectation, NumberExpectation, Pattern};
+
+/// The fields of a deployment.
+const FIELDS: &[&str] = &["since", "followUps", "state", "timeout", "expect"];
+
+/// The fields of `expect`; what each means stands at [`Expectation`].
+const EXPECT: &[&str] = &[
+    "status",
+    "transcript",
+    "toolCalled",
+    "toolNotCalled",
+    "noToolFailure",
+    "number",
+    "maxTokens",
+    "maxTurns",
+];
+
+/// The fields of `expect.transcript`.
+const TRANSCRIPT: &[&str] = &["contains", "notContains", "matches", "notMatches"];
+
+/// The fields of `expect.number`.
+const NUMBER: &[&str] = &["pattern", "min", "max"];
+
+/// The words a run can end with (contract 10).
+const ENDS: &[&str] = &["Completed", "Stopped", "Failed"];
+
+/// Reads the deployments of a task; one with a mistake is left out, because without the field it
+/// would mean another run.
+pub(super) fn deployments(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    owner: Owner<'_>,
+) -> Option<BTreeMap<Key, DeclaredDeployment>> {
+    let pairs = match &node.value {
+        Value::Mapping(pairs) => pairs.as_slice(),
+        Value::Null => &[],
+        _ => {
+            reader.wrong(node, "deployments", owner, "a mapping");
+            return None;
+        }
+    };
+    let mut deployments = BTreeMap::new();
+    for (key, _, value) in reader.keyed(pairs, "deployment", &format!(" of {owner}")) {
+        let owner = Owner::Deployment(key.as_str(), &owner);
+        let Some(entries) = reader.entries(value, owner, FIELDS) else { continue };
+        if let Some(deployment) = deployment(reader, &entries, owner) {
+            deployments.entry(key).or_insert(deployment);
+        }
+    }
+    Some(deployments)
+}
+
+fn deployment(
+    reader: &mut Reader<'_>,
+    entries: &Entries<'_, '_>,
+    owner: Owner<'_>,
+) -> Option<DeclaredDeployment> {
+    // All of them are read before any is judged, so that every mistake is reported.
+    let since = entries.value("since").map(|node| moment(reader, node, owner));
+    let follow_ups = entries.value("followUps").map(|node| follow_ups(reader, node, owner));
+    let state = entries.value("state").map(|node| state(reader, node, owner));
+    let timeout = entries.value("timeout").map(|node| timeout(reader, node, owner));
+    let expect = entries.value("expect").map(|node| expect(reader, node, owner));
+    Some(DeclaredDeployment {
+        since: given(since)?,
+        follow_ups: given(follow_ups)?.unwrap_or_default(),
+        state: given(state)?.unwrap_or_default(),
+        timeout: given(timeout)?,
+        expect: given(expect)?,
+    })
+}
+
+/// Turns "given and read" inside out: `None` where a field is given and wrong.
+#[expect(
+    clippy::option_option,
+    reason = "a field that is given and wrong is neither of the others"
+)]
+fn given<T>(field: Option<Option<T>>) -> Option<Option<T>> {
+    match field {
+        None => Some(None),
+        Some(read) => read.map(Some),
+    }
+}
+
+fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Vec<Arc<str>>> {
+    let nodes = match &node.value {
+        Value::Sequence(nodes) => nodes.as_slice(),
+        Value::Null => &[],
+        _ => {
+            reader.wrong(node, "followUps", owner, "a list of prompts");
+            return None;
+        }
+    };
+    let mut prompts = Vec::with_capacity(nodes.len());
+    for (number, node) in (1..).zip(nodes) {
+        let field = format!("followUps[{number}]");
+        let Value::Text(text) = &node.value else {
+            reader.wrong(node, &field, owner, "a text");
+            continue;
+        };
+        // `$` is ordinary text in a prompt.
+        let prompt = canonical_text(text);
+        if prompt.is_empty() {
+            let message = format!("`{field}` of {owner} is empty");
+            let finding = reader.error(Code::EmptyPrompt, message, &node.span);
+            reader.report(finding.help("write what the agent is to do next, or leave it out"));
+            continue;
+        }
+        prompts.push(prompt.into());
+    }
+    (prompts.len() == nodes.len()).then_some(prompts)
+}
+
+fn state(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<DesiredState> {
+    let word = reader.text(node, "state", owner)?;
+    if word.trim() == "stopped" {
+        return Some(DesiredState::Stopped);
+    }
+    let message = format!("`state` of {owner} is none that can be asked for");
+    let finding = reader.error(Code::InvalidValue, message, &node.span);
+    reader.report(finding.help("write `state: stopped`, or leave it out to let the run go on"));
+    None
+}
+
+fn timeout(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Duration> {
+    let text = reader.text(node, "timeout", owner)?;
+    let span = text.trim().parse::<SignedDuration>().ok();
+    let timeout = span.and_then(|span| Duration::try_from(span).ok()).filter(|t| !t.is_zero());
+    if timeout.is_none() {
+        let message = format!("`timeout` of {owner} is no length of time");
+        let finding = reader.error(Code::InvalidValue, message, &node.span);
+        reader.report(finding.help("write `30m`, `90s` or `2h 30m`"));
+    }
+    timeout
+}
+
+fn expect(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Expectation> {
+    let owner = Owner::Inside("expect", &owner);
+    let entries = reader.entries(node, owner, EXPECT)?;
+    let status = entries.value("status").map(|node| end(reader, node, owner));
+    let said = entries.value("transcript").map(|node| {
+        let owner = Owner::Inside("transcript", &owner);
+        let entries = reader.entries(node, owner, TRANSCRIPT)?;
+        let contains = list(reader, &entries, "contains", owner);
+        let not_contains = list(reader, &entries, "notContains", owner);
+        let matches = patterns(reader, &entries, "matches", owner);
+        let not_matches = patterns(reader, &entries, "notMatches", owner);
+        Some((contains?, not_contains?, matches?, not_matches?))
+    });
+    let tool_called = list(reader, &entries, "toolCalled", owner);
+    let tool_not_called = list(reader, &entries, "toolNotCalled", owner);
+    let no_tool_failure =
+        entries.value("noToolFailure").map(|node| reader.boolean(node, "noToolFailure", owner));
+    let number = entries.value("number").map(|node| number(reader, node, owner));
+    let mut most = |field| entries.value(field).map(|node| reader.number(node, field, owner));
+    let (max_tokens, max_turns) = (most("maxTokens"), most("maxTurns"));
+    let (contains, not_contains, matches, not_matches) = given(said)?.unwrap_or_default();
+    Some(Expectation {
+        status: given(status)?,
+        contains,
+        not_contains,
+        matches,
+        not_matches,
+        tool_called: tool_called?,
+        tool_not_called: tool_not_called?,
+        no_tool_failure: given(no_tool_failure)?.unwrap_or_default(),
+        number: given(number)?,
+        max_tokens: given(max_tokens)?,
+        max_turns: given(max_turns)?,
+    })
+}
+
+fn end(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<String> {
+    let word = reader.text(node, "status", owner)?;
+    if let Some(known) = ENDS.iter().find(|known| known.eq_ignore_ascii_case(word.trim())) {
+        return Some((*known).to_owned());
+    }
+    let message = format!("`status` of {owner} is none that a run ends with");
+    let finding = reader.error(Code::InvalidValue, message, &node.span);
+    reader.report(finding.help("write `Completed`, `Stopped` or `Failed`"));
+    None
+}
+
+/// Reads a text or a list of them, each with its place.
+fn texts<'n, 't>(
+    reader: &mut Reader<'_>,
+    entries: &Entries<'n, 't>,
+    field: &'static str,
+    owner: Owner<'_>,
+) -> Option<Vec<(String, &'n Node<'t>)>> {
+    let Some(node) = entries.value(field) else { return Some(Vec::new()) };
+    let nodes = match &node.value {
+        Value::Sequence(nodes) => nodes.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let mut texts = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        if let Some(text) = reader.text(node, field, owner) {
+            texts.push((text.into_owned(), node));
+        }
+    }
+    (texts.len() == nodes.len()).then_some(texts)
+}
+
+fn list(
+    reader: &mut Reader<'_>,
+    entries: &Entries<'_, '_>,
+    field: &'static str,
+    owner: Owner<'_>,
+) -> Option<Vec<String>> {
+    let texts = texts(reader, entries, field, owner)?;
+    Some(texts.into_iter().map(|(text, _)| text).collect())
+}
+
+fn patterns(
+    reader: &mut Reader<'_>,
+    entries: &Entries<'_, '_>,
+    field: &'static str,
+    owner: Owner<'_>,
+) -> Option<Vec<Pattern>> {
+    let texts = texts(reader, entries, field, owner)?;
+    let patterns: Vec<Option<Pattern>> =
+        texts.iter().map(|(text, node)| pattern(reader, text, node, field, owner)).collect();
+    patterns.into_iter().collect()
+}
+
+fn pattern(
+    reader: &mut Reader<'_>,
+    text: &str,
+    node: &Node<'_>,
+    field: &str,
+    owner: Owner<'_>,
+) -> Option<Pattern> {
+    match Pattern::parse(text) {
+        Ok(pattern) => Some(pattern),
+        Err(why) => {
+            let message = format!("`{field}` of {owner} is no regular expression: {why}");
+            let finding = reader.error(Code::InvalidValue, message, &node.span);
+            reader.report(finding.help("single quotes keep YAML from reading its backslashes"));
+            None
+        }
+    }
+}
+
+fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<NumberExpectation> {
+    let owner = Owner::Inside("number", &owner);
+    let entries = reader.entries(node, owner, NUMBER)?;
+    let captured = if let Some(node) = entries.value("pattern") {
+        let text = reader.text(node, "pattern", owner);
+        text.and_then(|text| pattern(reader, &text, node, "pattern", owner))
+    } else {
+        let message = format!("missing field `pattern` of {owner}");
+        let finding = reader.error(Code::MissingField, message, &node.span);
+        reader.report(finding.help("write the expression whose first group is the number"));
+        None
+    };
+    let mut bound = |field: &str| {
+        entries.value(field).map(|node| match node.value {
+            Value::Float(number) if number.is_finite() => Some(number),
+            // Bounds are small; a whole number beyond 2^53 is no measure of a strategy.
+            #[expect(clippy::cast_precision_loss, reason = "see above")]
+            Value::Integer(number) => Some(number as f64),
+            _ => {
+                reader.wrong(node, field, owner, "a number");
+                None
+            }
+        })
+    };
+    let (min, max) = (bound("min"), bound("max"));
+    Some(NumberExpectation { pattern: captured?, min: given(min)?, max: given(max)? })
+}
+
+fn moment(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Timestamp> {
+    let text = reader.text(node, "since", owner)?;
+    let moment = parse_moment(text.trim());
+    if moment.is_none() {
+        let message = format!("`since` of {owner} is neither a date nor an instant");
+        let finding = reader.error(Code::InvalidValue, message, &node.span);
+        reader.report(finding.help("write `2026-11-01` or `2026-11-01T09:30:00Z`"));
+    }
+    moment
+}
+
+/// Reads a date as its first moment in UTC, or an instant with its offset (RFC 3339).
+fn parse_moment(text: &str) -> Option<Timestamp> {
+    // The calendar crate reads a date off longer texts too; a time must not be dropped silently.
+    if text.len() == "2026-11-01".len() {
+        let date: Date = text.parse().ok()?;
+        return Offset::UTC.to_timestamp(date.to_datetime(Time::midnight())).ok();
+    }
+    text.parse().ok()
+}

@@ -1,0 +1,365 @@
+//! Which run serves which declaration, without stored ids: a pure function (design 5).
+//!
+//! What was already sent decides, and never the order or the keys of the declarations: whoever adds,
+//! moves or sorts them must not take a run from the one whose follow-ups it was sent.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+/// A declared deployment, as far as matching is concerned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Declared<'a> {
+    pub(super) since: Option<Timestamp>,
+    pub(super) follow_ups: &'a [Arc<str>],
+}
+
+/// A run that counts; runs are given the oldest first.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    /// What users said after the task's prompt; `None` where that is not known.
+    pub(super) turns: Option<Vec<Arc<str>>>,
+}
+
+/// What a declaration comes to; runs are named by their place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The run serves it and has been sent that many of its follow-ups.
+    Served { run: usize, sent: usize },
+    /// The run might serve it: what was said in it is not known.
+    Unknown { run: usize },
+    /// The run was sent something else than declared.
+    Diverged { run: usize },
+    /// No run could be meant.
+    Missing,
+}
+
+/// Returns how many follow-ups the turns show to be sent, if they fit: one is the beginning of the
+/// other, because people may go on talking after the last.
+pub(super) fn fit(turns: &[Arc<str>], follow_ups: &[Arc<str>]) -> Option<usize> {
+    let common = common(turns, follow_ups);
+    (common == turns.len() || common == follow_ups.len()).then_some(common)
+}
+
+fn common(turns: &[Arc<str>], follow_ups: &[Arc<str>]) -> usize {
+    turns.iter().zip(follow_ups).take_while(|(turn, prompt)| turn == prompt).count()
+}
+
+/// Gives each declaration its run; `may_serve(declared, run)` says whether the run is one of its time.
+///
+/// 1. A run that was sent follow-ups goes to the declaration of most of them; of equals, to the one
+///    with the fewest still to come, then to the oldest run, then to the earliest `since`.
+/// 2. A declaration that has sent something to a run, and then somebody else did, has diverged there:
+///    it is not begun anew elsewhere.
+/// 3. The rest share runs that nothing was sent to so that as many as possible are served, those
+///    with the fewest follow-ups to come first; without follow-ups every run fits.
+/// 4. While a run's turns are unknown, nobody whose run it may be begins anew.
+pub(super) fn assign(
+    declared: &[Declared<'_>],
+    runs: &[Candidate],
+    may_serve: &dyn Fn(usize, usize) -> bool,
+) -> Vec<Verdict> {
+    let mut verdicts: Vec<Option<Verdict>> = vec![None; declared.len()];
+    let mut taken: BTreeSet<usize> = BTreeSet::new();
+    for (wish, run, sent) in sent_pairs(declared, runs, may_serve) {
+        if verdicts[wish].is_none() && taken.insert(run) {
+            verdicts[wish] = Some(Verdict::Served { run, sent });
+        }
+    }
+    let sent_to = taken.clone();
+    let free = |run: &usize| !sent_to.contains(run);
+    // The run with most in common; of equals the newest, on which somebody worked last.
+    let diverged = |wish: usize, least: usize, is_free: &dyn Fn(&usize) -> bool| {
+        let known = (0..runs.len()).filter(|run| is_free(run) && may_serve(wish, *run));
+        let shared = known.filter_map(|run| {
+            let turns = runs[run].turns.as_deref()?;
+            Some((common(turns, declared[wish].follow_ups), run))
+        });
+        shared.filter(|(shared, _)| *shared >= least).max().map(|(_, run)| run)
+    };
+    let mut broken: BTreeSet<usize> = BTreeSet::new();
+    for (wish, verdict) in verdicts.iter_mut().enumerate() {
+        if verdict.is_none()
+            && let Some(run) = diverged(wish, 1, &free)
+        {
+            broken.insert(run);
+            *verdict = Some(Verdict::Diverged { run });
+        }
+    }
+    let mut fresh = Fresh { declared, runs, may_serve, sent_to: &sent_to, broken: &broken };
+    let given = fresh.share(&verdicts);
+    taken.extend(given.iter().flatten());
+    for (wish, verdict) in verdicts.iter_mut().enumerate().filter(|(_, known)| known.is_none()) {
+        let unknown = (0..runs.len())
+            .find(|run| runs[*run].turns.is_none() && free(run) && may_serve(wish, *run));
+        let untaken = |run: &usize| !taken.contains(run);
+        *verdict = Some(match (given[wish], unknown) {
+            _ if declared[wish].follow_ups.is_empty() => match given[wish] {
+                Some(run) => Verdict::Served { run, sent: 0 },
+                None => Verdict::Missing,
+            },
+            (_, Some(run)) => Verdict::Unknown { run },
+            (Some(run), None) => Verdict::Served { run, sent: 0 },
+            (None, None) => match diverged(wish, 0, &untaken) {
+                Some(run) => Verdict::Diverged { run },
+                None => Verdict::Missing,
+            },
+        });
+    }
+    verdicts.into_iter().flatten().collect()
+}
+
+/// Pairs that fit and have follow-ups sent, in the order in which they are honored.
+fn sent_pairs(
+    declared: &[Declared<'_>],
+    runs: &[Candidate],
+    may_serve: &dyn Fn(usize, usize) -> bool,
+) -> Vec<(usize, usize, usize)> {
+    let mut pairs = Vec::new();
+    for (wish, Declared { since, follow_ups }) in declared.iter().enumerate() {
+        for (run, candidate) in runs.iter().enumerate().filter(|(run, _)| may_serve(wish, *run)) {
+            let sent = candidate.turns.as_deref().and_then(|turns| fit(turns, follow_ups));
+            if let Some(sent) = sent.filter(|sent| *sent > 0) {
+                let rank = (Reverse(sent), follow_ups.len() - sent, run, *since, *follow_ups);
+                pairs.push((rank, wish));
+            }
+        }
+    }
+    pairs.sort();
+    pairs.into_iter().map(|((Reverse(sent), _, run, ..), wish)| (wish, run, sent)).collect()
+}
+
+/// Runs that nothing was sent to, and who may have them.
+struct Fresh<'a> {
+    declared: &'a [Declared<'a>],
+    runs: &'a [Candidate],
+    may_serve: &'a dyn Fn(usize, usize) -> bool,
+    sent_to: &'a BTreeSet<usize>,
+    broken: &'a BTreeSet<usize>,
+}
+
+impl Fresh<'_> {
+    /// Shares them out along augmenting paths: who was served once stays served.
+    fn share(&mut self, verdicts: &[Option<Verdict>]) -> Vec<Option<usize>> {
+        let mut order: Vec<usize> =
+            (0..self.declared.len()).filter(|wish| verdicts[*wish].is_none()).collect();
+        order.sort_by_key(|wish| {
+            let Declared { since, follow_ups } = self.declared[*wish];
+            (follow_ups.len(), since, follow_ups)
+        });
+        let mut holder: Vec<Option<usize>> = vec![None; self.runs.len()];
+        for wish in order {
+            self.find_place(wish, &mut holder, &mut BTreeSet::new());
+        }
+        let mut given = vec![None; self.declared.len()];
+        for (run, wish) in holder.into_iter().enumerate() {
+            if let Some(wish) = wish {
+                given[wish] = Some(run);
+            }
+        }
+        given
+    }
+
+    fn find_place(
+        &self,
+        wish: usize,
+        holder: &mut [Option<usize>],
+        tried: &mut BTreeSet<usize>,
+    ) -> bool {
+        let wanted = self.wanted_runs(wish);
+        // A run that is free spares everybody a move.
+        if let Some(run) = wanted.iter().copied().find(|run| holder[*run].is_none()) {
+            holder[run] = Some(wish);
+            return true;
+        }
+        for run in wanted {
+            if !tried.insert(run) {
+                continue;
+            }
+            let is_free = match holder[run] {
+                None => true,
+                Some(other) => self.find_place(other, holder, tried),
+            };
+            if is_free {
+                holder[run] = Some(wish);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The runs a declaration may have, the one it likes best first: what others could not use less.
+    fn wanted_runs(&self, wish: usize) -> Vec<usize> {
+        let needs_silence = !self.declared[wish].follow_ups.is_empty();
+        let mut wanted: Vec<(bool, bool, bool, usize)> = (0..self.runs.len())
+            .filter(|run| !self.sent_to.contains(run) && (self.may_serve)(wish, *run))
+            .map(|run| {
+                let turns = self.runs[run].turns.as_deref();
+                let is_silent = turns.is_some_and(<[_]>::is_empty);
+                (self.broken.contains(&run), turns.is_none(), !is_silent, run)
+            })
+            .filter(|(.., is_spoken, _)| !(needs_silence && *is_spoken))
+            .collect();
+        wanted.sort_unstable();
+        wanted.into_iter().map(|(.., run)| run).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
+    use super::*;
+
+    fn texts(words: &str) -> Vec<Arc<str>> {
+        words.chars().map(|c| c.to_string().into()).collect()
+    }
+
+    /// Follow-ups by letter, `?` for turns that are unknown.
+    fn verdicts(declared: &[&str], runs: &[&str]) -> String {
+        let logs: Vec<Vec<Arc<str>>> = declared.iter().map(|words| texts(words)).collect();
+        let declared: Vec<Declared<'_>> =
+            logs.iter().map(|follow_ups| Declared { since: None, follow_ups }).collect();
+        let runs: Vec<Candidate> = runs
+            .iter()
+            .map(|words| Candidate { turns: (*words != "?").then(|| texts(words)) })
+            .collect();
+        let words =
+            assign(&declared, &runs, &|_, _| true).into_iter().map(|verdict| match verdict {
+                Verdict::Served { run, sent } => format!("{run}+{sent}"),
+                Verdict::Unknown { run } => format!("{run}?"),
+                Verdict::Diverged { run } => format!("{run}!"),
+                Verdict::Missing => "-".to_owned(),
+            });
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn every_run_goes_to_the_one_that_sent_to_it() {
+        let table: [(&[&str], &[&str], &str); 19] = [
+            (&[""], &[], "-"),
+            (&["", "a"], &[], "- -"),
+            (&[""], &["x"], "0+0"),
+            (&["ab"], &[""], "0+0"),
+            (&["ab"], &["", "a"], "1+1"),
+            (&["ab"], &["abx", ""], "0+2"),
+            // A person spoke between two follow-ups: nothing is begun elsewhere.
+            (&["ab"], &["ax"], "0!"),
+            (&["ab"], &["ax", ""], "0!"),
+            (&["ab"], &["x"], "0!"),
+            (&["ab"], &["ax", "a"], "1+1"),
+            // Who has sent everything keeps the run; the longer log begins anew.
+            (&["ab", "abc"], &["ab"], "0+2 -"),
+            (&["abc", "ab"], &["ab"], "- 0+2"),
+            // As many as possible are served.
+            (&["", "b"], &["", "x"], "1+0 0+0"),
+            (&["", "b"], &["", ""], "0+0 1+0"),
+            (&["", ""], &["x", "", ""], "1+0 2+0"),
+            // The log that diverged keeps its trouble to itself.
+            (&["ab", ""], &["ax", ""], "0! 1+0"),
+            // Unknown turns may be anybody's.
+            (&["a", "b"], &["?"], "0? 0?"),
+            (&["", "b"], &["?"], "0+0 0?"),
+            (&["ab", "c"], &["a", "?"], "0+1 1?"),
+        ];
+        for (declared, runs, expected) in table {
+            assert_eq!(verdicts(declared, runs), expected, "{declared:?} {runs:?}");
+        }
+    }
+
+    /// Logs of one to four letters, and what each had sent: a beginning of it, one at least.
+    fn history() -> impl Strategy<Value = Vec<(Vec<Arc<str>>, usize)>> {
+        let log = ("[abc]{1,4}", any::<Index>());
+        prop::collection::vec(log, 1..5).prop_map(|logs| {
+            logs.into_iter()
+                .map(|(log, sent)| {
+                    let sent = 1 + sent.index(log.len());
+                    (texts(&log), sent)
+                })
+                .collect()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_serves_one_declaration_and_the_order_of_declarations_is_nothing(
+            logs in prop::collection::vec("[ab]{0,3}", 0..5),
+            turns in prop::collection::vec("([ab]{0,3}|\\?)", 0..5),
+            rotation in any::<Index>(),
+        ) {
+            let logs: Vec<&str> = logs.iter().map(String::as_str).collect();
+            let turns: Vec<&str> = turns.iter().map(String::as_str).collect();
+            let words = verdicts(&logs, &turns);
+            let served: Vec<&str> = words.split(' ').filter(|word| word.contains('+')).collect();
+            let runs: BTreeSet<&str> = served.iter().filter_map(|word| word.split('+').next()).collect();
+            prop_assert_eq!(runs.len(), served.len());
+            // Sorting or moving them gives the same runs to the same logs.
+            let mut moved = logs.clone();
+            if !moved.is_empty() {
+                let by = rotation.index(moved.len());
+                moved.rotate_left(by);
+            }
+            let pairs = |logs: &[&str], words: &str| {
+                let mut pairs: Vec<String> =
+                    logs.iter().zip(words.split(' ')).map(|(log, word)| format!("{log} {word}")).collect();
+                pairs.sort();
+                pairs
+            };
+            prop_assert_eq!(pairs(&moved, &verdicts(&moved, &turns)), pairs(&logs, &words));
+        }
+
+        #[test]
+        fn a_declaration_that_is_added_takes_no_run_from_the_one_that_sent_to_it(
+            history in history(),
+            added in "[abc]{0,4}",
+        ) {
+            let added = texts(&added);
+            let mut declared: Vec<Declared<'_>> =
+                history.iter().map(|(log, _)| Declared { since: None, follow_ups: log }).collect();
+            let runs: Vec<Candidate> = history
+                .iter()
+                .map(|(log, sent)| Candidate { turns: Some(log[..*sent].to_vec()) })
+                .collect();
+            let before = assign(&declared, &runs, &|_, _| true);
+            declared.push(Declared { since: None, follow_ups: &added });
+            let after = assign(&declared, &runs, &|_, _| true);
+            for (wish, (log, _)) in history.iter().enumerate() {
+                let Verdict::Served { run, sent } = before[wish] else { continue };
+                // Another log that begins with all that was sent is told apart by nothing: then the
+                // one of both with less to come has it.
+                let turns = runs[run].turns.as_deref().unwrap();
+                let is_rival = added.starts_with(turns) && added.len() <= log.len();
+                if sent > 0 && !is_rival {
+                    prop_assert_eq!(after[wish], before[wish], "{:?}", log);
+                }
+            }
+        }
+
+        #[test]
+        fn a_run_of_another_time_is_never_claimed(
+            logs in prop::collection::vec("[ab]{0,3}", 1..5),
+            turns in prop::collection::vec("[ab]{0,3}", 1..5),
+            first in 0_usize..5,
+        ) {
+            let logs: Vec<Vec<Arc<str>>> = logs.iter().map(|log| texts(log)).collect();
+            let declared: Vec<Declared<'_>> =
+                logs.iter().map(|follow_ups| Declared { since: None, follow_ups }).collect();
+            let runs: Vec<Candidate> =
+                turns.iter().map(|turns| Candidate { turns: Some(texts(turns)) }).collect();
+            let may_serve = |wish: usize, run: usize| run >= first + wish;
+            for (wish, verdict) in assign(&declared, &runs, &may_serve).into_iter().enumerate() {
+                match verdict {
+                    Verdict::Served { run, sent } => {
+                        prop_assert!(may_serve(wish, run));
+                        prop_assert_eq!(fit(runs[run].turns.as_deref().unwrap(), &logs[wish]), Some(sent));
+                    }
+                    Verdict::Diverged { run } | Verdict::Unknown { run } => prop_assert!(may_serve(wish, run)),
+                    Verdict::Missing => {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,373 @@
+//! A conversation as text for a terminal, as Markdown and as JSON.
+//!
+//! Every word in it is foreign. In Markdown it stands in fences that nothing in it can close; in JSON
+//! it is kept as it was.
+
+use std::fmt;
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::render::escape::Foreign;
+use crate::render::paint::{Color, Label};
+use crate::render::text::{Length, Text, TextOptions};
+use crate::render::textdiff::TextChange;
+use crate::render::words::counted;
+use crate::transcript::{Message, Part, ToolCall, Transcript};
+
+/// The version of the JSON form.
+const VERSION: u32 = 1;
+
+/// How many characters of a tool's input or output are shown unless everything is.
+const FOLDED: usize = 120;
+
+/// Which conversation it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Title<'a> {
+    /// `key/deployment`, where it is that of a declared run.
+    pub name: Option<&'a str>,
+    /// The run.
+    pub run: &'a str,
+    /// Its status, where it is known.
+    pub status: Option<&'a str>,
+}
+
+/// Writes a conversation as text.
+pub fn text(
+    title: Title<'_>,
+    transcript: &Transcript,
+    options: &TextOptions,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    writeln!(out, "{}", options.color.paint(Label::Verdict, heading(title, transcript)))?;
+    turns_as_text(&transcript.messages, "", options, out)
+}
+
+fn turns_as_text(
+    messages: &[Message],
+    indent: &str,
+    options: &TextOptions,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    for (number, message) in (1..).zip(messages) {
+        let head = options.color.paint(Label::Run, turn(number, message));
+        writeln!(out, "\n{indent}{head}")?;
+        for part in message.parts.iter().flatten() {
+            part_as_text(part, indent, options, out)?;
+        }
+    }
+    Ok(())
+}
+
+fn part_as_text(
+    part: &Part,
+    indent: &str,
+    options: &TextOptions,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    let is_full = options.length == Length::Full;
+    let aside = |words: String| options.color.paint(Label::Aside, words);
+    let folded = |json: &str| {
+        let json = Foreign::new(json);
+        if is_full { json.part() } else { json.cut_part(FOLDED, 0) }
+    };
+    let inner = match part {
+        Part::Text(text) => {
+            for line in Foreign::new(text.as_str()).lines() {
+                writeln!(out, "{}", format!("{indent}  | {}", line.part()).trim_end())?;
+            }
+            return Ok(());
+        }
+        Part::Reasoning(text) => {
+            let text = Foreign::new(text.as_str());
+            let words = if is_full { text.part() } else { text.cut_part(FOLDED, 0) };
+            return writeln!(out, "{indent}  {}", aside(format!("thinks: {words}")));
+        }
+        Part::Step => return Ok(()),
+        Part::Tool(call) => {
+            writeln!(out, "{indent}  {}", tool(call))?;
+            if let Some(input) = &call.input {
+                writeln!(out, "{indent}    {}", aside(format!("in: {}", folded(input))))?;
+            }
+            if let Some(output) = &call.output {
+                writeln!(out, "{indent}    {}", aside(format!("out: {}", folded(output))))?;
+            }
+            &call.messages
+        }
+        Part::Other { kind, json, messages } => {
+            let kind = kind.as_deref().unwrap_or("part of no type");
+            let kind = Foreign::new(kind).part();
+            writeln!(out, "{indent}  {}", aside(format!("{kind}: {}", folded(json))))?;
+            messages
+        }
+    };
+    turns_as_text(inner, &format!("{indent}    "), options, out)
+}
+
+/// Writes a conversation as Markdown.
+pub fn markdown(
+    title: Title<'_>,
+    transcript: &Transcript,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    writeln!(out, "# Transcript\n\n{}", fenced(&heading(title, transcript)))?;
+    turns_as_markdown(&transcript.messages, "", out)
+}
+
+fn turns_as_markdown(messages: &[Message], of: &str, out: &mut dyn fmt::Write) -> fmt::Result {
+    for (number, message) in (1..).zip(messages) {
+        // The role is the service's word: it stands in the fence and not in the heading.
+        let who = match message.role.as_deref() {
+            Some("user") => "user",
+            Some("assistant") => "assistant",
+            _ => "somebody",
+        };
+        writeln!(out, "\n## Turn {of}{number}: {who}\n")?;
+        for part in message.parts.iter().flatten() {
+            match part {
+                Part::Text(text) => writeln!(out, "{}", fenced(text))?,
+                Part::Reasoning(text) => writeln!(out, "Thinks:\n\n{}", fenced(text))?,
+                Part::Step => {}
+                Part::Tool(call) => {
+                    let input = call.input.as_deref().unwrap_or("nothing");
+                    let output = call.output.as_deref().unwrap_or("nothing");
+                    let text = format!("{}\nin: {input}\nout: {output}", tool(call));
+                    writeln!(out, "Tool:\n\n{}", fenced(&text))?;
+                    turns_as_markdown(&call.messages, &format!("{of}{number}."), out)?;
+                }
+                Part::Other { json, messages, .. } => {
+                    writeln!(out, "Other:\n\n{}", fenced(json))?;
+                    turns_as_markdown(messages, &format!("{of}{number}."), out)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Returns a conversation as JSON, with everything that was kept of it.
+pub fn json(title: Title<'_>, transcript: &Transcript) -> String {
+    let value = json!({
+        "version": VERSION,
+        "name": title.name,
+        "run": title.run,
+        "status": title.status,
+        "inputTokens": transcript.input_tokens,
+        "outputTokens": transcript.output_tokens,
+        "turns": turns_as_json(&transcript.messages),
+    });
+    format!("{value:#}\n")
+}
+
+fn turns_as_json(messages: &[Message]) -> Vec<Value> {
+    let turn = |(number, message): (usize, &Message)| {
+        let parts =
+            message.parts.as_ref().map(|parts| parts.iter().map(part_as_json).collect::<Vec<_>>());
+        json!({"turn": number, "role": message.role, "time": message.time, "parts": parts})
+    };
+    (1..).zip(messages).map(turn).collect()
+}
+
+fn part_as_json(part: &Part) -> Value {
+    // What is nested too deep to be read again is kept as the text it was.
+    let raw = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
+    match part {
+        Part::Text(text) => json!({"type": "text", "text": text}),
+        Part::Reasoning(text) => json!({"type": "reasoning", "text": text}),
+        Part::Step => json!({"type": "step"}),
+        Part::Tool(call) => json!({
+            "type": "tool", "tool": call.name, "state": call.state, "success": call.success,
+            "errors": call.errors, "input": call.input.as_deref().map(raw),
+            "output": call.output.as_deref().map(raw), "turns": turns_as_json(&call.messages),
+        }),
+        Part::Other { kind, json, messages } => json!({
+            "type": "other", "kind": kind, "part": raw(json), "turns": turns_as_json(messages),
+        }),
+    }
+}
+
+/// Writes in what two conversations differ, turn by turn.
+pub fn diff(
+    names: (&str, &str),
+    old: &Transcript,
+    new: &Transcript,
+    options: &TextOptions,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    let name = |name: &str| Foreign::new(name).part();
+    let verdict = format!("From {} to {}.", name(names.0), name(names.1));
+    writeln!(out, "{}", options.color.paint(Label::Verdict, verdict))?;
+    let most = old.messages.len().max(new.messages.len());
+    let mut equal = 0;
+    for at in 0..most {
+        let (before, after) = (plain(old.messages.get(at)), plain(new.messages.get(at)));
+        if before == after {
+            equal += 1;
+            continue;
+        }
+        let message = new.messages.get(at).or_else(|| old.messages.get(at));
+        let head = message.map_or_else(String::new, |message| turn(at + 1, message));
+        let side = match (old.messages.get(at), new.messages.get(at)) {
+            (None, _) => " only in the second",
+            (_, None) => " only in the first",
+            _ => "",
+        };
+        writeln!(out, "\n{}{side}", options.color.paint(Label::Run, head))?;
+        let change = TextChange::new(&before.into(), &after.into());
+        Text { options, out: &mut *out }.difference(&change.diff())?;
+    }
+    writeln!(out, "\n{} equal, {} different.", counted(equal, "turn", "turns"), most - equal)
+}
+
+/// A message as lines that can be compared: its words, and its tools with what became of them.
+fn plain(message: Option<&Message>) -> String {
+    let mut text = String::new();
+    for part in message.and_then(|message| message.parts.as_ref()).into_iter().flatten() {
+        let line = match part {
+            Part::Text(words) => words.clone(),
+            Part::Tool(call) => format!("[{}]", tool_plain(call)),
+            Part::Other { kind, .. } => format!("[{}]", kind.as_deref().unwrap_or("other")),
+            // What an agent thinks differs from run to run and says nothing about the result.
+            Part::Reasoning(_) | Part::Step => continue,
+        };
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&line);
+    }
+    text
+}
+
+fn heading(title: Title<'_>, transcript: &Transcript) -> String {
+    let name =
+        title.name.map_or_else(String::new, |name| format!("{}: ", Foreign::new(name).part()));
+    let status = title
+        .status
+        .map_or_else(String::new, |status| format!(", {}", Foreign::new(status).part()));
+    let tokens = match transcript.tokens() {
+        Some(tokens) => format!("{tokens} tokens"),
+        None => "tokens not shown".to_owned(),
+    };
+    let turns = counted(transcript.messages.len(), "turn", "turns");
+    format!("{name}run {}{status}, {turns}, {tokens}", Foreign::new(title.run).part())
+}
+
+fn turn(number: usize, message: &Message) -> String {
+    let mut head = format!("turn {number}");
+    let role = message.role.as_deref().unwrap_or("nobody named");
+    for word in std::iter::once(role).chain(message.time.as_deref()) {
+        write!(head, "  {}", Foreign::new(word).part()).expect("a string takes everything");
+    }
+    head
+}
+
+fn tool(call: &ToolCall) -> String {
+    Foreign::new(tool_plain(call)).part()
+}
+
+fn tool_plain(call: &ToolCall) -> String {
+    let end = match (call.success, &call.state) {
+        (Some(true), _) => "succeeded",
+        (Some(false), _) => "failed",
+        (None, Some(state)) => state.as_str(),
+        (None, None) => "of unknown end",
+    };
+    let errors = if call.errors.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", call.errors.join("; "))
+    };
+    format!("tool {} {end}{errors}", call.name)
+}
+
+/// Puts a text between fences that are longer than any run of backticks in it.
+fn fenced(text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    let mut safe = format!("{fence}text\n");
+    for line in Foreign::new(text).lines() {
+        safe.push_str(&line.part());
+        safe.push('\n');
+    }
+    safe.push_str(&fence);
+    safe.push('\n');
+    safe
+}
+
+/// How conversations are written without colors and without cuts.
+pub const PLAIN: TextOptions = TextOptions { color: Color::Off, context: 3, length: Length::Full };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transcript() -> Transcript {
+        let call = ToolCall {
+            name: "create_backtest".to_owned(),
+            success: Some(false),
+            errors: vec!["broke".to_owned()],
+            input: Some("{\"a\":1}".to_owned()),
+            ..ToolCall::default()
+        };
+        let message = |role: &str, parts| Message {
+            role: Some(role.to_owned()),
+            time: Some("2026-11-21 12:00:00".to_owned()),
+            parts: Some(parts),
+        };
+        Transcript {
+            messages: vec![
+                message(
+                    "user",
+                    vec![Part::Text("Say hi\n```\n# not a heading\u{1b}[2J".to_owned())],
+                ),
+                message("assistant", vec![Part::Tool(call), Part::Text("hi".to_owned())]),
+            ],
+            input_tokens: Some(10),
+            output_tokens: None,
+        }
+    }
+
+    const TITLE: Title<'static> =
+        Title { name: Some("spy/first"), run: "A-1", status: Some("Completed") };
+
+    #[test]
+    fn a_conversation_is_readable_and_commands_nothing() {
+        let mut shown = String::new();
+        text(TITLE, &transcript(), &PLAIN, &mut shown).unwrap();
+        insta::assert_snapshot!(shown, @r#"
+        spy/first: run A-1, Completed, 2 turns, 10 tokens
+
+        turn 1  user  2026-11-21 12:00:00
+          | Say hi
+          | ```
+          | # not a heading\u{1b}[2J
+
+        turn 2  assistant  2026-11-21 12:00:00
+          tool create_backtest failed: broke
+            in: {"a":1}
+          | hi
+        "#);
+        let mut shown = String::new();
+        markdown(TITLE, &transcript(), &mut shown).unwrap();
+        assert!(shown.contains("````text\nSay hi\n```\n"), "{shown}");
+        assert!(!shown.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn json_keeps_what_was_said_as_it_was() {
+        let value: Value = serde_json::from_str(&json(TITLE, &transcript())).unwrap();
+        assert_eq!(value["turns"][0]["parts"][0]["text"], "Say hi\n```\n# not a heading\u{1b}[2J");
+        assert_eq!(value["turns"][1]["parts"][0]["input"]["a"], 1);
+    }
+
+    #[test]
+    fn two_conversations_are_compared_turn_by_turn() {
+        let (old, mut new) = (transcript(), transcript());
+        new.messages[1].parts.as_mut().unwrap()[1] = Part::Text("hello".to_owned());
+        let mut shown = String::new();
+        diff(("a", "b"), &old, &new, &PLAIN, &mut shown).unwrap();
+        assert!(shown.contains("turn 2  assistant"), "{shown}");
+        assert!(!shown.contains("turn 1"), "{shown}");
+        assert!(shown.ends_with("1 turn equal, 1 different.\n"), "{shown}");
+    }
+}

@@ -1,0 +1,433 @@
+//! Stories about declared runs: each run and each follow-up once, whatever happens.
+
+use std::time::Duration;
+
+use qcops::apply::{DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Waited, Waiting};
+use qcops::diag::Code;
+use qcops::event::{RunEnd, StepOutcome};
+use qcops::model::Action;
+
+use crate::support::world::World;
+
+/// What users said in each deployment, the oldest first: turns by `/`, runs by blanks.
+async fn said(world: &World) -> String {
+    world
+        .edit_service(|service| {
+            let mut runs: Vec<_> = service.deployments().collect();
+            runs.sort_by_key(|run| run.number);
+            let said = runs.iter().map(|run| {
+                let turns = run.messages.iter().filter(|message| message.role == "user");
+                let texts = turns.map(|turn| turn.parts[0]["text"].as_str().unwrap().to_owned());
+                texts.collect::<Vec<_>>().join("/")
+            });
+            said.collect::<Vec<_>>().join(" ")
+        })
+        .await
+}
+
+async fn seconds(seconds: u64) {
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+}
+
+/// Speaks in the oldest deployment as a person in the web interface does.
+async fn person_says(world: &World, text: &str) {
+    let id = world
+        .edit_service(|service| {
+            service.deployments().min_by_key(|run| run.number).unwrap().id.clone()
+        })
+        .await;
+    let id = qcops::model::DeploymentId(id);
+    world.client().prompt_deployment(&id, text).await.into_result().unwrap();
+    seconds(10).await;
+}
+
+const THREE: &str = "spy: {prompt: p, deployments: {d: {followUps: [a, b, c]}}}";
+
+#[tokio::test(start_paused = true)]
+async fn follow_ups_are_sent_in_order_each_once_and_only_to_an_idle_run() {
+    let world = World::new(THREE);
+    world.apply().await;
+    for expected in ["p/a", "p/a/b", "p/a/b/c", "p/a/b/c", "p/a/b/c"] {
+        // While the run is busy, nothing is sent and nothing is blocked.
+        let busy = world.plan().await;
+        assert_eq!(busy.blocks().count(), 0);
+        world.apply().await;
+        seconds(10).await;
+        world.apply().await;
+        assert_eq!(said(&world).await, expected);
+    }
+    assert_eq!(world.run_count().await, 1);
+    seconds(10).await;
+    world.expect_nothing_to_do().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_a_follow_up_sends_it_once_or_says_that_it_is_unknown() {
+    for (fault, after, unclear) in
+        [("lost-after", "p/a", 0), ("lost-before", "p", 1), ("500-after", "p/a", 0)]
+    {
+        let mut world = World::new("spy: {prompt: p, deployments: {d: {followUps: [a]}}}");
+        world.apply().await;
+        seconds(10).await;
+        world.faults(&format!("deployments/prompt#1={fault}"));
+        let outcome = world.apply().await;
+        assert_eq!(said(&world).await, after, "{fault}");
+        let count = outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_)));
+        assert_eq!(count, unclear, "{fault}: {outcome:#?}");
+        world.faults("");
+        seconds(10).await;
+        world.apply().await;
+        seconds(10).await;
+        world.expect_nothing_to_do().await;
+        assert_eq!(said(&world).await, "p/a", "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_persons_turn_between_two_follow_ups_blocks_that_run_and_no_other() {
+    let world = World::new(
+        "spy: {prompt: p, deployments: {d: {followUps: [a, b]}}}\nqqq: {prompt: q, deployments: {d: {followUps: [e]}}}",
+    );
+    world.apply().await;
+    seconds(10).await;
+    world.edit_service(|service| service.deployments().count()).await;
+    // Both first follow-ups are sent, then somebody speaks in the older run.
+    world.apply().await;
+    seconds(10).await;
+    let oldest = said(&world).await;
+    person_says(&world, "my own").await;
+    let plan = world.plan().await;
+    let codes: Vec<Code> = plan.blocks().map(|finding| finding.code).collect();
+    if oldest.starts_with("p/a") {
+        assert_eq!(codes, [Code::Diverged]);
+    } else {
+        // The other task's log is over: what comes after the last follow-up is anybody's.
+        assert_eq!(codes, []);
+    }
+    let before = said(&world).await;
+    world.apply().await;
+    seconds(10).await;
+    assert!(said(&world).await.starts_with(&before[..before.find(' ').unwrap()]), "{before}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_divergence_is_shown_turn_by_turn() {
+    let world = World::new(THREE);
+    world.apply().await;
+    seconds(10).await;
+    world.apply().await;
+    seconds(10).await;
+    person_says(&world, "my own").await;
+    let text = world.plan_text().await;
+    assert!(text.contains("blocked[diverged]"), "{text}");
+    assert!(text.contains("follow-up 1: said as declared: \"a\""), "{text}");
+    assert!(text.contains("follow-up 2: said \"my own\""), "{text}");
+    assert!(text.contains("declared \"b\""), "{text}");
+    world.apply().await;
+    assert_eq!(said(&world).await, "p/a/my own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_persons_turn_after_the_last_follow_up_changes_nothing() {
+    let world = World::new("spy: {prompt: p, deployments: {d: {followUps: [a]}}}");
+    for _ in 0..2 {
+        world.apply().await;
+        seconds(10).await;
+    }
+    person_says(&world, "thanks").await;
+    world.expect_nothing_to_do().await;
+    assert_eq!(said(&world).await, "p/a/thanks");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_run_counts_and_is_not_repeated() {
+    let mut world = World::new("spy: {prompt: p, deployments: {d: {}, e: {followUps: [a]}}}");
+    world.quirk("run-outcome=failed").await;
+    world.apply().await;
+    seconds(10).await;
+    let plan = world.plan().await;
+    let codes: Vec<Code> = plan.blocks().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Code::RunEnded]);
+    assert_eq!(plan.notes.iter().filter(|note| note.code == Code::RunFailed).count(), 2);
+    world.apply().await;
+    assert_eq!(world.run_count().await, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn content_that_failed_three_times_is_not_run_again_before_since_moves() {
+    let mut world = World::new("spy: {prompt: p, deployments: {a: {}, b: {}, c: {}}}");
+    world.quirk("run-outcome=failed").await;
+    world.apply().await;
+    seconds(10).await;
+    world.edit("spy: {prompt: p, deployments: {a: {}, b: {}, c: {}, d: {}}}");
+    world.options.limits.runs = Some(9);
+    assert_eq!(Vec::from_iter(world.blocks().await), [Code::FailedRepeatedly]);
+    let since = "{since: 2026-11-21T12:00:05Z}";
+    world.edit(&format!(
+        "spy: {{prompt: p, deployments: {{a: {{}}, b: {{}}, c: {{}}, d: {since}}}}}"
+    ));
+    world.apply().await;
+    assert_eq!(world.run_count().await, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_declared_as_stopped_is_stopped_once_and_never_started() {
+    let mut world = World::new("spy: {prompt: p, deployments: {d: {}}}");
+    world.quirk("run-outcome=hangs").await;
+    world.apply().await;
+    seconds(10).await;
+    world.edit("spy: {prompt: p, deployments: {d: {state: stopped}}}");
+    let plan = world.plan().await;
+    assert_eq!(plan.counts()[&Action::Stop], 1);
+    world.faults("deployments/stop#1=lost-after");
+    world.converge().await;
+    world.edit("spy: {prompt: p, deployments: {d: {state: stopped}, e: {state: stopped}}}");
+    world.expect_nothing_to_do().await;
+    assert_eq!(world.run_count().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_that_is_not_known_gets_nothing_sent_and_nothing_begun_anew() {
+    let mut world = World::new("spy: {prompt: p, deployments: {d: {followUps: [a]}}}");
+    world.quirk("conversation-in-queue=null").await;
+    world.apply().await;
+    let plan = world.plan().await;
+    assert_eq!((plan.open_steps().count(), plan.blocks().count()), (0, 0));
+    seconds(10).await;
+    world.faults("deployments/conversation/read%1=500-before");
+    assert_eq!(Vec::from_iter(world.blocks().await), [Code::ConversationUnknown]);
+    world.apply().await;
+    world.faults("");
+    assert_eq!((said(&world).await.as_str(), world.run_count().await), ("p", 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_follow_up_that_somebody_else_sent_meanwhile_is_not_sent_again() {
+    let world = World::new("spy: {prompt: p, deployments: {d: {followUps: [a]}}}");
+    world.apply().await;
+    seconds(10).await;
+    let plan = world.plan().await;
+    world.apply().await;
+    seconds(10).await;
+    let outcome = world.carry_out(&plan).await;
+    assert!(
+        matches!(outcome.steps.values().next(), Some(StepOutcome::Failed(finding)) if finding.code == Code::ChangedSincePlan)
+    );
+    assert_eq!(said(&world).await, "p/a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_shows_a_time_before_its_since_says_in_which_zone() {
+    let mut world = World::new("spy: {prompt: p, deployments: {d: {since: 2026-11-21T11:00:00Z}}}");
+    world.quirk("utc-offset-minutes=-300").await;
+    let outcome = world.apply().await;
+    let findings: Vec<_> = outcome
+        .steps
+        .values()
+        .filter_map(|ended| match ended {
+            StepOutcome::Unclear(finding) => Some((finding.code, finding.help[0].clone())),
+            _ => None,
+        })
+        .collect();
+    let way = "set `serviceUtcOffset: \"-05:00\"` in the manifest before the next apply";
+    assert_eq!(findings, [(Code::RunBeforeSince, way.to_owned())]);
+    assert_eq!(Vec::from_iter(world.blocks().await), [Code::ZoneUnknown], "no second run");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_plan_says_what_will_be_paid_for() {
+    let world = World::new(THREE);
+    let text = world.plan_text().await;
+    let line = "Paid for: 1 new run of at most 5, 3 follow-ups later, once the runs are idle.";
+    assert!(text.contains(line), "{text}");
+    world.apply().await;
+    seconds(10).await;
+    let text = world.plan_text().await;
+    let line = "Paid for: 1 follow-up now, 2 follow-ups later, once the runs are idle.";
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("  » task.spy/d will be followed up (run A-"), "{text}");
+}
+
+fn waiting() -> Waiting {
+    Waiting {
+        timeout: DEFAULT_TIMEOUT,
+        token_budget: None,
+        poll_interval: DEFAULT_POLL_INTERVAL,
+        keeps_transcripts: false,
+        seed: 7,
+    }
+}
+
+/// What became of each run: `key/deployment status failures`.
+fn ends(waited: &Waited) -> Vec<String> {
+    let end = |report: &qcops::event::RunReport| {
+        let fields: Vec<&str> = report.failures.iter().map(|failure| failure.field).collect();
+        format!("{}/{} {} {}", report.key, report.deployment, report.status, fields.join(","))
+            .trim_end()
+            .to_owned()
+    };
+    waited.reports.iter().map(end).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn six_runs_with_follow_ups_come_true_and_further_applies_send_nothing() {
+    let run = "{one: {followUps: [a, b]}, two: {followUps: [c]}}";
+    let mut world = World::new(&format!(
+        "spy: {{prompt: p, deployments: {run}}}\nqqq: {{prompt: q, deployments: {run}}}\niwm: {{prompt: r, deployments: {run}}}"
+    ));
+    world.options.limits.runs = Some(6);
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert!(!waited.reports.iter().any(qcops::event::RunReport::is_failed), "{waited:#?}");
+    assert_eq!(waited.reports.len(), 6);
+    let mut texts: Vec<String> = said(&world).await.split(' ').map(str::to_owned).collect();
+    texts.sort();
+    assert_eq!(texts, ["p/a/b", "p/c", "q/a/b", "q/c", "r/a/b", "r/c"]);
+    let before = world.writes().len();
+    for round in 0..10 {
+        seconds(round).await;
+        if round % 2 == 0 {
+            world.apply_and_wait(&waiting()).await;
+        } else {
+            world.apply().await;
+        }
+    }
+    assert_eq!(world.writes().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn applies_at_any_moment_send_nothing_twice() {
+    let world = World::new(THREE);
+    for _ in 0..40 {
+        world.apply().await;
+        tokio::time::advance(Duration::from_millis(700)).await;
+    }
+    assert_eq!(said(&world).await, "p/a/b/c");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_process_sends_the_rest_in_order_after_an_interrupt() {
+    let mut world = World::new(THREE);
+    world.apply().await;
+    seconds(10).await;
+    world.apply().await;
+    assert_eq!(said(&world).await, "p/a");
+    world.on_another_machine();
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert_eq!(said(&world).await, "p/a/b/c");
+    assert_eq!(ends(&waited), ["spy/d Completed"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_while_waiting_send_every_follow_up_once() {
+    for fault in ["lost-after", "500-after", "cut-answer", "429", "503"] {
+        let mut world = World::new(THREE);
+        world.faults(&format!("deployments/prompt%2={fault}"));
+        world.apply_and_wait(&waiting()).await;
+        assert_eq!(said(&world).await, "p/a/b/c", "{fault}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_never_ends_is_stopped_at_its_timeout_if_this_apply_started_it() {
+    let mut world = World::new("spy: {prompt: p, deployments: {d: {timeout: 90s}}}");
+    world.quirk("run-outcome=hangs").await;
+    let start = tokio::time::Instant::now();
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert_eq!(ends(&waited), ["spy/d Stopped status"]);
+    let limit = Duration::from_secs(90);
+    assert_eq!(waited.reports[0].end, RunEnd::TimedOut { limit });
+    assert!(waited.reports[0].transcript.is_ok() && waited.reports[0].is_failed());
+    assert!(start.elapsed() < Duration::from_secs(100), "{:?}", start.elapsed());
+
+    let mut world = World::new("spy: {prompt: p, deployments: {d: {timeout: 90s}}}");
+    world.quirk("run-outcome=hangs").await;
+    world.apply().await;
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert_eq!(ends(&waited), ["spy/d Running"], "somebody else's run goes on");
+    assert!(waited.reports[0].is_failed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_expectation_stays_red_and_says_what_was_found() {
+    let mut world = World::new(
+        "spy: {prompt: p, deployments: {d: {expect: {transcript: {contains: Sortino}, number: {pattern: 'of ([0-9.]+)', min: 1}}}}}",
+    );
+    for _ in 0..2 {
+        let waited = world.apply_and_wait(&waiting()).await;
+        assert_eq!(ends(&waited), ["spy/d Completed transcript.contains,number"]);
+        assert_eq!(waited.reports[0].failures[1].found, "0.87 in turn 2");
+    }
+    world.edit(
+        "spy: {prompt: p, deployments: {d: {expect: {status: Completed, transcript: {contains: Sharpe}, toolCalled: create_backtest, noToolFailure: true, maxTurns: 1}}}}",
+    );
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert_eq!(ends(&waited), ["spy/d Completed"]);
+    assert_eq!(world.run_count().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_this_apply_has_to_be_completed_where_nothing_else_is_expected() {
+    let mut world = World::new("spy: {prompt: p, deployments: {d: {}}}");
+    world.quirk("run-outcome=failed").await;
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert_eq!(ends(&waited), ["spy/d Failed status"]);
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert_eq!(ends(&waited), ["spy/d Failed"], "an earlier one is reported by the plan alone");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_token_budget_stops_what_this_apply_started_and_nothing_else() {
+    let mut world = World::new("spy: {prompt: p, deployments: {d: {}}}");
+    world.quirk("run-outcome=hangs").await;
+    world.apply().await;
+    seconds(10).await;
+    world.edit(
+        "spy: {prompt: p, deployments: {d: {}}}\nqqq: {prompt: q, deployments: {d: {}, e: {}}}",
+    );
+    let budget = Waiting { token_budget: Some(2_000), ..waiting() };
+    let waited = world.apply_and_wait(&budget).await;
+    assert_eq!(ends(&waited), ["qqq/d Stopped status", "qqq/e Stopped status", "spy/d Running"],);
+    let over =
+        waited.reports.iter().filter(|report| matches!(report.end, RunEnd::OverBudget { .. }));
+    assert_eq!(over.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_play_the_script_of_the_documents() {
+    let text = include_str!("../docs/runs.md");
+    let script = text.split("```yaml\n").find(|block| block.contains("promptContains")).unwrap();
+    let script = script.split("```").next().unwrap();
+    let rules = qcops::emulator::run_rules(qcops::manifest::yaml_to_json(script).unwrap()).unwrap();
+    let world = World::new(
+        "spy: {prompt: p, deployments: {d: {followUps: [Halve the turnover], expect: {number: {pattern: 'of (.*) is', min: 1}, toolCalled: edit_file, noToolFailure: true, maxTurns: 3}}}}",
+    );
+    world.edit_service(|service| service.rules = rules).await;
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert_eq!(ends(&waited), ["spy/d Completed noToolFailure,maxTurns"]);
+    let failures: Vec<&str> =
+        waited.reports[0].failures.iter().map(|failure| failure.found.as_str()).collect();
+    assert_eq!(
+        failures,
+        ["`create_backtest` failed in turn 4: No data", "4, the last of them turn 6"]
+    );
+    for (bad, why) in [
+        ("version: 2", "version 2"),
+        ("version: 1\nrnus: []", "unknown field `rnus`"),
+        ("version: 1\nruns: [{takes: soon}]", "`takes: soon` is no length of time"),
+        ("version: 1\nversion: 1", "`version` is given twice"),
+    ] {
+        let read = qcops::manifest::yaml_to_json(bad).and_then(qcops::emulator::run_rules);
+        assert!(read.as_ref().unwrap_err().contains(why), "{read:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_speaks_while_it_waits_ends_the_follow_ups_and_not_the_other_runs() {
+    let world = World::new(THREE);
+    world.apply().await;
+    seconds(10).await;
+    person_says(&world, "my own").await;
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert!(waited.reports.is_empty(), "the plan has blocked it: {waited:#?}");
+    assert_eq!(said(&world).await, "p/my own");
+}
