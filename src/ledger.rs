@@ -1,4 +1,4 @@
-//! What this machine has sent: a line before and after each create.
+//! What this machine has sent: a line before and after each create of a task and each run.
 //!
 //! Extra evidence, never needed to be right: without it a task is known by its content. It is kept
 //! in `.qcops/`, one line an entry, appended durably; a line that was cut by a crash is passed over.
@@ -49,6 +49,10 @@ enum What {
     Refused,
     /// The name was asked for once more, and the service stored `stored` all the same.
     Renamed,
+    /// A run is about to be sent.
+    Starting,
+    /// What became of that run is known.
+    Answered,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,7 +62,10 @@ struct Line {
     organization: String,
     what: What,
     key: String,
+    /// The name of the task, or the key of the run.
     name: String,
+    /// Empty for a run.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     content: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
@@ -80,7 +87,7 @@ impl Ledger {
 
     /// Notes that a create is about to be sent.
     pub fn sending(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
-        self.append(What::Sending, creation, None, None, now)
+        self.append(&self.creation(What::Sending, creation, now))
     }
 
     /// Notes the task that a create has made.
@@ -90,12 +97,12 @@ impl Ledger {
         id: TaskId,
         now: Timestamp,
     ) -> Result<(), FilesError> {
-        self.append(What::Made, creation, Some(id), None, now)
+        self.append(&Line { id: Some(id.0), ..self.creation(What::Made, creation, now) })
     }
 
     /// Notes that a create has certainly made nothing.
     pub fn refused(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
-        self.append(What::Refused, creation, None, None, now)
+        self.append(&self.creation(What::Refused, creation, now))
     }
 
     /// Notes that the service stores another name than the one asked for, so that asking again and
@@ -106,7 +113,25 @@ impl Ledger {
         stored: &str,
         now: Timestamp,
     ) -> Result<(), FilesError> {
-        self.append(What::Renamed, creation, None, Some(stored.to_owned()), now)
+        let stored = Some(stored.to_owned());
+        self.append(&Line { stored, ..self.creation(What::Renamed, creation, now) })
+    }
+
+    /// Notes that a run of a key is about to be sent.
+    pub fn starting(&self, key: &Key, run: &Key, now: Timestamp) -> Result<(), FilesError> {
+        self.append(&self.line(What::Starting, key, run.to_string(), now))
+    }
+
+    /// Notes that it is known what became of that run.
+    pub fn answered(&self, key: &Key, run: &Key, now: Timestamp) -> Result<(), FilesError> {
+        self.append(&self.line(What::Answered, key, run.to_string(), now))
+    }
+
+    /// When the newest request was sent whose answer was never noted: an apply was killed there.
+    pub fn unanswered(&self) -> Result<Option<Timestamp>, FilesError> {
+        let mut evidence = Evidence::default();
+        self.add_to(&mut evidence)?;
+        Ok(evidence.keys.values().filter_map(|known| known.unanswered).max())
     }
 
     /// Adds what the ledger knows to `evidence`.
@@ -117,13 +142,14 @@ impl Ledger {
             let is_ours = line.version == VERSION
                 && line.target == self.target
                 && line.organization == self.organization_id.0;
-            let key = line.key.parse::<Key>();
-            let (true, Ok(key), Some(content)) =
-                (is_ours, key, ContentHash::from_hex(&line.content))
-            else {
-                continue;
-            };
+            let (true, Ok(key)) = (is_ours, line.key.parse::<Key>()) else { continue };
             let known = evidence.keys.entry(key).or_default();
+            match line.what {
+                What::Starting => known.unanswered = line.time.parse().ok(),
+                What::Answered => known.unanswered = None,
+                What::Sending | What::Made | What::Refused | What::Renamed => {}
+            }
+            let Some(content) = ContentHash::from_hex(&line.content) else { continue };
             let sent = |made: &Made| made.id.is_none() && made.content == content;
             match line.what {
                 What::Sending => {
@@ -143,32 +169,35 @@ impl Ledger {
                     known.made.retain(|made| !sent(made));
                     known.unanswered = None;
                 }
+                What::Starting | What::Answered => {}
             }
         }
         Ok(())
     }
 
-    fn append(
-        &self,
-        what: What,
-        creation: Creation<'_>,
-        id: Option<TaskId>,
-        stored: Option<String>,
-        now: Timestamp,
-    ) -> Result<(), FilesError> {
-        let line = Line {
+    /// A line about a create.
+    fn creation(&self, what: What, creation: Creation<'_>, now: Timestamp) -> Line {
+        let content = creation.content.to_string();
+        Line { content, ..self.line(what, creation.key, creation.name.to_owned(), now) }
+    }
+
+    fn line(&self, what: What, key: &Key, name: String, now: Timestamp) -> Line {
+        Line {
             version: VERSION,
             target: self.target.clone(),
             organization: self.organization_id.0.clone(),
             what,
-            key: creation.key.to_string(),
-            name: creation.name.to_owned(),
-            content: creation.content.to_string(),
-            id: id.map(|id| id.0),
-            stored,
+            key: key.to_string(),
+            name,
+            content: String::new(),
+            id: None,
+            stored: None,
             time: now.to_string(),
-        };
-        let json = serde_json::to_string(&line).expect("a line holds texts and numbers alone");
+        }
+    }
+
+    fn append(&self, line: &Line) -> Result<(), FilesError> {
+        let json = serde_json::to_string(line).expect("a line holds texts and numbers alone");
         // The line break in front ends a line that a crash has cut.
         self.files.append(&self.path, format!("\n{json}\n").as_bytes())
     }

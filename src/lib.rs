@@ -25,6 +25,7 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod pull;
+pub mod rehearse;
 pub mod render;
 pub mod secret;
 pub mod snapshot;

@@ -37,7 +37,7 @@ pub fn wanted(snapshot: &Snapshot) -> BTreeSet<Look> {
     let longest = tasks.iter().max_by_key(|task| (length(task), std::cmp::Reverse(task.id)));
     let is_as_listed = |task: &TaskSeen| match snapshot.task_reads.get(&task.id) {
         Some(Reading::Seen(read)) => !is_whole(task) || read.content == task.content,
-        Some(Reading::Unreadable(_)) => false,
+        Some(Reading::Refused(_) | Reading::Unreadable(_)) => false,
         None => true,
     };
     let is_trusted = tasks.iter().all(is_as_listed);
@@ -63,7 +63,9 @@ pub fn pull(snapshot: &Snapshot) -> Pulled {
     for (id, listed) in by_id {
         let task = match snapshot.task_reads.get(&id) {
             Some(Reading::Seen(read)) => Ok(read),
-            Some(Reading::Unreadable(why)) => Err(format!("it could not be read: {why}")),
+            Some(Reading::Refused(why) | Reading::Unreadable(why)) => {
+                Err(format!("it could not be read: {why}"))
+            }
             None => Ok(listed),
         };
         let is_archived = |task: &TaskSeen| {

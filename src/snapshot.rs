@@ -64,7 +64,10 @@ pub enum Coverage {
 pub enum Reading<T> {
     /// It was there.
     Seen(T),
-    /// The answer did not show it; the words say why. It may exist (contract 15.7).
+    /// The service said no; the words say why. Where a complete list leaves it out, too, it is gone
+    /// (contract 15.7).
+    Refused(String),
+    /// The answer did not show it; the words say why. It may exist.
     Unreadable(String),
 }
 

@@ -57,6 +57,13 @@ const MODULES: &[Row] = &[
         "",
         "plan::plan Content::new",
     ),
+    (
+        "rehearse",
+        Acts,
+        "model secret files diag snapshot evidence manifest plan event clock exchange api emulator ledger apply",
+        "",
+        "",
+    ),
     ("cli", Acts, "*", "clap indicatif", ""),
 ];
 

@@ -14,8 +14,17 @@ use qcops::emulator::{FAULTS, LATE, QUIRKS, Quirks};
 
 use crate::support::repo::Repo;
 
-const COMMANDS: &[&str] =
-    &["validate", "plan", "apply", "transcript", "status", "pull", "destroy", "emulator"];
+const COMMANDS: &[&str] = &[
+    "validate",
+    "plan",
+    "apply",
+    "transcript",
+    "status",
+    "pull",
+    "destroy",
+    "rehearse",
+    "emulator",
+];
 
 fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -21,6 +21,10 @@ mod docs;
 mod git;
 // Does every task belong to the key it should, and to none without proof?
 mod identity;
+// Does everything come right again, wherever it was cut?
+mod crash;
+// Does the program survive kills, signals, neighbors and storms, over a socket?
+mod process;
 // Is what was reviewed what is done?
 mod review;
 // Do declared runs come true, each follow-up once?

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::api::answer::Trouble;
+use crate::api::answer::{Trouble, What};
 use crate::api::client::Client;
 use crate::api::endpoint::Endpoint;
 use crate::clock::Clock;
@@ -100,7 +100,10 @@ async fn take(client: &Client, look: Look) -> Result<View, Trouble> {
             Ok(seen) => Ok(View::Task(id, Box::new(Reading::Seen(seen)))),
             Err(trouble) if trouble.is_auth() => Err(trouble),
             Err(trouble) => {
-                let reading = Reading::Unreadable(trouble.in_words());
+                let words = trouble.in_words();
+                let is_refused = trouble.what == What::Refused;
+                let reading =
+                    if is_refused { Reading::Refused(words) } else { Reading::Unreadable(words) };
                 Ok(View::Task(id, Box::new(reading)))
             }
         },
@@ -186,7 +189,7 @@ mod tests {
             matches!(&snapshot.task_reads[&TaskId(1)], Reading::Seen(seen) if seen.prompt.is_some())
         );
         assert!(
-            matches!(&snapshot.task_reads[&TaskId(2)], Reading::Unreadable(words) if words.contains("no such task"))
+            matches!(&snapshot.task_reads[&TaskId(2)], Reading::Refused(words) if words.contains("no such task"))
         );
         assert_eq!(snapshot.deployments[&TaskId(1)].items.len(), 1);
         assert!(

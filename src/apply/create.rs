@@ -173,15 +173,30 @@ impl Work<'_, '_> {
             return None;
         }
         let id = task.id;
-        let renamed = self.effects.client.rename_task(id, name).await;
-        let why = match renamed {
-            Answer::Refused(trouble) => format!(" ({})", with_causes(&trouble)),
-            _ => String::new(),
-        };
-        match self.effects.client.read_task(id).await {
-            Answer::Done(task) => self.note_name(step, &task, name, &why),
-            _ => self.note_name(step, task, name, &why),
+        let (mut after, mut why) = (task.clone(), String::new());
+        for delay in self.tries() {
+            self.effects.stop.sleep(delay).await;
+            let renamed = self.effects.client.rename_task(id, name).await;
+            if let Answer::Done(task) = self.effects.client.read_task(id).await {
+                after = task;
+            }
+            if after.name.as_deref() == Some(name) {
+                return None;
+            }
+            match renamed {
+                // It may be done twice, and only a lost answer is a reason to.
+                Answer::Unclear(trouble) => why = format!(" ({})", with_causes(&trouble)),
+                Answer::Refused(trouble) | Answer::NotProcessed(trouble) => {
+                    why = format!(" ({})", with_causes(&trouble));
+                    break;
+                }
+                Answer::Done(()) => {
+                    why = String::new();
+                    break;
+                }
+            }
         }
+        self.note_name(step, &after, name, &why)
     }
 
     /// Says that a task is stored under another name than the one that was asked for, and notes it
@@ -213,7 +228,7 @@ impl Work<'_, '_> {
     }
 
     /// Writes a line to the ledger; what cannot be noted is not sent.
-    fn note(
+    pub(super) fn note(
         &self,
         write: impl FnOnce(
             &crate::ledger::Ledger,

@@ -43,6 +43,7 @@ impl Work<'_, '_> {
     pub(super) fn refused(&self, trouble: &Trouble) -> StepOutcome {
         if trouble.is_auth() {
             self.halt();
+            *self.is_locked_out.borrow_mut() = true;
         }
         failed(Code::Refused, trouble)
     }

@@ -17,7 +17,7 @@ mod step;
 mod stop;
 mod watch;
 
-pub use settle::DEFAULT_SETTLE_DELAYS;
+pub use settle::{DEFAULT_SETTLE_DELAYS, wait_for_a_killed_apply};
 pub use stop::Stop;
 pub use watch::{DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Waited, Waiting, watch};
 
@@ -59,6 +59,8 @@ pub struct Effects<'a> {
 pub struct Settings {
     /// The waits before each look that settles an unclear answer.
     pub settle_delays: Vec<Duration>,
+    /// How long a request may have been sent again after it was noted.
+    pub retry_time: Duration,
     /// Where conversations are saved before they are deleted.
     pub artifacts: Option<Artifacts>,
 }
@@ -80,7 +82,8 @@ impl fmt::Debug for Artifacts {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { settle_delays: DEFAULT_SETTLE_DELAYS.to_vec(), artifacts: None }
+        let retry_time = crate::api::Settings::default().retry_time;
+        Self { settle_delays: DEFAULT_SETTLE_DELAYS.to_vec(), retry_time, artifacts: None }
     }
 }
 
@@ -102,6 +105,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         baseline: RefCell::default(),
         is_proven: RefCell::new(!plan.open_steps().any(|step| makes_task(&step.change))),
         is_halted: RefCell::new(false),
+        is_locked_out: RefCell::new(false),
     };
     let mut outcome = Outcome::default();
     let open: BTreeSet<StepId> = plan.open_steps().map(|step| step.id).collect();
@@ -187,6 +191,8 @@ struct Work<'p, 'e> {
     is_proven: RefCell<bool>,
     /// Whether nothing more may be begun.
     is_halted: RefCell<bool>,
+    /// Whether the credentials are refused, so that no look shows anything.
+    is_locked_out: RefCell<bool>,
 }
 
 /// What this apply has made so far.
@@ -194,7 +200,8 @@ struct Work<'p, 'e> {
 struct Made {
     tasks: BTreeMap<StepId, TaskId>,
     contents: BTreeMap<TaskId, ContentHash>,
-    deployments: BTreeSet<DeploymentId>,
+    /// By run, its task.
+    deployments: BTreeMap<DeploymentId, TaskId>,
 }
 
 impl Work<'_, '_> {
@@ -202,8 +209,8 @@ impl Work<'_, '_> {
         let ended = match &step.change {
             Change::Create { name, content } => self.create(step, name, content).await,
             Change::Rename { id, to, .. } => self.rename(step, *id, to).await,
-            Change::Replace { before, name, content, old } => {
-                self.replace(step, before, name, content, old).await
+            Change::Replace { name, content, old, .. } => {
+                self.replace(step, name, content, old).await
             }
             Change::Retire { retirement, .. } => self.retire(step, retirement).await,
             Change::Run { task, seen, since, .. } => self.run(step, *task, seen, *since).await,

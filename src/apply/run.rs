@@ -34,16 +34,28 @@ impl Work<'_, '_> {
                 made.expect("a step begins after the one it waits for is done")
             }
         };
-        let (deployment, notes) = match self.effects.client.create_deployment(task).await {
+        let run = step.deployment.as_ref().expect("a run has the key of its deployment");
+        self.note(|ledger, now| ledger.starting(&step.key, run, now))?;
+        let answer = self.effects.client.create_deployment(task).await;
+        // A line that cannot be written now makes the next apply wait, and costs nothing else.
+        let answered =
+            || drop(self.effects.ledger.answered(&step.key, run, self.effects.clock.now()));
+        let (deployment, notes) = match answer {
             Answer::Done(run) => {
                 if let Some(ended) = self.too_early(&run, since) {
-                    self.made.borrow_mut().deployments.insert(run.id);
+                    self.made.borrow_mut().deployments.insert(run.id, task);
                     return Err(ended);
                 }
                 (run.id, Vec::new())
             }
-            Answer::Refused(trouble) => return Err(self.refused(&trouble)),
-            Answer::NotProcessed(trouble) => return Err(failed(Code::NotProcessed, &trouble)),
+            Answer::Refused(trouble) => {
+                answered();
+                return Err(self.refused(&trouble));
+            }
+            Answer::NotProcessed(trouble) => {
+                answered();
+                return Err(failed(Code::NotProcessed, &trouble));
+            }
             Answer::Unclear(trouble) => {
                 let lost = with_causes(&trouble);
                 match self.settle_run(step, task, seen).await {
@@ -59,7 +71,8 @@ impl Work<'_, '_> {
                 }
             }
         };
-        self.made.borrow_mut().deployments.insert(deployment.clone());
+        // Known as answered only once the list shows it: until then another apply must wait.
+        self.made.borrow_mut().deployments.insert(deployment.clone(), task);
         Ok(StepOutcome::Done(Done { task: Some(task), deployment: Some(deployment), notes }))
     }
 
@@ -100,7 +113,7 @@ impl Work<'_, '_> {
             return Err(changed(format!("the runs of task {task} can no longer be listed whole")));
         };
         let started = &self.made.borrow().deployments;
-        let is_new = |id: &DeploymentId| !seen.contains(id) && !started.contains(id);
+        let is_new = |id: &DeploymentId| !seen.contains(id) && !started.contains_key(id);
         match sight.items.iter().find(|run| is_new(&run.id)) {
             Some(run) => Err(changed(format!("run {} of task {task} has appeared", run.id))),
             None => Ok(()),

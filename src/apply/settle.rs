@@ -6,9 +6,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::api::Answer;
-use crate::apply::Work;
+use crate::apply::finding::unclear;
+use crate::apply::{Settings, Stop, Work};
+use crate::clock::Clock;
 use crate::event::{Event, Outcome, StepOutcome};
+use crate::files::FilesError;
+use crate::ledger::Ledger;
 use crate::model::{Content, DeploymentId, TaskId};
 use crate::plan::{Change, Step};
 use crate::snapshot::{Coverage, Sight, TaskSeen};
@@ -44,8 +50,11 @@ impl Work<'_, '_> {
     pub(super) async fn settle_create(&self, step: &Step, content: &Content) -> Settled<TaskSeen> {
         let mut is_blind = false;
         for delay in &self.settings.settle_delays {
+            if self.is_refused_for_good() {
+                break;
+            }
             self.wait(step, *delay).await;
-            let Some(sight) = complete(self.effects.client.list_tasks().await) else {
+            let Some(sight) = self.look(self.effects.client.list_tasks().await) else {
                 is_blind = true;
                 continue;
             };
@@ -65,7 +74,8 @@ impl Work<'_, '_> {
                 }
             }
         }
-        if is_blind || self.settings.settle_delays.is_empty() || self.effects.stop.is_asked() {
+        let is_cut_short = self.effects.stop.is_asked() || self.is_refused_for_good();
+        if is_blind || is_cut_short || self.settings.settle_delays.is_empty() {
             Settled::Unknown("not every look could be taken".to_owned())
         } else {
             Settled::Absent
@@ -96,12 +106,14 @@ impl Work<'_, '_> {
         seen: &BTreeSet<DeploymentId>,
     ) -> Settled<DeploymentId> {
         for delay in &self.settings.settle_delays {
+            if self.is_refused_for_good() {
+                break;
+            }
             self.wait(step, *delay).await;
-            let Some(sight) = complete(self.effects.client.list_deployments(task).await) else {
-                continue;
-            };
+            let sight = self.look(self.effects.client.list_deployments(task).await);
+            let Some(sight) = sight else { continue };
             let started = &self.made.borrow().deployments;
-            let is_fresh = |id: &DeploymentId| !seen.contains(id) && !started.contains(id);
+            let is_fresh = |id: &DeploymentId| !seen.contains(id) && !started.contains_key(id);
             let fresh: Vec<DeploymentId> =
                 sight.items.into_iter().map(|run| run.id).filter(is_fresh).collect();
             match fresh.as_slice() {
@@ -119,34 +131,82 @@ impl Work<'_, '_> {
         Settled::Absent
     }
 
-    /// Waits until everything that was made can be seen on the list, so that the next plan sees it.
+    /// Waits until everything that was made can be seen on the lists, so that the next plan sees it.
     pub(super) async fn wait_until_visible(&self, outcome: &mut Outcome) {
-        let made = self.made.borrow().contents.clone();
-        if made.is_empty() {
-            return;
-        }
-        let mut missing: BTreeSet<TaskId> = made.keys().copied().collect();
+        let mut tasks: BTreeSet<TaskId> = self.made.borrow().contents.keys().copied().collect();
+        let mut runs = self.made.borrow().deployments.clone();
         for delay in std::iter::once(&Duration::ZERO).chain(&self.settings.settle_delays) {
+            if tasks.is_empty() && runs.is_empty() {
+                return;
+            }
             self.effects.stop.sleep(*delay).await;
-            if let Some(sight) = complete(self.effects.client.list_tasks().await) {
-                for task in sight.items {
-                    missing.remove(&task.id);
+            if !tasks.is_empty() {
+                let sight = self.look(self.effects.client.list_tasks().await);
+                for task in sight.into_iter().flat_map(|sight| sight.items) {
+                    tasks.remove(&task.id);
                 }
             }
-            if missing.is_empty() {
+            let of_runs: BTreeSet<TaskId> = runs.values().copied().collect();
+            for task in of_runs {
+                let sight = self.look(self.effects.client.list_deployments(task).await);
+                for run in sight.into_iter().flat_map(|sight| sight.items) {
+                    if runs.remove(&run.id).is_some() {
+                        self.note_visible(outcome, &run.id);
+                    }
+                }
+            }
+            // The ids stand in the report, and the ledger makes the next apply wait.
+            if self.effects.stop.is_asked() || self.is_refused_for_good() {
                 return;
             }
         }
-        for (step, id) in &self.made.borrow().tasks {
-            if missing.contains(id) {
-                let ended = super::finding::unclear(
-                    format!("task {id} was made and is not on the list yet"),
-                    "wait, then `qcops plan`: it shows nothing to do once the list has caught up"
-                        .to_owned(),
-                );
-                outcome.steps.insert(*step, ended);
+        for (step, ended) in &mut outcome.steps {
+            let StepOutcome::Done(done) = &*ended else { continue };
+            let task = done.task.filter(|id| tasks.contains(id));
+            let run = done.deployment.as_ref().filter(|id| runs.contains_key(*id));
+            let what = match (run, task) {
+                (Some(run), _) => format!("run {run} was started"),
+                (None, Some(task)) if self.made.borrow().tasks.contains_key(step) => {
+                    format!("task {task} was made")
+                }
+                _ => continue,
+            };
+            *ended = unclear(
+                format!("{what} and is not on the list yet"),
+                "wait, then `qcops plan`: it shows nothing to do once the list has caught up"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Notes that the next plan sees a run, so that it need not wait for it.
+    fn note_visible(&self, outcome: &Outcome, run: &DeploymentId) {
+        for step in self.plan.open_steps() {
+            let Some(StepOutcome::Done(done)) = outcome.steps.get(&step.id) else { continue };
+            if let (Some(id), Some(deployment)) = (&done.deployment, &step.deployment)
+                && id == run
+            {
+                let now = self.effects.clock.now();
+                // A line that cannot be written makes the next apply wait, and costs nothing else.
+                drop(self.effects.ledger.answered(&step.key, deployment, now));
             }
         }
+    }
+
+    /// Takes a list that proves absence; refused credentials end the whole apply.
+    fn look<T>(&self, answer: Answer<Sight<T>>) -> Option<Sight<T>> {
+        if let Answer::Refused(trouble) = &answer
+            && trouble.is_auth()
+        {
+            self.halt();
+            *self.is_locked_out.borrow_mut() = true;
+        }
+        complete(answer)
+    }
+
+    /// Whether no further look can show anything.
+    fn is_refused_for_good(&self) -> bool {
+        *self.is_locked_out.borrow()
     }
 
     /// Waits before a look and says so; a wish to stop cuts the wait short.
@@ -154,6 +214,37 @@ impl Work<'_, '_> {
         (self.effects.on_event)(&Event::Settling { step, looking_again_in: delay });
         self.effects.stop.sleep(delay).await;
     }
+}
+
+/// Waits until what an apply that was killed on this machine has sent can no longer take effect.
+///
+/// To be called before the service is observed. Tells `on_wait` how long it will take, if it takes.
+pub async fn wait_for_a_killed_apply(
+    ledger: &Ledger,
+    clock: Clock,
+    settings: &Settings,
+    stop: &Stop,
+    on_wait: &dyn Fn(Duration),
+) -> Result<(), FilesError> {
+    let Some(latest) = ledger.unanswered()? else { return Ok(()) };
+    let settle = settings.settle_delays.iter().sum();
+    let rest = remaining(latest, settings.retry_time, settle, clock.now());
+    if !rest.is_zero() {
+        on_wait(rest);
+        stop.sleep(rest).await;
+    }
+    Ok(())
+}
+
+/// How long what was noted at `start` can still take effect.
+///
+/// A busy service may have had it sent up to `retry_time` later, but not after now: who was killed
+/// sends nothing more. A clock that was set back does not prolong it.
+fn remaining(start: Timestamp, retry_time: Duration, settle: Duration, now: Timestamp) -> Duration {
+    let signed = |time| SignedDuration::try_from(time).unwrap_or(SignedDuration::MAX);
+    let latest = signed(retry_time).saturating_add(signed(settle));
+    let rest = latest.saturating_sub(now.duration_since(start));
+    Duration::try_from(rest.min(signed(settle))).unwrap_or_default()
 }
 
 /// A list that proves absence, or nothing.
@@ -166,3 +257,20 @@ pub(super) fn complete<T>(answer: Answer<Sight<T>>) -> Option<Sight<T>> {
 
 /// What a step that cannot go on ends with.
 pub(super) type Ended<T> = Result<T, StepOutcome>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_sent_again_late_is_waited_for_and_never_longer_than_the_settle_time() {
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        let (retry, settle) = (Duration::from_secs(20), Duration::from_secs(60));
+        for (start, now, rest) in
+            [(100, 100, 60), (100, 120, 60), (100, 150, 30), (100, 40, 60), (100, 300, 0)]
+        {
+            let left = remaining(at(start), retry, settle, at(now));
+            assert_eq!(left, Duration::from_secs(rest), "{start} {now}");
+        }
+    }
+}

@@ -11,7 +11,7 @@ use crate::event::{Done, StepOutcome};
 use crate::model::{
     Content, TaskId, archive_name, archived_base, is_rewriting_of, other_archive_name,
 };
-use crate::plan::{Before, Retire, Retirement, Step};
+use crate::plan::{Retire, Retirement, Step};
 use crate::snapshot::{Schedule, TaskSeen};
 
 /// A length of names that any service should take: the contract's own examples reach it.
@@ -36,23 +36,30 @@ impl Work<'_, '_> {
     pub(super) async fn replace(
         &self,
         step: &Step,
-        before: &Before,
         name: &str,
         content: &Content,
         old: &[Retirement],
     ) -> Ended<StepOutcome> {
         let made = match self.make(step, name, content).await {
             Err(StepOutcome::Failed(finding))
-                if finding.code == Code::Refused && is_rewriting_of(&before.name, name) =>
+                if finding.code == Code::Refused
+                    && old.iter().any(|old| is_rewriting_of(&old.name, name)) =>
             {
-                let planned = match old.first().map(|retirement| &retirement.how) {
-                    Some(Retire::Archive { name }) => name.clone(),
-                    _ => archive_name(&before.name, &before.content.hash().short()),
-                };
-                self.archive(step, before.id, &planned).await?;
+                // One that is to be deleted is archived first too: its place is not taken yet.
+                tracing::debug!("making room for the new task: {}", finding.message);
+                let holders = old.iter().filter(|old| is_rewriting_of(&old.name, name));
+                for holder in holders.clone() {
+                    let planned = match &holder.how {
+                        Retire::Archive { name } => name.clone(),
+                        _ => archive_name(&holder.name, &holder.content.short()),
+                    };
+                    self.archive(step, holder.id, &planned).await?;
+                }
                 let second = self.make(step, name, content).await;
                 if matches!(second, Err(StepOutcome::Failed(_))) {
-                    self.rename_task(step, before.id, &before.name).await?;
+                    for holder in holders {
+                        self.rename_task(step, holder.id, &holder.name).await?;
+                    }
                 }
                 second
             }
@@ -183,7 +190,7 @@ impl Work<'_, '_> {
     }
 
     /// The waits before each try of a request that may be repeated.
-    fn tries(&self) -> impl Iterator<Item = Duration> {
+    pub(super) fn tries(&self) -> impl Iterator<Item = Duration> {
         let delays = self.settings.settle_delays.iter().copied();
         std::iter::once(Duration::ZERO).chain(delays.take(2))
     }

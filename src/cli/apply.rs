@@ -1,9 +1,8 @@
 //! `qcops apply`: plans, asks, carries out and reports.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
 
 use crate::apply::{self, Effects, Settings, Stop};
 use crate::cli::args::{ApplyArgs, Planning, WaitingArgs};
@@ -16,7 +15,6 @@ use crate::cli::review::{self, Expected};
 use crate::cli::terminal;
 use crate::cli::waiting::{self, Applied};
 use crate::event::{Outcome, StepOutcome};
-use crate::evidence::Evidence;
 use crate::files::Lock;
 use crate::plan::Plan;
 use crate::render;
@@ -49,6 +47,7 @@ async fn plan_and_carry_out(
 ) -> Result<Exit, CommandError> {
     let settings = Settings {
         settle_delays: args.settle_delays.iter().copied().map(Duration::from_secs).collect(),
+        retry_time: planning.comparing.service.retry_time,
         ..Settings::default()
     };
     let turn = Turn::take(context, session, progress, &settings).await?;
@@ -60,16 +59,22 @@ async fn plan_and_carry_out(
     let planned = plan::exit_of(&plan, false);
     let count = plan.open_steps().count();
     if turn.stop.is_asked() {
+        write_report(context, args.report.as_deref(), &plan, &Outcome::default())?;
         return Ok(Exit::Interrupted);
     }
     if count == 0 && !args.waiting.wait {
+        write_report(context, args.report.as_deref(), &plan, &Outcome::default())?;
         return Ok(planned);
     }
     if count > 0 && expected.is_none() && !args.yes && !approve(count)? {
         return Ok(Exit::Blocked);
     }
-    let manner = Manner { lines: planning.context, waiting: Some((&args.waiting, planning)) };
-    let ended = carry_out(context, session, progress, &turn, &plan, &settings, manner).await;
+    let manner = Manner {
+        lines: planning.context,
+        waiting: Some((&args.waiting, planning)),
+        report: args.report.as_deref(),
+    };
+    let ended = carry_out(context, session, progress, &turn, &plan, &settings, manner).await?;
     Ok(ended.min(planned))
 }
 
@@ -90,7 +95,15 @@ impl Turn {
         let stop = Arc::new(Stop::default());
         tokio::spawn(hear_signals(Arc::clone(&stop), progress.clone()));
         let lock = take_lock(context, session, progress, &stop).await?;
-        wait_for_a_killed_apply(context, session, progress, settings, &stop).await?;
+        let say = |rest: Duration| {
+            progress.say(&format!(
+                "waiting {} s: an apply was ended here while something was under way",
+                rest.as_secs() + 1
+            ));
+        };
+        let (ledger, clock) = (&session.ledger, context.clock);
+        let waited = apply::wait_for_a_killed_apply(ledger, clock, settings, &stop, &say).await;
+        waited.map_err(|error| CommandError::of(&error))?;
         Ok(Self { stop, _lock: lock })
     }
 }
@@ -102,6 +115,8 @@ pub(super) struct Manner<'a> {
     pub(super) lines: usize,
     /// What was asked for, and how plans are made meanwhile.
     pub(super) waiting: Option<(&'a WaitingArgs, &'a Planning)>,
+    /// The file for the report.
+    pub(super) report: Option<&'a Path>,
 }
 
 /// Carries out a plan that somebody approved, and prints what became of it.
@@ -113,7 +128,7 @@ pub(super) async fn carry_out(
     plan: &Plan,
     settings: &Settings,
     manner: Manner<'_>,
-) -> Exit {
+) -> Result<Exit, CommandError> {
     progress.start(plan.open_steps().count());
     let effects = Effects {
         client: &session.client,
@@ -131,14 +146,32 @@ pub(super) async fn carry_out(
             .expect("a string takes everything");
         terminal::output(&text);
     }
+    write_report(context, manner.report, plan, &outcome)?;
     let exit = exit_of(plan, &outcome);
-    match manner.waiting {
+    Ok(match manner.waiting {
         Some((waiting, planning)) if waiting.wait && !turn.stop.is_asked() => {
             let run = Applied { plan, outcome: &outcome, settings, planning };
             exit.min(waiting::wait(context, waiting, session, &effects, run, progress).await)
         }
         _ => exit,
-    }
+    })
+}
+
+/// Writes the report as a whole, readable by its owner alone.
+fn write_report(
+    context: &Context,
+    path: Option<&Path>,
+    plan: &Plan,
+    outcome: &Outcome,
+) -> Result<(), CommandError> {
+    let Some(path) = path else { return Ok(()) };
+    let written = context.files.write(path, &render::report::render(plan, outcome));
+    written.map_err(|error| {
+        let mut error = CommandError::of(&error).hint("what was done stands above");
+        // Something was done, and a re-run finds it; only the report is missing.
+        error.exit = if outcome.steps.is_empty() { Exit::Error } else { Exit::Partial };
+        error
+    })
 }
 
 /// Asks where there is somebody to ask; elsewhere the plan has to be approved by a flag.
@@ -228,50 +261,4 @@ async fn take_lock(
 /// The organization comes from a manifest and names a file: letters and digits alone.
 fn lock_name(organization_id: &str) -> String {
     organization_id.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
-}
-
-/// A create whose answer was never noted may still take effect: its time is waited out.
-async fn wait_for_a_killed_apply(
-    context: &Context,
-    session: &Session<'_>,
-    progress: &Progress,
-    settings: &Settings,
-    stop: &Stop,
-) -> Result<(), CommandError> {
-    let mut evidence = Evidence::default();
-    session.ledger.add_to(&mut evidence).map_err(|error| CommandError::of(&error))?;
-    let unanswered = evidence.keys.values().filter_map(|known| known.unanswered);
-    let Some(latest) = unanswered.max() else { return Ok(()) };
-    let settle: Duration = settings.settle_delays.iter().sum();
-    let rest = remaining(latest, settle, context.clock.now());
-    if !rest.is_zero() {
-        progress.say(&format!(
-            "waiting {} s: an apply was ended here while a create was under way",
-            rest.as_secs() + 1
-        ));
-        stop.sleep(rest).await;
-    }
-    Ok(())
-}
-
-/// What is left of `settle` since `start`; a clock that was set back does not prolong it.
-fn remaining(start: Timestamp, settle: Duration, now: Timestamp) -> Duration {
-    let settle = SignedDuration::try_from(settle).unwrap_or(SignedDuration::MAX);
-    let rest = settle.saturating_sub(now.duration_since(start));
-    Duration::try_from(rest.min(settle)).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_left_of_the_settle_time_is_never_more_than_all_of_it() {
-        let at = |seconds| Timestamp::from_second(seconds).unwrap();
-        let minute = Duration::from_secs(60);
-        for (start, now, rest) in [(100, 100, 60), (100, 130, 30), (100, 200, 0), (100, 40, 60)] {
-            let left = remaining(at(start), minute, at(now));
-            assert_eq!(left, Duration::from_secs(rest), "{start} {now}");
-        }
-    }
 }

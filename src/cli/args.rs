@@ -59,6 +59,8 @@ pub(super) enum Command {
     Pull(PullArgs),
     /// Retire everything that is ours, or delete archived tasks for good.
     Destroy(DestroyArgs),
+    /// Cut an apply of this manifest everywhere, on the emulator.
+    Rehearse(RehearseArgs),
     /// Serve the emulated service over HTTP on this machine.
     Emulator(EmulatorArgs),
 }
@@ -211,6 +213,9 @@ pub(super) struct ApplyArgs {
         env = "QCOPS_SETTLE_DELAYS"
     )]
     pub(super) settle_delays: Vec<u64>,
+    /// Write what became of every step to this file, as JSON; on an interrupt too.
+    #[arg(long, value_name = "FILE", env = "QCOPS_REPORT")]
+    pub(super) report: Option<PathBuf>,
     #[command(flatten)]
     pub(super) waiting: WaitingArgs,
 }
@@ -315,6 +320,21 @@ pub(super) struct DestroyArgs {
     /// Switch one guard off, by its code.
     #[arg(long = "allow", value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
     pub(super) allow: Vec<Code>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RehearseArgs {
+    #[command(flatten)]
+    pub(super) files: Files,
+    /// The seed of ids, latencies and pauses; the same seed tells the same stories.
+    #[arg(long, value_name = "N", default_value_t = 1, env = "QCOPS_SEED")]
+    pub(super) seed: u64,
+    /// The most cuts of each story; 0 is no limit.
+    #[arg(long, value_name = "N", default_value_t = 2000, env = "QCOPS_CUTS")]
+    pub(super) cuts: usize,
+    /// Settle one unknown of the service's contract, as NAME=VALUE; `emulator --quirk help` lists them.
+    #[arg(long = "quirk", value_name = "NAME=VALUE", env = "QCOPS_QUIRK", value_delimiter = ',')]
+    pub(super) quirks: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -19,7 +19,7 @@ use crate::snapshot::Snapshot;
 const LINES: usize = 3;
 
 /// Nothing that is destroyed is waited for.
-const MANNER: Manner<'static> = Manner { lines: LINES, waiting: None };
+const MANNER: Manner<'static> = Manner { lines: LINES, waiting: None, report: None };
 
 pub(super) fn run(context: &Context, args: &DestroyArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);
@@ -83,6 +83,6 @@ async fn plan_and_carry_out(
     if turn.stop.is_asked() {
         return Ok(Exit::Interrupted);
     }
-    let ended = carry_out(context, session, progress, &turn, &plan, &settings, MANNER).await;
+    let ended = carry_out(context, session, progress, &turn, &plan, &settings, MANNER).await?;
     Ok(ended.min(planned))
 }

@@ -16,6 +16,7 @@ mod plan;
 mod progress;
 mod pull;
 mod read;
+mod rehearse;
 mod review;
 mod service;
 mod status;
@@ -57,6 +58,7 @@ pub fn run(
         Command::Status(args) => status::run(&context, &args),
         Command::Pull(args) => pull::run(&context, &args),
         Command::Destroy(args) => destroy::run(&context, &args),
+        Command::Rehearse(args) => rehearse::run(&context, &args),
         Command::Emulator(args) => emulator::run(&context, &args),
     };
     match ended {

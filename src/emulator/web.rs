@@ -29,6 +29,22 @@ impl World {
         self.insert_task(name, agent_id, prompt, "project-each-task-deployment", "somebody")
     }
 
+    /// Adds an agent that somebody made a day ago and returns its id.
+    pub fn add_agent(&mut self, name: &str) -> u64 {
+        self.seed_agent(name);
+        self.last_agent
+    }
+
+    /// Sees to it that there is an agent of this number.
+    pub fn need_agent(&mut self, id: u64) {
+        if !self.agents.contains_key(&id) {
+            let last = self.last_agent;
+            self.last_agent = id - 1;
+            self.seed_agent(&format!("Agent {id}"));
+            self.last_agent = last.max(id);
+        }
+    }
+
     /// Sets the schedule of a task, a cron expression, or takes it away.
     pub fn set_schedule(&mut self, task: u64, cron: Option<&str>) {
         if let Some(task) = self.tasks.get_mut(&task) {

@@ -118,6 +118,7 @@ pub fn destroy(inputs: &Inputs<'_>, scope: Scope) -> Plan {
         unmanaged_count: found.unmanaged.len() + found.clones.len(),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
+        doubts: Vec::new(),
         seen_tasks: sight.tasks.keys().copied().collect(),
         run_limit: 0,
         watches: Vec::new(),

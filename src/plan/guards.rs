@@ -195,6 +195,23 @@ fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> 
     block(steps, is_undeclared, &finding)
 }
 
+/// A list that leaves out many tasks which can be read by their ids is no list to go by, even where
+/// nothing is to be done.
+pub(super) fn lying_list(inputs: &Inputs<'_>, found: &Identified<'_>) -> Option<Diagnostic> {
+    let listed: BTreeSet<_> = inputs.snapshot.tasks.items.iter().map(|task| task.id).collect();
+    let all = found.claims.len();
+    let unlisted = found.claims.values().filter(|claim| !listed.contains(&claim.task.id)).count();
+    let is_allowed = inputs.options.allow.contains(&Code::Vanished);
+    (unlisted > ceiling(all) && !is_allowed).then(|| {
+        let message = format!(
+            "{unlisted} of {all} tasks are not on the service's list, and can be read by their ids"
+        );
+        Diagnostic::blocked(Code::Vanished, message)
+            .help("wait until the list shows them, then plan again")
+            .help("`--allow vanished` goes by what was read")
+    })
+}
+
 /// A service that suddenly shows few of our tasks is more often lying than empty.
 ///
 /// 1. Keys of earlier commits, and keys that the ledger knows tasks for, are established.

@@ -126,6 +126,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is worth knowing beside the steps.
     pub notes: Vec<Diagnostic>,
+    /// What stands against trusting what was seen, whatever the steps.
+    pub doubts: Vec<Diagnostic>,
     /// How many declared tasks are as they should be.
     pub kept_count: usize,
     /// How many tasks of the organization are nobody's business here.
@@ -378,12 +380,13 @@ impl Plan {
         self.steps.iter().filter(|step| step.gate == Gate::Open)
     }
 
-    /// The findings of blocked steps.
+    /// The findings of blocked steps, and the doubts.
     pub fn blocks(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.steps.iter().filter_map(|step| match &step.gate {
+        let of_steps = self.steps.iter().filter_map(|step| match &step.gate {
             Gate::Blocked(finding) => Some(finding),
             Gate::Open | Gate::Withheld(_) => None,
-        })
+        });
+        of_steps.chain(&self.doubts)
     }
 
     /// Leaves only the steps that are meant.

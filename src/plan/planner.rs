@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::WantedTask;
 use crate::model::{FoldedName, Key, archived_base, fold, has_new_number};
-use crate::plan::guards::{View, guard, run_limit};
+use crate::plan::guards::{View, guard, lying_list, run_limit};
 use crate::plan::identify::{Claim, Conflict, Identified, Proof, identify, is_archived};
 use crate::plan::names::{is_accepted, is_kept_as};
 use crate::plan::order::order;
@@ -33,6 +33,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         organization_id: inputs.snapshot.organization_id.clone(),
         steps,
         notes,
+        doubts: lying_list(inputs, &found).into_iter().collect(),
         kept_count,
         unmanaged_count: found.unmanaged.len() + found.clones.len(),
         archived_count: all().filter(|task| is_archived(task)).count(),

@@ -190,7 +190,7 @@ impl<'a> RunPlanner<'a, '_> {
                     });
                     Counted { seen, turns, is_unanswered: transcript.is_unanswered() }
                 }
-                Some(Reading::Unreadable(why)) => {
+                Some(Reading::Refused(why) | Reading::Unreadable(why)) => {
                     Counted { seen, turns: Err(why.clone()), is_unanswered: false }
                 }
                 None => {

@@ -23,9 +23,14 @@ pub(super) fn sight(snapshot: &Snapshot) -> Sight<'_> {
     for (id, reading) in &snapshot.task_reads {
         match reading {
             Reading::Seen(task) => {
-                tasks.insert(*id, task);
+                if tasks.insert(*id, task).is_none() {
+                    // It exists and is not listed: who knows what else is not.
+                    let why = format!("the task list leaves out task {id}, which can be read");
+                    gap = gap.or(Some(why));
+                }
             }
-            Reading::Unreadable(why) => {
+            Reading::Refused(_) if !tasks.contains_key(id) => {}
+            Reading::Refused(why) | Reading::Unreadable(why) => {
                 gap = gap.or_else(|| Some(format!("task {id} could not be read: {why}")));
             }
         }
@@ -40,6 +45,6 @@ pub(super) fn sight(snapshot: &Snapshot) -> Sight<'_> {
 pub(super) fn list_is_trusted(snapshot: &Snapshot) -> bool {
     snapshot.tasks.items.iter().all(|listed| match snapshot.task_reads.get(&listed.id) {
         Some(Reading::Seen(read)) => read.content == listed.content,
-        Some(Reading::Unreadable(_)) | None => true,
+        Some(Reading::Refused(_) | Reading::Unreadable(_)) | None => true,
     })
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::identify::identify;
+use crate::plan::identify::{Identified, identify};
 use crate::plan::retire::look_before_delete;
 use crate::plan::runs::conversations;
 use crate::plan::sight::{list_is_trusted, sight};
@@ -19,7 +19,9 @@ use crate::snapshot::{Look, TaskSeen};
 ///    it is listed is read.
 /// 3. Declared deployments need the runs of their task.
 /// 4. Declared follow-ups need the conversations of the runs that could have been sent them.
-/// 5. A task can be deleted rather than archived only if its list of runs is empty too.
+/// 5. A task that this machine's ledger knows for a key without its content, and that the list does
+///    not show, is read: a list that lags or ends early must not make a twin.
+/// 6. A task can be deleted rather than archived only if its list of runs is empty too.
 pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     let snapshot = inputs.snapshot;
     let is_unread = |look: &Look| match look {
@@ -54,6 +56,7 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
             looks.extend(look_before_delete(claim.task, inputs.evidence.keys.get(*key)));
         }
     }
+    looks.extend(unlisted(inputs, &found));
     let superseded = found
         .superseded
         .iter()
@@ -96,4 +99,21 @@ pub(super) fn canaries(inputs: &Inputs<'_>) -> BTreeSet<Look> {
         tasks.iter().max_by_key(rank).map(|task| Look::Task(task.id))
     };
     [longest(|prompt| prompt.chars().count()), longest(str::len)].into_iter().flatten().collect()
+}
+
+/// Tasks with a key's content that the ledger knows and the list does not show.
+fn unlisted(inputs: &Inputs<'_>, found: &Identified<'_>) -> BTreeSet<Look> {
+    let listed: BTreeSet<_> = inputs.snapshot.tasks.items.iter().map(|task| task.id).collect();
+    let mut looks = BTreeSet::new();
+    for (key, wanted) in &inputs.wish.tasks {
+        let claimed = found.claims.get(key).and_then(|claim| claim.task.content.as_ref());
+        if claimed == Some(&wanted.content) {
+            continue;
+        }
+        let made = inputs.evidence.keys.get(key).into_iter().flat_map(|known| &known.made);
+        let made = made.filter(|made| made.content == wanted.content.hash());
+        let ids = made.filter_map(|made| made.id).filter(|id| !listed.contains(id));
+        looks.extend(ids.map(Look::Task));
+    }
+    looks
 }

@@ -9,6 +9,7 @@ pub mod findings;
 pub mod json;
 pub mod markdown;
 pub mod outcome;
+pub mod report;
 pub mod runs;
 pub mod status;
 pub mod text;

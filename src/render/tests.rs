@@ -84,6 +84,7 @@ fn plan(steps: Vec<(&str, Change, &str, Gate)>) -> Plan {
         unmanaged_count: 3,
         archived_count: 1,
         scheduled_count: 0,
+        doubts: Vec::new(),
         seen_tasks: BTreeSet::new(),
         run_limit: 5,
         watches: Vec::new(),

@@ -56,7 +56,7 @@ impl Default for TextOptions {
 pub fn render(view: &PlanView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
     let verdict = options.color.paint(Label::Verdict, view.counts.verdict());
     writeln!(out, "{verdict}")?;
-    if view.entries.is_empty() && view.notes.is_empty() {
+    if view.entries.is_empty() && view.notes.is_empty() && view.stops.is_empty() {
         return Ok(());
     }
     let mut text = Text { options, out };
@@ -291,7 +291,9 @@ impl Text<'_> {
         let shown = self.shown(all, ADDRESSES);
         let names: Vec<String> = stop.addresses[..shown].iter().map(Foreign::part).collect();
         let rest = if all > shown { format!(" and {} more", all - shown) } else { String::new() };
-        writeln!(self.out, "  {verb}: {}{rest}", names.join(", "))?;
+        if !names.is_empty() {
+            writeln!(self.out, "  {verb}: {}{rest}", names.join(", "))?;
+        }
         self.ways(&stop.finding)
     }
 

@@ -331,6 +331,11 @@ fn stops(plan: &Plan) -> Vec<Stop> {
         }
         stops[index].addresses.push(address(step));
     }
+    stops.extend(plan.doubts.iter().map(|doubt| Stop {
+        state: State::Blocked(doubt.code),
+        finding: Finding::new(doubt),
+        addresses: Vec::new(),
+    }));
     stops.sort_by_key(|stop| {
         let is_blocked = matches!(stop.state, State::Blocked(_));
         (is_blocked, stop.finding.code == Code::WaitsForBlocked)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use qcops::clock::Clock;
@@ -177,6 +177,11 @@ impl Repo {
         let mut command = self.command(env!("CARGO_BIN_EXE_qcops"));
         command.current_dir(self.path().join(folder));
         let output = command.args(arguments).envs(variables.iter().copied()).output().unwrap();
+        Self::ran(output)
+    }
+
+    /// What a program that has ended printed.
+    pub(crate) fn ran(output: Output) -> Ran {
         Ran {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8(output.stdout).unwrap(),

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use qcops::api::{self, Client, Credentials, Limits, Paced, Signed};
@@ -44,7 +45,11 @@ struct Shared(Arc<Emulator>);
 
 impl Transport for Shared {
     fn exchange(&self, request: Request) -> Exchange<'_> {
-        self.0.exchange(request)
+        Box::pin(async move {
+            // Neighbors take turns, as they do over a network.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            self.0.exchange(request).await
+        })
     }
 }
 
@@ -107,6 +112,19 @@ impl World {
     pub(crate) fn on_another_machine(&mut self) -> &mut Self {
         self.files = Memory::default();
         self
+    }
+
+    /// Another machine with the same manifest, at the same service.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            emulator: Arc::clone(&self.emulator),
+            files: Memory::default(),
+            options: self.options.clone(),
+            settings: self.settings.clone(),
+            clock: self.clock,
+            manifest: self.manifest.clone(),
+            commits: self.commits.clone(),
+        }
     }
 
     /// Asks for pruning.
@@ -271,7 +289,7 @@ fn organization() -> OrganizationId {
     OrganizationId(emulator::ORGANIZATION_ID.to_owned())
 }
 
-fn read(text: &str) -> Wish {
+pub(crate) fn read(text: &str) -> Wish {
     let (manifest, mut findings) =
         manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
     let (manifest, found) = manifest::merge(vec![manifest]);

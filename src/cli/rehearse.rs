@@ -1,0 +1,121 @@
+//! `qcops rehearse`: the cut sweep over the user's own manifest, on an emulator in process.
+
+use std::collections::BTreeMap;
+
+use crate::cli::args::RehearseArgs;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::load::{self, Loaded};
+use crate::cli::terminal;
+use crate::emulator::{self, World};
+use crate::manifest::{AgentRef, Wish};
+use crate::model::{AgentId, Content};
+use crate::plan::{Limits, Options};
+use crate::rehearse::{Act, Depth, Setting, Story, Tally, history_of, sweep};
+use crate::render::escape;
+
+/// What is added to every prompt in the story of an edit.
+const EDIT: &str = "\n\nThis is a rehearsal.";
+
+pub(super) fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, CommandError> {
+    let loaded = load::load(context, &args.files.files, Some(emulator::ORGANIZATION_ID))?;
+    let mut world = World::new(args.seed, context.clock.now());
+    for quirk in &args.quirks {
+        let known = world.quirks.set(quirk);
+        known.map_err(|why| {
+            CommandError::new(why).hint("`qcops emulator --quirk help` lists what there is")
+        })?;
+    }
+    let agents = agents(&loaded, &mut world);
+    let mut wish = loaded.resolve(context, &agents)?;
+    for task in wish.tasks.values_mut() {
+        // An emulator has other ids than the service; protection would only hide what is rehearsed.
+        (task.pin, task.protect) = (None, false);
+    }
+    let edited = edited(&wish);
+    let stories = [
+        story(context, "first apply", &world, &[wish.clone()]),
+        story(context, "every prompt edited", &world, &[wish, edited]),
+    ];
+    let setting = Setting { seed: args.seed, quirks: args.quirks.clone() };
+    let depth = if args.cuts == 0 { Depth::Every } else { Depth::Sample(args.cuts) };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut is_right = true;
+    for story in stories {
+        let name = story.name.clone();
+        let tally = sweep(&[story], std::slice::from_ref(&setting), depth, threads);
+        is_right &= tally.violations.is_empty();
+        terminal::output(&shown(&name, &tally));
+    }
+    Ok(if is_right { Exit::Success } else { Exit::Error })
+}
+
+/// Makes the agents that the manifest names, by name or by number.
+fn agents(loaded: &Loaded, world: &mut World) -> BTreeMap<String, Vec<AgentId>> {
+    let mut by_name = BTreeMap::new();
+    for task in loaded.manifest.tasks.values() {
+        match &task.agent {
+            AgentRef::Id(id) => world.need_agent(id.0),
+            AgentRef::Name(name, _) => {
+                let id = || vec![AgentId(world.add_agent(name))];
+                by_name.entry(name.clone()).or_insert_with(id);
+            }
+        }
+    }
+    by_name
+}
+
+fn edited(wish: &Wish) -> Wish {
+    let mut edited = wish.clone();
+    for task in edited.tasks.values_mut() {
+        let content = &task.content;
+        let prompt = format!("{}{EDIT}", content.prompt());
+        let preference = content.project_preference().clone();
+        task.content = Content::new(content.agent_id(), &prompt, preference);
+    }
+    edited
+}
+
+/// Each manifest is committed and applied; nothing of it is too much.
+fn story(context: &Context, name: &str, world: &World, wishes: &[Wish]) -> Story {
+    let all = Some(usize::MAX);
+    let limits = Limits { delete: all, replace: all, create: all, runs: all };
+    let acts = wishes.iter().enumerate().map(|(at, wish)| Act {
+        wish: wish.clone(),
+        evidence: history_of(&wishes[..=at]),
+        options: Options { limits, ..Options::default() },
+        ends_after: None,
+    });
+    let (name, start) = (name.to_owned(), world.clone());
+    Story { name, start, now: context.clock.now(), acts: acts.collect() }
+}
+
+fn shown(story: &str, tally: &Tally) -> String {
+    let mut lines = vec![
+        format!("Rehearsed: {story}"),
+        format!("  runs                         {}", tally.runs),
+        format!("  kinds of cuts                {}", tally.ends.len()),
+        format!("  requests                     {}", tally.requests),
+        format!("  creates per key              {}", tally.most_creates),
+        format!("  paid runs per declared run   {}", tally.most_runs),
+        format!("  duplicate tasks              {}", tally.duplicate_tasks),
+        format!("  duplicate runs               {}", tally.duplicate_runs),
+        format!("  others' things touched       {}", tally.unproven_touched),
+        format!(
+            "  unclear creates settled      {} of {}",
+            tally.settled_creates, tally.unclear_creates
+        ),
+        format!("  laws broken                  {}", tally.violations.len()),
+    ];
+    for blocks in tally.restless.values() {
+        lines.push(format!("  does not come to rest: {blocks}"));
+    }
+    if let Some(violation) = tally.shortest() {
+        lines.push(format!("  the shortest: {}, seed {}", violation.cut, violation.seed));
+        let words = violation.wrong.iter().chain(&violation.log);
+        lines.extend(words.map(|line| format!("    {}", escape::line(line))));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}

@@ -1,0 +1,115 @@
+//! The cut sweep: every request of a story goes wrong in every way, and then everything is made good.
+//!
+//! A [`Story`] is a world and the manifests that are applied to it one after the other. The requests
+//! of its last apply are counted; then, for each of them and each [`Cut`], the story is told again
+//! with that cut, followed by one apply without faults. [`check`] judges what came of it from the
+//! world and from the requests alone; it shares no code with what it judges but the words.
+//!
+//! Everything happens in process, on tokio's paused clock and from seeds: the same seed tells the same
+//! story. The caller prints.
+
+mod check;
+mod cut;
+mod machine;
+mod story;
+mod tally;
+
+pub use cut::Cut;
+pub use story::{Act, Setting, Story};
+pub use tally::{Kind, Tally, Violation};
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::evidence::{Evidence, Version};
+use crate::manifest::Wish;
+use crate::rehearse::cut::Strike;
+use crate::rehearse::story::Prepared;
+
+/// How many of the cuts are tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Every cut at every place, once with and once without the ledger afterwards.
+    Every,
+    /// As many for each story and setting, spread by the seed.
+    Sample(usize),
+}
+
+/// Tells every story under every setting with as many cuts as `depth` says, on `threads` threads.
+///
+/// The order of what is reported does not depend on the number of threads.
+pub fn sweep(stories: &[Story], settings: &[Setting], depth: Depth, threads: usize) -> Tally {
+    let units: Vec<(&Story, &Setting)> = stories
+        .iter()
+        .flat_map(|story| settings.iter().map(move |setting| (story, setting)))
+        .collect();
+    let prepared = spread(&units, threads, |(story, setting)| Prepared::new(story, setting));
+    let mut cases: Vec<(&Prepared<'_>, Strike)> = Vec::new();
+    for unit in &prepared {
+        let mut strikes = unit.strikes();
+        if let Depth::Sample(count) = depth {
+            strikes = sampled(strikes, count, unit.setting.seed);
+        }
+        cases.extend(strikes.into_iter().map(|strike| (unit, strike)));
+    }
+    let mut tally = Tally::default();
+    for unit in &prepared {
+        tally.add_unit(unit);
+    }
+    for told in spread(&cases, threads, |(unit, strike)| unit.tell(*strike)) {
+        tally.add(told);
+    }
+    tally
+}
+
+/// What Git knows after these manifests were committed one after the other.
+pub fn history_of(wishes: &[Wish]) -> Evidence {
+    let mut evidence = Evidence::default();
+    for (age, wish) in wishes.iter().rev().enumerate() {
+        for (key, task) in &wish.tasks {
+            let is_new = !evidence.keys.contains_key(key);
+            let known = evidence.keys.entry(key.clone()).or_default();
+            let (content, prompt) = (task.content.hash(), task.content.prompt_hash());
+            let version = Version { content, prompt, name: task.name.clone() };
+            if !known.versions.contains(&version) {
+                known.versions.push(version);
+            }
+            known.is_established |= age > 0;
+            if is_new {
+                known.protect = task.protect;
+            }
+        }
+    }
+    evidence
+}
+
+/// Takes `count` of the strikes, spread evenly from a place that the seed chooses.
+fn sampled(strikes: Vec<Strike>, count: usize, seed: u64) -> Vec<Strike> {
+    if strikes.len() <= count {
+        return strikes;
+    }
+    let length = strikes.len();
+    let first = usize::try_from(seed % 1_000_003).unwrap_or(0);
+    (0..count).map(|nth| strikes[(first * 7919 + nth * length / count) % length]).collect()
+}
+
+/// Does `work` for every item on as many threads; the results are in the items' order.
+fn spread<I: Sync, T: Send>(items: &[I], threads: usize, work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::with_capacity(items.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..threads.max(1) {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = items.get(at) else { break };
+                    let result = work(item);
+                    done.lock().expect("no holder panics").push((at, result));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().expect("no holder panics");
+    done.sort_by_key(|(at, _)| *at);
+    done.into_iter().map(|(_, result)| result).collect()
+}

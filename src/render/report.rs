@@ -1,0 +1,108 @@
+//! What became of every step, as JSON for machines: `apply --report FILE`.
+//!
+//! A stored format: the version grows when a field changes its meaning or goes; readers ignore what
+//! they do not know. It holds no prompt and no secret.
+
+use serde::Serialize;
+
+use crate::diag::Diagnostic;
+use crate::event::{Outcome, StepOutcome};
+use crate::plan::{Plan, Step, StepId};
+
+/// The version of the format.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Report<'a> {
+    format_version: u32,
+    organization: &'a str,
+    is_interrupted: bool,
+    steps: Vec<Entry<'a>>,
+}
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment: Option<String>,
+    action: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment_id: Option<&'a str>,
+    /// The step that did not end well, for one that was skipped because of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    because_of: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<Finding<'a>>,
+}
+
+#[derive(Serialize)]
+struct Finding<'a> {
+    code: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    help: &'a [String],
+}
+
+/// Writes the report of an apply; steps it never came to are named as not started.
+pub fn render(plan: &Plan, outcome: &Outcome) -> Vec<u8> {
+    let steps = plan.open_steps().map(|step| entry(plan, step, outcome.steps.get(&step.id)));
+    let report = Report {
+        format_version: VERSION,
+        organization: &plan.organization_id.0,
+        is_interrupted: outcome.is_interrupted,
+        steps: steps.collect(),
+    };
+    let mut json = serde_json::to_vec_pretty(&report).expect("texts and numbers are always JSON");
+    json.push(b'\n');
+    json
+}
+
+fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> Entry<'a> {
+    let mut entry = Entry {
+        key: step.key.to_string(),
+        deployment: step.deployment.as_ref().map(ToString::to_string),
+        action: step.change.action().to_string(),
+        outcome: "not-started",
+        task_id: None,
+        deployment_id: None,
+        because_of: None,
+        findings: Vec::new(),
+    };
+    match ended {
+        Some(StepOutcome::Done(done)) => {
+            entry.outcome = "done";
+            entry.task_id = done.task.map(|id| id.0);
+            entry.deployment_id = done.deployment.as_ref().map(|id| id.0.as_str());
+            entry.findings = done.notes.iter().map(finding).collect();
+        }
+        Some(StepOutcome::Failed(found)) => {
+            entry.outcome = "failed";
+            entry.findings.push(finding(found));
+        }
+        Some(StepOutcome::Unclear(found)) => {
+            entry.outcome = "unclear";
+            entry.findings.push(finding(found));
+        }
+        Some(StepOutcome::Skipped(first)) => {
+            entry.outcome = "skipped";
+            entry.because_of = address(plan, *first);
+        }
+        Some(StepOutcome::NotStarted) | None => {}
+    }
+    entry
+}
+
+fn finding(found: &Diagnostic) -> Finding<'_> {
+    Finding { code: found.code.as_str(), message: &found.message, help: &found.help }
+}
+
+fn address(plan: &Plan, id: StepId) -> Option<String> {
+    let step = plan.steps.iter().find(|step| step.id == id)?;
+    Some(match &step.deployment {
+        Some(deployment) => format!("{}/{deployment}", step.key),
+        None => step.key.to_string(),
+    })
+}

@@ -1,0 +1,296 @@
+//! Nothing twice, nothing lost: the cut sweep over many stories, under every quirk.
+
+use qcops::emulator;
+use qcops::manifest::Wish;
+use qcops::plan::{Limits, Options, Prune};
+use qcops::rehearse::{Act, Depth, Setting, Story, Tally, history_of, sweep};
+
+use crate::support::world::read;
+
+/// One apply of a story: what is committed before it and what the work tree holds.
+#[derive(Default)]
+struct Told {
+    tasks: &'static str,
+    prunes: bool,
+    ends_after: Option<usize>,
+}
+
+/// An act that goes through.
+fn act(tasks: &'static str) -> Told {
+    Told { tasks, ..Told::default() }
+}
+
+/// An act whose process ends after the answer to its n-th request was on its way.
+fn cut(tasks: &'static str, ends_after: usize) -> Told {
+    Told { tasks, ends_after: Some(ends_after), ..Told::default() }
+}
+
+/// An act that prunes.
+fn pruning(tasks: &'static str) -> Told {
+    Told { tasks, prunes: true, ..Told::default() }
+}
+
+fn manifest(tasks: &str, preference: &str) -> String {
+    let mut text =
+        format!("version: 1\ndefaults: {{agentId: 47, projectPreference: {preference}}}\ntasks:");
+    text.push_str(if tasks.trim().is_empty() { " {}" } else { "" });
+    for line in tasks.trim().lines() {
+        text.push_str("\n  ");
+        text.push_str(line.trim());
+    }
+    text.push('\n');
+    text
+}
+
+/// Every manifest is committed before it is applied.
+fn story(name: &str, foreign: &[(&str, &str)], acts: &[Told]) -> Story {
+    story_of(name, foreign, acts, &vec!["project-for-task"; acts.len()])
+}
+
+fn story_of(name: &str, foreign: &[(&str, &str)], acts: &[Told], preferences: &[&str]) -> Story {
+    let morning = "2026-11-21T09:00:00Z".parse().unwrap();
+    let mut start = emulator::World::new(7, morning);
+    for (name, prompt) in foreign {
+        let id = start.add_task(name, 47, prompt);
+        if prompt.contains("schedule") {
+            start.set_schedule(id, Some("0 9 * * 1-5"));
+        }
+    }
+    let wishes: Vec<Wish> = acts
+        .iter()
+        .zip(preferences)
+        .map(|(told, preference)| read(&manifest(told.tasks, preference)))
+        .collect();
+    let acts = acts.iter().enumerate().map(|(at, told)| Act {
+        wish: wishes[at].clone(),
+        evidence: history_of(&wishes[..=at]),
+        options: Options {
+            prune: if told.prunes { Prune::Asked } else { Prune::Withheld },
+            limits: Limits { replace: Some(9), delete: Some(9), ..Limits::default() },
+            ..Options::default()
+        },
+        ends_after: told.ends_after,
+    });
+    Story {
+        name: name.to_owned(),
+        start,
+        now: "2026-11-21T12:00:00Z".parse().unwrap(),
+        acts: acts.collect(),
+    }
+}
+
+const THREE: &str = "spy: {prompt: Buy SPY, deployments: {first: {}}}
+qqq: {prompt: Buy QQQ, deployments: {first: {}}}
+gld: {prompt: Buy GLD}";
+
+const FOREIGN: &[(&str, &str)] = &[
+    ("Their research", "Read the news on schedule"),
+    ("Another", "Sell everything"),
+    ("Buy gold", "Buy gold coins"),
+];
+
+fn stories() -> Vec<Story> {
+    vec![
+        story("first apply", &[], &[act(THREE)]),
+        story("foreign tasks around", FOREIGN, &[act(THREE)]),
+        story(
+            "edit",
+            &[],
+            &[
+                act(THREE),
+                act("spy: {prompt: Buy SPY daily, deployments: {first: {}}}
+                qqq: {prompt: Buy QQQ, deployments: {first: {}}}\ngld: {prompt: Buy GLD}"),
+            ],
+        ),
+        story(
+            "revert",
+            &[],
+            &[
+                act("spy: {prompt: Buy SPY, deployments: {first: {}}}\nqqq: {prompt: Buy QQQ}"),
+                act(
+                    "spy: {prompt: Buy SPY daily, deployments: {first: {}}}\nqqq: {prompt: Buy QQQ}",
+                ),
+                act("spy: {prompt: Buy SPY, deployments: {first: {}}}\nqqq: {prompt: Buy QQQ}"),
+            ],
+        ),
+        story(
+            "rename",
+            FOREIGN,
+            &[act("spy: {name: Old, prompt: Buy SPY}"), act("spy: {name: New, prompt: Buy SPY}")],
+        ),
+        story(
+            "names in a ring",
+            &[],
+            &[
+                act(
+                    "a: {name: One, prompt: p}\nb: {name: Two, prompt: q}\nc: {name: Three, prompt: r}",
+                ),
+                act(
+                    "a: {name: Two, prompt: p}\nb: {name: Three, prompt: q}\nc: {name: One, prompt: r}",
+                ),
+            ],
+        ),
+        story(
+            "drop with prune",
+            FOREIGN,
+            &[
+                act(
+                    "a: {prompt: Buy SPY}\nb: {prompt: Buy QQQ, deployments: {first: {}}}\nc: {prompt: Buy GLD}",
+                ),
+                pruning("a: {prompt: Buy SPY}"),
+            ],
+        ),
+        story(
+            "two unfinished replaces",
+            &[],
+            &[
+                act("a: {prompt: one, deployments: {first: {}}}\nb: {prompt: stays}"),
+                cut("a: {prompt: two, deployments: {first: {}}}\nb: {prompt: stays}", 5),
+                cut("a: {prompt: three, deployments: {first: {}}}\nb: {prompt: stays}", 5),
+                act("a: {prompt: four, deployments: {first: {}}}\nb: {prompt: stays}"),
+            ],
+        ),
+        story_of(
+            "default changed",
+            &[],
+            &[
+                act("a: {prompt: Buy SPY}\nb: {prompt: Buy QQQ}"),
+                act("a: {prompt: Buy SPY}\nb: {prompt: Buy QQQ}"),
+            ],
+            &["project-for-task", "project-each-task-deployment"],
+        ),
+        story(
+            "two runs of one task",
+            &[],
+            &[act("a: {prompt: Buy SPY, deployments: {first: {}, second: {}}}")],
+        ),
+    ]
+}
+
+fn setting(seed: u64, quirks: &[&str]) -> Setting {
+    Setting { seed, quirks: quirks.iter().map(|quirk| (*quirk).to_owned()).collect() }
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Fails with the violation that is the easiest to understand; prints what was counted.
+#[expect(clippy::print_stdout, reason = "the table of the documents comes from here")]
+fn expect_no_violation(name: &str, tally: &Tally) {
+    println!(
+        "{name}: {} runs, {} requests, creates per key {}, paid runs per declared run {}, \
+         duplicate tasks {}, duplicate runs {}, unproven touched {}, unclear creates settled {} of {}",
+        tally.runs,
+        tally.requests,
+        tally.most_creates,
+        tally.most_runs,
+        tally.duplicate_tasks,
+        tally.duplicate_runs,
+        tally.unproven_touched,
+        tally.settled_creates,
+        tally.unclear_creates,
+    );
+    if let Some(shortest) = tally.shortest() {
+        let broken = tally.violations.iter().take(40).map(|violation| {
+            let quirks = violation.quirks.join(" ");
+            format!("{} / {quirks} / {}: {}", violation.story, violation.cut, violation.wrong[0])
+        });
+        panic!(
+            "{} laws are broken; the shortest: story `{}`, seed {}, quirks {:?}, cut {}\n{}\n{}\n\n{}",
+            tally.violations.len(),
+            shortest.story,
+            shortest.seed,
+            shortest.quirks,
+            shortest.cut,
+            shortest.wrong.join("\n"),
+            shortest.log.join("\n"),
+            broken.collect::<Vec<_>>().join("\n"),
+        );
+    }
+}
+
+#[test]
+fn every_cut_of_every_story_is_made_good_by_one_apply() {
+    let settings = [setting(1, &[]), setting(2, &[])];
+    let tally = sweep(&stories(), &settings, Depth::Every, threads());
+    expect_no_violation("every cut", &tally);
+    assert!(tally.runs > 7_000, "{} runs", tally.runs);
+    assert!(tally.restless.is_empty(), "{:?}", tally.restless);
+    let settled = tally.settled_creates * 100 >= tally.unclear_creates * 99;
+    assert!(settled, "{} of {}", tally.settled_creates, tally.unclear_creates);
+    assert_eq!((tally.most_creates, tally.most_runs), (1, 1));
+}
+
+/// Whole numbers that matter for quirks which take one.
+fn values(spec: &emulator::QuirkSpec) -> Vec<&'static str> {
+    if !spec.values.is_empty() {
+        return spec.values.to_vec();
+    }
+    match spec.name {
+        "queue-ms" | "run-ms" | "stop-ms" => vec!["0", "120000"],
+        "concurrent-runs" => vec!["1"],
+        "name-limit" => vec!["30"],
+        "prompt-limit" => vec!["100"],
+        // A request that is 40 s late is on a lagging list before settling ends, after 59 s.
+        "list-lag-ms" | "deployment-lag-ms" => vec!["1000", "5000", "15000"],
+        // A list that hides tasks for good is a story of its own below.
+        "list-cap" => vec!["50"],
+        _ => vec!["0", "-300", "600"],
+    }
+}
+
+#[test]
+fn every_law_holds_under_each_quirk_alone() {
+    let mut settings = Vec::new();
+    for (spec, seed) in emulator::QUIRKS.iter().zip(100..) {
+        for value in values(spec) {
+            if spec.name == "utc-offset-minutes" || value != "-300" {
+                settings.push(setting(seed, &[&format!("{}={value}", spec.name)]));
+            }
+        }
+    }
+    let tally = sweep(&stories(), &settings, Depth::Sample(8), threads());
+    expect_no_violation("each quirk alone", &tally);
+    let restless: Vec<String> =
+        tally.restless.iter().map(|(quirk, codes)| format!("{quirk}: {codes}")).collect();
+    // Two of them cannot be decided and say so; a busy task is run once it is free.
+    let expected = [
+        "create-while-active=refuse: ",
+        "deployment-prompt=missing: run-unlike-task",
+        "deployment-prompt=null: run-unlike-task",
+        "prompt-rewrite=append: unproven, waits-for-blocked",
+    ];
+    assert_eq!(restless, expected);
+}
+
+/// The next number of `SplitMix64`.
+fn random(state: &mut u64) -> usize {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    usize::try_from((mixed ^ (mixed >> 31)) >> 33).unwrap_or(0)
+}
+
+#[test]
+fn every_law_holds_under_two_hundred_random_combinations_of_quirks() {
+    let mut state = 42;
+    let settings: Vec<Setting> = (0..200)
+        .map(|seed| {
+            let mut quirks = Vec::new();
+            for spec in emulator::QUIRKS {
+                if random(&mut state).is_multiple_of(4) {
+                    let values = values(spec);
+                    quirks.push(format!(
+                        "{}={}",
+                        spec.name,
+                        values[random(&mut state) % values.len()]
+                    ));
+                }
+            }
+            Setting { seed: 1000 + seed, quirks }
+        })
+        .collect();
+    let tally = sweep(&stories(), &settings, Depth::Sample(3), threads());
+    expect_no_violation("200 combinations", &tally);
+}
