@@ -81,18 +81,12 @@ impl Gap {
 }
 
 impl KeyEvidence {
-    /// Whether this content was ever declared for the key, or made for it on this machine.
-    pub fn holds_content(&self, hash: ContentHash) -> bool {
-        self.content_rank(hash).is_some()
-    }
-
-    /// How old this content is: 0 for the newest, `None` where it was never declared.
-    pub fn content_rank(&self, hash: ContentHash) -> Option<usize> {
-        let declared = self.versions.iter().position(|version| version.content == hash);
-        declared.or_else(|| {
-            let made = self.made.iter().position(|made| made.content == hash)?;
-            Some(self.versions.len() + made)
-        })
+    /// Whether this task, with this content, is shown to be the key's.
+    ///
+    /// A create whose answer the ledger holds made that one task: an equal one is somebody else's.
+    pub fn proves(&self, id: TaskId, hash: ContentHash) -> bool {
+        let is_made = |made: &Made| made.content == hash && made.id.is_none_or(|made| made == id);
+        self.made(id) || self.history_holds(hash) || self.made.iter().any(is_made)
     }
 
     /// Whether this content stands in the history of the manifest, so that deleting it loses nothing.

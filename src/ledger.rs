@@ -239,11 +239,11 @@ mod tests {
         ledger.made(creation, TaskId(7), now).unwrap();
         let known = &read(&ledger).keys[&key];
         assert_eq!(known.unanswered, None);
-        assert!(known.made(TaskId(7)) && known.holds_content(content("a")));
+        assert!(known.made(TaskId(7)) && known.proves(TaskId(7), content("a")));
         let other = Creation { content: content("b"), ..creation };
         ledger.sending(other, now).unwrap();
         ledger.refused(other, now).unwrap();
-        assert!(!read(&ledger).keys[&key].holds_content(content("b")));
+        assert!(!read(&ledger).keys[&key].proves(TaskId(8), content("b")));
     }
 
     #[test]

@@ -154,6 +154,24 @@ async fn a_machine_without_a_ledger_knows_its_tasks_by_their_history() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_leftover_that_somebody_edits_after_the_plan_is_not_deleted() {
+    let mut world = World::new("a: {prompt: p}");
+    world.commit().edit("a: {prompt: q}").commit().edit("a: {prompt: r}").commit();
+    for prompt in ["p", "q"] {
+        let add = |service: &mut qcops::emulator::World| {
+            let id = service.add_task("a", 47, prompt);
+            service.task_mut(id).unwrap().project_preference = "project-for-task".to_owned();
+        };
+        world.edit_service(add).await;
+    }
+    let plan = world.plan().await;
+    world.edit_service(|service| service.edit_prompt(332, "mine now")).await;
+    let outcome = world.carry_out(&plan).await;
+    assert_eq!(outcome.count(|ended| matches!(ended, StepOutcome::Done(_))), 0, "{outcome:#?}");
+    assert!(world.tasks().await.contains("332 a: mine now"), "{}", world.tasks().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_create_holds_up_nothing_that_does_not_wait_for_it() {
     let mut world = World::new("a: {prompt: p}");
     world.commit().converge().await;

@@ -25,6 +25,10 @@ mod identity;
 mod crash;
 // Does the program survive kills, signals, neighbors and storms, over a socket?
 mod process;
+// Do the laws hold over random histories, worlds and manifests?
+mod laws;
+// Does a small wish and sight give the expected plan?
+mod plan;
 // Is what was reviewed what is done?
 mod review;
 // Do declared runs come true, each follow-up once?

@@ -127,6 +127,8 @@ impl Work<'_, '_> {
         let runs = self.read(self.effects.client.list_deployments(id).await)?;
         let holds_nothing = task.deployment_count == Some(0)
             && task.notification_count == Some(0)
+            && task.active.as_deref() == Some(&[])
+            && task.schedule == Schedule::Unset
             && complete(Answer::Done(runs)).is_some_and(|runs| runs.items.is_empty());
         if !holds_nothing {
             return Err(changed(format!("task {id} is no longer without runs")));

@@ -14,7 +14,7 @@ use crate::model::{Content, ContentHash, Key, archived_hash};
 use crate::plan::guards::{View, guard};
 use crate::plan::identify::{Claim, Identified, Proof, identify, is_archived};
 use crate::plan::names::{NameFit, name_fit};
-use crate::plan::retire::{look_before_delete, retirement};
+use crate::plan::retire::{looks_before_retiring, retirement};
 use crate::plan::sight::{list_is_trusted, sight};
 use crate::plan::wanted::canaries;
 use crate::plan::{
@@ -65,7 +65,7 @@ pub fn destroy_wanted(inputs: &Inputs<'_>, scope: Scope) -> BTreeSet<Look> {
         }
         match scope {
             Scope::Owned => {
-                looks.extend(look_before_delete(task, inputs.evidence.keys.get(key)));
+                looks.extend(looks_before_retiring(task, inputs.evidence.keys.get(key)));
             }
             Scope::Archived { .. } => {
                 looks.insert(Look::Deployments(task.id));

@@ -212,7 +212,9 @@ impl<'a, 'b> Ladder<'a, 'b> {
             let contents = evidence.versions.iter().map(|version| version.content).chain(made);
             for (age, hash) in contents.enumerate() {
                 let tasks = self.by_content.get(&hash).into_iter().flatten();
-                tasks.filter(|task| is_candidate(task)).for_each(|task| add(task, age));
+                let ours =
+                    tasks.filter(|task| is_candidate(task) && evidence.proves(task.id, hash));
+                ours.for_each(|task| add(task, age));
             }
             for version in &evidence.versions {
                 for task in by_prompt.get(&version.prompt).into_iter().flatten() {
@@ -269,23 +271,27 @@ impl<'a, 'b> Ladder<'a, 'b> {
             }
             let hash = task.content.as_ref().map(Content::hash);
             let keys = hash.and_then(|hash| keys_by_content.get(&hash)).into_iter().flatten();
-            let mut owners: Vec<(bool, &Key)> = Vec::new();
-            for key in keys.copied() {
-                if self.inputs.wish.released.contains(key) {
-                    continue;
-                }
-                owners.push((!self.is_named_for(key, task), key));
-            }
-            match owners.iter().min() {
+            let wish = &self.inputs.wish;
+            let pinning = self.pinned_by.get(&task.id);
+            let evidence = &self.inputs.evidence.keys;
+            let may_own = |key: &&Key| {
+                !wish.released.contains(key)
+                    && pinning.is_none_or(|pinning| pinning == key)
+                    && hash.is_some_and(|hash| evidence[*key].proves(task.id, hash))
+            };
+            // A key that is still declared comes first: what it left behind is no orphan of another.
+            let rank =
+                |key: &'a Key| (!self.is_named_for(key, task), !wish.tasks.contains_key(key), key);
+            match keys.copied().filter(may_own).map(rank).min() {
                 None => self.found.unmanaged.push(task),
-                Some((false, key)) if self.is_twin(key, task) => {
+                Some((false, _, key)) if self.is_twin(key, task) => {
                     self.found.clones.push((key, task));
                 }
-                Some((false, key)) if self.inputs.wish.tasks.contains_key(key) => {
+                Some((false, false, key)) => {
                     self.found.superseded.entry(key).or_default().push(task);
                 }
-                Some((false, key)) => self.found.orphans.push((key, task)),
-                Some((true, key)) => self.found.clones.push((key, task)),
+                Some((false, true, key)) => self.found.orphans.push((key, task)),
+                Some((true, _, key)) => self.found.clones.push((key, task)),
             }
         }
         self.found
@@ -350,7 +356,7 @@ impl<'a, 'b> Ladder<'a, 'b> {
         let evidence = self.inputs.evidence.keys.get(key);
         let holds = |evidence: &KeyEvidence| {
             let content = task.content.as_ref();
-            content.is_some_and(|content| evidence.holds_content(content.hash()))
+            content.is_some_and(|content| evidence.proves(task.id, content.hash()))
         };
         if is_pinned {
             Some(Proof::Pin)

@@ -7,6 +7,7 @@
 mod destroy;
 mod digest;
 mod guards;
+mod holders;
 mod identify;
 mod looks;
 mod matching;

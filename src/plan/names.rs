@@ -16,6 +16,14 @@ pub(super) enum NameFit {
     Foreign,
 }
 
+/// A name as the service compares it; nobody knows how, so the same rule holds as for the veto.
+///
+/// Names without letters and digits all look alike folded: they are told apart as they are.
+pub(super) fn comparable(name: &str) -> String {
+    let folded = fold(name).to_string();
+    if folded.is_empty() { name.to_owned() } else { folded }
+}
+
 /// Tells how well `stored` fits; an archived name counts without its ending.
 pub(super) fn name_fit(
     stored: Option<&str>,
@@ -30,7 +38,8 @@ pub(super) fn name_fit(
     let is_form_of = |wanted: &str| match &base {
         // The name was cut to make room for the ending, so the longer one may begin with it.
         Some(base) => fold(wanted).to_string().starts_with(&base.to_string()),
-        None => is_rewriting_of(stored, wanted),
+        // Names without letters and digits all look alike folded: that proves nothing.
+        None => !fold(stored).to_string().is_empty() && is_rewriting_of(stored, wanted),
     };
     if is_form_of(declared) {
         NameFit::Rewritten

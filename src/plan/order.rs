@@ -2,22 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{fold, is_rewriting_of};
-use crate::plan::{Change, Gate, Step, StepId};
+use crate::model::{Key, is_rewriting_of};
+use crate::plan::names::comparable as name_of;
+use crate::plan::{Change, Prune, RetireReason, Step, StepId};
 
 /// Adds what must be done before each step and sorts the steps accordingly.
 ///
 /// A step that takes a name waits for the step that gives it up. Where renames form a ring, one of
 /// them goes by way of a temporary name.
-pub(super) fn order(mut steps: Vec<Step>) -> Vec<Step> {
+pub(super) fn order(mut steps: Vec<Step>, prune: Prune) -> Vec<Step> {
     break_rings(&mut steps);
-    let givers = givers(&steps);
+    let givers = givers(&steps, prune);
     let after: BTreeMap<StepId, BTreeSet<StepId>> =
         steps.iter().map(|step| (step.id, step.after.clone())).collect();
-    let leftovers: BTreeMap<StepId, Vec<StepId>> =
-        steps.iter().map(|step| (step.id, own_givers(step, &steps))).collect();
+    let leftovers = own_givers(&steps);
     for step in &mut steps {
-        step.after.extend(&leftovers[&step.id]);
+        step.after.extend(leftovers.get(&step.id).into_iter().flatten());
         let giver = taken_name(&step.change).and_then(|name| givers.get(&name));
         // The second half of a split rename gives up the temporary name that the first half takes.
         let is_second_half = |giver: &&StepId| after[*giver].contains(&step.id);
@@ -26,13 +26,8 @@ pub(super) fn order(mut steps: Vec<Step>) -> Vec<Step> {
     sorted(steps)
 }
 
-/// A name as the service compares it; nobody knows how, so the same rule holds as for the veto.
+/// A name as the service compares it.
 type Name = String;
-
-fn name_of(name: &str) -> Name {
-    let folded = fold(name).to_string();
-    if folded.is_empty() { name.to_owned() } else { folded }
-}
 
 /// The name a step takes that no task of its own gives up.
 fn taken_name(change: &Change) -> Option<Name> {
@@ -48,22 +43,32 @@ fn taken_name(change: &Change) -> Option<Name> {
     Some(name_of(name))
 }
 
-/// Steps that retire what bears the wanted name of a restored task as the service has rewritten it.
-fn own_givers(step: &Step, steps: &[Step]) -> Vec<StepId> {
-    let Change::Rename { to, .. } = &step.change else { return Vec::new() };
-    let gives_up = |other: &&Step| match &other.change {
-        Change::Retire { retirement, .. } => {
-            other.key == step.key && is_rewriting_of(&retirement.name, to)
+/// Steps that retire what bears the wanted name of a restored task as the service has rewritten it,
+/// by the step that restores it.
+fn own_givers(steps: &[Step]) -> BTreeMap<StepId, Vec<StepId>> {
+    let mut retired: BTreeMap<&Key, Vec<(StepId, &str)>> = BTreeMap::new();
+    for step in steps {
+        if let Change::Retire { retirement, .. } = &step.change {
+            retired.entry(&step.key).or_default().push((step.id, &retirement.name));
         }
-        _ => false,
+    }
+    let of_step = |step: &Step| {
+        let Change::Rename { to, .. } = &step.change else { return None };
+        let names = retired.get(&step.key)?.iter();
+        let own = names.filter(|(_, name)| is_rewriting_of(name, to)).map(|(id, _)| *id);
+        Some((step.id, own.collect()))
     };
-    steps.iter().filter(gives_up).map(|other| other.id).collect()
+    steps.iter().filter_map(of_step).collect()
 }
 
-/// The step that gives up each name.
-fn givers(steps: &[Step]) -> BTreeMap<Name, StepId> {
+/// The step that gives up each name; a retire that was not asked for gives up nothing.
+fn givers(steps: &[Step], prune: Prune) -> BTreeMap<Name, StepId> {
     let mut givers = BTreeMap::new();
-    for step in steps.iter().filter(|step| !matches!(step.gate, Gate::Withheld(_))) {
+    let is_asked = |change: &Change| {
+        prune == Prune::Asked
+            || !matches!(change, Change::Retire { because: RetireReason::Undeclared, .. })
+    };
+    for step in steps.iter().filter(|step| is_asked(&step.change)) {
         match &step.change {
             Change::Rename { from, to, .. } if name_of(from) != name_of(to) => {
                 givers.insert(name_of(from), step.id);

@@ -1,11 +1,12 @@
 //! The stages of planning, in order.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::WantedTask;
-use crate::model::{FoldedName, Key, archived_base, fold, has_new_number};
+use crate::model::{Key, archived_base, has_new_number};
 use crate::plan::guards::{View, guard, lying_list, run_limit};
+use crate::plan::holders::Holders;
 use crate::plan::identify::{Claim, Conflict, Identified, Proof, identify, is_archived};
 use crate::plan::names::{is_accepted, is_kept_as};
 use crate::plan::order::order;
@@ -20,13 +21,13 @@ use crate::snapshot::{Coverage, Schedule, TaskSeen};
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let sight = sight(inputs.snapshot);
     let found = identify(inputs, &sight.tasks);
-    let mut draft = Draft::new(inputs, &found);
+    let mut draft = Draft::new(inputs, &found, Holders::new(inputs, &found, &sight.tasks));
     draft.plan_tasks();
     draft.plan_undeclared();
     draft.note_leftovers();
     draft.note_gaps();
     let Draft { steps, notes, kept_count, watches, .. } = draft;
-    let mut steps = order(steps);
+    let mut steps = order(steps, inputs.options.prune);
     guard(&View { inputs, found: &found, gap: sight.gap.as_deref() }, &mut steps);
     let all = || sight.tasks.values();
     Plan {
@@ -47,8 +48,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
 struct Draft<'a, 'b> {
     inputs: &'b Inputs<'a>,
     found: &'b Identified<'a>,
-    /// The tasks that bear each name now.
-    holders: BTreeMap<FoldedName, Vec<&'a TaskSeen>>,
+    holders: Holders<'a>,
     steps: Vec<Step>,
     notes: Vec<Diagnostic>,
     kept_count: usize,
@@ -62,13 +62,7 @@ pub(super) enum Fate {
 }
 
 impl<'a, 'b> Draft<'a, 'b> {
-    fn new(inputs: &'b Inputs<'a>, found: &'b Identified<'a>) -> Self {
-        let mut holders: BTreeMap<FoldedName, Vec<&TaskSeen>> = BTreeMap::new();
-        for task in &inputs.snapshot.tasks.items {
-            if let Some(name) = &task.name {
-                holders.entry(fold(name)).or_default().push(task);
-            }
-        }
+    fn new(inputs: &'b Inputs<'a>, found: &'b Identified<'a>, holders: Holders<'a>) -> Self {
         let (steps, notes, watches) = (Vec::new(), Vec::new(), Vec::new());
         Self { inputs, found, holders, steps, notes, kept_count: 0, watches }
     }
@@ -157,11 +151,11 @@ impl<'a, 'b> Draft<'a, 'b> {
             self.note_origin(key, task, proof);
             return Fate::Kept;
         }
-        if from_archive && let Some(rival) = self.rival(&wanted.name) {
+        if from_archive && let Some(rival) = self.holders.rival(&wanted.name) {
             return restore_beside(task, stored, &wanted.name, rival);
         }
-        if let Some(holder) = self.foreign_holder(key, task, &wanted.name).filter(|_| !from_archive)
-        {
+        let foreign = || self.holders.foreign(task.id, &wanted.name);
+        if let Some(holder) = (!from_archive).then(foreign).flatten() {
             let message = format!(
                 "task {} of `{key}` keeps the name `{stored}`: task {} holds `{}`",
                 task.id,
@@ -183,31 +177,6 @@ impl<'a, 'b> Draft<'a, 'b> {
             "the name differs".to_owned()
         };
         Fate::Step(Box::new(change), reason, Gate::Open)
-    }
-
-    /// Who else holds a wanted name, or nearly so, and will not give it up in this plan.
-    fn foreign_holder(&self, key: &Key, own: &TaskSeen, name: &str) -> Option<&'a TaskSeen> {
-        let is_superseded = |holder: &TaskSeen| {
-            self.found.superseded.values().flatten().any(|task| task.id == holder.id)
-        };
-        let moves_on = |holder: &TaskSeen| {
-            let of_key = |(other, claim): (&&Key, &Claim<'_>)| {
-                let wanted = &self.inputs.wish.tasks[*other];
-                let is_ours = claim.task.id == holder.id && claim.proof != Proof::None;
-                is_ours && (*other == key || fold(&wanted.name) != fold(name))
-            };
-            self.found.claims.iter().any(of_key)
-        };
-        let holders = self.holders.get(&fold(name)).into_iter().flatten().copied();
-        let mut others = holders.filter(|holder| holder.id != own.id);
-        others.find(|holder| !is_superseded(holder) && !moves_on(holder))
-    }
-
-    /// A task that nothing proves to be ours and that has the wanted name, or nearly so.
-    fn rival(&self, name: &str) -> Option<&'a TaskSeen> {
-        let clones = self.found.clones.iter().map(|(_, task)| *task);
-        let mut unproven = self.found.unmanaged.iter().copied().chain(clones);
-        unproven.find(|task| task.name.as_deref().is_some_and(|other| fold(other) == fold(name)))
     }
 
     /// What an unfinished replace has left behind.

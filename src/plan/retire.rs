@@ -35,9 +35,16 @@ pub(super) fn lost_notifications(key: &Key, task: &TaskSeen) -> Option<Diagnosti
     Some(Diagnostic::note(Code::NotificationsLost, message).help(way))
 }
 
-/// What must be looked at before a task can be deleted rather than archived.
-pub(super) fn look_before_delete(task: &TaskSeen, evidence: Option<&KeyEvidence>) -> Option<Look> {
-    holds_nothing(task, evidence).then_some(Look::Deployments(task.id))
+/// What must be looked at before a task goes: a schedule that the list leaves out would go on running
+/// the old prompt, and a task with runs is archived rather than deleted.
+pub(super) fn looks_before_retiring(
+    task: &TaskSeen,
+    evidence: Option<&KeyEvidence>,
+) -> impl Iterator<Item = Look> {
+    let is_unknown = task.schedule == Schedule::Unknown;
+    let may_be_deleted = holds_nothing(task, evidence);
+    let task_read = is_unknown.then_some(Look::Task(task.id));
+    task_read.into_iter().chain(may_be_deleted.then_some(Look::Deployments(task.id)))
 }
 
 /// Whether every field is present and says that deleting the task loses nothing.

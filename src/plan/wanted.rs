@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::plan::identify::{Identified, identify};
-use crate::plan::retire::look_before_delete;
+use crate::plan::retire::looks_before_retiring;
 use crate::plan::runs::conversations;
 use crate::plan::sight::{list_is_trusted, sight};
 use crate::plan::{Change, Gate, Inputs, plan};
@@ -21,7 +21,8 @@ use crate::snapshot::{Look, TaskSeen};
 /// 4. Declared follow-ups need the conversations of the runs that could have been sent them.
 /// 5. A task that this machine's ledger knows for a key without its content, and that the list does
 ///    not show, is read: a list that lags or ends early must not make a twin.
-/// 6. A task can be deleted rather than archived only if its list of runs is empty too.
+/// 6. A task that goes is read where the list leaves its schedule out; it can be deleted rather than
+///    archived only if its list of runs is empty too.
 pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     let snapshot = inputs.snapshot;
     let is_unread = |look: &Look| match look {
@@ -53,7 +54,7 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
             looks.insert(Look::Deployments(claim.task.id));
             looks.extend(conversations(inputs, wanted, claim.task));
         } else if !is_kept {
-            looks.extend(look_before_delete(claim.task, inputs.evidence.keys.get(*key)));
+            looks.extend(looks_before_retiring(claim.task, inputs.evidence.keys.get(*key)));
         }
     }
     looks.extend(unlisted(inputs, &found));
@@ -62,7 +63,7 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
         .iter()
         .flat_map(|(key, tasks)| tasks.iter().map(move |task| (*key, *task)));
     for (key, task) in superseded.chain(found.orphans.iter().copied()) {
-        looks.extend(look_before_delete(task, inputs.evidence.keys.get(key)));
+        looks.extend(looks_before_retiring(task, inputs.evidence.keys.get(key)));
     }
     looks.retain(is_unread);
     looks

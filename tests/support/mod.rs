@@ -1,4 +1,5 @@
-//! What stories are told with: a world in process, and a repository with the binary.
+//! What stories are told with: a world in process, a repository with the binary, a sight by hand.
 
 pub(crate) mod repo;
+pub(crate) mod scene;
 pub(crate) mod world;

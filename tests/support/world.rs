@@ -211,11 +211,17 @@ impl World {
         Basis { wish: read(&self.manifest), evidence, elsewhere, options: self.options.clone() }
     }
 
-    /// Observes and plans.
-    pub(crate) async fn plan(&self) -> Plan {
+    /// What is known and what is seen.
+    pub(crate) async fn see(&self) -> (Basis, Snapshot) {
         let basis = self.basis();
         let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
         let snapshot = api::observe(&self.client(), self.clock, wanted).await.unwrap();
+        (basis, snapshot)
+    }
+
+    /// Observes and plans.
+    pub(crate) async fn plan(&self) -> Plan {
+        let (basis, snapshot) = self.see().await;
         plan::plan(&basis.with(&snapshot))
     }
 

@@ -1,0 +1,364 @@
+//! The judge of plans: written from the design, without the planner's own functions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use qcops::evidence::KeyEvidence;
+use qcops::model::{Content, Key, TaskId};
+use qcops::plan::{
+    self, Basis, Change, Gate, Plan, Prune, Retire, RetireReason, Retirement, Step, Target,
+};
+use qcops::snapshot::{Coverage, Reading, Schedule, Snapshot, TaskSeen};
+
+use crate::support::world::shown;
+
+/// One plan with all that it was made from.
+pub(super) struct Case<'a> {
+    pub(super) basis: &'a Basis,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) plan: Plan,
+    tasks: BTreeMap<TaskId, &'a TaskSeen>,
+}
+
+/// Plans twice and judges the plan by every law that needs nothing but what it was made from.
+pub(super) fn judged(basis: &Basis, snapshot: &Snapshot) -> Plan {
+    let first = plan::plan(&basis.with(snapshot));
+    let second = plan::plan(&basis.with(snapshot));
+    assert_eq!(format!("{first:?}"), format!("{second:?}"), "planning twice");
+    assert_eq!(shown(&first), shown(&second), "printing twice");
+    let mut tasks: BTreeMap<TaskId, &TaskSeen> =
+        snapshot.tasks.items.iter().map(|task| (task.id, task)).collect();
+    for (id, reading) in &snapshot.task_reads {
+        if let Reading::Seen(task) = reading {
+            tasks.insert(*id, task);
+        }
+    }
+    let case = Case { basis, snapshot, plan: first, tasks };
+    case.steps_come_after_what_they_wait_for();
+    case.blocks_name_a_way();
+    case.every_task_has_one_key_and_no_claimed_one_goes();
+    case.nothing_happens_without_proof();
+    case.a_partial_sight_opens_nothing();
+    case.nothing_is_made_twice();
+    case.names_are_not_fought_over();
+    case.plan
+}
+
+impl Case<'_> {
+    fn steps_come_after_what_they_wait_for(&self) {
+        let mut placed = BTreeSet::new();
+        let mut open = BTreeSet::new();
+        for step in &self.plan.steps {
+            for id in &step.after {
+                assert!(placed.contains(id), "{:?} waits for a later step{}", step.id, self);
+                let is_late = step.gate == Gate::Open && !open.contains(id);
+                assert!(!is_late, "{:?} is open and waits for a closed one{}", step.id, self);
+            }
+            assert!(placed.insert(step.id), "{:?} stands twice{}", step.id, self);
+            if step.gate == Gate::Open {
+                open.insert(step.id);
+            }
+        }
+    }
+
+    fn blocks_name_a_way(&self) {
+        for step in &self.plan.steps {
+            if let Gate::Blocked(finding) | Gate::Withheld(finding) = &step.gate {
+                assert!(!finding.help.is_empty(), "`{}` has no way{}", finding.code, self);
+            }
+        }
+    }
+
+    fn every_task_has_one_key_and_no_claimed_one_goes(&self) {
+        let mut key_of: BTreeMap<TaskId, &Key> = BTreeMap::new();
+        let mut gone = BTreeSet::new();
+        for step in &self.plan.steps {
+            let claimed = match &step.change {
+                Change::Rename { id, .. } | Change::Run { task: Target::Existing(id), .. } => {
+                    Some(*id)
+                }
+                Change::Replace { before, old, .. } => {
+                    for retirement in old {
+                        assert!(gone.insert(retirement.id), "{} goes twice{self}", retirement.id);
+                    }
+                    assert_eq!(old.first().map(|first| first.id), Some(before.id), "{self}");
+                    None
+                }
+                Change::Retire { retirement, .. } => {
+                    assert!(gone.insert(retirement.id), "{} goes twice{self}", retirement.id);
+                    None
+                }
+                _ => None,
+            };
+            if let Some(id) = claimed {
+                let key = *key_of.entry(id).or_insert(&step.key);
+                assert_eq!(key, &step.key, "task {id} has two keys{self}");
+            }
+        }
+        for id in key_of.keys() {
+            assert!(!gone.contains(id), "task {id} is claimed and goes{self}");
+        }
+    }
+
+    fn nothing_happens_without_proof(&self) {
+        for step in self.plan.open_steps() {
+            match &step.change {
+                Change::Rename { id, to, from_archive, .. } => {
+                    self.expect_proof(&step.key, *id);
+                    if *from_archive {
+                        self.expect_no_rival(&step.key, to);
+                    }
+                }
+                Change::Replace { before, old, .. } => {
+                    self.expect_proof(&step.key, before.id);
+                    let is_pinned = self.basis.wish.tasks[&step.key].pin == Some(before.id);
+                    let is_elsewhere = self.is_elsewhere(self.tasks[&before.id]);
+                    assert!(is_pinned || !is_elsewhere, "{} is of elsewhere{self}", before.id);
+                    assert!(!self.wanted_protection(&step.key), "{} is protected{self}", step.key);
+                    self.expect_nothing_lost(&step.key, &old[0]);
+                    for retirement in &old[1..] {
+                        self.expect_leftover(&step.key, retirement);
+                    }
+                }
+                Change::Retire { retirement, because, .. } => {
+                    self.expect_leftover(&step.key, retirement);
+                    let wish = &self.basis.wish;
+                    let is_declared = wish.tasks.contains_key(&step.key);
+                    assert_eq!(*because == RetireReason::Superseded, is_declared, "{self}");
+                    let is_asked = is_declared || self.basis.options.prune == Prune::Asked;
+                    assert!(is_asked, "{} goes unasked{self}", retirement.id);
+                    assert!(!self.wanted_protection(&step.key), "{} is protected{self}", step.key);
+                }
+                Change::Run { task: Target::Existing(id), .. } => {
+                    let content = self.tasks[id].content.as_ref();
+                    let wanted = &self.basis.wish.tasks[&step.key].content;
+                    assert_eq!(content, Some(wanted), "task {id} would run something else{self}");
+                }
+                Change::Create { .. }
+                | Change::Run { .. }
+                | Change::FollowUp { .. }
+                | Change::Stop { .. } => {}
+                Change::Diverged { .. } | Change::Undecided { .. } => {
+                    panic!("what cannot be done is open{self}")
+                }
+            }
+        }
+    }
+
+    /// No archived task comes back beside a stranger under its name: that may be the current one.
+    fn expect_no_rival(&self, key: &Key, name: &str) {
+        let wish = &self.basis.wish.tasks;
+        let is_known = |task: &TaskSeen| {
+            let mut evidence = self.basis.evidence.keys.values();
+            let mut wanted = wish.values();
+            let in_doubt = |step: &Step| match &step.change {
+                Change::Undecided { candidates, .. } => {
+                    candidates.iter().any(|candidate| candidate.id == task.id)
+                }
+                Change::Replace { before, .. } => before.id == task.id,
+                _ => false,
+            };
+            self.is_elsewhere(task)
+                || evidence.any(|known| {
+                    is_made(known, task.id) || holds(known, task) || holds_prompt(known, task)
+                })
+                || wanted.any(|wanted| task.content.as_ref() == Some(&wanted.content))
+                || wish.values().any(|wanted| wanted.pin == Some(task.id))
+                || self.plan.steps.iter().any(in_doubt)
+        };
+        let mut rivals = self.tasks.values().filter(|task| task.name.as_deref() == Some(name));
+        let rival = rivals.find(|task| !is_known(task));
+        assert!(rival.is_none(), "{key} comes back beside {rival:?}{self}");
+    }
+
+    /// Proof: the pin, the ledger, content of the key's history, or its prompt under a name of it.
+    fn expect_proof(&self, key: &Key, id: TaskId) {
+        let task = self.tasks[&id];
+        let is_pinned = self.basis.wish.tasks[key].pin == Some(id);
+        let is_proven = self.basis.evidence.keys.get(key).is_some_and(|evidence| {
+            is_made(evidence, id)
+                || holds(evidence, task)
+                || (self.bears_a_name_of(key, task) && holds_prompt(evidence, task))
+        });
+        assert!(is_pinned || is_proven, "task {id} is changed for {key} without proof{self}");
+    }
+
+    /// A leftover: content of the key's evidence under a name of the key, of nobody else's business.
+    fn expect_leftover(&self, key: &Key, retirement: &Retirement) {
+        let id = retirement.id;
+        let task = self.tasks[&id];
+        let Some(evidence) = self.basis.evidence.keys.get(key) else {
+            panic!("task {id} goes for {key}, which has no history{self}");
+        };
+        assert!(holds(evidence, task), "task {id} goes without proof{self}");
+        let is_named = self.bears_a_name_of(key, task) || is_made(evidence, id);
+        assert!(is_named, "task {id} goes under a foreign name{self}");
+        let name = task.name.as_deref().unwrap_or_default();
+        assert!(!is_archived(name), "task {id} is archived already{self}");
+        assert!(!self.basis.wish.released.contains(key), "task {id} is released{self}");
+        for (other, wanted) in &self.basis.wish.tasks {
+            let is_pinned = wanted.pin == Some(id) && other != key;
+            assert!(!is_pinned, "task {id} goes for {key} and is pinned by {other}{self}");
+        }
+        assert!(!self.is_elsewhere(task), "task {id} is declared elsewhere{self}");
+        if !self.basis.wish.tasks.contains_key(key) {
+            let elsewhere = &self.basis.elsewhere;
+            assert!(!elsewhere.keys.contains(key), "`{key}` is declared elsewhere{self}");
+            assert_eq!(elsewhere.unclear, None, "task {id} may be declared elsewhere{self}");
+        }
+        self.expect_nothing_lost(key, retirement);
+    }
+
+    /// Whether another manifest declares the task.
+    fn is_elsewhere(&self, task: &TaskSeen) -> bool {
+        let elsewhere = &self.basis.elsewhere;
+        let hash = task.content.as_ref().map(Content::hash);
+        elsewhere.pins.contains(&task.id)
+            || hash.is_some_and(|hash| elsewhere.contents.contains(&hash))
+    }
+
+    fn expect_nothing_lost(&self, key: &Key, retirement: &Retirement) {
+        let task = self.tasks[&retirement.id];
+        assert!(!matches!(task.schedule, Schedule::Set(_)), "a schedule is left behind{self}");
+        if retirement.how == Retire::Delete {
+            let runs = self.snapshot.deployments.get(&task.id);
+            let versions = self.basis.evidence.keys.get(key).map(|known| &known.versions);
+            let holds_nothing = task.deployment_count == Some(0)
+                && task.active.as_deref() == Some(&[])
+                && task.notification_count == Some(0)
+                && task.schedule == Schedule::Unset
+                && task.name.is_some()
+                && runs.is_some_and(|runs| {
+                    runs.items.is_empty() && runs.coverage == Coverage::Complete
+                })
+                && versions.into_iter().flatten().any(|version| {
+                    task.content.as_ref().is_some_and(|content| content.hash() == version.content)
+                });
+            assert!(holds_nothing, "task {} is deleted with what it holds{self}", task.id);
+        }
+    }
+
+    fn a_partial_sight_opens_nothing(&self) {
+        let is_partial = self.snapshot.tasks.coverage != Coverage::Complete
+            || self.tasks.values().any(|task| task.content.is_none())
+            || self.snapshot.task_reads.values().any(|read| matches!(read, Reading::Unreadable(_)));
+        for step in self.plan.open_steps() {
+            let is_rename = matches!(step.change, Change::Rename { .. });
+            assert!(is_rename || !is_partial, "{:?} is open on a partial sight{self}", step.id);
+            if let Change::Run { task: Target::Existing(id), .. } = &step.change {
+                let runs = self.snapshot.deployments.get(id);
+                let is_known = runs.is_some_and(|runs| runs.coverage == Coverage::Complete);
+                assert!(is_known, "task {id} runs, and its runs are not known{self}");
+            }
+        }
+    }
+
+    /// A task with the wanted content is used and not made again.
+    fn nothing_is_made_twice(&self) {
+        let pinned: BTreeSet<TaskId> =
+            self.basis.wish.tasks.values().filter_map(|wanted| wanted.pin).collect();
+        for step in self.plan.open_steps() {
+            let (Change::Create { content, .. } | Change::Replace { content, .. }) = &step.change
+            else {
+                continue;
+            };
+            let declared = self.basis.wish.tasks.values();
+            let count = declared.filter(|wanted| wanted.content == *content).count();
+            let twin = self.tasks.values().find(|task| {
+                task.content.as_ref() == Some(content)
+                    && !is_archived(task.name.as_deref().unwrap_or_default())
+                    && !pinned.contains(&task.id)
+            });
+            assert!(count > 1 || twin.is_none(), "{} is made again{self}", step.key);
+        }
+    }
+
+    /// After the open steps no renamed task shares its name with one that was there before.
+    fn names_are_not_fought_over(&self) {
+        let mut names: BTreeMap<TaskId, &str> = BTreeMap::new();
+        let mut renamed: BTreeMap<TaskId, (&Key, bool)> = BTreeMap::new();
+        for task in self.tasks.values() {
+            names.insert(task.id, task.name.as_deref().unwrap_or_default());
+        }
+        for step in self.plan.open_steps() {
+            match &step.change {
+                Change::Rename { id, to, from_archive, .. } => {
+                    names.insert(*id, to);
+                    renamed.insert(*id, (&step.key, *from_archive));
+                }
+                Change::Replace { old, .. } => old.iter().for_each(|gone| {
+                    names.remove(&gone.id);
+                }),
+                Change::Retire { retirement, .. } => {
+                    names.remove(&retirement.id);
+                }
+                _ => {}
+            }
+        }
+        for (id, (key, from_archive)) in &renamed {
+            let name = names[id];
+            assert_eq!(name, self.basis.wish.tasks[*key].name, "the last name of {key}{self}");
+            let declared = self.basis.wish.tasks.values();
+            let is_shared = declared.filter(|wanted| wanted.name == name).count() > 1;
+            let other = names.iter().find(|(other, held)| *other != id && **held == name);
+            let is_free = other.is_none() || is_shared || *from_archive;
+            assert!(is_free, "{key} is renamed to `{name}`, which {other:?} holds{self}");
+        }
+    }
+
+    fn wanted_protection(&self, key: &Key) -> bool {
+        match self.basis.wish.tasks.get(key) {
+            Some(wanted) => wanted.protect,
+            None => self.basis.evidence.keys.get(key).is_some_and(|known| known.protect),
+        }
+    }
+
+    /// A name that is or was declared for the key, or what a service may have made of it.
+    fn bears_a_name_of(&self, key: &Key, task: &TaskSeen) -> bool {
+        let stored = folded(task.name.as_deref().unwrap_or_default());
+        let declared = self.basis.wish.tasks.get(key).map(|wanted| wanted.name.as_str());
+        let evidence = self.basis.evidence.keys.get(key);
+        let earlier = evidence.into_iter().flat_map(KeyEvidence::names);
+        declared.into_iter().chain(earlier).map(folded).any(|name| {
+            name == stored || (stored.chars().count() >= 16 && name.starts_with(&stored))
+        })
+    }
+}
+
+impl std::fmt::Display for Case<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "\n{}\n", shown(&self.plan))?;
+        writeln!(f, "wish: {:#?}", self.basis.wish.tasks)?;
+        writeln!(f, "evidence: {:#?}", self.basis.evidence)?;
+        writeln!(f, "tasks: {:#?}", self.tasks)
+    }
+}
+
+/// Whether the name says that its task is kept and over: `NAME [superseded HASH8]`, however spelled.
+pub(super) fn is_archived(name: &str) -> bool {
+    let letters: Vec<char> = folded(name).chars().collect();
+    let Some(split) = letters.len().checked_sub(8) else { return false };
+    let (base, hash) = letters.split_at(split);
+    hash.iter().all(char::is_ascii_hexdigit)
+        && base.iter().collect::<String>().ends_with("superseded")
+}
+
+fn folded(name: &str) -> String {
+    name.to_lowercase().chars().filter(|letter| letter.is_alphanumeric()).collect()
+}
+
+fn is_made(evidence: &KeyEvidence, id: TaskId) -> bool {
+    evidence.made.iter().any(|made| made.id == Some(id))
+}
+
+/// Content of the history, or of a create: of this very task, or of one whose answer was never noted.
+fn holds(evidence: &KeyEvidence, task: &TaskSeen) -> bool {
+    let Some(hash) = task.content.as_ref().map(Content::hash) else { return false };
+    let is_of_it = |id: Option<TaskId>| id.is_none_or(|id| id == task.id);
+    evidence.versions.iter().any(|version| version.content == hash)
+        || evidence.made.iter().any(|made| made.content == hash && is_of_it(made.id))
+}
+
+fn holds_prompt(evidence: &KeyEvidence, task: &TaskSeen) -> bool {
+    let Some(hash) = task.content.as_ref().map(Content::prompt_hash) else { return false };
+    evidence.versions.iter().any(|version| version.prompt == hash)
+}

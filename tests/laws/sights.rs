@@ -1,0 +1,324 @@
+//! Laws over made-up sights: fields missing, lists cut short, reads that fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::civil::DateTime;
+use proptest::collection::{btree_map, vec};
+use proptest::option::{self, weighted};
+use proptest::prelude::*;
+use proptest::sample::select;
+use qcops::diag::Place;
+use qcops::evidence::{Evidence, Gap, KeyEvidence, Made, Version};
+use qcops::manifest::{DeclaredDeployment, WantedTask, Wish};
+use qcops::model::{
+    AgentId, Content, DeploymentId, Key, OrganizationId, ProjectPreference, TaskId, archive_name,
+    fold,
+};
+use qcops::plan::{self, Basis, Elsewhere, Limits, Options, Prune};
+use qcops::snapshot::{
+    Coverage, DeploymentSeen, Look, Reading, Schedule, Sight, Snapshot, Status, TaskSeen,
+};
+
+use super::{cases, check, ways};
+
+const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
+const NAMES: [&str; 6] =
+    ["a", "One", "Two", "one!", "A name of sixteen and more", "A name of sixteen an"];
+const PROMPTS: [&str; 3] = ["p", "q", "r"];
+const NOON: &str = "2026-11-21T12:00:00Z";
+
+proptest! {
+    #![proptest_config(cases(500))]
+
+    #[test]
+    fn every_plan_obeys_the_laws_whatever_was_seen((basis, snapshot) in scene()) {
+        let planned = check::judged(&basis, &snapshot);
+        ways::lead_on(&basis, &snapshot, &planned);
+    }
+
+    #[test]
+    fn looking_comes_to_an_end((basis, mut snapshot) in scene(), fails in any::<bool>()) {
+        let listed = snapshot.tasks.items.clone();
+        for _ in 0..6 {
+            let looks = plan::wanted(&basis.with(&snapshot));
+            for look in looks {
+                match look {
+                    Look::Task(id) => {
+                        let task = listed.iter().find(|task| task.id == id);
+                        let seen = task.filter(|task| !fails && task.content.is_some());
+                        let lost = || Reading::Unreadable("status 500".to_owned());
+                        let reading = seen.cloned().map_or_else(lost, Reading::Seen);
+                        prop_assert!(snapshot.task_reads.insert(id, reading).is_none());
+                    }
+                    Look::Deployments(id) => {
+                        let sight = Sight { items: Vec::new(), coverage: Coverage::Complete };
+                        prop_assert!(snapshot.deployments.insert(id, sight).is_none());
+                    }
+                    Look::Conversation(id) => panic!("nothing is said to {id:?}"),
+                }
+            }
+        }
+        prop_assert_eq!(plan::wanted(&basis.with(&snapshot)), BTreeSet::new());
+        check::judged(&basis, &snapshot);
+    }
+}
+
+fn scene() -> impl Strategy<Value = (Basis, Snapshot)> {
+    (wish(), evidence(), elsewhere(), options(), snapshot()).prop_map(
+        |(wish, evidence, elsewhere, options, snapshot)| {
+            (Basis { wish, evidence, elsewhere, options }, snapshot)
+        },
+    )
+}
+
+fn key(text: &str) -> Key {
+    text.parse().unwrap()
+}
+
+fn keys() -> impl Strategy<Value = Key> {
+    select(&KEYS[..]).prop_map(key)
+}
+
+fn contents() -> impl Strategy<Value = Content> {
+    let agents = prop_oneof![4 => Just(47), 1 => Just(48)];
+    (agents, select(&PROMPTS[..])).prop_map(|(agent, prompt)| {
+        Content::new(AgentId(agent), prompt, ProjectPreference::ForTask)
+    })
+}
+
+fn ids() -> impl Strategy<Value = TaskId> {
+    (1..7_u64).prop_map(TaskId)
+}
+
+/// A wish that a manifest could hold: only pinned tasks share content or a folded name.
+fn wish() -> impl Strategy<Value = Wish> {
+    let since =
+        option::weighted(0.4, select(&["2026-11-20T00:00:00Z", "2026-11-30T00:00:00Z"][..]));
+    let deployments = btree_map(select(&["x", "y"][..]).prop_map(key), since, 0..3);
+    let task = (
+        select(&NAMES[..]),
+        contents(),
+        weighted(0.2, ids()),
+        weighted(0.1, Just(())),
+        deployments,
+    );
+    let released = vec(keys(), 0..2);
+    let offset = weighted(0.5, Just(jiff::tz::Offset::UTC));
+    (btree_map(keys(), task, 0..5), released, offset).prop_map(|(tasks, released, offset)| {
+        let mut wish = Wish { service_utc_offset: offset, ..Wish::default() };
+        let (mut names, mut contents) = (BTreeSet::new(), BTreeSet::new());
+        for (key, (name, content, pin, protect, deployments)) in tasks {
+            let is_new = names.insert(fold(name)) & contents.insert(content.hash());
+            if !is_new && pin.is_none() {
+                continue;
+            }
+            let since = |since: Option<&str>| since.map(|since| since.parse().unwrap());
+            let declared = |(key, at)| {
+                let since = since(at);
+                (key, DeclaredDeployment { since, ..DeclaredDeployment::default() })
+            };
+            let wanted = WantedTask {
+                name: name.to_owned(),
+                content,
+                pin,
+                protect: protect.is_some(),
+                deployments: deployments.into_iter().map(declared).collect(),
+                place: Place { file: Path::new("tasks.yaml").into(), span: 0..0 },
+            };
+            wish.tasks.insert(key, wanted);
+        }
+        let is_free = |key: &Key| !wish.tasks.contains_key(key);
+        wish.released = released.into_iter().filter(is_free).collect();
+        wish
+    })
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    let version = (contents(), select(&NAMES[..])).prop_map(|(content, name)| Version {
+        content: content.hash(),
+        prompt: content.prompt_hash(),
+        name: name.to_owned(),
+    });
+    let made = (option::of(ids()), contents(), select(&NAMES[..]));
+    let made = made.prop_map(|(id, content, name)| Made {
+        id,
+        content: content.hash(),
+        name: name.to_owned(),
+    });
+    let name = || select(&NAMES[..]).prop_map(str::to_owned);
+    let rewritten = weighted(0.2, (name(), name()));
+    let (protect, made) = (weighted(0.1, Just(())), vec(made, 0..2));
+    let known = (vec(version, 0..4), protect, any::<bool>(), made, rewritten);
+    let known =
+        known.prop_map(|(versions, protect, is_established, made, rewritten)| KeyEvidence {
+            is_established: is_established && !versions.is_empty(),
+            versions,
+            protect: protect.is_some(),
+            made,
+            rewritten: rewritten.into_iter().collect(),
+            unanswered: None,
+        });
+    let gap = weighted(0.05, Just(Gap::lost("the clone is shallow", "`fetch-depth: 0`")));
+    (btree_map(keys(), known, 0..5), gap)
+        .prop_map(|(keys, gap)| Evidence { keys, gaps: gap.into_iter().collect() })
+}
+
+fn elsewhere() -> impl Strategy<Value = Elsewhere> {
+    let unclear = weighted(0.05, Just("other/tasks.yaml".into()));
+    (weighted(0.1, keys()), weighted(0.1, contents()), weighted(0.1, ids()), unclear).prop_map(
+        |(key, content, pin, unclear)| Elsewhere {
+            keys: key.into_iter().collect(),
+            contents: content.into_iter().map(|content| content.hash()).collect(),
+            pins: pin.into_iter().collect(),
+            unclear,
+        },
+    )
+}
+
+fn options() -> impl Strategy<Value = Options> {
+    let is_generous = prop_oneof![1 => Just(false), 3 => Just(true)];
+    let targets = prop_oneof![9 => Just(BTreeSet::new()), 1 => keys().prop_map(|key| [key].into())];
+    (any::<bool>(), is_generous, targets, weighted(0.03, Just(()))).prop_map(
+        |(prunes, is_generous, targets, stale)| {
+            let limit = is_generous.then_some(100);
+            Options {
+                prune: if prunes { Prune::Asked } else { Prune::Withheld },
+                targets,
+                limits: Limits { delete: limit, replace: limit, create: limit, runs: limit },
+                allow: BTreeSet::new(),
+                is_stale: stale.is_some(),
+            }
+        },
+    )
+}
+
+fn snapshot() -> impl Strategy<Value = Snapshot> {
+    let coverage = prop_oneof![
+        9 => Just(Coverage::Complete),
+        1 => Just(Coverage::Partial("the list has no end".to_owned())),
+    ];
+    let reads =
+        btree_map(ids(), prop_oneof![4 => any::<bool>().prop_map(Some), 1 => Just(None)], 0..2);
+    let runs =
+        (vec((contents(), any::<bool>()), 0..3), prop_oneof![6 => Just(true), 1 => Just(false)]);
+    let runs = btree_map(ids(), runs, 0..7);
+    let is_clean = prop_oneof![2 => Just(true), 1 => Just(false)];
+    let parts = (btree_map(ids(), task(), 0..6), coverage, reads, runs, is_clean);
+    parts.prop_map(|(tasks, mut coverage, mut reads, runs, is_clean)| {
+        let mut items: Vec<TaskSeen> =
+            tasks.into_iter().map(|(id, task)| TaskSeen { id, ..task }).collect();
+        if is_clean {
+            coverage = Coverage::Complete;
+            reads.clear();
+            items.retain(|task| task.content.is_some());
+        }
+        let read = |id: &TaskId, reads: Option<bool>| match (
+            items.iter().find(|task| task.id == *id),
+            reads,
+        ) {
+            (Some(task), Some(_)) => Reading::Seen(task.clone()),
+            _ => Reading::Unreadable("status 500".to_owned()),
+        };
+        let deployments = runs.into_iter().map(|(id, (runs, is_complete))| {
+            let coverage = if is_complete {
+                Coverage::Complete
+            } else {
+                Coverage::Partial("status 500".to_owned())
+            };
+            let items = runs.into_iter().enumerate();
+            let items = items.map(|(at, (content, is_early))| run(id, at, &content, is_early));
+            (id, Sight { items: items.collect(), coverage })
+        });
+        Snapshot {
+            organization_id: OrganizationId("org".to_owned()),
+            seen_at: NOON.parse().unwrap(),
+            task_reads: reads.iter().map(|(id, reads)| (*id, read(id, *reads))).collect(),
+            deployments: deployments.collect(),
+            conversations: BTreeMap::new(),
+            tasks: Sight { items, coverage },
+        }
+    })
+}
+
+fn task() -> impl Strategy<Value = TaskSeen> {
+    let name = (select(&NAMES[..]), prop_oneof![4 => Just(false), 1 => Just(true)]);
+    let count = prop_oneof![4 => Just(Some(0)), 1 => Just(Some(1)), 1 => Just(None)];
+    let schedule = prop_oneof![
+        8 => Just(Schedule::Unset),
+        1 => Just(Schedule::Unknown),
+        1 => Just(Schedule::Set("0 9 * * 1".to_owned())),
+    ];
+    let bells = prop_oneof![6 => Just(Some(0)), 1 => Just(Some(1)), 1 => Just(None)];
+    let is_whole = (weighted(0.97, name), weighted(0.97, Just(())));
+    (is_whole, contents(), count, schedule, bells).prop_map(
+        |((name, is_known), content, count, schedule, bells)| {
+            let content = is_known.map(|()| content);
+            let short =
+                content.as_ref().map_or("00000000".to_owned(), |known| known.hash().short());
+            let name =
+                name.map(
+                    |(name, is_archived)| {
+                        if is_archived { archive_name(name, &short) } else { name.to_owned() }
+                    },
+                );
+            TaskSeen {
+                id: TaskId(0),
+                organization_id: None,
+                name,
+                agent_id: content.as_ref().map(Content::agent_id),
+                prompt: content.as_ref().map(|content| Arc::clone(content.prompt())),
+                project_preference: Some(ProjectPreference::ForTask),
+                content,
+                deployment_count: count,
+                created: None,
+                updated: None,
+                active: count.map(|_| Vec::new()),
+                schedule,
+                notification_count: bells,
+            }
+        },
+    )
+}
+
+fn run(task: TaskId, at: usize, content: &Content, is_early: bool) -> DeploymentSeen {
+    let day = if is_early { 19 } else { 20 };
+    let created: DateTime = format!("2026-11-{day}T20:00:00").parse().unwrap();
+    DeploymentSeen {
+        id: DeploymentId(format!("A-{task}-{at}")),
+        task_id: Some(task),
+        agent_id: Some(content.agent_id()),
+        prompt: Some(Arc::clone(content.prompt())),
+        status: Status::Completed,
+        created: Some(created),
+        ended: None,
+        runtime_error: None,
+    }
+}
+
+#[test]
+fn the_made_up_sights_meet_every_action_and_most_codes() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+    let mut runner = TestRunner::deterministic();
+    let mut met: BTreeMap<String, usize> = BTreeMap::new();
+    for _ in 0..8000 {
+        let (basis, snapshot) = scene().new_tree(&mut runner).unwrap().current();
+        let planned = plan::plan(&basis.with(&snapshot));
+        for step in planned.open_steps() {
+            *met.entry(step.change.action().to_string()).or_default() += 1;
+        }
+        for finding in planned.blocks() {
+            *met.entry(finding.code.to_string()).or_default() += 1;
+        }
+    }
+    let expected = "create rename restore replace archive delete run unproven ambiguous \
+                    pin-missing pin-taken incomplete-read lost-evidence protected scheduled \
+                    stale-checkout empty-manifest vanished too-many-retires too-many-replaces \
+                    waits-for-blocked run-unlike-task zone-unknown \
+                    name-held unclear-neighbor";
+    for word in expected.split_whitespace() {
+        assert!(met.contains_key(word), "no case of `{word}` in {met:#?}");
+    }
+}

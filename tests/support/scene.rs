@@ -1,0 +1,144 @@
+//! A wish and a sight built by hand, for plans that need no service.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use qcops::diag::Place;
+use qcops::evidence::{KeyEvidence, Made, Version};
+use qcops::manifest::{DeclaredDeployment, WantedTask};
+use qcops::model::{
+    AgentId, Content, DeploymentId, Key, OrganizationId, ProjectPreference, TaskId,
+};
+use qcops::plan::{self, Basis, Plan};
+use qcops::snapshot::{Coverage, DeploymentSeen, Schedule, Sight, Snapshot, Status, TaskSeen};
+
+/// What is wanted, known and seen, at noon of 21 November 2026.
+#[derive(Clone)]
+pub(crate) struct Scene {
+    pub(crate) basis: Basis,
+    pub(crate) snapshot: Snapshot,
+}
+
+pub(crate) fn key(text: &str) -> Key {
+    text.parse().unwrap()
+}
+
+pub(crate) fn content(prompt: &str) -> Content {
+    Content::new(AgentId(47), prompt, ProjectPreference::ForTask)
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let nothing = Sight { items: Vec::new(), coverage: Coverage::Complete };
+        let snapshot = Snapshot {
+            organization_id: OrganizationId("org".to_owned()),
+            seen_at: "2026-11-21T12:00:00Z".parse().unwrap(),
+            tasks: nothing,
+            task_reads: BTreeMap::new(),
+            deployments: BTreeMap::new(),
+            conversations: BTreeMap::new(),
+        };
+        Self { basis: Basis::default(), snapshot }
+    }
+
+    /// Tasks `k0` to `k<count - 1>`, declared, committed twice and there: nothing to do.
+    pub(crate) fn established(count: usize) -> Self {
+        let mut scene = Self::new();
+        for at in 0..count {
+            let (name, id) = (format!("k{at}"), TaskId(at as u64 + 1));
+            scene.declare(&name, &format!("prompt {at}"));
+            scene.remember(&name, &format!("prompt {at}")).is_established = true;
+            scene.show(id, &name, &format!("prompt {at}"));
+        }
+        scene
+    }
+
+    /// Declares a task under its key as name.
+    pub(crate) fn declare(&mut self, name: &str, prompt: &str) -> &mut WantedTask {
+        let wanted = WantedTask {
+            name: name.to_owned(),
+            content: content(prompt),
+            pin: None,
+            protect: false,
+            deployments: BTreeMap::new(),
+            place: Place { file: Path::new("tasks.yaml").into(), span: 0..0 },
+        };
+        self.basis.wish.tasks.insert(key(name), wanted);
+        self.basis.wish.tasks.get_mut(&key(name)).unwrap()
+    }
+
+    /// Declares `count` runs of a task.
+    pub(crate) fn declare_runs(&mut self, name: &str, count: usize) {
+        let wanted = self.basis.wish.tasks.get_mut(&key(name)).unwrap();
+        let runs = (0..count).map(|at| (key(&format!("run{at}")), DeclaredDeployment::default()));
+        wanted.deployments = runs.collect();
+    }
+
+    /// Adds an older version of a key to its history.
+    pub(crate) fn remember(&mut self, name: &str, prompt: &str) -> &mut KeyEvidence {
+        let (known, content) =
+            (self.basis.evidence.keys.entry(key(name)).or_default(), content(prompt));
+        known.versions.push(Version {
+            content: content.hash(),
+            prompt: content.prompt_hash(),
+            name: name.to_owned(),
+        });
+        known
+    }
+
+    /// Lets the ledger know a task.
+    pub(crate) fn made(&mut self, name: &str, id: u64, prompt: &str) {
+        let known = self.basis.evidence.keys.entry(key(name)).or_default();
+        let (id, content) = (Some(TaskId(id)), content(prompt).hash());
+        known.made.push(Made { id, content, name: name.to_owned() });
+    }
+
+    /// Puts a task that has had no run on the list.
+    pub(crate) fn show(&mut self, id: TaskId, name: &str, prompt: &str) -> &mut TaskSeen {
+        let content = content(prompt);
+        self.snapshot.tasks.items.push(TaskSeen {
+            id,
+            organization_id: None,
+            name: Some(name.to_owned()),
+            agent_id: Some(content.agent_id()),
+            prompt: Some(Arc::clone(content.prompt())),
+            project_preference: Some(ProjectPreference::ForTask),
+            content: Some(content),
+            deployment_count: Some(0),
+            created: None,
+            updated: None,
+            active: Some(Vec::new()),
+            schedule: Schedule::Unset,
+            notification_count: Some(0),
+        });
+        let sight = Sight { items: Vec::new(), coverage: Coverage::Complete };
+        self.snapshot.deployments.insert(id, sight);
+        self.snapshot.tasks.items.last_mut().unwrap()
+    }
+
+    /// Shows a run of a task, made at a time such as `2026-11-20T08:00:00`.
+    pub(crate) fn show_run(&mut self, task: u64, prompt: &str, created: Option<&str>) {
+        let sight = self.snapshot.deployments.get_mut(&TaskId(task)).unwrap();
+        sight.items.push(DeploymentSeen {
+            id: DeploymentId(format!("A-{}", sight.items.len() + 1)),
+            task_id: Some(TaskId(task)),
+            agent_id: Some(AgentId(47)),
+            prompt: Some(prompt.into()),
+            status: Status::Completed,
+            created: created.map(|created| created.parse().unwrap()),
+            ended: None,
+            runtime_error: None,
+        });
+    }
+
+    /// Takes tasks off the list.
+    pub(crate) fn hide(&mut self, ids: impl IntoIterator<Item = u64>) {
+        let hidden: BTreeSet<u64> = ids.into_iter().collect();
+        self.snapshot.tasks.items.retain(|task| !hidden.contains(&task.id.0));
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        plan::plan(&self.basis.with(&self.snapshot))
+    }
+}
