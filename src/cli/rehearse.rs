@@ -101,6 +101,7 @@ fn shown(story: &str, tally: &Tally) -> String {
         format!("  paid runs per declared run   {}", tally.most_runs),
         format!("  duplicate tasks              {}", tally.duplicate_tasks),
         format!("  duplicate runs               {}", tally.duplicate_runs),
+        format!("  follow-ups sent twice        {}", tally.duplicate_follow_ups),
         format!("  others' things touched       {}", tally.unproven_touched),
         format!(
             "  unclear creates settled      {} of {}",

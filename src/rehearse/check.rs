@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::Value;
 
-use crate::emulator::{Task, World};
+use crate::emulator::{Status, Task, World};
 use crate::manifest::Wish;
 use crate::model::{AgentId, Content, ContentHash, Key, ProjectPreference, archived_base};
 use crate::rehearse::cut::{Cut, Strike};
@@ -71,6 +71,11 @@ pub(super) fn judge(
     judge_tasks(unit, end, is_at_rest, &mut verdict);
     let mut wrong = std::mem::take(&mut verdict.wrong);
     judge_others(unit, end, calls, &mut wrong);
+    let last = unit.story.acts.last().map(|act| &act.wish);
+    let declared = last.into_iter().flat_map(|wish| wish.tasks.values());
+    let needed = declared.flat_map(|task| task.deployments.values());
+    let needed = needed.map(|deployment| deployment.follow_ups.len()).sum();
+    judge_follow_ups(end, needed, is_at_rest, &mut wrong);
     let settle = SignedDuration::try_from(settle).unwrap_or(SignedDuration::MAX);
     // A machine that forgot everything cannot wait for what it has sent.
     let forgets = strike.is_some_and(|strike| strike.loses_ledger);
@@ -118,6 +123,25 @@ fn judge_tasks(unit: &Prepared<'_>, end: &World, is_at_rest: bool, verdict: &mut
     let needed: usize = needs.values().map(|need| need.runs).sum();
     if new > needed {
         wrong.push(format!("duplicate run: {new} runs were paid, {needed} were needed"));
+    }
+}
+
+/// Every turn of a user once in each run, and every declared follow-up there once all is at rest and
+/// every run has come to its end.
+fn judge_follow_ups(end: &World, needed: usize, is_at_rest: bool, wrong: &mut Vec<String>) {
+    let mut sent = 0;
+    for run in end.deployments() {
+        let turns: Vec<_> = run.messages.iter().filter(|message| message.role == "user").collect();
+        let distinct: BTreeSet<String> =
+            turns.iter().map(|turn| format!("{:?}", turn.parts)).collect();
+        if distinct.len() < turns.len() {
+            wrong.push(format!("duplicate follow-up: a turn of run {} was sent twice", run.id));
+        }
+        sent += turns.len().saturating_sub(1);
+    }
+    let is_over = end.deployments().all(|run| run.status == Status::Completed);
+    if is_at_rest && is_over && sent < needed {
+        wrong.push(format!("lost: {sent} of {needed} follow-ups were sent"));
     }
 }
 

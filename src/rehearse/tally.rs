@@ -72,6 +72,8 @@ pub struct Tally {
     pub duplicate_tasks: usize,
     /// How often a second run was paid where one was enough.
     pub duplicate_runs: usize,
+    /// How often a follow-up was sent a second time.
+    pub duplicate_follow_ups: usize,
     /// How often something that is not provably ours was changed.
     pub unproven_touched: usize,
     /// Every law that did not hold.
@@ -105,6 +107,7 @@ impl Tally {
         let says = |words: &str| usize::from(wrong.iter().any(|law| law.starts_with(words)));
         self.duplicate_tasks += says("duplicate task");
         self.duplicate_runs += says("duplicate run");
+        self.duplicate_follow_ups += says("duplicate follow-up");
         self.unproven_touched += says("unproven touched");
         self.runs += 1;
         self.requests += calls.len();
