@@ -92,8 +92,7 @@ impl Default for Settings {
 /// Guarantees: a step begins only after those it waits for are done; steps of one task never run side
 /// by side; the first step that makes a task has nothing else beside it, and what it made is read back
 /// before anything else begins: a service that stores something else than it was sent would spoil
-/// all that follows. Once the credentials are refused, or a
-/// stop is asked for, nothing more is begun.
+/// all that follows. Once the credentials are refused, or a stop is asked for, nothing more is begun.
 ///
 /// The second call, with a plan made afresh, finishes what the first one left.
 pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> Outcome {
