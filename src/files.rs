@@ -42,6 +42,14 @@ pub enum FilesError {
         /// The file.
         path: PathBuf,
     },
+    /// The file is longer than anything it could rightly hold.
+    #[error("`{}` has more than {} MiB", path.display(), most >> 20)]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The most bytes it may have.
+        most: u64,
+    },
 }
 
 /// Holds a lock until it is dropped; the system frees it when the process dies.
@@ -172,6 +180,18 @@ pub fn read_contained(root: &Path, path: &Path) -> Result<Vec<u8>, FilesError> {
     let length = read.map_err(|source| failed("read", &resolved, source))?;
     if length as u64 > LARGEST_READ {
         return Err(FilesError::NotPlain { path: resolved });
+    }
+    Ok(bytes)
+}
+
+/// Reads a file that a person named, wherever it lies, up to `most` bytes.
+pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FilesError> {
+    let file = File::open(path).map_err(|source| failed("read", path, source))?;
+    let mut bytes = Vec::new();
+    let read = file.take(most + 1).read_to_end(&mut bytes);
+    let length = read.map_err(|source| failed("read", path, source))?;
+    if length as u64 > most {
+        return Err(FilesError::TooLarge { path: path.to_owned(), most });
     }
     Ok(bytes)
 }

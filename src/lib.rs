@@ -23,6 +23,7 @@ pub mod kinds;
 pub mod ledger;
 pub mod manifest;
 pub mod model;
+pub mod observation;
 pub mod plan;
 pub mod pull;
 pub mod rehearse;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{Files, FilesError};
-use crate::model::sha256_hex;
+use crate::model::{sha256_hex, visible_json};
 
 /// The version of the file's shape.
 const FORMAT_VERSION: u32 = 1;
@@ -136,7 +136,8 @@ pub fn load_plan(files: &dyn Files, path: &Path) -> Result<Reviewed, StoreError>
 }
 
 fn text(sealed: &Sealed) -> String {
-    serde_json::to_string_pretty(sealed).expect("texts and numbers are always JSON") + "\n"
+    let json = serde_json::to_string_pretty(sealed).expect("texts and numbers are always JSON");
+    visible_json(&json) + "\n"
 }
 
 /// The hash over everything but the seal.

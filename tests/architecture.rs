@@ -38,6 +38,7 @@ const MODULES: &[Row] = &[
     ("ledger", Acts, "model files evidence", "", ""),
     ("history", Acts, "model diag evidence manifest files", "", ""),
     ("plan", Computes, "model diag kinds transcript snapshot evidence manifest", "", ""),
+    ("observation", Computes, "model transcript snapshot manifest plan", "", ""),
     ("pull", Computes, "model kinds snapshot manifest", "", ""),
     ("event", Computes, "model diag transcript snapshot plan", "", ""),
     (

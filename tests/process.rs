@@ -1,9 +1,10 @@
 //! The program as a process: killed, interrupted, beside others, and at a service under load.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use qcops::clock::Clock;
@@ -102,6 +103,71 @@ impl Service {
     }
 }
 
+/// A way to the service that holds the first create until it is let go.
+struct Gate {
+    address: String,
+    state: Arc<(Mutex<Held>, Condvar)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    Nothing,
+    Create,
+    Never,
+}
+
+impl Gate {
+    fn before(service: &Service) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/api/v2", listener.local_addr().unwrap());
+        let target = service.address["http://".len()..].split('/').next().unwrap().to_owned();
+        let state = Arc::new((Mutex::new(Held::Nothing), Condvar::new()));
+        let shared = Arc::clone(&state);
+        std::thread::spawn(move || {
+            for client in listener.incoming() {
+                let (client, shared) = (client.unwrap(), Arc::clone(&shared));
+                let service = TcpStream::connect(&target).unwrap();
+                let (answers, back) = (service.try_clone().unwrap(), client.try_clone().unwrap());
+                std::thread::spawn(move || pass(&client, &service, Some(&shared)));
+                std::thread::spawn(move || pass(&answers, &back, None));
+            }
+        });
+        Self { address, state }
+    }
+
+    fn wait_until(&self, wanted: Held) {
+        let (held, changed) = &*self.state;
+        let held = held.lock().unwrap();
+        drop(changed.wait_while(held, |held| *held != wanted).unwrap());
+    }
+
+    fn open(&self) {
+        *self.state.0.lock().unwrap() = Held::Never;
+        self.state.1.notify_all();
+    }
+}
+
+/// Passes on what comes; with a state, the first create only once it is let go.
+fn pass(mut from: &TcpStream, mut to: &TcpStream, state: Option<&(Mutex<Held>, Condvar)>) {
+    let mut bytes = [0; 16 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut bytes) {
+        let needle = b"POST /api/v2/agents/tasks/create";
+        let is_create = bytes[..count].windows(needle.len()).any(|part| part == needle);
+        if let Some((held, changed)) = state.filter(|_| is_create) {
+            let mut held = held.lock().unwrap();
+            if *held == Held::Nothing {
+                *held = Held::Create;
+                changed.notify_all();
+            }
+            drop(changed.wait_while(held, |held| *held == Held::Create).unwrap());
+        }
+        if to.write_all(&bytes[..count]).is_err() {
+            break;
+        }
+    }
+    drop(to.shutdown(Shutdown::Write));
+}
+
 const APPLY: &str = "apply --yes --settle-delays 0,0,0";
 
 const TASKS: &str = "spy: {prompt: Buy SPY, deployments: {first: {}}}
@@ -151,6 +217,36 @@ fn two_applies_on_one_machine_go_one_after_the_other() {
     }
     let creates = service.writes().iter().filter(|path| path.ends_with("tasks/create")).count();
     assert_eq!((creates, service.counts().1), (3, 2));
+}
+
+#[test]
+fn two_machines_whose_creates_cross_delete_nothing_and_both_name_what_arose_twice() {
+    let service = Service::start();
+    let one = repo("spy: {prompt: Buy SPY, deployments: {first: {}}}");
+    let other = one.clone_with("");
+    // The first machine has looked for the last time, and its create is on the way.
+    let gate = Gate::before(&service);
+    let behind = Service { emulator: Arc::clone(&service.emulator), address: gate.address.clone() };
+    let child = behind.spawn(&one, APPLY);
+    gate.wait_until(Held::Create);
+    let ran = service.run(&other, APPLY);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    gate.open();
+    let ran = Repo::ran(child.wait_with_output().unwrap());
+    ran.expect(5, &["task 333 was made, and so was task 332 with equal content"]);
+    // Neither repeats anything, and both name both.
+    let writes = service.writes();
+    let twins = BTreeMap::from([("Buy SPY".to_owned(), 2)]);
+    let counts = service.counts();
+    assert_eq!(counts.0, twins);
+    for (machine, way) in [(&one, &behind), (&other, &service)] {
+        for words in ["plan", APPLY] {
+            way.run(machine, words).expect(5, &["332", "333", "ambiguous"]);
+        }
+    }
+    assert_eq!(service.writes(), writes);
+    assert!(writes.iter().all(|path| !path.ends_with("delete")), "{writes:?}");
+    assert_eq!(service.counts(), counts);
 }
 
 #[test]

@@ -17,6 +17,8 @@ mod client;
 mod contract;
 // Is what the documents say true, and do they say everything?
 mod docs;
+// Does a plan say what its runs will cost, at little cost?
+mod estimate;
 // Do stories told in Git commits end as they should?
 mod git;
 // Does every task belong to the key it should, and to none without proof?
@@ -31,6 +33,8 @@ mod laws;
 mod plan;
 // Is what was reviewed what is done?
 mod review;
+// Does what was kept of a sight give the same plan again, and nobody away?
+mod replay;
 // Do declared runs come true, each follow-up once?
 mod runs;
 // What stories are told with.

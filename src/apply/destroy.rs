@@ -8,7 +8,7 @@ use crate::apply::settle::{Ended, complete};
 use crate::apply::{Artifacts, Work};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::StepOutcome;
-use crate::model::{DeploymentId, TaskId};
+use crate::model::{DeploymentId, TaskId, visible_json};
 use crate::plan::{Retirement, Step};
 use crate::snapshot::TaskSeen;
 
@@ -79,10 +79,10 @@ impl Work<'_, '_> {
                 return Err(unsaved(with_causes(&trouble)));
             }
         };
-        let mut json = serde_json::to_vec_pretty(&conversation).expect("a JSON value is JSON");
-        json.push(b'\n');
+        let json = serde_json::to_string_pretty(&conversation).expect("a JSON value is JSON");
+        let json = visible_json(&json) + "\n";
         let path = folder.join(format!("task-{task}")).join(format!("{run}.json"));
-        files.write(&path, &json).map_err(|error| unsaved(with_causes(&error)))
+        files.write(&path, json.as_bytes()).map_err(|error| unsaved(with_causes(&error)))
     }
 
     /// Deletes a deployment; gone is done.

@@ -144,6 +144,7 @@ impl Work<'_, '_> {
                 let sight = self.look(self.effects.client.list_tasks().await);
                 for task in sight.into_iter().flat_map(|sight| sight.items) {
                     tasks.remove(&task.id);
+                    self.note_twin(outcome, &task);
                 }
             }
             let of_runs: BTreeSet<TaskId> = runs.values().copied().collect();
@@ -176,6 +177,26 @@ impl Work<'_, '_> {
                 "wait, then `qcops plan`: it shows nothing to do once the list has caught up"
                     .to_owned(),
             );
+        }
+    }
+
+    /// Says at once that somebody else has made the same as this apply; the next plan blocks on it.
+    fn note_twin(&self, outcome: &mut Outcome, task: &TaskSeen) {
+        let Some(hash) = task.content.as_ref().map(Content::hash) else { return };
+        let made = self.made.borrow();
+        let is_new = self.baseline.borrow().as_ref().is_some_and(|known| !known.contains(&task.id));
+        if !is_new || made.contents.contains_key(&task.id) {
+            return;
+        }
+        for (step, own) in made.tasks.iter().filter(|(_, id)| made.contents.get(id) == Some(&hash))
+        {
+            let message = format!(
+                "task {own} was made, and so was task {} with equal content, not by this apply",
+                task.id
+            );
+            let way = "`qcops plan` names both; decide with `id:` which one is to stay, and let one \
+                       machine apply at a time";
+            outcome.steps.insert(*step, unclear(message, way.to_owned()));
         }
     }
 

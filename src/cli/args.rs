@@ -186,6 +186,17 @@ pub(super) struct PlanArgs {
     /// Exit 2 where changes are present.
     #[arg(long, env = "QCOPS_DETAILED_EXITCODE")]
     pub(super) detailed_exitcode: bool,
+    /// Keep what was seen of the service in this file, for `--against`.
+    #[arg(long, value_name = "FILE", env = "QCOPS_SAVE_OBSERVATION")]
+    pub(super) save_observation: Option<PathBuf>,
+    /// Plan against what was kept in this file: no request is made, and no credentials are needed.
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["api", "emulator", "save_observation"],
+        env = "QCOPS_AGAINST"
+    )]
+    pub(super) against: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,7 @@ mod progress;
 mod pull;
 mod read;
 mod rehearse;
+mod replay;
 mod review;
 mod service;
 mod status;

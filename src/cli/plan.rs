@@ -10,9 +10,9 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{self, Loaded};
 use crate::cli::progress::Progress;
-use crate::cli::review;
 use crate::cli::service::Asked;
 use crate::cli::terminal;
+use crate::cli::{replay, review};
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::Evidence;
 use crate::history;
@@ -29,9 +29,17 @@ use crate::snapshot::{Look, Snapshot};
 pub(super) const FOLDER: &str = ".qcops";
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
-    let comparing = &args.planning.comparing;
-    let session = Session::open(context, comparing, &Progress::new(context.terminal))?;
-    let plan = block_on(session.plan(&args.planning))?;
+    let (planning, progress) = (&args.planning, Progress::new(context.terminal));
+    let (session, plan) = if let Some(path) = &args.against {
+        replay::against(context, path, planning, &progress)?
+    } else {
+        let session = Session::open(context, &planning.comparing, &progress)?;
+        let plan = match &args.save_observation {
+            Some(path) => block_on(replay::plan_and_keep(context, path, planning, &session))?,
+            None => block_on(session.plan(planning))?,
+        };
+        (session, plan)
+    };
     show(context, &args.planning, &plan);
     if let Some(path) = &args.out {
         review::save(context, path, &args.planning, &session, &plan)?;
@@ -110,7 +118,16 @@ impl<'a> Session<'a> {
         comparing: &'a Comparing,
         progress: &Progress,
     ) -> Result<Self, CommandError> {
-        let asked = Asked::find(context, &comparing.service)?;
+        Self::with(context, comparing, &Asked::find(context, &comparing.service)?, progress)
+    }
+
+    /// Reads the manifest; who is asked is known.
+    pub(super) fn with(
+        context: &'a Context,
+        comparing: &'a Comparing,
+        asked: &Asked,
+        progress: &Progress,
+    ) -> Result<Self, CommandError> {
         let loaded = load::load(context, &comparing.files.files, asked.organization_id.as_deref())?;
         let organization_id = asked.organization(loaded.manifest.organization_id.as_deref())?;
         let folder = loaded.repository.root().join(FOLDER);
@@ -157,10 +174,22 @@ impl<'a> Session<'a> {
         } else {
             BTreeMap::new()
         };
+        self.basis_with(options, &agents)
+    }
+
+    /// Finds out what is known where the agents are known already.
+    pub(super) fn basis_with(
+        &self,
+        options: Options,
+        agents: &BTreeMap<String, Vec<AgentId>>,
+    ) -> Result<Basis, CommandError> {
+        // So that a plan is the same whether somebody listed them unasked or not.
+        let none = BTreeMap::new();
+        let agents = if self.loaded.names_agents() { agents } else { &none };
         Ok(Basis {
-            wish: self.loaded.resolve(self.context, &agents)?,
-            evidence: self.evidence(&agents)?,
-            elsewhere: self.elsewhere(&agents),
+            wish: self.loaded.resolve(self.context, agents)?,
+            evidence: self.evidence(agents)?,
+            elsewhere: self.elsewhere(agents),
             options,
         })
     }
@@ -227,7 +256,8 @@ impl<'a> Session<'a> {
         elsewhere
     }
 
-    fn options(&self, args: &Planning) -> Options {
+    /// What was asked for on the command line.
+    pub(super) fn options(&self, args: &Planning) -> Options {
         Options {
             prune: if args.prune { Prune::Asked } else { Prune::Withheld },
             targets: args.targets.iter().cloned().collect(),
@@ -242,7 +272,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn warn_of_unknown_targets(&self, targets: &[Key], wish: &Wish) {
+    /// Says which targets are no keys of the manifest.
+    pub(super) fn warn_of_unknown_targets(&self, targets: &[Key], wish: &Wish) {
         for target in targets.iter().filter(|key| !wish.tasks.contains_key(*key)) {
             let words = format!("note: the target `{target}` is not declared\n");
             self.context.terminal.message(&words);

@@ -12,7 +12,16 @@ use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 use crate::cli::args::Cli;
 
 /// Of these flags only one may be given; typing one passes over the variable of the other.
-const RIVALS: [(&str, &str); 2] = [("--emulator", "QCOPS_API"), ("--api", "QCOPS_EMULATOR")];
+const RIVALS: [(&str, &str); 8] = [
+    ("--emulator", "QCOPS_API"),
+    ("--api", "QCOPS_EMULATOR"),
+    ("--against", "QCOPS_API"),
+    ("--against", "QCOPS_EMULATOR"),
+    ("--against", "QCOPS_SAVE_OBSERVATION"),
+    ("--api", "QCOPS_AGAINST"),
+    ("--emulator", "QCOPS_AGAINST"),
+    ("--save-observation", "QCOPS_AGAINST"),
+];
 
 impl Cli {
     /// Reads what was typed; a variable that is set to nothing is as good as none.

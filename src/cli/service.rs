@@ -11,8 +11,9 @@ use crate::cli::context::Context;
 use crate::cli::credentials;
 use crate::cli::error::CommandError;
 use crate::emulator::{self, Emulator, Keeper, World};
-use crate::exchange::Transport;
+use crate::exchange::{Exchange, Request, Transport, TransportError};
 use crate::model::OrganizationId;
+use crate::observation::Observation;
 use crate::secret::Secret;
 
 /// Who is asked, by whom, and under which name the ledger knows it.
@@ -26,6 +27,18 @@ enum Carrier {
     Http(BaseUrl),
     /// The file of the emulator.
     Emulator(PathBuf),
+    /// Nobody: what was seen of that service stands in a file.
+    Nobody(String),
+}
+
+/// Carries nothing, for plans that are made from a file.
+struct Nobody;
+
+impl Transport for Nobody {
+    fn exchange(&self, _request: Request) -> Exchange<'_> {
+        let source = "a plan against an observation asks nobody".into();
+        Box::pin(std::future::ready(Err(TransportError::NotSent { source })))
+    }
 }
 
 impl Asked {
@@ -50,12 +63,29 @@ impl Asked {
         })
     }
 
+    /// Asks nobody: an observation says what there was, and of which organization.
+    pub(super) fn nobody(observation: &Observation) -> Self {
+        Self {
+            credentials: Credentials { user_id: 0, token: Secret::new(String::new()) },
+            organization_id: Some(observation.organization_id().to_string()),
+            carrier: Carrier::Nobody(observation.service().to_owned()),
+        }
+    }
+
     /// The organization of the manifest, which must be that of the credentials where both are known.
     pub(super) fn organization(
         &self,
         declared: Option<&str>,
     ) -> Result<OrganizationId, CommandError> {
         match (declared, self.organization_id.as_deref()) {
+            (Some(declared), Some(seen))
+                if declared != seen && matches!(self.carrier, Carrier::Nobody(_)) =>
+            {
+                let message = format!(
+                    "the manifest is for organization `{declared}`, and the observation is of `{seen}`"
+                );
+                Err(CommandError::new(message).hint("make one of the manifest's organization"))
+            }
             (Some(declared), Some(ours)) if declared != ours => Err(CommandError::new(format!(
                 "the manifest is for organization `{declared}`, and the credentials are for `{ours}`"
             ))
@@ -71,6 +101,7 @@ impl Asked {
     pub(super) fn target(&self, folder: &Path) -> String {
         match &self.carrier {
             Carrier::Http(base) => base.to_string(),
+            Carrier::Nobody(service) => service.clone(),
             Carrier::Emulator(file) => {
                 format!("emulator {}", emulator_file(file, folder).display())
             }
@@ -91,6 +122,7 @@ impl Asked {
         let rate = args.rate.unwrap_or(if is_emulated { 0.0 } else { Limits::default().rate });
         let limits = Limits { in_flight: args.parallelism, rate };
         let transport: Arc<dyn Transport> = match &self.carrier {
+            Carrier::Nobody(_) => Arc::new(Nobody),
             Carrier::Http(base) => {
                 let http = Http::new(base.clone(), TimeLimits::default());
                 let http = http.map_err(|error| CommandError::of(&error))?;

@@ -68,6 +68,7 @@ codes! {
     IncompleteRead "incomplete-read" "A list or a task could not be read whole, so its gaps prove nothing."
     HistoryGap "history-gap" "A part of the manifest's history could not be read."
     LostEvidence "lost-evidence" "Part of the history is out of sight while tasks exist that no key claims."
+    NotObserved "not-observed" "The observation that is planned against does not hold all that the plan would look at."
     // Plan: guards.
     PruneOff "prune-off" "A task of ours is no longer declared, and pruning is off."
     Protected "protected" "A protected task would be replaced or retired."

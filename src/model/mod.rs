@@ -18,4 +18,4 @@ pub use name::{
     FoldedName, archive_name, archived_base, archived_hash, fold, has_new_number, is_rewriting_of,
     other_archive_name,
 };
-pub use visible::is_hidden;
+pub use visible::{is_hidden, visible_json};

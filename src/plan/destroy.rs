@@ -122,6 +122,7 @@ pub fn destroy(inputs: &Inputs<'_>, scope: Scope) -> Plan {
         seen_tasks: sight.tasks.keys().copied().collect(),
         run_limit: 0,
         watches: Vec::new(),
+        estimates: BTreeMap::new(),
     }
 }
 

@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::KeyEvidence;
-use crate::model::{Action, Key};
+use crate::model::{Action, Key, TaskId};
 use crate::plan::identify::{Conflict, Identified, Proof};
-use crate::plan::{Change, Gate, Inputs, Prune, RetireReason, Step, StepId};
+use crate::plan::{Change, Gate, Inputs, Prune, RetireReason, Step, StepId, Target};
 
 /// How much one apply may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -321,9 +321,9 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
     }
     let mut verdicts = Vec::new();
     for (key, runs) in runs_by_key {
-        let claim = view.found.claims.get(key);
-        let recent =
-            claim.map_or(0, |claim| super::runs::count_of_last_day(claim.task, view.inputs));
+        // A task that is yet to be made has no runs, whatever the one before it had.
+        let task = runs.iter().find_map(|step| existing_task(step));
+        let recent = task.map_or(0, |id| super::runs::count_of_last_day(id, view.inputs));
         if runs.len() + recent > RUNS_PER_TASK_AND_DAY {
             let message = format!(
                 "{} runs of `{key}` would be started beside {recent} of the last day; the limit is \
@@ -338,12 +338,23 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
     verdicts
 }
 
+/// The task of a run, where it exists already.
+fn existing_task(step: &Step) -> Option<TaskId> {
+    match step.change {
+        Change::Run { task: Target::Existing(id), .. } => Some(id),
+        _ => None,
+    }
+}
+
 /// Stops paying for content that is known to fail; runs before `since` are forgotten.
 fn failed_repeatedly(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     let mut verdicts = Vec::new();
     for step in steps {
         let Change::Run { since, .. } = &step.change else { continue };
-        let Some(claim) = view.found.claims.get(&step.key) else { continue };
+        let claim = view.found.claims.get(&step.key);
+        let Some(claim) = claim.filter(|claim| existing_task(step) == Some(claim.task.id)) else {
+            continue;
+        };
         let since = since.map(|(since, _)| since);
         let count = super::runs::count_of_failed(claim.task, view.inputs, since);
         if count < FAILURES {

@@ -6,6 +6,7 @@
 
 mod destroy;
 mod digest;
+mod estimate;
 mod guards;
 mod holders;
 mod identify;
@@ -23,10 +24,11 @@ mod wanted;
 
 pub use destroy::{Saving, Scope, destroy, destroy_wanted};
 pub use digest::Digest;
+pub use estimate::{Estimate, Spread};
 pub use guards::{Limits, ceiling};
 pub use overview::{KeyOverview, KeyState, Overview, RunOverview, overview, overview_wanted};
 pub use planner::plan;
-pub use wanted::wanted;
+pub use wanted::{wanted, wanted_to_keep};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -143,6 +145,9 @@ pub struct Plan {
     pub run_limit: usize,
     /// The declared runs that exist or are started by a step, to be waited for and judged.
     pub watches: Vec<Watch>,
+    /// What one prompt of a task has cost in past runs, for tasks with something to pay for; not
+    /// covered by the digest.
+    pub estimates: BTreeMap<Key, Estimate>,
 }
 
 /// A declared run to be waited for and judged.
@@ -388,6 +393,14 @@ impl Plan {
             Gate::Open | Gate::Withheld(_) => None,
         });
         of_steps.chain(&self.doubts)
+    }
+
+    /// The runs whose conversations are quoted: what users said there is shown.
+    pub fn quoted_runs(&self) -> impl Iterator<Item = &DeploymentId> {
+        self.steps.iter().filter_map(|step| match &step.change {
+            Change::Diverged { run, .. } => Some(run),
+            _ => None,
+        })
     }
 
     /// Leaves only the steps that are meant.

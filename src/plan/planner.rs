@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::WantedTask;
 use crate::model::{Key, archived_base, has_new_number};
+use crate::plan::estimate::estimates;
 use crate::plan::guards::{View, guard, lying_list, run_limit};
 use crate::plan::holders::Holders;
 use crate::plan::identify::{Claim, Conflict, Identified, Proof, identify, is_archived};
@@ -30,6 +31,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let mut steps = order(steps, inputs.options.prune);
     guard(&View { inputs, found: &found, gap: sight.gap.as_deref() }, &mut steps);
     let all = || sight.tasks.values();
+    let estimates = estimates(inputs, &found, &steps);
     Plan {
         organization_id: inputs.snapshot.organization_id.clone(),
         steps,
@@ -42,6 +44,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         seen_tasks: sight.tasks.keys().copied().collect(),
         run_limit: run_limit(&inputs.options.limits),
         watches,
+        estimates,
     }
 }
 

@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{DeclaredDeployment, DesiredState, WantedTask};
-use crate::model::{DeploymentId, Key};
+use crate::model::{DeploymentId, Key, TaskId};
 use crate::plan::matching::{Candidate, Declared, Verdict, assign};
 use crate::plan::{Change, Gate, Inputs, StepId, Target, Watch, WatchedRun};
 use crate::snapshot::{Coverage, DeploymentSeen, Look, Reading, Sight, Status, TaskSeen};
@@ -99,7 +99,7 @@ impl<'a> RunPlanner<'a, '_> {
             }
             return runs;
         }
-        let counted = self.counted(task);
+        let counted = self.counted(wanted, task);
         let declarations: Vec<Declared<'_>> = due
             .iter()
             .map(|(_, declared)| Declared {
@@ -174,13 +174,21 @@ impl<'a> RunPlanner<'a, '_> {
     }
 
     /// The runs of the task that count, the oldest first.
-    fn counted(self, task: &TaskSeen) -> Vec<Counted<'a>> {
+    ///
+    /// A conversation that was read for something else does not count, or a look at it could move a
+    /// run from one declaration to another.
+    fn counted(self, wanted: &WantedTask, task: &TaskSeen) -> Vec<Counted<'a>> {
         let snapshot = self.inputs.snapshot;
+        let asked = conversations(self.inputs, wanted, task);
+        let conversation = |id: &DeploymentId| {
+            let is_asked = asked.contains(&Look::Conversation(id.clone()));
+            snapshot.conversations.get(id).filter(|_| is_asked)
+        };
         let sight = snapshot.deployments.get(&task.id);
         let all = sight.into_iter().flat_map(|sight| &sight.items);
         let mut counted: Vec<Counted<'a>> = all
             .filter(|run| counts_for(run, task))
-            .map(|seen| match snapshot.conversations.get(&seen.id) {
+            .map(|seen| match conversation(&seen.id) {
                 Some(Reading::Seen(transcript)) => {
                     let turns = transcript.user_turns().map(|turns| {
                         let turns: Vec<Arc<str>> =
@@ -328,7 +336,7 @@ pub(super) fn conversations(
     inputs: &Inputs<'_>,
     wanted: &WantedTask,
     task: &TaskSeen,
-) -> Vec<Look> {
+) -> BTreeSet<Look> {
     let offset = inputs.wish.service_utc_offset;
     let sending: Vec<&DeclaredDeployment> = wanted
         .deployments
@@ -336,7 +344,7 @@ pub(super) fn conversations(
         .filter(|declared| !declared.follow_ups.is_empty())
         .filter(|declared| declared.since.is_none_or(|since| since <= inputs.snapshot.seen_at))
         .collect();
-    let Some(sight) = inputs.snapshot.deployments.get(&task.id) else { return Vec::new() };
+    let Some(sight) = inputs.snapshot.deployments.get(&task.id) else { return BTreeSet::new() };
     let of_its_time =
         |run: &&DeploymentSeen| sending.iter().any(|declared| is_since(run, declared, offset));
     let counting = sight.items.iter().filter(|run| counts_for(run, task));
@@ -344,8 +352,8 @@ pub(super) fn conversations(
 }
 
 /// How many runs of the task were made within a day before the lists were read, whoever made them.
-pub(super) fn count_of_last_day(task: &TaskSeen, inputs: &Inputs<'_>) -> usize {
-    let Some(sight) = inputs.snapshot.deployments.get(&task.id) else { return 0 };
+pub(super) fn count_of_last_day(task: TaskId, inputs: &Inputs<'_>) -> usize {
+    let Some(sight) = inputs.snapshot.deployments.get(&task) else { return 0 };
     let yesterday = inputs.snapshot.seen_at - SignedDuration::from_hours(24);
     let offset = inputs.wish.service_utc_offset;
     let is_recent = |run: &&DeploymentSeen| {
@@ -414,7 +422,7 @@ fn cannot_tell() -> String {
 }
 
 /// Whether the run is one of the task's content, as the service shows both.
-fn counts_for(run: &DeploymentSeen, task: &TaskSeen) -> bool {
+pub(super) fn counts_for(run: &DeploymentSeen, task: &TaskSeen) -> bool {
     run.prompt.is_some() && run.prompt == task.prompt && run.agent_id == task.agent_id
 }
 

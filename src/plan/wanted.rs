@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::plan::estimate;
 use crate::plan::identify::{Identified, identify};
 use crate::plan::retire::looks_before_retiring;
 use crate::plan::runs::conversations;
 use crate::plan::sight::{list_is_trusted, sight};
-use crate::plan::{Change, Gate, Inputs, plan};
-use crate::snapshot::{Look, TaskSeen};
+use crate::plan::{Change, Gate, Inputs, Plan, plan};
+use crate::snapshot::{Look, Snapshot, TaskSeen};
 
 /// Returns the looks that are still to be taken; empty once the snapshot holds all that a plan needs.
 ///
@@ -23,13 +24,9 @@ use crate::snapshot::{Look, TaskSeen};
 ///    not show, is read: a list that lags or ends early must not make a twin.
 /// 6. A task that goes is read where the list leaves its schedule out; it can be deleted rather than
 ///    archived only if its list of runs is empty too.
+/// 7. Where a run would be started, past runs of its task are read for the estimate, a few at most.
 pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     let snapshot = inputs.snapshot;
-    let is_unread = |look: &Look| match look {
-        Look::Task(id) => !snapshot.task_reads.contains_key(id),
-        Look::Deployments(id) => !snapshot.deployments.contains_key(id),
-        Look::Conversation(id) => !snapshot.conversations.contains_key(id),
-    };
     let sight = sight(snapshot);
     let unknown = sight.tasks.values().filter(|task| task.content.is_none());
     let mut looks: BTreeSet<Look> = unknown.map(|task| Look::Task(task.id)).collect();
@@ -39,7 +36,8 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     });
     let kept: BTreeSet<_> = kept.map(|(_, claim)| claim.task.id).collect();
     let is_kept = |task: &TaskSeen| kept.contains(&task.id);
-    if changes_anything(inputs) {
+    let plan = plan(inputs);
+    if changes_anything(&plan) {
         looks.extend(canaries(inputs));
         if !list_is_trusted(snapshot) {
             looks.extend(
@@ -65,13 +63,37 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     for (key, task) in superseded.chain(found.orphans.iter().copied()) {
         looks.extend(looks_before_retiring(task, inputs.evidence.keys.get(key)));
     }
-    looks.retain(is_unread);
+    looks.extend(estimate::looks(inputs, &found, &plan.steps));
+    looks.retain(|look| is_unread(look, snapshot));
     looks
 }
 
+/// Returns the looks that [`wanted`] asks for, and those that it would most likely ask for if the
+/// manifest were another: for an observation that is kept.
+///
+/// Those are the task with the longest prompt, and the runs of every declared task.
+pub fn wanted_to_keep(inputs: &Inputs<'_>) -> BTreeSet<Look> {
+    let snapshot = inputs.snapshot;
+    let mut looks = canaries(inputs);
+    let tasks = sight(snapshot).tasks;
+    let found = identify(inputs, &tasks);
+    looks.extend(found.claims.values().map(|claim| Look::Deployments(claim.task.id)));
+    looks.retain(|look| is_unread(look, snapshot));
+    looks.extend(wanted(inputs));
+    looks
+}
+
+fn is_unread(look: &Look, snapshot: &Snapshot) -> bool {
+    match look {
+        Look::Task(id) => !snapshot.task_reads.contains_key(id),
+        Look::Deployments(id) => !snapshot.deployments.contains_key(id),
+        Look::Conversation(id) => !snapshot.conversations.contains_key(id),
+    }
+}
+
 /// Whether the plan as it stands would create, replace or retire, guards left out of account.
-fn changes_anything(inputs: &Inputs<'_>) -> bool {
-    plan(inputs).steps.iter().any(|step| {
+fn changes_anything(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| {
         let is_withheld = matches!(step.gate, Gate::Withheld(_));
         !is_withheld && !is_of_runs(&step.change) && !matches!(step.change, Change::Rename { .. })
     })

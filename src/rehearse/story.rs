@@ -71,7 +71,7 @@ enum Ended {
     /// It could not read the service or its files.
     Error(String),
     /// It planned, and carried the plan out.
-    Applied(Plan, Outcome),
+    Applied(Box<Plan>, Outcome),
 }
 
 /// A story up to its last act, which was told once without a cut.
@@ -318,7 +318,7 @@ impl Stage {
             on_event: &|_| (),
         };
         let outcome = apply::apply(&plan, &effects, &settings).await;
-        Ended::Applied(plan, outcome)
+        Ended::Applied(Box::new(plan), outcome)
     }
 
     async fn plan(&self, act: &Act, client: &Client, ledger: &Ledger) -> Result<Plan, String> {

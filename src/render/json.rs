@@ -5,6 +5,9 @@
 
 use serde::Serialize;
 
+use crate::model::visible_json;
+use crate::plan::Spread;
+use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Foreign;
 use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, Value};
 
@@ -19,6 +22,7 @@ pub struct PlanJson {
     digest: String,
     verdict: String,
     counts: CountsJson,
+    budget: BudgetJson,
     steps: Vec<StepJson>,
     notes: Vec<FindingJson>,
     blocks: Vec<BlockJson>,
@@ -33,6 +37,32 @@ struct CountsJson {
     unmanaged: usize,
     archived: usize,
     scheduled: usize,
+}
+
+/// What is paid for.
+#[derive(Debug, Serialize)]
+struct BudgetJson {
+    new_runs: usize,
+    run_limit: usize,
+    follow_ups: usize,
+    later_follow_ups: usize,
+    estimate: Option<CostJson>,
+}
+
+/// What prompts are likely to cost, by past runs.
+#[derive(Debug, Serialize)]
+struct CostJson {
+    prompts: usize,
+    tokens: Option<SpreadJson>,
+    seconds: Option<SpreadJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct SpreadJson {
+    median: u64,
+    least: u64,
+    most: u64,
+    past_runs: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,6 +81,7 @@ struct StepJson {
     run: Option<String>,
     prompt: Option<String>,
     later_follow_ups: usize,
+    estimate: Option<CostJson>,
     turns: Vec<TurnJson>,
 }
 
@@ -124,6 +155,7 @@ impl PlanJson {
                 archived: counts.archived,
                 scheduled: counts.scheduled,
             },
+            budget: budget(&counts.budget),
             steps: view.entries.iter().map(step).collect(),
             notes: view.notes.iter().map(finding).collect(),
             blocks: blocks.collect(),
@@ -134,7 +166,7 @@ impl PlanJson {
 /// Returns a plan as JSON, indented, with a line break at its end.
 pub fn render(view: &PlanView) -> String {
     let json = serde_json::to_string_pretty(&PlanJson::new(view));
-    json.expect("texts and numbers are always JSON") + "\n"
+    visible_json(&json.expect("texts and numbers are always JSON")) + "\n"
 }
 
 fn step(entry: &Entry) -> StepJson {
@@ -182,8 +214,30 @@ fn step(entry: &Entry) -> StepJson {
         run: entry.run.as_ref().map(|run| run.raw().to_owned()),
         prompt: entry.prompt.as_ref().map(|prompt| prompt.raw().to_owned()),
         later_follow_ups: entry.later,
+        estimate: entry.cost.map(cost),
         turns: turns.collect(),
     }
+}
+
+fn budget(budget: &Budget) -> BudgetJson {
+    BudgetJson {
+        new_runs: budget.runs,
+        run_limit: budget.run_limit,
+        follow_ups: budget.follow_ups,
+        later_follow_ups: budget.later,
+        estimate: budget.cost.map(cost),
+    }
+}
+
+fn cost(cost: Cost) -> CostJson {
+    let spread = |spread: Spread| SpreadJson {
+        median: spread.median,
+        least: spread.least,
+        most: spread.most,
+        past_runs: spread.count,
+    };
+    let Cost { prompts, tokens, seconds } = cost;
+    CostJson { prompts, tokens: tokens.map(spread), seconds: seconds.map(spread) }
 }
 
 fn state(state: State) -> (&'static str, Option<&'static str>) {

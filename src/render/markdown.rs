@@ -104,8 +104,9 @@ fn head(view: &PlanView) -> String {
         rows.iter().map(cell).collect::<Vec<_>>().join(" | ")
     };
     format!(
-        "{MARKER}\n**{}**\n\n| {} |\n|{}\n| {} |\n\nDigest: `{}`\n\n",
+        "{MARKER}\n**{}**\n\n{}| {} |\n|{}\n| {} |\n\nDigest: `{}`\n\n",
         counts.verdict(),
+        counts.budget.line().map_or_else(String::new, |line| format!("{line}\n\n")),
         cells(|(word, _)| word.clone()),
         " ---: |".repeat(rows.len()),
         cells(|(_, count)| count.to_string()),
@@ -137,7 +138,8 @@ fn line(entry: &Entry) -> String {
         State::Withheld(code) => format!(": withheld[{code}]"),
         State::Blocked(code) => format!(": blocked[{code}]"),
     };
-    format!("- `{}` {} {what}{subject}{state}\n", entry.symbol(), code(&entry.address))
+    let cost = entry.cost.map_or_else(String::new, |cost| format!("; estimated {}", cost.words()));
+    format!("- `{}` {} {what}{subject}{state}{cost}\n", entry.symbol(), code(&entry.address))
 }
 
 /// Why an entry is there and what differs, folded.

@@ -4,6 +4,7 @@
 //! nothing else. Texts from files and from the service are foreign: they reach an output only
 //! through [`escape`]. Colors are labels, named in one table; every output can be read without.
 
+pub mod budget;
 pub mod escape;
 pub mod findings;
 pub mod json;

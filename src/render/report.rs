@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::diag::Diagnostic;
 use crate::event::{Outcome, StepOutcome};
+use crate::model::visible_json;
 use crate::plan::{Plan, Step, StepId};
 
 /// The version of the format.
@@ -55,9 +56,8 @@ pub fn render(plan: &Plan, outcome: &Outcome) -> Vec<u8> {
         is_interrupted: outcome.is_interrupted,
         steps: steps.collect(),
     };
-    let mut json = serde_json::to_vec_pretty(&report).expect("texts and numbers are always JSON");
-    json.push(b'\n');
-    json
+    let json = serde_json::to_string_pretty(&report).expect("texts and numbers are always JSON");
+    (visible_json(&json) + "\n").into_bytes()
 }
 
 fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> Entry<'a> {

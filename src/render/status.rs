@@ -9,13 +9,13 @@ use std::fmt;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::model::{OrganizationId, TaskId};
+use crate::model::{OrganizationId, TaskId, visible_json};
 use crate::plan::{KeyOverview, KeyState, Overview, RunOverview};
-use crate::render::escape::{Foreign, json};
+use crate::render::escape::Foreign;
 use crate::render::paint::{Color, Label};
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::Finding;
-use crate::render::words::counted;
+use crate::render::words::{counted, span};
 use crate::snapshot::Status;
 
 /// The version of the JSON form; a field is never removed nor given another meaning within it.
@@ -127,7 +127,7 @@ impl StatusView {
     /// Returns the JSON form.
     pub fn to_json(&self) -> String {
         let written = serde_json::to_string_pretty(self).expect("texts and numbers are JSON");
-        json(&written) + "\n"
+        visible_json(&written) + "\n"
     }
 }
 
@@ -186,13 +186,7 @@ fn age(created: Option<Timestamp>, now: Timestamp) -> Option<i64> {
 
 /// An age as people say it.
 fn in_words(seconds: Option<i64>) -> String {
-    let Some(seconds) = seconds else { return "-".to_owned() };
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
+    seconds.map_or_else(|| "-".to_owned(), |seconds| span(seconds.unsigned_abs()))
 }
 
 /// Writes the table, then the counts.

@@ -88,6 +88,7 @@ fn plan(steps: Vec<(&str, Change, &str, Gate)>) -> Plan {
         seen_tasks: BTreeSet::new(),
         run_limit: 5,
         watches: Vec::new(),
+        estimates: BTreeMap::new(),
     }
 }
 

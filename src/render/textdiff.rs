@@ -161,6 +161,11 @@ impl TextDiff {
 
     /// The changed lines with `context` unchanged ones around them; neighbors are joined.
     pub fn hunks(&self, context: usize) -> Vec<&[DiffLine]> {
+        self.ranges(context).into_iter().map(|(start, end)| &self.lines[start..end]).collect()
+    }
+
+    /// Where the hunks are among the lines: the first one of each, and the one behind its last.
+    pub(super) fn ranges(&self, context: usize) -> Vec<(usize, usize)> {
         let mut ranges: Vec<(usize, usize)> = Vec::new();
         for (at, line) in self.lines.iter().enumerate() {
             if line.side == Side::Both {
@@ -173,7 +178,7 @@ impl TextDiff {
                 _ => ranges.push((start, end)),
             }
         }
-        ranges.into_iter().map(|(start, end)| &self.lines[start..end]).collect()
+        ranges
     }
 }
 

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use crate::model::visible_json;
 use crate::render::escape::Foreign;
 use crate::render::paint::{Color, Label};
 use crate::render::text::{Length, Text, TextOptions};
@@ -156,7 +157,7 @@ pub fn json(title: Title<'_>, transcript: &Transcript) -> String {
         "outputTokens": transcript.output_tokens,
         "turns": turns_as_json(&transcript.messages),
     });
-    format!("{value:#}\n")
+    visible_json(&format!("{value:#}")) + "\n"
 }
 
 fn turns_as_json(messages: &[Message]) -> Vec<Value> {

@@ -12,6 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::kinds::TASK;
 use crate::model::{Action, Content, TaskId};
 use crate::plan::{Before, Change, Gate, Plan, Retire, Retirement, Step, Target};
+use crate::render::budget::{Budget, Cost, cost};
 use crate::render::escape::Foreign;
 use crate::render::textdiff::TextChange;
 use crate::render::words;
@@ -55,19 +56,6 @@ pub struct Counts {
     pub budget: Budget,
 }
 
-/// What is paid for: runs and follow-ups.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Budget {
-    /// Runs that are started.
-    pub runs: usize,
-    /// How many runs one apply may start.
-    pub run_limit: usize,
-    /// Follow-ups that are sent now.
-    pub follow_ups: usize,
-    /// Follow-ups that come later, each once its run is idle.
-    pub later: usize,
-}
-
 /// One change.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -93,6 +81,8 @@ pub struct Entry {
     pub prompt: Option<Foreign>,
     /// How many follow-ups come later, each once the run is idle.
     pub later: usize,
+    /// What it is likely to cost, follow-ups to come included.
+    pub cost: Option<Cost>,
     /// What was said, against what is declared, follow-up by follow-up.
     pub turns: Vec<TurnRow>,
 }
@@ -199,7 +189,7 @@ pub struct Stop {
 impl PlanView {
     /// Makes a plan ready for eyes.
     pub fn new(plan: &Plan) -> Self {
-        let mut entries: Vec<Entry> = plan.steps.iter().map(entry).collect();
+        let mut entries: Vec<Entry> = plan.steps.iter().map(|step| entry(plan, step)).collect();
         entries.sort_by_key(|entry| match entry.state {
             State::Open => 0,
             State::Withheld(_) => 1,
@@ -215,7 +205,7 @@ impl PlanView {
             unmanaged: plan.unmanaged_count,
             archived: plan.archived_count,
             scheduled: plan.scheduled_count,
-            budget: budget(plan),
+            budget: Budget::new(plan),
         };
         Self {
             organization_id: Foreign::new(plan.organization_id.0.as_str()),
@@ -225,45 +215,6 @@ impl PlanView {
             stops: stops(plan),
             notes: plan.notes.iter().map(Finding::new).collect(),
         }
-    }
-}
-
-fn budget(plan: &Plan) -> Budget {
-    let mut budget = Budget { run_limit: plan.run_limit, ..Budget::default() };
-    for step in plan.steps.iter().filter(|step| !matches!(step.gate, Gate::Blocked(_))) {
-        let is_open = usize::from(step.gate == Gate::Open);
-        match &step.change {
-            Change::Run { later, .. } if is_open == 1 => {
-                budget.runs += 1;
-                budget.later += later;
-            }
-            Change::FollowUp { later, .. } => {
-                budget.follow_ups += is_open;
-                budget.later += later + 1 - is_open;
-            }
-            _ => {}
-        }
-    }
-    budget
-}
-
-impl Budget {
-    /// What is paid for, as one line of our own words; nothing where nothing is.
-    pub fn line(&self) -> Option<String> {
-        let Self { runs, run_limit, follow_ups, later } = self;
-        let mut paid = Vec::new();
-        if *runs > 0 {
-            let runs = words::counted(*runs, "new run", "new runs");
-            paid.push(format!("{runs} of at most {run_limit}"));
-        }
-        if *follow_ups > 0 {
-            paid.push(words::counted(*follow_ups, "follow-up now", "follow-ups now"));
-        }
-        if *later > 0 {
-            let count = words::counted(*later, "follow-up", "follow-ups");
-            paid.push(format!("{count} later, once the runs are idle"));
-        }
-        (!paid.is_empty()).then(|| format!("Paid for: {}.", paid.join(", ")))
     }
 }
 
@@ -351,7 +302,7 @@ fn state(gate: &Gate) -> State {
     }
 }
 
-fn entry(step: &Step) -> Entry {
+fn entry(plan: &Plan, step: &Step) -> Entry {
     let mut entry = Entry {
         address: address(step),
         action: Some(step.change.action()),
@@ -364,6 +315,7 @@ fn entry(step: &Step) -> Entry {
         run: None,
         prompt: None,
         later: 0,
+        cost: cost(plan, step),
         turns: Vec::new(),
     };
     let named = |before: &Before| Some((before.id, Some(Foreign::new(before.name.as_str()))));

@@ -9,7 +9,7 @@ use qcops::plan::{
 };
 use qcops::snapshot::{Coverage, Reading, Schedule, Snapshot, TaskSeen};
 
-use crate::support::world::shown;
+use crate::support::world::{replayed, shown};
 
 /// One plan with all that it was made from.
 pub(super) struct Case<'a> {
@@ -21,7 +21,7 @@ pub(super) struct Case<'a> {
 
 /// Plans twice and judges the plan by every law that needs nothing but what it was made from.
 pub(super) fn judged(basis: &Basis, snapshot: &Snapshot) -> Plan {
-    let first = plan::plan(&basis.with(snapshot));
+    let first = replayed(basis, snapshot);
     let second = plan::plan(&basis.with(snapshot));
     assert_eq!(format!("{first:?}"), format!("{second:?}"), "planning twice");
     assert_eq!(shown(&first), shown(&second), "printing twice");

@@ -20,6 +20,7 @@ use qcops::plan::{self, Basis, Elsewhere, Limits, Options, Prune};
 use qcops::snapshot::{
     Coverage, DeploymentSeen, Look, Reading, Schedule, Sight, Snapshot, Status, TaskSeen,
 };
+use qcops::transcript::Transcript;
 
 use super::{cases, check, ways};
 
@@ -56,7 +57,16 @@ proptest! {
                         let sight = Sight { items: Vec::new(), coverage: Coverage::Complete };
                         prop_assert!(snapshot.deployments.insert(id, sight).is_none());
                     }
-                    Look::Conversation(id) => panic!("nothing is said to {id:?}"),
+                    Look::Conversation(id) => {
+                        // These wishes say nothing to a run: it is read for an estimate alone.
+                        let before = plan::plan(&basis.with(&snapshot));
+                        let lost = Reading::Unreadable("status 500".to_owned());
+                        let seen = Transcript { input_tokens: Some(7), ..Transcript::default() };
+                        let reading = if fails { lost } else { Reading::Seen(seen) };
+                        prop_assert!(snapshot.conversations.insert(id, reading).is_none());
+                        let after = plan::plan(&basis.with(&snapshot));
+                        prop_assert_eq!(before.digest(), after.digest());
+                    }
                 }
             }
         }

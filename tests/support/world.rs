@@ -21,7 +21,9 @@ use qcops::files::Memory;
 use qcops::ledger::Ledger;
 use qcops::manifest::{self, Source, Wish};
 use qcops::model::{AgentId, OrganizationId};
+use qcops::observation::{Agents, Observation};
 use qcops::plan::{self, Basis, Elsewhere, Options, Plan, Prune};
+use qcops::render::json;
 use qcops::render::text::{self, TextOptions};
 use qcops::render::view::PlanView;
 use qcops::secret::Secret;
@@ -222,7 +224,7 @@ impl World {
     /// Observes and plans.
     pub(crate) async fn plan(&self) -> Plan {
         let (basis, snapshot) = self.see().await;
-        plan::plan(&basis.with(&snapshot))
+        replayed(&basis, &snapshot)
     }
 
     /// The plan as people read it.
@@ -289,6 +291,24 @@ pub(crate) fn shown(plan: &Plan) -> String {
     let mut text = String::new();
     text::render(&PlanView::new(plan), &TextOptions::default(), &mut text).unwrap();
     text
+}
+
+/// Plans, and expects the same plan from what is kept of the sight.
+pub(crate) fn replayed(basis: &Basis, snapshot: &Snapshot) -> Plan {
+    let inputs = basis.with(snapshot);
+    let planned = plan::plan(&inputs);
+    let kept = Observation::new("story".to_owned(), Agents::default(), snapshot, &planned);
+    let kept = kept.to_json();
+    let read = Observation::from_json(kept.as_bytes()).unwrap();
+    assert_eq!(read.to_json(), kept);
+    let seen = read.snapshot(&basis.wish);
+    let again = plan::plan(&basis.with(&seen));
+    assert_eq!(shown(&planned), shown(&again), "{kept}");
+    let json = |plan: &Plan| json::render(&PlanView::new(plan));
+    assert_eq!(json(&planned), json(&again), "{kept}");
+    assert_eq!(planned.digest(), again.digest(), "{kept}");
+    assert_eq!(plan::wanted(&inputs), plan::wanted(&basis.with(&seen)), "{kept}");
+    planned
 }
 
 fn organization() -> OrganizationId {

@@ -58,6 +58,9 @@ impl Text<'_> {
             let count = counted(entry.later, "follow-up", "follow-ups");
             writeln!(self.out, "      then {count}, each once the run is idle")?;
         }
+        if let Some(cost) = &entry.cost {
+            writeln!(self.out, "      estimated: {}", cost.words())?;
+        }
         Ok(())
     }
 

@@ -1,0 +1,118 @@
+//! `plan --save-observation` and `plan --against`: the same plan again, without the service.
+
+use std::path::Path;
+
+use crate::api;
+use crate::cli::args::Planning;
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::plan::Session;
+use crate::cli::progress::Progress;
+use crate::cli::service::Asked;
+use crate::diag::{Code, Diagnostic};
+use crate::files;
+use crate::observation::{Observation, ObservationError};
+use crate::plan::{self, Plan};
+use crate::render::escape;
+use crate::snapshot::{Look, Snapshot};
+
+/// The largest observation, in bytes: some thousands of tasks with long prompts.
+const LARGEST: u64 = 64 << 20;
+
+/// How many looks that are missing are named.
+const NAMED: usize = 3;
+
+/// Plans, and keeps what was seen in a file.
+pub(super) async fn plan_and_keep(
+    context: &Context,
+    path: &Path,
+    args: &Planning,
+    session: &Session<'_>,
+) -> Result<Plan, CommandError> {
+    // All of them, because another manifest may name others.
+    let agents = api::list_agents(&session.client).await?;
+    let basis = session.basis_with(session.options(args), &agents)?;
+    session.warn_of_unknown_targets(&args.targets, &basis.wish);
+    let wanted = |snapshot: &Snapshot| plan::wanted_to_keep(&basis.with(snapshot));
+    let snapshot = session.observe(wanted).await?;
+    let plan = plan::plan(&basis.with(&snapshot));
+    let observation = Observation::new(session.target.clone(), agents, &snapshot, &plan);
+    let json = observation.to_json();
+    let shown = escape::line(&path.display().to_string());
+    if json.len() as u64 > LARGEST {
+        let message = format!("what was seen is too large to be kept in `{shown}`");
+        return Err(CommandError::new(message).hint("`plan` without `--save-observation` works"));
+    }
+    context.files.write(path, json.as_bytes()).map_err(|error| CommandError::of(&error))?;
+    let words = format!(
+        "Kept what was seen in `{shown}`: `qcops plan --against {shown}` makes this plan again.\n"
+    );
+    context.terminal.message(&words);
+    Ok(plan)
+}
+
+/// Plans against what was kept in a file; nobody is asked.
+pub(super) fn against<'a>(
+    context: &'a Context,
+    path: &Path,
+    args: &'a Planning,
+    progress: &Progress,
+) -> Result<(Session<'a>, Plan), CommandError> {
+    let observation = open(context, path)?;
+    let asked = Asked::nobody(&observation);
+    let session = Session::with(context, &args.comparing, &asked, progress)?;
+    let basis = session.basis_with(session.options(args), observation.agents())?;
+    session.warn_of_unknown_targets(&args.targets, &basis.wish);
+    let snapshot = observation.snapshot(&basis.wish);
+    let inputs = basis.with(&snapshot);
+    let mut plan = plan::plan(&inputs);
+    let missing: Vec<Look> = plan::wanted(&inputs).into_iter().collect();
+    if !missing.is_empty() {
+        plan.notes.push(not_observed(&missing));
+    }
+    let words = format!("Planned against what was seen at {}.\n", observation.seen_at());
+    context.terminal.message(&words);
+    Ok((session, plan))
+}
+
+fn open(context: &Context, path: &Path) -> Result<Observation, CommandError> {
+    let bytes = files::read_at_most(path, LARGEST).map_err(|error| CommandError::of(&error))?;
+    let observation = Observation::from_json(&bytes).map_err(|error| {
+        let shown = escape::line(&path.display().to_string());
+        let message = escape::line(&CommandError::of(&error).message);
+        let refused = CommandError::new(format!("`{shown}` cannot be used: {message}"));
+        refused.hint(match error {
+            ObservationError::Newer(_) => "install a newer `qcops`",
+            _ => "make a new one: `qcops plan --save-observation FILE`",
+        })
+    })?;
+    let organization_id = &observation.organization_id().0;
+    match context.variable("QC_ORGANIZATION_ID") {
+        Some(ours) if ours != organization_id => {
+            let message = format!(
+                "the observation is of organization `{}`, and `QC_ORGANIZATION_ID` names another",
+                escape::line(organization_id)
+            );
+            Err(CommandError::new(message).hint("make one of that organization, or unset it"))
+        }
+        _ => Ok(observation),
+    }
+}
+
+/// What the plan would have looked at, had there been somebody to ask.
+fn not_observed(missing: &[Look]) -> Diagnostic {
+    let in_words = |look: &Look| match look {
+        Look::Task(id) => format!("task {id}"),
+        Look::Deployments(id) => format!("the runs of task {id}"),
+        Look::Conversation(id) => format!("what was said in run {id}"),
+    };
+    let mut named: Vec<String> = missing.iter().take(NAMED).map(in_words).collect();
+    let rest = missing.len().saturating_sub(NAMED);
+    if rest > 0 {
+        named.push(format!("{rest} more"));
+    }
+    let message = format!("the observation does not hold {}", named.join(", "));
+    Diagnostic::note(Code::NotObserved, message).help(
+        "a plan with credentials may differ; an observation made with this manifest holds all",
+    )
+}

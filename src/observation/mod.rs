@@ -1,0 +1,146 @@
+//! What was seen of the service, kept so that the same plan can be made again without it.
+//!
+//! For pull requests of strangers, who get no credentials, and for reports of bugs. Of conversations
+//! only what a plan needs is kept: who spoke, and the hash of what users said; their words only where
+//! the plan itself shows them. Nothing here can be carried out.
+
+mod shape;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::manifest::Wish;
+use crate::model::{AgentId, DeploymentId, OrganizationId, sha256_hex, visible_json};
+use crate::observation::shape::{Conversation, Sealed};
+use crate::plan::Plan;
+use crate::snapshot::{Reading, Snapshot};
+
+/// The version of the file's shape.
+const FORMAT_VERSION: u32 = 1;
+
+/// Agents by name, as the service lists them.
+pub type Agents = BTreeMap<String, Vec<AgentId>>;
+
+/// What a plan needs of the service.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    service: String,
+    agents: Agents,
+    /// Without conversations.
+    snapshot: Snapshot,
+    conversations: BTreeMap<DeploymentId, Reading<Conversation>>,
+}
+
+/// A file that is no observation this program can use.
+#[derive(Debug, thiserror::Error)]
+pub enum ObservationError {
+    /// It has another shape.
+    #[error("it is not an observation of this program")]
+    Unreadable(#[source] serde_json::Error),
+    /// A newer program made it.
+    #[error(
+        "it has version {0} of the observation format; this program knows versions up to {FORMAT_VERSION}"
+    )]
+    Newer(u64),
+    /// Its seal does not match.
+    #[error("it was changed after it was made")]
+    Edited,
+    /// A value in it means nothing.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Observation {
+    /// Keeps what was seen, as far as `plan`, which was made from it, and plans of other wishes
+    /// depend on it.
+    pub fn new(service: String, agents: Agents, snapshot: &Snapshot, plan: &Plan) -> Self {
+        let quoted: BTreeSet<&DeploymentId> = plan.quoted_runs().collect();
+        let conversations = snapshot.conversations.iter().map(|(id, reading)| {
+            let kept = match reading {
+                Reading::Seen(said) => Reading::Seen(Conversation::new(said, quoted.contains(id))),
+                Reading::Refused(why) => Reading::Refused(why.clone()),
+                Reading::Unreadable(why) => Reading::Unreadable(why.clone()),
+            };
+            (id.clone(), kept)
+        });
+        let conversations = conversations.collect();
+        let snapshot = Snapshot { conversations: BTreeMap::new(), ..snapshot.clone() };
+        Self { service, agents, snapshot, conversations }
+    }
+
+    /// The service that was asked, as the ledger names it.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The organization that was asked about.
+    pub fn organization_id(&self) -> &OrganizationId {
+        &self.snapshot.organization_id
+    }
+
+    /// The agents by name.
+    pub fn agents(&self) -> &Agents {
+        &self.agents
+    }
+
+    /// When the service was looked at.
+    pub fn seen_at(&self) -> Timestamp {
+        self.snapshot.seen_at
+    }
+
+    /// Returns what was seen, for a plan of `wish`.
+    ///
+    /// What users said is recognized by its hash where it is a follow-up of `wish` or the prompt of a
+    /// task; other words that were left out are named by their hash.
+    pub fn snapshot(&self, wish: &Wish) -> Snapshot {
+        let deployments = wish.tasks.values().flat_map(|task| task.deployments.values());
+        let declared = deployments.flat_map(|declared| &declared.follow_ups);
+        let known: BTreeMap<String, Arc<str>> = declared
+            .chain(self.prompts())
+            .map(|text| (sha256_hex(text.as_bytes()), Arc::clone(text)))
+            .collect();
+        let conversations = self.conversations.iter().map(|(id, reading)| {
+            let seen = match reading {
+                Reading::Seen(kept) => Reading::Seen(kept.transcript(&known)),
+                Reading::Refused(why) => Reading::Refused(why.clone()),
+                Reading::Unreadable(why) => Reading::Unreadable(why.clone()),
+            };
+            (id.clone(), seen)
+        });
+        Snapshot { conversations: conversations.collect(), ..self.snapshot.clone() }
+    }
+
+    /// The prompts of all tasks and runs; users may have sent one of them again.
+    fn prompts(&self) -> impl Iterator<Item = &Arc<str>> {
+        let read = self.snapshot.task_reads.values().filter_map(|reading| match reading {
+            Reading::Seen(task) => Some(task),
+            Reading::Refused(_) | Reading::Unreadable(_) => None,
+        });
+        let tasks = self.snapshot.tasks.items.iter().chain(read);
+        let runs = self.snapshot.deployments.values().flat_map(|sight| &sight.items);
+        let of_tasks = tasks.filter_map(|task| task.prompt.as_ref());
+        of_tasks.chain(runs.filter_map(|run| run.prompt.as_ref()))
+    }
+
+    /// Returns the JSON form, sealed.
+    pub fn to_json(&self) -> String {
+        let sealed = Sealed::of(self).sealed();
+        let json = serde_json::to_string_pretty(&sealed);
+        visible_json(&json.expect("texts and numbers are always JSON")) + "\n"
+    }
+
+    /// Reads the JSON form; what was edited or is of a newer format is refused.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ObservationError> {
+        let version = shape::version_of(bytes).map_err(ObservationError::Unreadable)?;
+        if version > u64::from(FORMAT_VERSION) {
+            return Err(ObservationError::Newer(version));
+        }
+        let sealed: Sealed = serde_json::from_slice(bytes).map_err(ObservationError::Unreadable)?;
+        if !sealed.is_whole() {
+            return Err(ObservationError::Edited);
+        }
+        sealed.open().map_err(ObservationError::Invalid)
+    }
+}

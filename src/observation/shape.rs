@@ -1,0 +1,423 @@
+//! The JSON form of an observation, named here field by field.
+//!
+//! A field that the service did not show is null: unknown is not empty.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{
+    AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId, canonical_text,
+    sha256_hex,
+};
+use crate::observation::{Agents, FORMAT_VERSION, Observation};
+use crate::snapshot::{
+    Coverage, DeploymentSeen, Reading, Schedule, Sight, Snapshot, Status, TaskSeen,
+};
+use crate::transcript::{Message, Part, Transcript};
+
+/// What was seen of the service (see `docs/formats.md`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Sealed {
+    /// The version of this shape.
+    format_version: u32,
+    /// The version of the program that made it.
+    tool_version: String,
+    /// The service that was asked: its address, or the file of the emulator.
+    service: String,
+    /// The organization that was asked about.
+    organization_id: String,
+    /// When the service was looked at.
+    seen_at: String,
+    /// The numbers of all agents, by name.
+    agents: BTreeMap<String, Vec<u64>>,
+    /// The list of tasks.
+    tasks: ListShape<TaskShape>,
+    /// Tasks that were read one by one, by number.
+    task_reads: BTreeMap<u64, ReadingShape<TaskShape>>,
+    /// The runs of tasks whose runs were listed, by the number of the task.
+    deployments: BTreeMap<u64, ListShape<DeploymentShape>>,
+    /// What plans need of the conversations that were read, by the id of the run.
+    conversations: BTreeMap<String, ReadingShape<Conversation>>,
+    /// SHA-256 over all of the above.
+    seal: String,
+}
+
+/// A list as it was seen.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListShape<T> {
+    /// Why it is not complete; null where it is.
+    gap: Option<String>,
+    /// What it held, in the order of the service.
+    items: Vec<T>,
+}
+
+/// What a single read brought; the words say why it brought nothing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum ReadingShape<T> {
+    /// It was there.
+    Seen(T),
+    /// The service said no.
+    Refused(String),
+    /// The answer did not show it.
+    Unreadable(String),
+}
+
+/// A task; null where a field was not shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TaskShape {
+    id: u64,
+    organization_id: Option<String>,
+    name: Option<String>,
+    agent_id: Option<u64>,
+    /// In canonical form.
+    prompt: Option<String>,
+    project_preference: Option<String>,
+    /// How many runs it has had.
+    deployment_count: Option<u64>,
+    /// In the zone of the service.
+    created: Option<String>,
+    updated: Option<String>,
+    /// Its runs that are active.
+    active: Option<Vec<String>>,
+    schedule: ScheduleShape,
+    notification_count: Option<usize>,
+}
+
+/// The schedule of a task.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum ScheduleShape {
+    /// It was not shown.
+    Unknown,
+    /// There is none.
+    Unset,
+    /// There is one, in the words of the service.
+    Set(String),
+}
+
+/// A run; null where a field was not shown.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeploymentShape {
+    id: String,
+    task_id: Option<u64>,
+    agent_id: Option<u64>,
+    /// In canonical form.
+    prompt: Option<String>,
+    /// The word of the service.
+    status: String,
+    /// In the zone of the service.
+    created: Option<String>,
+    ended: Option<String>,
+    runtime_error: Option<String>,
+}
+
+/// What plans need of a conversation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Conversation {
+    messages: Vec<MessageShape>,
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+}
+
+/// A turn: who spoke and when, and of users the hash of what they said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MessageShape {
+    role: Option<String>,
+    /// When, as the service wrote it.
+    time: Option<String>,
+    /// SHA-256 over the words of a user in canonical form; null for others, and where it was not shown.
+    sha256: Option<String>,
+    /// Those words, where the plan shows them.
+    text: Option<String>,
+}
+
+/// The one field that every version has.
+#[derive(Deserialize)]
+struct Versioned {
+    format_version: u64,
+}
+
+/// Reads the version before anything else is judged.
+pub(super) fn version_of(bytes: &[u8]) -> Result<u64, serde_json::Error> {
+    serde_json::from_slice::<Versioned>(bytes).map(|versioned| versioned.format_version)
+}
+
+impl Sealed {
+    /// The form of an observation, not sealed yet.
+    pub(super) fn of(observation: &Observation) -> Self {
+        let Observation { service, agents, snapshot, conversations } = observation;
+        // Spelled out, so that what is new in a snapshot cannot be forgotten here.
+        let Snapshot { organization_id, seen_at, tasks, task_reads, deployments, conversations: _ } =
+            snapshot;
+        let ids = |ids: &Vec<AgentId>| ids.iter().map(|id| id.0).collect();
+        let task_reads =
+            task_reads.iter().map(|(id, reading)| (id.0, ReadingShape::of(reading, task_shape)));
+        let deployments =
+            deployments.iter().map(|(id, sight)| (id.0, ListShape::of(sight, run_shape)));
+        let conversations = conversations
+            .iter()
+            .map(|(id, reading)| (id.0.clone(), ReadingShape::of(reading, Clone::clone)));
+        Self {
+            format_version: FORMAT_VERSION,
+            tool_version: env!("CARGO_PKG_VERSION").to_owned(),
+            service: service.clone(),
+            organization_id: organization_id.0.clone(),
+            seen_at: seen_at.to_string(),
+            agents: agents.iter().map(|(name, agents)| (name.clone(), ids(agents))).collect(),
+            tasks: ListShape::of(tasks, task_shape),
+            task_reads: task_reads.collect(),
+            deployments: deployments.collect(),
+            conversations: conversations.collect(),
+            seal: String::new(),
+        }
+    }
+
+    /// Puts the seal on it.
+    pub(super) fn sealed(mut self) -> Self {
+        self.seal = self.hash();
+        self
+    }
+
+    /// Whether it says what it said when it was sealed.
+    pub(super) fn is_whole(&self) -> bool {
+        self.seal == self.hash()
+    }
+
+    /// The hash over everything but the seal.
+    fn hash(&self) -> String {
+        let unsealed = Self { seal: String::new(), ..self.clone() };
+        let text = serde_json::to_string(&unsealed).expect("texts and numbers are always JSON");
+        sha256_hex(text.as_bytes())
+    }
+
+    /// Returns what it says, or what in it means nothing.
+    pub(super) fn open(self) -> Result<Observation, String> {
+        let agents: Agents = self
+            .agents
+            .into_iter()
+            .map(|(name, ids)| (name, ids.into_iter().map(AgentId).collect()))
+            .collect();
+        let tasks = self.tasks.open(TaskShape::open)?;
+        let task_reads = self
+            .task_reads
+            .into_iter()
+            .map(|(id, reading)| Ok((TaskId(id), reading.open(TaskShape::open)?)))
+            .collect::<Result<_, String>>()?;
+        let deployments = self
+            .deployments
+            .into_iter()
+            .map(|(id, list)| Ok((TaskId(id), list.open(DeploymentShape::open)?)))
+            .collect::<Result<_, String>>()?;
+        let conversations = self
+            .conversations
+            .into_iter()
+            .map(|(id, reading)| Ok((DeploymentId(id), reading.open(Conversation::checked)?)))
+            .collect::<Result<_, String>>()?;
+        let snapshot = Snapshot {
+            organization_id: OrganizationId(self.organization_id),
+            seen_at: read("seen_at", &self.seen_at)?,
+            tasks,
+            task_reads,
+            deployments,
+            conversations: BTreeMap::new(),
+        };
+        Ok(Observation { service: self.service, agents, snapshot, conversations })
+    }
+}
+
+impl<S> ListShape<S> {
+    fn of<T>(sight: &Sight<T>, shape: impl Fn(&T) -> S) -> Self {
+        let gap = match &sight.coverage {
+            Coverage::Complete => None,
+            Coverage::Partial(why) => Some(why.clone()),
+        };
+        Self { gap, items: sight.items.iter().map(shape).collect() }
+    }
+
+    fn open<T>(self, open: impl Fn(S) -> Result<T, String>) -> Result<Sight<T>, String> {
+        let items = self.items.into_iter().map(open).collect::<Result<_, _>>()?;
+        Ok(Sight { items, coverage: self.gap.map_or(Coverage::Complete, Coverage::Partial) })
+    }
+}
+
+impl<S> ReadingShape<S> {
+    fn of<T>(reading: &Reading<T>, shape: impl Fn(&T) -> S) -> Self {
+        match reading {
+            Reading::Seen(seen) => Self::Seen(shape(seen)),
+            Reading::Refused(why) => Self::Refused(why.clone()),
+            Reading::Unreadable(why) => Self::Unreadable(why.clone()),
+        }
+    }
+
+    fn open<T>(self, open: impl Fn(S) -> Result<T, String>) -> Result<Reading<T>, String> {
+        Ok(match self {
+            Self::Seen(seen) => Reading::Seen(open(seen)?),
+            Self::Refused(why) => Reading::Refused(why),
+            Self::Unreadable(why) => Reading::Unreadable(why),
+        })
+    }
+}
+
+fn task_shape(task: &TaskSeen) -> TaskShape {
+    let TaskSeen {
+        id,
+        organization_id,
+        name,
+        agent_id,
+        prompt,
+        project_preference,
+        // The three before as one: made of them again.
+        content: _,
+        deployment_count,
+        created,
+        updated,
+        active,
+        schedule,
+        notification_count,
+    } = task;
+    TaskShape {
+        id: id.0,
+        organization_id: organization_id.as_ref().map(|id| id.0.clone()),
+        name: name.clone(),
+        agent_id: agent_id.map(|id| id.0),
+        prompt: prompt.as_deref().map(str::to_owned),
+        project_preference: project_preference.as_ref().map(ToString::to_string),
+        deployment_count: *deployment_count,
+        created: created.map(|at| at.to_string()),
+        updated: updated.map(|at| at.to_string()),
+        active: active.as_ref().map(|runs| runs.iter().map(|run| run.0.clone()).collect()),
+        schedule: match schedule {
+            Schedule::Unknown => ScheduleShape::Unknown,
+            Schedule::Unset => ScheduleShape::Unset,
+            Schedule::Set(words) => ScheduleShape::Set(words.clone()),
+        },
+        notification_count: *notification_count,
+    }
+}
+
+impl TaskShape {
+    fn open(self) -> Result<TaskSeen, String> {
+        let agent_id = self.agent_id.map(AgentId);
+        let project_preference =
+            self.project_preference.map(|word| ProjectPreference::from_wire(&word));
+        let prompt: Option<Arc<str>> = self.prompt.map(|text| canonical_text(&text).into());
+        let content = match (agent_id, &prompt, &project_preference) {
+            (Some(agent_id), Some(prompt), Some(preference)) => {
+                Some(Content::new(agent_id, prompt, preference.clone()))
+            }
+            _ => None,
+        };
+        Ok(TaskSeen {
+            id: TaskId(self.id),
+            organization_id: self.organization_id.map(OrganizationId),
+            name: self.name,
+            agent_id,
+            prompt,
+            project_preference,
+            content,
+            deployment_count: self.deployment_count,
+            created: time("created", self.created)?,
+            updated: time("updated", self.updated)?,
+            active: self.active.map(|runs| runs.into_iter().map(DeploymentId).collect()),
+            schedule: match self.schedule {
+                ScheduleShape::Unknown => Schedule::Unknown,
+                ScheduleShape::Unset => Schedule::Unset,
+                ScheduleShape::Set(words) => Schedule::Set(words),
+            },
+            notification_count: self.notification_count,
+        })
+    }
+}
+
+fn run_shape(run: &DeploymentSeen) -> DeploymentShape {
+    let DeploymentSeen { id, task_id, agent_id, prompt, status, created, ended, runtime_error } =
+        run;
+    DeploymentShape {
+        id: id.0.clone(),
+        task_id: task_id.map(|id| id.0),
+        agent_id: agent_id.map(|id| id.0),
+        prompt: prompt.as_deref().map(str::to_owned),
+        status: status.to_string(),
+        created: created.map(|at| at.to_string()),
+        ended: ended.map(|at| at.to_string()),
+        runtime_error: runtime_error.clone(),
+    }
+}
+
+impl DeploymentShape {
+    fn open(self) -> Result<DeploymentSeen, String> {
+        Ok(DeploymentSeen {
+            id: DeploymentId(self.id),
+            task_id: self.task_id.map(TaskId),
+            agent_id: self.agent_id.map(AgentId),
+            prompt: self.prompt.map(|text| canonical_text(&text).into()),
+            status: Status::from_wire(&self.status),
+            created: time("created", self.created)?,
+            ended: time("ended", self.ended)?,
+            runtime_error: self.runtime_error,
+        })
+    }
+}
+
+impl Conversation {
+    /// Keeps who spoke; what users said as hashes, in words only where the plan quotes them.
+    pub(super) fn new(transcript: &Transcript, is_quoted: bool) -> Self {
+        let Transcript { messages, input_tokens, output_tokens } = transcript;
+        let messages = messages.iter().map(|message| {
+            let words = message.text().filter(|_| message.is_of("user"));
+            let words = words.map(|words| canonical_text(&words));
+            MessageShape {
+                role: message.role.clone(),
+                time: message.time.clone(),
+                sha256: words.as_ref().map(|words| sha256_hex(words.as_bytes())),
+                text: words.filter(|_| is_quoted),
+            }
+        });
+        let messages = messages.collect();
+        Self { messages, input_tokens: *input_tokens, output_tokens: *output_tokens }
+    }
+
+    /// Holds every text against its hash.
+    fn checked(self) -> Result<Self, String> {
+        for message in &self.messages {
+            let words = message.text.as_deref().map(|text| sha256_hex(text.as_bytes()));
+            if words.is_some() && words != message.sha256 {
+                return Err("a turn does not have the hash that stands beside it".to_owned());
+            }
+        }
+        Ok(self)
+    }
+
+    /// The conversation as far as it is kept; words are found among `known` by their hash.
+    pub(super) fn transcript(&self, known: &BTreeMap<String, Arc<str>>) -> Transcript {
+        let words = |message: &MessageShape| {
+            let hash = message.sha256.as_deref()?;
+            let kept = message.text.as_deref().or_else(|| known.get(hash).map(|text| &**text));
+            Some(kept.map_or_else(|| format!("(left out: sha256 {hash})"), str::to_owned))
+        };
+        let messages = self.messages.iter().map(|message| {
+            let words = words(message).map(|words| vec![Part::Text(words)]);
+            Message { role: message.role.clone(), time: message.time.clone(), parts: words }
+        });
+        let (input_tokens, output_tokens) = (self.input_tokens, self.output_tokens);
+        Transcript { messages: messages.collect(), input_tokens, output_tokens }
+    }
+}
+
+fn time<T: FromStr>(field: &str, text: Option<String>) -> Result<Option<T>, String> {
+    text.map(|text| read(field, &text)).transpose()
+}
+
+fn read<T: FromStr>(field: &str, text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("`{field}` is no time"))
+}

@@ -1,0 +1,167 @@
+//! What runs are likely to cost, told from past runs of the same task.
+//!
+//! Shown to whoever approves of a plan, and nothing else: no step, gate or digest hangs on it. What
+//! is read for it and for nothing else is bounded, and asked for only where a run would be started.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::DateTime;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::Key;
+use crate::plan::identify::Identified;
+use crate::plan::runs::counts_for;
+use crate::plan::{Change, Gate, Inputs, Step};
+use crate::snapshot::{DeploymentSeen, Look, Reading, Status, TaskSeen};
+use crate::transcript::Transcript;
+
+/// The most past runs an estimate goes by: their median changes little with more of them, and each
+/// costs the reading of a conversation.
+const RUNS: usize = 5;
+
+/// The most tasks of a key whose runs are listed for it: today's and the last that it took the place of.
+const TASKS: usize = 3;
+
+/// What one prompt of a task has cost in past runs, follow-ups counted as prompts of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Estimate {
+    /// Tokens, read and written.
+    pub tokens: Option<Spread>,
+    /// Seconds from the start to the answer; the time in which a run waited for a follow-up is left out.
+    pub seconds: Option<Spread>,
+}
+
+/// The middle and the ends of some values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spread {
+    /// The value in the middle, the lower one of two.
+    pub median: u64,
+    /// The smallest.
+    pub least: u64,
+    /// The largest.
+    pub most: u64,
+    /// How many values there are.
+    pub count: usize,
+}
+
+impl Spread {
+    fn of(mut values: Vec<u64>) -> Option<Self> {
+        values.sort_unstable();
+        let (least, most) = (*values.first()?, *values.last()?);
+        let median = values[(values.len() - 1) / 2];
+        Some(Self { median, least, most, count: values.len() })
+    }
+}
+
+/// Returns what is still to be read before runs that `steps` start can be estimated.
+pub(super) fn looks(inputs: &Inputs<'_>, found: &Identified<'_>, steps: &[Step]) -> BTreeSet<Look> {
+    let mut looks = BTreeSet::new();
+    let starts =
+        |step: &&Step| step.gate == Gate::Open && matches!(step.change, Change::Run { .. });
+    let keys: BTreeSet<&Key> = steps.iter().filter(starts).map(|step| &step.key).collect();
+    for key in keys {
+        let past = Past::new(inputs, found, key);
+        looks.extend(past.tasks.iter().map(|task| Look::Deployments(task.id)));
+        looks.extend(past.runs().into_iter().map(|run| Look::Conversation(run.id.clone())));
+    }
+    looks
+}
+
+/// Returns what past runs say about the tasks that `steps` run or follow up.
+pub(super) fn estimates(
+    inputs: &Inputs<'_>,
+    found: &Identified<'_>,
+    steps: &[Step],
+) -> BTreeMap<Key, Estimate> {
+    let costs = |step: &&Step| {
+        let is_paid = matches!(step.change, Change::Run { .. } | Change::FollowUp { .. });
+        is_paid && !matches!(step.gate, Gate::Blocked(_))
+    };
+    let keys: BTreeSet<&Key> = steps.iter().filter(costs).map(|step| &step.key).collect();
+    let estimate = |key: &Key| {
+        let estimate = Past::new(inputs, found, key).estimate();
+        (estimate != Estimate::default()).then(|| (key.clone(), estimate))
+    };
+    keys.into_iter().filter_map(estimate).collect()
+}
+
+/// The tasks of a key that may have had runs: today's, then those that it took the place of, the
+/// newest first.
+struct Past<'a> {
+    inputs: &'a Inputs<'a>,
+    tasks: Vec<&'a TaskSeen>,
+}
+
+impl<'a> Past<'a> {
+    fn new(inputs: &'a Inputs<'a>, found: &Identified<'a>, key: &Key) -> Self {
+        let evidence = inputs.evidence.keys.get(key);
+        let is_proven = |task: &&&TaskSeen| {
+            let content = task.content.as_ref();
+            content
+                .zip(evidence)
+                .is_some_and(|(content, known)| known.proves(task.id, content.hash()))
+        };
+        let superseded = found.superseded.get(key).into_iter().flatten();
+        let archived = found.archived.iter().filter(is_proven);
+        let mut earlier: Vec<&TaskSeen> = superseded.chain(archived).copied().collect();
+        earlier.sort_by_key(|task| std::cmp::Reverse(task.id));
+        let today = found.claims.get(key).map(|claim| claim.task);
+        let all = today.into_iter().chain(earlier);
+        let tasks = all.filter(|task| task.deployment_count != Some(0)).take(TASKS).collect();
+        let mut past = Self { inputs, tasks };
+        if past.runs_of(past.tasks.first().copied()).len() >= RUNS {
+            past.tasks.truncate(1);
+        }
+        past
+    }
+
+    /// Runs that came to their end by themselves, of the first tasks first, the newest first.
+    fn runs(&self) -> Vec<&'a DeploymentSeen> {
+        let runs = self.tasks.iter().flat_map(|task| self.runs_of(Some(task)));
+        runs.take(RUNS).collect()
+    }
+
+    fn runs_of(&self, task: Option<&'a TaskSeen>) -> Vec<&'a DeploymentSeen> {
+        let Some(task) = task else { return Vec::new() };
+        let sight = self.inputs.snapshot.deployments.get(&task.id);
+        let all = sight.into_iter().flat_map(|sight| &sight.items);
+        let is_whole =
+            |run: &&DeploymentSeen| run.status == Status::Completed && counts_for(run, task);
+        let mut runs: Vec<&DeploymentSeen> = all.filter(is_whole).collect();
+        runs.sort_by(|a, b| (b.created, &b.id).cmp(&(a.created, &a.id)));
+        runs
+    }
+
+    fn estimate(&self) -> Estimate {
+        let (mut tokens, mut seconds) = (Vec::new(), Vec::new());
+        for run in self.runs() {
+            let reading = self.inputs.snapshot.conversations.get(&run.id);
+            let Some(Reading::Seen(transcript)) = reading else { continue };
+            let prompts = transcript.user_turns().map_or(0, |turns| turns.len() as u64);
+            if prompts > 0 {
+                tokens.extend(transcript.tokens().map(|tokens| tokens / prompts));
+                seconds.extend(seconds_at_work(run, transcript).map(|seconds| seconds / prompts));
+            }
+        }
+        Estimate { tokens: Spread::of(tokens), seconds: Spread::of(seconds) }
+    }
+}
+
+/// How long a run took without the time in which nobody had asked it for anything.
+fn seconds_at_work(run: &DeploymentSeen, transcript: &Transcript) -> Option<u64> {
+    let mut work = run.ended?.duration_since(run.created?);
+    for pair in transcript.messages.windows(2) {
+        if pair[1].is_of("user") {
+            let asked = instant(pair[1].time.as_deref()?)?;
+            let idle = asked.duration_since(instant(pair[0].time.as_deref()?)?);
+            work -= idle.max(SignedDuration::ZERO);
+        }
+    }
+    u64::try_from(work.as_secs()).ok()
+}
+
+/// Reads a time as the service writes it; only differences count, so its zone does not matter.
+fn instant(text: &str) -> Option<Timestamp> {
+    let civil = || text.parse::<DateTime>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    text.parse().ok().or_else(|| civil().map(|zoned| zoned.timestamp()))
+}
