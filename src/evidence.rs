@@ -3,11 +3,11 @@
 //! Evidence is what turns "looks like ours" into proof. It comes from Git history, from the ledger
 //! on this machine, or from the work tree where there is no Git; this module only holds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::model::{ContentHash, Key, PromptHash, TaskId};
+use crate::model::{ContentHash, DeploymentId, Key, PromptHash, TaskId};
 
 /// Everything that is known about earlier versions.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +33,8 @@ pub struct KeyEvidence {
     pub rewritten: Vec<(String, String)>,
     /// A create on this machine whose answer was never recorded: an apply that was killed.
     pub unanswered: Option<Timestamp>,
+    /// Runs that an apply on this machine started for it.
+    pub runs: BTreeSet<DeploymentId>,
 }
 
 /// One version of a task in the history of the manifest.

@@ -6,8 +6,10 @@
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::future;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
 /// The largest file a manifest may name, in bytes.
@@ -63,9 +65,16 @@ pub trait Files: Send + Sync {
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError>;
     /// Adds to the file's end and returns once that is durable.
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError>;
+    /// The same, without holding up the thread where that takes a while.
+    fn append_aside<'a>(&'a self, path: &'a Path, bytes: Vec<u8>) -> Appending<'a> {
+        Box::pin(future::ready(self.append(path, &bytes)))
+    }
     /// Takes the lock, or returns `None` where somebody else holds it.
     fn try_lock(&self, path: &Path) -> Result<Option<Lock>, FilesError>;
 }
+
+/// The future of an append.
+pub type Appending<'a> = Pin<Box<dyn Future<Output = Result<(), FilesError>> + Send + 'a>>;
 
 /// The machine's file system.
 #[derive(Clone, Copy, Debug)]
@@ -101,6 +110,14 @@ impl Files for Disk {
             file.sync_data()
         };
         append().map_err(|source| failed("append to", path, source))
+    }
+
+    fn append_aside<'a>(&'a self, path: &'a Path, bytes: Vec<u8>) -> Appending<'a> {
+        let owned = path.to_owned();
+        let writing = tokio::task::spawn_blocking(move || Self.append(&owned, &bytes));
+        Box::pin(async move {
+            writing.await.unwrap_or_else(|lost| Err(failed("append to", path, lost.into())))
+        })
     }
 
     fn try_lock(&self, path: &Path) -> Result<Option<Lock>, FilesError> {

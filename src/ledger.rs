@@ -4,15 +4,16 @@
 //! in `.qcops/`, one line an entry, appended durably; a line that was cut by a crash is passed over.
 //! Entries name no prompt and no secret.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Made};
 use crate::files::{Files, FilesError};
-use crate::model::{ContentHash, Key, OrganizationId, TaskId};
+use crate::model::{ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 
 /// The version of a line's shape; lines of another version are passed over.
 const VERSION: u32 = 1;
@@ -24,6 +25,10 @@ pub struct Ledger {
     /// The address of the service, or the emulator's file.
     target: String,
     organization_id: OrganizationId,
+    /// Lines that are to be written, with the number of the batch that they will be.
+    queue: Mutex<(u64, String)>,
+    /// Held by whoever writes a batch: how many were written, and which of them failed.
+    turn: tokio::sync::Mutex<(u64, BTreeSet<u64>)>,
 }
 
 /// One create, named the same before and after, or what is known of one.
@@ -71,6 +76,9 @@ struct Line {
     id: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stored: Option<String>,
+    /// The run that was started, where one was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
     time: String,
 }
 
@@ -82,27 +90,29 @@ impl Ledger {
         target: String,
         organization_id: OrganizationId,
     ) -> Self {
-        Self { files, path, target, organization_id }
+        let (queue, turn) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { files, path, target, organization_id, queue, turn }
     }
 
     /// Notes that a create is about to be sent.
-    pub fn sending(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
-        self.append(&self.creation(What::Sending, creation, now))
+    pub async fn sending(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
+        self.append_together(&self.creation(What::Sending, creation, now)).await
     }
 
     /// Notes the task that a create has made.
-    pub fn made(
+    pub async fn made(
         &self,
         creation: Creation<'_>,
         id: TaskId,
         now: Timestamp,
     ) -> Result<(), FilesError> {
-        self.append(&Line { id: Some(id.0), ..self.creation(What::Made, creation, now) })
+        let line = Line { id: Some(id.0), ..self.creation(What::Made, creation, now) };
+        self.append_together(&line).await
     }
 
     /// Notes that a create has certainly made nothing.
-    pub fn refused(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
-        self.append(&self.creation(What::Refused, creation, now))
+    pub async fn refused(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
+        self.append_together(&self.creation(What::Refused, creation, now)).await
     }
 
     /// Notes that the service stores another name than the one asked for, so that asking again and
@@ -122,9 +132,16 @@ impl Ledger {
         self.append(&self.line(What::Starting, key, run.to_string(), now))
     }
 
-    /// Notes that it is known what became of that run.
-    pub fn answered(&self, key: &Key, run: &Key, now: Timestamp) -> Result<(), FilesError> {
-        self.append(&self.line(What::Answered, key, run.to_string(), now))
+    /// Notes that it is known what became of that run, and its id where one was started.
+    pub fn answered(
+        &self,
+        key: &Key,
+        run: &Key,
+        id: Option<&DeploymentId>,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let line = self.line(What::Answered, key, run.to_string(), now);
+        self.append(&Line { run: id.map(|id| id.0.clone()), ..line })
     }
 
     /// When the newest request was sent whose answer was never noted: an apply was killed there.
@@ -146,7 +163,10 @@ impl Ledger {
             let known = evidence.keys.entry(key).or_default();
             match line.what {
                 What::Starting => known.unanswered = line.time.parse().ok(),
-                What::Answered => known.unanswered = None,
+                What::Answered => {
+                    known.unanswered = None;
+                    known.runs.extend(line.run.clone().map(DeploymentId));
+                }
                 What::Sending | What::Made | What::Refused | What::Renamed => {}
             }
             let Some(content) = ContentHash::from_hex(&line.content) else { continue };
@@ -192,15 +212,54 @@ impl Ledger {
             content: String::new(),
             id: None,
             stored: None,
+            run: None,
             time: now.to_string(),
         }
     }
 
     fn append(&self, line: &Line) -> Result<(), FilesError> {
-        let json = serde_json::to_string(line).expect("a line holds texts and numbers alone");
-        // The line break in front ends a line that a crash has cut.
-        self.files.append(&self.path, format!("\n{json}\n").as_bytes())
+        self.files.append(&self.path, text(line).as_bytes())
     }
+
+    /// Appends a line together with those that others append meanwhile: what is noted while the disk
+    /// is busy becomes durable at once. Returns when this line is.
+    async fn append_together(&self, line: &Line) -> Result<(), FilesError> {
+        let text = text(line);
+        loop {
+            let mine = {
+                let mut queue = self.queue.lock().expect("no holder panics");
+                queue.1.push_str(&text);
+                queue.0
+            };
+            let mut turn = self.turn.lock().await;
+            let (written, failed) = &mut *turn;
+            let lines = {
+                let mut queue = self.queue.lock().expect("no holder panics");
+                let is_taken = queue.0 != mine;
+                if is_taken && *written > mine && !failed.contains(&mine) {
+                    return Ok(());
+                }
+                // What failed for all, or was given up halfway, is tried again by each.
+                if is_taken {
+                    continue;
+                }
+                queue.0 += 1;
+                std::mem::take(&mut queue.1)
+            };
+            let appended = self.files.append_aside(&self.path, lines.into_bytes()).await;
+            *written = mine + 1;
+            if appended.is_err() {
+                failed.insert(mine);
+            }
+            return appended;
+        }
+    }
+}
+
+/// A line as it is stored; the line break in front ends one that a crash has cut.
+fn text(line: &Line) -> String {
+    let json = serde_json::to_string(line).expect("a line holds texts and numbers alone");
+    format!("\n{json}\n")
 }
 
 #[cfg(test)]
@@ -228,42 +287,59 @@ mod tests {
         evidence
     }
 
-    #[test]
-    fn a_create_that_was_never_answered_is_known_as_such() {
+    #[tokio::test]
+    async fn a_create_that_was_never_answered_is_known_as_such() {
         let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
         let ledger = ledger(&files, "here");
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        ledger.sending(creation, now).unwrap();
+        ledger.sending(creation, now).await.unwrap();
         assert_eq!(read(&ledger).keys[&key].unanswered, Some(now));
-        ledger.made(creation, TaskId(7), now).unwrap();
+        ledger.made(creation, TaskId(7), now).await.unwrap();
         let known = &read(&ledger).keys[&key];
         assert_eq!(known.unanswered, None);
         assert!(known.made(TaskId(7)) && known.proves(TaskId(7), content("a")));
         let other = Creation { content: content("b"), ..creation };
-        ledger.sending(other, now).unwrap();
-        ledger.refused(other, now).unwrap();
+        ledger.sending(other, now).await.unwrap();
+        ledger.refused(other, now).await.unwrap();
         assert!(!read(&ledger).keys[&key].proves(TaskId(8), content("b")));
     }
 
-    #[test]
-    fn a_line_that_a_crash_has_cut_loses_nothing_else() {
+    #[tokio::test]
+    async fn a_line_that_a_crash_has_cut_loses_nothing_else() {
         let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
         let ledger = ledger(&files, "here");
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         let now = Timestamp::UNIX_EPOCH;
-        ledger.made(creation, TaskId(7), now).unwrap();
+        ledger.made(creation, TaskId(7), now).await.unwrap();
         files.append(Path::new(PATH), b"\n{\"version\":1,\"target\":\"he").unwrap();
-        ledger.made(creation, TaskId(8), now).unwrap();
+        ledger.made(creation, TaskId(8), now).await.unwrap();
         let known = &read(&ledger).keys[&key];
         assert!(known.made(TaskId(7)) && known.made(TaskId(8)));
     }
 
     #[test]
-    fn another_target_is_another_world() {
+    fn a_run_is_known_by_its_id_and_a_follow_up_adds_none() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let (ledger, run) = (ledger(&files, "here"), "first".parse::<Key>().unwrap());
+        let (id, now) = (DeploymentId("A-1".to_owned()), Timestamp::UNIX_EPOCH);
+        ledger.starting(&key, &run, now).unwrap();
+        assert!(read(&ledger).keys[&key].runs.is_empty());
+        ledger.answered(&key, &run, Some(&id), now).unwrap();
+        ledger.starting(&key, &run, now).unwrap();
+        ledger.answered(&key, &run, None, now).unwrap();
+        let known = &read(&ledger).keys[&key];
+        assert_eq!((known.unanswered, Vec::from_iter(&known.runs)), (None, vec![&id]));
+        // A line of an earlier version of the program names no run.
+        let text = String::from_utf8(files.read(Path::new(PATH)).unwrap().unwrap()).unwrap();
+        assert_eq!(text.matches("\"run\":").count(), 1, "{text}");
+    }
+
+    #[tokio::test]
+    async fn another_target_is_another_world() {
         let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
-        ledger(&files, "here").made(creation, TaskId(7), Timestamp::UNIX_EPOCH).unwrap();
+        ledger(&files, "here").made(creation, TaskId(7), Timestamp::UNIX_EPOCH).await.unwrap();
         assert!(read(&ledger(&files, "there")).keys.is_empty());
     }
 }

@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::files::{Files, FilesError};
@@ -15,8 +16,9 @@ use crate::model::{sha256_hex, visible_json};
 const FORMAT_VERSION: u32 = 1;
 
 /// The file: what was reviewed, with a seal.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "A saved plan of qcops")]
 struct Sealed {
     format_version: u32,
     /// The version of the program that made it.
@@ -27,7 +29,7 @@ struct Sealed {
 }
 
 /// The options that decide what a plan holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SavedOptions {
     /// `--prune`.
@@ -51,7 +53,7 @@ pub struct SavedOptions {
 }
 
 /// What a saved plan is about.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reviewed {
     /// When it was made: seconds since 1970.
@@ -104,6 +106,12 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
+}
+
+/// Returns the JSON Schema of the file.
+pub fn schema() -> schemars::Schema {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<Sealed>()
 }
 
 /// Writes a plan to be reviewed.
@@ -169,6 +177,16 @@ mod tests {
         save_plan(&files, path, reviewed()).unwrap();
         let loaded = load_plan(&files, path).unwrap();
         assert_eq!(loaded, reviewed());
+    }
+
+    #[test]
+    fn hidden_characters_of_a_plan_are_spelled_in_its_file() {
+        let (files, path) = (Memory::default(), Path::new("plan.json"));
+        let plan = serde_json::json!({"name": "\u{202e}a\u{200b}\u{9b}\n"});
+        save_plan(&files, path, Reviewed { plan: plan.clone(), ..reviewed() }).unwrap();
+        let text = String::from_utf8(files.read(path).unwrap().unwrap()).unwrap();
+        assert!(text.contains("\\u202ea\\u200b\\u009b\\n"), "{text}");
+        assert_eq!(load_plan(&files, path).unwrap().plan, plan);
     }
 
     #[test]

@@ -198,3 +198,13 @@ async fn a_create_that_waits_for_a_name_gets_it() {
     world.edit("a: {name: Two, prompt: p}\nb: {name: One, prompt: q}").converge().await;
     assert_eq!(world.tasks().await, "332 Two: p\n333 One: q");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_create_is_settled_where_the_list_shows_no_prompts() {
+    for entry in ["bare", "without-prompt", "cut-prompt"] {
+        let mut world = World::new("a: {prompt: Buy SPY and hold it}\nb: {prompt: Buy QQQ}");
+        world.quirk(&format!("list-entry={entry}")).await;
+        world.faults("tasks/create#1=lost-after tasks/create#2=no-id").converge().await;
+        assert_eq!(world.tasks().await.lines().count(), 2, "{entry}");
+    }
+}

@@ -45,7 +45,7 @@ const MODULES: &[Row] = &[
         "render",
         Computes,
         "model secret diag kinds transcript snapshot plan event",
-        "similar annotate_snippets",
+        "similar annotate_snippets maud",
         "",
     ),
     ("store", Acts, "model files", "", ""),
@@ -65,7 +65,7 @@ const MODULES: &[Row] = &[
         "",
         "",
     ),
-    ("cli", Acts, "*", "clap indicatif", ""),
+    ("cli", Acts, "*", "clap clap_complete clap_mangen indicatif", ""),
 ];
 
 /// What a module that only computes may not name; questions of `Path` read the disk, too.

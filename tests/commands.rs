@@ -258,7 +258,8 @@ async fn every_declared_key_has_a_state() {
         })
         .await;
     let basis = world.basis();
-    let wanted = |snapshot: &Snapshot| plan::overview_wanted(&basis.with(snapshot));
+    let wanted =
+        |snapshot: &Snapshot| plan::overview_wanted(&basis.with(snapshot), plan::Tokens::AsKnown);
     let seen = api::observe(&world.client(), world.clock, wanted).await.unwrap();
     let overview = plan::overview(&basis.with(&seen));
     let states: Vec<(&str, KeyState, usize)> =
@@ -285,8 +286,8 @@ fn status_is_a_table_for_people_and_json_for_programs() {
     repo.tasks("spy: {prompt: Buy SPY daily}\nqqq: {prompt: Buy QQQ}");
     let status = repo.qcops("status");
     assert_eq!(status.code, 0, "{}", status.err);
-    assert!(status.out.contains("spy    drifted  332"), "{}", status.out);
-    assert!(status.out.contains("qqq    missing  -"), "{}", status.out);
+    assert!(status.out.contains("spy      drifted  332"), "{}", status.out);
+    assert!(status.out.contains("qqq      missing  -"), "{}", status.out);
     assert!(status.out.contains("2 tasks are declared: 1 drifted, 1 missing."), "{}", status.out);
     let json: serde_json::Value =
         serde_json::from_str(&repo.qcops("status --format json").out).unwrap();

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use qcops::cli::Exit;
 use qcops::diag::Code;
 use qcops::emulator::{FAULTS, LATE, QUIRKS, Quirks};
+use qcops::manifest::{Chapter, Row, reference};
 
 use crate::support::repo::Repo;
 
@@ -24,7 +25,12 @@ const COMMANDS: &[&str] = &[
     "destroy",
     "rehearse",
     "emulator",
+    "schema",
+    "completions",
+    "man",
 ];
+
+const SCHEMAS: &[&str] = &["manifest", "plan", "saved-plan", "observation", "report", "status"];
 
 fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -107,14 +113,14 @@ fn every_code_is_documented_with_its_sentence() {
 }
 
 #[test]
-fn every_guard_is_in_the_readme_with_its_way_past() {
-    let readme = read("README.md");
+fn every_guard_is_documented_with_its_way_past() {
+    let page = read("docs/guards.md");
     let (_, guards) = codes().into_iter().find(|(heading, _)| heading == "Plan: guards").unwrap();
     for code in guards.iter().chain(Code::GUARDS) {
-        assert!(readme.contains(&format!("| `{code}` |")), "README.md, Guards: no row `{code}`");
+        assert!(page.contains(&format!("| `{code}` |")), "docs/guards.md: no row `{code}`");
     }
     for code in Code::GUARDS {
-        assert!(readme.contains(&format!("`--allow {code}`")), "README.md: no `--allow {code}`");
+        assert!(page.contains(&format!("`--allow {code}`")), "docs/guards.md: no `--allow {code}`");
     }
     let guards = read("src/plan/guards.rs");
     let is_ceiling =
@@ -123,7 +129,7 @@ fn every_guard_is_in_the_readme_with_its_way_past() {
     let ceilings: Vec<&String> = ceilings.iter().filter(is_ceiling).collect();
     assert!(ceilings.len() > 3, "{ceilings:?}");
     for flag in ceilings {
-        assert!(readme.contains(&format!("`{flag} N`")), "README.md, Guards: no `{flag} N`");
+        assert!(page.contains(&format!("`{flag} N`")), "docs/guards.md: no `{flag} N`");
     }
 }
 
@@ -216,6 +222,53 @@ fn every_quirk_and_every_fault_is_documented() {
 }
 
 #[test]
+fn the_schemas_are_those_that_the_program_prints() {
+    for what in SCHEMAS {
+        let ran = Repo::plain().run(&["schema".to_owned(), (*what).to_owned()]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        expect_file(&format!("docs/schema/{what}.json"), &ran.out);
+    }
+    let known = help("schema");
+    let (_, known) = known.split_once("Possible values:\n").unwrap();
+    let (known, _) = known.split_once("\n\n").unwrap();
+    let known = known.lines().filter_map(|line| line.trim().strip_prefix("- ")?.split(':').next());
+    assert_eq!(known.collect::<Vec<_>>(), SCHEMAS, "SCHEMAS in tests/docs.rs");
+}
+
+/// Compares a generated file with what it should be, or writes it.
+fn expect_file(path: &str, expected: &str) {
+    if fs::read_to_string(package(path)).is_ok_and(|text| text == expected) {
+        return;
+    }
+    let is_asked = std::env::var_os("UPDATE_DOCS").is_some();
+    assert!(is_asked, "{path}: `UPDATE_DOCS=1 cargo test --test tests docs` writes it anew");
+    fs::create_dir_all(package(path).parent().unwrap()).unwrap();
+    fs::write(package(path), expected).unwrap();
+}
+
+#[test]
+fn the_manifest_reference_is_made_of_the_fields_that_are_read() {
+    let mut text = String::new();
+    for Chapter { title, rows } in reference() {
+        text.extend(["\n## ", title, "\n\n"]);
+        text.push_str("| field | holds | left out | meaning |\n|---|---|---|---|\n");
+        for row in &rows {
+            let cells = [&format!("`{}`", row.name), &row.holds, row.default, row.about];
+            text.push_str(&self::row(&cells));
+        }
+        let example = |row: &Row| match row.instead_of {
+            Some(other) => format!("# in place of `{other}`:\n# {}: {}\n", row.name, row.example),
+            None => format!("{}: {}\n", row.name, row.example),
+        };
+        text.push_str("\n```yaml\n");
+        text.extend(rows.iter().map(example));
+        text.push_str("```\n");
+    }
+    text.push('\n');
+    expect_part("docs/manifest.md", "fields", &text);
+}
+
+#[test]
 fn the_minimum_rust_version_is_the_same_wherever_it_is_written() {
     let manifest = read("Cargo.toml");
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \""));
@@ -227,7 +280,8 @@ fn the_minimum_rust_version_is_the_same_wherever_it_is_written() {
 /// A repository with a copy of the examples.
 fn with_examples() -> Repo {
     let repo = Repo::new();
-    for file in ["tasks.yaml", "prompts/earnings-drift.md", "prompts/momentum-rotation.md"] {
+    let prompts = ["prompts/earnings-drift.md", "prompts/momentum-rotation.md"];
+    for file in ["tasks.yaml", "agent.yaml"].into_iter().chain(prompts) {
         let path = format!("examples/{file}");
         repo.write(&path, &read(&path));
     }
@@ -266,16 +320,16 @@ struct Shown {
     output: String,
 }
 
-fn tour() -> Vec<Shown> {
-    let readme = read("README.md");
-    let (_, tour) = readme.split_once("\n## Tour\n").unwrap();
-    let (tour, _) = tour.split_once("\n## ").unwrap();
+/// The commands of a page, in order.
+fn session(page: &str) -> Vec<Shown> {
     let mut shown: Vec<Shown> = Vec::new();
-    for block in tour.split("```console\n").skip(1) {
+    for block in read(page).split("```console\n").skip(1) {
         let (block, _) = block.split_once("```").unwrap();
         for line in block.lines() {
             if let Some(command) = line.strip_prefix("$ ") {
                 shown.push(Shown { command: command.to_owned(), output: String::new() });
+            } else if let Some(more) = line.strip_prefix("> ") {
+                shown.last_mut().unwrap().command.extend(["\n", more]);
             } else {
                 shown.last_mut().unwrap().output.extend([line, "\n"]);
             }
@@ -286,9 +340,32 @@ fn tour() -> Vec<Shown> {
 
 #[test]
 fn the_tour_of_the_readme_shows_what_really_happens() {
+    let judged =
+        |shown: &Shown| shown.command.contains("--script") && shown.output.ends_with("\n7\n");
+    assert!(session("README.md").iter().any(judged), "a run that fails its expectation");
+    check_session(&with_examples(), "README.md", 17);
+}
+
+#[test]
+fn the_first_steps_show_what_really_happens() {
+    check_session(&Repo::plain(), "docs/getting-started.md", 13);
+}
+
+#[test]
+fn the_commands_for_any_pipeline_show_what_really_happens() {
+    let repo = with_examples();
+    for file in ["tasks.yaml", "prompts/earnings-drift.md", "prompts/momentum-rotation.md"] {
+        repo.write(file, &read(&format!("examples/{file}")));
+    }
+    repo.commit("first");
+    check_session(&repo, "docs/ci.md", 3);
+}
+
+/// Runs the commands of a page in one shell, and compares what they print.
+fn check_session(repo: &Repo, page: &str, count: usize) {
     const END: &str = "=== end of a command ===\n";
-    let (repo, tour) = (with_examples(), tour());
-    assert!(tour.len() > 8, "the tour was not found");
+    let tour = session(page);
+    assert_eq!(tour.len(), count, "{page}: commands");
     let mark = format!("\nprintf '%s' '{END}'\n");
     let commands = tour.iter().flat_map(|shown| [shown.command.as_str(), mark.as_str()]);
     let script: String = commands.collect();
@@ -311,7 +388,7 @@ fn the_tour_of_the_readme_shows_what_really_happens() {
         let (wanted, real) = (without_ids(&shown.output), without_ids(real));
         assert!(
             is_shown(&wanted.lines().collect::<Vec<_>>(), &real.lines().collect::<Vec<_>>()),
-            "README.md, Tour: `{}` does not print\n{wanted}\nbut\n{real}\n{err}",
+            "{page}: `{}` does not print\n{wanted}\nbut\n{real}\n{err}",
             shown.command
         );
     }
@@ -328,12 +405,13 @@ fn is_shown(shown: &[&str], real: &[&str]) -> bool {
 
 /// Replaces the digits of deployment ids, which hang on the moment they were made.
 fn without_ids(text: &str) -> String {
-    let is_hex = |c: char| c.is_ascii_hexdigit();
-    let mut parts = text.split("deployment A-");
+    let mut parts = text.split("A-");
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        clean.push_str("deployment A-ID");
-        clean.push_str(part.trim_start_matches(is_hex));
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+        let is_id = part.len() - rest.len() == 32;
+        clean.push_str(if is_id { "A-ID" } else { "A-" });
+        clean.push_str(if is_id { rest } else { part });
     }
     clean
 }
@@ -360,6 +438,26 @@ fn every_path_that_the_documents_name_exists() {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let is_here = !link.contains("://");
             assert!(!is_here || package(link).exists(), "{document} links to {link}");
+        }
+    }
+}
+
+#[test]
+fn every_link_between_the_pages_leads_somewhere() {
+    let pages = fs::read_dir(package("docs")).unwrap().map(|entry| entry.unwrap().path());
+    for page in pages.filter(|page| page.extension().is_some_and(|ending| ending == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = page.parent().unwrap().join(path);
+            assert!(link.contains("://") || target.exists(), "{}: {link}", page.display());
+            let is_there = |line: &str| {
+                let words = line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+                line.starts_with('#') && words == heading
+            };
+            let has_heading =
+                heading.is_empty() || fs::read_to_string(&target).unwrap().lines().any(is_there);
+            assert!(has_heading, "{}: {link}", page.display());
         }
     }
 }

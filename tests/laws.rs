@@ -2,8 +2,10 @@
 //!
 //! [`check`] judges a plan by design 3 to 5 and never calls the planner's own judgment; [`sights`] makes
 //! up what was seen, [`stories`] lets it come about on the emulator, [`guards`] walks through sizes.
+//! [`bytes`] damages answers and files.
 //! `PROPTEST_CASES` raises the number of cases.
 
+mod bytes;
 mod check;
 mod guards;
 mod sights;

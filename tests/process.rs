@@ -1,29 +1,33 @@
 //! The program as a process: killed, interrupted, beside others, and at a service under load.
 
+mod runs;
+
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use qcops::clock::Clock;
 use qcops::diag::Code;
 use qcops::emulator::{self, Emulator, Keeper, Script, World};
 use qcops::event::StepOutcome;
+use qcops::model::sha256_hex;
 use qcops::plan::Limits;
 
 use crate::support::repo::{Ran, Repo};
 use crate::support::world;
 
 /// An emulator on a port of its own, for as long as the test runs.
-struct Service {
+pub(crate) struct Service {
     emulator: Arc<Emulator>,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Service {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::with_latency(Duration::ZERO)
     }
 
@@ -84,9 +88,38 @@ impl Service {
         }
     }
 
-    fn writes(&self) -> Vec<String> {
+    pub(crate) fn writes(&self) -> Vec<String> {
         let requests = self.emulator.requests().into_iter().map(|logged| logged.path);
         requests.filter(|path| !path.ends_with("/list") && !path.ends_with("/read")).collect()
+    }
+
+    /// The number of the task of this name.
+    pub(crate) fn task_named(&self, name: &str) -> u64 {
+        let find = |world: &mut World| {
+            world.tasks().find(|task| task.name.eq_ignore_ascii_case(name)).map(|task| task.id)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.emulator.with_world(find)).unwrap().unwrap()
+    }
+
+    /// Sends one request, as any client of the service does.
+    pub(crate) fn post(&self, path: &str, body: &str) {
+        let second = Clock::System.now().as_second();
+        let hash = sha256_hex(format!("{}:{second}", emulator::API_TOKEN).as_bytes());
+        let user = BASE64_STANDARD.encode(format!("{}:{hash}", emulator::USER_ID));
+        let host = self.address.trim_start_matches("http://").trim_end_matches("/api/v2");
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST /api/v2/{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+             Timestamp: {second}\r\nAuthorization: Basic {user}\r\n\
+             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("\"success\":true"), "{answer}");
     }
 
     /// How many tasks there are of each prompt, and how many runs in all.

@@ -35,6 +35,54 @@ fn a_digest_does_not_depend_on_the_commit_that_led_to_it() {
 }
 
 #[test]
+fn another_environment_and_a_squash_merge_leave_the_digest_as_it_is() {
+    let digest = |repo: &Repo, folder: &str, variables: &[(&str, &str)]| {
+        let mut command = repo.command(env!("CARGO_BIN_EXE_qcops"));
+        command
+            .current_dir(repo.path().join(folder))
+            .args(["plan", "--format", "json"])
+            .arg(format!("--file={}", repo.path().join("tasks.yaml").display()))
+            .arg(format!("--emulator={}", repo.path().join("../emulator.json").display()))
+            .envs(variables.iter().copied());
+        let planned = Repo::ran(command.output().unwrap());
+        assert_eq!(planned.code, 0, "{}", planned.err);
+        let json: serde_json::Value = serde_json::from_str(&planned.out).unwrap();
+        json["digest"].as_str().unwrap().to_owned()
+    };
+    let tasks = |prompt: &str| {
+        format!(
+            "spy: {{prompt: {prompt}, deployments: {{first: {{since: 2026-11-01}}}}}}\n\
+             izmir: {{name: İzmir ıi, prompt: Größe}}"
+        )
+    };
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Draft}").commit("first").converge("");
+    repo.git("checkout -q -b change");
+    repo.tasks("spy: {prompt: Another draft}").commit("try");
+    repo.tasks(&tasks("Buy SPY")).commit("what is meant");
+    let reviewed = digest(&repo, "", &[("TZ", "UTC"), ("LC_ALL", "C")]);
+
+    let other = repo.clone_with("--branch change");
+    fs::create_dir_all(other.path().join("deep/er")).unwrap();
+    let home = other.path().join("deep").display().to_string();
+    for variables in [
+        &[("TZ", "Pacific/Kiritimati"), ("LC_ALL", "tr_TR.UTF-8"), ("LANG", "tr_TR.UTF-8")],
+        &[("TZ", "America/Adak"), ("HOME", &home), ("COLUMNS", "20")],
+    ] {
+        assert_eq!(digest(&other, "deep/er", variables), reviewed, "{variables:?}");
+    }
+
+    repo.git("checkout -q main");
+    repo.git("merge -q --squash change");
+    repo.commit("What is meant (#7)");
+    assert_eq!(digest(&repo, "", &[]), reviewed, "after the squash merge");
+    repo.on_another_machine();
+    assert_eq!(digest(&repo, "", &[]), reviewed, "on a machine that noted nothing");
+    repo.tasks(&tasks("Buy SPX")).commit("one character");
+    assert_ne!(digest(&repo, "", &[]), reviewed);
+}
+
+#[test]
 fn a_saved_plan_is_carried_out_without_asking() {
     let repo = Repo::new();
     repo.tasks("spy: {prompt: Buy SPY}").commit("first");
@@ -132,4 +180,50 @@ async fn hostile_text_in_markdown_is_only_ever_code() {
         assert!(inside.contains(hostile), "{hostile}\n{page}");
     }
     assert!(!page.contains('\u{202e}'));
+}
+
+#[test]
+fn standard_output_holds_one_document_and_what_became_of_it_stands_beside_it() {
+    let apply = |format: &str| {
+        let repo = Repo::new();
+        repo.tasks("spy: {prompt: Buy SPY}").commit("first");
+        let applied = repo.qcops(&format!("apply --yes --format {format}"));
+        assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+        let is_markdown = format == "markdown";
+        for (text, is_there) in [(&applied.out, is_markdown), (&applied.err, !is_markdown)] {
+            assert_eq!(text.contains("Apply: 1 done"), is_there, "{text}");
+        }
+        applied.out
+    };
+    let json: serde_json::Value = serde_json::from_str(&apply("json")).unwrap();
+    assert_eq!(json["steps"][0]["address"], "task.spy");
+    // A comment or a summary goes on with what became of it.
+    assert!(apply("markdown").starts_with(markdown::MARKER));
+    let page = apply("html");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");
+    assert!(page.contains("task.spy"), "{page}");
+}
+
+#[test]
+fn an_apply_leaves_a_page_with_its_steps_its_runs_and_what_was_said() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY, deployments: {first: {expect: {maxTokens: 1}}}}")
+        .commit("first");
+    let applied = repo.qcops("apply --yes --html before.html");
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+    let page = repo.read("before.html");
+    assert!(page.contains("Apply: 2 done") && !page.contains("Runs: "), "{page}");
+    let applied = repo.qcops("apply --yes --wait --poll-interval 200ms --html after.html");
+    assert_eq!(applied.code, 7, "{}{}", applied.out, applied.err);
+    let page = repo.read("after.html");
+    for words in ["Runs: 0 as expected, 1 failed", "maxTokens: expected", "Turn 1", "Sharpe Ratio"]
+    {
+        assert!(page.contains(words), "no `{words}` in {page}");
+    }
+    let said = repo
+        .qcops("transcript spy/first --format html")
+        .expect(0, &["Turn 1", "Buy SPY"])
+        .out
+        .clone();
+    assert!(said.starts_with("<!DOCTYPE html>"), "{said}");
 }

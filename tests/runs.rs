@@ -1,5 +1,7 @@
 //! Stories about declared runs: each run and each follow-up once, whatever happens.
 
+mod standing;
+
 use std::time::Duration;
 
 use qcops::apply::{DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Waited, Waiting};
@@ -85,29 +87,32 @@ async fn a_lost_answer_to_a_follow_up_sends_it_once_or_says_that_it_is_unknown()
 
 #[tokio::test(start_paused = true)]
 async fn a_persons_turn_between_two_follow_ups_blocks_that_run_and_no_other() {
-    let world = World::new(
-        "spy: {prompt: p, deployments: {d: {followUps: [a, b]}}}\nqqq: {prompt: q, deployments: {d: {followUps: [e]}}}",
-    );
-    world.apply().await;
-    seconds(10).await;
-    world.edit_service(|service| service.deployments().count()).await;
-    // Both first follow-ups are sent, then somebody speaks in the older run.
-    world.apply().await;
-    seconds(10).await;
-    let oldest = said(&world).await;
+    let mut world = World::new("spy: {prompt: p, deployments: {d: {followUps: [a, b]}}}");
+    for _ in 0..2 {
+        world.apply().await;
+        seconds(10).await;
+    }
     person_says(&world, "my own").await;
+    // In one apply: a follow-up and a run of two other tasks, beside the one that is blocked.
+    let spy = "spy: {prompt: p, deployments: {d: {followUps: [a, b]}}}";
+    let qqq = "qqq: {prompt: q, deployments: {d: {}}}";
+    world.edit(&format!("{spy}\n{qqq}")).apply().await;
+    seconds(10).await;
+    let qqq = "qqq: {prompt: q, deployments: {d: {followUps: [e, f]}}}";
+    let gld = "gld: {prompt: g, deployments: {d: {}}}";
+    world.edit(&format!("{spy}\n{qqq}\n{gld}"));
     let plan = world.plan().await;
     let codes: Vec<Code> = plan.blocks().map(|finding| finding.code).collect();
-    if oldest.starts_with("p/a") {
-        assert_eq!(codes, [Code::Diverged]);
-    } else {
-        // The other task's log is over: what comes after the last follow-up is anybody's.
-        assert_eq!(codes, []);
-    }
-    let before = said(&world).await;
-    world.apply().await;
+    assert_eq!(codes, [Code::Diverged]);
+    let outcome = world.carry_out(&plan).await;
+    assert_eq!(outcome.count(|ended| matches!(ended, StepOutcome::Done(_))), 3, "{outcome:#?}");
+    assert_eq!(said(&world).await, "p/a/my own q/e g");
+    // Waiting sends the rest of the others, too, and nothing to this one.
     seconds(10).await;
-    assert!(said(&world).await.starts_with(&before[..before.find(' ').unwrap()]), "{before}");
+    let waited = world.apply_and_wait(&waiting()).await;
+    assert_eq!(ends(&waited), ["gld/d Completed", "qqq/d Completed"]);
+    assert_eq!(said(&world).await, "p/a/my own q/e/f g");
+    assert_eq!(Vec::from_iter(world.blocks().await), [Code::Diverged]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -184,6 +189,24 @@ async fn a_run_declared_as_stopped_is_stopped_once_and_never_started() {
     world.edit("spy: {prompt: p, deployments: {d: {state: stopped}, e: {state: stopped}}}");
     world.expect_nothing_to_do().await;
     assert_eq!(world.run_count().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declaration_to_stop_takes_no_run_from_one_that_needs_it() {
+    for others in ["on: {}", "on: {followUps: [a]}"] {
+        let mut world = World::new(&format!(
+            "spy: {{prompt: p, deployments: {{off: {{state: stopped}}, {others}}}}}"
+        ));
+        world.quirk("run-outcome=hangs").await;
+        for _ in 0..3 {
+            world.apply().await;
+            seconds(10).await;
+        }
+        let active = world
+            .edit_service(|service| service.deployments().filter(|run| run.ended.is_none()).count())
+            .await;
+        assert_eq!((world.run_count().await, active), (1, 1), "{others}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -296,12 +319,44 @@ async fn six_runs_with_follow_ups_come_true_and_further_applies_send_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn applies_at_any_moment_send_nothing_twice() {
-    let world = World::new(THREE);
-    for _ in 0..40 {
-        world.apply().await;
-        tokio::time::advance(Duration::from_millis(700)).await;
+    // Three tasks, six runs, nine follow-ups.
+    const WRITES: usize = 3 + 6 + 9;
+    let run = "{one: {followUps: [a, b]}, two: {followUps: [c]}}";
+    let manifest = format!(
+        "spy: {{prompt: p, deployments: {run}}}\nqqq: {{prompt: q, deployments: {run}}}\niwm: {{prompt: r, deployments: {run}}}"
+    );
+    // Pauses between applies, in milliseconds: within the queue, at work, at the end, and long after.
+    for (pause, waits) in
+        [(100, false), (700, false), (1_900, true), (4_000, false), (60_000, true)]
+    {
+        let mut world = World::new(&manifest);
+        world.options.limits.runs = Some(6);
+        let (mut active, mut rounds) = (0, 0);
+        while world.writes().len() < WRITES {
+            rounds += 1;
+            assert!(rounds < 400, "{}", world.plan_text().await);
+            world.apply().await;
+            let at_work = |service: &mut qcops::emulator::World| {
+                usize::from(service.deployments().any(|run| run.ended.is_none()))
+            };
+            active += world.edit_service(at_work).await;
+            tokio::time::advance(Duration::from_millis(pause)).await;
+            if waits && rounds == 3 {
+                assert_eq!(ends(&world.apply_and_wait(&waiting()).await).len(), 6);
+            }
+        }
+        assert!(active > 1, "some came while runs were at work");
+        let mut texts: Vec<String> = said(&world).await.split(' ').map(str::to_owned).collect();
+        texts.sort();
+        assert_eq!(texts, ["p/a/b", "p/c", "q/a/b", "q/c", "r/a/b", "r/c"], "{pause}");
+        for round in 0..10 {
+            let waited = world.apply_and_wait(&waiting()).await;
+            assert!(!waited.reports.iter().any(qcops::event::RunReport::is_failed));
+            world.apply().await;
+            seconds(round).await;
+        }
+        assert_eq!(world.writes().len(), WRITES);
     }
-    assert_eq!(said(&world).await, "p/a/b/c");
 }
 
 #[tokio::test(start_paused = true)]
@@ -390,6 +445,19 @@ async fn the_token_budget_stops_what_this_apply_started_and_nothing_else() {
     let over =
         waited.reports.iter().filter(|report| matches!(report.end, RunEnd::OverBudget { .. }));
     assert_eq!(over.count(), 2);
+    let stops = world.writes().iter().filter(|path| path.ends_with("deployments/stop")).count();
+    assert_eq!(stops, 2, "each of ours once");
+    // Three were started, of which the earlier one is at work as if nothing had been.
+    let active = world
+        .edit_service(|service| {
+            let active = service.deployments().filter(|run| run.ended.is_none());
+            active.map(|run| run.prompt.clone()).collect::<Vec<_>>()
+        })
+        .await;
+    assert_eq!((world.run_count().await, active), (3, vec!["p".to_owned()]));
+    // What was stopped counts as run: it is not begun again.
+    world.apply_and_wait(&budget).await;
+    assert_eq!(world.run_count().await, 3);
 }
 
 #[tokio::test(start_paused = true)]

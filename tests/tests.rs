@@ -5,6 +5,8 @@
 
 // Does the source keep the shape that was agreed on?
 mod architecture;
+// Does a browser show our pages as they should be, and run nothing of a stranger's?
+mod browser;
 // Do stories through the emulator end as they should?
 mod apply;
 // Do `pull`, `status` and `destroy` show and take what they should?
@@ -21,6 +23,8 @@ mod docs;
 mod estimate;
 // Do stories told in Git commits end as they should?
 mod git;
+// Do completions complete, and do manual pages hold what they should?
+mod help;
 // Does every task belong to the key it should, and to none without proof?
 mod identity;
 // Does everything come right again, wherever it was cut?
@@ -29,6 +33,8 @@ mod crash;
 mod process;
 // Do the laws hold over random histories, worlds and manifests?
 mod laws;
+// Does every patch that removes a safety rule still apply?
+mod mutants;
 // Does a small wish and sight give the expected plan?
 mod plan;
 // Is what was reviewed what is done?
@@ -37,5 +43,9 @@ mod review;
 mod replay;
 // Do declared runs come true, each follow-up once?
 mod runs;
+// Do the schemas take what is written, and nothing else?
+mod schema;
 // What stories are told with.
 mod support;
+// Do the pipelines that people copy do what they say?
+mod workflow;

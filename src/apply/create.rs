@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
 use crate::ledger::Creation;
 use crate::model::{Content, TaskId, has_new_number, is_rewriting_of};
-use crate::plan::{Change, Step};
+use crate::plan::Step;
 use crate::snapshot::TaskSeen;
 
 impl Work<'_, '_> {
@@ -21,32 +21,41 @@ impl Work<'_, '_> {
         name: &str,
         content: &Content,
     ) -> Ended<StepOutcome> {
-        let (id, mut notes) = self.make(step, name, content).await?;
-        let task = self.read_back(step, id, content).await?;
-        notes.extend(self.settle_name(step, &task, name).await);
+        let (id, mut notes, answer) = self.make(step, name, content).await?;
+        if self.may_read_later(step, answer.as_ref(), name, content) {
+            self.unread.borrow_mut().insert(id, step.id);
+        } else {
+            let task = self.read_back(step, id, content).await?;
+            notes.extend(self.settle_name(step, &task, name).await);
+        }
         Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
     }
 
     /// Makes a task: one request, and a second one only after proof that the first made nothing.
+    ///
+    /// Returns its answer, too, where it was not lost.
     pub(super) async fn make(
         &self,
         step: &Step,
         name: &str,
         content: &Content,
-    ) -> Ended<(TaskId, Vec<Diagnostic>)> {
+    ) -> Ended<(TaskId, Vec<Diagnostic>, Option<TaskSeen>)> {
         self.look_once_more().await?;
         let creation = Creation { key: &step.key, content: content.hash(), name };
-        self.note(|ledger, now| ledger.sending(creation, now))?;
+        self.note(async |ledger, now| ledger.sending(creation, now).await).await?;
         let mut settled = "nothing was sent".to_owned();
         for _ in 0..2 {
             match self.effects.client.create_task(name, content).await {
-                Answer::Done(task) => return Ok(self.bind(step, creation, task.id, Vec::new())),
+                Answer::Done(task) => {
+                    let notes = self.bind(step, creation, task.id, Vec::new()).await;
+                    return Ok((task.id, notes, Some(task)));
+                }
                 Answer::Refused(trouble) => {
-                    self.note(|ledger, now| ledger.refused(creation, now))?;
+                    self.note(async |ledger, now| ledger.refused(creation, now).await).await?;
                     return Err(self.refused(&trouble));
                 }
                 Answer::NotProcessed(trouble) => {
-                    self.note(|ledger, now| ledger.refused(creation, now))?;
+                    self.note(async |ledger, now| ledger.refused(creation, now).await).await?;
                     return Err(failed(Code::NotProcessed, &trouble));
                 }
                 Answer::Unclear(trouble) => {
@@ -58,7 +67,8 @@ impl Work<'_, '_> {
                                 task.id
                             );
                             let note = Diagnostic::note(Code::Settled, message);
-                            return Ok(self.bind(step, creation, task.id, vec![note]));
+                            let notes = self.bind(step, creation, task.id, vec![note]).await;
+                            return Ok((task.id, notes, None));
                         }
                         Settled::Absent => settled = lost,
                         Settled::Unknown(why) => {
@@ -82,24 +92,25 @@ impl Work<'_, '_> {
         unclear(message, way)
     }
 
-    fn bind(
+    async fn bind(
         &self,
         step: &Step,
         creation: Creation<'_>,
         id: TaskId,
         mut notes: Vec<Diagnostic>,
-    ) -> (TaskId, Vec<Diagnostic>) {
-        let mut made = self.made.borrow_mut();
-        made.tasks.insert(step.id, id);
-        made.contents.insert(id, creation.content);
-        drop(made);
+    ) -> Vec<Diagnostic> {
+        {
+            let mut made = self.made.borrow_mut();
+            made.tasks.insert(step.id, id);
+            made.contents.insert(id, creation.content);
+        }
         // The task exists; a ledger that cannot be written now costs a proof and not the task.
         let now = self.effects.clock.now();
-        if let Err(error) = self.effects.ledger.made(creation, id, now) {
+        if let Err(error) = self.effects.ledger.made(creation, id, now).await {
             let message = format!("task {id} could not be noted: {}", with_causes(&error));
             notes.push(Diagnostic::note(Code::NotRecorded, message));
         }
-        (id, notes)
+        notes
     }
 
     /// Reads the lists once more right before the first create, for what a neighbor made meanwhile.
@@ -114,7 +125,8 @@ impl Work<'_, '_> {
             };
             let is_new = |task: &&TaskSeen| !self.plan.seen_tasks.contains(&task.id);
             for task in sight.items.iter().filter(is_new) {
-                if self.plan.open_steps().any(|step| makes(&step.change, task)) {
+                let hash = task.content.as_ref().map(Content::hash);
+                if hash.is_some_and(|hash| self.wanted.contains(&hash)) {
                     self.halt();
                     let message = format!("task {} with wanted content has appeared", task.id);
                     return Err(changed(message));
@@ -216,7 +228,8 @@ impl Work<'_, '_> {
         // A number at the end goes once the other task has another name: worth asking again.
         if !has_new_number(stored, name) {
             // Extra evidence: without it the next plan shows the rename once more.
-            let _noted = self.note(|ledger, now| ledger.renamed(creation, stored, now));
+            let now = self.effects.clock.now();
+            drop(self.effects.ledger.renamed(creation, stored, now));
         }
         let message = format!("task {} is stored as `{stored}`{why}", task.id);
         let note = Diagnostic::note(Code::NameRewritten, message);
@@ -228,32 +241,22 @@ impl Work<'_, '_> {
     }
 
     /// Writes a line to the ledger; what cannot be noted is not sent.
-    pub(super) fn note(
+    pub(super) async fn note(
         &self,
-        write: impl FnOnce(
+        write: impl AsyncFnOnce(
             &crate::ledger::Ledger,
             jiff::Timestamp,
         ) -> Result<(), crate::files::FilesError>,
     ) -> Ended<()> {
-        write(self.effects.ledger, self.effects.clock.now()).map_err(|error| {
+        write(self.effects.ledger, self.effects.clock.now()).await.map_err(|error| {
             let finding = Diagnostic::error(Code::NotRecorded, with_causes(&error));
             StepOutcome::Failed(finding.help("make `.qcops/` writable and run this again"))
         })
     }
 }
 
-/// Whether the change would make what somebody else has just made.
-fn makes(change: &Change, task: &TaskSeen) -> bool {
-    match change {
-        Change::Create { content, .. } | Change::Replace { content, .. } => {
-            task.content.as_ref() == Some(content)
-        }
-        _ => false,
-    }
-}
-
 /// Says where what was read back first departs from what was declared.
-fn differs(id: TaskId, content: &Content, task: &TaskSeen) -> StepOutcome {
+pub(super) fn differs(id: TaskId, content: &Content, task: &TaskSeen) -> StepOutcome {
     let stored = task.prompt.as_deref().unwrap_or_default();
     let pairs = content.prompt().chars().zip(stored.chars());
     let same = pairs.take_while(|(declared, stored)| declared == stored).count();

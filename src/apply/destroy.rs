@@ -15,7 +15,7 @@ use crate::snapshot::TaskSeen;
 impl Work<'_, '_> {
     /// Deletes a task with its deployments, if it is still what the plan saw.
     ///
-    /// 1. It still bears its archived name, and none of its deployments is active or new.
+    /// 1. It still bears its archived name; its deployments are those of the plan, and none is active.
     /// 2. Every conversation is saved; one that cannot be saved keeps the task.
     /// 3. A service that refuses to delete a task with deployments has those deleted first.
     pub(super) async fn destroy(
@@ -38,6 +38,11 @@ impl Work<'_, '_> {
         }
         if listed.items.iter().any(|run| !runs.contains(&run.id)) {
             return Err(changed(format!("task {id} has deployments that the plan did not see")));
+        }
+        // A list that leaves a deployment out would have its conversation deleted unsaved.
+        if let Some(run) = runs.iter().find(|run| listed.items.iter().all(|seen| seen.id != **run))
+        {
+            return Err(changed(format!("deployment {run} of task {id} is no longer on the list")));
         }
         for run in &listed.items {
             self.save(id, &run.id).await?;

@@ -54,22 +54,9 @@ impl Work<'_, '_> {
             }
         }
         let deployment = step.deployment.as_ref().expect("a follow-up has the key of its run");
-        self.note(|ledger, now| ledger.starting(&step.key, deployment, now))?;
-        // A line that cannot be written now makes the next apply wait, and costs nothing else.
-        let answered =
-            || drop(self.effects.ledger.answered(&step.key, deployment, self.effects.clock.now()));
-        let lost = match client.prompt_deployment(run, prompt).await {
-            Answer::Done(()) => None,
-            Answer::Refused(trouble) => {
-                answered();
-                return Err(self.refused(&trouble));
-            }
-            Answer::NotProcessed(trouble) => {
-                answered();
-                return Err(failed(Code::NotProcessed, &trouble));
-            }
-            Answer::Unclear(trouble) => Some(with_causes(&trouble)),
-        };
+        self.note(async |ledger, now| ledger.starting(&step.key, deployment, now)).await?;
+        let answer = client.prompt_deployment(run, prompt).await;
+        let lost = self.take_once(step, answer)?.err();
         // Answered or not, it is done once it can be read: the next plan goes by that alone.
         let mut why = "it is not in the conversation".to_owned();
         let first = if lost.is_none() { Duration::ZERO } else { Duration::from_secs(1) };
@@ -80,7 +67,7 @@ impl Work<'_, '_> {
             let Answer::Done(transcript) = client.read_conversation(run).await else { continue };
             match seen(&transcript, turns, prompt) {
                 Seen::Sent => {
-                    answered();
+                    self.note_answered(step, None);
                     let notes = lost.map(|lost| {
                         let message =
                             format!("the follow-up was found after its answer was lost ({lost})");

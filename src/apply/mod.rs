@@ -12,9 +12,11 @@ mod destroy;
 mod finding;
 mod followup;
 mod run;
+mod schedule;
 mod settle;
 mod step;
 mod stop;
+mod verify;
 mod watch;
 
 pub use settle::{DEFAULT_SETTLE_DELAYS, wait_for_a_killed_apply};
@@ -32,11 +34,12 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::api::Client;
+use crate::apply::schedule::Schedule;
 use crate::clock::Clock;
 use crate::event::{Event, Outcome, StepOutcome};
 use crate::files::Files;
 use crate::ledger::Ledger;
-use crate::model::{ContentHash, DeploymentId, Key, TaskId};
+use crate::model::{ContentHash, DeploymentId, TaskId};
 use crate::plan::{Change, Plan, Step, StepId};
 
 /// What apply acts through.
@@ -63,6 +66,9 @@ pub struct Settings {
     pub retry_time: Duration,
     /// Where conversations are saved before they are deleted.
     pub artifacts: Option<Artifacts>,
+    /// How many steps are under way at once. A few for each request in flight: while some wait for
+    /// an answer, others are noted, and what is noted together is made durable together.
+    pub under_way: usize,
 }
 
 /// A folder for what is worth keeping.
@@ -83,7 +89,8 @@ impl fmt::Debug for Artifacts {
 impl Default for Settings {
     fn default() -> Self {
         let retry_time = crate::api::Settings::default().retry_time;
-        Self { settle_delays: DEFAULT_SETTLE_DELAYS.to_vec(), retry_time, artifacts: None }
+        let settle_delays = DEFAULT_SETTLE_DELAYS.to_vec();
+        Self { settle_delays, retry_time, artifacts: None, under_way: 24 }
     }
 }
 
@@ -92,7 +99,8 @@ impl Default for Settings {
 /// Guarantees: a step begins only after those it waits for are done; steps of one task never run side
 /// by side; the first step that makes a task has nothing else beside it, and what it made is read back
 /// before anything else begins: a service that stores something else than it was sent would spoil
-/// all that follows. Once the credentials are refused, or a stop is asked for, nothing more is begun.
+/// all that follows. What is made after that is read back before another step builds on it, and with
+/// the list at the end where none does. Once the credentials are refused, or a stop is asked for, nothing more is begun.
 ///
 /// The second call, with a plan made afresh, finishes what the first one left.
 pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> Outcome {
@@ -105,77 +113,55 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         is_proven: RefCell::new(!plan.open_steps().any(|step| makes_task(&step.change))),
         is_halted: RefCell::new(false),
         is_locked_out: RefCell::new(false),
+        unread: RefCell::default(),
+        awaited: plan.open_steps().flat_map(|step| step.after.iter().copied()).collect(),
+        wanted: wanted_contents(plan),
     };
     let mut outcome = Outcome::default();
-    let open: BTreeSet<StepId> = plan.open_steps().map(|step| step.id).collect();
-    let mut waiting: Vec<&Step> = plan.open_steps().collect();
-    let mut busy: BTreeSet<&Key> = BTreeSet::new();
+    let mut schedule = Schedule::new(plan.open_steps());
     let mut running = FuturesUnordered::new();
-    let mut is_first_under_way = false;
     loop {
-        let mut still_waiting = Vec::with_capacity(waiting.len());
-        let is_ready = |step: &Step, busy: &BTreeSet<&Key>, ended: &BTreeMap<_, _>| {
-            let is_met = |id: &StepId| ended.contains_key(id) || !open.contains(id);
-            !busy.contains(&step.key) && step.after.iter().all(is_met)
-        };
-        // The first step that makes a task goes before others and alone; see `apply`.
-        let goes_first =
-            |step: &Step| makes_task(&step.change) && is_ready(step, &busy, &outcome.steps);
-        let first = if *work.is_proven.borrow() || !running.is_empty() {
-            None
-        } else {
-            waiting.iter().find(|step| goes_first(step)).map(|step| step.id)
-        };
-        for step in waiting {
-            if let Some(unmet) = first_unmet(step, &outcome.steps) {
-                let skipped = StepOutcome::Skipped(unmet);
-                (effects.on_event)(&Event::Finished(step, &skipped));
-                outcome.steps.insert(step.id, skipped);
-            } else if effects.stop.is_asked() || *work.is_halted.borrow() {
-                outcome.steps.insert(step.id, StepOutcome::NotStarted);
-            } else if is_ready(step, &busy, &outcome.steps)
-                && !is_first_under_way
-                && first.is_none_or(|first| first == step.id)
-                && (*work.is_proven.borrow() || first.is_some() || !makes_task(&step.change))
-            {
-                is_first_under_way = first.is_some();
-                busy.insert(&step.key);
-                (effects.on_event)(&Event::Started(step));
-                let work = &work;
-                running.push(async move { (step, work.carry_out(step).await) });
-            } else {
-                still_waiting.push(step);
-            }
+        if effects.stop.is_asked() || *work.is_halted.borrow() {
+            let not_begun = schedule.drain().into_iter();
+            outcome.steps.extend(not_begun.map(|step| (step.id, StepOutcome::NotStarted)));
         }
-        waiting = still_waiting;
-        let Some((step, ended)) = running.next().await else {
-            if waiting.is_empty() {
-                break;
-            }
-            continue;
-        };
-        busy.remove(&step.key);
-        is_first_under_way = false;
+        while running.len() < settings.under_way.max(1)
+            && let Some(step) = schedule.next(*work.is_proven.borrow(), running.is_empty())
+        {
+            (effects.on_event)(&Event::Started(step));
+            let work = &work;
+            running.push(async move { (step, work.carry_out(step).await) });
+        }
+        let Some((step, ended)) = running.next().await else { break };
         (effects.on_event)(&Event::Finished(step, &ended));
+        let given_up = schedule.end(step, matches!(ended, StepOutcome::Done(_)));
         outcome.steps.insert(step.id, ended);
+        for (step, unmet) in given_up {
+            let skipped = StepOutcome::Skipped(unmet);
+            (effects.on_event)(&Event::Finished(step, &skipped));
+            outcome.steps.insert(step.id, skipped);
+        }
     }
+    debug_assert!(schedule.is_empty(), "a plan has no cycle");
     drop(running);
     work.wait_until_visible(&mut outcome).await;
+    work.verify_unread(&mut outcome).await;
     outcome.is_interrupted = effects.stop.is_asked();
     outcome
+}
+
+/// The contents of all tasks that the plan makes.
+fn wanted_contents(plan: &Plan) -> BTreeSet<ContentHash> {
+    let content = |step: &Step| match &step.change {
+        Change::Create { content, .. } | Change::Replace { content, .. } => Some(content.hash()),
+        _ => None,
+    };
+    plan.open_steps().filter_map(content).collect()
 }
 
 /// Whether carrying out the change makes a task.
 fn makes_task(change: &Change) -> bool {
     matches!(change, Change::Create { .. } | Change::Replace { .. })
-}
-
-/// The first step that this one waits for and that did not end well.
-fn first_unmet(step: &Step, ended: &BTreeMap<StepId, StepOutcome>) -> Option<StepId> {
-    let is_unmet = |id: &&StepId| {
-        ended.get(id).is_some_and(|outcome| !matches!(outcome, StepOutcome::Done(_)))
-    };
-    step.after.iter().find(is_unmet).copied()
 }
 
 /// One apply at work.
@@ -192,6 +178,12 @@ struct Work<'p, 'e> {
     is_halted: RefCell<bool>,
     /// Whether the credentials are refused, so that no look shows anything.
     is_locked_out: RefCell<bool>,
+    /// Tasks whose making was answered just as declared; the list is to show them so, too.
+    unread: RefCell<BTreeMap<TaskId, StepId>>,
+    /// Steps that another one waits for.
+    awaited: BTreeSet<StepId>,
+    /// The contents of all tasks that the plan makes.
+    wanted: BTreeSet<ContentHash>,
 }
 
 /// What this apply has made so far.

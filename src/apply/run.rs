@@ -35,45 +35,52 @@ impl Work<'_, '_> {
             }
         };
         let run = step.deployment.as_ref().expect("a run has the key of its deployment");
-        self.note(|ledger, now| ledger.starting(&step.key, run, now))?;
+        self.note(async |ledger, now| ledger.starting(&step.key, run, now)).await?;
         let answer = self.effects.client.create_deployment(task).await;
-        // A line that cannot be written now makes the next apply wait, and costs nothing else.
-        let answered =
-            || drop(self.effects.ledger.answered(&step.key, run, self.effects.clock.now()));
-        let (deployment, notes) = match answer {
-            Answer::Done(run) => {
+        let (deployment, notes) = match self.take_once(step, answer)? {
+            Ok(run) => {
                 if let Some(ended) = self.too_early(&run, since) {
                     self.made.borrow_mut().deployments.insert(run.id, task);
                     return Err(ended);
                 }
                 (run.id, Vec::new())
             }
-            Answer::Refused(trouble) => {
-                answered();
-                return Err(self.refused(&trouble));
-            }
-            Answer::NotProcessed(trouble) => {
-                answered();
-                return Err(failed(Code::NotProcessed, &trouble));
-            }
-            Answer::Unclear(trouble) => {
-                let lost = with_causes(&trouble);
-                match self.settle_run(step, task, seen).await {
-                    Settled::Bound(id) => {
-                        let message =
-                            format!("run {id} was found after its answer was lost ({lost})");
-                        (id, vec![Diagnostic::note(Code::Settled, message)])
-                    }
-                    Settled::Absent => {
-                        return Err(unknown(task, &lost, "no new run is to be seen"));
-                    }
-                    Settled::Unknown(why) => return Err(unknown(task, &lost, &why)),
+            Err(lost) => match self.settle_run(step, task, seen).await {
+                Settled::Bound(id) => {
+                    let message = format!("run {id} was found after its answer was lost ({lost})");
+                    (id, vec![Diagnostic::note(Code::Settled, message)])
                 }
-            }
+                Settled::Absent => return Err(unknown(task, &lost, "no new run is to be seen")),
+                Settled::Unknown(why) => return Err(unknown(task, &lost, &why)),
+            },
         };
         // Known as answered only once the list shows it: until then another apply must wait.
         self.made.borrow_mut().deployments.insert(deployment.clone(), task);
         Ok(StepOutcome::Done(Done { task: Some(task), deployment: Some(deployment), notes }))
+    }
+
+    /// Takes the answer to what is sent once and paid for: what it brought, or how it was lost.
+    pub(super) fn take_once<T>(&self, step: &Step, answer: Answer<T>) -> Ended<Result<T, String>> {
+        match answer {
+            Answer::Done(brought) => Ok(Ok(brought)),
+            Answer::Refused(trouble) => {
+                self.note_answered(step, None);
+                Err(self.refused(&trouble))
+            }
+            Answer::NotProcessed(trouble) => {
+                self.note_answered(step, None);
+                Err(failed(Code::NotProcessed, &trouble))
+            }
+            Answer::Unclear(trouble) => Ok(Err(with_causes(&trouble))),
+        }
+    }
+
+    /// Notes that it is known what became of a run or a follow-up, with the id of a run that began.
+    pub(super) fn note_answered(&self, step: &Step, run: Option<&DeploymentId>) {
+        let deployment = step.deployment.as_ref().expect("what speaks to a run has its key");
+        let now = self.effects.clock.now();
+        // A line that cannot be written now makes the next apply wait, and costs nothing else.
+        drop(self.effects.ledger.answered(&step.key, deployment, run, now));
     }
 
     /// A run that shows a time before its `since` would be started again by every plan: the zone of

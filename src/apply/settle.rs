@@ -16,7 +16,7 @@ use crate::event::{Event, Outcome, StepOutcome};
 use crate::files::FilesError;
 use crate::ledger::Ledger;
 use crate::model::{Content, DeploymentId, TaskId};
-use crate::plan::{Change, Step};
+use crate::plan::Step;
 use crate::snapshot::{Coverage, Sight, TaskSeen};
 
 /// The waits before each look: 59 seconds in all.
@@ -47,6 +47,9 @@ impl Work<'_, '_> {
     /// 1. A new id with equal content, and no other: that is it.
     /// 2. Two such ids, or a new id that no create of this apply explains: unknown.
     /// 3. None in every complete look: absent.
+    ///
+    /// A list may show a prompt in part or not at all, so a new id whose content no create of this
+    /// apply explains is read before it is judged.
     pub(super) async fn settle_create(&self, step: &Step, content: &Content) -> Settled<TaskSeen> {
         let mut is_blind = false;
         for delay in &self.settings.settle_delays {
@@ -58,8 +61,10 @@ impl Work<'_, '_> {
                 is_blind = true;
                 continue;
             };
-            let fresh: Vec<TaskSeen> =
-                sight.items.into_iter().filter(|task| self.is_unexplained(task, content)).collect();
+            let Some(fresh) = self.unexplained(sight.items, content).await else {
+                is_blind = true;
+                continue;
+            };
             match fresh.as_slice() {
                 [] => {}
                 [task] if task.content.as_ref() == Some(content) => {
@@ -82,20 +87,34 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Whether a task is new and not what another create of this apply makes.
-    fn is_unexplained(&self, task: &TaskSeen, content: &Content) -> bool {
-        let baseline = self.baseline.borrow();
-        let is_new = baseline.as_ref().is_some_and(|known| !known.contains(&task.id));
-        let is_bound = self.made.borrow().contents.contains_key(&task.id);
+    /// The tasks that are new and not what another create of this apply makes; nothing where one of
+    /// them cannot be read.
+    async fn unexplained(&self, listed: Vec<TaskSeen>, content: &Content) -> Option<Vec<TaskSeen>> {
+        let is_fresh = |task: &TaskSeen| {
+            let baseline = self.baseline.borrow();
+            let is_new = baseline.as_ref().is_some_and(|known| !known.contains(&task.id));
+            is_new && !self.made.borrow().contents.contains_key(&task.id)
+        };
+        let mut unexplained = Vec::new();
+        for mut task in listed.into_iter().filter(is_fresh) {
+            if !self.is_planned(&task) {
+                let Answer::Done(read) = self.effects.client.read_task(task.id).await else {
+                    return None;
+                };
+                task = read;
+            }
+            let is_equal = task.content.as_ref() == Some(content);
+            if is_equal || !self.is_planned(&task) {
+                unexplained.push(task);
+            }
+        }
+        Some(unexplained)
+    }
+
+    /// Whether a step of this apply makes just such a task.
+    fn is_planned(&self, task: &TaskSeen) -> bool {
         let hash = task.content.as_ref().map(Content::hash);
-        let is_of_another = hash != Some(content.hash())
-            && self.plan.open_steps().any(|step| match &step.change {
-                Change::Create { content, .. } | Change::Replace { content, .. } => {
-                    Some(content.hash()) == hash
-                }
-                _ => false,
-            });
-        is_new && !is_bound && !is_of_another
+        hash.is_some_and(|hash| self.wanted.contains(&hash))
     }
 
     /// Looks for the run that an unclear answer may have started; it is never started again.
@@ -143,7 +162,9 @@ impl Work<'_, '_> {
             if !tasks.is_empty() {
                 let sight = self.look(self.effects.client.list_tasks().await);
                 for task in sight.into_iter().flat_map(|sight| sight.items) {
-                    tasks.remove(&task.id);
+                    if tasks.remove(&task.id) {
+                        self.verify_listed(&task);
+                    }
                     self.note_twin(outcome, &task);
                 }
             }
@@ -204,12 +225,8 @@ impl Work<'_, '_> {
     fn note_visible(&self, outcome: &Outcome, run: &DeploymentId) {
         for step in self.plan.open_steps() {
             let Some(StepOutcome::Done(done)) = outcome.steps.get(&step.id) else { continue };
-            if let (Some(id), Some(deployment)) = (&done.deployment, &step.deployment)
-                && id == run
-            {
-                let now = self.effects.clock.now();
-                // A line that cannot be written makes the next apply wait, and costs nothing else.
-                drop(self.effects.ledger.answered(&step.key, deployment, now));
+            if done.deployment.as_ref() == Some(run) {
+                self.note_answered(step, Some(run));
             }
         }
     }

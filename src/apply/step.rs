@@ -65,7 +65,7 @@ impl Work<'_, '_> {
             }
             first => first,
         };
-        let (id, mut notes) = made?;
+        let (id, mut notes, _) = made?;
         let task = self.read_back(step, id, content).await?;
         for retirement in old {
             self.retire_one(step, retirement).await?;

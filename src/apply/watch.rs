@@ -3,20 +3,22 @@
 //! Decides nothing about what should be: which follow-up is next is the plan's to say, each time
 //! afresh, through the `replan` it is given. Stops only what this apply has started.
 
+mod judge;
+
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use crate::api::{Answer, Trouble};
+use crate::api::Trouble;
 use crate::apply::{Effects, Settings, apply};
 use crate::diag::with_causes;
 use crate::event::{Event, Outcome, RunEnd, RunReport, StepOutcome};
 use crate::model::DeploymentId;
 use crate::plan::{Change, Gate, Plan, Step, StepId, Watch, WatchedRun};
 use crate::snapshot::Status;
-use crate::transcript::{Expectation, Transcript};
+use crate::transcript::Transcript;
 
 /// How runs are waited for.
 #[derive(Clone, Debug)]
@@ -393,55 +395,6 @@ impl Watching<'_, '_> {
         let mixed = (self.jitter ^ (self.jitter >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let part = u32::try_from((mixed >> 32) % 256).unwrap_or(0);
         pause.saturating_sub(pause / 1024 * part)
-    }
-
-    /// Reads what is still to be read and checks what is expected.
-    async fn finish(self) -> Waited {
-        let mut reports = Vec::with_capacity(self.runs.len());
-        for run in self.runs {
-            let expect = run.watch.expect.as_ref();
-            let needs = expect.is_some_and(Expectation::needs_transcript);
-            let is_wanted = run.is_ours || needs || self.waiting.keeps_transcripts;
-            let was_stopped =
-                matches!(run.end, Some(RunEnd::TimedOut { .. } | RunEnd::OverBudget { .. }));
-            let client = self.effects.client;
-            let mut status = run.status;
-            if was_stopped && let Answer::Done(seen) = client.read_deployment(&run.id).await {
-                status = Some(seen.status);
-            }
-            let transcript = match run.transcript {
-                Some(Ok(transcript)) if !was_stopped => Ok(transcript),
-                _ if !is_wanted => Err("it was not read".to_owned()),
-                _ => read(self.effects, &run.id).await,
-            };
-            let end = run.end.unwrap_or(RunEnd::NotFollowed);
-            let word = status.as_ref().map_or_else(|| "unknown".to_owned(), Status::to_string);
-            let shown = transcript.as_ref().map_err(String::as_str);
-            let failures = match (expect, &end) {
-                // A run that is still at work, or that nobody could look at, is not judged.
-                (_, RunEnd::NotFollowed | RunEnd::Lost(_)) => Vec::new(),
-                (Some(expect), _) => expect.check(&word, shown),
-                (None, _) if run.is_ours => {
-                    let status = Some(Status::Completed.to_string());
-                    Expectation { status, ..Expectation::default() }.check(&word, shown)
-                }
-                (None, _) => Vec::new(),
-            };
-            reports.push(RunReport {
-                key: run.watch.key.clone(),
-                deployment: run.watch.deployment.clone(),
-                id: run.id,
-                status: word,
-                is_ours: run.is_ours,
-                missing: run.missing,
-                end,
-                failures,
-                transcript,
-                waited: run.waited,
-            });
-        }
-        reports.sort_by(|a, b| (&a.key, &a.deployment).cmp(&(&b.key, &b.deployment)));
-        Waited { reports, rounds: self.rounds }
     }
 }
 

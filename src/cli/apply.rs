@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apply::{self, Effects, Settings, Stop};
-use crate::cli::args::{ApplyArgs, Planning, WaitingArgs};
+use crate::cli::args::{ApplyArgs, Format, Planning, WaitingArgs};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -13,11 +13,12 @@ use crate::cli::plan::{self, Session};
 use crate::cli::progress::Progress;
 use crate::cli::review::{self, Expected};
 use crate::cli::terminal;
-use crate::cli::waiting::{self, Applied};
+use crate::cli::waiting::{self, Waited};
 use crate::event::{Outcome, StepOutcome};
 use crate::files::Lock;
 use crate::plan::Plan;
 use crate::render;
+use crate::render::html::Applied;
 
 /// How long between two looks at a lock that another apply holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
@@ -48,32 +49,36 @@ async fn plan_and_carry_out(
     let settings = Settings {
         settle_delays: args.settle_delays.iter().copied().map(Duration::from_secs).collect(),
         retry_time: planning.comparing.service.retry_time,
+        under_way: planning.comparing.service.parallelism * 3,
         ..Settings::default()
     };
     let turn = Turn::take(context, session, progress, &settings).await?;
     let plan = session.plan(planning).await?;
     plan::show(context, planning, &plan);
+    session.annotate(&plan)?;
     if let Some(expected) = expected {
         expected.check(&plan)?;
     }
+    let manner = Manner {
+        lines: planning.context,
+        format: planning.format,
+        waiting: Some((&args.waiting, planning)),
+        report: args.report.as_deref(),
+        html: args.html.as_deref(),
+    };
     let planned = plan::exit_of(&plan, false);
     let count = plan.open_steps().count();
     if turn.stop.is_asked() {
-        write_report(context, args.report.as_deref(), &plan, &Outcome::default())?;
+        manner.write_reports(context, &plan, &Outcome::default())?;
         return Ok(Exit::Interrupted);
     }
     if count == 0 && !args.waiting.wait {
-        write_report(context, args.report.as_deref(), &plan, &Outcome::default())?;
+        manner.write_reports(context, &plan, &Outcome::default())?;
         return Ok(planned);
     }
     if count > 0 && expected.is_none() && !args.yes && !approve(count)? {
         return Ok(Exit::Blocked);
     }
-    let manner = Manner {
-        lines: planning.context,
-        waiting: Some((&args.waiting, planning)),
-        report: args.report.as_deref(),
-    };
     let ended = carry_out(context, session, progress, &turn, &plan, &settings, manner).await?;
     Ok(ended.min(planned))
 }
@@ -113,10 +118,40 @@ impl Turn {
 pub(super) struct Manner<'a> {
     /// Lines of context in differences.
     pub(super) lines: usize,
+    /// How the plan was written, and what became of it is.
+    pub(super) format: Format,
     /// What was asked for, and how plans are made meanwhile.
     pub(super) waiting: Option<(&'a WaitingArgs, &'a Planning)>,
     /// The file for the report.
     pub(super) report: Option<&'a Path>,
+    /// The file for the page.
+    pub(super) html: Option<&'a Path>,
+}
+
+impl Manner<'_> {
+    /// Writes the report and the page as a whole, readable by their owner alone.
+    fn write_reports(
+        self,
+        context: &Context,
+        plan: &Plan,
+        outcome: &Outcome,
+    ) -> Result<(), CommandError> {
+        if let Some(path) = self.report {
+            write(context, path, &render::report::render(plan, outcome), outcome)?;
+        }
+        self.write_page(context, Applied { plan, outcome, runs: &[] })
+    }
+
+    /// Writes the page; anew once the runs have ended.
+    pub(super) fn write_page(
+        self,
+        context: &Context,
+        applied: Applied<'_>,
+    ) -> Result<(), CommandError> {
+        let Some(path) = self.html else { return Ok(()) };
+        let page = render::html::applied(applied, self.lines);
+        write(context, path, page.as_bytes(), applied.outcome)
+    }
 }
 
 /// Carries out a plan that somebody approved, and prints what became of it.
@@ -140,33 +175,30 @@ pub(super) async fn carry_out(
     let outcome = apply::apply(plan, &effects, settings).await;
     progress.finish();
     if plan.open_steps().next().is_some() {
-        let mut text = String::from("\n");
         let options = plan::text_options(context, manner.lines);
-        render::outcome::render(plan, &outcome, &options, &mut text)
-            .expect("a string takes everything");
-        terminal::output(&text);
+        plan::show_outcome(context, manner.format, |out| {
+            out.write_str("\n")?;
+            render::outcome::render(plan, &outcome, &options, out)
+        });
     }
-    write_report(context, manner.report, plan, &outcome)?;
+    manner.write_reports(context, plan, &outcome)?;
     let exit = exit_of(plan, &outcome);
     Ok(match manner.waiting {
         Some((waiting, planning)) if waiting.wait && !turn.stop.is_asked() => {
-            let run = Applied { plan, outcome: &outcome, settings, planning };
+            let run = Waited { plan, outcome: &outcome, settings, planning, manner };
             exit.min(waiting::wait(context, waiting, session, &effects, run, progress).await)
         }
         _ => exit,
     })
 }
 
-/// Writes the report as a whole, readable by its owner alone.
-fn write_report(
+fn write(
     context: &Context,
-    path: Option<&Path>,
-    plan: &Plan,
+    path: &Path,
+    bytes: &[u8],
     outcome: &Outcome,
 ) -> Result<(), CommandError> {
-    let Some(path) = path else { return Ok(()) };
-    let written = context.files.write(path, &render::report::render(plan, outcome));
-    written.map_err(|error| {
+    context.files.write(path, bytes).map_err(|error| {
         let mut error = CommandError::of(&error).hint("what was done stands above");
         // Something was done, and a re-run finds it; only the report is missing.
         error.exit = if outcome.steps.is_empty() { Exit::Error } else { Exit::Partial };

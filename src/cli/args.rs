@@ -22,13 +22,20 @@ pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
     /// Say more on standard error; twice says every request.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "QCOPS_VERBOSE")]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "QCOPS_VERBOSE", help_heading = "Everywhere")]
     pub(super) verbose: u8,
     /// Say nothing on standard error but errors.
-    #[arg(short, long, global = true, env = "QCOPS_QUIET")]
+    #[arg(short, long, global = true, env = "QCOPS_QUIET", help_heading = "Everywhere")]
     pub(super) quiet: bool,
     /// When to color.
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "QCOPS_COLOR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        env = "QCOPS_COLOR",
+        help_heading = "Everywhere"
+    )]
     pub(super) color: ColorWhen,
 }
 
@@ -50,7 +57,7 @@ pub(super) enum Command {
     /// Show what differs between the manifest and the service; changes nothing.
     Plan(PlanArgs),
     /// Carry out what `plan` shows.
-    Apply(ApplyArgs),
+    Apply(Box<ApplyArgs>),
     /// Show what was said in a run, or how two runs differ.
     Transcript(TranscriptArgs),
     /// Show how every declared task stands, and its runs.
@@ -63,6 +70,12 @@ pub(super) enum Command {
     Rehearse(RehearseArgs),
     /// Serve the emulated service over HTTP on this machine.
     Emulator(EmulatorArgs),
+    /// Print the JSON Schema of a manifest, or of what is written.
+    Schema(SchemaArgs),
+    /// Print a script that completes commands and flags in a shell.
+    Completions(CompletionsArgs),
+    /// Print a manual page, as `qcops man plan | man -l -` shows it.
+    Man(ManArgs),
 }
 
 /// The manifests.
@@ -77,6 +90,19 @@ pub(super) struct Files {
         env = "QCOPS_FILE"
     )]
     pub(super) files: Vec<PathBuf>,
+    /// Tell a CI system of findings: `github` as annotations, on standard error; `gitlab=FILE` as a
+    /// code quality report.
+    #[arg(long, value_name = "SYSTEM", value_parser = ci_system, env = "QCOPS_ANNOTATE")]
+    pub(super) annotate: Option<CiSystem>,
+}
+
+/// A CI system that shows findings at the lines they are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CiSystem {
+    /// Reads workflow commands from the log.
+    GitHub,
+    /// Reads a report from this file.
+    GitLab(PathBuf),
 }
 
 /// Which service to ask, and how fast.
@@ -101,6 +127,9 @@ pub(super) struct Service {
         env = "QCOPS_EMULATOR"
     )]
     pub(super) emulator: Option<PathBuf>,
+    /// Let the agents of the embedded emulator play this script, a YAML file; docs/runs.md describes it.
+    #[arg(long, value_name = "FILE", requires = "emulator", env = "QCOPS_SCRIPT")]
+    pub(super) script: Option<PathBuf>,
     /// The most requests in flight.
     #[arg(long, value_name = "N", default_value_t = 8, env = "QCOPS_PARALLELISM")]
     pub(super) parallelism: usize,
@@ -174,6 +203,8 @@ pub(super) enum Format {
     Json,
     /// For a comment at a pull request.
     Markdown,
+    /// For a browser: one page that needs nothing else.
+    Html,
 }
 
 #[derive(Debug, Args)]
@@ -227,6 +258,9 @@ pub(super) struct ApplyArgs {
     /// Write what became of every step to this file, as JSON; on an interrupt too.
     #[arg(long, value_name = "FILE", env = "QCOPS_REPORT")]
     pub(super) report: Option<PathBuf>,
+    /// Write the plan, what became of its steps, and the runs that were waited for, as one HTML page.
+    #[arg(long, value_name = "FILE", env = "QCOPS_HTML")]
+    pub(super) html: Option<PathBuf>,
     #[command(flatten)]
     pub(super) waiting: WaitingArgs,
 }
@@ -278,12 +312,17 @@ pub(super) enum TranscriptFormat {
     Json,
     /// For people who review.
     Markdown,
+    /// For a browser: one page that needs nothing else.
+    Html,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
     pub(super) comparing: Comparing,
+    /// Read the tokens of each run that is shown: a call for every one.
+    #[arg(long, env = "QCOPS_TOKENS")]
+    pub(super) tokens: bool,
     /// How to write it.
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "QCOPS_FORMAT")]
     pub(super) format: StatusFormat,
@@ -367,6 +406,44 @@ pub(super) struct EmulatorArgs {
     pub(super) faults: Vec<String>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// Of what.
+    #[arg(value_name = "WHAT", default_value = "manifest")]
+    pub(super) what: Described,
+}
+
+/// What there is a JSON Schema of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Described {
+    /// A manifest, for editors.
+    Manifest,
+    /// A plan as JSON.
+    Plan,
+    /// A plan that was saved for `apply`.
+    SavedPlan,
+    /// What was seen of the service, kept for another plan.
+    Observation,
+    /// The report of an apply.
+    Report,
+    /// The status as JSON.
+    Status,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// For which shell.
+    #[arg(value_name = "SHELL")]
+    pub(super) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManArgs {
+    /// Of which command [default: the program itself].
+    #[arg(value_name = "COMMAND")]
+    pub(super) command: Option<String>,
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let span: jiff::SignedDuration =
         text.parse().map_err(|error: jiff::Error| error.to_string())?;
@@ -380,6 +457,14 @@ fn span_of_days(text: &str) -> Result<SignedDuration, String> {
         .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
         .map_err(|_| "write days, hours or minutes, such as `30d`".to_owned())?;
     if duration.is_negative() { Err("it is negative".to_owned()) } else { Ok(duration) }
+}
+
+fn ci_system(text: &str) -> Result<CiSystem, String> {
+    match text.split_once('=') {
+        None if text == "github" => Ok(CiSystem::GitHub),
+        Some(("gitlab", file)) if !file.is_empty() => Ok(CiSystem::GitLab(file.into())),
+        _ => Err("write `github` or `gitlab=FILE`".to_owned()),
+    }
 }
 
 fn guard(text: &str) -> Result<Code, String> {

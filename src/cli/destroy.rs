@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::apply::{Artifacts, Settings};
 use crate::cli::apply::{Manner, Turn, carry_out};
-use crate::cli::args::DestroyArgs;
+use crate::cli::args::{DestroyArgs, Format};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -19,7 +19,8 @@ use crate::snapshot::Snapshot;
 const LINES: usize = 3;
 
 /// Nothing that is destroyed is waited for.
-const MANNER: Manner<'static> = Manner { lines: LINES, waiting: None, report: None };
+const MANNER: Manner<'static> =
+    Manner { lines: LINES, format: Format::Text, waiting: None, report: None, html: None };
 
 pub(super) fn run(context: &Context, args: &DestroyArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);

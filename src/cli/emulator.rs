@@ -31,21 +31,16 @@ pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, Comman
         None => Keeper::Memory,
     };
     let world = World::new(0, context.clock.now());
-    let emulator = Emulator::new(world, context.clock, keeper);
+    let mut emulator = Emulator::new(world, context.clock, keeper);
     emulator.set_faults(script);
-    let rules = args.script.as_deref().map(|path| read_rules(context, path)).transpose()?;
-    block_on(async {
-        if let Some(rules) = rules {
-            // A world that was kept plays the new script too.
-            let played = emulator.with_world(|world| world.rules = rules).await;
-            played.map_err(|error| CommandError::of(&error))?;
-        }
-        serve(context, args, emulator).await
-    })
+    if let Some(path) = &args.script {
+        emulator = emulator.with_rules(read_rules(context, path)?);
+    }
+    block_on(serve(context, args, emulator))
 }
 
 /// Reads the script of the agents.
-fn read_rules(context: &Context, path: &Path) -> Result<Vec<RunRule>, CommandError> {
+pub(super) fn read_rules(context: &Context, path: &Path) -> Result<Vec<RunRule>, CommandError> {
     let bytes = context.files.read(path).map_err(|error| CommandError::of(&error))?;
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let read = match text {

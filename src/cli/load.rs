@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::cli::annotate::{self, Annotator};
+use crate::cli::args::Files;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -10,7 +12,8 @@ use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Severity, Sources};
 use crate::history::Repository;
 use crate::manifest::{self, AgentRef, Manifest, Source, Wish};
-use crate::model::AgentId;
+use crate::model::{AgentId, Key};
+use crate::plan::Plan;
 use crate::render;
 
 /// What a newcomer is shown who has no manifest yet.
@@ -29,15 +32,16 @@ pub(super) struct Loaded {
     pub(super) repository: Repository,
     pub(super) manifest: Manifest,
     sources: Sources,
+    annotator: Annotator,
 }
 
 /// Reads every manifest; all that is wrong with any of them is said before it ends.
 pub(super) fn load(
     context: &Context,
-    paths: &[PathBuf],
+    args: &Files,
     organization_id: Option<&str>,
 ) -> Result<Loaded, CommandError> {
-    let files = find(paths)?;
+    let files = find(&args.files)?;
     let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
     let variables = |name: &str| variable(context, organization_id, name);
     let (mut sources, mut findings, mut manifests) = (Sources::default(), Vec::new(), Vec::new());
@@ -58,7 +62,8 @@ pub(super) fn load(
     }
     let (manifest, found) = manifest::merge(manifests);
     findings.extend(found);
-    let loaded = Loaded { files, repository, manifest, sources };
+    let annotator = Annotator::new(args.annotate.clone());
+    let loaded = Loaded { files, repository, manifest, sources, annotator };
     loaded.report(context, &findings)?;
     Ok(loaded)
 }
@@ -79,6 +84,11 @@ impl Loaded {
         self.manifest.tasks.values().any(|task| matches!(task.agent, AgentRef::Name(..)))
     }
 
+    /// The texts of the manifests, in the order of `files`.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        self.files.iter().filter_map(|file| self.sources.text(file)).collect()
+    }
+
     /// Resolves the agents, or says what is wrong.
     pub(super) fn resolve(
         &self,
@@ -90,12 +100,25 @@ impl Loaded {
         Ok(wish)
     }
 
+    /// Tells the CI system what a plan has against its steps, at the lines of their keys.
+    pub(super) fn annotate(&self, context: &Context, plan: &Plan) -> Result<(), CommandError> {
+        let place = |key: &Key| self.manifest.tasks.get(key).map(|task| task.place.clone());
+        self.tell(context, &annotate::of_plan(plan, &place))
+    }
+
+    fn tell(&self, context: &Context, findings: &[Diagnostic]) -> Result<(), CommandError> {
+        let Self { files, repository, sources, annotator, .. } = self;
+        let told = annotator.tell(context, findings, sources, (repository.root(), &files[0]));
+        told.map_err(|error| CommandError::of(&error))
+    }
+
     /// Says all findings; errors among them end the command.
     fn report(&self, context: &Context, findings: &[Diagnostic]) -> Result<(), CommandError> {
         if !findings.is_empty() {
             let color = context.terminal.colors_messages();
             terminal::findings(&render::findings::render(findings, &self.sources, color));
         }
+        self.tell(context, findings)?;
         let is_error = |finding: &Diagnostic| finding.severity == Severity::Error;
         if findings.iter().any(is_error) {
             return Err(CommandError::said(Exit::Error));

@@ -3,8 +3,10 @@
 //! [`run`] reads what was typed, one file a command carries it out. Data goes to standard output,
 //! everything else to standard error.
 
+mod annotate;
 mod apply;
 mod args;
+mod completions;
 mod context;
 mod credentials;
 mod destroy;
@@ -12,6 +14,7 @@ mod emulator;
 mod error;
 mod exit;
 mod load;
+mod man;
 mod plan;
 mod progress;
 mod pull;
@@ -19,6 +22,7 @@ mod read;
 mod rehearse;
 mod replay;
 mod review;
+mod schema;
 mod service;
 mod status;
 mod terminal;
@@ -61,6 +65,9 @@ pub fn run(
         Command::Destroy(args) => destroy::run(&context, &args),
         Command::Rehearse(args) => rehearse::run(&context, &args),
         Command::Emulator(args) => emulator::run(&context, &args),
+        Command::Schema(args) => Ok(schema::run(&args)),
+        Command::Completions(args) => Ok(completions::run(&args)),
+        Command::Man(args) => man::run(&args),
     };
     match ended {
         Ok(exit) => exit,

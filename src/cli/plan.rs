@@ -1,6 +1,8 @@
 //! `qcops plan`: what differs between the manifest and the service.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::api;
@@ -19,7 +21,7 @@ use crate::history;
 use crate::ledger::Ledger;
 use crate::manifest::Wish;
 use crate::model::{AgentId, Key, OrganizationId};
-use crate::plan::{self, Basis, Elsewhere, Gate, Limits, Options, Plan, Prune};
+use crate::plan::{self, Basis, Elsewhere, Gate, Limits, Next, Options, Plan, Prune};
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
 use crate::render::{self, Color};
@@ -41,6 +43,7 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErr
         (session, plan)
     };
     show(context, &args.planning, &plan);
+    session.annotate(&plan)?;
     if let Some(path) = &args.out {
         review::save(context, path, &args.planning, &session, &plan)?;
     }
@@ -57,15 +60,32 @@ pub(super) fn show(context: &Context, args: &Planning, plan: &Plan) {
             let text = render::markdown::render(&view, args.context, args.max_bytes);
             terminal::output(&text);
         }
+        Format::Html => terminal::output(&render::html::plan(&view, args.context)),
+    }
+}
+
+/// Prints what became of a plan: behind one for people, and beside one that a program or a browser
+/// reads, which is all there may be on standard output.
+pub(super) fn show_outcome(
+    context: &Context,
+    format: Format,
+    write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
+) {
+    if format == Format::Text {
+        return terminal::stream(write);
+    }
+    let mut text = String::new();
+    write(&mut text).expect("a string takes everything");
+    match format {
+        Format::Markdown => terminal::output(&render::markdown::block(&text)),
+        Format::Text | Format::Json | Format::Html => context.terminal.message(&text),
     }
 }
 
 /// Prints a plan as text, with so many lines of context.
 pub(super) fn show_text(context: &Context, lines: usize, view: &PlanView) {
-    let mut text = String::new();
-    render::text::render(view, &text_options(context, lines), &mut text)
-        .expect("a string takes everything");
-    terminal::output(&text);
+    let options = text_options(context, lines);
+    terminal::stream(|out| render::text::render(view, &options, out));
 }
 
 /// How plans and outcomes are written.
@@ -128,7 +148,7 @@ impl<'a> Session<'a> {
         asked: &Asked,
         progress: &Progress,
     ) -> Result<Self, CommandError> {
-        let loaded = load::load(context, &comparing.files.files, asked.organization_id.as_deref())?;
+        let loaded = load::load(context, &comparing.files, asked.organization_id.as_deref())?;
         let organization_id = asked.organization(loaded.manifest.organization_id.as_deref())?;
         let folder = loaded.repository.root().join(FOLDER);
         crate::files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
@@ -155,16 +175,27 @@ impl<'a> Session<'a> {
     pub(super) async fn plan(&self, args: &Planning) -> Result<Plan, CommandError> {
         let basis = self.basis(self.options(args)).await?;
         self.warn_of_unknown_targets(&args.targets, &basis.wish);
-        let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
-        let snapshot = self.observe(wanted).await?;
-        Ok(plan::plan(&basis.with(&snapshot)))
+        self.observe_and_plan(&basis).await
     }
 
     /// Observes the service and plans without any flag, to find what serves which declaration.
     pub(super) async fn plan_as_declared(&self) -> Result<Plan, CommandError> {
         let basis = self.basis(Options::default()).await?;
-        let snapshot = self.observe(|snapshot| plan::wanted(&basis.with(snapshot))).await?;
-        Ok(plan::plan(&basis.with(&snapshot)))
+        self.observe_and_plan(&basis).await
+    }
+
+    /// Observes the service until a plan can be made, which is made once.
+    async fn observe_and_plan(&self, basis: &Basis) -> Result<Plan, CommandError> {
+        let made = RefCell::new(None);
+        let wanted = |snapshot: &Snapshot| match plan::next(&basis.with(snapshot)) {
+            Next::Look(looks) => looks,
+            Next::Plan(plan) => {
+                made.replace(Some(*plan));
+                BTreeSet::new()
+            }
+        };
+        self.observe(wanted).await?;
+        Ok(made.into_inner().expect("observing ends when there is a plan"))
     }
 
     /// Finds out what is known before the service is observed.
@@ -202,6 +233,11 @@ impl<'a> Session<'a> {
         Ok(api::observe(&self.client, self.context.clock, wanted).await?)
     }
 
+    /// Tells the CI system, where one is named, what a plan has against its steps.
+    pub(super) fn annotate(&self, plan: &Plan) -> Result<(), CommandError> {
+        self.loaded.annotate(self.context, plan)
+    }
+
     /// Whether the checkout lacks commits that its upstream has.
     pub(super) fn is_stale(&self) -> bool {
         self.loaded.repository.stale().is_some()
@@ -217,6 +253,8 @@ impl<'a> Session<'a> {
         let variables = |name: &str| load::variable(environment, Some(&organization_id), name);
         let request = history::Request {
             files: &self.loaded.files,
+            texts: &self.loaded.texts(),
+            manifest: &self.loaded.manifest,
             depth: self.comparing.history,
             from: &self.comparing.history_from,
             variables: &variables,

@@ -19,7 +19,7 @@ use crate::render::escape;
 const EDIT: &str = "\n\nThis is a rehearsal.";
 
 pub(super) fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, CommandError> {
-    let loaded = load::load(context, &args.files.files, Some(emulator::ORGANIZATION_ID))?;
+    let loaded = load::load(context, &args.files, Some(emulator::ORGANIZATION_ID))?;
     let mut world = World::new(args.seed, context.clock.now());
     for quirk in &args.quirks {
         let known = world.quirks.set(quirk);
@@ -72,7 +72,7 @@ fn edited(wish: &Wish) -> Wish {
         let content = &task.content;
         let prompt = format!("{}{EDIT}", content.prompt());
         let preference = content.project_preference().clone();
-        task.content = Content::new(content.agent_id(), &prompt, preference);
+        task.content = Content::new(content.agent_id(), prompt, preference);
     }
     edited
 }
@@ -85,6 +85,7 @@ fn story(context: &Context, name: &str, world: &World, wishes: &[Wish]) -> Story
         wish: wish.clone(),
         evidence: history_of(&wishes[..=at]),
         options: Options { limits, ..Options::default() },
+        destroys: None,
         ends_after: None,
     });
     let (name, start) = (name.to_owned(), world.clone());

@@ -9,6 +9,7 @@ use crate::api::{
 use crate::cli::args::{EMULATOR_FILE, Service};
 use crate::cli::context::Context;
 use crate::cli::credentials;
+use crate::cli::emulator::read_rules;
 use crate::cli::error::CommandError;
 use crate::emulator::{self, Emulator, Keeper, World};
 use crate::exchange::{Exchange, Request, Transport, TransportError};
@@ -117,6 +118,7 @@ impl Asked {
         folder: &Path,
         on_wait: OnWait,
     ) -> Result<Client, CommandError> {
+        let rules = args.script.as_deref().map(|path| read_rules(context, path)).transpose()?;
         let (clock, credentials) = (context.clock, self.credentials.clone());
         let is_emulated = matches!(self.carrier, Carrier::Emulator(_));
         let rate = args.rate.unwrap_or(if is_emulated { 0.0 } else { Limits::default().rate });
@@ -132,7 +134,10 @@ impl Asked {
             Carrier::Emulator(file) => {
                 let path = emulator_file(file, folder);
                 let keeper = Keeper::File { files: Arc::clone(&context.files), path };
-                let emulator = Emulator::new(World::new(0, clock.now()), clock, keeper);
+                let mut emulator = Emulator::new(World::new(0, clock.now()), clock, keeper);
+                if let Some(rules) = rules {
+                    emulator = emulator.with_rules(rules);
+                }
                 let signed = Signed::new(emulator, credentials, clock);
                 Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait)))
             }

@@ -7,13 +7,13 @@ use crate::cli::exit::Exit;
 use crate::cli::plan::{Session, text_options};
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
-use crate::plan::{self, Options, Overview};
+use crate::plan::{self, Options, Overview, Tokens};
 use crate::render::status::{StatusView, render};
 use crate::snapshot::Snapshot;
 
 pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, CommandError> {
     let session = Session::open(context, &args.comparing, &Progress::new(context.terminal))?;
-    let view = StatusView::new(&block_on(overview(&session))?);
+    let view = StatusView::new(&block_on(overview(&session, args.tokens))?);
     match args.format {
         StatusFormat::Json => terminal::output(&view.to_json()),
         StatusFormat::Text => {
@@ -25,10 +25,11 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, CommandE
     Ok(Exit::Success)
 }
 
-async fn overview(session: &Session<'_>) -> Result<Overview, CommandError> {
+async fn overview(session: &Session<'_>, tokens: bool) -> Result<Overview, CommandError> {
     let options = Options { is_stale: session.is_stale(), ..Options::default() };
     let basis = session.basis(options).await?;
-    let wanted = |snapshot: &Snapshot| plan::overview_wanted(&basis.with(snapshot));
+    let tokens = if tokens { Tokens::Read } else { Tokens::AsKnown };
+    let wanted = |snapshot: &Snapshot| plan::overview_wanted(&basis.with(snapshot), tokens);
     let snapshot = session.observe(wanted).await?;
     Ok(plan::overview(&basis.with(&snapshot)))
 }

@@ -1,5 +1,6 @@
 //! The two streams, and what a person sees on them.
 
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::{AutoStream, ColorChoice};
@@ -53,6 +54,23 @@ impl Terminal {
 /// Writes data. A reader that has gone away ends nothing: what is under way goes on.
 pub(super) fn output(text: &str) {
     drop(io::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// Writes data piece by piece, so that a long text never stands in memory as a whole.
+pub(super) fn stream(write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result) {
+    let mut output = Output(io::BufWriter::new(io::stdout().lock()));
+    write(&mut output).expect("an output takes everything");
+    drop(output.0.flush());
+}
+
+/// Takes everything: a reader that has gone away ends nothing.
+struct Output<W>(W);
+
+impl<W: Write> fmt::Write for Output<W> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        drop(self.0.write_all(text.as_bytes()));
+        Ok(())
+    }
 }
 
 /// Writes an error and the ways on; the text may hold the service's words.

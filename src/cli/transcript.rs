@@ -48,6 +48,10 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
                     render::transcript::text(title, &said, &options, &mut text)
                 }
                 TranscriptFormat::Markdown => render::transcript::markdown(title, &said, &mut text),
+                TranscriptFormat::Html => {
+                    text = render::html::transcript(title, &said);
+                    Ok(())
+                }
                 TranscriptFormat::Json => {
                     text = render::transcript::json(title, &said);
                     Ok(())

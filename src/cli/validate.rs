@@ -13,7 +13,7 @@ use crate::model::AgentId;
 use crate::render::counted;
 
 pub(super) fn run(context: &Context, args: &Files) -> Result<Exit, CommandError> {
-    let loaded = load::load(context, &args.files, None)?;
+    let loaded = load::load(context, args, None)?;
     // Agents are known by the service alone: a number of its own stands for each name, so that what
     // needs numbers (equal content, equal names) is checked all the same.
     let names = loaded.manifest.tasks.values().filter_map(|task| match &task.agent {

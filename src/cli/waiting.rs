@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::apply::{self, Effects, Settings, Waiting};
-use crate::cli::apply::exit_of;
+use crate::cli::apply::{Manner, exit_of};
 use crate::cli::args::{Planning, WaitingArgs};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -15,15 +15,17 @@ use crate::event::{Outcome, RunReport};
 use crate::plan::Plan;
 use crate::render;
 use crate::render::Color;
+use crate::render::html::Applied;
 use crate::render::transcript::Title;
 
 /// What was carried out before the waiting.
 #[derive(Clone, Copy)]
-pub(super) struct Applied<'a> {
+pub(super) struct Waited<'a> {
     pub(super) plan: &'a Plan,
     pub(super) outcome: &'a Outcome,
     pub(super) settings: &'a Settings,
     pub(super) planning: &'a Planning,
+    pub(super) manner: Manner<'a>,
 }
 
 /// Waits, reports and returns how it ended.
@@ -32,7 +34,7 @@ pub(super) async fn wait(
     args: &WaitingArgs,
     session: &Session<'_>,
     effects: &Effects<'_>,
-    applied: Applied<'_>,
+    applied: Waited<'_>,
     progress: &Progress,
 ) -> Exit {
     let waiting = Waiting {
@@ -50,22 +52,25 @@ pub(super) async fn wait(
             None
         }
     };
-    let Applied { plan, outcome, settings, .. } = applied;
+    let Waited { plan, outcome, settings, manner, .. } = applied;
     let waited = apply::watch(plan, outcome, effects, settings, &waiting, replan).await;
     if waited.reports.is_empty() {
         return Exit::Success;
     }
-    let mut text = String::from("\n");
     let color = if context.terminal.colors_output() { Color::On } else { Color::Off };
-    render::runs::text(&waited.reports, color, &mut text).expect("a string takes everything");
-    terminal::output(&text);
+    plan::show_outcome(context, manner.format, |out| {
+        out.write_str("\n")?;
+        render::runs::text(&waited.reports, color, out)
+    });
     let rounds = waited.rounds.iter();
     let rounds =
         rounds.map(|(plan, outcome)| exit_of(plan, outcome).min(plan::exit_of(plan, false)));
     let is_failed = waited.reports.iter().any(RunReport::is_failed);
     let judged = if is_failed { Exit::Expectation } else { Exit::Success };
     let stopped = if effects.stop.is_asked() { Exit::Interrupted } else { Exit::Success };
-    let saved = match save(context, args, &waited.reports) {
+    let page = Applied { plan, outcome, runs: &waited.reports };
+    let saved = save(context, args, &waited.reports).and(manner.write_page(context, page));
+    let saved = match saved {
         Ok(()) => Exit::Success,
         Err(error) => {
             terminal::error(&error.message, &error.hints);

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::fault::{Fault, Script};
 use super::keeper::{Keeper, KeeperError, Kept};
 use super::routes;
+use super::script::RunRule;
 use super::spoil::{self, Outcome, Plan};
 use super::world::{Reply, World};
 use crate::clock::Clock;
@@ -42,6 +43,7 @@ pub struct Emulator {
     kept: Kept,
     clock: Clock,
     latency: Duration,
+    rules: Option<Vec<RunRule>>,
     side: Mutex<Side>,
 }
 
@@ -56,13 +58,20 @@ impl Emulator {
     /// Makes an emulator of `world`; a keeper's file that exists already takes its place.
     pub fn new(world: World, clock: Clock, keeper: Keeper) -> Self {
         let side = Mutex::default();
-        Self { kept: Kept::new(world, keeper), clock, latency: Duration::ZERO, side }
+        Self { kept: Kept::new(world, keeper), clock, latency: Duration::ZERO, rules: None, side }
     }
 
     /// Lets every exchange take this long, half of it before the effect.
     #[must_use]
     pub fn with_latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
+        self
+    }
+
+    /// Lets the agents play by these rules, those of a world that was kept too.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Vec<RunRule>) -> Self {
+        self.rules = Some(rules);
         self
     }
 
@@ -83,6 +92,7 @@ impl Emulator {
     ) -> Result<T, KeeperError> {
         let now = self.clock.now();
         let change = |world: &mut World| {
+            self.bring_rules(world);
             world.advance(now);
             edit(world)
         };
@@ -106,13 +116,22 @@ impl Emulator {
             }
             Plan::Now => {
                 // The clock is read once the file's lock is held, so times never go back.
-                let accept = |world: &mut World| world.accept(self.clock.now(), &request);
+                let accept = |world: &mut World| {
+                    self.bring_rules(world);
+                    world.accept(self.clock.now(), &request)
+                };
                 spoil::spoil(self.kept.change(accept).await?, fault)
             }
         };
         self.note(&request, &outcome, fault);
         self.wait().await;
         Ok(outcome)
+    }
+
+    fn bring_rules(&self, world: &mut World) {
+        if let Some(rules) = self.rules.as_ref().filter(|rules| **rules != world.rules) {
+            world.rules.clone_from(rules);
+        }
     }
 
     async fn wait(&self) {

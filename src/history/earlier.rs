@@ -11,7 +11,7 @@ use std::thread;
 
 use crate::diag::Severity;
 use crate::history::objects::join;
-use crate::manifest::{self, AgentRef, Source};
+use crate::manifest::{self, AgentRef, DeclaredTask, Source};
 use crate::model::{Key, ProjectPreference};
 
 /// A text to parse.
@@ -45,6 +45,25 @@ pub(super) struct ParsedTask {
     pub(super) protect: bool,
 }
 
+impl ParsedTask {
+    /// Takes what counts of a task in the manifest at `path`.
+    pub(super) fn new(path: &str, key: Key, task: &DeclaredTask) -> Self {
+        let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        Self {
+            at: task.place.span.start,
+            key,
+            name: task.name.clone(),
+            agent: task.agent.clone(),
+            preference: task.project_preference.clone(),
+            prompt: match &task.prompt_file {
+                Some(file) => ParsedPrompt::File(join(folder, file)),
+                None => ParsedPrompt::Inline(Arc::clone(&task.prompt)),
+            },
+            protect: task.protect,
+        }
+    }
+}
+
 /// Where a prompt stands.
 pub(super) enum ParsedPrompt {
     /// In the manifest.
@@ -53,17 +72,12 @@ pub(super) enum ParsedPrompt {
     File(Option<String>),
 }
 
-/// Answers every read with a placeholder and remembers what was asked for.
-struct Placeholders {
-    mark: String,
-    asked: RefCell<Vec<String>>,
-}
+/// Answers every read with a placeholder: what a prompt file held at the time is found elsewhere.
+struct Placeholders;
 
 impl Source for Placeholders {
-    fn read(&self, path: &str) -> Result<String, String> {
-        let mut asked = self.asked.borrow_mut();
-        asked.push(path.to_owned());
-        Ok(format!("{}{}", self.mark, asked.len() - 1))
+    fn read(&self, _path: &str) -> Result<String, String> {
+        Ok("placeholder".to_owned())
     }
 }
 
@@ -90,7 +104,6 @@ fn parse_share(texts: &[Text], variables: &(dyn Fn(&str) -> Option<String> + Syn
 
 fn parse(text: &Text, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Parsed {
     let Text { path, text } = text;
-    let source = Placeholders { mark: mark_for(text), asked: RefCell::default() };
     let unset = RefCell::new(BTreeSet::new());
     let look_up = |name: &str| {
         let value = variables(name);
@@ -99,38 +112,11 @@ fn parse(text: &Text, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Pa
         }
         value
     };
-    let (manifest, findings) = manifest::parse(Path::new(path), text, &source, &look_up);
+    let (manifest, findings) = manifest::parse(Path::new(path), text, &Placeholders, &look_up);
     let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let asked = source.asked.borrow();
-    let tasks = manifest.tasks.into_iter().map(|(key, task)| {
-        let placeholder = task.prompt.strip_prefix(&source.mark);
-        let file = placeholder.and_then(|index| asked.get(index.parse::<usize>().ok()?));
-        let prompt = match file {
-            Some(file) => ParsedPrompt::File(join(folder, file)),
-            None => ParsedPrompt::Inline(task.prompt),
-        };
-        ParsedTask {
-            at: task.place.span.start,
-            key,
-            name: task.name,
-            agent: task.agent,
-            preference: task.project_preference,
-            prompt,
-            protect: task.protect,
-        }
-    });
+    let tasks = manifest.tasks.into_iter().map(|(key, task)| ParsedTask::new(path, key, &task));
     let tasks = tasks.collect();
     Parsed { tasks, unset: unset.into_inner(), flaw: flaw.map(|finding| finding.message.clone()) }
-}
-
-/// Returns a mark that no prompt of the text can begin with.
-fn mark_for(text: &str) -> String {
-    let mut mark = "prompt file ".to_owned();
-    while text.contains(&mark) {
-        mark.insert(0, '#');
-    }
-    mark
 }
 
 /// Whether a variable stands elsewhere than in the organization, which decides nothing of a task.

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
 use crate::evidence::Gap;
 use crate::history::blocks::{self, Blocks};
 use crate::history::earlier::{self, Parsed, ParsedPrompt, ParsedTask, Text};
@@ -15,7 +17,7 @@ use crate::history::git::GitError;
 use crate::history::objects::{Objects, Oid};
 use crate::history::walk::Commit;
 use crate::history::{Depth, Request};
-use crate::manifest::AgentRef;
+use crate::manifest::{AgentRef, DeclaredTask};
 use crate::model::{AgentId, Key, ProjectPreference};
 
 /// How many bytes of manifests are parsed beyond the wanted number of versions: about a second.
@@ -50,9 +52,13 @@ impl<T: Ord + Clone> Table<T> {
 /// A prompt's text, or the file that holds it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Prompt {
-    Inline(Arc<str>),
+    /// The hash comes first, so that comparing two texts does not read them.
+    Inline(Hash, Arc<str>),
     Blob(Oid),
 }
+
+/// SHA-256 over some text.
+type Hash = [u8; 32];
 
 /// A task of an earlier manifest, by numbers.
 #[derive(Clone, Copy)]
@@ -91,8 +97,10 @@ pub(super) struct Manifests<'a> {
     pub(super) prompts: Table<Prompt>,
     pub(super) files: Table<String>,
     parsed: BTreeMap<At, Rc<Earlier>>,
-    // By path and other fields, then by the lines of the task.
-    blocks: BTreeMap<String, BTreeMap<String, EarlierTask>>,
+    // By path and other fields, then by the lines of the task, both hashed.
+    blocks: BTreeMap<Hash, BTreeMap<Hash, EarlierTask>>,
+    // What the work tree holds, by path.
+    current: BTreeMap<String, Current<'a>>,
     parsed_bytes: usize,
     parsed_count: BTreeMap<String, usize>,
     pub(super) gaps: Vec<Gap>,
@@ -110,10 +118,25 @@ impl<'a> Manifests<'a> {
             files: Table::new(),
             parsed: BTreeMap::new(),
             blocks: BTreeMap::new(),
+            current: BTreeMap::new(),
             parsed_bytes: 0,
             parsed_count: BTreeMap::new(),
             gaps: Vec::new(),
             notes: Vec::new(),
+        }
+    }
+
+    /// Remembers what the work tree holds at these paths, which are those of the request's files.
+    pub(super) fn know(&mut self, paths: &[String]) {
+        let Request { files, texts, manifest, .. } = self.request;
+        for ((path, file), text) in paths.iter().zip(files).zip(texts) {
+            // What a variable held when the text was committed may be something else today.
+            if !text.contains("${") {
+                let tasks = manifest.tasks.iter();
+                let tasks = tasks.filter(|(_, task)| *task.place.file == **file);
+                let current = Current { text, tasks: tasks.collect() };
+                self.current.insert(path.clone(), current);
+            }
         }
     }
 
@@ -157,6 +180,9 @@ impl<'a> Manifests<'a> {
                 *self.parsed_count.entry(path.clone()).or_default() += 1;
                 texts.push(Text { path: path.clone(), text });
             }
+            for text in &texts {
+                self.take_current(text);
+            }
             let earlier = self
                 .understand(&texts, &batch.iter().map(|(_, commit)| *commit).collect::<Vec<_>>());
             for ((at, _), earlier) in batch.into_iter().zip(earlier) {
@@ -169,58 +195,78 @@ impl<'a> Manifests<'a> {
         Ok(files.into_iter().map(|file| self.files.values[file].clone()).collect())
     }
 
+    /// Takes over the tasks of a text that is just that of the work tree.
+    fn take_current(&mut self, text: &Text) {
+        if self.current.get(&text.path).is_none_or(|current| current.text != text.text) {
+            return;
+        }
+        let Some(current) = self.current.remove(&text.path) else { return };
+        let Some(cut) = blocks::cut(current.text) else { return };
+        let mut tasks = current.tasks;
+        tasks.sort_by_key(|(_, task)| task.place.span.start);
+        if tasks.len() != cut.tasks.len() {
+            return;
+        }
+        let mut end = cut.before.len();
+        let mut known = BTreeMap::new();
+        for (block, (key, task)) in cut.tasks.iter().zip(tasks) {
+            let start = end;
+            end += block.len();
+            if !(start..end).contains(&task.place.span.start) {
+                return;
+            }
+            let parsed = ParsedTask::new(&text.path, key.clone(), task);
+            known.insert(hash(block), self.number(&text.path, parsed));
+        }
+        self.blocks.insert(fields(text, &cut), known);
+    }
+
     /// Understands texts as of these commits, parsing only the lines that were not parsed before.
     fn understand(&mut self, texts: &[Text], commits: &[&str]) -> Vec<Earlier> {
-        let cuts: Vec<Option<Blocks<'_>>> =
-            texts.iter().map(|text| blocks::cut(&text.text)).collect();
+        let cuts: Vec<Option<Hashed<'_>>> = texts.iter().map(Hashed::cut).collect();
         let mut claimed = BTreeSet::new();
         let mut shortened = Vec::new();
         for (text, cut) in texts.iter().zip(&cuts) {
             let Some(cut) = cut else { continue };
-            let fields = fields(text, cut);
-            let known = self.blocks.entry(fields.clone()).or_default();
-            let mut new: Vec<&str> = Vec::new();
-            for block in &cut.tasks {
-                if !known.contains_key(*block) && claimed.insert((fields.clone(), *block)) {
-                    new.push(block);
+            let known = self.blocks.entry(cut.fields).or_default();
+            let mut new: Vec<(Hash, &str)> = Vec::new();
+            for (hash, block) in &cut.tasks {
+                if !known.contains_key(hash) && claimed.insert((cut.fields, *hash)) {
+                    new.push((*hash, block));
                 }
             }
             if !new.is_empty() {
-                let text = Text {
-                    path: text.path.clone(),
-                    text: format!("{}{}{}", cut.before, new.concat(), cut.after),
-                };
-                shortened.push((fields, cut.before.len(), new, text));
+                let (path, blocks) = (text.path.clone(), new.iter().map(|(_, block)| *block));
+                let text = [cut.before].into_iter().chain(blocks).chain([cut.after]).collect();
+                shortened.push((cut, new, Text { path, text }));
             }
         }
-        let (parts, short): (Vec<_>, Vec<Text>) = shortened
-            .into_iter()
-            .map(|(fields, start, new, text)| ((fields, start, new), text))
-            .unzip();
+        let (parts, short): (Vec<_>, Vec<Text>) =
+            shortened.into_iter().map(|(cut, new, text)| ((cut, new), text)).unzip();
         let parsed = earlier::parse_all(&short, self.request.variables);
-        for ((fields, mut start, new), parsed) in parts.into_iter().zip(parsed) {
+        for (((cut, new), text), parsed) in parts.into_iter().zip(&short).zip(parsed) {
             // A part that is not in order is judged with the whole of its text.
             if parsed.flaw.is_some() || parsed.tasks.len() != new.len() {
                 continue;
             }
+            let mut start = cut.before.len();
             let mut tasks: BTreeMap<usize, ParsedTask> =
                 parsed.tasks.into_iter().map(|task| (task.at, task)).collect();
-            for block in new {
+            for (hash, block) in new {
                 let rest = tasks.split_off(&(start + block.len()));
                 let task = std::mem::replace(&mut tasks, rest).into_values().next();
                 start += block.len();
                 let Some(task) = task else { continue };
-                let task = self.number(path_of(&fields), task);
-                self.blocks.entry(fields.clone()).or_default().insert(block.to_owned(), task);
+                let task = self.number(&text.path, task);
+                self.blocks.entry(cut.fields).or_default().insert(hash, task);
             }
         }
-        let assembled: Vec<Option<Earlier>> = texts
+        let assembled: Vec<Option<Earlier>> = cuts
             .iter()
-            .zip(&cuts)
-            .map(|(text, cut)| {
+            .map(|cut| {
                 let cut = cut.as_ref()?;
-                let known = self.blocks.get(&fields(text, cut))?;
-                cut.tasks.iter().map(|block| known.get(*block).copied()).collect()
+                let known = self.blocks.get(&cut.fields)?;
+                cut.tasks.iter().map(|(hash, _)| known.get(hash).copied()).collect()
             })
             .collect();
         let is_whole = |at: &usize| assembled[*at].is_none();
@@ -266,7 +312,7 @@ impl<'a> Manifests<'a> {
         };
         let prompt = match task.prompt {
             ParsedPrompt::Inline(text) => {
-                EarlierPrompt::Known(self.prompts.number(Prompt::Inline(text)))
+                EarlierPrompt::Known(self.prompts.number(Prompt::Inline(hash(&text), text)))
             }
             ParsedPrompt::File(Some(path)) => EarlierPrompt::File(self.files.number(path)),
             ParsedPrompt::File(None) => EarlierPrompt::Outside,
@@ -317,11 +363,35 @@ pub(super) fn file(task: &EarlierTask) -> Option<usize> {
     if let EarlierPrompt::File(file) = task.prompt { Some(file) } else { None }
 }
 
-/// Returns all that a block's meaning depends on beside its own lines.
-fn fields(text: &Text, cut: &Blocks<'_>) -> String {
-    [&text.path, cut.before, cut.after].join("\0")
+/// What a manifest of the work tree holds.
+struct Current<'a> {
+    text: &'a str,
+    tasks: Vec<(&'a Key, &'a DeclaredTask)>,
 }
 
-fn path_of(fields: &str) -> &str {
-    fields.split('\0').next().unwrap_or_default()
+/// A text in pieces, each task with the hash of its lines.
+struct Hashed<'t> {
+    before: &'t str,
+    tasks: Vec<(Hash, &'t str)>,
+    after: &'t str,
+    fields: Hash,
+}
+
+impl<'t> Hashed<'t> {
+    fn cut(text: &'t Text) -> Option<Self> {
+        let cut = blocks::cut(&text.text)?;
+        let fields = fields(text, &cut);
+        let Blocks { before, tasks, after } = cut;
+        let tasks = tasks.into_iter().map(|block| (hash(block), block)).collect();
+        Some(Self { before, tasks, after, fields })
+    }
+}
+
+/// Returns the hash of all that a block's meaning depends on beside its own lines.
+fn fields(text: &Text, cut: &Blocks<'_>) -> Hash {
+    hash(&[&text.path, cut.before, cut.after].join("\0"))
+}
+
+fn hash(text: &str) -> Hash {
+    Sha256::digest(text).into()
 }

@@ -28,6 +28,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::evidence::{Evidence, Gap};
+use crate::manifest::Manifest;
 use crate::model::AgentId;
 
 /// How far back history is read.
@@ -84,6 +85,11 @@ pub struct Request<'a> {
     pub depth: Depth,
     /// Revisions to start from beside `HEAD`: lost branches.
     pub from: &'a [String],
+    /// What the manifests hold now, in the order of `files`, as they were read: what is committed
+    /// just so is not parsed once more. May be empty.
+    pub texts: &'a [&'a str],
+    /// The tasks of all of them.
+    pub manifest: &'a Manifest,
     /// The variables of `${NAME}`; earlier versions are parsed on several threads.
     pub variables: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// The agents by name, for versions that name them.

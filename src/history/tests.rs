@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::evidence::KeyEvidence;
 use crate::history::{self, Depth, History, HistoryError, Repository, Request};
-use crate::manifest::Source;
+use crate::manifest::{Manifest, Source};
 use crate::model::{AgentId, Content, Key, ProjectPreference};
 
 /// A repository in a folder of its own.
@@ -95,6 +95,8 @@ fn read_in(
         &repository,
         &Request {
             files: &files,
+            texts: &[],
+            manifest: &Manifest::default(),
             depth,
             from: &from,
             variables: &|name| (name == "AGENT").then(|| "47".to_owned()),
@@ -603,6 +605,8 @@ fn a_handful_of_processes_reads_any_history() {
     let (variables, agents) = (|_: &str| None, BTreeMap::new());
     let request = Request {
         files: &files,
+        texts: &[],
+        manifest: &Manifest::default(),
         depth: Depth::All,
         from: &[],
         variables: &variables,

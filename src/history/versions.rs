@@ -117,9 +117,9 @@ impl<'a> Versions<'a> {
             }
             match &self.manifests.prompts.values[doing.prompt] {
                 Prompt::Blob(blob) => blobs.entry(*blob).or_default().push(*doing),
-                Prompt::Inline(text) => {
+                Prompt::Inline(_, text) => {
                     let text = Arc::clone(text);
-                    self.remember(*doing, Some(&text));
+                    self.remember(*doing, Some(text));
                 }
             }
         }
@@ -139,7 +139,10 @@ impl<'a> Versions<'a> {
         Ok(())
     }
 
-    fn remember(&mut self, doing: Doing, text: Option<&str>) {
+    fn remember<P>(&mut self, doing: Doing, text: Option<P>)
+    where
+        P: AsRef<str> + Into<Arc<str>>,
+    {
         let preference = &self.manifests.preferences.values[doing.preference];
         let content = text.map(|text| Content::new(doing.agent, text, preference.clone()));
         let content = content.filter(|content| !content.prompt().is_empty());

@@ -67,6 +67,7 @@ pub fn read(repository: &Repository, request: &Request<'_>) -> Result<History, H
             let paths = paths.collect::<Result<Vec<_>, _>>()?;
             let starts = starts(&repository.git, request.from)?;
             let mut versions = Versions::new(*request);
+            versions.manifests.know(&paths);
             let walked = walk_all(&repository.git, starts, paths, &mut versions, &mut history);
             versions.finish(&mut history);
             if let Err(error) = walked {
@@ -283,7 +284,7 @@ fn work_tree_alone(repository: &Repository, request: &Request<'_>) -> Evidence {
                 },
             };
             let Some(agent_id) = agent_id else { continue };
-            let content = Content::new(agent_id, &task.prompt, task.project_preference);
+            let content = Content::new(agent_id, task.prompt, task.project_preference);
             let version =
                 Version { content: content.hash(), prompt: content.prompt_hash(), name: task.name };
             let known = KeyEvidence {

@@ -9,35 +9,12 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::diag::Code;
+use crate::manifest::fields::{DEPLOYMENT, ENDS, EXPECT, NUMBER, TRANSCRIPT};
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::reader::{Entries, Owner, Reader};
 use crate::manifest::{DeclaredDeployment, DesiredState};
 use crate::model::{Key, canonical_text};
 use crate::transcript::{Expectation, NumberExpectation, Pattern};
-
-/// The fields of a deployment.
-const FIELDS: &[&str] = &["since", "followUps", "state", "timeout", "expect"];
-
-/// The fields of `expect`; what each means stands at [`Expectation`].
-const EXPECT: &[&str] = &[
-    "status",
-    "transcript",
-    "toolCalled",
-    "toolNotCalled",
-    "noToolFailure",
-    "number",
-    "maxTokens",
-    "maxTurns",
-];
-
-/// The fields of `expect.transcript`.
-const TRANSCRIPT: &[&str] = &["contains", "notContains", "matches", "notMatches"];
-
-/// The fields of `expect.number`.
-const NUMBER: &[&str] = &["pattern", "min", "max"];
-
-/// The words a run can end with (contract 10).
-const ENDS: &[&str] = &["Completed", "Stopped", "Failed"];
 
 /// Reads the deployments of a task; one with a mistake is left out, because without the field it
 /// would mean another run.
@@ -57,7 +34,7 @@ pub(super) fn deployments(
     let mut deployments = BTreeMap::new();
     for (key, _, value) in reader.keyed(pairs, "deployment", &format!(" of {owner}")) {
         let owner = Owner::Deployment(key.as_str(), &owner);
-        let Some(entries) = reader.entries(value, owner, FIELDS) else { continue };
+        let Some(entries) = reader.entries(value, owner, DEPLOYMENT) else { continue };
         if let Some(deployment) = deployment(reader, &entries, owner) {
             deployments.entry(key).or_insert(deployment);
         }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic};
+use crate::manifest::fields::MANIFEST;
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::reader::{Entries, Owner, Reader};
 use crate::manifest::task::{Fields, defaults, task};
@@ -15,10 +16,6 @@ use crate::model::Key;
 
 /// The manifest version that this program reads.
 const VERSION: i128 = 1;
-
-/// The fields of the top level.
-const FIELDS: &[&str] =
-    &["version", "organizationId", "defaults", "tasks", "released", "serviceUtcOffset"];
 
 /// Checks the lenient form; what could not be understood is left out and reported.
 pub(super) fn lower(
@@ -42,7 +39,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         reader.report(finding.help("install a newer `qcops`"));
         return None;
     }
-    let entries = reader.entries(root, Owner::Manifest, FIELDS)?;
+    let entries = reader.entries(root, Owner::Manifest, MANIFEST)?;
     version(reader, root, &entries);
     let organization_id = entries
         .value("organizationId")

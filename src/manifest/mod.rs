@@ -5,11 +5,14 @@
 //! an old commit go through the same code.
 
 mod deployment;
+mod fields;
 mod lower;
 mod merge;
 mod parse;
+mod plain;
 mod reader;
 mod resolve;
+mod schema;
 mod suggest;
 mod task;
 mod variable;
@@ -18,6 +21,7 @@ mod write;
 pub use merge::merge;
 pub use parse::{parse, yaml_to_json};
 pub use resolve::resolve;
+pub use schema::{Chapter, Row, reference, schema};
 pub use write::{Outline, OutlineTask, Prompts, Written, write};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +65,8 @@ pub struct DeclaredTask {
     pub agent: AgentRef,
     /// Its prompt in canonical form.
     pub prompt: Arc<str>,
+    /// The file that holds the prompt, relative to the manifest's folder, where one does.
+    pub prompt_file: Option<Arc<str>>,
     /// How projects are chosen for its deployments.
     pub project_preference: ProjectPreference,
     /// The pinned id.

@@ -18,6 +18,7 @@ use serde_yaml::{Location, MessageFormatter, Spanned, UserMessageFormatter};
 
 use crate::diag::{Code, Diagnostic, Place, floor_boundary};
 use crate::manifest::lower::lower;
+use crate::manifest::plain::{self, Most};
 use crate::manifest::{Manifest, Source, Variables};
 
 /// The most YAML nodes of one manifest.
@@ -137,6 +138,30 @@ pub fn yaml_to_json(text: &str) -> Result<serde_json::Value, String> {
 }
 
 fn read_yaml(text: &str) -> Result<Node<'_>, serde_yaml::Error> {
+    let most = Most { nodes: MOST_NODES, bytes: MOST_BYTES, depth: DEEPEST };
+    match plain::read(text, most, &scalar) {
+        Some(root) => Ok(root),
+        None => read_any_yaml(text),
+    }
+}
+
+/// Reads a scalar that stands alone; `None` where it is more than that.
+fn scalar(text: &str) -> Option<Value<'static>> {
+    // Where nothing stands before it, that would begin or end a document.
+    if text.starts_with("---") || text.starts_with("...") {
+        return None;
+    }
+    Some(match read_any_yaml(text).ok()?.value {
+        Value::Null => Value::Null,
+        Value::Boolean(value) => Value::Boolean(value),
+        Value::Integer(number) => Value::Integer(number),
+        Value::Float(number) => Value::Float(number),
+        Value::Text(read) if read == text => Value::Text(Cow::Owned(read.into_owned())),
+        Value::Text(_) | Value::Sequence(_) | Value::Mapping(_) => return None,
+    })
+}
+
+fn read_any_yaml(text: &str) -> Result<Node<'_>, serde_yaml::Error> {
     let options = serde_yaml::options! {
         budget: serde_yaml::budget! {
             max_nodes: MOST_NODES,
@@ -295,6 +320,21 @@ mod tests {
         parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None)
     }
 
+    /// What is read straight from events is what serde reads.
+    fn check_ordinary(text: &str) -> Result<(), TestCaseError> {
+        let most = Most { nodes: 1000, bytes: 10_000, depth: DEEPEST };
+        if let Some(root) = plain::read(text, most, &scalar) {
+            let slowly = read_any_yaml(text);
+            prop_assert_eq!(
+                format!("{:?}", slowly),
+                format!("{:?}", Ok::<_, ()>(root)),
+                "{}",
+                text
+            );
+        }
+        Ok(())
+    }
+
     fn only_finding(text: &str) -> Diagnostic {
         let (_, mut findings) = parsed(text);
         assert_eq!(findings.len(), 1, "{findings:?}");
@@ -402,10 +442,33 @@ mod tests {
                 0..40,
             ),
         ) {
-            for finding in parsed(&words.concat()).1 {
+            let text = words.concat();
+            for finding in parsed(&text).1 {
                 let place = finding.place.expect("every finding has a place");
-                prop_assert!(words.concat().get(place.span).is_some());
+                prop_assert!(text.get(place.span).is_some());
             }
+            check_ordinary(&text)?;
+        }
+
+        #[test]
+        fn ordinary_values_are_read_alike(
+            keys in prop::collection::vec("[a-z]{1,3}|[0-9]{1,3}|true|~|'[a-z ]{0,3}'", 1..5),
+            values in prop::collection::vec(
+                prop::sample::select(vec![
+                    "", "~", "null", "Null", "true", "True", "FALSE", "yes", "no", "on", "y", "n", "nan",
+                    ".nan", ".inf", "-.inf", "inf", "Infinity", "0", "007", "0x1f", "0o17", "1_000", "+5",
+                    "-5", "1.5", "1e3", "1e", "e5", "12345678901234567890", "123456789012345678",
+                    "2026-11-01", "12:30", "a b", "a\n    b", "|\n    x\n\n    y", ">-\n    x\n    y",
+                    "'q'", "\"\\n\"", "[a, 1, {b: c}]", "{a: , b: 2}", "\n    k: v\n    l:\n      - 1\n      -",
+                    "- ", "a#b", "a: b", "<<", "n a", "\u{e4}\u{301}", "!x y", "&a b", "*a", "@a",
+                ]),
+                1..5,
+            ),
+        ) {
+            let pairs = keys.iter().zip(&values);
+            let text: String = pairs.map(|(key, value)| format!("{key}: {value}\n")).collect();
+            check_ordinary(&text)?;
+            check_ordinary(&text.replace('\n', "\r\n"))?;
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Place, floor_boundary};
 use crate::kinds::{OnChange, TASK};
+use crate::manifest::fields::Spec;
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::suggest::nearest;
 use crate::manifest::{Source, Variables};
@@ -154,7 +155,7 @@ impl<'a> Reader<'a> {
         &mut self,
         node: &'n Node<'t>,
         owner: Owner<'_>,
-        known: &[&'static str],
+        known: &'static [Spec],
     ) -> Option<Entries<'n, 't>> {
         let pairs = match &node.value {
             Value::Mapping(pairs) => pairs.as_slice(),
@@ -175,7 +176,7 @@ impl<'a> Reader<'a> {
                 self.report(finding.help(format!("known fields: {}", in_backticks(known))));
                 continue;
             };
-            match known.iter().find(|field| **field == word) {
+            match known.iter().map(|spec| spec.name).find(|field| *field == word) {
                 None => self.unknown_field(&key.span, &word, owner, known),
                 Some(field) => match entries.key(field) {
                     Some(first) => {
@@ -194,14 +195,14 @@ impl<'a> Reader<'a> {
         span: &Range<usize>,
         word: &str,
         owner: Owner<'_>,
-        known: &[&'static str],
+        known: &'static [Spec],
     ) {
         let finding =
             self.error(Code::UnknownField, format!("unknown field `{word}` of {owner}"), span);
         let mut not_ours = TASK.fields.iter().filter(|row| row.on_change == OnChange::NotOurs);
         self.report(if not_ours.any(|row| row.name == word) {
             finding.help(format!("`{word}` is set in the web interface only; leave it out"))
-        } else if let Some(meant) = nearest(word, known.iter().copied()) {
+        } else if let Some(meant) = nearest(word, known.iter().map(|spec| spec.name)) {
             finding.help(format!("did you mean `{meant}`?"))
         } else {
             finding.help(format!("known fields: {}", in_backticks(known)))
@@ -340,6 +341,6 @@ fn key_text<'n>(node: &'n Node<'_>) -> Option<Cow<'n, str>> {
     }
 }
 
-fn in_backticks(fields: &[&str]) -> String {
-    fields.iter().map(|field| format!("`{field}`")).collect::<Vec<_>>().join(", ")
+fn in_backticks(fields: &[Spec]) -> String {
+    fields.iter().map(|spec| format!("`{}`", spec.name)).collect::<Vec<_>>().join(", ")
 }

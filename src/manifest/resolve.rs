@@ -1,6 +1,7 @@
 //! One manifest to a wish: agents by number, and what only shows over all tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::manifest::suggest::nearest_few;
@@ -49,7 +50,7 @@ fn wanted(declared: &DeclaredTask, agent_id: AgentId) -> WantedTask {
     let preference = declared.project_preference.clone();
     WantedTask {
         name: declared.name.clone(),
-        content: Content::new(agent_id, &declared.prompt, preference),
+        content: Content::new(agent_id, Arc::clone(&declared.prompt), preference),
         pin: declared.pin,
         protect: declared.protect,
         deployments: declared.deployments.clone(),

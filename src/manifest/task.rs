@@ -6,24 +6,12 @@ use std::sync::Arc;
 
 use crate::diag::Code;
 use crate::manifest::deployment::deployments;
+use crate::manifest::fields::{Stands, TASK};
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::reader::{Entries, Field, Owner, Reader};
 use crate::manifest::suggest::nearest;
 use crate::manifest::{AgentRef, DeclaredDeployment, DeclaredTask};
 use crate::model::{AgentId, Key, ProjectPreference, TaskId, archived_base, canonical_text};
-
-/// The fields of a task.
-const FIELDS: &[&str] = &[
-    "name",
-    "prompt",
-    "promptFile",
-    "agentId",
-    "agent",
-    "projectPreference",
-    "id",
-    "protect",
-    "deployments",
-];
 
 /// Whether a task is pinned to an id, and with it free to hold what the service holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,10 +23,17 @@ enum Pinned {
 /// The fields that a task may leave to `defaults`.
 pub(super) struct Fields {
     agent: Field<AgentRef>,
-    prompt: Field<Arc<str>>,
+    prompt: Field<Prompt>,
     project_preference: Field<ProjectPreference>,
     protect: Field<bool>,
     deployments: Field<BTreeMap<Key, DeclaredDeployment>>,
+}
+
+/// A prompt and where it comes from.
+#[derive(Clone)]
+struct Prompt {
+    text: Arc<str>,
+    file: Option<Arc<str>>,
 }
 
 impl Fields {
@@ -67,10 +62,11 @@ impl Fields {
 
 /// Reads `defaults`.
 pub(super) fn defaults(reader: &mut Reader<'_>, node: &Node<'_>) -> Fields {
-    let Some(entries) = reader.entries(node, Owner::Defaults, FIELDS) else {
+    let Some(entries) = reader.entries(node, Owner::Defaults, TASK) else {
         return Fields::broken();
     };
-    for field in ["name", "id"] {
+    let own = TASK.iter().filter(|spec| spec.stands == Stands::InTasks);
+    for field in own.map(|spec| spec.name) {
         if let Some(key) = entries.key(field) {
             let message = format!("`{field}` cannot be in `defaults`");
             let finding = reader.error(Code::MisplacedField, message, &key.span);
@@ -89,7 +85,7 @@ pub(super) fn task(
     defaults: &Fields,
 ) -> Option<DeclaredTask> {
     let owner = Owner::Task(key.as_str());
-    let entries = reader.entries(node, owner, FIELDS)?;
+    let entries = reader.entries(node, owner, TASK)?;
     let pin: Field<TaskId> = match entries.value("id") {
         None => Field::Absent,
         Some(node) => reader.number(node, "id", owner).map(TaskId).into(),
@@ -127,7 +123,8 @@ pub(super) fn task(
     Some(DeclaredTask {
         name: name?,
         agent,
-        prompt,
+        prompt: prompt.text,
+        prompt_file: prompt.file,
         project_preference,
         pin: if let Field::Sound(pin) = pin { Some(pin) } else { None },
         // What cannot be read as unprotected is protected.
@@ -235,7 +232,7 @@ fn prompt(
     entries: &Entries<'_, '_>,
     owner: Owner<'_>,
     pinned: Pinned,
-) -> Field<Arc<str>> {
+) -> Field<Prompt> {
     let is_double = exclude(reader, entries, ["prompt", "promptFile"], owner);
     let written = entries.value("prompt").map(|node| {
         let text = match &node.value {
@@ -247,13 +244,17 @@ fn prompt(
                 return None;
             }
         };
-        checked_prompt(reader, text, node, ("prompt", owner, pinned))
+        let text = checked_prompt(reader, text, node, ("prompt", owner, pinned))?;
+        Some(Prompt { text, file: None })
     });
     let from_file =
         entries.value("promptFile").map(|node| {
             let path = reader.text(node, "promptFile", owner)?;
             match reader.source.read(&path) {
-                Ok(text) => checked_prompt(reader, &text, node, ("promptFile", owner, pinned)),
+                Ok(text) => {
+                    let text = checked_prompt(reader, &text, node, ("promptFile", owner, pinned))?;
+                    Some(Prompt { text, file: Some(path.into()) })
+                }
                 Err(reason) => {
                     let message = format!("`promptFile` of {owner} cannot be read: {reason}");
                     let finding = reader.error(Code::UnreadableFile, message, &node.span);

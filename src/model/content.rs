@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -65,17 +66,28 @@ pub struct Content {
 
 impl Content {
     /// Makes content from fields as written or as read; the prompt is put in canonical form.
-    pub fn new(agent_id: AgentId, prompt: &str, project_preference: ProjectPreference) -> Self {
-        let prompt: Arc<str> = canonical_text(prompt).into();
+    ///
+    /// A shared prompt that is canonical already stays shared.
+    pub fn new(
+        agent_id: AgentId,
+        prompt: impl AsRef<str> + Into<Arc<str>>,
+        project_preference: ProjectPreference,
+    ) -> Self {
+        let canonical = canonical_text(prompt.as_ref());
+        let prompt: Arc<str> =
+            if canonical.len() == prompt.as_ref().len() && matches!(canonical, Cow::Borrowed(_)) {
+                prompt.into()
+            } else {
+                canonical.into()
+            };
         // Keys in alphabetical order, no blanks: the canonical JSON of the three fields.
-        let json = |text: &str| serde_json::Value::from(text).to_string();
-        let mut hasher = Sha256::new();
-        hasher.update(format!("{{\"agentId\":{agent_id},\"projectPreference\":"));
-        hasher.update(json(project_preference.as_str()));
-        hasher.update(",\"prompt\":");
-        hasher.update(json(&prompt));
-        hasher.update("}");
-        let hash = ContentHash(hasher.finalize().into());
+        let mut hasher = Hasher(Sha256::new());
+        hasher.0.update(format!("{{\"agentId\":{agent_id},\"projectPreference\":"));
+        hasher.add_json(project_preference.as_str());
+        hasher.0.update(",\"prompt\":");
+        hasher.add_json(&prompt);
+        hasher.0.update("}");
+        let hash = ContentHash(hasher.0.finalize().into());
         Self { agent_id, prompt, project_preference, hash }
     }
 
@@ -102,6 +114,26 @@ impl Content {
     /// The hash of the prompt alone, which survives a changed agent or preference.
     pub fn prompt_hash(&self) -> PromptHash {
         PromptHash(Sha256::digest(self.prompt.as_bytes()).into())
+    }
+}
+
+/// Takes JSON as it is written, so that it never stands in memory.
+struct Hasher(Sha256);
+
+impl Hasher {
+    fn add_json(&mut self, text: &str) {
+        serde_json::to_writer(self, text).expect("a hash takes every text");
+    }
+}
+
+impl io::Write for Hasher {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -168,7 +200,14 @@ fn hex(bytes: &[u8]) -> String {
 /// twice changes nothing more.
 ///
 /// Zero-width joiners stay: they are part of how some scripts and emoji are spelled.
-pub fn canonical_text(text: &str) -> String {
+pub fn canonical_text(text: &str) -> Cow<'_, str> {
+    // Most texts are plain ASCII and need no more than their ends cut.
+    if text.is_ascii()
+        && !text.contains('\r')
+        && !text.split('\n').any(|line| line.ends_with(char::is_whitespace))
+    {
+        return Cow::Borrowed(text.trim());
+    }
     let visible: Cow<'_, str> = if text.contains(is_invisible) {
         text.chars().filter(|c| !is_invisible(*c)).collect::<String>().into()
     } else {
@@ -187,7 +226,7 @@ pub fn canonical_text(text: &str) -> String {
         canonical.push('\n');
     }
     canonical.truncate(canonical.trim_end_matches('\n').len());
-    canonical
+    Cow::Owned(canonical)
 }
 
 /// Whether a character shows nothing and separates nothing that a reader could see.
@@ -244,8 +283,12 @@ mod tests {
     proptest! {
         #[test]
         fn canonical_text_is_a_fixed_point(text in "(?s).{0,60}", eols in "[ \r\n\t\u{feff}e\u{301}]{0,20}") {
-            let once = canonical_text(&format!("{eols}{text}{eols}"));
-            prop_assert_eq!(canonical_text(&once), once);
+            let text = format!("{eols}{text}{eols}");
+            let once = canonical_text(&text);
+            prop_assert_eq!(&canonical_text(&once), &once);
+            // What is told to be canonical without a look at each character is what one finds.
+            let slowly = canonical_text(&format!("{text}\r")).into_owned();
+            prop_assert_eq!(&*once, slowly);
         }
     }
 }

@@ -24,7 +24,12 @@ const SHORTEST_PREFIX: usize = 16;
 
 /// Folds a name for comparison.
 pub fn fold(name: &str) -> FoldedName {
-    FoldedName(name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect())
+    FoldedName(if name.is_ascii() {
+        let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+        letters.map(|letter| char::from(letter.to_ascii_lowercase())).collect()
+    } else {
+        name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    })
 }
 
 /// Whether `stored` is what a service could have made of `wanted`: equal when folded, or cut short.
@@ -62,6 +67,14 @@ pub fn other_archive_name(archived: &str, id: TaskId, limit: usize) -> String {
 ///
 /// The ending is recognized folded, so that a service's rewriting does not hide it.
 pub fn archived_base(name: &str) -> Option<FoldedName> {
+    // Few names end like one; most are told by their last letter or two.
+    if name.is_ascii() {
+        let mut ending = name.bytes().rev().filter(u8::is_ascii_alphanumeric);
+        let is_hash8 = ending.by_ref().take(8).all(|digit| digit.is_ascii_hexdigit());
+        if !is_hash8 || !ending.next()?.eq_ignore_ascii_case(&b'd') {
+            return None;
+        }
+    }
     let folded = fold(name).0;
     let split = folded.char_indices().rev().nth(7)?.0;
     let (base, hash8) = folded.split_at(split);

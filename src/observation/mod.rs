@@ -52,6 +52,12 @@ pub enum ObservationError {
     Invalid(String),
 }
 
+/// Returns the JSON Schema of the file.
+pub fn schema() -> schemars::Schema {
+    let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
+    settings.into_generator().into_root_schema_for::<Sealed>()
+}
+
 impl Observation {
     /// Keeps what was seen, as far as `plan`, which was made from it, and plans of other wishes
     /// depend on it.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
@@ -19,8 +20,9 @@ use crate::snapshot::{
 use crate::transcript::{Message, Part, Transcript};
 
 /// What was seen of the service (see `docs/formats.md`).
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(title = "An observation of qcops")]
 pub(super) struct Sealed {
     /// The version of this shape.
     format_version: u32,
@@ -47,7 +49,7 @@ pub(super) struct Sealed {
 }
 
 /// A list as it was seen.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ListShape<T> {
     /// Why it is not complete; null where it is.
@@ -57,7 +59,7 @@ struct ListShape<T> {
 }
 
 /// What a single read brought; the words say why it brought nothing.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum ReadingShape<T> {
     /// It was there.
@@ -69,7 +71,7 @@ enum ReadingShape<T> {
 }
 
 /// A task; null where a field was not shown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TaskShape {
     id: u64,
@@ -91,7 +93,7 @@ struct TaskShape {
 }
 
 /// The schedule of a task.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum ScheduleShape {
     /// It was not shown.
@@ -103,7 +105,7 @@ enum ScheduleShape {
 }
 
 /// A run; null where a field was not shown.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DeploymentShape {
     id: String,
@@ -120,7 +122,7 @@ struct DeploymentShape {
 }
 
 /// What plans need of a conversation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Conversation {
     messages: Vec<MessageShape>,
@@ -129,7 +131,7 @@ pub(super) struct Conversation {
 }
 
 /// A turn: who spoke and when, and of users the hash of what they said.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MessageShape {
     role: Option<String>,
@@ -313,7 +315,7 @@ impl TaskShape {
         let prompt: Option<Arc<str>> = self.prompt.map(|text| canonical_text(&text).into());
         let content = match (agent_id, &prompt, &project_preference) {
             (Some(agent_id), Some(prompt), Some(preference)) => {
-                Some(Content::new(agent_id, prompt, preference.clone()))
+                Some(Content::new(agent_id, Arc::clone(prompt), preference.clone()))
             }
             _ => None,
         };
@@ -375,7 +377,7 @@ impl Conversation {
         let Transcript { messages, input_tokens, output_tokens } = transcript;
         let messages = messages.iter().map(|message| {
             let words = message.text().filter(|_| message.is_of("user"));
-            let words = words.map(|words| canonical_text(&words));
+            let words = words.map(|words| canonical_text(&words).into_owned());
             MessageShape {
                 role: message.role.clone(),
                 time: message.time.clone(),
@@ -407,7 +409,8 @@ impl Conversation {
         };
         let messages = self.messages.iter().map(|message| {
             let words = words(message).map(|words| vec![Part::Text(words)]);
-            Message { role: message.role.clone(), time: message.time.clone(), parts: words }
+            let (role, time) = (message.role.clone(), message.time.clone());
+            Message { role, time, parts: words }
         });
         let (input_tokens, output_tokens) = (self.input_tokens, self.output_tokens);
         Transcript { messages: messages.collect(), input_tokens, output_tokens }

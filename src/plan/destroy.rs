@@ -123,6 +123,8 @@ pub fn destroy(inputs: &Inputs<'_>, scope: Scope) -> Plan {
         run_limit: 0,
         watches: Vec::new(),
         estimates: BTreeMap::new(),
+        seen_at: inputs.snapshot.seen_at,
+        runs: BTreeMap::new(),
     }
 }
 

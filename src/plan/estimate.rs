@@ -9,8 +9,8 @@ use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::Key;
+use crate::plan::counting::counts_for;
 use crate::plan::identify::Identified;
-use crate::plan::runs::counts_for;
 use crate::plan::{Change, Gate, Inputs, Step};
 use crate::snapshot::{DeploymentSeen, Look, Reading, Status, TaskSeen};
 use crate::transcript::Transcript;

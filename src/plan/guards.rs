@@ -323,7 +323,7 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
     for (key, runs) in runs_by_key {
         // A task that is yet to be made has no runs, whatever the one before it had.
         let task = runs.iter().find_map(|step| existing_task(step));
-        let recent = task.map_or(0, |id| super::runs::count_of_last_day(id, view.inputs));
+        let recent = task.map_or(0, |id| super::counting::count_of_last_day(id, view.inputs));
         if runs.len() + recent > RUNS_PER_TASK_AND_DAY {
             let message = format!(
                 "{} runs of `{key}` would be started beside {recent} of the last day; the limit is \
@@ -356,7 +356,7 @@ fn failed_repeatedly(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)>
             continue;
         };
         let since = since.map(|(since, _)| since);
-        let count = super::runs::count_of_failed(claim.task, view.inputs, since);
+        let count = super::counting::count_of_failed(claim.task, view.inputs, since);
         if count < FAILURES {
             continue;
         }

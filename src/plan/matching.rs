@@ -14,6 +14,8 @@ use jiff::Timestamp;
 pub(super) struct Declared<'a> {
     pub(super) since: Option<Timestamp>,
     pub(super) follow_ups: &'a [Arc<str>],
+    /// Whether a run is begun for it where none serves it; one that is to be stopped needs none.
+    pub(super) needs_run: bool,
 }
 
 /// A run that counts; runs are given the oldest first.
@@ -54,7 +56,8 @@ fn common(turns: &[Arc<str>], follow_ups: &[Arc<str>]) -> usize {
 /// 2. A declaration that has sent something to a run, and then somebody else did, has diverged there:
 ///    it is not begun anew elsewhere.
 /// 3. The rest share runs that nothing was sent to so that as many as possible are served, those
-///    with the fewest follow-ups to come first; without follow-ups every run fits.
+///    with the fewest follow-ups to come first, and those last that need none; without follow-ups
+///    every run fits.
 /// 4. While a run's turns are unknown, nobody whose run it may be begins anew.
 pub(super) fn assign(
     declared: &[Declared<'_>],
@@ -118,7 +121,7 @@ fn sent_pairs(
     may_serve: &dyn Fn(usize, usize) -> bool,
 ) -> Vec<(usize, usize, usize)> {
     let mut pairs = Vec::new();
-    for (wish, Declared { since, follow_ups }) in declared.iter().enumerate() {
+    for (wish, Declared { since, follow_ups, .. }) in declared.iter().enumerate() {
         for (run, candidate) in runs.iter().enumerate().filter(|(run, _)| may_serve(wish, *run)) {
             let sent = candidate.turns.as_deref().and_then(|turns| fit(turns, follow_ups));
             if let Some(sent) = sent.filter(|sent| *sent > 0) {
@@ -146,8 +149,8 @@ impl Fresh<'_> {
         let mut order: Vec<usize> =
             (0..self.declared.len()).filter(|wish| verdicts[*wish].is_none()).collect();
         order.sort_by_key(|wish| {
-            let Declared { since, follow_ups } = self.declared[*wish];
-            (follow_ups.len(), since, follow_ups)
+            let Declared { since, follow_ups, needs_run } = self.declared[*wish];
+            (!needs_run, follow_ups.len(), since, follow_ups)
         });
         let mut holder: Vec<Option<usize>> = vec![None; self.runs.len()];
         for wish in order {
@@ -221,8 +224,10 @@ mod tests {
     /// Follow-ups by letter, `?` for turns that are unknown.
     fn verdicts(declared: &[&str], runs: &[&str]) -> String {
         let logs: Vec<Vec<Arc<str>>> = declared.iter().map(|words| texts(words)).collect();
-        let declared: Vec<Declared<'_>> =
-            logs.iter().map(|follow_ups| Declared { since: None, follow_ups }).collect();
+        let declared: Vec<Declared<'_>> = logs
+            .iter()
+            .map(|follow_ups| Declared { since: None, follow_ups, needs_run: true })
+            .collect();
         let runs: Vec<Candidate> = runs
             .iter()
             .map(|words| Candidate { turns: (*words != "?").then(|| texts(words)) })
@@ -318,13 +323,13 @@ mod tests {
         ) {
             let added = texts(&added);
             let mut declared: Vec<Declared<'_>> =
-                history.iter().map(|(log, _)| Declared { since: None, follow_ups: log }).collect();
+                history.iter().map(|(log, _)| Declared { since: None, follow_ups: log, needs_run: true }).collect();
             let runs: Vec<Candidate> = history
                 .iter()
                 .map(|(log, sent)| Candidate { turns: Some(log[..*sent].to_vec()) })
                 .collect();
             let before = assign(&declared, &runs, &|_, _| true);
-            declared.push(Declared { since: None, follow_ups: &added });
+            declared.push(Declared { since: None, follow_ups: &added, needs_run: true });
             let after = assign(&declared, &runs, &|_, _| true);
             for (wish, (log, _)) in history.iter().enumerate() {
                 let Verdict::Served { run, sent } = before[wish] else { continue };
@@ -346,7 +351,7 @@ mod tests {
         ) {
             let logs: Vec<Vec<Arc<str>>> = logs.iter().map(|log| texts(log)).collect();
             let declared: Vec<Declared<'_>> =
-                logs.iter().map(|follow_ups| Declared { since: None, follow_ups }).collect();
+                logs.iter().map(|follow_ups| Declared { since: None, follow_ups, needs_run: true }).collect();
             let runs: Vec<Candidate> =
                 turns.iter().map(|turns| Candidate { turns: Some(texts(turns)) }).collect();
             let may_serve = |wish: usize, run: usize| run >= first + wish;

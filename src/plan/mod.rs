@@ -4,6 +4,7 @@
 //! nothing can fail. What cannot be planned becomes a blocked step with a code and a way past it.
 //! [`wanted`] says what must still be looked at, [`plan`] decides; `apply` only obeys.
 
+mod counting;
 mod destroy;
 mod digest;
 mod estimate;
@@ -19,6 +20,7 @@ mod planner;
 mod retire;
 mod runs;
 mod sight;
+mod standing;
 mod undecided;
 mod wanted;
 
@@ -26,9 +28,13 @@ pub use destroy::{Saving, Scope, destroy, destroy_wanted};
 pub use digest::Digest;
 pub use estimate::{Estimate, Spread};
 pub use guards::{Limits, ceiling};
-pub use overview::{KeyOverview, KeyState, Overview, RunOverview, overview, overview_wanted};
+pub use overview::{
+    DeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, Tokens, overview,
+    overview_wanted,
+};
 pub use planner::plan;
-pub use wanted::{wanted, wanted_to_keep};
+pub use standing::RunOverview;
+pub use wanted::{Next, next, wanted, wanted_to_keep};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -148,6 +154,10 @@ pub struct Plan {
     /// What one prompt of a task has cost in past runs, for tasks with something to pay for; not
     /// covered by the digest.
     pub estimates: BTreeMap<Key, Estimate>,
+    /// When the service was looked at.
+    pub seen_at: Timestamp,
+    /// How the runs stand that steps are about.
+    pub runs: BTreeMap<DeploymentId, RunOverview>,
 }
 
 /// A declared run to be waited for and judged.

@@ -2,19 +2,19 @@
 //!
 //! Decides nothing of its own: states are read off the plan, tasks off the ladder.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic};
+use crate::manifest::DeclaredDeployment;
 use crate::model::{DeploymentId, Key, OrganizationId, TaskId};
 use crate::plan::identify::identify;
 use crate::plan::sight::sight;
+use crate::plan::standing::{RunOverview, instant, run_of};
 use crate::plan::wanted::wanted;
-use crate::plan::{Change, Gate, Inputs, RetireReason, Step, plan};
-use crate::snapshot::{Coverage, DeploymentSeen, Look, Status};
+use crate::plan::{Change, Gate, Inputs, Plan, RetireReason, Step, WatchedRun, plan};
+use crate::snapshot::{Coverage, DeploymentSeen, Look};
 
 /// How everything stands.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct KeyOverview {
     pub name: Option<String>,
     /// When the task was made.
     pub created: Option<Timestamp>,
+    /// Its declared deployments, in the order of keys.
+    pub deployments: Vec<DeploymentOverview>,
     /// The deployments of its task, the newest first.
     pub runs: Vec<RunOverview>,
     /// Whether those are all.
@@ -71,23 +73,33 @@ pub enum KeyState {
     Blocked,
 }
 
-/// How one deployment stands.
+/// How one declared deployment stands.
 #[derive(Clone, Debug)]
-pub struct RunOverview {
-    /// Its id.
-    pub id: DeploymentId,
-    /// Its status.
-    pub status: Status,
-    /// When it was made.
-    pub created: Option<Timestamp>,
-    /// When it ended.
-    pub ended: Option<Timestamp>,
-    /// What went wrong, if something did.
-    pub error: Option<String>,
+pub struct DeploymentOverview {
+    /// Its key.
+    pub key: Key,
+    /// The run that serves it, or was to serve it before something else was said in it.
+    pub run: Option<DeploymentId>,
+    /// What is still to be done about it, or stands against it.
+    pub reason: Option<String>,
+    /// The code of what stands against it.
+    pub code: Option<Code>,
 }
 
+/// Whether conversations are read for the tokens of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tokens {
+    /// Those that were read anyway are shown.
+    AsKnown,
+    /// Those of the runs that serve a declaration, and of the newest others.
+    Read,
+}
+
+/// How many runs that serve nothing are looked at in each task, and shown.
+pub const NEWEST_RUNS: usize = 3;
+
 /// Returns the looks that are still to be taken before [`overview`] sees enough.
-pub fn overview_wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
+pub fn overview_wanted(inputs: &Inputs<'_>, tokens: Tokens) -> BTreeSet<Look> {
     let mut looks = wanted(inputs);
     let sight = sight(inputs.snapshot);
     for claim in identify(inputs, &sight.tasks).claims.values() {
@@ -96,6 +108,15 @@ pub fn overview_wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
         if !has_none && !inputs.snapshot.deployments.contains_key(&task.id) {
             looks.insert(Look::Deployments(task.id));
         }
+    }
+    if tokens == Tokens::Read {
+        let shown = overview(inputs).keys.into_iter().flat_map(|key| {
+            let (serving, others): (Vec<_>, Vec<_>) =
+                key.runs.into_iter().partition(|run| run.serves.is_some());
+            serving.into_iter().chain(others.into_iter().take(NEWEST_RUNS))
+        });
+        let is_unread = |run: &RunOverview| !inputs.snapshot.conversations.contains_key(&run.id);
+        looks.extend(shown.filter(is_unread).map(|run| Look::Conversation(run.id)));
     }
     looks
 }
@@ -106,15 +127,19 @@ pub fn overview(inputs: &Inputs<'_>) -> Overview {
     let sight = sight(inputs.snapshot);
     let found = identify(inputs, &sight.tasks);
     let offset = inputs.wish.service_utc_offset;
+    let mut first_steps: BTreeMap<&Key, &Step> = BTreeMap::new();
+    for step in plan.steps.iter().filter(|step| step.deployment.is_none()) {
+        first_steps.entry(&step.key).or_insert(step);
+    }
     let keys = inputs.wish.tasks.keys().map(|key| {
-        let of_key = |step: &&Step| step.key == *key && step.deployment.is_none();
-        let step = plan.steps.iter().find(of_key);
+        let step = first_steps.get(key).copied();
         let (state, reason, code) = step.map_or((KeyState::InSync, None, None), state);
         let task = found.claims.get(key).map(|claim| claim.task);
         let runs = task.and_then(|task| inputs.snapshot.deployments.get(&task.id));
         let mut seen: Vec<&DeploymentSeen> =
             runs.into_iter().flat_map(|runs| &runs.items).collect();
         seen.sort_by(|a, b| (b.created, &b.id).cmp(&(a.created, &a.id)));
+        let deployments = deployments(inputs, &plan, key);
         KeyOverview {
             key: key.clone(),
             state,
@@ -123,7 +148,11 @@ pub fn overview(inputs: &Inputs<'_>) -> Overview {
             task: task.map(|task| task.id),
             name: task.and_then(|task| task.name.clone()),
             created: task.and_then(|task| instant(task.created, offset)),
-            runs: seen.into_iter().map(|run| run_overview(run, offset)).collect(),
+            runs: seen
+                .into_iter()
+                .map(|run| run_overview(inputs, &deployments, key, run))
+                .collect(),
+            deployments,
             is_complete: runs.is_none_or(|runs| runs.coverage == Coverage::Complete),
         }
     });
@@ -134,8 +163,51 @@ pub fn overview(inputs: &Inputs<'_>) -> Overview {
         undeclared_count: found.orphans.len(),
         unmanaged_count: plan.unmanaged_count,
         archived_count: plan.archived_count,
-        notes: plan.notes,
+        notes: plan.notes.clone(),
     }
+}
+
+/// How the declared deployments of a key stand, as the plan sees them.
+fn deployments(inputs: &Inputs<'_>, plan: &Plan, key: &Key) -> Vec<DeploymentOverview> {
+    let declared = inputs.wish.tasks.get(key).into_iter().flat_map(|wanted| &wanted.deployments);
+    let overview = |(deployment, declared): (&Key, &DeclaredDeployment)| {
+        let watch =
+            plan.watches.iter().find(|watch| watch.key == *key && watch.deployment == *deployment);
+        let watched = watch.and_then(|watch| match &watch.run {
+            WatchedRun::Seen(id) => Some(id),
+            WatchedRun::StartedBy(_) => None,
+        });
+        let is_its =
+            |step: &&Step| step.key == *key && step.deployment.as_ref() == Some(deployment);
+        let step = plan.steps.iter().find(is_its);
+        let since = declared.since.filter(|since| *since > inputs.snapshot.seen_at);
+        let (reason, code) = match step.map(|step| (&step.gate, step)) {
+            Some((Gate::Blocked(finding), _)) => {
+                (Some(finding.message.clone()), Some(finding.code))
+            }
+            Some((Gate::Withheld(finding), _)) => (Some(finding.message.clone()), None),
+            Some((Gate::Open, step)) => {
+                let verb = step.change.action().participle();
+                (Some(format!("would be {verb}: {}", step.reason)), None)
+            }
+            None => (since.map(|since| format!("it is not due before {since}")), None),
+        };
+        let run = watched.or_else(|| run_of(&step?.change)).cloned();
+        DeploymentOverview { key: deployment.clone(), run, reason, code }
+    };
+    declared.map(overview).collect()
+}
+
+/// A run with the declaration that it serves.
+fn run_overview(
+    inputs: &Inputs<'_>,
+    deployments: &[DeploymentOverview],
+    key: &Key,
+    run: &DeploymentSeen,
+) -> RunOverview {
+    let serving = deployments.iter().find(|declared| declared.run.as_ref() == Some(&run.id));
+    let serves = serving.map(|declared| declared.key.clone());
+    RunOverview { serves, ..RunOverview::new(inputs, key, run) }
 }
 
 /// What the first step of a key says about it.
@@ -154,19 +226,4 @@ fn state(step: &Step) -> (KeyState, Option<String>, Option<Code>) {
         }
     };
     (state, Some(reason), None)
-}
-
-fn run_overview(run: &DeploymentSeen, offset: Option<Offset>) -> RunOverview {
-    RunOverview {
-        id: run.id.clone(),
-        status: run.status.clone(),
-        created: instant(run.created, offset),
-        ended: instant(run.ended, offset),
-        error: run.runtime_error.clone(),
-    }
-}
-
-/// Reads a time stamp as UTC unless the manifest names the zone.
-fn instant(stamp: Option<DateTime>, offset: Option<Offset>) -> Option<Timestamp> {
-    offset.unwrap_or(Offset::UTC).to_timestamp(stamp?).ok()
 }

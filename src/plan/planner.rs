@@ -1,5 +1,6 @@
 //! The stages of planning, in order.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use crate::diag::{Code, Diagnostic};
@@ -13,7 +14,8 @@ use crate::plan::names::{is_accepted, is_kept_as};
 use crate::plan::order::order;
 use crate::plan::retire::{lost_notifications, retirement, scheduled};
 use crate::plan::runs::{PlannedRun, RunPlanner};
-use crate::plan::sight::sight;
+use crate::plan::sight::{Sight, sight};
+use crate::plan::standing::runs_of;
 use crate::plan::undecided::undecided;
 use crate::plan::{Before, Change, Gate, Inputs, Plan, RetireReason, Step, StepId, Watch};
 use crate::snapshot::{Coverage, Schedule, TaskSeen};
@@ -22,21 +24,31 @@ use crate::snapshot::{Coverage, Schedule, TaskSeen};
 pub fn plan(inputs: &Inputs<'_>) -> Plan {
     let sight = sight(inputs.snapshot);
     let found = identify(inputs, &sight.tasks);
-    let mut draft = Draft::new(inputs, &found, Holders::new(inputs, &found, &sight.tasks));
+    plan_identified(inputs, &sight, &found)
+}
+
+/// Plans once it is told which task belongs to which key.
+pub(super) fn plan_identified<'a>(
+    inputs: &Inputs<'a>,
+    sight: &Sight<'a>,
+    found: &Identified<'a>,
+) -> Plan {
+    let mut draft = Draft::new(inputs, sight, found);
     draft.plan_tasks();
     draft.plan_undeclared();
     draft.note_leftovers();
     draft.note_gaps();
     let Draft { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
-    guard(&View { inputs, found: &found, gap: sight.gap.as_deref() }, &mut steps);
+    guard(&View { inputs, found, gap: sight.gap.as_deref() }, &mut steps);
     let all = || sight.tasks.values();
-    let estimates = estimates(inputs, &found, &steps);
+    let estimates = estimates(inputs, found, &steps);
+    let runs = runs_of(inputs, found, &steps);
     Plan {
         organization_id: inputs.snapshot.organization_id.clone(),
         steps,
         notes,
-        doubts: lying_list(inputs, &found).into_iter().collect(),
+        doubts: lying_list(inputs, found).into_iter().collect(),
         kept_count,
         unmanaged_count: found.unmanaged.len() + found.clones.len(),
         archived_count: all().filter(|task| is_archived(task)).count(),
@@ -45,13 +57,17 @@ pub fn plan(inputs: &Inputs<'_>) -> Plan {
         run_limit: run_limit(&inputs.options.limits),
         watches,
         estimates,
+        seen_at: inputs.snapshot.seen_at,
+        runs,
     }
 }
 
 struct Draft<'a, 'b> {
     inputs: &'b Inputs<'a>,
     found: &'b Identified<'a>,
-    holders: Holders<'a>,
+    sight: &'b Sight<'a>,
+    /// Told once a name differs.
+    holders: OnceCell<Holders<'a>>,
     steps: Vec<Step>,
     notes: Vec<Diagnostic>,
     kept_count: usize,
@@ -65,9 +81,14 @@ pub(super) enum Fate {
 }
 
 impl<'a, 'b> Draft<'a, 'b> {
-    fn new(inputs: &'b Inputs<'a>, found: &'b Identified<'a>, holders: Holders<'a>) -> Self {
+    fn new(inputs: &'b Inputs<'a>, sight: &'b Sight<'a>, found: &'b Identified<'a>) -> Self {
         let (steps, notes, watches) = (Vec::new(), Vec::new(), Vec::new());
-        Self { inputs, found, holders, steps, notes, kept_count: 0, watches }
+        let holders = OnceCell::new();
+        Self { inputs, found, sight, holders, steps, notes, kept_count: 0, watches }
+    }
+
+    fn holders(&self) -> &Holders<'a> {
+        self.holders.get_or_init(|| Holders::new(self.inputs, self.found, &self.sight.tasks))
     }
 
     /// Declared tasks, each with what it leaves behind and its deployments.
@@ -154,10 +175,10 @@ impl<'a, 'b> Draft<'a, 'b> {
             self.note_origin(key, task, proof);
             return Fate::Kept;
         }
-        if from_archive && let Some(rival) = self.holders.rival(&wanted.name) {
+        if from_archive && let Some(rival) = self.holders().rival(&wanted.name) {
             return restore_beside(task, stored, &wanted.name, rival);
         }
-        let foreign = || self.holders.foreign(task.id, &wanted.name);
+        let foreign = || self.holders().foreign(task.id, &wanted.name);
         if let Some(holder) = (!from_archive).then(foreign).flatten() {
             let message = format!(
                 "task {} of `{key}` keeps the name `{stored}`: task {} holds `{}`",

@@ -7,19 +7,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{DeclaredDeployment, DesiredState, WantedTask};
-use crate::model::{DeploymentId, Key, TaskId};
+use crate::model::{DeploymentId, Key};
+use crate::plan::counting::{conversations, counts_for, is_since, may_be_since};
 use crate::plan::matching::{Candidate, Declared, Verdict, assign};
 use crate::plan::{Change, Gate, Inputs, StepId, Target, Watch, WatchedRun};
 use crate::snapshot::{Coverage, DeploymentSeen, Look, Reading, Sight, Status, TaskSeen};
-
-/// How far a service's clock can be from UTC: zones reach from -12 to +14 hours.
-const WIDEST_ZONE: SignedDuration = SignedDuration::from_hours(14);
 
 /// What one task's declared deployments come to.
 #[derive(Default)]
@@ -105,6 +101,7 @@ impl<'a> RunPlanner<'a, '_> {
             .map(|(_, declared)| Declared {
                 since: declared.since,
                 follow_ups: &declared.follow_ups,
+                needs_run: declared.state != DesiredState::Stopped,
             })
             .collect();
         let candidates: Vec<Candidate> = counted
@@ -331,54 +328,6 @@ impl<'a> RunPlanner<'a, '_> {
     }
 }
 
-/// The conversations that tell which run was sent which follow-ups.
-pub(super) fn conversations(
-    inputs: &Inputs<'_>,
-    wanted: &WantedTask,
-    task: &TaskSeen,
-) -> BTreeSet<Look> {
-    let offset = inputs.wish.service_utc_offset;
-    let sending: Vec<&DeclaredDeployment> = wanted
-        .deployments
-        .values()
-        .filter(|declared| !declared.follow_ups.is_empty())
-        .filter(|declared| declared.since.is_none_or(|since| since <= inputs.snapshot.seen_at))
-        .collect();
-    let Some(sight) = inputs.snapshot.deployments.get(&task.id) else { return BTreeSet::new() };
-    let of_its_time =
-        |run: &&DeploymentSeen| sending.iter().any(|declared| is_since(run, declared, offset));
-    let counting = sight.items.iter().filter(|run| counts_for(run, task));
-    counting.filter(of_its_time).map(|run| Look::Conversation(run.id.clone())).collect()
-}
-
-/// How many runs of the task were made within a day before the lists were read, whoever made them.
-pub(super) fn count_of_last_day(task: TaskId, inputs: &Inputs<'_>) -> usize {
-    let Some(sight) = inputs.snapshot.deployments.get(&task) else { return 0 };
-    let yesterday = inputs.snapshot.seen_at - SignedDuration::from_hours(24);
-    let offset = inputs.wish.service_utc_offset;
-    let is_recent = |run: &&DeploymentSeen| {
-        instant(run.created, offset).is_some_and(|created| created > yesterday)
-    };
-    sight.items.iter().filter(is_recent).count()
-}
-
-/// How many runs of the task's content have failed at or after `since`.
-pub(super) fn count_of_failed(
-    task: &TaskSeen,
-    inputs: &Inputs<'_>,
-    since: Option<Timestamp>,
-) -> usize {
-    let Some(sight) = inputs.snapshot.deployments.get(&task.id) else { return 0 };
-    let offset = inputs.wish.service_utc_offset;
-    let is_meant = |run: &&DeploymentSeen| {
-        let is_since = since.is_none_or(|since| {
-            instant(run.created, offset).is_none_or(|created| created >= since)
-        });
-        run.status == Status::Failed && counts_for(run, task) && is_since
-    };
-    sight.items.iter().filter(is_meant).count()
-}
-
 /// Whether the next follow-up may be sent: only an idle run is sent one.
 fn follow_up_gate(run: &Counted<'_>) -> Gate {
     let DeploymentSeen { id, status, .. } = run.seen;
@@ -421,35 +370,6 @@ fn cannot_tell() -> String {
     "it cannot be told whether one exists".to_owned()
 }
 
-/// Whether the run is one of the task's content, as the service shows both.
-pub(super) fn counts_for(run: &DeploymentSeen, task: &TaskSeen) -> bool {
-    run.prompt.is_some() && run.prompt == task.prompt && run.agent_id == task.agent_id
-}
-
-fn is_since(run: &DeploymentSeen, declared: &DeclaredDeployment, offset: Option<Offset>) -> bool {
-    let Some(since) = declared.since else { return true };
-    instant(run.created, offset).is_some_and(|created| created >= since)
-}
-
-/// Whether the run could lie at or after `since` in a zone that nobody has named.
-fn may_be_since(
-    run: &DeploymentSeen,
-    declared: &DeclaredDeployment,
-    offset: Option<Offset>,
-) -> bool {
-    if is_since(run, declared, offset) {
-        // It was weighed and found to serve another one.
-        return false;
-    }
-    let (Some(since), None) = (declared.since, offset) else { return run.created.is_none() };
-    instant(run.created, None).is_none_or(|created| {
-        created.saturating_add(WIDEST_ZONE).is_ok_and(|latest| latest >= since)
-    })
-}
-
-fn instant(stamp: Option<DateTime>, offset: Option<Offset>) -> Option<Timestamp> {
-    offset.unwrap_or(Offset::UTC).to_timestamp(stamp?).ok()
-}
 fn incomplete(task: &TaskSeen, why: &str) -> Diagnostic {
     let message = format!("the deployments of task {} are not known: {why}", task.id);
     Diagnostic::blocked(Code::IncompleteRead, message).help("run this again")

@@ -4,15 +4,35 @@
 
 use std::collections::BTreeSet;
 
+use crate::plan::counting::conversations;
 use crate::plan::estimate;
 use crate::plan::identify::{Identified, identify};
+use crate::plan::planner::plan_identified;
 use crate::plan::retire::looks_before_retiring;
-use crate::plan::runs::conversations;
 use crate::plan::sight::{list_is_trusted, sight};
-use crate::plan::{Change, Gate, Inputs, Plan, plan};
+use crate::plan::{Change, Gate, Inputs, Plan};
 use crate::snapshot::{Look, Snapshot, TaskSeen};
 
+/// What a sight leads to.
+pub enum Next {
+    /// More has to be seen.
+    Look(BTreeSet<Look>),
+    /// All that a plan needs was seen.
+    Plan(Box<Plan>),
+}
+
+/// Returns the looks that are still to be taken, or the plan.
+pub fn next(inputs: &Inputs<'_>) -> Next {
+    let (looks, plan) = looks_and_plan(inputs);
+    if looks.is_empty() { Next::Plan(Box::new(plan)) } else { Next::Look(looks) }
+}
+
 /// Returns the looks that are still to be taken; empty once the snapshot holds all that a plan needs.
+pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
+    looks_and_plan(inputs).0
+}
+
+/// Returns the looks that are still to be taken, and the plan as it stands.
 ///
 /// 1. A task whose content the list does not show is read.
 /// 2. Before anything is created, replaced or retired, the task with the longest prompt is read: if
@@ -25,7 +45,7 @@ use crate::snapshot::{Look, Snapshot, TaskSeen};
 /// 6. A task that goes is read where the list leaves its schedule out; it can be deleted rather than
 ///    archived only if its list of runs is empty too.
 /// 7. Where a run would be started, past runs of its task are read for the estimate, a few at most.
-pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
+fn looks_and_plan(inputs: &Inputs<'_>) -> (BTreeSet<Look>, Plan) {
     let snapshot = inputs.snapshot;
     let sight = sight(snapshot);
     let unknown = sight.tasks.values().filter(|task| task.content.is_none());
@@ -36,7 +56,7 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     });
     let kept: BTreeSet<_> = kept.map(|(_, claim)| claim.task.id).collect();
     let is_kept = |task: &TaskSeen| kept.contains(&task.id);
-    let plan = plan(inputs);
+    let plan = plan_identified(inputs, &sight, &found);
     if changes_anything(&plan) {
         looks.extend(canaries(inputs));
         if !list_is_trusted(snapshot) {
@@ -65,7 +85,7 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
     }
     looks.extend(estimate::looks(inputs, &found, &plan.steps));
     looks.retain(|look| is_unread(look, snapshot));
-    looks
+    (looks, plan)
 }
 
 /// Returns the looks that [`wanted`] asks for, and those that it would most likely ask for if the

@@ -1,17 +1,18 @@
 //! The judge: laws over the emulator's world and the history of requests, and nothing else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::emulator::{Status, Task, World};
-use crate::manifest::Wish;
 use crate::model::{AgentId, Content, ContentHash, Key, ProjectPreference, archived_base};
-use crate::rehearse::cut::{Cut, Strike};
+use crate::rehearse::cut::Cut;
 use crate::rehearse::machine::Call;
-use crate::rehearse::story::Prepared;
+use crate::rehearse::stage::ARTIFACTS;
+use crate::rehearse::story::{Act, Prepared};
 
 /// What has to be made, told from the manifest and the world before.
 #[derive(Default)]
@@ -28,9 +29,12 @@ struct Need {
 }
 
 impl Needs {
-    pub(super) fn of(wish: &Wish, world: &World) -> Self {
+    pub(super) fn of(act: &Act, world: &World) -> Self {
         let mut wanted = BTreeMap::new();
-        for (key, task) in &wish.tasks {
+        if act.destroys.is_some() {
+            return Self { wanted };
+        }
+        for (key, task) in &act.wish.tasks {
             let hash = task.content.hash();
             let equal = || world.tasks().filter(|seen| content(seen) == Some(hash));
             let runs: usize = equal().map(|seen| seen.runs.len()).sum();
@@ -65,22 +69,22 @@ pub(super) fn judge(
     calls: &[Call],
     is_at_rest: bool,
     settle: Duration,
-    strike: Option<Strike>,
 ) -> Verdict {
     let mut verdict = Verdict::default();
     judge_tasks(unit, end, is_at_rest, &mut verdict);
     let mut wrong = std::mem::take(&mut verdict.wrong);
     judge_others(unit, end, calls, &mut wrong);
-    let last = unit.story.acts.last().map(|act| &act.wish);
+    if is_at_rest && unit.destroys() {
+        judge_destroyed(unit, end, &mut wrong);
+    }
+    let last = unit.story.acts.last().filter(|_| !unit.destroys()).map(|act| &act.wish);
     let declared = last.into_iter().flat_map(|wish| wish.tasks.values());
     let needed = declared.flat_map(|task| task.deployments.values());
     let needed = needed.map(|deployment| deployment.follow_ups.len()).sum();
     judge_follow_ups(end, needed, is_at_rest, &mut wrong);
     let settle = SignedDuration::try_from(settle).unwrap_or(SignedDuration::MAX);
-    // A machine that forgot everything cannot wait for what it has sent.
-    let forgets = strike.is_some_and(|strike| strike.loses_ledger);
-    judge_creates(calls, if forgets { SignedDuration::ZERO } else { settle }, &mut wrong);
-    judge_runs(unit, end, calls, if forgets { SignedDuration::ZERO } else { settle }, &mut wrong);
+    judge_creates(calls, settle, &mut wrong);
+    judge_runs(unit, end, calls, settle, &mut wrong);
     Verdict { wrong, ..verdict }
 }
 
@@ -155,19 +159,56 @@ fn judge_others(unit: &Prepared<'_>, end: &World, calls: &[Call], wrong: &mut Ve
         }
     }
     let before: BTreeMap<u64, &Task> = unit.world.tasks().map(|task| (task.id, task)).collect();
+    let is_to_go = |task: &Task| {
+        unit.destroys_archived() && archived_base(&task.name).is_some() && !unit.is_foreign(task.id)
+    };
     for (id, task) in &before {
-        if !after.contains_key(id) && (task.ever > 0 || task.schedule.is_some()) {
+        let is_gone = !after.contains_key(id);
+        if is_gone && !is_to_go(task) && (task.ever > 0 || task.schedule.is_some()) {
             wrong.push(format!("lost: task {id} had a conversation and was deleted"));
+        }
+        if unit.destroys_archived() && !is_to_go(task) && after.get(id) != Some(task) {
+            wrong.push(format!("lost: task {id} is not archived and was changed by a destroy"));
         }
     }
     let runs: BTreeSet<&str> = end.deployments().map(|run| run.id.as_str()).collect();
-    if unit.world.deployments().any(|run| !runs.contains(run.id.as_str())) {
-        wrong.push("lost: a run was deleted".to_owned());
+    for run in unit.world.deployments().filter(|run| !runs.contains(run.id.as_str())) {
+        if !before.get(&run.task_id).is_some_and(|task| is_to_go(task)) {
+            wrong.push(format!("lost: run {} was deleted", run.id));
+        }
     }
+    judge_saved(unit, calls, wrong);
     for call in calls.iter().filter(|call| call.path == "/agents/tasks/delete") {
         let id = field(&call.body, "taskId").as_u64().unwrap_or_default();
         if !before.contains_key(&id) {
             wrong.push(format!("lost: task {id} was made and deleted again"));
+        }
+    }
+}
+
+/// What is deleted with its conversations was saved before, every one of them.
+fn judge_saved(unit: &Prepared<'_>, calls: &[Call], wrong: &mut Vec<String>) {
+    for call in calls.iter().filter(|call| !call.saved.is_empty() || call.path.ends_with("/delete"))
+    {
+        let lost = unit.world.deployments().filter(|run| match call.path.as_str() {
+            "/agents/tasks/delete" => field(&call.body, "taskId").as_u64() == Some(run.task_id),
+            _ => field(&call.body, "deploymentId").as_str() == Some(&run.id),
+        });
+        for run in lost {
+            let path = format!("{ARTIFACTS}/task-{}/{}.json", run.task_id, run.id);
+            if !call.saved.contains(Path::new(&path)) {
+                wrong.push(format!("lost: run {} was not saved before {}", run.id, call.path));
+            }
+        }
+    }
+}
+
+/// Once all is at rest nothing is left of what was to go.
+fn judge_destroyed(unit: &Prepared<'_>, end: &World, wrong: &mut Vec<String>) {
+    for task in end.tasks().filter(|task| !unit.is_foreign(task.id)) {
+        let is_archived = archived_base(&task.name).is_some();
+        if is_archived == unit.destroys_archived() {
+            wrong.push(format!("task {} was to be destroyed and is there", task.id));
         }
     }
 }
@@ -246,7 +287,7 @@ fn content(task: &Task) -> Option<ContentHash> {
         "project-each-task-deployment" => ProjectPreference::EachTaskDeployment,
         _ => return None,
     };
-    Some(Content::new(AgentId(task.agent_id), &task.prompt, preference).hash())
+    Some(Content::new(AgentId(task.agent_id), task.prompt.as_str(), preference).hash())
 }
 
 fn field(body: &[u8], name: &str) -> Value {

@@ -106,12 +106,73 @@ impl fmt::Display for Cut {
     }
 }
 
-/// A cut, where it strikes, and what is left for the process that comes after.
+/// A cut, and where it strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Strike {
     pub(super) cut: Cut,
     /// Which request, or which access to a file, counted from 0.
     pub(super) at: usize,
-    /// Whether this machine's ledger is lost before the next apply.
+}
+
+/// One process, and everything that goes wrong with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Round {
+    /// Which machine it runs on; each has a ledger of its own.
+    pub(super) machine: usize,
+    pub(super) strikes: Vec<Strike>,
+    /// Whether that machine's ledger is lost after it.
     pub(super) loses_ledger: bool,
+}
+
+impl Round {
+    pub(super) fn on(machine: usize, strikes: Vec<Strike>) -> Self {
+        Self { machine, strikes, loses_ledger: false }
+    }
+}
+
+/// What goes wrong, process by process; the one that comes after has no faults.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Course(pub(super) Vec<Round>);
+
+impl Course {
+    /// One thing that goes wrong in one process.
+    pub(super) fn once(strike: Strike, loses_ledger: bool) -> Self {
+        Self(vec![Round { loses_ledger, ..Round::on(0, vec![strike]) }])
+    }
+
+    /// Whether a process ends with its request still on the way.
+    pub(super) fn ends_late(&self) -> bool {
+        self.cuts().any(|cut| matches!(cut, Cut::EndedLate(_)))
+    }
+
+    /// Every cut of it.
+    pub(super) fn cuts(&self) -> impl Iterator<Item = Cut> {
+        self.0.iter().flat_map(|round| &round.strikes).map(|strike| strike.cut)
+    }
+
+    /// Whether a machine forgets what it has sent.
+    pub(super) fn forgets(&self) -> bool {
+        self.0.iter().any(|round| round.loses_ledger)
+    }
+}
+
+impl fmt::Display for Course {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (number, round) in self.0.iter().enumerate() {
+            let then = if number == 0 { "" } else { ", then " };
+            let places: Vec<String> = round
+                .strikes
+                .iter()
+                .map(|strike| format!("{} at {}", strike.cut, strike.at))
+                .collect();
+            write!(f, "{then}{}", places.join(" and "))?;
+            if round.machine > 0 {
+                write!(f, " on machine {}", round.machine)?;
+            }
+            if round.loses_ledger {
+                f.write_str(", ledger lost")?;
+            }
+        }
+        Ok(())
+    }
 }

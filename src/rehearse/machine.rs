@@ -3,7 +3,7 @@
 //! Once the process has ended every access is refused or never comes back, so that nothing the program
 //! does on its way out can tidy anything up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,7 +22,7 @@ use crate::rehearse::cut::{Cut, Strike};
 const LATENCY: u64 = 40;
 
 /// More requests than any process of a story needs: one that sends as many goes round in circles.
-const MOST_REQUESTS: usize = 2_000;
+const MOST_REQUESTS: usize = 20_000;
 
 /// One request as the machine saw it.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub(super) struct Call {
     pub(super) is_done: bool,
     /// Whether the service said no.
     pub(super) is_refused: bool,
+    /// What was on the disk as it left; of deletes only.
+    pub(super) saved: BTreeSet<PathBuf>,
 }
 
 /// The machine on which one process after the other runs.
@@ -50,12 +52,12 @@ pub(super) struct Machine {
 
 struct Tape {
     files: BTreeMap<PathBuf, Vec<u8>>,
-    strike: Option<Strike>,
+    strikes: Vec<Strike>,
     process: usize,
     requests: usize,
     accesses: usize,
     is_ended: bool,
-    random: u64,
+    random: Random,
     calls: Vec<Call>,
 }
 
@@ -68,23 +70,24 @@ impl Machine {
     ) -> Arc<Self> {
         let tape = Tape {
             files,
-            strike: None,
+            strikes: Vec::new(),
             process: 0,
             requests: 0,
             accesses: 0,
             is_ended: false,
-            random: seed,
+            random: Random(seed),
             calls: Vec::new(),
         };
         let (emulator, ended, tape) = (Arc::new(emulator), Notify::new(), Mutex::new(tape));
         Arc::new(Self { emulator, clock, ended, tape })
     }
 
-    /// Begins a process, in which `strike` happens.
-    pub(super) fn begin(&self, strike: Option<Strike>) {
+    /// Begins a process, in which `strikes` happen.
+    pub(super) fn begin(&self, strikes: &[Strike]) {
         let mut tape = self.tape();
         tape.process += usize::from(!tape.calls.is_empty());
-        (tape.requests, tape.accesses, tape.is_ended, tape.strike) = (0, 0, false, strike);
+        (tape.requests, tape.accesses, tape.is_ended) = (0, 0, false);
+        tape.strikes = strikes.to_vec();
     }
 
     /// Waits until the process is ended from outside.
@@ -99,10 +102,14 @@ impl Machine {
         self.tape().is_ended
     }
 
-    /// How many requests and accesses to files there were in this process.
-    pub(super) fn counts(&self) -> (usize, usize) {
-        let tape = self.tape();
-        (tape.requests, tape.accesses)
+    /// How many accesses to files there were in this process.
+    pub(super) fn accesses(&self) -> usize {
+        self.tape().accesses
+    }
+
+    /// How many requests there were in all processes.
+    pub(super) fn call_count(&self) -> usize {
+        self.tape().calls.len()
     }
 
     /// Every request so far.
@@ -115,9 +122,9 @@ impl Machine {
         self.tape().files.clone()
     }
 
-    /// Forgets what is on the disk.
-    pub(super) fn lose_files(&self) {
-        self.tape().files.clear();
+    /// Loses one file.
+    pub(super) fn lose_file(&self, path: &Path) {
+        self.tape().files.remove(path);
     }
 
     fn tape(&self) -> MutexGuard<'_, Tape> {
@@ -132,7 +139,7 @@ impl Machine {
     async fn carry(&self, request: Request) -> Result<Response, TransportError> {
         let (latency, is_ended) = {
             let mut tape = self.tape();
-            (Duration::from_millis(tape.random() % LATENCY), tape.is_ended)
+            (Duration::from_millis(tape.random.next() % LATENCY), tape.is_ended)
         };
         if is_ended {
             return std::future::pending().await;
@@ -143,10 +150,11 @@ impl Machine {
             assert!(tape.requests < MOST_REQUESTS, "a process goes round in circles");
             let at = tape.requests;
             tape.requests += 1;
-            let is_meant =
-                |strike: &Strike| !Cut::OF_FILES.contains(&strike.cut) && strike.at == at;
-            let cut = tape.strike.filter(is_meant).map(|strike| strike.cut);
+            let cut = tape.cut(at, false);
+            let is_delete = request.path.ends_with("/delete");
+            let saved = tape.files.keys().filter(|_| is_delete).cloned().collect();
             let call = Call {
+                saved,
                 process: tape.process,
                 at: self.clock.now(),
                 path: request.path.clone(),
@@ -194,8 +202,7 @@ impl Machine {
         let mut tape = self.tape();
         let at = tape.accesses;
         tape.accesses += 1;
-        let is_meant = |strike: &Strike| Cut::OF_FILES.contains(&strike.cut) && strike.at == at;
-        let cut = tape.strike.filter(is_meant).map(|strike| strike.cut);
+        let cut = tape.cut(at, true);
         let is_ended = tape.is_ended;
         drop(tape);
         match cut {
@@ -217,12 +224,30 @@ impl Machine {
 }
 
 impl Tape {
-    /// The next number of `SplitMix64`.
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.random ^ (self.random >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    /// What goes wrong with a request, or with an access to a file.
+    fn cut(&self, at: usize, is_of_files: bool) -> Option<Cut> {
+        let is_meant = |strike: &&Strike| {
+            strike.at == at && Cut::OF_FILES.contains(&strike.cut) == is_of_files
+        };
+        self.strikes.iter().find(is_meant).map(|strike| strike.cut)
+    }
+}
+
+/// Numbers that a seed decides, by `SplitMix64`.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `limit`, which is not 0.
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+        usize::try_from(self.next() % limit).unwrap_or(0)
     }
 }
 

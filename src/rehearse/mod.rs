@@ -10,21 +10,24 @@
 
 mod check;
 mod cut;
+mod fate;
 mod machine;
+mod stage;
 mod story;
 mod tally;
 
 pub use cut::Cut;
 pub use story::{Act, Setting, Story};
-pub use tally::{Kind, Tally, Violation};
+pub use tally::{Kind, Tally, Unsettled, Violation};
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::evidence::{Evidence, Version};
 use crate::manifest::Wish;
-use crate::rehearse::cut::Strike;
+use crate::rehearse::cut::Course;
 use crate::rehearse::story::Prepared;
+use crate::rehearse::tally::Told;
 
 /// How many of the cuts are tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,11 @@ pub enum Depth {
     Every,
     /// As many for each story and setting, spread by the seed.
     Sample(usize),
+    /// Every second cut after each first one; where a number is given, as many for each story and
+    /// setting.
+    Pairs(Option<usize>),
+    /// As many times several applies in a row, on one or two machines, with up to three cuts in each.
+    Long(u64),
 }
 
 /// Tells every story under every setting with as many cuts as `depth` says, on `threads` threads.
@@ -44,22 +52,59 @@ pub fn sweep(stories: &[Story], settings: &[Setting], depth: Depth, threads: usi
         .flat_map(|story| settings.iter().map(move |setting| (story, setting)))
         .collect();
     let prepared = spread(&units, threads, |(story, setting)| Prepared::new(story, setting));
-    let mut cases: Vec<(&Prepared<'_>, Strike)> = Vec::new();
-    for unit in &prepared {
-        let mut strikes = unit.strikes();
-        if let Depth::Sample(count) = depth {
-            strikes = sampled(strikes, count, unit.setting.seed);
-        }
-        cases.extend(strikes.into_iter().map(|strike| (unit, strike)));
-    }
+    let cases = cases(&prepared, depth, threads);
     let mut tally = Tally::default();
     for unit in &prepared {
         tally.add_unit(unit);
     }
-    for told in spread(&cases, threads, |(unit, strike)| unit.tell(*strike)) {
-        tally.add(told);
+    // A part at a time, so that millions of runs need no more memory than thousands.
+    for part in cases.chunks(PART) {
+        for told in spread(part, threads, told) {
+            tally.add(told);
+        }
     }
     tally
+}
+
+/// How many runs are told before they are counted.
+const PART: usize = 20_000;
+
+/// Tells one case, and keeps what is counted.
+fn told<'u>((unit, course): &(&'u Prepared<'u>, Course)) -> Told<'u> {
+    let mut told = unit.tell(course.clone());
+    told.tracks.clear();
+    told
+}
+
+/// What is told, in the order of stories and settings.
+fn cases<'u>(
+    prepared: &'u [Prepared<'u>],
+    depth: Depth,
+    threads: usize,
+) -> Vec<(&'u Prepared<'u>, Course)> {
+    let some = |courses: Vec<Course>, count: Option<usize>, seed: u64| match count {
+        Some(count) => sampled(courses, count, seed),
+        None => courses,
+    };
+    let courses_of = |unit: &&'u Prepared<'u>| {
+        let seed = unit.setting.seed;
+        match depth {
+            Depth::Every => unit.courses(),
+            Depth::Sample(count) => sampled(unit.courses(), count, seed),
+            Depth::Long(count) => (0..count).map(|number| unit.long_course(number)).collect(),
+            Depth::Pairs(count) => {
+                // Each first cut is told once to see what comes after it.
+                let firsts = unit.strikes();
+                let firsts = count.map_or(firsts.clone(), |count| sampled(firsts, count, seed));
+                let pairs = spread(&firsts, threads, |first| unit.pairs(*first));
+                some(pairs.concat(), count, seed)
+            }
+        }
+    };
+    let cases = prepared.iter().map(|unit| (unit, courses_of(&unit)));
+    cases
+        .flat_map(|(unit, courses)| courses.into_iter().map(move |course| (unit, course)))
+        .collect()
 }
 
 /// What Git knows after these manifests were committed one after the other.
@@ -83,14 +128,14 @@ pub fn history_of(wishes: &[Wish]) -> Evidence {
     evidence
 }
 
-/// Takes `count` of the strikes, spread evenly from a place that the seed chooses.
-fn sampled(strikes: Vec<Strike>, count: usize, seed: u64) -> Vec<Strike> {
-    if strikes.len() <= count {
-        return strikes;
+/// Takes `count` of them, spread evenly from a place that the seed chooses.
+fn sampled<T: Clone>(all: Vec<T>, count: usize, seed: u64) -> Vec<T> {
+    if all.len() <= count {
+        return all;
     }
-    let length = strikes.len();
+    let length = all.len();
     let first = usize::try_from(seed % 1_000_003).unwrap_or(0);
-    (0..count).map(|nth| strikes[(first * 7919 + nth * length / count) % length]).collect()
+    (0..count).map(|nth| all[(first * 7919 + nth * length / count) % length].clone()).collect()
 }
 
 /// Does `work` for every item on as many threads; the results are in the items' order.

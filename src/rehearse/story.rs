@@ -2,30 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::{self, Client, Credentials, Limits, Paced, Signed};
-use crate::apply::{self, Effects, Settings, Stop};
-use crate::clock::Clock;
-use crate::diag::{Code, with_causes};
-use crate::emulator::{self, Emulator, Keeper, World};
+use crate::apply::Settings;
+use crate::diag::Code;
+use crate::emulator::World;
 use crate::event::{Outcome, StepOutcome};
 use crate::evidence::Evidence;
-use crate::ledger::Ledger;
 use crate::manifest::Wish;
-use crate::model::OrganizationId;
-use crate::plan::{self, Basis, Change, Elsewhere, Options, Plan};
+use crate::plan::{Options, Plan, Scope};
 use crate::rehearse::check::{self, Needs};
-use crate::rehearse::cut::{Cut, Strike};
-use crate::rehearse::machine::{Disk, Machine, Way};
-use crate::rehearse::tally::{Kind, Told};
-use crate::secret::Secret;
-use crate::snapshot::Snapshot;
+use crate::rehearse::cut::{Course, Cut, Round, Strike};
+use crate::rehearse::fate::{self, Fates};
+use crate::rehearse::machine::Random;
+use crate::rehearse::stage::{Ended, Stage, is_idle, ledger_path};
+use crate::rehearse::tally::{Kind, Told, Track, log};
 
 /// A world, and the manifests that are applied to it.
+#[derive(Clone)]
 pub struct Story {
     /// What it is about, in a few words.
     pub name: String,
@@ -38,6 +34,7 @@ pub struct Story {
 }
 
 /// One apply.
+#[derive(Clone)]
 pub struct Act {
     /// What is wanted.
     pub wish: Wish,
@@ -45,6 +42,8 @@ pub struct Act {
     pub evidence: Evidence,
     /// What was asked for on the command line.
     pub options: Options,
+    /// What is destroyed; nothing where it is an apply.
+    pub destroys: Option<Scope>,
     /// After how many requests the process ends; an act that was cut itself.
     pub ends_after: Option<usize>,
 }
@@ -59,35 +58,26 @@ pub struct Setting {
 }
 
 /// How long the service has rest between two acts: every run ends, every list catches up.
-const REST: SignedDuration = SignedDuration::from_hours(1);
+pub(super) const REST: SignedDuration = SignedDuration::from_hours(1);
 
 /// More applies than it ever takes to find out that a story does not come to rest.
-const MOST_APPLIES: usize = 4;
-
-/// How a process ended.
-enum Ended {
-    /// From outside.
-    Cut,
-    /// It could not read the service or its files.
-    Error(String),
-    /// It planned, and carried the plan out.
-    Applied(Box<Plan>, Outcome),
-}
+pub(super) const MOST_APPLIES: usize = 4;
 
 /// A story up to its last act, which was told once without a cut.
 pub(super) struct Prepared<'a> {
     pub(super) story: &'a Story,
     pub(super) setting: &'a Setting,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     pub(super) world: World,
-    files: BTreeMap<PathBuf, Vec<u8>>,
-    paths: Vec<String>,
-    accesses: usize,
+    pub(super) files: BTreeMap<PathBuf, Vec<u8>>,
+    track: Track,
     pub(super) needs: Needs,
     /// Whether one apply without a cut leaves nothing to do.
     pub(super) comes_to_rest: bool,
     /// What blocks the plan after an apply without a cut.
     pub(super) blocks: Vec<Code>,
+    /// Why no client can know what an unclear create has made, if none can.
+    pub(super) hidden_by: Option<&'static str>,
     /// What is wrong although nothing was cut.
     pub(super) wrong: Vec<String>,
 }
@@ -106,10 +96,10 @@ impl<'a> Prepared<'a> {
             needs: Needs::default(),
             world,
             files: BTreeMap::new(),
-            paths: Vec::new(),
-            accesses: 0,
+            track: Track { paths: Vec::new(), accesses: 0 },
             comes_to_rest: false,
             blocks: Vec::new(),
+            hidden_by: None,
             wrong: Vec::new(),
         };
         run(prepared.tell_without_cut());
@@ -120,19 +110,17 @@ impl<'a> Prepared<'a> {
         let (last, earlier) = self.story.acts.split_last().expect("a story has an act");
         for act in earlier {
             let stage = Stage::new(self);
-            let strike =
-                act.ends_after.map(|at| Strike { cut: Cut::EndedAfter, at, loses_ledger: false });
-            stage.apply(act, strike).await;
+            let strike = act.ends_after.map(|at| Strike { cut: Cut::EndedAfter, at });
+            stage.apply(act, 0, strike.as_slice()).await;
             self.world = stage.world().await;
             self.files = stage.machine.files();
             self.now = stage.clock.now() + REST;
         }
-        self.needs = Needs::of(&last.wish, &self.world);
+        self.needs = Needs::of(last, &self.world);
         let stage = Stage::new(self);
-        let outcome = stage.apply(last, None).await;
-        self.paths = stage.machine.calls().into_iter().map(|call| call.path).collect();
-        self.accesses = stage.machine.counts().1;
-        self.comes_to_rest = is_idle(&stage.what_is_left(last).await);
+        let outcome = stage.apply(last, 0, &[]).await;
+        self.track = stage.track(0);
+        self.comes_to_rest = is_idle(&stage.what_is_left(last, 0).await);
         if let (Ended::Error(why), true) = (&outcome, self.comes_to_rest) {
             self.wrong.push(why.clone());
         }
@@ -141,86 +129,162 @@ impl<'a> Prepared<'a> {
             Err(left) => self.wrong.push(format!("it never comes to rest: {left}")),
         }
         let end = stage.world().await;
-        let settle = Settings::default().settle_delays.iter().sum();
-        let judged =
-            check::judge(self, &end, &stage.machine.calls(), self.comes_to_rest, settle, None);
+        let tasks = end.tasks().count();
+        self.hidden_by = fate::hidden_by(&self.world.quirks, last, tasks, settle_time());
+        let calls = stage.machine.calls();
+        let judged = check::judge(self, &end, &calls, self.comes_to_rest, settle_time());
         self.wrong.extend(judged.wrong);
     }
 
-    /// Every cut of the last act.
-    pub(super) fn strikes(&self) -> Vec<Strike> {
-        let requests = self.paths.iter().enumerate().flat_map(|(at, path)| {
-            let cuts = Cut::of_requests().filter(|cut| cut.strikes(path));
-            cuts.map(move |cut| (cut, at))
-        });
-        let files = (0..self.accesses).flat_map(|at| Cut::OF_FILES.map(|cut| (cut, at)));
-        let strikes = requests.chain(files).flat_map(|(cut, at)| {
-            [false, true].map(|loses_ledger| Strike { cut, at, loses_ledger })
+    /// Every cut of the last act, once with and once without the ledger afterwards.
+    pub(super) fn courses(&self) -> Vec<Course> {
+        let strikes = self.track.strikes().into_iter().flat_map(|strike| {
+            [false, true].map(|loses_ledger| Course::once(strike, loses_ledger))
         });
         // What takes effect behind the back of a machine that forgets it cannot be waited for.
-        strikes
-            .filter(|strike| !(strike.loses_ledger && matches!(strike.cut, Cut::EndedLate(_))))
-            .collect()
+        strikes.filter(|course| !(course.forgets() && course.ends_late())).collect()
+    }
+
+    /// Every cut of the last act, and after each of them every second one: later in the same apply,
+    /// or in the one that comes to make it good. The ledger is kept.
+    pub(super) fn pairs(&self, first: Strike) -> Vec<Course> {
+        let told = self.tell(Course::once(first, false));
+        let beside = told.tracks[0].strikes().into_iter().filter(|second| {
+            let is_request = |strike: &Strike| !Cut::OF_FILES.contains(&strike.cut);
+            !first.cut.ends() && (is_request(&first), first.at) < (is_request(second), second.at)
+        });
+        let beside = beside.map(|second| Course(vec![Round::on(0, vec![first, second])]));
+        let after = told.tracks[1].strikes().into_iter();
+        let after =
+            after.map(|second| Course(vec![Round::on(0, vec![first]), Round::on(0, vec![second])]));
+        beside.chain(after).collect()
+    }
+
+    /// Whether the last act destroys something.
+    pub(super) fn destroys(&self) -> bool {
+        self.story.acts.last().is_some_and(|act| act.destroys.is_some())
+    }
+
+    /// Whether the last act destroys what is archived.
+    pub(super) fn destroys_archived(&self) -> bool {
+        let scope = self.story.acts.last().and_then(|act| act.destroys);
+        matches!(scope, Some(Scope::Archived { .. }))
+    }
+
+    /// Whether a task was there before the story began.
+    pub(super) fn is_foreign(&self, id: u64) -> bool {
+        self.story.start.tasks().any(|task| task.id == id)
+    }
+
+    /// Everything that can go wrong in the last act.
+    pub(super) fn strikes(&self) -> Vec<Strike> {
+        self.track.strikes()
+    }
+
+    /// Several applies on one or two machines, with up to three things wrong in each.
+    ///
+    /// Machines that take turns do not know what the other made, so no list lies to them.
+    pub(super) fn long_course(&self, number: u64) -> Course {
+        let mut random = Random(self.setting.seed ^ (number << 20));
+        let machines = 1 + random.below(2);
+        let cuts: Vec<Cut> = Cut::of_requests()
+            .chain(Cut::OF_FILES)
+            .filter(|cut| machines == 1 || !cut.lies())
+            .collect();
+        let rounds = 2 + random.below(3);
+        let round = |_| {
+            let machine = random.below(machines);
+            let count = 1 + random.below(3);
+            let strikes = (0..count).map(|_| {
+                let cut = cuts[random.below(cuts.len())];
+                let is_of_files = Cut::OF_FILES.contains(&cut);
+                let places = if is_of_files { self.track.accesses } else { self.track.paths.len() };
+                Strike { cut, at: random.below(places + places / 4 + 1) }
+            });
+            Round::on(machine, strikes.collect())
+        };
+        Course((0..rounds).map(round).collect())
     }
 
     /// How long until the next apply.
     ///
     /// A machine that forgot what it sent cannot wait for lists that lag; it comes when they have
     /// caught up, which is what the documents ask of several machines.
-    fn gap(&self, strike: Strike) -> Duration {
+    fn gap(&self, round: &Round) -> Duration {
         let lags = self.setting.quirks.iter().any(|quirk| quirk.contains("-lag-ms="));
-        let place = if strike.loses_ledger && lags { 2 } else { self.setting.seed % 3 };
+        let place = if round.loses_ledger && lags { 2 } else { self.setting.seed % 3 };
         Duration::from_secs([0, 10, 600][usize::try_from(place).unwrap_or(0)])
     }
 
-    /// Tells the last act with a cut, then once more without, and judges.
-    pub(super) fn tell(&self, strike: Strike) -> Told<'_> {
-        run(self.tell_cut(strike))
+    /// Tells the last act as the course wants it, then once more without faults, and judges.
+    pub(super) fn tell(&self, course: Course) -> Told<'_> {
+        run(self.tell_course(course))
     }
 
-    async fn tell_cut(&self, strike: Strike) -> Told<'_> {
+    async fn tell_course(&self, course: Course) -> Told<'_> {
         let act = self.story.acts.last().expect("a story has an act");
         let stage = Stage::new(self);
-        let settle: Duration = Settings::default().settle_delays.iter().sum();
-        let ended = stage.apply(act, Some(strike)).await;
-        let mut wrong = Vec::new();
-        let kind = match &ended {
-            Ended::Cut => Kind::Ended,
-            Ended::Error(_) => Kind::Refused,
-            Ended::Applied(plan, outcome) => {
-                // A late effect may still undo what was read back, and a plan made from a list that
-                // lied is whole only for what it showed.
-                let is_over = strike.cut.lateness().is_none() && !strike.cut.lies();
-                let claims =
-                    outcome.steps.values().all(|ended| matches!(ended, StepOutcome::Done(_)));
-                let is_whole = plan.open_steps().next().is_some() && plan.blocks().next().is_none();
-                if claims && is_whole && is_over && self.comes_to_rest {
-                    match stage.what_is_left(act).await {
-                        Ok(left) if left.is_empty() => {}
-                        left => {
-                            wrong.push(format!("it said that all is done, and {left:?} is left"));
+        let (mut wrong, mut fates, mut kind) = (Vec::new(), Fates::default(), Kind::Ended);
+        let (mut is_late, mut last, mut tracks) = (false, 0, Vec::new());
+        for round in &course.0 {
+            if round.machine != last {
+                // What another machine has sent, or has made unseen, cannot be known on this one.
+                tokio::time::sleep(settle_time() * 10).await;
+            }
+            let begun = stage.machine.call_count();
+            let ended = stage.apply(act, round.machine, &round.strikes).await;
+            tracks.push(stage.track(begun));
+            is_late |= round.strikes.iter().any(|strike| strike.cut.lateness().is_some());
+            kind = match &ended {
+                Ended::Cut => Kind::Ended,
+                Ended::Error(_) => Kind::Refused,
+                Ended::Applied(plan, outcome) => {
+                    // A late effect may still undo what was read back, and a plan made from a list
+                    // that lied is whole only for what it showed.
+                    let is_over = !is_late && !round.strikes.iter().any(|s| s.cut.lies());
+                    let claims =
+                        outcome.steps.values().all(|ended| matches!(ended, StepOutcome::Done(_)));
+                    let is_whole =
+                        plan.open_steps().next().is_some() && plan.blocks().next().is_none();
+                    let calls = stage.machine.calls();
+                    let files = stage.machine.files();
+                    let ledger = files.get(&ledger_path(round.machine)).map(Vec::as_slice);
+                    fates.add(plan, outcome, &calls[begun..], ledger.unwrap_or_default());
+                    if claims && is_whole && is_over && self.comes_to_rest {
+                        match stage.what_is_left(act, round.machine).await {
+                            Ok(left) if left.is_empty() => {}
+                            left => {
+                                wrong.push(format!(
+                                    "it said that all is done, and {left:?} is left"
+                                ));
+                            }
                         }
                     }
+                    kind_of(plan, outcome)
                 }
-                kind_of(plan, outcome)
+            };
+            if round.loses_ledger {
+                stage.machine.lose_file(&ledger_path(round.machine));
             }
-        };
-        let is_unclear_create = stage.machine.calls().iter().any(|call| {
-            call.cut.is_some_and(Cut::is_unclear) && call.path == "/agents/tasks/create"
-        });
-        if strike.loses_ledger {
-            stage.machine.lose_files();
+            last = round.machine;
+            tokio::time::sleep(self.gap(round)).await;
         }
-        tokio::time::sleep(self.gap(strike)).await;
-        stage.apply(act, None).await;
-        let mut left = stage.what_is_left(act).await;
+        let begun = stage.machine.call_count();
+        stage.apply(act, last, &[]).await;
+        tracks.push(stage.track(begun));
+        let mut left = stage.what_is_left(act, last).await;
+        if is_late {
+            // Nothing is judged before everything that is late is there.
+            tokio::time::sleep(settle_time()).await;
+            left = stage.what_is_left(act, last).await;
+        }
         // A list that lags is seen through and blocks what it cannot prove, until it has caught up.
         let lags = matches!(&left, Ok(codes) if codes.contains(&Code::IncompleteRead));
-        if !is_idle(&left) && (lags || strike.cut.lateness().is_some()) {
-            // The fault was not over yet when the second apply began.
-            tokio::time::sleep(settle).await;
-            stage.apply(act, None).await;
-            left = stage.what_is_left(act).await;
+        if !is_idle(&left) && (lags || is_late) {
+            // The fault was not over yet when that apply began.
+            tokio::time::sleep(settle_time()).await;
+            stage.apply(act, last, &[]).await;
+            left = stage.what_is_left(act, last).await;
         }
         let is_at_rest = is_idle(&left);
         if !is_at_rest && self.comes_to_rest {
@@ -228,35 +292,32 @@ impl<'a> Prepared<'a> {
         }
         let end = stage.world().await;
         let calls = stage.machine.calls();
-        let mut verdict = check::judge(self, &end, &calls, is_at_rest, settle, Some(strike));
+        // A machine that forgot everything cannot wait for what it has sent.
+        let settle = if course.forgets() { Duration::ZERO } else { settle_time() };
+        let mut verdict = check::judge(self, &end, &calls, is_at_rest, settle);
+        wrong.append(&mut fates.wrong);
         verdict.wrong.splice(0..0, wrong);
-        Told { unit: self, strike, kind, is_unclear_create, verdict, calls }
+        let log = if verdict.wrong.is_empty() { Vec::new() } else { log(&calls) };
+        Told { unit: self, course, kind, fates, verdict, requests: calls.len(), log, tracks }
     }
+}
+
+/// How long what was sent may still take effect.
+fn settle_time() -> Duration {
+    Settings::default().settle_delays.iter().sum()
 }
 
 /// How the apply that was cut ended.
 fn kind_of(plan: &Plan, outcome: &Outcome) -> Kind {
-    let is_create =
-        |step: &plan::Step| matches!(step.change, Change::Create { .. } | Change::Replace { .. });
     let mut kind = Kind::Settled;
     for step in plan.open_steps() {
         match outcome.steps.get(&step.id) {
-            Some(StepOutcome::Unclear(_)) if is_create(step) => return Kind::Unclear,
-            Some(StepOutcome::Unclear(_)) => kind = Kind::Unclear,
+            Some(StepOutcome::Unclear(_)) => return Kind::Unclear,
             Some(StepOutcome::Done(_)) => {}
-            _ if kind == Kind::Settled => kind = Kind::Partial,
-            _ => {}
+            _ => kind = Kind::Partial,
         }
     }
     kind
-}
-
-fn is_idle(left: &Result<Vec<Code>, String>) -> bool {
-    left.as_ref().is_ok_and(Vec::is_empty)
-}
-
-fn is_refused(ended: &StepOutcome) -> bool {
-    matches!(ended, StepOutcome::Failed(finding) if finding.code == Code::Refused)
 }
 
 /// Tells one story on a clock of its own.
@@ -264,129 +325,4 @@ fn run<T>(story: impl Future<Output = T>) -> T {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime without input and output needs nothing").block_on(story)
-}
-
-/// A service and a machine beside it.
-struct Stage {
-    machine: Arc<Machine>,
-    clock: Clock,
-    seed: u64,
-}
-
-impl Stage {
-    fn new(prepared: &Prepared<'_>) -> Self {
-        let clock = Clock::starting_at(prepared.now);
-        let emulator = Emulator::new(prepared.world.clone(), clock, Keeper::Memory);
-        let seed = prepared.setting.seed;
-        let machine = Machine::new(emulator, clock, prepared.files.clone(), seed);
-        Self { machine, clock, seed }
-    }
-
-    /// The service's side, now.
-    async fn world(&self) -> World {
-        self.machine.emulator.with_world(|world| world.clone()).await.expect("it is kept in memory")
-    }
-
-    /// One process: it waits where it has to, plans and applies.
-    async fn apply(&self, act: &Act, strike: Option<Strike>) -> Ended {
-        self.machine.begin(strike);
-        let ended = tokio::select! {
-            biased;
-            () = self.machine.ended() => Ended::Cut,
-            ended = self.process(act) => ended,
-        };
-        if self.machine.is_ended() { Ended::Cut } else { ended }
-    }
-
-    async fn process(&self, act: &Act) -> Ended {
-        let (client, ledger, stop) = (self.client(), self.ledger(), Stop::default());
-        let settings = Settings::default();
-        let waited =
-            apply::wait_for_a_killed_apply(&ledger, self.clock, &settings, &stop, &|_| ()).await;
-        if let Err(error) = waited {
-            return Ended::Error(with_causes(&error));
-        }
-        let plan = match self.plan(act, &client, &ledger).await {
-            Ok(plan) => plan,
-            Err(why) => return Ended::Error(why),
-        };
-        let effects = Effects {
-            client: &client,
-            ledger: &ledger,
-            clock: self.clock,
-            stop: &stop,
-            on_event: &|_| (),
-        };
-        let outcome = apply::apply(&plan, &effects, &settings).await;
-        Ended::Applied(Box::new(plan), outcome)
-    }
-
-    async fn plan(&self, act: &Act, client: &Client, ledger: &Ledger) -> Result<Plan, String> {
-        let mut evidence = act.evidence.clone();
-        ledger.add_to(&mut evidence).map_err(|error| with_causes(&error))?;
-        let (wish, options) = (act.wish.clone(), act.options.clone());
-        let basis = Basis { wish, evidence, elsewhere: Elsewhere::default(), options };
-        let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
-        let snapshot = api::observe(client, self.clock, wanted).await;
-        let snapshot = snapshot.map_err(|trouble| with_causes(&trouble))?;
-        Ok(plan::plan(&basis.with(&snapshot)))
-    }
-
-    /// Applies until a plan has nothing to do, as often as a person would, an hour apart.
-    async fn apply_until_rest(&self, act: &Act) -> Result<Vec<Code>, String> {
-        let mut left = self.what_is_left(act).await;
-        for _ in 1..MOST_APPLIES {
-            if left.is_ok() {
-                break;
-            }
-            tokio::time::sleep(REST.unsigned_abs()).await;
-            let ended = self.apply(act, None).await;
-            left = self.what_is_left(act).await;
-            // What the service refuses each time is named each time; more is not to be had.
-            if left.is_err()
-                && let Ended::Applied(_, outcome) = &ended
-                && outcome.count(is_refused) > 0
-            {
-                left = Ok(vec![Code::Refused]);
-            }
-        }
-        left
-    }
-
-    /// What blocks a fresh plan; steps that could go on are an error that names them.
-    async fn what_is_left(&self, act: &Act) -> Result<Vec<Code>, String> {
-        self.machine.begin(None);
-        let plan = self.plan(act, &self.client(), &self.ledger()).await?;
-        let open: Vec<String> = plan
-            .open_steps()
-            .map(|step| format!("{} {}", step.change.action(), step.key))
-            .collect();
-        if open.is_empty() {
-            let mut codes: Vec<Code> = plan.blocks().map(|finding| finding.code).collect();
-            codes.sort_unstable();
-            codes.dedup();
-            Ok(codes)
-        } else {
-            Err(open.join(", "))
-        }
-    }
-
-    fn client(&self) -> Client {
-        let token = Secret::new(emulator::API_TOKEN.to_owned());
-        let credentials = Credentials { user_id: emulator::USER_ID, token };
-        let signed = Signed::new(Way(Arc::clone(&self.machine)), credentials, self.clock);
-        let limits = Limits { in_flight: 8, rate: 0.0 };
-        let paced = Paced::new(signed, limits, self.clock, Arc::new(|_| ()));
-        let settings = api::Settings { seed: self.seed, ..api::Settings::default() };
-        Client::new(Arc::new(paced), organization(), self.clock, settings)
-    }
-
-    fn ledger(&self) -> Ledger {
-        let files = Arc::new(Disk(Arc::clone(&self.machine)));
-        Ledger::new(files, "ledger.jsonl".into(), "rehearsal".to_owned(), organization())
-    }
-}
-
-fn organization() -> OrganizationId {
-    OrganizationId(emulator::ORGANIZATION_ID.to_owned())
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::rehearse::check::Verdict;
-use crate::rehearse::cut::Strike;
+use crate::rehearse::cut::{Course, Cut, Strike};
+use crate::rehearse::fate::Fates;
 use crate::rehearse::machine::Call;
 use crate::rehearse::story::Prepared;
 
@@ -25,11 +26,35 @@ pub enum Kind {
 /// One run, told and judged.
 pub(super) struct Told<'a> {
     pub(super) unit: &'a Prepared<'a>,
-    pub(super) strike: Strike,
+    pub(super) course: Course,
     pub(super) kind: Kind,
-    pub(super) is_unclear_create: bool,
+    pub(super) fates: Fates,
     pub(super) verdict: Verdict,
-    pub(super) calls: Vec<Call>,
+    /// How many requests there were.
+    pub(super) requests: usize,
+    /// Every request, a line each; only where a law does not hold.
+    pub(super) log: Vec<String>,
+    /// What each apply did, the one without faults at the end.
+    pub(super) tracks: Vec<Track>,
+}
+
+/// The places where something can go wrong in one apply.
+pub(super) struct Track {
+    pub(super) paths: Vec<String>,
+    /// How often a file was read or written.
+    pub(super) accesses: usize,
+}
+
+impl Track {
+    /// Everything that can go wrong in it.
+    pub(super) fn strikes(&self) -> Vec<Strike> {
+        let requests = self.paths.iter().enumerate().flat_map(|(at, path)| {
+            let cuts = Cut::of_requests().filter(|cut| cut.strikes(path));
+            cuts.map(move |cut| Strike { cut, at })
+        });
+        let files = (0..self.accesses).flat_map(|at| Cut::OF_FILES.map(|cut| Strike { cut, at }));
+        requests.chain(files).collect()
+    }
 }
 
 /// A law that did not hold, with everything that replays it.
@@ -49,6 +74,19 @@ pub struct Violation {
     pub log: Vec<String>,
 }
 
+/// A create whose answer was lost, and of which it is not known what it made.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unsettled {
+    /// The quirks that were set.
+    pub quirks: Vec<String>,
+    /// The story.
+    pub story: String,
+    /// What was cut, and where.
+    pub course: String,
+    /// What the finding says, without its numbers.
+    pub finding: String,
+}
+
 /// What a sweep has counted.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -62,6 +100,11 @@ pub struct Tally {
     pub unclear_creates: usize,
     /// Those of them that were settled without a person.
     pub settled_creates: usize,
+    /// Creates whose answer was lost at a service whose settings hide what they made: why, how many,
+    /// and how many of them were settled all the same. They are not among those above.
+    pub hidden_creates: BTreeMap<&'static str, (usize, usize)>,
+    /// The others, each of which ended as unclear.
+    pub unsettled: BTreeMap<Unsettled, usize>,
     /// Stories that do not come to rest under some quirks, with what blocks them.
     pub restless: BTreeMap<String, String>,
     /// The most creates that stayed for any key that needed one.
@@ -100,7 +143,7 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, told: Told<'_>) {
-        let Told { unit, strike, kind, is_unclear_create, verdict, calls } = told;
+        let Told { unit, course, kind, fates, verdict, requests, log, tracks: _ } = told;
         let Verdict { wrong, most_creates, most_runs } = verdict;
         self.most_creates = self.most_creates.max(most_creates);
         self.most_runs = self.most_runs.max(most_runs);
@@ -110,29 +153,38 @@ impl Tally {
         self.duplicate_follow_ups += says("duplicate follow-up");
         self.unproven_touched += says("unproven touched");
         self.runs += 1;
-        self.requests += calls.len();
-        *self.ends.entry(strike.cut.to_string()).or_default().entry(kind).or_default() += 1;
-        if is_unclear_create && kind != Kind::Ended {
-            self.unclear_creates += 1;
-            self.settled_creates += usize::from(kind != Kind::Unclear);
+        self.requests += requests;
+        for cut in course.cuts() {
+            *self.ends.entry(cut.to_string()).or_default().entry(kind).or_default() += 1;
         }
+        self.add_creates(unit, &course, fates);
         if wrong.is_empty() {
             return;
         }
-        let cut = format!(
-            "{} at {}{}",
-            strike.cut,
-            strike.at,
-            if strike.loses_ledger { ", ledger lost" } else { "" }
-        );
         self.violations.push(Violation {
             story: unit.story.name.clone(),
             seed: unit.setting.seed,
             quirks: unit.setting.quirks.clone(),
-            cut,
+            cut: course.to_string(),
             wrong,
-            log: log(&calls),
+            log,
         });
+    }
+
+    fn add_creates(&mut self, unit: &Prepared<'_>, course: &Course, fates: Fates) {
+        let all = fates.settled + fates.unknown.values().sum::<usize>();
+        if let Some(why) = unit.hidden_by {
+            let hidden = self.hidden_creates.entry(why).or_default();
+            *hidden = (hidden.0 + all, hidden.1 + fates.settled);
+            return;
+        }
+        self.unclear_creates += all;
+        self.settled_creates += fates.settled;
+        for (finding, count) in fates.unknown {
+            let (story, quirks) = (unit.story.name.clone(), unit.setting.quirks.clone());
+            let unsettled = Unsettled { quirks, story, course: course.to_string(), finding };
+            *self.unsettled.entry(unsettled).or_default() += count;
+        }
     }
 
     /// The violation with the shortest log, which is the easiest to understand.
@@ -142,7 +194,7 @@ impl Tally {
 }
 
 /// Every request, a line each.
-fn log(calls: &[Call]) -> Vec<String> {
+pub(super) fn log(calls: &[Call]) -> Vec<String> {
     let line = |call: &Call| {
         let body = String::from_utf8_lossy(&call.body);
         let cut = call.cut.map(|cut| format!("  << {cut}")).unwrap_or_default();

@@ -102,6 +102,17 @@ pub fn line(text: &str) -> String {
     safe
 }
 
+/// Returns the text as one line of the message of a GitHub workflow command.
+pub(in crate::render) fn command_message(text: &str) -> String {
+    // The runner turns `%25`, `%0D` and `%0A` back; line breaks are shown by then.
+    line(text).replace('%', "%25")
+}
+
+/// Returns the text as the value of a property of a GitHub workflow command.
+pub(in crate::render) fn command_property(text: &str) -> String {
+    command_message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
 /// Appends the first character of `rest` in safe form; returns its bytes, or `None` at the end.
 ///
 /// For callers that must know which output belongs to which input. What [`line()`] does about `::` at
@@ -169,6 +180,12 @@ mod tests {
         for (foreign, safe) in table {
             assert_eq!(line(foreign), safe, "{foreign:?}");
         }
+    }
+
+    #[test]
+    fn a_workflow_command_ends_where_it_should() {
+        assert_eq!(command_property("a,b::c%0A.yaml"), "a%2Cb%3A%3Ac%250A.yaml");
+        assert_eq!(command_message("100 %\r\n::error::x"), "100 %25\\r\\n::error::x");
     }
 
     proptest! {

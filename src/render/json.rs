@@ -3,33 +3,41 @@
 //! Field names are chosen here, one by one: nothing reaches the output because a type happened to
 //! hold it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::visible_json;
 use crate::plan::Spread;
 use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Foreign;
+use crate::render::schema;
 use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, Value};
 
 /// The version of the shape; a reader refuses a newer one.
 pub const FORMAT_VERSION: u32 = 1;
 
 /// A plan (see `docs/formats.md`).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(title = "A plan of qcops")]
 pub struct PlanJson {
     format_version: u32,
     organization_id: String,
+    /// 64 hexadecimal digits over what the plan does.
     digest: String,
+    /// The first line of the text form.
     verdict: String,
     counts: CountsJson,
     budget: BudgetJson,
     steps: Vec<StepJson>,
     notes: Vec<FindingJson>,
+    /// What holds steps back, each reason once.
     blocks: Vec<BlockJson>,
 }
 
-#[derive(Debug, Serialize)]
+/// How much there is of everything.
+#[derive(Debug, Serialize, JsonSchema)]
 struct CountsJson {
+    /// Steps that go on, by action.
     open: std::collections::BTreeMap<String, usize>,
     withheld: usize,
     blocked: usize,
@@ -40,24 +48,27 @@ struct CountsJson {
 }
 
 /// What is paid for.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct BudgetJson {
     new_runs: usize,
     run_limit: usize,
     follow_ups: usize,
     later_follow_ups: usize,
+    /// What it is likely to cost; null where no past run is known.
     estimate: Option<CostJson>,
 }
 
-/// What prompts are likely to cost, by past runs.
-#[derive(Debug, Serialize)]
+/// What prompts are likely to cost, by past runs of the same tasks.
+#[derive(Debug, Serialize, JsonSchema)]
 struct CostJson {
+    /// How many of the prompts it speaks for.
     prompts: usize,
     tokens: Option<SpreadJson>,
     seconds: Option<SpreadJson>,
 }
 
-#[derive(Debug, Serialize)]
+/// A median, the range around it, and of how many past runs.
+#[derive(Debug, Serialize, JsonSchema)]
 struct SpreadJson {
     median: u64,
     least: u64,
@@ -65,66 +76,107 @@ struct SpreadJson {
     past_runs: usize,
 }
 
-#[derive(Debug, Serialize)]
+/// One change.
+#[derive(Debug, Serialize, JsonSchema)]
 struct StepJson {
+    /// `task.<key>` or `task.<key>/<deployment>`.
     address: String,
+    /// Null where nothing can be decided.
+    #[schemars(schema_with = "schema::action_or_none")]
     action: Option<String>,
+    #[schemars(extend("enum" = ["open", "withheld", "blocked"]))]
     state: &'static str,
+    /// The stable code of what holds it back.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<u64>,
+    /// The stored name of that task, where the fields do not show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_name: Option<String>,
     reason: String,
+    /// What is set or differs.
     fields: Vec<FieldJson>,
+    /// What happens to the tasks that give way.
     retires: Vec<RetireJson>,
+    /// Tasks that could be meant; the fields are compared with the first.
     candidates: Vec<CandidateJson>,
+    /// The run it is about.
     run: Option<String>,
+    /// How that run stands.
+    run_standing: Option<StandingJson>,
+    /// The follow-up it sends.
     prompt: Option<String>,
+    /// How many follow-ups come later.
     later_follow_ups: usize,
+    /// What this step and the follow-ups behind it are likely to cost.
     estimate: Option<CostJson>,
+    /// What was said, against what is declared.
     turns: Vec<TurnJson>,
 }
 
+/// How the run stands that a step is about.
+#[derive(Debug, Serialize, JsonSchema)]
+struct StandingJson {
+    status: String,
+    age_seconds: Option<u64>,
+    /// Read and written; null where its conversation was not read.
+    tokens: Option<u64>,
+    /// Whether this machine's ledger knows it as started from here.
+    started_here: bool,
+}
+
 /// A place in the list of follow-ups: what was said there, against what is declared.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct TurnJson {
     follow_up: usize,
     said: Option<String>,
     declared: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A field, with whole texts.
+#[derive(Debug, Serialize, JsonSchema)]
 struct FieldJson {
     name: &'static str,
+    /// Absent for what is new.
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<String>,
+    /// Absent for what goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A task that gives way.
+#[derive(Debug, Serialize, JsonSchema)]
 struct RetireJson {
     task_id: u64,
     name: String,
+    /// Null where it is deleted.
     archived_as: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// A task that could be meant.
+#[derive(Debug, Serialize, JsonSchema)]
 struct CandidateJson {
     task_id: u64,
     name: String,
     created: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What is the matter.
+#[derive(Debug, Serialize, JsonSchema)]
 struct FindingJson {
+    /// A stable code; `docs/findings.md` names them all.
     code: &'static str,
     message: String,
+    /// Ways on, the best first.
     ways: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What holds steps back.
+#[derive(Debug, Serialize, JsonSchema)]
 struct BlockJson {
+    #[schemars(extend("enum" = ["withheld", "blocked"]))]
     state: &'static str,
     #[serde(flatten)]
     finding: FindingJson,
@@ -169,6 +221,11 @@ pub fn render(view: &PlanView) -> String {
     visible_json(&json.expect("texts and numbers are always JSON")) + "\n"
 }
 
+/// Returns the JSON Schema of a plan.
+pub fn schema() -> schemars::Schema {
+    schema::root::<PlanJson>()
+}
+
 fn step(entry: &Entry) -> StepJson {
     let (state, code) = state(entry.state);
     let text = |value: &Value| match value {
@@ -207,11 +264,18 @@ fn step(entry: &Entry) -> StepJson {
         state,
         code,
         task_id: entry.subject.as_ref().map(|(id, _)| id.0),
+        task_name: entry.subject.as_ref().and_then(|(_, name)| own(name)),
         reason: entry.reason.raw().to_owned(),
         fields: fields.collect(),
         retires: retires.collect(),
         candidates: candidates.collect(),
         run: entry.run.as_ref().map(|run| run.raw().to_owned()),
+        run_standing: entry.standing.as_ref().map(|run| StandingJson {
+            status: run.status.raw().to_owned(),
+            age_seconds: run.age_seconds,
+            tokens: run.tokens,
+            started_here: run.started_here,
+        }),
         prompt: entry.prompt.as_ref().map(|prompt| prompt.raw().to_owned()),
         later_follow_ups: entry.later,
         estimate: entry.cost.map(cost),

@@ -9,11 +9,11 @@ use std::fmt::Write as _;
 
 use crate::model::Action;
 use crate::render::escape::Foreign;
-use crate::render::textdiff::Side;
-use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, Value};
+use crate::render::textdiff::{Piece, Side};
+use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, TurnRow, Value};
 
-/// The first line, by which a bot finds its comment again.
-pub const MARKER: &str = "<!-- qcops-plan -->";
+/// How the first line begins, by which a bot finds its comment again; the digest comes behind it.
+pub const MARKER: &str = "<!-- qcops-plan";
 
 /// The most bytes unless told otherwise: GitHub takes 65,536 characters.
 pub const DEFAULT_BYTES: usize = 60_000;
@@ -23,6 +23,9 @@ const RESERVE: usize = 200;
 
 /// The most lines of one prompt's difference; the whole is in the text form.
 const DIFF_LINES: usize = 200;
+
+/// How many addresses are named that one reason holds back; each has a line of its own, with the code.
+const ADDRESSES: usize = 10;
 
 /// Returns a plan as Markdown of at most `most` bytes.
 ///
@@ -56,6 +59,11 @@ pub fn render(view: &PlanView, context: usize, most: usize) -> String {
         page.may(&finding(&format!("note[{}]", note.code), note, &[]));
     }
     page.finish()
+}
+
+/// Returns what became of a plan, as its text form has it, as a block of code.
+pub fn block(text: &str) -> String {
+    format!("\n{}", fenced(text.trim_start_matches('\n'), "text"))
 }
 
 /// Text that grows up to a limit.
@@ -104,13 +112,13 @@ fn head(view: &PlanView) -> String {
         rows.iter().map(cell).collect::<Vec<_>>().join(" | ")
     };
     format!(
-        "{MARKER}\n**{}**\n\n{}| {} |\n|{}\n| {} |\n\nDigest: `{}`\n\n",
+        "{MARKER} digest={digest} -->\n**{}**\n\n{}| {} |\n|{}\n| {} |\n\nDigest: `{digest}`\n\n",
         counts.verdict(),
         counts.budget.line().map_or_else(String::new, |line| format!("{line}\n\n")),
         cells(|(word, _)| word.clone()),
         " ---: |".repeat(rows.len()),
         cells(|(_, count)| count.to_string()),
-        view.digest,
+        digest = view.digest,
     )
 }
 
@@ -161,7 +169,17 @@ fn details(entry: &Entry, context: usize) -> Option<String> {
         writeln!(body, "# candidate: task {} {}", candidate.id, candidate.name.quoted())
             .expect("a string takes everything");
     }
-    let is_plain = entry.fields.is_empty() && entry.fates.is_empty() && entry.candidates.is_empty();
+    if let Some(prompt) = &entry.prompt {
+        lines_of(&mut body, &prefixed(prompt, '+', "follow-up"));
+    }
+    for turn in &entry.turns {
+        follow_up(&mut body, turn);
+    }
+    let is_plain = entry.fields.is_empty()
+        && entry.fates.is_empty()
+        && entry.candidates.is_empty()
+        && entry.prompt.is_none()
+        && entry.turns.is_empty();
     let title = format!("<code>{}</code> {}", entry.symbol(), html(&entry.address));
     (!is_plain).then(|| {
         format!("\n<details><summary>{title}</summary>\n\n{}\n</details>\n", fenced(&body, "diff"))
@@ -194,13 +212,22 @@ fn field(body: &mut String, name: &str, change: &FieldChange, context: usize) {
                         Side::Old => '-',
                         Side::New => '+',
                     };
-                    let text: String = line.pieces.iter().map(|piece| piece.text.part()).collect();
+                    let shown = |piece: &Piece| match line.side {
+                        // Behind a mere blank a stranger's `::` would begin the line.
+                        Side::Both => piece.text.line(),
+                        Side::Old | Side::New => piece.text.part(),
+                    };
+                    let text: String = line.pieces.iter().map(shown).collect();
                     format!("{sign} {text}").trim_end().to_owned()
                 }));
             }
             lines
         }
     };
+    lines_of(body, &lines);
+}
+
+fn lines_of(body: &mut String, lines: &[String]) {
     let rest = lines.len().saturating_sub(DIFF_LINES);
     for line in lines.iter().take(DIFF_LINES) {
         body.push_str(line);
@@ -211,6 +238,22 @@ fn field(body: &mut String, name: &str, change: &FieldChange, context: usize) {
     }
 }
 
+/// What was said at a place, against what is declared there.
+fn follow_up(body: &mut String, TurnRow { number, said, declared }: &TurnRow) {
+    let shown = |text: &Option<Foreign>| {
+        text.as_ref().map_or_else(|| "nothing".to_owned(), Foreign::quoted)
+    };
+    let lines = if said == declared {
+        vec![format!("# follow-up {number}: said as declared")]
+    } else {
+        vec![
+            format!("- follow-up {number}: said {}", shown(said)),
+            format!("+ follow-up {number}: declared {}", shown(declared)),
+        ]
+    };
+    lines_of(body, &lines);
+}
+
 fn prefixed(text: &Foreign, sign: char, name: &str) -> Vec<String> {
     let lines = text.lines().map(|line| format!("{sign} {}", line.part()).trim_end().to_owned());
     std::iter::once(format!("# {name}")).chain(lines).collect()
@@ -219,7 +262,10 @@ fn prefixed(text: &Foreign, sign: char, name: &str) -> Vec<String> {
 fn finding(title: &str, finding: &Finding, addresses: &[String]) -> String {
     let mut body = format!("{title}: {}\n", finding.message.part());
     if !addresses.is_empty() {
-        writeln!(body, "  stops: {}", addresses.join(", ")).expect("a string takes everything");
+        let shown = addresses[..addresses.len().min(ADDRESSES)].join(", ");
+        let rest = addresses.len().saturating_sub(ADDRESSES);
+        let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        writeln!(body, "  stops: {shown}{rest}").expect("a string takes everything");
     }
     for way in &finding.ways {
         writeln!(body, "  way on: {}", way.part()).expect("a string takes everything");

@@ -4,9 +4,11 @@
 //! nothing else. Texts from files and from the service are foreign: they reach an output only
 //! through [`escape`]. Colors are labels, named in one table; every output can be read without.
 
+pub mod annotations;
 pub mod budget;
 pub mod escape;
 pub mod findings;
+pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod outcome;
@@ -19,6 +21,7 @@ pub mod transcript;
 pub mod view;
 
 mod paint;
+mod schema;
 mod words;
 
 pub use paint::Color;

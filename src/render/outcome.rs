@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::diag::Diagnostic;
 use crate::event::{Done, Event, Outcome, StepOutcome};
-use crate::plan::{Plan, Step, StepId};
+use crate::plan::{Gate, Plan, Step, StepId};
 use crate::render::escape::Foreign;
 use crate::render::paint::Label;
 use crate::render::text::{MOST_OF_A_KIND, Text, TextOptions};
@@ -72,9 +72,10 @@ pub fn render(
 }
 
 /// Returns the counts of an apply as one line of our own words.
-fn verdict(plan: &Plan, outcome: &Outcome) -> String {
+pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
     let count = |is_meant: fn(&StepOutcome) -> bool| outcome.count(is_meant);
-    let withheld = plan.steps.len() - plan.open_steps().count() - plan.blocks().count();
+    let is_withheld = |step: &&Step| matches!(step.gate, Gate::Withheld(_));
+    let withheld = plan.steps.iter().filter(is_withheld).count();
     let ended = [
         (count(|step| matches!(step, StepOutcome::Done(_))), "done"),
         (count(|step| matches!(step, StepOutcome::Failed(_))), "failed"),
@@ -209,7 +210,7 @@ impl<'s> Summary<'s> {
 }
 
 /// Returns `: task 512`, `: deployment A-...`, or nothing.
-fn made(done: &Done) -> String {
+pub(super) fn made(done: &Done) -> String {
     let task = done.task.map(|id| format!("task {id}"));
     let deployment =
         done.deployment.as_ref().map(|id| format!("deployment {}", Foreign::new(&*id.0).part()));

@@ -3,30 +3,38 @@
 //! A stored format: the version grows when a field changes its meaning or goes; readers ignore what
 //! they do not know. It holds no prompt and no secret.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::diag::Diagnostic;
 use crate::event::{Outcome, StepOutcome};
 use crate::model::visible_json;
 use crate::plan::{Plan, Step, StepId};
+use crate::render::schema;
 
 /// The version of the format.
 const VERSION: u32 = 1;
 
-#[derive(Serialize)]
+/// What became of every step (see `docs/formats.md`).
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "A report of qcops")]
 struct Report<'a> {
     format_version: u32,
     organization: &'a str,
+    /// Whether a signal ended it.
     is_interrupted: bool,
     steps: Vec<Entry<'a>>,
 }
 
-#[derive(Serialize)]
+/// One step, and how it ended.
+#[derive(Serialize, JsonSchema)]
 struct Entry<'a> {
     key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<String>,
+    #[schemars(schema_with = "schema::action")]
     action: String,
+    #[schemars(extend("enum" = ["done", "failed", "unclear", "skipped", "not-started"]))]
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<u64>,
@@ -39,12 +47,18 @@ struct Entry<'a> {
     findings: Vec<Finding<'a>>,
 }
 
-#[derive(Serialize)]
+/// What is the matter.
+#[derive(Serialize, JsonSchema)]
 struct Finding<'a> {
     code: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     help: &'a [String],
+}
+
+/// Returns the JSON Schema of a report.
+pub fn schema() -> schemars::Schema {
+    schema::root::<Report<'_>>()
 }
 
 /// Writes the report of an apply; steps it never came to are named as not started.

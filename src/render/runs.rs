@@ -10,36 +10,51 @@ use crate::transcript::{Failure, Transcript};
 
 /// Writes what became of the runs: passed ones in a line each, failed ones with what was found.
 pub fn text(reports: &[RunReport], color: Color, out: &mut dyn fmt::Write) -> fmt::Result {
+    writeln!(out, "{}.", color.paint(Label::Verdict, verdict(reports)))?;
+    for report in reports {
+        let label = match (&report.end, report.is_failed()) {
+            (RunEnd::NotFollowed, _) => Label::Withheld,
+            (_, true) => Label::Blocked,
+            (_, false) => Label::Create,
+        };
+        let word = color.paint(label, format!("{:>6}", word(report)));
+        writeln!(out, "{word} {}: {}", address(report), head(report))?;
+        for line in lines(report) {
+            writeln!(out, "       {line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// How many runs ended how, in our own words.
+pub(super) fn verdict(reports: &[RunReport]) -> String {
     let failed = reports.iter().filter(|report| report.is_failed()).count();
     let open = reports.iter().filter(|report| report.end == RunEnd::NotFollowed).count();
     let left = if open > 0 { format!(", {open} not waited for") } else { String::new() };
     let good = reports.len() - failed - open;
-    let verdict = format!("Runs: {good} as expected, {failed} failed{left}");
-    writeln!(out, "{}.", color.paint(Label::Verdict, verdict))?;
-    for report in reports {
-        let (label, word) = match (&report.end, report.is_failed()) {
-            (RunEnd::NotFollowed, _) => (Label::Withheld, "left"),
-            (_, true) => (Label::Blocked, "failed"),
-            (_, false) => (Label::Create, "ok"),
-        };
-        let tokens = report.transcript.as_ref().ok().and_then(Transcript::tokens);
-        let tokens = tokens.map_or_else(String::new, |tokens| format!(", {tokens} tokens"));
-        writeln!(
-            out,
-            "{} {}: run {} is {}{tokens}",
-            color.paint(label, format!("{word:>6}")),
-            address(report),
-            Foreign::new(report.id.0.as_str()).part(),
-            Foreign::new(report.status.as_str()).part(),
-        )?;
-        if let Some(why) = end(report) {
-            writeln!(out, "       {why}")?;
-        }
-        for failure in &report.failures {
-            writeln!(out, "       {}", found(failure))?;
-        }
+    format!("Runs: {good} as expected, {failed} failed{left}")
+}
+
+/// How a run ended, in a word.
+pub(super) fn word(report: &RunReport) -> &'static str {
+    match (&report.end, report.is_failed()) {
+        (RunEnd::NotFollowed, _) => "left",
+        (_, true) => "failed",
+        (_, false) => "ok",
     }
-    Ok(())
+}
+
+/// Which run it is, its status and its tokens.
+pub(super) fn head(report: &RunReport) -> String {
+    let tokens = report.transcript.as_ref().ok().and_then(Transcript::tokens);
+    let tokens = tokens.map_or_else(String::new, |tokens| format!(", {tokens} tokens"));
+    let id = Foreign::new(report.id.0.as_str()).part();
+    format!("run {id} is {}{tokens}", Foreign::new(report.status.as_str()).part())
+}
+
+/// Why a run is no longer followed, and what does not hold of it.
+pub(super) fn lines(report: &RunReport) -> Vec<String> {
+    end(report).into_iter().chain(report.failures.iter().map(found)).collect()
 }
 
 /// Writes the runs as JUnit XML: each is a test, a failed expectation a failure.
@@ -61,8 +76,7 @@ pub fn junit(reports: &[RunReport], out: &mut dyn fmt::Write) -> fmt::Result {
             xml(&format!("task.{}", report.key)),
             xml(report.deployment.as_str())
         )?;
-        let lines: Vec<String> =
-            end(report).into_iter().chain(report.failures.iter().map(found)).collect();
+        let lines = lines(report);
         if report.end == RunEnd::NotFollowed {
             writeln!(out, "      <skipped/>")?;
         } else if report.is_failed() {
@@ -78,7 +92,7 @@ pub fn junit(reports: &[RunReport], out: &mut dyn fmt::Write) -> fmt::Result {
     writeln!(out, "  </testsuite>\n</testsuites>")
 }
 
-fn address(report: &RunReport) -> String {
+pub(super) fn address(report: &RunReport) -> String {
     format!("task.{}/{}", report.key, report.deployment)
 }
 

@@ -7,28 +7,31 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{OrganizationId, TaskId, visible_json};
-use crate::plan::{KeyOverview, KeyState, Overview, RunOverview};
+use crate::plan::{DeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, RunOverview};
 use crate::render::escape::Foreign;
 use crate::render::paint::{Color, Label};
+use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::Finding;
-use crate::render::words::{counted, span};
+use crate::render::words::{counted, grouped, span};
 use crate::snapshot::Status;
 
 /// The version of the JSON form; a field is never removed nor given another meaning within it.
 const FORMAT_VERSION: u32 = 1;
 
-/// How many runs of a task the table shows.
-const RUNS: usize = 3;
-
 /// The longest reason in the table, in characters.
 const LONGEST_REASON: usize = 100;
 
 /// An overview ready for eyes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(
+    title = "The status of qcops",
+    description = "How everything stands (see `docs/formats.md`)."
+)]
 pub struct StatusView {
     format_version: u32,
     organization_id: Foreign,
@@ -42,10 +45,11 @@ pub struct StatusView {
 }
 
 /// One declared task.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct TaskRow {
     key: Foreign,
     /// `in-sync`, `drifted`, `missing` or `blocked`.
+    #[schemars(extend("enum" = ["in-sync", "drifted", "missing", "blocked"]))]
     state: &'static str,
     /// Why it is not in sync.
     reason: Option<Foreign>,
@@ -57,6 +61,8 @@ struct TaskRow {
     /// In UTC.
     created: Option<String>,
     age_seconds: Option<i64>,
+    /// Its declared deployments, in the order of keys.
+    deployments: Vec<DeploymentRow>,
     runs: Vec<RunRow>,
     /// Whether `runs` is all.
     runs_complete: bool,
@@ -64,22 +70,40 @@ struct TaskRow {
     label: Label,
 }
 
+/// One declared deployment.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+struct DeploymentRow {
+    key: Foreign,
+    /// The run that serves it.
+    run: Option<Foreign>,
+    /// What is still to be done about it, or stands against it.
+    reason: Option<Foreign>,
+    /// The stable code of what stands against it.
+    code: Option<&'static str>,
+}
+
 /// One deployment.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct RunRow {
     id: Foreign,
+    /// The declared deployment that it serves.
+    serves: Option<Foreign>,
     /// The service's word.
     status: Foreign,
     created: Option<String>,
     ended: Option<String>,
     age_seconds: Option<i64>,
     error: Option<Foreign>,
+    /// Read and written, where its conversation was read.
+    tokens: Option<u64>,
+    /// Whether this machine's ledger knows it as started from here.
+    started_here: bool,
     #[serde(skip)]
     label: Label,
 }
 
 /// How much there is of everything.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 struct StatusCounts {
     in_sync: usize,
     drifted: usize,
@@ -91,6 +115,11 @@ struct StatusCounts {
     undeclared: usize,
     unmanaged: usize,
     archived: usize,
+}
+
+/// Returns the JSON Schema of the JSON form.
+pub fn schema() -> schemars::Schema {
+    schema::root::<StatusView>()
 }
 
 impl StatusView {
@@ -147,20 +176,33 @@ fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
         name: key.name.as_deref().map(Foreign::new),
         created: key.created.map(|at| at.to_string()),
         age_seconds: age(key.created, now),
+        deployments: key.deployments.iter().map(deployment_row).collect(),
         runs: key.runs.iter().map(|run| run_row(run, now)).collect(),
         runs_complete: key.is_complete,
         label,
     }
 }
 
+fn deployment_row(deployment: &DeploymentOverview) -> DeploymentRow {
+    DeploymentRow {
+        key: Foreign::new(deployment.key.as_str()),
+        run: deployment.run.as_ref().map(|run| Foreign::new(run.0.as_str())),
+        reason: deployment.reason.as_deref().map(Foreign::new),
+        code: deployment.code.map(crate::diag::Code::as_str),
+    }
+}
+
 fn run_row(run: &RunOverview, now: Timestamp) -> RunRow {
     RunRow {
         id: Foreign::new(run.id.0.as_str()),
+        serves: run.serves.as_ref().map(|key| Foreign::new(key.as_str())),
         status: Foreign::new(run.status.to_string()),
         created: run.created.map(|at| at.to_string()),
         ended: run.ended.map(|at| at.to_string()),
         age_seconds: age(run.created, now),
         error: run.error.as_deref().map(Foreign::new),
+        tokens: run.tokens,
+        started_here: run.is_from_here,
         label: match run.status {
             Status::InQueue | Status::Running | Status::Other(_) => Label::Run,
             Status::Completed => Label::Create,
@@ -194,32 +236,27 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
     let mut table = Table::new(["TASK", "STATE", "ID", "AGE", ""]);
     for task in &view.tasks {
         let id = task.task_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
-        let mut reason = task.reason.as_ref().map_or_else(String::new, |reason| {
-            if options.length == Length::Full {
-                reason.part()
-            } else {
-                reason.cut_part(LONGEST_REASON, 0)
-            }
-        });
-        if let Some(code) = task.code {
-            reason = format!("[{code}] {reason}");
-        }
+        let reason = reasoned(task.reason.as_ref(), task.code, options).unwrap_or_default();
         let state = task.state.replace('-', " ");
         table.row(task.label, [task.key.part(), state, id, in_words(task.age_seconds), reason]);
-        let most = if options.length == Length::Full { task.runs.len() } else { RUNS };
-        for run in task.runs.iter().take(most) {
-            let error = run.error.as_ref().map_or_else(String::new, |error| {
-                if options.length == Length::Full {
-                    error.part()
-                } else {
-                    error.cut_part(LONGEST_REASON, 0)
-                }
-            });
-            let cells = ["  run".to_owned(), run.status.part(), run.id.part()];
-            let [name, status, id] = cells;
-            table.row(run.label, [name, status, id, in_words(run.age_seconds), error]);
+        for declared in &task.deployments {
+            let name = format!("  {}", declared.key.part());
+            let reason = reasoned(declared.reason.as_ref(), declared.code, options);
+            let run = task.runs.iter().find(|run| Some(&run.id) == declared.run.as_ref());
+            if let Some(run) = run {
+                run.write(name, reason, options, &mut table);
+            } else {
+                let none = || "-".to_owned();
+                let cells = [name, "no run".to_owned(), none(), none(), reason.unwrap_or_default()];
+                table.row(Label::Aside, cells);
+            }
         }
-        let rest = task.runs.len().saturating_sub(most);
+        let others: Vec<&RunRow> = task.runs.iter().filter(|run| run.serves.is_none()).collect();
+        let most = if options.length == Length::Full { others.len() } else { NEWEST_RUNS };
+        for run in others.iter().take(most) {
+            run.write("  (run)".to_owned(), None, options, &mut table);
+        }
+        let rest = others.len().saturating_sub(most);
         if rest > 0 {
             let words =
                 format!("  ... {} (`-v` shows all)", counted(rest, "more run", "more runs"));
@@ -241,6 +278,34 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
         writeln!(out)?;
     }
     writeln!(out, "{}", options.color.paint(Label::Verdict, view.counts.verdict()))
+}
+
+/// A reason in the length that was asked for, behind its code.
+fn reasoned(reason: Option<&Foreign>, code: Option<&str>, options: &TextOptions) -> Option<String> {
+    let words = reason.map(|reason| match options.length {
+        Length::Full => reason.part(),
+        Length::Cut => reason.cut_part(LONGEST_REASON, 0),
+    })?;
+    Some(code.map_or(words.clone(), |code| format!("[{code}] {words}")))
+}
+
+impl RunRow {
+    fn write(
+        &self,
+        name: String,
+        reason: Option<String>,
+        options: &TextOptions,
+        table: &mut Table,
+    ) {
+        let tokens = self.tokens.map(|tokens| format!("{} tokens", grouped(tokens)));
+        let error = reasoned(self.error.as_ref(), None, options);
+        let is_full = options.length == Length::Full;
+        let origin = (is_full && !self.started_here)
+            .then(|| "not known to have been started on this machine".to_owned());
+        let words: Vec<String> = [tokens, error, reason, origin].into_iter().flatten().collect();
+        let (status, age) = (self.status.part(), in_words(self.age_seconds));
+        table.row(self.label, [name, status, self.id.part(), age, words.join("; ")]);
+    }
 }
 
 impl StatusCounts {
@@ -349,6 +414,9 @@ mod tests {
             created: Some(at(created)),
             ended: None,
             error: None,
+            serves: None,
+            tokens: None,
+            is_from_here: false,
         };
         let key = |key: &str, state, reason: Option<&str>, runs| KeyOverview {
             key: key.parse().unwrap(),
@@ -358,6 +426,7 @@ mod tests {
             task: (state != KeyState::Missing).then_some(TaskId(332)),
             name: Some("\u{1b}[31mName".to_owned()),
             created: (state != KeyState::Missing).then(|| at("2026-11-20T12:00:00Z")),
+            deployments: Vec::new(),
             runs,
             is_complete: true,
         };
@@ -365,7 +434,22 @@ mod tests {
             error: Some("broke\n::error::x".to_owned()),
             ..run("A-2", Status::Failed, "2026-11-21T10:00:00Z")
         };
-        let runs = vec![run("A-1", Status::Running, "2026-11-21T11:59:00Z"), failed];
+        let serving = RunOverview {
+            serves: Some("first".parse().unwrap()),
+            tokens: Some(12_345),
+            is_from_here: true,
+            ..run("A-3", Status::Completed, "2026-11-21T09:00:00Z")
+        };
+        let runs = vec![run("A-1", Status::Running, "2026-11-21T11:59:00Z"), failed, serving];
+        let deployment = |key: &str, run: Option<&str>, reason: Option<&str>, code| {
+            let run = run.map(|id| DeploymentId(id.to_owned()));
+            let reason = reason.map(str::to_owned);
+            DeploymentOverview { key: key.parse().unwrap(), run, reason, code }
+        };
+        let deployments = vec![
+            deployment("first", Some("A-3"), Some("would be followed up: run A-3"), None),
+            deployment("last", None, Some("it lies elsewhere"), Some(Code::ZoneUnknown)),
+        ];
         Overview {
             organization_id: OrganizationId("o".to_owned()),
             seen_at: at("2026-11-21T12:00:00Z"),
@@ -377,7 +461,7 @@ mod tests {
                     Vec::new(),
                 ),
                 key("new", KeyState::Missing, Some("no task has its content"), Vec::new()),
-                key("spy", KeyState::InSync, None, runs),
+                KeyOverview { deployments, ..key("spy", KeyState::InSync, None, runs) },
                 key("theirs", KeyState::Blocked, Some("task 7 has the same name"), Vec::new()),
             ],
             undeclared_count: 1,
@@ -393,15 +477,17 @@ mod tests {
         let options = TextOptions::default();
         render(&StatusView::new(&overview()), &options, &mut text).unwrap();
         insta::assert_snapshot!(text, @r##"
-        TASK      STATE    ID   AGE
-        momentum  drifted  332  24 h   would be renamed: the name differs
-        new       missing  -    -      no task has its content
-        spy       in sync  332  24 h
-          run     Running  A-1  1 min
-          run     Failed   A-2  2 h    broke\n::error::x
-        theirs    blocked  332  24 h   [unproven] task 7 has the same name
+        TASK      STATE      ID   AGE
+        momentum  drifted    332  24 h   would be renamed: the name differs
+        new       missing    -    -      no task has its content
+        spy       in sync    332  24 h
+          first   Completed  A-3  3 h    12,345 tokens; would be followed up: run A-3
+          last    no run     -    -      [zone-unknown] it lies elsewhere
+          (run)   Running    A-1  1 min
+          (run)   Failed     A-2  2 h    broke\n::error::x
+        theirs    blocked    332  24 h   [unproven] task 7 has the same name
 
-        4 tasks are declared: 1 in sync, 1 drifted, 1 missing, 1 blocked. Runs: 1 failed, 1 running. 1 no longer declared, 2 unmanaged, 3 archived.
+        4 tasks are declared: 1 in sync, 1 drifted, 1 missing, 1 blocked. Runs: 1 completed, 1 failed, 1 running. 1 no longer declared, 2 unmanaged, 3 archived.
         "##);
         assert!(text.lines().all(|line| !line.trim_start().starts_with("::")), "{text}");
     }
@@ -416,6 +502,7 @@ mod tests {
         let mut overview = overview();
         let run = overview.keys[2].runs[0].clone();
         overview.keys[2].runs = vec![run; 5];
+        overview.keys[2].deployments = Vec::new();
         let view = StatusView::new(&overview);
         let (mut cut, mut full) = (String::new(), String::new());
         render(&view, &TextOptions::default(), &mut cut).unwrap();

@@ -1,5 +1,6 @@
 //! Plans made by hand, and what must hold of every output whatever foreign texts say.
 
+mod hostile;
 mod outcome;
 mod text;
 
@@ -89,6 +90,8 @@ fn plan(steps: Vec<(&str, Change, &str, Gate)>) -> Plan {
         run_limit: 5,
         watches: Vec::new(),
         estimates: BTreeMap::new(),
+        seen_at: jiff::Timestamp::UNIX_EPOCH,
+        runs: BTreeMap::new(),
     }
 }
 

@@ -97,7 +97,7 @@ fn part_as_text(
         }
         Part::Other { kind, json, messages } => {
             let kind = kind.as_deref().unwrap_or("part of no type");
-            let kind = Foreign::new(kind).part();
+            let kind = Foreign::new(kind).line();
             writeln!(out, "{indent}  {}", aside(format!("{kind}: {}", folded(json))))?;
             messages
         }
@@ -239,9 +239,10 @@ fn plain(message: Option<&Message>) -> String {
     text
 }
 
-fn heading(title: Title<'_>, transcript: &Transcript) -> String {
+/// Which conversation it is, and how long.
+pub(super) fn heading(title: Title<'_>, transcript: &Transcript) -> String {
     let name =
-        title.name.map_or_else(String::new, |name| format!("{}: ", Foreign::new(name).part()));
+        title.name.map_or_else(String::new, |name| format!("{}: ", Foreign::new(name).line()));
     let status = title
         .status
         .map_or_else(String::new, |status| format!(", {}", Foreign::new(status).part()));
@@ -262,7 +263,8 @@ fn turn(number: usize, message: &Message) -> String {
     head
 }
 
-fn tool(call: &ToolCall) -> String {
+/// What a tool did, as a safe line.
+pub(super) fn tool(call: &ToolCall) -> String {
     Foreign::new(tool_plain(call)).part()
 }
 
@@ -287,7 +289,7 @@ fn fenced(text: &str) -> String {
     let fence = "`".repeat(longest.max(2) + 1);
     let mut safe = format!("{fence}text\n");
     for line in Foreign::new(text).lines() {
-        safe.push_str(&line.part());
+        safe.push_str(&line.line());
         safe.push('\n');
     }
     safe.push_str(&fence);

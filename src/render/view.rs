@@ -10,7 +10,7 @@ use jiff::civil::DateTime;
 
 use crate::diag::{Code, Diagnostic};
 use crate::kinds::TASK;
-use crate::model::{Action, Content, TaskId};
+use crate::model::{Action, Content, DeploymentId, TaskId};
 use crate::plan::{Before, Change, Gate, Plan, Retire, Retirement, Step, Target};
 use crate::render::budget::{Budget, Cost, cost};
 use crate::render::escape::Foreign;
@@ -77,6 +77,8 @@ pub struct Entry {
     pub candidates: Vec<Candidate>,
     /// The run it is about, where one exists.
     pub run: Option<Foreign>,
+    /// How that run stands.
+    pub standing: Option<Standing>,
     /// The follow-up it sends.
     pub prompt: Option<Foreign>,
     /// How many follow-ups come later, each once the run is idle.
@@ -85,6 +87,19 @@ pub struct Entry {
     pub cost: Option<Cost>,
     /// What was said, against what is declared, follow-up by follow-up.
     pub turns: Vec<TurnRow>,
+}
+
+/// How a run stands that an entry is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its status, in the service's word.
+    pub status: Foreign,
+    /// How long ago it was made.
+    pub age_seconds: Option<u64>,
+    /// Its tokens, read and written, where its conversation was read.
+    pub tokens: Option<u64>,
+    /// Whether this machine's ledger knows it as started from here.
+    pub started_here: bool,
 }
 
 /// A place in the list of follow-ups.
@@ -313,6 +328,7 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
         fates: Vec::new(),
         candidates: Vec::new(),
         run: None,
+        standing: None,
         prompt: None,
         later: 0,
         cost: cost(plan, step),
@@ -355,15 +371,15 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
             entry.later = *later;
         }
         Change::FollowUp { run, prompt, later, .. } => {
-            entry.run = Some(Foreign::new(run.0.as_str()));
+            (entry.run, entry.standing) = about(plan, run);
             entry.prompt = Some(Foreign::new(Arc::clone(prompt)));
             entry.later = *later;
         }
         Change::Diverged { run, said, declared } => {
-            entry.run = Some(Foreign::new(run.0.as_str()));
+            (entry.run, entry.standing) = about(plan, run);
             entry.turns = turns(said, declared);
         }
-        Change::Stop { run } => entry.run = Some(Foreign::new(run.0.as_str())),
+        Change::Stop { run } => (entry.run, entry.standing) = about(plan, run),
         Change::Undecided { name, content, candidates } => {
             entry.action = None;
             entry.fields =
@@ -372,6 +388,19 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
         }
     }
     entry
+}
+
+/// The run an entry is about, and how it stands.
+fn about(plan: &Plan, run: &DeploymentId) -> (Option<Foreign>, Option<Standing>) {
+    let standing = plan.runs.get(run).map(|run| Standing {
+        status: Foreign::new(run.status.to_string()),
+        age_seconds: run.created.map(|created| {
+            u64::try_from(plan.seen_at.duration_since(created).as_secs()).unwrap_or_default()
+        }),
+        tokens: run.tokens,
+        started_here: run.is_from_here,
+    });
+    (Some(Foreign::new(run.0.as_str())), standing)
 }
 
 fn turns(said: &[Arc<str>], declared: &[Arc<str>]) -> Vec<TurnRow> {

@@ -163,6 +163,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     let known = (vec(version, 0..4), protect, any::<bool>(), made, rewritten);
     let known =
         known.prop_map(|(versions, protect, is_established, made, rewritten)| KeyEvidence {
+            runs: BTreeSet::new(),
             is_established: is_established && !versions.is_empty(),
             versions,
             protect: protect.is_some(),

@@ -16,18 +16,20 @@ use qcops::diag::{Code, Severity};
 use qcops::emulator::{self, Emulator, Keeper};
 use qcops::event::{Outcome, StepOutcome};
 use qcops::evidence::{Evidence, Version};
-use qcops::exchange::{Exchange, Request, Transport};
+use qcops::exchange::{Exchange, Request, Response, Transport};
 use qcops::files::Memory;
 use qcops::ledger::Ledger;
 use qcops::manifest::{self, Source, Wish};
 use qcops::model::{AgentId, OrganizationId};
 use qcops::observation::{Agents, Observation};
 use qcops::plan::{self, Basis, Elsewhere, Options, Plan, Prune};
-use qcops::render::json;
-use qcops::render::text::{self, TextOptions};
+use qcops::render::text::{self, Length, TextOptions};
 use qcops::render::view::PlanView;
+use qcops::render::{json, markdown};
 use qcops::secret::Secret;
 use qcops::snapshot::Snapshot;
+
+use crate::support::view;
 
 /// The organization, the manifest, its history and this machine's files.
 pub(crate) struct World {
@@ -40,17 +42,26 @@ pub(crate) struct World {
     manifest: String,
     /// Committed manifests, the oldest first.
     commits: Vec<String>,
+    /// What becomes of every answer on its way.
+    pub(crate) spoil: Option<Spoil>,
 }
 
+/// Changes an answer on its way.
+pub(crate) type Spoil = Arc<dyn Fn(Response) -> Response + Send + Sync>;
+
 /// Lets several clients share one emulator.
-struct Shared(Arc<Emulator>);
+struct Shared(Arc<Emulator>, Option<Spoil>);
 
 impl Transport for Shared {
     fn exchange(&self, request: Request) -> Exchange<'_> {
         Box::pin(async move {
             // Neighbors take turns, as they do over a network.
             tokio::time::sleep(Duration::from_millis(1)).await;
-            self.0.exchange(request).await
+            let response = self.0.exchange(request).await?;
+            Ok(match &self.1 {
+                Some(spoil) => spoil(response),
+                None => response,
+            })
         })
     }
 }
@@ -79,6 +90,7 @@ impl World {
             clock,
             manifest: String::new(),
             commits: Vec::new(),
+            spoil: None,
         };
         story.edit(tasks);
         story
@@ -126,6 +138,7 @@ impl World {
             clock: self.clock,
             manifest: self.manifest.clone(),
             commits: self.commits.clone(),
+            spoil: None,
         }
     }
 
@@ -175,14 +188,7 @@ impl World {
     }
 
     pub(crate) fn client(&self) -> Client {
-        let credentials = Credentials {
-            user_id: emulator::USER_ID,
-            token: Secret::new(emulator::API_TOKEN.to_owned()),
-        };
-        let signed = Signed::new(Shared(Arc::clone(&self.emulator)), credentials, self.clock);
-        let limits = Limits { in_flight: 8, rate: 0.0 };
-        let paced = Paced::new(signed, limits, self.clock, Arc::new(|_| ()));
-        Client::new(Arc::new(paced), organization(), self.clock, api::Settings::default())
+        client_over(Shared(Arc::clone(&self.emulator), self.spoil.clone()), self.clock)
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -225,6 +231,14 @@ impl World {
     pub(crate) async fn plan(&self) -> Plan {
         let (basis, snapshot) = self.see().await;
         replayed(&basis, &snapshot)
+    }
+
+    /// Observes and plans, if the service can be read.
+    pub(crate) async fn try_plan(&self) -> Option<Plan> {
+        let basis = self.basis();
+        let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
+        let snapshot = api::observe(&self.client(), self.clock, wanted).await.ok()?;
+        Some(plan::plan(&basis.with(&snapshot)))
     }
 
     /// The plan as people read it.
@@ -286,6 +300,22 @@ impl World {
     }
 }
 
+/// A client of an emulator in process.
+pub(crate) fn client_of(emulator: &Arc<Emulator>, clock: Clock) -> Client {
+    client_over(Shared(Arc::clone(emulator), None), clock)
+}
+
+fn client_over(way: Shared, clock: Clock) -> Client {
+    let credentials = Credentials {
+        user_id: emulator::USER_ID,
+        token: Secret::new(emulator::API_TOKEN.to_owned()),
+    };
+    let signed = Signed::new(way, credentials, clock);
+    let limits = Limits { in_flight: 8, rate: 0.0 };
+    let paced = Paced::new(signed, limits, clock, Arc::new(|_| ()));
+    Client::new(Arc::new(paced), organization(), clock, api::Settings::default())
+}
+
 /// A plan as people read it.
 pub(crate) fn shown(plan: &Plan) -> String {
     let mut text = String::new();
@@ -308,7 +338,24 @@ pub(crate) fn replayed(basis: &Basis, snapshot: &Snapshot) -> Plan {
     assert_eq!(json(&planned), json(&again), "{kept}");
     assert_eq!(planned.digest(), again.digest(), "{kept}");
     assert_eq!(plan::wanted(&inputs), plan::wanted(&basis.with(&seen)), "{kept}");
+    expect_complete_json(&planned);
     planned
+}
+
+/// Expects that every other format can be rendered from the JSON, to the byte.
+fn expect_complete_json(plan: &Plan) {
+    let (view, options) = (PlanView::new(plan), TextOptions::default());
+    let json: serde_json::Value = serde_json::from_str(&json::render(&view)).unwrap();
+    let again = view::of_json(&json);
+    let rendered = |view: &PlanView| {
+        let mut written = markdown::render(view, 3, markdown::DEFAULT_BYTES);
+        for length in [Length::Cut, Length::Full] {
+            text::render(view, &TextOptions { length, ..options }, &mut written).unwrap();
+        }
+        written
+    };
+    assert_eq!(rendered(&view), rendered(&again), "{json:#}");
+    assert_eq!(json["verdict"], again.counts.verdict());
 }
 
 fn organization() -> OrganizationId {

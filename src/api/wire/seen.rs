@@ -127,7 +127,7 @@ impl TaskWire<'_> {
         let written = self.prompt.value();
         let content = match (agent_id, &written, &project_preference) {
             (Some(agent_id), Some(prompt), Some(preference)) => {
-                Some(Content::new(agent_id, prompt, preference.clone()))
+                Some(Content::new(agent_id, &**prompt, preference.clone()))
             }
             _ => None,
         };

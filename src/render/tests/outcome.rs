@@ -2,6 +2,20 @@ use std::time::Duration;
 
 use super::*;
 
+#[test]
+fn a_doubt_that_is_about_no_step_is_not_counted_among_them() {
+    let steps = vec![("spy", create("Spy", "Buy"), "it is new", Gate::Open)];
+    let mut plan = plan(steps);
+    plan.doubts.push(Diagnostic::blocked(Code::IncompleteRead, "a list was not complete"));
+    let steps = BTreeMap::from([(StepId(0), StepOutcome::Done(Done::default()))]);
+    let outcome = Outcome { steps, is_interrupted: false };
+    let text = summarized(&plan, &outcome, &TextOptions::default());
+    assert!(
+        text.starts_with("Apply: 1 done, 0 failed, 0 skipped, 0 unclear, 1 blocked."),
+        "{text}"
+    );
+}
+
 fn sample() -> (Plan, Outcome) {
     let reason = "no task has its content";
     let plan = plan(vec![

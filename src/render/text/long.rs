@@ -6,8 +6,8 @@ use crate::render::escape::Foreign;
 use crate::render::paint::{Color, Label};
 use crate::render::text::Text;
 use crate::render::textdiff::{DiffLine, Side, TextDiff};
-use crate::render::view::{Entry, TurnRow};
-use crate::render::words::counted;
+use crate::render::view::{Entry, Standing, TurnRow};
+use crate::render::words::{counted, grouped, span};
 
 /// How many lines of a prompt are shown that is set or gone as a whole.
 const HEAD_LINES: usize = 12;
@@ -38,6 +38,15 @@ impl Text<'_> {
 
     /// Writes what is said to a run, or what was said against what is declared.
     pub(super) fn talk(&mut self, entry: &Entry) -> fmt::Result {
+        if let Some(Standing { status, age_seconds, tokens, started_here }) = &entry.standing {
+            let age = age_seconds.map(|age| format!("{} old", span(age)));
+            let tokens = tokens.map(|tokens| format!("{} tokens", grouped(tokens)));
+            let origin = if *started_here { "started" } else { "not known to have been started" };
+            let words =
+                [Some(status.part()), age, tokens, Some(format!("{origin} on this machine"))];
+            let words: Vec<String> = words.into_iter().flatten().collect();
+            writeln!(self.out, "      run: {}", words.join(", "))?;
+        }
         if let Some(prompt) = &entry.prompt {
             self.whole_text(prompt)?;
         }

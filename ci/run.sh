@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Runs the program; its page goes into the summary and the log, its exit code to the next step.
+#
+# It succeeds whatever the program says: a comment has to be written before the job fails, which is
+# what finish.sh does.
+set -euo pipefail
+# shellcheck source=ci/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+mkdir -p "$work"
+page="$work/page.md"
+
+args=(--annotate github)
+while IFS= read -r file; do
+    [[ -z "$file" ]] || args+=("--file=$file")
+done <<<"$ACTION_FILES"
+
+code=0
+command=(plan --detailed-exitcode --format markdown)
+case "$ACTION_MODE" in
+    validate) command=(validate) ;;
+    plan | drift) ;;
+    apply)
+        # Without a reviewed digest the plan is shown, and nothing is done.
+        if [[ -n "${ACTION_DIGEST-}" ]]; then
+            must_match ACTION_DIGEST '[0-9a-f]{64}'
+            command=(apply "--expect-digest=$ACTION_DIGEST" --format markdown --report "$work/report.json")
+        fi
+        ;;
+    *) fail "the mode is validate, plan, apply or drift" ;;
+esac
+"$ACTION_PROGRAM" "${command[@]}" "${args[@]}" --color never >"$work/out.md" || code=$?
+
+digest=''
+read -r first <"$work/out.md" || true
+if [[ "${first-}" =~ ^'<!-- qcops-plan digest='([0-9a-f]{64})' -->'$ ]]; then
+    digest=${BASH_REMATCH[1]}
+fi
+
+{
+    marker
+    echo
+    if [[ -s "$work/out.md" ]]; then
+        cat "$work/out.md"
+    else
+        echo "**qcops $ACTION_MODE ended with exit code $code; its log says why.**"
+    fi
+    if [[ "${ACTION_COMMIT-}" =~ ^[0-9a-f]{40,64}$ ]]; then
+        printf '\n<sub>%s of commit %s</sub>\n' "$ACTION_MODE" "$ACTION_COMMIT"
+    fi
+} >"$page"
+
+cat "$page" >>"$GITHUB_STEP_SUMMARY"
+# Nothing in the page is a command of the runner; this does not rely on it.
+token=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+printf '::stop-commands::%s\n' "$token"
+cat "$page"
+printf '::%s::\n' "$token"
+
+hand_on exit-code "$code"
+hand_on digest "$digest"
+hand_on page "$page"

@@ -1,0 +1,140 @@
+//! Which steps may begin: what is ready, and what each other step still waits for.
+//!
+//! Every step is looked at when it is added, when a step that it waits for ends and when it begins,
+//! so that ten thousand steps cost no more than ten thousand times one.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::apply::makes_task;
+use crate::model::Key;
+use crate::plan::{Step, StepId};
+
+/// The place of a step in its plan.
+type Place = usize;
+
+/// The open steps of a plan that have not begun.
+pub(super) struct Schedule<'p> {
+    steps: Vec<&'p Step>,
+    places: BTreeMap<StepId, Place>,
+    /// How many steps each one still waits for; a step that has begun or is given up is not in it.
+    unmet: BTreeMap<Place, usize>,
+    /// By step, those that wait for it.
+    waiting: BTreeMap<Place, Vec<Place>>,
+    /// Steps that wait for nothing: those that make a task, and the others.
+    makers: BTreeSet<Place>,
+    others: BTreeSet<Place>,
+    /// Keys at work, with the steps that were found to wait for nothing but their key.
+    busy: BTreeMap<&'p Key, Vec<Place>>,
+    /// The step that makes the first task, while it is under way.
+    first: Option<StepId>,
+}
+
+impl<'p> Schedule<'p> {
+    /// Takes the open steps, in the order in which they are to begin.
+    pub(super) fn new(steps: impl Iterator<Item = &'p Step>) -> Self {
+        let steps: Vec<&Step> = steps.collect();
+        let places: BTreeMap<StepId, Place> =
+            steps.iter().enumerate().map(|(place, step)| (step.id, place)).collect();
+        let mut schedule = Self {
+            steps,
+            places,
+            unmet: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            makers: BTreeSet::new(),
+            others: BTreeSet::new(),
+            busy: BTreeMap::new(),
+            first: None,
+        };
+        for place in 0..schedule.steps.len() {
+            let after = schedule.steps[place].after.iter();
+            // A step that is not open is not waited for.
+            let after: Vec<Place> =
+                after.filter_map(|id| schedule.places.get(id).copied()).collect();
+            schedule.unmet.insert(place, after.len());
+            if after.is_empty() {
+                schedule.make_ready(place);
+            }
+            for before in after {
+                schedule.waiting.entry(before).or_default().push(place);
+            }
+        }
+        schedule
+    }
+
+    /// Takes the next step that may begin.
+    ///
+    /// Until the service is proven to store what it is sent, the first step that makes a task begins
+    /// only when nothing is under way, and nothing begins beside it.
+    pub(super) fn next(&mut self, is_proven: bool, is_idle: bool) -> Option<&'p Step> {
+        if self.first.is_some() {
+            return None;
+        }
+        loop {
+            let (maker, other) = (self.makers.first().copied(), self.others.first().copied());
+            let goes_alone = !is_proven && is_idle && maker.is_some();
+            let place = if is_proven {
+                [maker, other].into_iter().flatten().min()?
+            } else if goes_alone {
+                maker?
+            } else {
+                other?
+            };
+            self.makers.remove(&place);
+            self.others.remove(&place);
+            let step = self.steps[place];
+            if let Some(parked) = self.busy.get_mut(&step.key) {
+                parked.push(place);
+                continue;
+            }
+            self.unmet.remove(&place);
+            self.busy.insert(&step.key, Vec::new());
+            self.first = goes_alone.then_some(step.id);
+            return Some(step);
+        }
+    }
+
+    /// Notes that a step has ended well or not; returns the steps that are given up with it, each
+    /// with the step that it waited for.
+    pub(super) fn end(&mut self, step: &'p Step, is_done: bool) -> Vec<(&'p Step, StepId)> {
+        self.first = self.first.filter(|first| *first != step.id);
+        for place in self.busy.remove(&step.key).unwrap_or_default() {
+            self.make_ready(place);
+        }
+        let mut given_up = Vec::new();
+        let mut ended = vec![(self.places[&step.id], is_done)];
+        while let Some((before, is_done)) = ended.pop() {
+            for place in self.waiting.remove(&before).unwrap_or_default() {
+                let Some(unmet) = self.unmet.get_mut(&place) else { continue };
+                *unmet -= 1;
+                if !is_done {
+                    self.unmet.remove(&place);
+                    given_up.push((self.steps[place], self.steps[before].id));
+                    ended.push((place, false));
+                } else if *unmet == 0 {
+                    self.make_ready(place);
+                }
+            }
+        }
+        given_up
+    }
+
+    /// Takes every step that has not begun: nothing more is to begin.
+    pub(super) fn drain(&mut self) -> Vec<&'p Step> {
+        self.makers.clear();
+        self.others.clear();
+        self.busy.clear();
+        std::mem::take(&mut self.unmet).into_keys().map(|place| self.steps[place]).collect()
+    }
+
+    /// Whether every step has begun or is given up.
+    pub(super) fn is_empty(&self) -> bool {
+        self.unmet.is_empty()
+    }
+
+    /// A step waits for no other one any more.
+    fn make_ready(&mut self, place: Place) {
+        let is_maker = makes_task(&self.steps[place].change);
+        let ready = if is_maker { &mut self.makers } else { &mut self.others };
+        ready.insert(place);
+    }
+}

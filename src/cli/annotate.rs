@@ -1,0 +1,79 @@
+//! Findings told to the CI system that runs this program, at the lines they are about.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use crate::cli::args::CiSystem;
+use crate::cli::context::Context;
+use crate::cli::terminal;
+use crate::diag::{Diagnostic, Place, Sources};
+use crate::files::FilesError;
+use crate::model::Key;
+use crate::plan::{Gate, Plan};
+use crate::render::annotations::{self, Annotated};
+
+/// What the CI system was told so far.
+pub(super) struct Annotator {
+    system: Option<CiSystem>,
+    told: RefCell<Vec<Diagnostic>>,
+}
+
+impl Annotator {
+    pub(super) fn new(system: Option<CiSystem>) -> Self {
+        Self { system, told: RefCell::default() }
+    }
+
+    /// Tells these findings too; a report is written anew, so that it holds all of them.
+    pub(super) fn tell(
+        &self,
+        context: &Context,
+        findings: &[Diagnostic],
+        sources: &Sources,
+        (root, manifest): (&Path, &Path),
+    ) -> Result<(), FilesError> {
+        let path = |file: &Path| path_below(root, file);
+        let of = |findings| Annotated { findings, sources, path: &path, manifest };
+        match &self.system {
+            None => {}
+            Some(CiSystem::GitHub) => terminal::findings(&annotations::github(of(findings))),
+            Some(CiSystem::GitLab(file)) => {
+                let mut told = self.told.borrow_mut();
+                told.extend_from_slice(findings);
+                context.files.write(file, annotations::gitlab(of(&told)).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns what stands against the steps of a plan, each reason once, and its notes.
+pub(super) fn of_plan(plan: &Plan, place: &dyn Fn(&Key) -> Option<Place>) -> Vec<Diagnostic> {
+    let mut reasons: Vec<(&Diagnostic, Diagnostic)> = Vec::new();
+    for step in &plan.steps {
+        let (Gate::Blocked(reason) | Gate::Withheld(reason)) = &step.gate else { continue };
+        let here = place(&step.key);
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            None => {
+                let mut finding = reason.clone();
+                finding.place = finding.place.or(here);
+                reasons.push((reason, finding));
+            }
+            Some((_, finding)) => {
+                let is_new = |here: &Place| finding.place.as_ref() != Some(here);
+                if let Some(here) = here.filter(is_new) {
+                    finding.related.push((here, "holds back too".to_owned()));
+                }
+            }
+        }
+    }
+    let of_steps = reasons.into_iter().map(|(_, finding)| finding);
+    of_steps.chain(plan.doubts.iter().chain(&plan.notes).cloned()).collect()
+}
+
+/// A file's path in its repository, as a CI system knows it.
+fn path_below(root: &Path, file: &Path) -> String {
+    let whole = file.canonicalize().ok();
+    let below = whole.as_deref().and_then(|file| file.strip_prefix(root).ok()).unwrap_or(file);
+    let parts: Vec<_> = below.iter().map(|part| part.to_string_lossy()).collect();
+    if below.has_root() { below.display().to_string() } else { parts.join("/") }
+}

@@ -1,0 +1,23 @@
+//! `qcops schema`: the shape of manifests and of what is written, as JSON Schema.
+
+use crate::cli::args::{Described, SchemaArgs};
+use crate::cli::exit::Exit;
+use crate::cli::terminal;
+use crate::manifest;
+use crate::observation;
+use crate::render;
+use crate::store;
+
+pub(super) fn run(args: &SchemaArgs) -> Exit {
+    let schema = match args.what {
+        Described::Manifest => manifest::schema(),
+        Described::Plan => render::json::schema().to_value(),
+        Described::SavedPlan => store::schema().to_value(),
+        Described::Observation => observation::schema().to_value(),
+        Described::Report => render::report::schema().to_value(),
+        Described::Status => render::status::schema().to_value(),
+    };
+    let text = serde_json::to_string_pretty(&schema).expect("texts and numbers are always JSON");
+    terminal::output(&(text + "\n"));
+    Exit::Success
+}

@@ -1,0 +1,299 @@
+//! The fields of a manifest: names, kinds, meanings, examples.
+//!
+//! The one place that knows them. The reader takes the names from here, and so do the JSON Schema and
+//! the reference in `docs/manifest.md`; a test holds reader and schema against each other.
+
+use crate::manifest::fields::Shape::{
+    Bound, Deployments, Duration, Expression, Expressions, Flag, Mapping, Moment, Number, Offset,
+    Prompt, Prompts, Released, Tasks, Text, Texts, Version, Word,
+};
+
+/// A field.
+pub(super) struct Spec {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What it holds.
+    pub(super) shape: Shape,
+    /// What it means, in whole sentences.
+    pub(super) about: &'static str,
+    /// What counts where it is left out, in words; empty where nothing does.
+    pub(super) default: &'static str,
+    /// A value, as YAML on one line.
+    pub(super) example: &'static str,
+    /// Where it may stand.
+    pub(super) stands: Stands,
+}
+
+/// Where a field may or must stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stands {
+    /// Anywhere, and it may be left out.
+    Freely,
+    /// It may not be left out.
+    Always,
+    /// Not in `defaults`: every task has its own.
+    InTasks,
+    /// Not beside that field.
+    Without(&'static str),
+}
+
+/// What a field holds.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    /// The number of the version.
+    Version,
+    /// A text that is not blank.
+    Text,
+    /// A text in which `$` is an ordinary character.
+    Prompt,
+    /// One of these words; a pinned task may hold another.
+    Word(&'static [&'static str]),
+    /// A positive whole number.
+    Number,
+    /// Any number.
+    Bound,
+    /// `true` or `false`.
+    Flag,
+    /// A text or a list of texts.
+    Texts,
+    /// A regular expression.
+    Expression,
+    /// A regular expression or a list of them.
+    Expressions,
+    /// A list of prompts.
+    Prompts,
+    /// A list of keys.
+    Released,
+    /// A date or an instant.
+    Moment,
+    /// A length of time.
+    Duration,
+    /// An offset from UTC.
+    Offset,
+    /// A mapping of fields.
+    Mapping(&'static [Spec]),
+    /// `defaults`: fields of a task.
+    Defaults,
+    /// Tasks by their keys.
+    Tasks,
+    /// Deployments by their keys.
+    Deployments,
+}
+
+/// The fields of the top level.
+pub(super) const MANIFEST: &[Spec] = &[
+    always("version", Version, "The version of the manifest's format.", "1"),
+    free(
+        "organizationId",
+        Text,
+        "The organization it is for. Credentials of another one are refused.",
+        "that of the credentials",
+        "${QC_ORGANIZATION_ID}",
+    ),
+    free(
+        "defaults",
+        Shape::Defaults,
+        "Fields for every task that does not have them itself; all but `name` and `id`. An `agentId` or \
+         `agent` of a task takes the place of either here, and a `prompt` or `promptFile` likewise.",
+        "",
+        "{agentId: 47, projectPreference: project-for-task}",
+    ),
+    always(
+        "tasks",
+        Tasks,
+        "The tasks, each under a key: the local name, stable for people and unknown to the service. A key \
+         holds letters, digits, `.`, `_` and `-`. `{}` declares none.",
+        "{spy: {agentId: 47, prompt: Buy SPY, projectPreference: project-for-task}}",
+    ),
+    free(
+        "released",
+        Released,
+        "Keys that are no longer ours: their tasks are left alone for good.",
+        "",
+        "[old-key]",
+    ),
+    free(
+        "serviceUtcOffset",
+        Offset,
+        "The zone of the service's time stamps, where it is known.",
+        "UTC; a run that this leaves unclear is asked about",
+        "\"+00:00\"",
+    ),
+];
+
+/// The fields of a task, and of `defaults`.
+pub(super) const TASK: &[Spec] = &[
+    Spec {
+        stands: Stands::InTasks,
+        ..free("name", Text, "Its name on the service.", "the key", "Buy and hold SPY")
+    },
+    Spec {
+        stands: Stands::Without("promptFile"),
+        ..free(
+            "prompt",
+            Prompt,
+            "What the agent is told. Another prompt means another task. It or `promptFile` is needed, in \
+             the task or in `defaults`.",
+            "",
+            "Build a buy and hold strategy for SPY",
+        )
+    },
+    Spec {
+        stands: Stands::Without("prompt"),
+        ..free(
+            "promptFile",
+            Text,
+            "The file that holds the prompt, relative to the manifest and inside its repository.",
+            "",
+            "prompts/momentum.md",
+        )
+    },
+    Spec {
+        stands: Stands::Without("agentId"),
+        ..free(
+            "agent",
+            Text,
+            "The agent by its exact name. It or `agentId` is needed, in the task or in `defaults`.",
+            "",
+            "Momentum Researcher",
+        )
+    },
+    Spec {
+        stands: Stands::Without("agent"),
+        ..free("agentId", Number, "The agent by its number.", "", "47")
+    },
+    free(
+        "projectPreference",
+        Word(&["project-each-task-deployment", "project-for-task"]),
+        "How projects are chosen for its runs. Needed, in the task or in `defaults`.",
+        "",
+        "project-for-task",
+    ),
+    Spec {
+        stands: Stands::InTasks,
+        ..free(
+            "id",
+            Number,
+            "The number of the task that it is, a pin: proof that the task is ours.",
+            "found by content and history",
+            "512",
+        )
+    },
+    free("protect", Flag, "Whether it is never deleted, archived or replaced.", "`false`", "true"),
+    free(
+        "deployments",
+        Deployments,
+        "Its declared runs, each under a key: at least one run of the task's content exists for each.",
+        "none",
+        "{baseline: {}}",
+    ),
+];
+
+/// Of each of these a task needs one, its own or that of `defaults`.
+pub(super) const NEEDED: &[&[&str]] =
+    &[&["agentId", "agent"], &["prompt", "promptFile"], &["projectPreference"]];
+
+/// The fields of a deployment.
+pub(super) const DEPLOYMENT: &[Spec] = &[
+    free(
+        "since",
+        Moment,
+        "The run was made at or after this day (UTC) or instant. Moving it asks for another run.",
+        "any run counts",
+        "2026-11-01",
+    ),
+    free(
+        "followUps",
+        Prompts,
+        "Prompts that are sent after the task's own, in this order, each once.",
+        "none",
+        "[Replace SPY by QQQ, Report the drawdown]",
+    ),
+    free(
+        "state",
+        Word(&["stopped"]),
+        "`stopped`: the run is stopped while it is active, and none is started.",
+        "the run goes on",
+        "stopped",
+    ),
+    free(
+        "timeout",
+        Duration,
+        "How long a run that `apply --wait` follows may take, its follow-ups included.",
+        "`--timeout`, 30 minutes",
+        "2h 30m",
+    ),
+    free(
+        "expect",
+        Mapping(EXPECT),
+        "What `apply --wait` holds the run against once it has ended; every field must hold.",
+        "a run that this apply started has to be completed",
+        "{status: Completed, transcript: {contains: Sharpe}}",
+    ),
+];
+
+/// The words a run can end with (contract 10).
+pub(super) const ENDS: &[&str] = &["Completed", "Stopped", "Failed"];
+
+/// The fields of `expect`.
+pub(super) const EXPECT: &[Spec] = &[
+    free("status", Word(ENDS), "The word it ends with.", "", "Completed"),
+    free(
+        "transcript",
+        Mapping(TRANSCRIPT),
+        "What the agent said: its text, not its reasoning or its tools.",
+        "",
+        "{contains: Sharpe, notMatches: '(?i)runtime error'}",
+    ),
+    free("toolCalled", Texts, "Tools that are each called at least once.", "", "create_backtest"),
+    free("toolNotCalled", Texts, "Tools that are never called.", "", "[delete_project]"),
+    free("noToolFailure", Flag, "Whether no tool may fail.", "`false`", "true"),
+    free(
+        "number",
+        Mapping(NUMBER),
+        "A number in the agent's last words.",
+        "",
+        "{pattern: 'Sharpe Ratio of (-?[0-9.]+)', min: 0.5}",
+    ),
+    free("maxTokens", Number, "The most tokens, read and written.", "", "200000"),
+    free("maxTurns", Number, "The most turns of the agent.", "", "20"),
+];
+
+/// The fields of `expect.transcript`.
+pub(super) const TRANSCRIPT: &[Spec] = &[
+    free("contains", Texts, "Texts that the agent says.", "", "Sharpe"),
+    free("notContains", Texts, "Texts that the agent does not say.", "", "[I could not]"),
+    free("matches", Expressions, "Expressions that find something.", "", r"'Sharpe Ratio of \d'"),
+    free("notMatches", Expressions, "Expressions that find nothing.", "", "'(?i)runtime error'"),
+];
+
+/// The fields of `expect.number`.
+pub(super) const NUMBER: &[Spec] = &[
+    always(
+        "pattern",
+        Expression,
+        "The expression whose first group is the number; the whole match where it has none.",
+        "'Sharpe Ratio of (-?[0-9.]+)'",
+    ),
+    free("min", Bound, "The least.", "", "0.5"),
+    free("max", Bound, "The most.", "", "3"),
+];
+
+const fn free(
+    name: &'static str,
+    shape: Shape,
+    about: &'static str,
+    default: &'static str,
+    example: &'static str,
+) -> Spec {
+    Spec { name, shape, about, default, example, stands: Stands::Freely }
+}
+
+const fn always(
+    name: &'static str,
+    shape: Shape,
+    about: &'static str,
+    example: &'static str,
+) -> Spec {
+    Spec { name, shape, about, default: "", example, stands: Stands::Always }
+}

@@ -1,0 +1,508 @@
+//! The fields of a manifest as JSON Schema, for editors, and as a reference, for people.
+//!
+//! The schema refuses no manifest that the reader takes as it is meant to be written, and takes some
+//! that the reader refuses: what hangs on several tasks, on files or on variables only `validate` can
+//! tell. It is of draft 7, the newest that editors know well.
+
+use serde_json::{Map, Value, json};
+
+use crate::manifest::fields::{
+    DEPLOYMENT, EXPECT, MANIFEST, NEEDED, NUMBER, Shape, Spec, Stands, TASK, TRANSCRIPT,
+};
+use crate::manifest::parse::yaml_to_json;
+
+/// What a key looks like; the rule itself is `model::Key`'s.
+const KEY: &str = r"^[\p{Alphabetic}\p{N}][\p{Alphabetic}\p{N}._-]{0,99}$";
+
+/// A text with a variable in it, which may stand for anything.
+const VARIABLE: &str = r"\$\{";
+
+/// A part of the reference: the fields of one mapping.
+#[derive(Clone, Debug)]
+pub struct Chapter {
+    /// Its heading.
+    pub title: &'static str,
+    /// Its fields.
+    pub rows: Vec<Row>,
+}
+
+/// A field in the reference.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds, in words.
+    pub holds: String,
+    /// What counts where it is left out, in words.
+    pub default: &'static str,
+    /// What it means.
+    pub about: &'static str,
+    /// A value, as YAML.
+    pub example: &'static str,
+    /// The field further up that it excludes.
+    pub instead_of: Option<&'static str>,
+}
+
+/// Returns every field of a manifest, mapping by mapping.
+pub fn reference() -> Vec<Chapter> {
+    let chapters = [
+        ("The manifest", MANIFEST),
+        ("A task, and `defaults`", TASK),
+        ("A deployment", DEPLOYMENT),
+        ("`expect` of a deployment", EXPECT),
+        ("`transcript` of `expect`", TRANSCRIPT),
+        ("`number` of `expect`", NUMBER),
+    ];
+    let row = |spec: &Spec| Row {
+        name: spec.name,
+        holds: in_words(spec),
+        default: if spec.stands == Stands::Always { "required" } else { spec.default },
+        about: spec.about,
+        example: spec.example,
+        instead_of: match spec.stands {
+            Stands::Without(other) if spec.name > other => Some(other),
+            _ => None,
+        },
+    };
+    let chapter = |(title, fields): (&'static str, &[Spec])| Chapter {
+        title,
+        rows: fields.iter().map(row).collect(),
+    };
+    chapters.into_iter().map(chapter).collect()
+}
+
+fn in_words(spec: &Spec) -> String {
+    let words = match spec.shape {
+        Shape::Version => "the number 1",
+        Shape::Text | Shape::Prompt => "text",
+        Shape::Word(words) => {
+            let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+            return words.join(" or ");
+        }
+        Shape::Number => "positive whole number",
+        Shape::Bound => "number",
+        Shape::Flag => "`true` or `false`",
+        Shape::Texts => "text, or list of texts",
+        Shape::Expression => "regular expression",
+        Shape::Expressions => "regular expression, or list of them",
+        Shape::Prompts => "list of texts",
+        Shape::Released => "list of keys",
+        Shape::Moment => "date, or instant with its offset",
+        Shape::Duration => "length of time",
+        Shape::Offset => "`+hh:mm` or `-hh:mm`",
+        Shape::Mapping(_) | Shape::Defaults => "mapping",
+        Shape::Tasks => "mapping of keys to tasks",
+        Shape::Deployments => "mapping of keys to deployments",
+    };
+    words.to_owned()
+}
+
+/// Returns the JSON Schema of a manifest.
+pub fn schema() -> Value {
+    let mut schema = mapping(MANIFEST, &|_| true);
+    let mut task = mapping(TASK, &|_| true);
+    let unpinned = unpinned();
+    if let Some(task) = task.as_object_mut() {
+        task.insert("if".to_owned(), json!({"required": ["id"]}));
+        task.insert("else".to_owned(), unpinned.clone());
+    }
+    let mut defaults = mapping(TASK, &|spec| spec.stands != Stands::InTasks);
+    add(&mut defaults, unpinned);
+    let needed = NEEDED.iter().map(|fields| needed(fields));
+    needed.for_each(|rule| add(&mut schema, rule));
+    let mut whole = Map::new();
+    whole.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
+    whole.insert("title".to_owned(), json!("A manifest of qcops"));
+    if let Value::Object(top) = &mut schema {
+        whole.append(top);
+    }
+    let definitions = json!({
+        "task": task,
+        "defaults": defaults,
+        "deployment": mapping(DEPLOYMENT, &|_| true),
+    });
+    whole.insert("definitions".to_owned(), definitions);
+    Value::Object(whole)
+}
+
+/// What holds for tasks without a pin: a pinned one may hold whatever the service holds.
+fn unpinned() -> Value {
+    let strict = |spec: &&Spec| matches!(spec.shape, Shape::Prompt) || is_preference(spec);
+    let properties: Map<String, Value> = TASK
+        .iter()
+        .filter(strict)
+        .map(|spec| {
+            let value = match spec.shape {
+                Shape::Word(words) => any_of(&[json!({"enum": words}), variable()]),
+                _ => text(),
+            };
+            (spec.name.to_owned(), value)
+        })
+        .collect();
+    json!({"properties": properties})
+}
+
+/// One of `fields` is needed in each task, or in `defaults`.
+fn needed(fields: &[&str]) -> Value {
+    let one: Vec<Value> = fields.iter().map(|field| json!({"required": [field]})).collect();
+    let given = json!({"type": "object", "anyOf": one});
+    json!({
+        "if": {"not": {"required": ["defaults"], "properties": {"defaults": given}}},
+        "then": {"properties": {"tasks": {"additionalProperties": given}}},
+    })
+}
+
+/// Adds a rule that must hold, too.
+fn add(schema: &mut Value, rule: Value) {
+    match &mut schema["allOf"] {
+        Value::Array(rules) => rules.push(rule),
+        none => *none = json!([rule]),
+    }
+}
+
+fn is_preference(spec: &Spec) -> bool {
+    spec.name == "projectPreference"
+}
+
+/// A mapping of those fields that `may_stand` there; an empty value is an empty mapping.
+fn mapping(fields: &[Spec], may_stand: &dyn Fn(&Spec) -> bool) -> Value {
+    let standing = || fields.iter().filter(|spec| may_stand(spec));
+    let properties: Map<String, Value> =
+        standing().map(|spec| (spec.name.to_owned(), property(spec))).collect();
+    let is_required = |spec: &&Spec| spec.stands == Stands::Always;
+    let required: Vec<&str> = standing().filter(is_required).map(|spec| spec.name).collect();
+    let types = if required.is_empty() { json!(["object", "null"]) } else { json!("object") };
+    let mut schema = json!({
+        "type": types,
+        "properties": properties,
+        "additionalProperties": false,
+    });
+    if !required.is_empty() {
+        schema["required"] = json!(required);
+    }
+    for spec in standing() {
+        // Each pair once.
+        if let Stands::Without(other) = spec.stands
+            && spec.name < other
+        {
+            add(&mut schema, json!({"not": {"type": "object", "required": [spec.name, other]}}));
+        }
+    }
+    schema
+}
+
+fn property(spec: &Spec) -> Value {
+    let mut property = match spec.shape {
+        Shape::Version => json!({"const": 1}),
+        Shape::Text | Shape::Duration | Shape::Expression => text(),
+        Shape::Prompt => json!({"type": ["string", "null"]}),
+        Shape::Word(words) if is_preference(spec) => any_of(&[json!({"enum": words}), text()]),
+        Shape::Word(words) => any_of(&[json!({"enum": words}), variable()]),
+        Shape::Number => any_of(&[json!({"type": "integer", "minimum": 1}), variable()]),
+        Shape::Bound => json!({"type": "number"}),
+        Shape::Flag => any_of(&[json!({"type": "boolean"}), variable()]),
+        Shape::Texts | Shape::Expressions => {
+            any_of(&[text(), json!({"type": "array", "items": text()})])
+        }
+        Shape::Prompts => json!({"type": ["array", "null"], "items": text()}),
+        Shape::Released => {
+            let key = json!({"type": "string", "pattern": KEY});
+            let word = json!({"type": ["integer", "boolean"]});
+            json!({"type": ["array", "null"], "items": any_of(&[key, word])})
+        }
+        Shape::Moment => pattern(&format!(r"^\s*\d{{4}}-\d\d-\d\d|{VARIABLE}")),
+        Shape::Offset => pattern(&format!(r"^[+-]\d\d:\d\d$|{VARIABLE}")),
+        Shape::Mapping(fields) => mapping(fields, &|_| true),
+        Shape::Defaults => json!({"$ref": "#/definitions/defaults"}),
+        Shape::Tasks => keyed(&json!("object"), "#/definitions/task"),
+        Shape::Deployments => keyed(&json!(["object", "null"]), "#/definitions/deployment"),
+    };
+    // In draft 7 nothing may stand beside a reference.
+    if property.get("$ref").is_some() {
+        property = json!({"allOf": [property]});
+    }
+    property["description"] = json!(spec.about);
+    if let Ok(example) = yaml_to_json(spec.example) {
+        property["examples"] = json!([example]);
+    }
+    property
+}
+
+fn keyed(types: &Value, reference: &str) -> Value {
+    json!({
+        "type": types,
+        "propertyNames": {"pattern": KEY},
+        "additionalProperties": {"$ref": reference},
+    })
+}
+
+fn any_of(schemas: &[Value]) -> Value {
+    json!({"anyOf": schemas})
+}
+
+/// A text that is not blank.
+fn text() -> Value {
+    pattern(r"\S")
+}
+
+fn variable() -> Value {
+    pattern(VARIABLE)
+}
+
+fn pattern(pattern: &str) -> Value {
+    json!({"type": "string", "pattern": pattern})
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use boon::{Compiler, SchemaIndex, Schemas};
+
+    use super::*;
+    use crate::diag::Severity;
+    use crate::manifest::{Source, parse};
+    use crate::model::ProjectPreference;
+
+    /// Every file holds the same prompt.
+    struct Prompts;
+
+    impl Source for Prompts {
+        fn read(&self, _path: &str) -> Result<String, String> {
+            Ok("Buy SPY".to_owned())
+        }
+    }
+
+    struct Checker(Schemas, SchemaIndex);
+
+    impl Checker {
+        fn new() -> Self {
+            let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
+            compiler.add_resource("manifest.json", schema()).unwrap();
+            let index = compiler.compile("manifest.json", &mut schemas).unwrap();
+            Self(schemas, index)
+        }
+
+        /// Whether the schema takes it, and whether the reader does.
+        fn judge(&self, manifest: &Value) -> (bool, bool) {
+            let text = manifest.to_string();
+            let (_, findings) = parse(Path::new("tasks.yaml"), &text, &Prompts, &|name| {
+                (name == "X").then(|| "7".to_owned())
+            });
+            let is_error = |finding: &crate::diag::Diagnostic| finding.severity == Severity::Error;
+            (self.0.validate(manifest, self.1).is_ok(), !findings.iter().any(is_error))
+        }
+    }
+
+    /// A mapping of a manifest: where it stands, and its fields.
+    fn mappings() -> Vec<(&'static str, &'static [Spec])> {
+        vec![
+            ("", MANIFEST),
+            ("/defaults", TASK),
+            ("/tasks/spy", TASK),
+            ("/tasks/spy/deployments/d", DEPLOYMENT),
+            ("/defaults/deployments/d", DEPLOYMENT),
+            ("/tasks/spy/deployments/d/expect", EXPECT),
+            ("/tasks/spy/deployments/d/expect/transcript", TRANSCRIPT),
+            ("/tasks/spy/deployments/d/expect/number", NUMBER),
+        ]
+    }
+
+    /// A sound manifest in which every mapping stands.
+    fn base() -> Value {
+        json!({
+            "version": 1,
+            "defaults": {"deployments": {"d": {}}},
+            "tasks": {"spy": {
+                "agentId": 47,
+                "prompt": "Buy SPY",
+                "projectPreference": "project-for-task",
+                "deployments": {"d": {"expect": {"transcript": {}, "number": {"pattern": "x"}}}},
+            }},
+        })
+    }
+
+    fn with(pointer: &str, fields: &[(&str, &Value)]) -> Value {
+        let mut manifest = base();
+        let place = manifest.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+        for (name, value) in fields {
+            // Its other half would stand beside it.
+            if let [_] = fields {
+                let others = ["agentId", "agent", "prompt", "promptFile"].chunks(2);
+                for pair in others.filter(|pair| pair.contains(name)) {
+                    for other in pair {
+                        place.remove(*other);
+                    }
+                }
+            }
+            place.insert((*name).to_owned(), (*value).clone());
+        }
+        manifest
+    }
+
+    fn example(spec: &Spec) -> Value {
+        yaml_to_json(spec.example).unwrap_or_else(|why| panic!("{}: {why}", spec.name))
+    }
+
+    /// Values of every kind, each with what fields of that kind are likely to get wrong.
+    fn values() -> Vec<Value> {
+        let mut values = vec![
+            json!(null),
+            json!(true),
+            json!(0),
+            json!(1),
+            json!(-1),
+            json!(7),
+            json!(1.5),
+            json!(""),
+            json!(" \t"),
+            json!("7"),
+            json!("true"),
+            json!("some words"),
+            json!("${X}"),
+            json!("a ${X} b"),
+            json!([]),
+            json!(["a"]),
+            json!(["a", "b.c-d_e"]),
+            json!(["a b"]),
+            json!([""]),
+            json!([7, true]),
+            json!([1.5]),
+            json!([null]),
+            json!([["a"]]),
+            json!({}),
+            json!({"a": null}),
+            json!({"a": {}}),
+            json!({"a b": {}}),
+            json!({"ä1": {"agentId": 1, "prompt": "p", "projectPreference": "project-for-task"}}),
+            json!({"a": []}),
+            json!({"a": {"b": 1}}),
+            json!({"prompt": "p"}),
+            json!({"name": "p"}),
+            json!({"id": 7}),
+            json!({"contains": "x", "matches": ["y"]}),
+            json!({"pattern": "x", "min": 1, "max": 1.5}),
+            json!({"min": 1}),
+            json!("2026-11-01"),
+            json!("2026-11-01T09:30:00Z"),
+            json!("+00:00"),
+            json!("-05:30"),
+            json!("30m"),
+        ];
+        let known = mappings().into_iter().skip(2).flat_map(|(_, fields)| fields);
+        for spec in known {
+            values.push(example(spec));
+            if let Shape::Word(words) = spec.shape {
+                values.extend(words.iter().map(|word| json!(word)));
+                values.push(json!(format!("{}x", words[0])));
+            }
+        }
+        let mut seen = BTreeSet::new();
+        values.retain(|value| seen.insert(value.to_string()));
+        values
+    }
+
+    #[test]
+    fn every_field_takes_its_example_and_no_other_field_is_known() {
+        let checker = Checker::new();
+        assert_eq!(checker.judge(&base()), (true, true));
+        for (pointer, fields) in mappings() {
+            for spec in fields {
+                let is_misplaced = pointer == "/defaults" && spec.stands == Stands::InTasks;
+                // The one example that holds a variable is resolved to a number here.
+                let value = json!(spec.example.replace("${QC_ORGANIZATION_ID}", "${X}"));
+                let value = if spec.example.contains("${") { value } else { example(spec) };
+                let judged = checker.judge(&with(pointer, &[(spec.name, &value)]));
+                assert_eq!(judged, (!is_misplaced, !is_misplaced), "{pointer}/{}", spec.name);
+            }
+            let unknown = with(pointer, &[("surprise", &json!(1))]);
+            assert_eq!(checker.judge(&unknown), (false, false), "{pointer}");
+        }
+    }
+
+    #[test]
+    fn schema_and_reader_agree_on_every_kind_of_value_in_every_field() {
+        let (checker, mut refused, mut taken) = (Checker::new(), 0, 0);
+        let mut disagreements = Vec::new();
+        let values = values();
+        for (pointer, fields) in mappings() {
+            for spec in fields {
+                for value in &values {
+                    let manifest = with(pointer, &[(spec.name, value)]);
+                    let (schema, reader) = checker.judge(&manifest);
+                    let is_read_closer = match spec.shape {
+                        // Of these the schema knows the outline, and the reader the grammar.
+                        Shape::Duration
+                        | Shape::Moment
+                        | Shape::Offset
+                        | Shape::Expression
+                        | Shape::Expressions => value.is_string(),
+                        // A variable may stand for anything.
+                        _ => value.as_str().is_some_and(|text| text.contains("${")),
+                    };
+                    let is_spelled_otherwise = matches!(spec.shape, Shape::Word(words)
+                    if value.as_str().is_some_and(|text| {
+                        words.iter().any(|word| word.eq_ignore_ascii_case(text))
+                    }));
+                    let agree = schema == reader
+                        || (schema && is_read_closer)
+                        || (reader && is_spelled_otherwise);
+                    if !agree {
+                        let verdicts = format!("schema: {schema}, reader: {reader}");
+                        disagreements.push(format!("{pointer}/{}: {value}: {verdicts}", spec.name));
+                    }
+                    if reader { taken += 1 } else { refused += 1 }
+                }
+            }
+        }
+        assert!(disagreements.is_empty(), "{disagreements:#?}");
+        assert!(taken > 300 && refused > 1000, "{taken} and {refused} are too few");
+    }
+
+    #[test]
+    fn schema_and_reader_agree_on_which_fields_stand_together() {
+        let checker = Checker::new();
+        for (pointer, fields) in mappings().into_iter().skip(1) {
+            for (at, first) in fields.iter().enumerate() {
+                for second in &fields[at + 1..] {
+                    let pair = [(first.name, &example(first)), (second.name, &example(second))];
+                    let manifest = with(pointer, &pair);
+                    let (schema, reader) = checker.judge(&manifest);
+                    assert_eq!(schema, reader, "{pointer}: {} and {}", first.name, second.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pinned_tasks_may_hold_what_the_service_holds() {
+        let checker = Checker::new();
+        for (field, value) in [("prompt", ""), ("projectPreference", "project-of-tomorrow")] {
+            let with_pin = with("/tasks/spy", &[(field, &json!(value)), ("id", &json!(7))]);
+            assert_eq!(checker.judge(&with_pin), (true, true), "{field}");
+            let without = with("/tasks/spy", &[(field, &json!(value))]);
+            assert_eq!(checker.judge(&without), (false, false), "{field}");
+        }
+    }
+
+    #[test]
+    fn required_fields_are_required_by_both() {
+        let checker = Checker::new();
+        for (pointer, fields) in mappings() {
+            for spec in fields.iter().filter(|spec| spec.stands == Stands::Always) {
+                let mut manifest = base();
+                let place = manifest.pointer_mut(pointer).unwrap().as_object_mut().unwrap();
+                place.remove(spec.name).unwrap();
+                assert_eq!(checker.judge(&manifest), (false, false), "{}", spec.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_words_of_the_schema_are_those_of_the_program() {
+        let spec = TASK.iter().find(|spec| is_preference(spec)).unwrap();
+        let Shape::Word(words) = spec.shape else { panic!("it is one of some words") };
+        assert_eq!(words, ProjectPreference::WRITABLE.map(|known| known.to_string()));
+    }
+}

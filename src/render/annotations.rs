@@ -1,0 +1,222 @@
+//! Findings for a CI system, which shows them at the lines of the manifest.
+//!
+//! GitHub reads commands from the log of a job; what a command may hold is decided in
+//! [`escape`]. GitLab reads a code quality report, which is JSON.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::diag::{Diagnostic, Place, Severity, Sources, floor_boundary};
+use crate::model::sha256_hex;
+use crate::render::escape;
+
+/// The most other places that one annotation lists.
+const MOST_RELATED: usize = 5;
+
+/// The findings, the texts they point into, and how their files are called in the repository.
+#[derive(Clone, Copy)]
+pub struct Annotated<'a> {
+    /// The findings.
+    pub findings: &'a [Diagnostic],
+    /// The texts of the manifests.
+    pub sources: &'a Sources,
+    /// A file's path below the root of the repository, with `/` between its parts.
+    pub path: &'a dyn Fn(&Path) -> String,
+    /// The file of findings that are in no file.
+    pub manifest: &'a Path,
+}
+
+/// Returns a GitHub workflow command for each finding, a line each.
+///
+/// What is blocked is an error here: it fails the job.
+pub fn github(of: Annotated<'_>) -> String {
+    let mut text = String::new();
+    for finding in of.findings {
+        let command = match finding.severity {
+            Severity::Error | Severity::Blocked => "error",
+            Severity::Note => "notice",
+        };
+        let title = escape::command_property(&format!("qcops: {}", finding.code));
+        write!(text, "::{command} title={title}").expect("a string takes everything");
+        if let Some(place) = &finding.place {
+            let file = escape::command_property(&(of.path)(&place.file));
+            write!(text, ",file={file}").expect("a string takes everything");
+            if let Some((line, column)) = position(place, of.sources) {
+                write!(text, ",line={line},col={column}").expect("a string takes everything");
+            }
+        }
+        let lines: Vec<String> =
+            sentences(finding, of).iter().map(|line| escape::command_message(line)).collect();
+        // A line break within a message is written so.
+        writeln!(text, "::{}", lines.join("%0A")).expect("a string takes everything");
+    }
+    text
+}
+
+/// One finding of a code quality report, as GitLab documents it.
+#[derive(Debug, Serialize)]
+struct Quality {
+    description: String,
+    check_name: &'static str,
+    fingerprint: String,
+    severity: &'static str,
+    location: Location,
+}
+
+#[derive(Debug, Serialize)]
+struct Location {
+    path: String,
+    lines: Lines,
+}
+
+#[derive(Debug, Serialize)]
+struct Lines {
+    begin: usize,
+}
+
+/// Returns the findings as a code quality report of GitLab; an empty list says that all is well.
+pub fn gitlab(of: Annotated<'_>) -> String {
+    let mut identities = Vec::new();
+    let mut report = Vec::new();
+    for finding in of.findings {
+        let place = finding.place.as_ref();
+        let path = escape::line(&(of.path)(place.map_or(of.manifest, |place| &*place.file)));
+        let position = place.and_then(|place| position(place, of.sources));
+        let code = finding.code.as_str();
+        // Without the line, so that a finding that only moved stays the same one.
+        let identity = format!("{code}\n{path}\n{}", finding.message);
+        let twins = identities.iter().filter(|known| **known == identity).count();
+        let fingerprint = sha256_hex(format!("{identity}\n{twins}").as_bytes());
+        identities.push(identity);
+        let lines: Vec<String> =
+            sentences(finding, of).iter().map(|line| escape::line(line)).collect();
+        report.push(Quality {
+            description: lines.join("\n"),
+            check_name: code,
+            fingerprint,
+            severity: match finding.severity {
+                Severity::Error => "blocker",
+                Severity::Blocked => "major",
+                Severity::Note => "info",
+            },
+            location: Location {
+                path,
+                lines: Lines { begin: position.map_or(1, |(line, _)| line) },
+            },
+        });
+    }
+    let json = serde_json::to_string_pretty(&report);
+    json.expect("texts and numbers are always JSON") + "\n"
+}
+
+/// What a finding says, a line each, as it is: the sentence, other places, ways on.
+fn sentences(finding: &Diagnostic, of: Annotated<'_>) -> Vec<String> {
+    let mut lines = vec![finding.message.clone()];
+    for (place, words) in finding.related.iter().take(MOST_RELATED) {
+        let file = (of.path)(&place.file);
+        let at = position(place, of.sources).map(|(line, _)| format!(":{line}"));
+        lines.push(format!("{words}: {file}{}", at.unwrap_or_default()));
+    }
+    let rest = finding.related.len().saturating_sub(MOST_RELATED);
+    if rest > 0 {
+        lines.push(format!("and {rest} more places"));
+    }
+    lines.extend(finding.help.iter().map(|way| format!("help: {way}")));
+    lines
+}
+
+/// The line and the column of a place, from 1, in characters.
+fn position(place: &Place, sources: &Sources) -> Option<(usize, usize)> {
+    let text = sources.text(&place.file)?;
+    let before = &text[..floor_boundary(text, place.span.start)];
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::diag::Code;
+
+    const TEXT: &str = "version: 1\ntasks:\n  spy: {promt: Buy}\n  spy: {}\n";
+
+    fn place(file: &str, word: &str, nth: usize) -> Place {
+        let (at, _) = TEXT.match_indices(word).nth(nth).expect("the word is there");
+        Place { file: Path::new(file).into(), span: at..at + word.len() }
+    }
+
+    fn with_sources<T>(file: &str, findings: &[Diagnostic], use_it: fn(Annotated<'_>) -> T) -> T {
+        let mut sources = Sources::default();
+        sources.add(Path::new(file), TEXT.into());
+        use_it(Annotated {
+            findings,
+            sources: &sources,
+            path: &|file| format!("agents/{}", file.display()),
+            manifest: Path::new(file),
+        })
+    }
+
+    fn findings(file: &str) -> [Diagnostic; 3] {
+        [
+            Diagnostic::error(Code::UnknownField, "unknown field `promt`, 100 %")
+                .at(place(file, "promt", 0))
+                .help("did you mean `prompt`?"),
+            Diagnostic::error(Code::DuplicateKey, "task `spy` is given twice")
+                .at(place(file, "spy", 1))
+                .see(place(file, "spy", 0), "first given here"),
+            Diagnostic::blocked(Code::StaleCheckout, "the checkout lacks 2 commits"),
+        ]
+    }
+
+    #[test]
+    fn github_gets_a_command_for_each_finding_at_its_line() {
+        let shown = with_sources("tasks.yaml", &findings("tasks.yaml"), github);
+        insta::assert_snapshot!(shown, @r"
+        ::error title=qcops%3A unknown-field,file=agents/tasks.yaml,line=3,col=9::unknown field `promt`, 100 %25%0Ahelp: did you mean `prompt`?
+        ::error title=qcops%3A duplicate-key,file=agents/tasks.yaml,line=4,col=3::task `spy` is given twice%0Afirst given here: agents/tasks.yaml:3
+        ::error title=qcops%3A stale-checkout::the checkout lacks 2 commits
+        ");
+    }
+
+    #[test]
+    fn gitlab_gets_a_report_in_which_every_finding_has_a_place_and_a_fingerprint() {
+        let twice = [findings("tasks.yaml"), findings("tasks.yaml")].concat();
+        let shown = with_sources("tasks.yaml", &twice, gitlab);
+        let report: Vec<serde_json::Value> = serde_json::from_str(&shown).expect("it is JSON");
+        assert_eq!(report.len(), 6);
+        assert_eq!(report[1]["location"]["lines"]["begin"], 4);
+        assert_eq!(report[2]["location"]["path"], "agents/tasks.yaml");
+        let prints: std::collections::BTreeSet<&str> =
+            report.iter().filter_map(|finding| finding["fingerprint"].as_str()).collect();
+        assert_eq!(prints.len(), 6, "each has its own");
+        assert_eq!(with_sources("tasks.yaml", &[], gitlab), "[]\n");
+    }
+
+    proptest! {
+        #[test]
+        fn no_finding_becomes_a_second_command_or_another_property(
+            file in r"(\PC|::|,|%|\r|\n){1,20}",
+            words in r"(\PC|\p{Cc}|::|##\[|%0A|,|\r|\n){0,40}",
+        ) {
+            let finding = Diagnostic::error(Code::InvalidValue, &words)
+                .at(place(&file, "spy", 0))
+                .see(place(&file, "spy", 1), &words)
+                .help(&words);
+            let shown = with_sources(&file, &[finding], github);
+            prop_assert!(shown.ends_with('\n') && shown.matches('\n').count() == 1, "{shown:?}");
+            prop_assert!(!shown.trim_end().contains(char::is_control), "{shown:?}");
+            let (head, message) = shown[2..].split_once("::").expect("a command has two parts");
+            let names: Vec<&str> =
+                head.split(',').filter_map(|part| part.split_once('=')).map(|(name, _)| name).collect();
+            prop_assert_eq!(names, ["error title", "file", "line", "col"]);
+            // As the runner reads it: of all escapes, only our own line breaks are left.
+            let plain = message.replace("%25", "");
+            prop_assert_eq!(plain.matches('%').count(), plain.matches("%0A").count());
+            prop_assert_eq!(plain.matches("%0A").count(), 2);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What became of an apply as a page: its steps, its runs with what was said in them, its plan.
+
+use maud::{Markup, html};
+
+use crate::diag::Diagnostic;
+use crate::event::{Outcome, RunReport, StepOutcome};
+use crate::plan::{Plan, Step};
+use crate::render::escape::Foreign;
+use crate::render::html::page::page;
+use crate::render::html::plan::{about, parts, remark};
+use crate::render::html::transcript::turns;
+use crate::render::outcome::{made, verdict};
+use crate::render::runs;
+use crate::render::view::{Finding, PlanView, address as address_of};
+use crate::render::words::past;
+
+/// An apply that has ended, or that waits for its runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Applied<'a> {
+    /// What was to be done.
+    pub plan: &'a Plan,
+    /// What became of it.
+    pub outcome: &'a Outcome,
+    /// The runs that were waited for.
+    pub runs: &'a [RunReport],
+}
+
+/// Returns an apply as a page, with so many lines of context around changed ones.
+pub fn applied(applied: Applied<'_>, context: usize) -> String {
+    let Applied { plan, outcome, runs } = applied;
+    let (view, verdict) = (PlanView::new(plan), verdict(plan, outcome));
+    let ended = plan.steps.iter().filter_map(|step| Some((step, outcome.steps.get(&step.id)?)));
+    let body = html! {
+        header {
+            h1 { "qcops apply" }
+            p.verdict { (verdict) }
+            @if !runs.is_empty() { p.verdict { (runs::verdict(runs)) "." } }
+            (about(&view))
+        }
+        main {
+            @if !outcome.steps.is_empty() {
+                section aria-label="What became of the steps" {
+                    ul.ended { @for (step, outcome) in ended { (ending(plan, step, outcome)) } }
+                }
+            }
+            @if !runs.is_empty() {
+                section aria-label="Runs" { @for run in runs { (run_details(run)) } }
+            }
+            h2 { "The plan" }
+            p.verdict { (view.counts.verdict()) }
+            (parts(&view, context))
+        }
+    };
+    page(&format!("qcops: {verdict}"), &body)
+}
+
+fn ending(plan: &Plan, step: &Step, outcome: &StepOutcome) -> Markup {
+    let (action, address) = (step.change.action(), address_of(step).part());
+    let finding = |kind, found: &Diagnostic| {
+        remark(kind, found.code.as_str(), &Finding::new(found), &html! {})
+    };
+    let (word, line, findings) = match outcome {
+        StepOutcome::Done(done) => {
+            let notes = html! { @for note in &done.notes { (finding("note", note)) } };
+            ("ok", format!("{}{}", past(action), made(done)), notes)
+        }
+        StepOutcome::Failed(found) => {
+            ("failed", format!("not {}", past(action)), finding("failed", found))
+        }
+        StepOutcome::Unclear(found) => {
+            let line = format!("it is unknown whether it was {}", past(action));
+            ("unclear", line, finding("unclear", found))
+        }
+        StepOutcome::Skipped(first) => {
+            let first = plan.steps.iter().find(|step| step.id == *first);
+            let first =
+                first.map_or_else(|| "another step".to_owned(), |step| address_of(step).part());
+            ("skipped", format!("it waits for {first}, which did not end well"), html! {})
+        }
+        StepOutcome::NotStarted => {
+            ("skipped", "apply was interrupted before it".to_owned(), html! {})
+        }
+    };
+    html! {
+        li data-end=(word) {
+            span.badge { (word) } " " strong.address { (address) } " " (line)
+            (findings)
+        }
+    }
+}
+
+/// A run: what it failed, and what was said in it.
+fn run_details(run: &RunReport) -> Markup {
+    let lines = runs::lines(run);
+    html! {
+        details.run data-end=(runs::word(run)) open[run.is_failed()] {
+            summary {
+                span.badge { (runs::word(run)) } " "
+                strong.address { (runs::address(run)) } " "
+                span.what { (runs::head(run)) }
+            }
+            div.body {
+                @if !lines.is_empty() { ul.ways { @for line in lines { li { (line) } } } }
+                @match &run.transcript {
+                    Ok(said) => (turns(&said.messages, "")),
+                    Err(why) => p.reason {
+                        "What was said is not known: " (Foreign::new(why.as_str()).part())
+                    },
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! A plan as a page: what holds things back first, then every step with what differs.
+
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use crate::model::Action;
+use crate::render::escape::Foreign;
+use crate::render::html::diff::difference;
+use crate::render::html::page::page;
+use crate::render::view::{
+    Candidate, Entry, Fate, FieldChange, FieldRow, Finding, PlanView, State, Stop, TurnRow, Value,
+};
+use crate::render::words::counted;
+
+/// The kinds of steps that are not done.
+const BLOCKED: &str = "blocked";
+const WITHHELD: &str = "withheld";
+
+/// How many steps a page may have that shows all of them open.
+const SHORT: usize = 20;
+
+/// Returns a plan as a page, with so many lines of context around changed ones.
+pub fn plan(view: &PlanView, context: usize) -> String {
+    let body = html! {
+        header {
+            h1 { "qcops plan" }
+            p.verdict { (view.counts.verdict()) }
+            (about(view))
+        }
+        main { (parts(view, context)) }
+    };
+    page(&format!("qcops: {}", view.counts.verdict()), &body)
+}
+
+/// Which plan it is.
+pub(super) fn about(view: &PlanView) -> Markup {
+    html! {
+        dl.about {
+            dt { "Organization" } dd { code { (view.organization_id.part()) } }
+            dt { "Digest" } dd { code { (view.digest) } }
+        }
+        @if let Some(line) = view.counts.budget.line() { p { (line) } }
+    }
+}
+
+/// All of a plan but its verdict.
+pub(super) fn parts(view: &PlanView, context: usize) -> Markup {
+    let entries = sorted(view);
+    let place_of: BTreeMap<String, usize> =
+        (1..).zip(&entries).map(|(at, entry)| (entry.address.part(), at)).collect();
+    let is_short = entries.len() <= SHORT;
+    // What stops steps is what a reviewer came for.
+    let stops = view.stops.iter().rev();
+    html! {
+        @if !entries.is_empty() { (tools(&entries)) }
+        @if !view.stops.is_empty() {
+            section aria-label="What holds steps back" {
+                @for stop in stops { (held(stop, &place_of)) }
+            }
+        }
+        @if !entries.is_empty() {
+            section aria-label="Steps" {
+                @for (at, entry) in (1..).zip(&entries) { (step(at, entry, context, is_short)) }
+                p #none hidden { "No step matches the filter." }
+            }
+        }
+        @if !view.notes.is_empty() {
+            section aria-label="Notes" {
+                @for note in &view.notes { (remark("note", note.code.as_str(), note, &html! {})) }
+            }
+        }
+    }
+}
+
+/// Blocked steps first: a page is read from its top.
+fn sorted(view: &PlanView) -> Vec<&Entry> {
+    let mut entries: Vec<&Entry> = view.entries.iter().collect();
+    entries.sort_by_key(|entry| match entry.state {
+        State::Blocked(_) => 0,
+        State::Open => 1,
+        State::Withheld(_) => 2,
+    });
+    entries
+}
+
+/// The word for an action in the page's own attributes.
+pub(super) fn word(action: Action) -> String {
+    action.to_string().replace(' ', "-")
+}
+
+/// By what a step is filtered: its action, or that it is held back.
+fn kind(entry: &Entry) -> String {
+    match (entry.state, entry.action) {
+        (State::Blocked(_), _) | (_, None) => BLOCKED.to_owned(),
+        (State::Withheld(_), _) => WITHHELD.to_owned(),
+        (State::Open, Some(action)) => word(action),
+    }
+}
+
+/// Filters, and how differences are shown. Boxes work without the script.
+fn tools(entries: &[&Entry]) -> Markup {
+    let mut count_of: BTreeMap<String, usize> = BTreeMap::new();
+    for entry in entries {
+        *count_of.entry(kind(entry)).or_default() += 1;
+    }
+    let actions = Action::ALL.into_iter().map(word);
+    let kinds: Vec<(String, usize)> = [BLOCKED.to_owned()]
+        .into_iter()
+        .chain(actions)
+        .chain([WITHHELD.to_owned()])
+        .filter_map(|kind| count_of.get(&kind).map(|count| (kind, *count)))
+        .collect();
+    html! {
+        div.tools role="search" {
+            input #find .js hidden type="search" placeholder="Filter by key  /"
+                aria-label="Filter steps by key" autocomplete="off" spellcheck="false";
+            fieldset {
+                legend { "Show" }
+                @for (kind, count) in &kinds {
+                    label.chip data-kind=(kind) {
+                        input type="checkbox" id={ "show-" (kind) } checked;
+                        " " (count) " " (kind.replace('-', " "))
+                    }
+                }
+            }
+            fieldset {
+                legend { "Prompts" }
+                label.chip { input #inline type="radio" name="view" checked; " inline" }
+                label.chip { input #side type="radio" name="view"; " side by side" }
+            }
+            button #all .js hidden type="button" { "Open or close all" }
+            output #shown .js hidden { (entries.len()) " of " (entries.len()) }
+        }
+    }
+}
+
+fn held(stop: &Stop, place_of: &BTreeMap<String, usize>) -> Markup {
+    let (kind, code) = match stop.state {
+        State::Blocked(code) => (BLOCKED, code),
+        State::Withheld(code) => (WITHHELD, code),
+        State::Open => return html! {},
+    };
+    let verb = if kind == BLOCKED { "Stops" } else { "Holds back" };
+    let addresses = html! {
+        @if !stop.addresses.is_empty() {
+            p {
+                (verb) " "
+                @for (at, address) in stop.addresses.iter().map(Foreign::part).enumerate() {
+                    @if at > 0 { ", " }
+                    @match place_of.get(&address) {
+                        Some(place) => a href={ "#step-" (place) } { code { (address) } },
+                        None => code { (address) },
+                    }
+                }
+            }
+        }
+    };
+    remark(kind, code.as_str(), &stop.finding, &addresses)
+}
+
+/// A finding: what is the matter, and the ways on.
+pub(super) fn remark(kind: &str, code: &str, finding: &Finding, about: &Markup) -> Markup {
+    html! {
+        div.remark data-kind=(kind) {
+            p { strong { (kind) "[" (code) "]" } ": " (sentence(&finding.message)) }
+            (about)
+            @if !finding.ways.is_empty() {
+                ul.ways aria-label="Ways on" {
+                    @for way in &finding.ways { li { (sentence(way)) } }
+                }
+            }
+        }
+    }
+}
+
+/// A sentence of ours, in which code stands between backticks; a lone one is only a character.
+fn sentence(words: &Foreign) -> Markup {
+    let words = words.part();
+    let pieces: Vec<&str> = words.split('`').collect();
+    let is_paired = pieces.len() % 2 == 1;
+    html! {
+        @for (at, piece) in pieces.iter().enumerate() {
+            @if !is_paired {
+                @if at > 0 { "`" }
+                (piece)
+            } @else if at % 2 == 1 { code { (piece) } } @else { (piece) }
+        }
+    }
+}
+
+fn step(at: usize, entry: &Entry, context: usize, is_short: bool) -> Markup {
+    let is_risky = !matches!(entry.state, State::Open)
+        || matches!(entry.action, Some(Action::Replace | Action::Delete | Action::Archive));
+    let address = entry.address.part();
+    html! {
+        details.step id={ "step-" (at) } data-kind=(kind(entry)) data-key=(address)
+            open[is_short || is_risky] {
+            summary {
+                span.symbol aria-hidden="true" { (entry.symbol()) }
+                strong.address { (address) }
+                " " span.what { (what(entry)) }
+                @if let State::Blocked(code) | State::Withheld(code) = entry.state {
+                    " " span.badge { (kind(entry)) ": " (code) }
+                }
+            }
+            div.body { (body(entry, context)) }
+        }
+    }
+}
+
+fn what(entry: &Entry) -> Markup {
+    html! {
+        @match (entry.action, entry.state) {
+            (None, _) => "cannot be decided",
+            (Some(action), State::Open) => { "will be " (action.participle()) },
+            (Some(action), _) => { "would be " (action.participle()) },
+        }
+        @if let Some((id, name)) = &entry.subject {
+            " (task " (id)
+            @if let Some(name) = name { " " bdi { (name.quoted()) } }
+            ")"
+        }
+        @if let Some(run) = &entry.run { " (run " bdi { (run.part()) } ")" }
+    }
+}
+
+fn body(entry: &Entry, context: usize) -> Markup {
+    let because = if entry.action == Some(Action::Replace) { "Replaced because " } else { "" };
+    html! {
+        p.reason { (because) (sentence(&entry.reason)) }
+        @if !entry.candidates.is_empty() {
+            ul { @for candidate in &entry.candidates { li { (candidate_line(candidate)) } } }
+        }
+        @if let ([first, ..], false) = (entry.candidates.as_slice(), entry.fields.is_empty()) {
+            p { "Compared with task " (first.id) ":" }
+        }
+        @if !entry.fields.is_empty() {
+            dl.fields { @for row in &entry.fields { (field(row, context)) } }
+        }
+        @for fate in &entry.fates { p.fate { (fate_line(fate, entry.state)) } }
+        @if let Some(prompt) = &entry.prompt {
+            p { "Follow-up:" }
+            (text(prompt))
+        }
+        @if !entry.turns.is_empty() { (turns(&entry.turns)) }
+        @if entry.later > 0 {
+            p {
+                "Then " (counted(entry.later, "follow-up", "follow-ups"))
+                ", each once the run is idle."
+            }
+        }
+    }
+}
+
+fn candidate_line(Candidate { id, name, created }: &Candidate) -> Markup {
+    html! {
+        "Candidate: task " (id) " " bdi { (name.quoted()) }
+        @if let Some(created) = created { ", made " (created) }
+    }
+}
+
+fn fate_line(Fate { id, name, archived_as }: &Fate, state: State) -> Markup {
+    let verb = if state == State::Open { "will" } else { "would" };
+    html! {
+        "Task " (id) " " bdi { (name.quoted()) } " " (verb) " be "
+        @match archived_as {
+            Some(archived) => { "archived as " bdi { (archived.quoted()) } "." },
+            None => "deleted: it has no deployments, no schedule and no notifications.",
+        }
+    }
+}
+
+fn field(row: &FieldRow, context: usize) -> Markup {
+    html! {
+        dt { (row.name) }
+        dd {
+            @match &row.change {
+                FieldChange::Set(value) | FieldChange::Gone(value) => (whole(value)),
+                FieldChange::Changed(old, new) => {
+                    del { (short(old)) } " " span.arrow { "→" } " " ins { (short(new)) }
+                },
+                FieldChange::Text(change) => (difference(change, context)),
+            }
+        }
+    }
+}
+
+fn whole(value: &Value) -> Markup {
+    match value {
+        Value::Text(words) => html! {
+            p.size {
+                (counted(words.lines().count(), "line", "lines")) ", "
+                (counted(words.char_count(), "character", "characters"))
+            }
+            (text(words))
+        },
+        Value::Word(_) | Value::Name(_) => short(value),
+    }
+}
+
+fn short(value: &Value) -> Markup {
+    html! {
+        @match value {
+            Value::Word(word) => code { (word.part()) },
+            Value::Name(name) | Value::Text(name) => code { (name.quoted()) },
+        }
+    }
+}
+
+/// A text of several lines.
+pub(super) fn text(words: &Foreign) -> Markup {
+    let lines: Vec<String> = words.lines().map(|line| line.line()).collect();
+    html! { div.text { (lines.join("\n")) } }
+}
+
+fn turns(turns: &[TurnRow]) -> Markup {
+    let cell = |words: &Option<Foreign>| {
+        html! { @match words { Some(words) => (text(words)), None => em { "nothing" } } }
+    };
+    html! {
+        table {
+            thead { tr { th { "Follow-up" } th { "said" } th { "declared" } } }
+            tbody {
+                @for TurnRow { number, said, declared } in turns {
+                    tr.differs[said != declared] {
+                        th { (number) }
+                        td { (cell(said)) }
+                        td { (cell(declared)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_of_step_can_be_filtered_without_the_script() {
+        let style = include_str!("page.css");
+        let kinds = Action::ALL.into_iter().map(word);
+        for kind in kinds.chain([BLOCKED, WITHHELD].map(str::to_owned)) {
+            let rule = format!("body:has(#show-{kind}:not(:checked)) .step[data-kind={kind}]");
+            assert!(style.contains(&rule), "page.css has no rule\n{rule}");
+        }
+    }
+}

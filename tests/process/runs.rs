@@ -1,0 +1,239 @@
+//! Runs that are waited for by a process: killed, interrupted, and reported to a CI.
+
+use std::process::Child;
+
+use junit_parser::TestStatus;
+use qcops::clock::Clock;
+use qcops::emulator::{World, run_rules};
+use qcops::manifest::yaml_to_json;
+use qcops::model::{DeploymentId, TaskId};
+
+use super::{APPLY, Service, repo, signal};
+use crate::support::repo::Repo;
+use crate::support::world::client_of;
+
+impl Service {
+    /// A service whose agents answer at once, but as the rules of this script say.
+    fn of_quick_agents(rules: &str) -> Self {
+        let service = Self::start();
+        let rules = yaml_to_json(&format!("version: 1\nruns: {rules}")).and_then(run_rules);
+        service.edit(|world| {
+            world.rules = rules.unwrap();
+            world.quirks.set("queue-ms=0").unwrap();
+            world.quirks.set("run-ms=0").unwrap();
+        });
+        service
+    }
+
+    fn edit<T>(&self, edit: impl FnOnce(&mut World) -> T) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(self.emulator.with_world(edit)).unwrap()
+    }
+
+    /// What users said in every run, the oldest run first.
+    fn said(&self) -> Vec<String> {
+        self.edit(|world| {
+            let mut runs: Vec<_> = world.deployments().collect();
+            runs.sort_by_key(|run| run.number);
+            let said = runs.iter().map(|run| {
+                let turns = run.messages.iter().filter(|message| message.role == "user");
+                let texts = turns.map(|turn| turn.parts[0]["text"].as_str().unwrap());
+                texts.collect::<Vec<_>>().join("/")
+            });
+            said.collect()
+        })
+    }
+
+    /// Waits until a path was asked for so often, or the process has ended.
+    fn wait_for_path(&self, end: &str, count: usize, child: &mut Child) {
+        let seen = || {
+            let requests = self.emulator.requests();
+            requests.iter().filter(|logged| logged.path.ends_with(end)).count()
+        };
+        while seen() < count && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+    }
+
+    fn count_of(&self, end: &str) -> usize {
+        self.writes().iter().filter(|path| path.ends_with(end)).count()
+    }
+}
+
+#[test]
+fn a_process_killed_after_the_first_of_three_follow_ups_leaves_the_rest_to_another_one() {
+    for keeps_ledger in [true, false] {
+        let service = Service::of_quick_agents("[]");
+        let repo = repo("spy: {prompt: p, deployments: {first: {followUps: [a, b, c]}}}");
+        // The first look finds the run idle; the next one would come in an hour.
+        let mut child = service.spawn(&repo, &format!("{APPLY} --wait --poll-interval 1h"));
+        service.wait_for_path("deployments/prompt", 1, &mut child);
+        child.kill().unwrap();
+        assert_eq!(child.wait().unwrap().code(), None, "it was at work until it was killed");
+        assert_eq!(service.said(), ["p/a"]);
+        let next = if keeps_ledger { repo } else { repo.clone_with("") };
+        let waiting = format!("{APPLY} --wait --poll-interval 10ms");
+        let applied = service.run(&next, &waiting);
+        assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+        assert_eq!(service.said(), ["p/a/b/c"], "ledger: {keeps_ledger}");
+        let again = service.run(&next, &waiting);
+        assert_eq!(again.code, 0, "{}{}", again.out, again.err);
+        assert_eq!(service.run(&next, "plan --detailed-exitcode").code, 0);
+        assert_eq!(service.count_of("deployments/create"), 1);
+        assert_eq!(service.count_of("deployments/prompt"), 3);
+    }
+}
+
+#[test]
+fn an_interrupt_while_waiting_stops_nothing_and_the_next_apply_follows_the_run() {
+    let service = Service::of_quick_agents("[{promptContains: forever, outcome: hangs}]");
+    // Somebody else's run holds the only node, so that ours waits in the queue.
+    let theirs = service.edit(|world| {
+        world.quirks.set("concurrent-runs=1").unwrap();
+        world.add_task("Theirs", 47, "Work forever")
+    });
+    let client = client_of(&service.emulator, Clock::System);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let holder: DeploymentId = runtime
+        .block_on(async { client.create_deployment(TaskId(theirs)).await.into_result() })
+        .unwrap()
+        .id;
+    let repo = repo("spy: {prompt: p, deployments: {first: {expect: {status: Completed}}}}");
+    let mut child = service.spawn(
+        &repo,
+        &format!("{APPLY} --wait --poll-interval 1h --report report.json --junit runs.xml"),
+    );
+    service.wait_for_path("deployments/read", 1, &mut child);
+    signal(&child, "INT");
+    let ran = Repo::ran(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 130, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("the waiting was interrupted; it goes on"), "{}", ran.out);
+    assert!(repo.read("report.json").contains("\"outcome\": \"done\""));
+    let junit = junit_parser::from_reader(repo.read("runs.xml").as_bytes()).unwrap();
+    assert_eq!((junit.tests, junit.failures, junit.skipped), (1, 0, 1));
+    assert_eq!((service.count_of("deployments/stop"), service.said().len()), (0, 2));
+
+    let mut child = service.spawn(&repo, &format!("{APPLY} --wait --poll-interval 10ms"));
+    service.wait_for_path("deployments/read", 3, &mut child);
+    assert!(child.try_wait().unwrap().is_none(), "the run still waits for a node");
+    runtime.block_on(client.stop_deployment(&holder)).into_result().unwrap();
+    let ran = Repo::ran(child.wait_with_output().unwrap());
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("    ok task.spy/first: run A-"), "{}", ran.out);
+    assert_eq!(
+        (service.count_of("deployments/stop"), service.count_of("deployments/create")),
+        (1, 2)
+    );
+}
+
+#[test]
+fn a_persons_turn_between_follow_ups_exits_3_while_other_tasks_go_on_and_one_after_the_last_exits_0()
+ {
+    let service = Service::of_quick_agents("[]");
+    let spy = |follow_ups: &str| {
+        format!("spy: {{prompt: p, deployments: {{first: {{followUps: [{follow_ups}]}}}}}}")
+    };
+    let repo = repo(&spy("a"));
+    for _ in 0..2 {
+        assert_eq!(service.run(&repo, APPLY).code, 0);
+    }
+    let client = client_of(&service.emulator, Clock::System);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let id = service.edit(|world| world.deployments().next().unwrap().id.clone());
+    let id = DeploymentId(id);
+    runtime.block_on(client.prompt_deployment(&id, "my own")).into_result().unwrap();
+    // Behind the last follow-up anybody may talk.
+    for words in
+        [APPLY.to_owned(), format!("{APPLY} --wait"), "plan --detailed-exitcode".to_owned()]
+    {
+        let ran = service.run(&repo, &words);
+        assert_eq!(ran.code, 0, "{words}: {}{}", ran.out, ran.err);
+    }
+    // One more declared follow-up, and it stands between two.
+    repo.tasks(&format!(
+        "{}\nqqq: {{prompt: q, deployments: {{only: {{followUps: [e]}}}}}}",
+        spy("a, b")
+    ));
+    let ran = service.run(&repo, &format!("{APPLY} --wait --poll-interval 10ms"));
+    assert_eq!(ran.code, 3, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("follow-up 2: said \"my own\""), "{}", ran.out);
+    assert_eq!(service.said(), ["p/a/my own", "q/e"]);
+}
+
+#[test]
+fn a_run_that_never_ends_is_stopped_at_its_limit_and_its_transcript_saved() {
+    // What was started earlier has no budget, and is waited for until its time is over.
+    for limit in ["--timeout 10ms", "--token-budget 1000 --timeout 500ms"] {
+        let service = Service::of_quick_agents("[{promptContains: forever, outcome: hangs}]");
+        let repo = repo("spy: {prompt: Work forever, deployments: {early: {}}}");
+        assert_eq!(service.run(&repo, APPLY).code, 0);
+        repo.tasks("spy: {prompt: Work forever, deployments: {early: {}}}\nqqq: {prompt: forever, deployments: {one: {}, two: {}}}");
+        let words = format!("{APPLY} --wait --poll-interval 10ms --artifacts kept {limit}");
+        let ran = service.run(&repo, &words);
+        assert_eq!(ran.code, 7, "{limit}: {}{}", ran.out, ran.err);
+        assert_eq!(service.count_of("deployments/stop"), 2, "{limit}: {}", ran.out);
+        let active = service.edit(|world| {
+            let active = world.deployments().filter(|run| run.ended.is_none());
+            active.map(|run| run.prompt.clone()).collect::<Vec<_>>()
+        });
+        assert_eq!(active, ["Work forever"], "{limit}: what was started earlier goes on");
+        let kept = std::fs::read_dir(repo.path().join("kept")).unwrap();
+        let mut kept: Vec<String> =
+            kept.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        kept.sort();
+        let begins: Vec<&str> = kept.iter().map(|name| name.split(".A-").next().unwrap()).collect();
+        assert_eq!(begins, ["qqq.one", "qqq.one", "qqq.two", "qqq.two", "spy.early", "spy.early"]);
+        let saved = repo.read(&format!("kept/{}", kept[0]));
+        assert!(saved.contains("Stopped") && saved.contains("forever"), "{saved}");
+    }
+}
+
+#[test]
+fn the_junit_file_is_read_by_a_parser_that_is_not_ours_whatever_stands_in_it() {
+    const EVIL: &str = "]]> <script>alert(1)</script> </failure> &amp; \u{1b}[31m \u{0} \u{ffff} \"x\" 'y' --> ::error::";
+    let service = Service::of_quick_agents("[{promptContains: evil}]");
+    service.edit(|world| world.rules[0].says = Some(EVIL.to_owned()));
+    // What is expected is foreign too: a pull request may have brought it.
+    let evil = serde_json::to_string(&EVIL.replace(['\u{0}', '\u{1b}', '\u{ffff}'], "!")).unwrap();
+    let repo = repo(&format!(
+        "bad: {{prompt: evil, deployments: {{first: {{expect: {{transcript: {{notContains: script, contains: [Sortino, {evil}]}}}}}}, second: {{expect: {{maxTurns: 1}}}}}}}}\n\
+         good: {{prompt: p, deployments: {{only: {{}}}}}}"
+    ));
+    let ran = service.run(&repo, &format!("{APPLY} --wait --poll-interval 10ms --junit runs.xml"));
+    assert_eq!(ran.code, 7, "{}{}", ran.out, ran.err);
+    let xml = repo.read("runs.xml");
+    let junit = junit_parser::from_reader(xml.as_bytes()).unwrap();
+    assert_eq!((junit.tests, junit.failures, junit.errors, junit.skipped), (3, 1, 0, 0), "{xml}");
+    let [suite] = junit.suites.as_slice() else { panic!("one suite: {xml}") };
+    let names: Vec<_> = suite
+        .cases
+        .iter()
+        .map(|case| (case.classname.as_deref().unwrap(), case.original_name.as_str()))
+        .collect();
+    assert_eq!(names, [("task.bad", "first"), ("task.bad", "second"), ("task.good", "only")]);
+    assert!(suite.cases[1..].iter().all(|case| case.status.is_success()), "{xml}");
+    let TestStatus::Failure(failure) = &suite.cases[0].status else { panic!("{xml}") };
+    // The lines that people were shown; XML cannot hold the last character of Unicode's first plane.
+    let shown: Vec<String> = ran
+        .out
+        .lines()
+        .skip_while(|line| !line.starts_with("failed task.bad/first"))
+        .skip(1)
+        .take_while(|line| line.starts_with("       "))
+        .map(|line| line.trim_start().replace('\u{ffff}', "?"))
+        .collect();
+    assert_eq!(shown.len(), 3, "{}", ran.out);
+    assert_eq!(failure.message, shown[0]);
+    // This parser breaks a text where a character is escaped, and leaves that one out.
+    let mut rest = shown.join("\n");
+    for piece in failure.text.lines().filter(|piece| !piece.is_empty()) {
+        let at = rest.find(piece).unwrap_or_else(|| panic!("no {piece:?} in {rest:?}"));
+        assert!(rest[..at].chars().all(|c| "<>&\"\n ".contains(c)), "{rest:?} before {piece:?}");
+        rest = rest.split_off(at + piece.len());
+    }
+    assert_eq!(rest, "", "nothing is left out");
+    assert!(shown.iter().any(|line| line.contains("<script>")), "{shown:?}");
+    let output = suite.cases[0].system_out.as_deref().unwrap();
+    assert!(output.starts_with("run A-") && output.ends_with(" is Completed"), "{output}");
+    assert!(!xml.chars().any(|c| c.is_control() && c != '\n'), "{xml}");
+}

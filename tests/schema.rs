@@ -1,0 +1,199 @@
+//! The schemas take what is written, and nothing else.
+
+use std::fs;
+use std::path::Path;
+
+use qcops::manifest::yaml_to_json;
+use qcops::model::Action;
+use qcops::observation::{Agents, Observation};
+use qcops::plan::{Change, Prune};
+use qcops::render::view::PlanView;
+use qcops::render::{json, report};
+use serde_json::{Value, json};
+
+use crate::support::repo::Repo;
+use crate::support::schema::Schema;
+use crate::support::world::World;
+
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Every document that differs from a sound one in a value, a missing field or an odd word.
+fn spoiled(document: &Value) -> Vec<(String, Value)> {
+    fn places(value: &Value, path: String, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    let name = name.replace('~', "~0").replace('/', "~1");
+                    places(value, format!("{path}/{name}"), found);
+                }
+            }
+            Value::Array(items) => {
+                for (at, value) in items.iter().enumerate() {
+                    places(value, format!("{path}/{at}"), found);
+                }
+            }
+            _ => {}
+        }
+        found.push(path);
+    }
+    let mut found = Vec::new();
+    places(document, String::new(), &mut found);
+    let spoil = |path: &String| {
+        let mut spoiled = document.clone();
+        // Nothing that is written is ever a fraction below zero.
+        *spoiled.pointer_mut(path).unwrap() = json!(-0.5);
+        (path.clone(), spoiled)
+    };
+    found.iter().map(spoil).collect()
+}
+
+/// Expects that a schema takes a document, and none that differs from it in the kind of any value.
+fn expect_fits(schema: &Schema, document: &Value, may_be_anything: &str) {
+    schema.expect(document);
+    for (path, spoiled) in spoiled(document) {
+        let is_open = !may_be_anything.is_empty() && path.starts_with(may_be_anything);
+        assert!(is_open || !schema.takes(&spoiled), "{path} may be a number below zero");
+    }
+}
+
+const TALK: &str = "spy: {prompt: p, deployments: {d: {followUps: [a, b]}}}";
+
+/// Stories that come to every kind of step, and to findings of every kind.
+async fn worlds() -> Vec<World> {
+    let mut worlds = Vec::new();
+    worlds.push(World::new("spy: {prompt: p, deployments: {d: {}}}\nqqq: {prompt: q}"));
+    let mut edited =
+        World::new("spy: {prompt: p}\nqqq: {prompt: q}\nold: {prompt: r}\nown: {prompt: s}");
+    edited.commit().converge().await;
+    edited.edit("spy: {prompt: p2}\nqqq: {name: Q, prompt: q}\nown: {prompt: s, protect: true}\nown2: {prompt: s2}");
+    edited.commit();
+    worlds.push(edited.beside());
+    let mut pruning = edited.beside();
+    pruning.options.prune = Prune::Asked;
+    worlds.push(pruning);
+    let talk = World::new(TALK);
+    talk.converge_talk().await;
+    worlds.push(talk.beside());
+    let id = talk.edit_service(|service| service.deployments().next().unwrap().id.clone()).await;
+    let id = qcops::model::DeploymentId(id);
+    talk.client().prompt_deployment(&id, "my own words").await.into_result().unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(10)).await;
+    worlds.push(talk.beside());
+    let mut stopped = World::new(TALK);
+    stopped.quirk("run-outcome=hangs").await;
+    stopped.apply().await;
+    stopped.edit("spy: {prompt: p, deployments: {d: {state: stopped}}}");
+    worlds.push(stopped);
+    let strangers = World::new("spy: {prompt: p}\ntwo: {prompt: t, name: Two}");
+    strangers
+        .edit_service(|service| {
+            service.add_task("spy!", 47, "other");
+            service.add_task("Two", 47, "t");
+            service.add_task("Two", 47, "t");
+        })
+        .await;
+    worlds.push(strangers);
+    worlds
+}
+
+impl World {
+    /// Starts the run and sends its first follow-up.
+    async fn converge_talk(&self) {
+        for _ in 0..2 {
+            self.apply().await;
+            tokio::time::advance(std::time::Duration::from_secs(10)).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn plans_reports_and_observations_of_stories_fit_their_schemas() {
+    let [plan, of_report, observation] = ["plan", "report", "observation"].map(Schema::of);
+    let (mut actions, mut outcomes) = (Vec::new(), Vec::new());
+    for mut world in worlds().await {
+        let (basis, snapshot) = world.see().await;
+        let planned = crate::support::world::replayed(&basis, &snapshot);
+        let written = read(&json::render(&PlanView::new(&planned)));
+        expect_fits(&plan, &written, "");
+        actions.extend(planned.steps.iter().map(|step| step.change.action()));
+        let kept = Observation::new("s".to_owned(), Agents::default(), &snapshot, &planned);
+        expect_fits(&observation, &read(&kept.to_json()), "");
+        assert!(!observation.takes(&written) && !plan.takes(&read(&kept.to_json())));
+        let is_talk = planned.steps.iter().any(|step| matches!(step.change, Change::Run { .. }));
+        world.faults(if is_talk { "deployments/create#1=500-before" } else { "" });
+        let outcome = world.carry_out(&planned).await;
+        let written = read(&String::from_utf8(report::render(&planned, &outcome)).unwrap());
+        expect_fits(&of_report, &written, "");
+        let steps = written["steps"].as_array().unwrap().iter();
+        outcomes.extend(steps.map(|step| step["outcome"].as_str().unwrap().to_owned()));
+    }
+    let met: std::collections::BTreeSet<Action> = actions.into_iter().collect();
+    assert!(met.len() > 6, "{met:?}");
+    assert!(outcomes.iter().any(|word| word == "done"), "{outcomes:?}");
+    assert!(outcomes.iter().any(|word| word != "done"), "{outcomes:?}");
+}
+
+#[test]
+fn every_action_and_no_other_word_is_one_of_the_schema() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY}").commit("first");
+    let (schema, mut plan) = (Schema::of("plan"), read(&repo.qcops("plan --format json").out));
+    let words = Action::ALL.iter().map(|action| json!(action.to_string()));
+    for word in words.chain([Value::Null]) {
+        plan["steps"][0]["action"] = word;
+        schema.expect(&plan);
+    }
+    for (field, word) in [("action", "creates"), ("state", "closed")] {
+        let mut odd = plan.clone();
+        odd["steps"][0][field] = json!(word);
+        assert!(!schema.takes(&odd), "{field}");
+    }
+    plan["steps"][0].as_object_mut().unwrap().remove("reason");
+    assert!(!schema.takes(&plan), "`reason` is always there");
+}
+
+#[test]
+fn what_the_program_writes_fits_its_schemas() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY, deployments: {d: {}}}\nold: {prompt: x}").commit("first");
+    assert_eq!(repo.qcops("plan --out plan.json --save-observation seen.json").code, 0);
+    expect_fits(&Schema::of("saved-plan"), &read(&repo.read("plan.json")), "/reviewed/plan");
+    expect_fits(&Schema::of("observation"), &read(&repo.read("seen.json")), "");
+    assert_eq!(repo.qcops("apply --yes --report report.json").code, 0);
+    expect_fits(&Schema::of("report"), &read(&repo.read("report.json")), "");
+    repo.tasks("spy: {prompt: Buy SPY, name: S, deployments: {d: {}}}\nnew: {prompt: n}");
+    expect_fits(&Schema::of("status"), &read(&repo.qcops("status --format json").out), "");
+}
+
+#[test]
+fn manifests_that_are_shown_and_written_fit_the_schema() {
+    let schema = Schema::of("manifest");
+    let takes = |text: &str| {
+        let document = yaml_to_json(text).unwrap();
+        schema.expect(&document);
+    };
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let example = fs::read_to_string(package.join("examples/tasks.yaml")).unwrap();
+    takes(&example);
+    let modeline = "# yaml-language-server: $schema=../docs/schema/manifest.json\n";
+    assert!(example.starts_with(modeline), "examples/tasks.yaml");
+    // The six lines for newcomers.
+    let shown = Repo::new().qcops("plan").err;
+    let (_, shown) = shown.split_once("version: 1\n").unwrap();
+    takes(&format!("version: 1\n{shown}"));
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY, name: 'yes: $${X}'}").commit("first").converge("");
+    takes(&repo.read("tasks.yaml"));
+    takes(&repo.qcops("pull").out);
+    for wrong in [
+        "version: 2\ntasks: {}",
+        "version: 1",
+        "version: 1\ntasks: {a: {agentId: 47, prompt: p, projectPreference: mine}}",
+        "version: 1\ntasks: {a: {agentId: 47, promt: p, projectPreference: project-for-task}}",
+        "version: 1\ntasks: {a: {prompt: p, projectPreference: project-for-task}}",
+    ] {
+        assert!(!schema.takes(&yaml_to_json(wrong).unwrap()), "{wrong}");
+    }
+}
