@@ -58,6 +58,8 @@ enum What {
     Starting,
     /// What became of that run is known.
     Answered,
+    /// That run of the task `id` was started, and no list has shown it.
+    Unseen,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -144,6 +146,47 @@ impl Ledger {
         self.append(&Line { run: id.map(|id| id.0.clone()), ..line })
     }
 
+    /// Notes that a run of a task was started and that no list shows it.
+    pub fn unseen(
+        &self,
+        key: &Key,
+        run: &Key,
+        task: TaskId,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let id = Some(task.0);
+        self.append(&Line { id, ..self.line(What::Unseen, key, run.to_string(), now) })
+    }
+
+    /// When it was noted that no list shows the run of a task, if nothing has shown it since.
+    pub fn unseen_at(
+        &self,
+        key: &Key,
+        run: &Key,
+        task: TaskId,
+    ) -> Result<Option<Timestamp>, FilesError> {
+        let bytes = self.files.read(&self.path)?.unwrap_or_default();
+        let mut noted = None;
+        for line in bytes.split(|byte| *byte == b'\n') {
+            let Ok(line) = serde_json::from_slice::<Line>(line) else { continue };
+            let is_its =
+                self.is_ours(&line) && line.key == key.as_str() && line.name == run.as_str();
+            match line.what {
+                What::Unseen if is_its && line.id == Some(task.0) => noted = line.time.parse().ok(),
+                What::Answered if is_its => noted = None,
+                _ => {}
+            }
+        }
+        Ok(noted)
+    }
+
+    /// Whether a line is of this version, target and organization.
+    fn is_ours(&self, line: &Line) -> bool {
+        line.version == VERSION
+            && line.target == self.target
+            && line.organization == self.organization_id.0
+    }
+
     /// When the newest request was sent whose answer was never noted: an apply was killed there.
     pub fn unanswered(&self) -> Result<Option<Timestamp>, FilesError> {
         let mut evidence = Evidence::default();
@@ -156,10 +199,7 @@ impl Ledger {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
         for line in bytes.split(|byte| *byte == b'\n') {
             let Ok(line) = serde_json::from_slice::<Line>(line) else { continue };
-            let is_ours = line.version == VERSION
-                && line.target == self.target
-                && line.organization == self.organization_id.0;
-            let (true, Ok(key)) = (is_ours, line.key.parse::<Key>()) else { continue };
+            let (true, Ok(key)) = (self.is_ours(&line), line.key.parse::<Key>()) else { continue };
             let known = evidence.keys.entry(key).or_default();
             match line.what {
                 What::Starting => known.unanswered = line.time.parse().ok(),
@@ -167,7 +207,7 @@ impl Ledger {
                     known.unanswered = None;
                     known.runs.extend(line.run.clone().map(DeploymentId));
                 }
-                What::Sending | What::Made | What::Refused | What::Renamed => {}
+                What::Sending | What::Made | What::Refused | What::Renamed | What::Unseen => {}
             }
             let Some(content) = ContentHash::from_hex(&line.content) else { continue };
             let sent = |made: &Made| made.id.is_none() && made.content == content;
@@ -189,7 +229,7 @@ impl Ledger {
                     known.made.retain(|made| !sent(made));
                     known.unanswered = None;
                 }
-                What::Starting | What::Answered => {}
+                What::Starting | What::Answered | What::Unseen => {}
             }
         }
         Ok(())
@@ -265,9 +305,10 @@ fn text(line: &Line) -> String {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::files::Memory;
+    use crate::files::{Appending, Lock, Memory};
     use crate::model::{AgentId, Content, ProjectPreference};
 
     const PATH: &str = ".qcops/ledger.jsonl";
@@ -341,5 +382,71 @@ mod tests {
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         ledger(&files, "here").made(creation, TaskId(7), Timestamp::UNIX_EPOCH).await.unwrap();
         assert!(read(&ledger(&files, "there")).keys.is_empty());
+    }
+
+    /// Memory whose appends take a moment; the first few fail.
+    struct Slow {
+        files: Memory,
+        appends: AtomicUsize,
+        failing: usize,
+    }
+
+    impl Files for Slow {
+        fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FilesError> {
+            self.files.read(path)
+        }
+
+        fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+            self.files.write(path, bytes)
+        }
+
+        fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+            if self.appends.fetch_add(1, Ordering::Relaxed) < self.failing {
+                return Err(FilesError::NotPlain { path: path.to_owned() });
+            }
+            self.files.append(path, bytes)
+        }
+
+        fn append_aside<'a>(&'a self, path: &'a Path, bytes: Vec<u8>) -> Appending<'a> {
+            Box::pin(async move {
+                tokio::task::yield_now().await;
+                self.append(path, &bytes)
+            })
+        }
+
+        fn try_lock(&self, path: &Path) -> Result<Option<Lock>, FilesError> {
+            self.files.try_lock(path)
+        }
+    }
+
+    /// Notes twenty creates at once; returns the results and how often something was appended.
+    async fn note_twenty(failing: usize) -> (Vec<bool>, usize, Evidence) {
+        let slow = Slow { files: Memory::default(), appends: AtomicUsize::new(0), failing };
+        let (slow, organization_id) = (Arc::new(slow), OrganizationId("o".to_owned()));
+        let files = Arc::<Slow>::clone(&slow);
+        let ledger = Ledger::new(files, PATH.into(), "here".to_owned(), organization_id);
+        let keys: Vec<Key> = (0..20).map(|n| format!("k{n}").parse().unwrap()).collect();
+        let noted = keys.iter().map(|key| {
+            let creation = Creation { key, content: content("a"), name: "A" };
+            ledger.sending(creation, Timestamp::UNIX_EPOCH)
+        });
+        let noted = futures_util::future::join_all(noted).await;
+        let results = noted.iter().map(Result::is_ok).collect();
+        (results, slow.appends.load(Ordering::Relaxed), read(&ledger))
+    }
+
+    #[tokio::test]
+    async fn what_is_noted_at_once_is_written_together() {
+        let (results, appends, evidence) = note_twenty(0).await;
+        assert_eq!(results, [true; 20]);
+        assert_eq!(appends, 2, "the first line alone, and the rest that came meanwhile");
+        assert_eq!(evidence.keys.len(), 20);
+    }
+
+    #[tokio::test]
+    async fn a_line_is_never_taken_for_written_because_another_one_failed() {
+        let (results, appends, evidence) = note_twenty(3).await;
+        let noted = results.iter().filter(|is_noted| **is_noted).count();
+        assert_eq!((results.len() - noted, evidence.keys.len()), (3, noted), "{appends}");
     }
 }

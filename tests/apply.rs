@@ -208,3 +208,48 @@ async fn a_lost_create_is_settled_where_the_list_shows_no_prompts() {
         assert_eq!(world.tasks().await.lines().count(), 2, "{entry}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn one_list_that_lies_does_not_prove_that_a_late_task_is_absent() {
+    // The seventh list is the one look that comes after the task.
+    let mut world = World::new("a: {prompt: p}\nb: {prompt: q}");
+    world.faults("tasks/create#1=late:40 tasks/list#7=list-empty").converge().await;
+    assert_eq!(world.tasks().await.lines().count(), 2, "{}", world.tasks().await);
+}
+
+/// How many tasks were read by their id since the first create, the lists left out of account.
+fn reads(world: &World) -> usize {
+    let requests = world.emulator.requests().into_iter().map(|logged| logged.path);
+    requests.filter(|path| path.ends_with("/tasks/read")).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_of_many_new_tasks_is_read_by_its_id_and_the_list_shows_the_rest() {
+    let many: Vec<String> = (0..20).map(|n| format!("t{n}: {{prompt: task {n}}}")).collect();
+    let world = World::new(&many.join("\n"));
+    let outcome = world.apply().await;
+    assert_eq!(outcome.count(|ended| matches!(ended, StepOutcome::Done(_))), 20, "{outcome:#?}");
+    assert_eq!(reads(&world), 1);
+    world.expect_nothing_to_do().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_tasks_that_the_list_does_not_show_as_declared_are_read_by_their_ids() {
+    let prompt = "x".repeat(300);
+    let many: Vec<String> = (0..5).map(|n| format!("t{n}: {{prompt: '{n} {prompt}'}}")).collect();
+    let mut world = World::new(&many.join("\n"));
+    world.quirk("list-entry=cut-prompt").await;
+    let outcome = world.apply().await;
+    assert_eq!(outcome.count(|ended| matches!(ended, StepOutcome::Done(_))), 5, "{outcome:#?}");
+    assert_eq!(reads(&world), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_a_run_waits_for_is_read_before_the_run_starts() {
+    let world =
+        World::new("a: {prompt: p}\nb: {prompt: q}\nc: {prompt: r, deployments: {first: {}}}");
+    world.apply().await;
+    // The first one that is made, and the one that is run.
+    assert_eq!(reads(&world), 2);
+    assert_eq!(world.run_count().await, 1);
+}

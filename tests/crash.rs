@@ -218,7 +218,7 @@ fn setting(seed: u64, quirks: &[&str]) -> Setting {
 
 /// `SWEEP=full` tells everything where a sample is told otherwise.
 fn is_full() -> bool {
-    std::env::var("SWEEP").is_ok_and(|sweep| sweep == "full")
+    std::env::var_os("SWEEP").is_some_and(|sweep| sweep == "full")
 }
 
 fn depth(sample: usize) -> Depth {
@@ -310,7 +310,7 @@ fn values(spec: &emulator::QuirkSpec) -> Vec<&'static str> {
         "prompt-limit" => vec!["100"],
         // A request that is 40 s late is on a lagging list before settling ends, after 59 s.
         "list-lag-ms" | "deployment-lag-ms" => vec!["1000", "5000", "15000"],
-        // A list that hides tasks for good is a story of its own below.
+        // A list that hides things for good has a test of its own below.
         "list-cap" => vec!["50"],
         _ => vec!["0", "-300", "600"],
     }
@@ -466,4 +466,14 @@ fn every_law_holds_where_much_goes_wrong_on_two_machines() {
     stories = vec![large_story()];
     let tally = sweep(&stories, &settings, Depth::Long(count as u64 / 20), threads());
     expect_no_violation("long runs of thirty tasks", &tally);
+}
+
+/// Only what an answer has told is known where a list hides things: lost answers, kills and a lost
+/// ledger are left out.
+#[test]
+fn what_a_list_hides_for_good_is_made_once_while_the_ledger_is_kept() {
+    let settings = [setting(301, &["list-cap=2"]), setting(302, &["list-cap=1"])];
+    let tally = sweep(&stories(), &settings, Depth::Every, threads());
+    expect_no_violation("lists that hide", &tally);
+    assert_eq!(tally.violations.len() + tally.duplicate_runs + tally.duplicate_tasks, 0);
 }

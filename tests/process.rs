@@ -449,6 +449,18 @@ async fn a_list_that_ends_early_makes_no_twin_while_the_ledger_knows_the_task() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_that_no_list_ever_shows_is_paid_once() {
+    let mut world = world::World::new("a: {prompt: p, deployments: {x: {}, y: {}}}");
+    world.quirk("list-cap=1").await;
+    for _ in 0..3 {
+        let outcome = world.apply().await;
+        let unclear = outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_)));
+        assert_eq!(unclear, 1, "one of the two is on the list: {outcome:#?}");
+    }
+    assert_eq!(world.run_count().await, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_service_without_equal_names_gets_its_replace_even_where_the_old_task_holds_nothing() {
     let mut world = world::World::new("a: {prompt: p}");
     world.quirk("duplicate-name=refuse").await.commit().converge().await;

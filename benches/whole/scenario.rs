@@ -214,7 +214,15 @@ impl Scenario {
                 words.extend(speed.into_iter().chain(api));
             }
             _ => {
-                words.extend(["plan", "--max-create", &count, "--max-replace", &count]);
+                words.extend([
+                    "plan",
+                    "--rate",
+                    "0",
+                    "--max-create",
+                    &count,
+                    "--max-replace",
+                    &count,
+                ]);
                 words.extend(api);
             }
         }

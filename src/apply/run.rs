@@ -11,7 +11,7 @@ use crate::apply::finding::{changed, failed, unclear};
 use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
-use crate::model::{DeploymentId, TaskId};
+use crate::model::{DeploymentId, Key, TaskId};
 use crate::plan::{Step, Target};
 use crate::snapshot::DeploymentSeen;
 
@@ -35,6 +35,7 @@ impl Work<'_, '_> {
             }
         };
         let run = step.deployment.as_ref().expect("a run has the key of its deployment");
+        self.expect_none_unseen(step, run, task, since)?;
         self.note(async |ledger, now| ledger.starting(&step.key, run, now)).await?;
         let answer = self.effects.client.create_deployment(task).await;
         let (deployment, notes) = match self.take_once(step, answer)? {
@@ -111,6 +112,32 @@ impl Work<'_, '_> {
                 .help("or move `since` to before the time shown; otherwise another run would be started");
             StepOutcome::Unclear(finding)
         })
+    }
+
+    /// A run that this machine has started and that no list shows is not paid for again; one that is
+    /// asked for by a later `since` is another.
+    fn expect_none_unseen(
+        &self,
+        step: &Step,
+        run: &Key,
+        task: TaskId,
+        since: Option<(Timestamp, Option<Offset>)>,
+    ) -> Ended<()> {
+        let noted = self.effects.ledger.unseen_at(&step.key, run, task);
+        let noted = noted.map_err(|error| {
+            let finding = Diagnostic::error(Code::NotRecorded, with_causes(&error));
+            StepOutcome::Failed(finding.help("make `.qcops/` readable and run this again"))
+        })?;
+        match noted.filter(|noted| since.is_none_or(|(since, _)| since <= *noted)) {
+            Some(noted) => Err(unclear(
+                format!("a run of task {task} was started before {noted:.0}, and no list shows it"),
+                format!(
+                    "look at task {task} in the web interface; another run is asked for by moving \
+                     `since` behind that time"
+                ),
+            )),
+            None => Ok(()),
+        }
     }
 
     /// A second pipeline may have started the run while this one was planning.

@@ -3,7 +3,7 @@
 //! There is no idempotency key (contract 6.2). What an unclear create has made is an id that was not
 //! on the list before it was sent; what it has not made is absent from every later look.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -48,19 +48,26 @@ impl Work<'_, '_> {
     /// 2. Two such ids, or a new id that no create of this apply explains: unknown.
     /// 3. None in every complete look: absent.
     ///
-    /// A list may show a prompt in part or not at all, so a new id whose content no create of this
-    /// apply explains is read before it is judged.
+    /// The last look is taken twice: one list that lies does not prove an absence. A list may show a
+    /// prompt in part or not at all, so a new id whose content no create of this apply explains is read
+    /// before it is judged.
     pub(super) async fn settle_create(&self, step: &Step, content: &Content) -> Settled<TaskSeen> {
-        let mut is_blind = false;
-        for delay in &self.settings.settle_delays {
+        let (mut is_blind, mut is_short) = (false, false);
+        let delays = &self.settings.settle_delays;
+        let again = (!delays.is_empty()).then_some(&Duration::ZERO);
+        for delay in delays.iter().chain(again) {
             if self.is_refused_for_good() {
                 break;
             }
-            self.wait(step, *delay).await;
+            if !delay.is_zero() {
+                self.wait(step, *delay).await;
+            }
             let Some(sight) = self.look(self.effects.client.list_tasks().await) else {
                 is_blind = true;
                 continue;
             };
+            let listed: BTreeSet<TaskId> = sight.items.iter().map(|task| task.id).collect();
+            is_short = !self.made.borrow().contents.keys().all(|id| listed.contains(id));
             let Some(fresh) = self.unexplained(sight.items, content).await else {
                 is_blind = true;
                 continue;
@@ -80,7 +87,8 @@ impl Work<'_, '_> {
             }
         }
         let is_cut_short = self.effects.stop.is_asked() || self.is_refused_for_good();
-        if is_blind || is_cut_short || self.settings.settle_delays.is_empty() {
+        // A list without what is known to be there proves no absence; one that lags catches up.
+        if is_short || is_blind || is_cut_short || delays.is_empty() {
             Settled::Unknown("not every look could be taken".to_owned())
         } else {
             Settled::Absent
@@ -182,6 +190,7 @@ impl Work<'_, '_> {
                 return;
             }
         }
+        self.note_unseen(outcome, &runs);
         for (step, ended) in &mut outcome.steps {
             let StepOutcome::Done(done) = &*ended else { continue };
             let task = done.task.filter(|id| tasks.contains(id));
@@ -227,6 +236,20 @@ impl Work<'_, '_> {
             let Some(StepOutcome::Done(done)) = outcome.steps.get(&step.id) else { continue };
             if done.deployment.as_ref() == Some(run) {
                 self.note_answered(step, Some(run));
+            }
+        }
+    }
+
+    /// Notes runs that no list shows, so that the next apply does not pay for them again.
+    fn note_unseen(&self, outcome: &Outcome, runs: &BTreeMap<DeploymentId, TaskId>) {
+        for step in self.plan.open_steps() {
+            let Some(StepOutcome::Done(done)) = outcome.steps.get(&step.id) else { continue };
+            if let (Some(id), Some(deployment)) = (&done.deployment, &step.deployment)
+                && let Some(task) = runs.get(id)
+            {
+                let now = self.effects.clock.now();
+                // The report names the run whether the line can be written or not.
+                drop(self.effects.ledger.unseen(&step.key, deployment, *task, now));
             }
         }
     }

@@ -465,8 +465,10 @@ mod tests {
                 1..5,
             ),
         ) {
-            let pairs = keys.iter().zip(&values);
-            let text: String = pairs.map(|(key, value)| format!("{key}: {value}\n")).collect();
+            let mut text = String::new();
+            for (key, value) in keys.iter().zip(&values) {
+                writeln!(text, "{key}: {value}").unwrap();
+            }
             check_ordinary(&text)?;
             check_ordinary(&text.replace('\n', "\r\n"))?;
         }

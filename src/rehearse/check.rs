@@ -49,6 +49,11 @@ impl Needs {
         }
         Self { wanted }
     }
+
+    /// How many tasks have to be made.
+    pub(super) fn tasks(&self) -> usize {
+        self.wanted.values().map(|need| need.tasks).sum()
+    }
 }
 
 /// What the judge says.
@@ -188,8 +193,7 @@ fn judge_others(unit: &Prepared<'_>, end: &World, calls: &[Call], wrong: &mut Ve
 
 /// What is deleted with its conversations was saved before, every one of them.
 fn judge_saved(unit: &Prepared<'_>, calls: &[Call], wrong: &mut Vec<String>) {
-    for call in calls.iter().filter(|call| !call.saved.is_empty() || call.path.ends_with("/delete"))
-    {
+    for call in calls.iter().filter(|call| call.path.ends_with("/delete")) {
         let lost = unit.world.deployments().filter(|run| match call.path.as_str() {
             "/agents/tasks/delete" => field(&call.body, "taskId").as_u64() == Some(run.task_id),
             _ => field(&call.body, "deploymentId").as_str() == Some(&run.id),

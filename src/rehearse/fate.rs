@@ -67,18 +67,23 @@ pub(super) fn hidden_by(
     let limit = usize::try_from(quirks.prompt_limit).unwrap_or(usize::MAX);
     let prompts = || act.wish.tasks.values().map(|task| task.content.prompt());
     let is_cut = limit > 0 && quirks.long_prompt == TooLong::Cut;
-    let cap = usize::try_from(quirks.list_cap).unwrap_or(usize::MAX);
     if quirks.prompt_rewrite == PromptRewrite::Append {
         Some("prompts are stored with a text behind them")
     } else if is_cut && prompts().any(|prompt| prompt.chars().count() > limit) {
         Some("prompts are stored cut short")
-    } else if cap > 0 && tasks > cap {
+    } else if leaves_out(quirks, tasks) {
         Some("the list leaves out tasks for good")
     } else if Duration::from_millis(quirks.list_lag_ms.into()) >= settle {
         Some("the list shows new tasks later than the settle time")
     } else {
         None
     }
+}
+
+/// Whether a list never shows all of so many things.
+pub(super) fn leaves_out(quirks: &Quirks, count: usize) -> bool {
+    let cap = usize::try_from(quirks.list_cap).unwrap_or(usize::MAX);
+    cap > 0 && count > cap
 }
 
 const CREATE: &str = "/agents/tasks/create";

@@ -115,6 +115,7 @@ impl Stage {
     /// Applies until a plan has nothing to do, as often as a person would, an hour apart.
     pub(super) async fn apply_until_rest(&self, act: &Act) -> Result<Vec<Code>, String> {
         let mut left = self.what_is_left(act, 0).await;
+        let mut is_unclear = false;
         for _ in 1..MOST_APPLIES {
             if left.is_ok() {
                 break;
@@ -129,6 +130,12 @@ impl Stage {
             {
                 left = Ok(vec![Code::Refused]);
             }
+            is_unclear =
+                matches!(&ended, Ended::Applied(_, outcome) if outcome.count(is_unknown) > 0);
+        }
+        // What nobody knows after the last try is not tried again without a person.
+        if left.is_err() && is_unclear {
+            left = Ok(vec![Code::OutcomeUnknown]);
         }
         left
     }
@@ -179,6 +186,10 @@ pub(super) fn ledger_path(number: usize) -> PathBuf {
 /// Whether a plan has nothing to do and nothing that blocks it.
 pub(super) fn is_idle(left: &Result<Vec<Code>, String>) -> bool {
     left.as_ref().is_ok_and(Vec::is_empty)
+}
+
+fn is_unknown(ended: &StepOutcome) -> bool {
+    matches!(ended, StepOutcome::Unclear(_))
 }
 
 fn is_refused(ended: &StepOutcome) -> bool {

@@ -78,6 +78,8 @@ pub(super) struct Prepared<'a> {
     pub(super) blocks: Vec<Code>,
     /// Why no client can know what an unclear create has made, if none can.
     pub(super) hidden_by: Option<&'static str>,
+    /// Whether the list leaves out tasks for good.
+    is_hidden_for_good: bool,
     /// What is wrong although nothing was cut.
     pub(super) wrong: Vec<String>,
 }
@@ -100,6 +102,7 @@ impl<'a> Prepared<'a> {
             comes_to_rest: false,
             blocks: Vec::new(),
             hidden_by: None,
+            is_hidden_for_good: false,
             wrong: Vec::new(),
         };
         run(prepared.tell_without_cut());
@@ -129,8 +132,11 @@ impl<'a> Prepared<'a> {
             Err(left) => self.wrong.push(format!("it never comes to rest: {left}")),
         }
         let end = stage.world().await;
-        let tasks = end.tasks().count();
+        // What is replaced is there beside its replacement for a while.
+        let tasks = self.world.tasks().count() + self.needs.tasks();
         self.hidden_by = fate::hidden_by(&self.world.quirks, last, tasks, settle_time());
+        let runs = end.tasks().map(|task| task.runs.len()).max().unwrap_or(0);
+        self.is_hidden_for_good = fate::leaves_out(&self.world.quirks, tasks.max(runs));
         let calls = stage.machine.calls();
         let judged = check::judge(self, &end, &calls, self.comes_to_rest, settle_time());
         self.wrong.extend(judged.wrong);
@@ -142,7 +148,13 @@ impl<'a> Prepared<'a> {
             [false, true].map(|loses_ledger| Course::once(strike, loses_ledger))
         });
         // What takes effect behind the back of a machine that forgets it cannot be waited for.
-        strikes.filter(|course| !(course.forgets() && course.ends_late())).collect()
+        let is_lost = |course: &Course| course.forgets() && course.ends_late();
+        // Where a list hides things for good, only what an answer has told is known.
+        let is_hidden = |course: &Course| {
+            let is_untold = |cut: Cut| cut.is_unclear() || cut.ends() || cut == Cut::DiskFull;
+            self.is_hidden_for_good && (course.forgets() || course.cuts().any(is_untold))
+        };
+        strikes.filter(|course| !is_lost(course) && !is_hidden(course)).collect()
     }
 
     /// Every cut of the last act, and after each of them every second one: later in the same apply,

@@ -104,11 +104,11 @@ proptest! {
             world.spoil = Some(Arc::new(move |mut response: Response| {
                 let number = answers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let (harm, status) = &harms[number % harms.len()];
-                if number % every == 0 {
+                if number.is_multiple_of(every) {
                     for harm in harm {
                         response.body = harmed(&response.body, *harm);
                     }
-                    if status % 8 == 0 {
+                    if status.is_multiple_of(8) {
                         response.status = *status;
                         response.retry_after = Some(status.to_string());
                     }
