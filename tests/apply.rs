@@ -2,6 +2,7 @@
 
 use qcops::diag::Code;
 use qcops::event::StepOutcome;
+use qcops::model::TaskId;
 
 use crate::support::world::World;
 
@@ -169,6 +170,30 @@ async fn a_leftover_that_somebody_edits_after_the_plan_is_not_deleted() {
     let outcome = world.carry_out(&plan).await;
     assert_eq!(outcome.count(|ended| matches!(ended, StepOutcome::Done(_))), 0, "{outcome:#?}");
     assert!(world.tasks().await.contains("332 a: mine now"), "{}", world.tasks().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_was_run_after_the_plan_is_not_deleted() {
+    let mut world = World::new("a: {prompt: p}\nb: {prompt: q}");
+    world.commit().converge().await;
+    world.edit("b: {prompt: q}").commit().pruning().quirk("delete-task=cascade").await;
+    let plan = world.plan().await;
+    world.client().create_deployment(TaskId(332)).await.into_result().unwrap();
+    let outcome = world.carry_out(&plan).await;
+    assert_eq!(outcome.count(|ended| matches!(ended, StepOutcome::Failed(_))), 1, "{outcome:#?}");
+    assert_eq!(world.tasks().await, "332 a: p\n333 b: q");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_appeared_after_the_plan_is_not_paid_for_once_more() {
+    let mut world = World::new("a: {prompt: p}");
+    world.commit().converge().await;
+    world.edit("a: {prompt: p, deployments: {first: {}}}");
+    let plan = world.plan().await;
+    world.client().create_deployment(TaskId(332)).await.into_result().unwrap();
+    let outcome = world.carry_out(&plan).await;
+    assert_eq!(outcome.count(|ended| matches!(ended, StepOutcome::Failed(_))), 1, "{outcome:#?}");
+    assert_eq!(world.run_count().await, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -436,10 +436,20 @@ fn every_path_that_the_documents_name_exists() {
             assert!(package(path).exists(), "{document} names `{path}`, which does not exist");
         }
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let is_here = !link.contains("://");
-            assert!(!is_here || package(link).exists(), "{document} links to {link}");
+            let is_there = link.contains("://") || has_heading(&text, link);
+            let path = link.split('#').next().unwrap_or(link);
+            assert!(is_there || !path.is_empty() && package(path).exists(), "{document}: {link}");
         }
     }
+}
+
+/// Whether a link leads to a heading of the text it stands in.
+fn has_heading(text: &str, link: &str) -> bool {
+    let heading = |line: &str| {
+        line.trim_start_matches('#').trim().to_lowercase().replace([',', '?'], "").replace(' ', "-")
+    };
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    link.strip_prefix('#').is_some_and(|link| headings.map(heading).any(|found| found == link))
 }
 
 #[test]

@@ -181,8 +181,7 @@ fn a_stranger_without_credentials_gets_the_very_plan_in_every_format() {
         let without = alone(&fork, &format!("plan --against seen.json --format {format}"));
         // Only the mark of who started a run goes by the ledger of the machine at hand.
         let there = with.out.replace("\"started_here\": true", "\"started_here\": false");
-        let there =
-            there.replace(", started on this", ", not known to have been started on this");
+        let there = there.replace(", started on this", ", not known to have been started on this");
         assert_eq!((with.code, &there), (without.code, &without.out), "{}", without.err);
         assert!(without.err.starts_with("Planned against what was seen at 2"), "{}", without.err);
     }

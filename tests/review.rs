@@ -10,13 +10,16 @@ use crate::support::world::World;
 
 #[tokio::test(start_paused = true)]
 async fn equal_differences_have_equal_digests_and_one_character_makes_another() {
-    let digest = async |prompt: &str| {
+    let digest = async |prompt: &str, hours: u64| {
         let world = World::new(&format!("spy: {{prompt: {prompt}, deployments: {{first: {{}}}}}}"));
-        tokio::time::advance(std::time::Duration::from_secs(prompt.len() as u64)).await;
+        tokio::time::advance(std::time::Duration::from_secs(hours * 3600)).await;
         world.plan().await.digest().to_string()
     };
-    assert_eq!(digest("Buy SPY").await, digest("Buy SPY").await);
-    assert_ne!(digest("Buy SPY").await, digest("Buy SPX").await);
+    let noon = digest("Buy SPY", 0).await;
+    for hours in [1, 11, 13, 24 * 40] {
+        assert_eq!(digest("Buy SPY", hours).await, noon, "the clock is {hours} h further");
+    }
+    assert_ne!(digest("Buy SPX", 0).await, noon);
 }
 
 #[test]
@@ -109,11 +112,28 @@ async fn what_changed_on_the_service_since_the_review_is_named_and_nothing_is_se
     repo.tasks("spy: {prompt: Buy SPY daily}").commit("edit");
     repo.qcops("plan --out plan.json");
     repo.edit_service(|service| service.task_mut(332).unwrap().name = "Renamed".to_owned()).await;
+    let tasks = async || {
+        let all = |service: &mut qcops::emulator::World| {
+            service.tasks().map(|task| format!("{task:?}")).collect::<Vec<_>>()
+        };
+        repo.edit_service(all).await
+    };
+    let before = tasks().await;
     let applied = repo.qcops("apply plan.json");
     assert_eq!(applied.code, 6, "{}{}", applied.out, applied.err);
     assert!(applied.err.contains("Renamed"), "{}", applied.err);
-    let count = repo.edit_service(|service| service.tasks().count()).await;
-    assert_eq!(count, 1);
+    assert_eq!(tasks().await, before);
+}
+
+#[test]
+fn a_plan_for_another_service_is_refused() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY}").commit("first");
+    assert_eq!(repo.qcops("plan --out plan.json").code, 0);
+    let words = ["apply", "plan.json", "--emulator=other.json"].map(str::to_owned);
+    let applied = repo.run(&words);
+    assert_eq!(applied.code, 6, "{}{}", applied.out, applied.err);
+    assert!(!repo.path().join("other.json").exists(), "nothing was made there");
 }
 
 #[test]

@@ -69,11 +69,11 @@ async fn plan_and_carry_out(
     let planned = plan::exit_of(&plan, false);
     let count = plan.open_steps().count();
     if turn.stop.is_asked() {
-        manner.write_reports(context, &plan, &Outcome::default())?;
+        manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
         return Ok(Exit::Interrupted);
     }
     if count == 0 && !args.waiting.wait {
-        manner.write_reports(context, &plan, &Outcome::default())?;
+        manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
         return Ok(planned);
     }
     if count > 0 && expected.is_none() && !args.yes && !approve(count)? {
@@ -129,29 +129,27 @@ pub(super) struct Manner<'a> {
 }
 
 impl Manner<'_> {
-    /// Writes the report and the page as a whole, readable by their owner alone.
-    fn write_reports(
-        self,
-        context: &Context,
-        plan: &Plan,
-        outcome: &Outcome,
-    ) -> Result<(), CommandError> {
-        if let Some(path) = self.report {
-            write(context, path, &render::report::render(plan, outcome), outcome)?;
-        }
-        self.write_page(context, Applied { plan, outcome, runs: &[] })
-    }
-
-    /// Writes the page; anew once the runs have ended.
-    pub(super) fn write_page(
+    /// Writes the report and the page as a whole, readable by their owner alone; anew once the runs
+    /// that are waited for have ended.
+    pub(super) fn write_reports(
         self,
         context: &Context,
         applied: Applied<'_>,
     ) -> Result<(), CommandError> {
-        let Some(path) = self.html else { return Ok(()) };
-        let page = render::html::applied(applied, self.lines);
-        write(context, path, page.as_bytes(), applied.outcome)
+        if let Some(path) = self.report {
+            write(context, path, &render::report::render(applied), applied.outcome)?;
+        }
+        if let Some(path) = self.html {
+            let page = render::html::applied(applied, self.lines);
+            write(context, path, page.as_bytes(), applied.outcome)?;
+        }
+        Ok(())
     }
+}
+
+/// What became of a plan while no run has been waited for.
+fn before_waiting<'a>(plan: &'a Plan, outcome: &'a Outcome) -> Applied<'a> {
+    Applied { plan, outcome, runs: &[] }
 }
 
 /// Carries out a plan that somebody approved, and prints what became of it.
@@ -181,7 +179,7 @@ pub(super) async fn carry_out(
             render::outcome::render(plan, &outcome, &options, out)
         });
     }
-    manner.write_reports(context, plan, &outcome)?;
+    manner.write_reports(context, before_waiting(plan, &outcome))?;
     let exit = exit_of(plan, &outcome);
     Ok(match manner.waiting {
         Some((waiting, planning)) if waiting.wait && !turn.stop.is_asked() => {

@@ -68,8 +68,10 @@ pub(super) async fn wait(
     let is_failed = waited.reports.iter().any(RunReport::is_failed);
     let judged = if is_failed { Exit::Expectation } else { Exit::Success };
     let stopped = if effects.stop.is_asked() { Exit::Interrupted } else { Exit::Success };
-    let page = Applied { plan, outcome, runs: &waited.reports };
-    let saved = save(context, args, &waited.reports).and(manner.write_page(context, page));
+    let is_interrupted = effects.stop.is_asked();
+    let outcome = Outcome { is_interrupted, ..outcome.clone() };
+    let ended = Applied { plan, outcome: &outcome, runs: &waited.reports };
+    let saved = save(context, args, &waited.reports).and(manner.write_reports(context, ended));
     let saved = match saved {
         Ok(()) => Exit::Success,
         Err(error) => {

@@ -7,10 +7,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::diag::Diagnostic;
-use crate::event::{Outcome, StepOutcome};
+use crate::event::{RunReport, StepOutcome};
 use crate::model::visible_json;
 use crate::plan::{Plan, Step, StepId};
-use crate::render::schema;
+use crate::render::html::Applied;
+use crate::render::{runs, schema};
+use crate::transcript::Transcript;
 
 /// The version of the format.
 const VERSION: u32 = 1;
@@ -24,6 +26,29 @@ struct Report<'a> {
     /// Whether a signal ended it.
     is_interrupted: bool,
     steps: Vec<Entry<'a>>,
+    /// The runs that were waited for; none before the waiting has ended.
+    runs: Vec<Run<'a>>,
+}
+
+/// A run that was waited for.
+#[derive(Serialize, JsonSchema)]
+struct Run<'a> {
+    key: String,
+    deployment: String,
+    deployment_id: &'a str,
+    /// The service's word.
+    status: &'a str,
+    /// `left`: the waiting was interrupted, and the run goes on.
+    #[schemars(extend("enum" = ["ok", "failed", "left"]))]
+    result: &'static str,
+    /// Whether this apply has started it.
+    started_here: bool,
+    /// Read and written; null where the conversation does not show them.
+    tokens: Option<u64>,
+    /// How many follow-ups were not sent.
+    missing_follow_ups: usize,
+    /// Why it is no longer followed, and what does not hold of it.
+    failures: Vec<String>,
 }
 
 /// One step, and how it ended.
@@ -62,16 +87,32 @@ pub fn schema() -> schemars::Schema {
 }
 
 /// Writes the report of an apply; steps it never came to are named as not started.
-pub fn render(plan: &Plan, outcome: &Outcome) -> Vec<u8> {
+pub fn render(applied: Applied<'_>) -> Vec<u8> {
+    let Applied { plan, outcome, runs } = applied;
     let steps = plan.open_steps().map(|step| entry(plan, step, outcome.steps.get(&step.id)));
     let report = Report {
         format_version: VERSION,
         organization: &plan.organization_id.0,
         is_interrupted: outcome.is_interrupted,
         steps: steps.collect(),
+        runs: runs.iter().map(run).collect(),
     };
     let json = serde_json::to_string_pretty(&report).expect("texts and numbers are always JSON");
     (visible_json(&json) + "\n").into_bytes()
+}
+
+fn run(report: &RunReport) -> Run<'_> {
+    Run {
+        key: report.key.to_string(),
+        deployment: report.deployment.to_string(),
+        deployment_id: &report.id.0,
+        status: &report.status,
+        result: runs::word(report),
+        started_here: report.is_ours,
+        tokens: report.transcript.as_ref().ok().and_then(Transcript::tokens),
+        missing_follow_ups: report.missing,
+        failures: runs::lines(report),
+    }
 }
 
 fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> Entry<'a> {

@@ -108,7 +108,12 @@ fn an_interrupt_while_waiting_stops_nothing_and_the_next_apply_follows_the_run()
     let ran = Repo::ran(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 130, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("the waiting was interrupted; it goes on"), "{}", ran.out);
-    assert!(repo.read("report.json").contains("\"outcome\": \"done\""));
+    let report: serde_json::Value = serde_json::from_str(&repo.read("report.json")).unwrap();
+    assert_eq!(report["steps"][1]["outcome"], "done", "{report:#}");
+    assert_eq!(
+        (&report["is_interrupted"], &report["runs"][0]["result"]),
+        (&true.into(), &"left".into())
+    );
     let junit = junit_parser::from_reader(repo.read("runs.xml").as_bytes()).unwrap();
     assert_eq!((junit.tests, junit.failures, junit.skipped), (1, 0, 1));
     assert_eq!((service.count_of("deployments/stop"), service.said().len()), (0, 2));
@@ -199,8 +204,17 @@ fn the_junit_file_is_read_by_a_parser_that_is_not_ours_whatever_stands_in_it() {
         "bad: {{prompt: evil, deployments: {{first: {{expect: {{transcript: {{notContains: script, contains: [Sortino, {evil}]}}}}}}, second: {{expect: {{maxTurns: 1}}}}}}}}\n\
          good: {{prompt: p, deployments: {{only: {{}}}}}}"
     ));
-    let ran = service.run(&repo, &format!("{APPLY} --wait --poll-interval 10ms --junit runs.xml"));
+    let words =
+        format!("{APPLY} --wait --poll-interval 10ms --junit runs.xml --report report.json");
+    let ran = service.run(&repo, &words);
     assert_eq!(ran.code, 7, "{}{}", ran.out, ran.err);
+    let report: serde_json::Value = serde_json::from_str(&repo.read("report.json")).unwrap();
+    let results = report["runs"].as_array().unwrap().iter().map(|run| {
+        let failures = run["failures"].as_array().unwrap().len();
+        (run["deployment"].as_str().unwrap(), run["result"].as_str().unwrap(), failures)
+    });
+    let expected = [("first", "failed", 3), ("second", "ok", 0), ("only", "ok", 0)];
+    assert_eq!(results.collect::<Vec<_>>(), expected, "{report:#}");
     let xml = repo.read("runs.xml");
     let junit = junit_parser::from_reader(xml.as_bytes()).unwrap();
     assert_eq!((junit.tests, junit.failures, junit.errors, junit.skipped), (3, 1, 0, 0), "{xml}");

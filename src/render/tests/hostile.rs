@@ -183,7 +183,12 @@ fn outputs(text: &str) -> Outputs {
     }
     outputs.jsons = vec![
         json::render(&view),
-        String::from_utf8(report::render(&plan, &outcome)).unwrap(),
+        String::from_utf8(report::render(html::Applied {
+            plan: &plan,
+            outcome: &outcome,
+            runs: &[],
+        }))
+        .unwrap(),
         transcript::json(title, &said),
         overview(text).to_json(),
     ];
