@@ -1,12 +1,13 @@
 //! Findings told to the CI system that runs this program, at the lines they are about.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::args::CiSystem;
 use crate::cli::context::Context;
 use crate::cli::terminal;
-use crate::diag::{Diagnostic, Place, Sources};
+use crate::diag::{Code, Diagnostic, Place, Sources};
 use crate::files::FilesError;
 use crate::model::Key;
 use crate::plan::{Gate, Plan};
@@ -21,6 +22,11 @@ pub(super) struct Annotator {
 impl Annotator {
     pub(super) fn new(system: Option<CiSystem>) -> Self {
         Self { system, told: RefCell::default() }
+    }
+
+    /// Whether anybody is told.
+    pub(super) fn is_asked(&self) -> bool {
+        self.system.is_some()
     }
 
     /// Tells these findings too; a report is written anew, so that it holds all of them.
@@ -48,26 +54,25 @@ impl Annotator {
 
 /// Returns what stands against the steps of a plan, each reason once, and its notes.
 pub(super) fn of_plan(plan: &Plan, place: &dyn Fn(&Key) -> Option<Place>) -> Vec<Diagnostic> {
-    let mut reasons: Vec<(&Diagnostic, Diagnostic)> = Vec::new();
+    let mut index_of: BTreeMap<(Code, &str, &[String]), usize> = BTreeMap::new();
+    let mut reasons: Vec<Diagnostic> = Vec::new();
     for step in &plan.steps {
         let (Gate::Blocked(reason) | Gate::Withheld(reason)) = &step.gate else { continue };
         let here = place(&step.key);
-        match reasons.iter_mut().find(|(known, _)| *known == reason) {
-            None => {
-                let mut finding = reason.clone();
-                finding.place = finding.place.or(here);
-                reasons.push((reason, finding));
+        let known = (reason.code, reason.message.as_str(), reason.help.as_slice());
+        let index = *index_of.entry(known).or_insert(reasons.len());
+        if let Some(finding) = reasons.get_mut(index) {
+            let is_new = |here: &Place| finding.place.as_ref() != Some(here);
+            if let Some(here) = here.filter(is_new) {
+                finding.related.push((here, "holds back too".to_owned()));
             }
-            Some((_, finding)) => {
-                let is_new = |here: &Place| finding.place.as_ref() != Some(here);
-                if let Some(here) = here.filter(is_new) {
-                    finding.related.push((here, "holds back too".to_owned()));
-                }
-            }
+        } else {
+            let mut finding = reason.clone();
+            finding.place = finding.place.or(here);
+            reasons.push(finding);
         }
     }
-    let of_steps = reasons.into_iter().map(|(_, finding)| finding);
-    of_steps.chain(plan.doubts.iter().chain(&plan.notes).cloned()).collect()
+    reasons.into_iter().chain(plan.doubts.iter().chain(&plan.notes).cloned()).collect()
 }
 
 /// A file's path in its repository, as a CI system knows it.

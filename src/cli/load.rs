@@ -102,6 +102,9 @@ impl Loaded {
 
     /// Tells the CI system what a plan has against its steps, at the lines of their keys.
     pub(super) fn annotate(&self, context: &Context, plan: &Plan) -> Result<(), CommandError> {
+        if !self.annotator.is_asked() {
+            return Ok(());
+        }
         let place = |key: &Key| self.manifest.tasks.get(key).map(|task| task.place.clone());
         self.tell(context, &annotate::of_plan(plan, &place))
     }
