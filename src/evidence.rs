@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use crate::model::{ContentHash, DeploymentId, Key, PromptHash, TaskId};
 
 /// Everything that is known about earlier versions.
@@ -31,8 +29,6 @@ pub struct KeyEvidence {
     pub made: Vec<Made>,
     /// Names that were asked for and what the service stored instead, the newest first.
     pub rewritten: Vec<(String, String)>,
-    /// A create on this machine whose answer was never recorded: an apply that was killed.
-    pub unanswered: Option<Timestamp>,
     /// Runs that an apply on this machine started for it.
     pub runs: BTreeSet<DeploymentId>,
 }

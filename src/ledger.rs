@@ -4,7 +4,7 @@
 //! in `.qcops/`, one line an entry, appended durably; a line that was cut by a crash is passed over.
 //! Entries name no prompt and no secret.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -60,6 +60,17 @@ enum What {
     Answered,
     /// That run of the task `id` was started, and no list has shown it.
     Unseen,
+    /// The list shows every task that was made until then; it names no key.
+    Listed,
+}
+
+/// What an apply that was killed has left open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unfinished {
+    /// When the newest request was sent whose answer was never noted.
+    pub unanswered: Option<Timestamp>,
+    /// When the newest task was made of which it was never noted that the list shows it.
+    pub unlisted: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -131,7 +142,7 @@ impl Ledger {
 
     /// Notes that a run of a key is about to be sent.
     pub fn starting(&self, key: &Key, run: &Key, now: Timestamp) -> Result<(), FilesError> {
-        self.append(&self.line(What::Starting, key, run.to_string(), now))
+        self.append(&self.line(What::Starting, key.as_str(), run.to_string(), now))
     }
 
     /// Notes that it is known what became of that run, and its id where one was started.
@@ -142,7 +153,7 @@ impl Ledger {
         id: Option<&DeploymentId>,
         now: Timestamp,
     ) -> Result<(), FilesError> {
-        let line = self.line(What::Answered, key, run.to_string(), now);
+        let line = self.line(What::Answered, key.as_str(), run.to_string(), now);
         self.append(&Line { run: id.map(|id| id.0.clone()), ..line })
     }
 
@@ -155,7 +166,7 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<(), FilesError> {
         let id = Some(task.0);
-        self.append(&Line { id, ..self.line(What::Unseen, key, run.to_string(), now) })
+        self.append(&Line { id, ..self.line(What::Unseen, key.as_str(), run.to_string(), now) })
     }
 
     /// When it was noted that no list shows the run of a task, if nothing has shown it since.
@@ -167,10 +178,8 @@ impl Ledger {
     ) -> Result<Option<Timestamp>, FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
         let mut noted = None;
-        for line in bytes.split(|byte| *byte == b'\n') {
-            let Ok(line) = serde_json::from_slice::<Line>(line) else { continue };
-            let is_its =
-                self.is_ours(&line) && line.key == key.as_str() && line.name == run.as_str();
+        for line in self.lines(&bytes) {
+            let is_its = line.key == key.as_str() && line.name == run.as_str();
             match line.what {
                 What::Unseen if is_its && line.id == Some(task.0) => noted = line.time.parse().ok(),
                 What::Answered if is_its => noted = None,
@@ -180,56 +189,72 @@ impl Ledger {
         Ok(noted)
     }
 
-    /// Whether a line is of this version, target and organization.
-    fn is_ours(&self, line: &Line) -> bool {
-        line.version == VERSION
-            && line.target == self.target
-            && line.organization == self.organization_id.0
+    /// The whole lines of this version, target and organization.
+    fn lines(&self, bytes: &[u8]) -> impl Iterator<Item = Line> {
+        let is_ours = |line: &Line| {
+            line.version == VERSION
+                && line.target == self.target
+                && line.organization == self.organization_id.0
+        };
+        let lines = bytes.split(|byte| *byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).filter(is_ours)
     }
 
-    /// When the newest request was sent whose answer was never noted: an apply was killed there.
-    pub fn unanswered(&self) -> Result<Option<Timestamp>, FilesError> {
-        let mut evidence = Evidence::default();
-        self.add_to(&mut evidence)?;
-        Ok(evidence.keys.values().filter_map(|known| known.unanswered).max())
+    /// Notes that the list shows every task that was made.
+    pub fn listed(&self, now: Timestamp) -> Result<(), FilesError> {
+        self.append(&self.line(What::Listed, "", String::new(), now))
+    }
+
+    /// What is open because an apply was killed; nothing after one that came to its end.
+    pub fn unfinished(&self) -> Result<Unfinished, FilesError> {
+        let bytes = self.files.read(&self.path)?.unwrap_or_default();
+        let mut sent = BTreeMap::new();
+        let mut unlisted = None;
+        for line in self.lines(&bytes) {
+            let Ok(time) = line.time.parse::<Timestamp>() else { continue };
+            match line.what {
+                What::Sending | What::Starting => {
+                    sent.insert(line.key, time);
+                }
+                What::Made => {
+                    sent.remove(&line.key);
+                    unlisted = Some(time);
+                }
+                What::Refused | What::Answered => {
+                    sent.remove(&line.key);
+                }
+                What::Listed => unlisted = None,
+                What::Renamed | What::Unseen => {}
+            }
+        }
+        Ok(Unfinished { unanswered: sent.into_values().max(), unlisted })
     }
 
     /// Adds what the ledger knows to `evidence`.
     pub fn add_to(&self, evidence: &mut Evidence) -> Result<(), FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
-        for line in bytes.split(|byte| *byte == b'\n') {
-            let Ok(line) = serde_json::from_slice::<Line>(line) else { continue };
-            let (true, Ok(key)) = (self.is_ours(&line), line.key.parse::<Key>()) else { continue };
+        for line in self.lines(&bytes) {
+            let Ok(key) = line.key.parse::<Key>() else { continue };
             let known = evidence.keys.entry(key).or_default();
-            match line.what {
-                What::Starting => known.unanswered = line.time.parse().ok(),
-                What::Answered => {
-                    known.unanswered = None;
-                    known.runs.extend(line.run.clone().map(DeploymentId));
-                }
-                What::Sending | What::Made | What::Refused | What::Renamed | What::Unseen => {}
+            if line.what == What::Answered {
+                known.runs.extend(line.run.clone().map(DeploymentId));
             }
             let Some(content) = ContentHash::from_hex(&line.content) else { continue };
             let sent = |made: &Made| made.id.is_none() && made.content == content;
             match line.what {
                 What::Sending => {
                     known.made.insert(0, Made { id: None, content, name: line.name });
-                    known.unanswered = line.time.parse().ok();
                 }
                 What::Made => {
                     known.made.retain(|made| !sent(made));
                     let id = line.id.map(TaskId);
                     known.made.insert(0, Made { id, content, name: line.name });
-                    known.unanswered = None;
                 }
                 What::Renamed => {
                     known.rewritten.insert(0, (line.name, line.stored.unwrap_or_default()));
                 }
-                What::Refused => {
-                    known.made.retain(|made| !sent(made));
-                    known.unanswered = None;
-                }
-                What::Starting | What::Answered | What::Unseen => {}
+                What::Refused => known.made.retain(|made| !sent(made)),
+                What::Starting | What::Answered | What::Unseen | What::Listed => {}
             }
         }
         Ok(())
@@ -238,16 +263,16 @@ impl Ledger {
     /// A line about a create.
     fn creation(&self, what: What, creation: Creation<'_>, now: Timestamp) -> Line {
         let content = creation.content.to_string();
-        Line { content, ..self.line(what, creation.key, creation.name.to_owned(), now) }
+        Line { content, ..self.line(what, creation.key.as_str(), creation.name.to_owned(), now) }
     }
 
-    fn line(&self, what: What, key: &Key, name: String, now: Timestamp) -> Line {
+    fn line(&self, what: What, key: &str, name: String, now: Timestamp) -> Line {
         Line {
             version: VERSION,
             target: self.target.clone(),
             organization: self.organization_id.0.clone(),
             what,
-            key: key.to_string(),
+            key: key.to_owned(),
             name,
             content: String::new(),
             id: None,
@@ -335,15 +360,29 @@ mod tests {
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         ledger.sending(creation, now).await.unwrap();
-        assert_eq!(read(&ledger).keys[&key].unanswered, Some(now));
+        assert_eq!(ledger.unfinished().unwrap().unanswered, Some(now));
         ledger.made(creation, TaskId(7), now).await.unwrap();
         let known = &read(&ledger).keys[&key];
-        assert_eq!(known.unanswered, None);
+        assert_eq!(ledger.unfinished().unwrap().unanswered, None);
         assert!(known.made(TaskId(7)) && known.proves(TaskId(7), content("a")));
         let other = Creation { content: content("b"), ..creation };
         ledger.sending(other, now).await.unwrap();
         ledger.refused(other, now).await.unwrap();
         assert!(!read(&ledger).keys[&key].proves(TaskId(8), content("b")));
+    }
+
+    #[tokio::test]
+    async fn a_task_is_unfinished_until_the_list_shows_it() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let ledger = ledger(&files, "here");
+        let creation = Creation { key: &key, content: content("a"), name: "SPY" };
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        ledger.sending(creation, now).await.unwrap();
+        ledger.made(creation, TaskId(7), now).await.unwrap();
+        let made = Unfinished { unanswered: None, unlisted: Some(now) };
+        assert_eq!(ledger.unfinished().unwrap(), made);
+        ledger.listed(now).unwrap();
+        assert_eq!(ledger.unfinished().unwrap(), Unfinished::default());
     }
 
     #[tokio::test]
@@ -369,8 +408,8 @@ mod tests {
         ledger.answered(&key, &run, Some(&id), now).unwrap();
         ledger.starting(&key, &run, now).unwrap();
         ledger.answered(&key, &run, None, now).unwrap();
-        let known = &read(&ledger).keys[&key];
-        assert_eq!((known.unanswered, Vec::from_iter(&known.runs)), (None, vec![&id]));
+        assert_eq!(Vec::from_iter(&read(&ledger).keys[&key].runs), [&id]);
+        assert_eq!(ledger.unfinished().unwrap(), Unfinished::default());
         // A line of an earlier version of the program names no run.
         let text = String::from_utf8(files.read(Path::new(PATH)).unwrap().unwrap()).unwrap();
         assert_eq!(text.matches("\"run\":").count(), 1, "{text}");

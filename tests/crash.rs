@@ -344,6 +344,17 @@ fn every_law_holds_under_each_quirk_alone() {
     assert_eq!(restless, expected);
 }
 
+/// Told whole, and by who comes back at once: a sample has missed it.
+#[test]
+fn who_was_killed_at_the_end_waits_for_a_list_that_lags_and_has_nothing_to_do() {
+    let stories: Vec<Story> =
+        stories().into_iter().filter(|story| story.name == "default changed").collect();
+    let settings = [setting(114, &["list-lag-ms=1000"]), setting(117, &["list-lag-ms=15000"])];
+    let tally = sweep(&stories, &settings, Depth::Every, threads());
+    expect_no_violation("a list that lags", &tally);
+    assert!(tally.runs > 500, "{} runs", tally.runs);
+}
+
 /// The next number of `SplitMix64`.
 fn random(state: &mut u64) -> usize {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -175,6 +175,10 @@ impl Work<'_, '_> {
                     }
                     self.note_twin(outcome, &task);
                 }
+                if tasks.is_empty() {
+                    // Without the line the next apply may wait in vain, and that is all.
+                    drop(self.effects.ledger.listed(self.effects.clock.now()));
+                }
             }
             let of_runs: BTreeSet<TaskId> = runs.values().copied().collect();
             for task in of_runs {
@@ -277,7 +281,8 @@ impl Work<'_, '_> {
     }
 }
 
-/// Waits until what an apply that was killed on this machine has sent can no longer take effect.
+/// Waits until what an apply that was killed on this machine has sent can no longer take effect, and
+/// the list shows what it has made.
 ///
 /// To be called before the service is observed. Tells `on_wait` how long it will take, if it takes.
 pub async fn wait_for_a_killed_apply(
@@ -287,9 +292,13 @@ pub async fn wait_for_a_killed_apply(
     stop: &Stop,
     on_wait: &dyn Fn(Duration),
 ) -> Result<(), FilesError> {
-    let Some(latest) = ledger.unanswered()? else { return Ok(()) };
+    let unfinished = ledger.unfinished()?;
     let settle = settings.settle_delays.iter().sum();
-    let rest = remaining(latest, settings.retry_time, settle, clock.now());
+    let rest = |since: Option<Timestamp>, retry_time| {
+        since.map_or(Duration::ZERO, |since| remaining(since, retry_time, settle, clock.now()))
+    };
+    let unanswered = rest(unfinished.unanswered, settings.retry_time);
+    let rest = unanswered.max(rest(unfinished.unlisted, Duration::ZERO));
     if !rest.is_zero() {
         on_wait(rest);
         stop.sleep(rest).await;

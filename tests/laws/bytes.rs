@@ -150,7 +150,7 @@ proptest! {
             world.files = files.clone();
             let mut evidence = Evidence::default();
             world.ledger().add_to(&mut evidence).unwrap();
-            world.ledger().unanswered().unwrap();
+            world.ledger().unfinished().unwrap();
             runtime().block_on(world.plan());
         }
     }

@@ -169,7 +169,6 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             protect: protect.is_some(),
             made,
             rewritten: rewritten.into_iter().collect(),
-            unanswered: None,
         });
     let gap = weighted(0.05, Just(Gap::lost("the clone is shallow", "`fetch-depth: 0`")));
     (btree_map(keys(), known, 0..5), gap)
