@@ -39,6 +39,29 @@ pub enum Event<'p> {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// How all runs stand that are waited for, told after every look.
+    Standing(&'p [RunStanding]),
+}
+
+/// How a run stands that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunStanding {
+    /// Its task.
+    pub key: Key,
+    /// Its declared deployment.
+    pub deployment: Key,
+    /// Its status; none before the first look, and right after a follow-up was sent.
+    pub status: Option<Status>,
+    /// How long ago it was started.
+    pub age: Option<Duration>,
+    /// Its tokens, read and written, where its conversation was read.
+    pub tokens: Option<u64>,
+    /// How many follow-ups are still to be sent.
+    pub missing: usize,
+    /// Whether it is still waited for.
+    pub is_followed: bool,
+    /// How long until the next look at it; none while it is looked at.
+    pub next_look: Option<Duration>,
 }
 
 /// How a run that was waited for has ended, and what was found in it.
@@ -76,6 +99,12 @@ pub enum RunEnd {
         /// How long it may take.
         limit: Duration,
     },
+    /// The time of all waiting together was over; it was stopped if this apply had started it and
+    /// it was at work.
+    WaitOver {
+        /// How long the waiting may take.
+        limit: Duration,
+    },
     /// The runs of this apply have used up their tokens; it was stopped.
     OverBudget {
         /// The tokens of all runs of this apply.
@@ -96,7 +125,10 @@ impl RunReport {
     pub fn is_failed(&self) -> bool {
         let is_beyond = matches!(
             self.end,
-            RunEnd::TimedOut { .. } | RunEnd::OverBudget { .. } | RunEnd::Lost(_)
+            RunEnd::TimedOut { .. }
+                | RunEnd::WaitOver { .. }
+                | RunEnd::OverBudget { .. }
+                | RunEnd::Lost(_)
         );
         is_beyond || !self.failures.is_empty()
     }

@@ -187,12 +187,12 @@ pub fn read_contained(root: &Path, path: &Path) -> Result<Vec<u8>, FilesError> {
     if !resolved.starts_with(&root) {
         return Err(FilesError::Outside { path: resolved, root });
     }
-    let is_plain = fs::symlink_metadata(&resolved).is_ok_and(|found| found.is_file());
-    if !is_plain {
+    let found = fs::symlink_metadata(&resolved).ok().filter(fs::Metadata::is_file);
+    let Some(length) = found.map(|found| found.len().min(LARGEST_READ)) else {
         return Err(FilesError::NotPlain { path: resolved });
-    }
+    };
     let file = File::open(&resolved).map_err(|source| failed("read", &resolved, source))?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
     let read = file.take(LARGEST_READ + 1).read_to_end(&mut bytes);
     let length = read.map_err(|source| failed("read", &resolved, source))?;
     if length as u64 > LARGEST_READ {

@@ -1,8 +1,10 @@
-//! Saved plans: what was reviewed, to compare with what would be done.
+//! What is kept as files: plans that were reviewed, and conversations.
 //!
 //! Nothing in a saved plan is ever carried out. It holds the digest, the options that lead to it and
 //! the lines behind the digest, so that a refusal can say what moved. It is sealed with a hash of its
 //! own: an edited file is refused.
+
+mod conversation;
 
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::files::{Files, FilesError};
 use crate::model::{sha256_hex, visible_json};
+
+pub use conversation::Conversation;
 
 /// The version of the file's shape.
 const FORMAT_VERSION: u32 = 1;
@@ -72,7 +76,7 @@ pub struct Reviewed {
     pub plan: serde_json::Value,
 }
 
-/// A saved plan that cannot be used.
+/// A file that cannot be written, or a saved plan that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file cannot be reached.
@@ -85,12 +89,12 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// It is no saved plan.
-    #[error("`{}` is not a plan of this program", path.display())]
-    Unreadable {
+    #[error("`{}` is no saved plan, but {what}", path.display())]
+    Other {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
-        source: serde_json::Error,
+        /// What it seems to be.
+        what: &'static str,
     },
     /// A newer program made it.
     #[error("`{}` has version {version} of the plan format; this program knows {FORMAT_VERSION}", path.display())]
@@ -100,8 +104,14 @@ pub enum StoreError {
         /// Its version.
         version: u64,
     },
+    /// What a conversation would be named after is no name of a file.
+    #[error("its id `{id}` cannot be the name of a file")]
+    NoName {
+        /// The id of the run.
+        id: String,
+    },
     /// Its seal does not match.
-    #[error("`{}` was changed after it was made", path.display())]
+    #[error("`{}` was edited after it was made, or made by another version of this program", path.display())]
     Edited {
         /// The file.
         path: PathBuf,
@@ -132,15 +142,33 @@ pub fn load_plan(files: &dyn Files, path: &Path) -> Result<Reviewed, StoreError>
     if let Some(version) = version.filter(|version| *version > u64::from(FORMAT_VERSION)) {
         return Err(StoreError::Newer { path, version });
     }
-    let sealed: Sealed = match sealed.and_then(serde_json::from_value) {
-        Ok(sealed) => sealed,
-        Err(source) => return Err(StoreError::Unreadable { path, source }),
+    if let Some(what) = other(&bytes, sealed.as_ref().ok()) {
+        return Err(StoreError::Other { path, what });
+    }
+    let Ok(sealed) = sealed.and_then(serde_json::from_value::<Sealed>) else {
+        return Err(StoreError::Edited { path });
     };
     // The bytes count, not only what they mean: a file is what was reviewed or it is not.
     if sealed.seal != seal_of(&sealed) || bytes != text(&sealed).as_bytes() {
         return Err(StoreError::Edited { path });
     }
     Ok(sealed.reviewed)
+}
+
+/// What a file seems to be that is no saved plan; one of which a part is missing still is one.
+fn other(bytes: &[u8], value: Option<&serde_json::Value>) -> Option<&'static str> {
+    let Some(value) = value else {
+        let has_part = String::from_utf8_lossy(bytes).contains("\"reviewed\":");
+        return (!has_part).then_some("something that is not JSON");
+    };
+    let known = [
+        ("reviewed", None),
+        ("task_reads", Some("what `plan --save-observation` keeps")),
+        ("verdict", Some("what `plan --format json` prints")),
+        ("is_interrupted", Some("what `apply --report` writes")),
+    ];
+    let found = known.into_iter().find(|(field, _)| value.get(field).is_some());
+    found.map_or(Some("some other JSON"), |(_, what)| what)
 }
 
 fn text(sealed: &Sealed) -> String {
@@ -199,6 +227,32 @@ mod tests {
             changed[at] = if changed[at] == b'1' { b'2' } else { b'1' };
             files.write(path, &changed).unwrap();
             assert!(load_plan(&files, path).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn a_plan_with_a_field_too_many_or_a_part_missing_was_edited_and_all_else_is_no_plan() {
+        let (files, path) = (Memory::default(), Path::new("plan.json"));
+        save_plan(&files, path, reviewed()).unwrap();
+        let text = String::from_utf8(files.read(path).unwrap().unwrap()).unwrap();
+        let edited = [
+            text.replacen("\"tool_version\"", "\"new\": 1, \"tool_version\"", 1),
+            text.replacen("\"made_at\"", "\"new\": 1, \"made_at\"", 1),
+            text.replacen("\"digest\"", "\"Digest\"", 1),
+            text[..text.len() - 9].to_owned(),
+        ];
+        let others = ["", "tasks: {}", "{\"format_version\": 1}", "[]", "{\"verdict\": \"\"}"];
+        let told = |text: &str| {
+            files.write(path, text.as_bytes()).unwrap();
+            load_plan(&files, path).unwrap_err()
+        };
+        for text in &edited {
+            assert!(matches!(told(text), StoreError::Edited { .. }), "{text}");
+        }
+        for text in others {
+            let error = told(text);
+            assert!(matches!(error, StoreError::Other { .. }), "{text}: {error}");
+            assert!(!error.to_string().contains("field"), "{error}");
         }
     }
 

@@ -45,16 +45,16 @@ const MODULES: &[Row] = &[
         "render",
         Computes,
         "model secret diag kinds transcript snapshot plan event",
-        "similar annotate_snippets maud",
+        "similar annotate_snippets maud pulldown_cmark",
         "",
     ),
-    ("store", Acts, "model files", "", ""),
+    ("store", Acts, "model files transcript render", "", ""),
     ("api", Acts, "model secret kinds transcript snapshot clock exchange", "reqwest rustls", ""),
     ("emulator", Acts, "files clock exchange", "axum", ""),
     (
         "apply",
         Acts,
-        "model secret files diag transcript snapshot plan event clock api ledger",
+        "model secret files diag transcript snapshot plan event render store clock api ledger",
         "",
         "plan::plan Content::new",
     ),
@@ -65,7 +65,7 @@ const MODULES: &[Row] = &[
         "",
         "",
     ),
-    ("cli", Acts, "*", "clap clap_complete clap_mangen indicatif", ""),
+    ("cli", Acts, "*", "clap clap_complete clap_mangen indicatif terminal_size", ""),
 ];
 
 /// What a module that only computes may not name; questions of `Path` read the disk, too.

@@ -323,6 +323,66 @@ fn a_missing_manifest_is_answered_with_one_that_works() {
 }
 
 #[test]
+fn a_named_manifest_that_is_missing_is_answered_with_how_to_name_one() {
+    let repo = Repo::new();
+    repo.write("folder/readme.txt", "");
+    let table = [
+        ("nodir/", "there is no folder `nodir/`\n"),
+        ("nodir/tasks.yaml", "there is no `nodir/tasks.yaml`: its folder `nodir` is missing\n"),
+        ("folder/tasks.yaml", "there is no file or folder `folder/tasks.yaml`\n"),
+        ("folder", "`folder` holds no `*.yaml` or `*.yml` file\n"),
+    ];
+    for (path, words) in table {
+        let ran = repo.qcops(&format!("plan -f {path}"));
+        assert_eq!(ran.code, 1);
+        assert!(ran.err.contains(words) && ran.err.contains("`-f"), "{path}: {}", ran.err);
+        assert!(!ran.err.contains("agentId"), "{path}: {}", ran.err);
+    }
+    assert!(!repo.qcops("plan -f nodir/").err.contains("there is a `tasks.yaml`"));
+    repo.tasks("spy: {prompt: Buy SPY}");
+    assert!(repo.qcops("plan -f nodir/").err.contains("there is a `tasks.yaml`"));
+}
+
+#[test]
+fn a_time_without_a_unit_is_refused_in_plain_words() {
+    let repo = two_tasks();
+    for flags in ["apply --wait --timeout 5", "destroy --archived --older-than 5"] {
+        let ran = repo.qcops(flags);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        assert!(ran.err.contains("': write a unit, as in `5"), "{}", ran.err);
+        assert!(!ran.err.contains("friendly"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn a_run_that_is_not_there_is_answered_with_those_that_are() {
+    let repo = two_tasks();
+    let told = |word: &str| {
+        let ran = repo.qcops(&format!("transcript {word}"));
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{word}");
+        ran.err
+    };
+    assert!(told("spy").contains("no declared run has been started yet"));
+    let runs = "spy: {prompt: Buy SPY, deployments: {first: {}, second: {}}}";
+    repo.tasks(runs).commit("runs").converge("");
+    let status: serde_json::Value =
+        serde_json::from_str(&repo.qcops("status --format json").out).unwrap();
+    let id = status["tasks"][0]["runs"][0]["id"].as_str().unwrap();
+    for word in ["A-ffff", "nobody/first", "spy/third", "A-f/x"] {
+        let err = told(word);
+        assert!(err.contains(&format!("`{word}`")), "{err}");
+        assert!(err.contains("hint: declared runs: spy/first (A-"), "{word}: {err}");
+        assert!(err.contains("spy/second (A-"), "{word}: {err}");
+        assert!(err.contains("any run's id, `A-` and 32 digits"), "{word}: {err}");
+    }
+    assert!(told("A-ffff").starts_with("error: there is no run `A-ffff`: "));
+    assert!(told("spy/frist").contains("did you mean `spy/first`?"));
+    assert!(told(&id[..8]).contains(&format!("did you mean `{id}`?")));
+    let several = told("spy");
+    assert!(several.contains("name one of them: spy/first, spy/second"), "{several}");
+}
+
+#[test]
 fn without_a_terminal_and_without_yes_the_plan_is_printed_and_nothing_is_done() {
     let repo = two_tasks();
     let ran = repo.qcops("apply");
@@ -633,4 +693,31 @@ fn the_token_is_in_no_output_and_in_no_file() {
         }
     }
     assert!(!served.writes().is_empty(), "nothing was ever sent, so nothing was shown");
+}
+
+#[test]
+fn help_on_faults_lists_faults_and_help_on_quirks_lists_quirks() {
+    let repo = Repo::new();
+    let said = |flags: &[&str]| {
+        let words = ["emulator"].iter().chain(flags).map(|word| (*word).to_owned());
+        repo.run(&words.collect::<Vec<_>>()).out
+    };
+    let (faults, quirks) = (said(&["--fault", "help"]), said(&["--quirk", "help"]));
+    assert!(faults.starts_with("Faults: ") && !faults.contains("Quirks: "), "{faults}");
+    assert!(quirks.starts_with("Quirks: ") && !quirks.contains("Faults: "), "{quirks}");
+    assert_eq!(said(&["--fault", "help", "--quirk", "help"]), format!("{quirks}\n{faults}"));
+}
+
+#[test]
+fn a_folder_with_something_else_than_manifests_is_explained() {
+    let repo = Repo::new();
+    repo.write("qc/tasks.yaml", "version: 1\ntasks: {}\n");
+    repo.write("qc/agent.yaml", "version: 1\nruns: []\n");
+    let validate = |path: &str| repo.run(&["validate", "-f", path].map(str::to_owned));
+    let ran = validate("qc");
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    assert!(ran.err.contains("qc/agent.yaml:1:1"), "{}", ran.err);
+    let why = "reads every `*.yaml` and `*.yml` in it as a manifest; if `agent.yaml` is none";
+    assert!(ran.err.contains(why), "{}", ran.err);
+    assert!(!validate("qc/agent.yaml").err.contains("with a folder"));
 }

@@ -11,7 +11,7 @@ use qcops::apply::Artifacts;
 use qcops::diag::{Code, Severity};
 use qcops::emulator::{self, ORGANIZATION_ID};
 use qcops::event::{Outcome, StepOutcome};
-use qcops::files::{Files, Memory};
+use qcops::files::{Files, FilesError, Lock, Memory};
 use qcops::manifest::{self, Outline, Prompts, Source};
 use qcops::model::Action;
 use qcops::plan::{self, KeyState, Plan, Saving, Scope};
@@ -221,7 +221,8 @@ async fn an_organization_is_pulled_into_files_and_adopted_by_a_commit() {
 async fn pull_overwrites_nothing_unasked() {
     let repo = Repo::new();
     repo.edit_service(|service| service.add_task("SPY", 47, "1\n2\n3\n4")).await;
-    assert_eq!(repo.qcops("pull --out tree").code, 0);
+    let pulled = repo.qcops("pull --out tree");
+    assert_eq!((pulled.code, &*pulled.err), (0, "wrote `tree/tasks.yaml` and 1 prompt file\n"));
     assert_eq!(repo.qcops("pull --out tree").code, 0, "nothing differs");
     repo.write("tree/prompts/spy.md", "mine");
     let refused = repo.qcops("pull --out tree");
@@ -231,6 +232,8 @@ async fn pull_overwrites_nothing_unasked() {
     assert_eq!(repo.read("tree/prompts/spy.md"), "mine");
     assert_eq!(repo.qcops("pull --out tree --force").code, 0);
     assert_eq!(repo.read("tree/prompts/spy.md"), "1\n2\n3\n4\n");
+    repo.edit_service(|service| service.task_mut(332).unwrap().prompt = "1".to_owned()).await;
+    assert_eq!(repo.qcops("pull --out short").err, "wrote `short/tasks.yaml`\n");
 }
 
 #[test]
@@ -400,6 +403,9 @@ async fn an_archived_task_is_deleted_once_its_conversations_are_saved() {
         let saved = files.read(Path::new(&path)).unwrap().unwrap();
         let saved: serde_json::Value = serde_json::from_slice(&saved).unwrap();
         assert!(saved["messages"].to_string().contains("Buy SPY"), "{quirk}: {saved}");
+        let path = format!("saved/task-332/{run}.md");
+        let saved = String::from_utf8(files.read(Path::new(&path)).unwrap().unwrap()).unwrap();
+        assert!(saved.contains("\n## Turn 1: user\n\n```text\nBuy SPY\n```\n"), "{quirk}: {saved}");
         world.expect_nothing_to_do().await;
     }
 }
@@ -423,6 +429,56 @@ async fn a_conversation_that_cannot_be_saved_keeps_its_task() {
         assert!(world.tasks().await.starts_with("332 spy [superseded "), "{fault}");
         assert!(!world.writes().iter().any(|path| path.ends_with("/delete")), "{fault}");
         drop(files);
+    }
+}
+
+/// A disk that takes no file with this ending.
+struct Refusing(&'static str, Memory);
+
+impl Files for Refusing {
+    fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FilesError> {
+        self.1.read(path)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+        if path.extension().is_some_and(|ending| ending == self.0) {
+            let source = std::io::ErrorKind::StorageFull.into();
+            return Err(FilesError::Io { verb: "write", path: path.to_owned(), source });
+        }
+        self.1.write(path, bytes)
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+        self.1.append(path, bytes)
+    }
+
+    fn try_lock(&self, path: &Path) -> Result<Option<Lock>, FilesError> {
+        self.1.try_lock(path)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conversation_of_which_one_form_cannot_be_written_keeps_its_task() {
+    for ending in ["md", "json"] {
+        let (mut world, files) = archived().await;
+        let files = Arc::new(Refusing(ending, files));
+        world.settings.artifacts = Some(Artifacts { files, folder: "saved".into() });
+        let outcome = destroy(&world, ARCHIVED).await;
+        let told: Vec<String> = outcome
+            .steps
+            .values()
+            .filter_map(|ended| match ended {
+                StepOutcome::Failed(finding) => {
+                    Some(format!("{} {}", finding.code, finding.message))
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told.len(), 1, "{ending}: {outcome:#?}");
+        let is_told = told[0].starts_with("transcript-unsaved ") && told[0].contains(ending);
+        assert!(is_told, "{told:?}");
+        assert!(world.tasks().await.starts_with("332 spy [superseded "), "{ending}");
+        assert!(!world.writes().iter().any(|path| path.ends_with("/delete")), "{ending}");
     }
 }
 

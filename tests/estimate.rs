@@ -73,7 +73,7 @@ async fn a_middle_and_a_range_come_of_the_newest_five_and_a_follow_up_is_a_promp
         world.edit(&format!("spy: {{prompt: p, deployments: {{{}}}}}", runs.join(", ")));
         let rule =
             format!("version: 1\nruns: [{{takes: 2m, tokens: {{input: {tokens}, output: 0}}}}]");
-        let rules = qcops::manifest::yaml_to_json(&rule).and_then(qcops::emulator::run_rules);
+        let rules = qcops::manifest::read_yaml_as(&rule).and_then(qcops::emulator::run_rules);
         world.edit_service(|service| service.rules = rules.unwrap()).await;
         world.apply().await;
         seconds(300).await;

@@ -7,7 +7,7 @@ use qcops::model::TaskId;
 use qcops::plan::{Gate, Prune, wanted};
 use qcops::snapshot::{Look, Schedule};
 
-use crate::support::scene::{Scene, key};
+use crate::support::scene::{Scene, content, key};
 use crate::support::world::shown;
 
 /// Plans one task with declared runs, `x y@2026-11-20`, and runs that are there,
@@ -72,6 +72,24 @@ fn runs_serve_declarations_one_each() {
 }
 
 #[test]
+fn no_run_is_started_while_the_task_counts_one_that_its_list_leaves_out() {
+    let table = [(None, Gate::Open), (Some(0), Gate::Open)];
+    let mut scene = Scene::established(1);
+    let wanted = scene.basis.wish.tasks.get_mut(&key("k0")).unwrap();
+    wanted.deployments.insert(key("x"), DeclaredDeployment::default());
+    for (count, gate) in table {
+        scene.snapshot.tasks.items[0].deployment_count = count;
+        assert_eq!(scene.plan().steps[0].gate, gate, "{count:?}");
+    }
+    scene.snapshot.tasks.items[0].deployment_count = Some(1);
+    let Gate::Blocked(finding) = &scene.plan().steps[0].gate else { panic!("it is open") };
+    assert_eq!(finding.code, Code::RunsUnlisted);
+    assert_eq!(finding.message, "of task 1 the service counts 1 run and lists 0");
+    scene.basis.options.allow.insert(Code::RunsUnlisted);
+    assert_eq!(scene.plan().steps[0].gate, Gate::Open);
+}
+
+#[test]
 fn an_unknown_zone_is_asked_about_within_fourteen_hours() {
     let table = [
         ("after since", "2026-11-20T00", None, ""),
@@ -104,6 +122,16 @@ fn two_names_that_are_swapped_go_by_way_of_a_third_one() {
     let places = ["-> \"Two [renaming 1]\"", "-> \"One\"", "-> \"Two\""];
     let places: Vec<_> = places.iter().map(|to| text.find(to).expect(to)).collect();
     assert!(places.is_sorted(), "{text}");
+}
+
+#[test]
+fn a_name_is_not_given_up_for_a_temporary_one_while_the_swap_cannot_be_finished() {
+    let mut scene = renames(&[("a", "One", "Two"), ("b", "Two", "One")]);
+    let swapped = scene.basis.wish.tasks.get_mut(&key("b")).unwrap();
+    (swapped.content, swapped.protect) = (content("changed"), true);
+    let planned = scene.plan();
+    assert!(shown(&planned).contains("[renaming 1]"), "{}", shown(&planned));
+    assert_eq!(planned.open_steps().count(), 0, "{}", shown(&planned));
 }
 
 #[test]

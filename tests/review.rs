@@ -137,6 +137,32 @@ fn a_plan_for_another_service_is_refused() {
 }
 
 #[test]
+fn a_file_that_is_no_saved_plan_is_said_to_be_what_it_is() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY}").commit("first");
+    repo.write("plan.json", &repo.qcops("plan --format json --save-observation seen.json").out);
+    assert_eq!(repo.qcops("apply --yes --report report.json").code, 0);
+    repo.write("other.json", "{\"format_version\": 1}");
+    let table = [
+        ("seen.json", "what `plan --save-observation` keeps"),
+        ("plan.json", "what `plan --format json` prints"),
+        ("report.json", "what `apply --report` writes"),
+        ("other.json", "some other JSON"),
+        ("tasks.yaml", "something that is not JSON"),
+    ];
+    for (file, what) in table {
+        let ran = repo.qcops(&format!("apply {file}"));
+        assert_eq!((ran.code, ran.out.as_str()), (6, ""), "{file}: {}", ran.err);
+        assert!(
+            ran.err.contains(&format!("`{file}` is no saved plan, but {what}\n")),
+            "{}",
+            ran.err
+        );
+        assert!(ran.err.contains("`qcops plan --out FILE` wrote"), "{}", ran.err);
+    }
+}
+
+#[test]
 fn an_edited_file_and_another_digest_are_refused() {
     let repo = Repo::new();
     repo.tasks("spy: {prompt: Buy SPY}").commit("first");
@@ -146,7 +172,13 @@ fn an_edited_file_and_another_digest_are_refused() {
     fs::write(&path, text.replace("Buy SPY", "Buy SPX")).unwrap();
     assert_eq!(repo.qcops("apply plan.json").code, 6);
     assert_eq!(repo.qcops("apply --expect-digest 00").code, 6);
-    assert_eq!(repo.qcops("apply missing.json").code, 6);
+    let missing = repo.qcops("apply missing.json");
+    assert_eq!(missing.code, 1, "no plan was reviewed");
+    assert!(missing.err.contains("there is no plan file `missing.json`"), "{}", missing.err);
+    fs::write(&path, text.replacen('{', "{\"surprise\": 1,", 1)).unwrap();
+    let edited = repo.qcops("apply plan.json");
+    assert_eq!(edited.code, 6, "{}", edited.err);
+    assert!(edited.err.contains("edited after it was made, or made by another"), "{}", edited.err);
     fs::write(&path, &text).unwrap();
     assert_eq!(repo.qcops("apply plan.json --max-age 0s").code, 6, "it is too old");
     assert_eq!(repo.qcops("apply plan.json").code, 0);

@@ -1,5 +1,6 @@
 //! Stories about declared runs: each run and each follow-up once, whatever happens.
 
+mod limits;
 mod standing;
 
 use std::time::Duration;
@@ -274,6 +275,7 @@ async fn the_plan_says_what_will_be_paid_for() {
 fn waiting() -> Waiting {
     Waiting {
         timeout: DEFAULT_TIMEOUT,
+        wait_timeout: None,
         token_budget: None,
         poll_interval: DEFAULT_POLL_INTERVAL,
         keeps_transcripts: false,
@@ -465,7 +467,7 @@ async fn agents_play_the_script_of_the_documents() {
     let text = include_str!("../docs/runs.md");
     let script = text.split("```yaml\n").find(|block| block.contains("promptContains")).unwrap();
     let script = script.split("```").next().unwrap();
-    let rules = qcops::emulator::run_rules(qcops::manifest::yaml_to_json(script).unwrap()).unwrap();
+    let rules = qcops::emulator::run_rules(qcops::manifest::read_yaml_as(script).unwrap()).unwrap();
     let world = World::new(
         "spy: {prompt: p, deployments: {d: {followUps: [Halve the turnover], expect: {number: {pattern: 'of (.*) is', min: 1}, toolCalled: edit_file, noToolFailure: true, maxTurns: 3}}}}",
     );
@@ -482,9 +484,12 @@ async fn agents_play_the_script_of_the_documents() {
         ("version: 2", "version 2"),
         ("version: 1\nrnus: []", "unknown field `rnus`"),
         ("version: 1\nruns: [{takes: soon}]", "`takes: soon` is no length of time"),
-        ("version: 1\nversion: 1", "`version` is given twice"),
+        ("version: 1\nversion: 1", "`version` is not allowed here, at line 2"),
+        ("version: 1\nruns:\n  - says: a\n    outcom: b", "unknown field `outcom`"),
+        ("version: 1\nruns:\n  - says: a\n    outcom: b", "line 4"),
+        ("version: 1\nruns:\n  - turns: [{sayz: b}]", "line 3"),
     ] {
-        let read = qcops::manifest::yaml_to_json(bad).and_then(qcops::emulator::run_rules);
+        let read = qcops::manifest::read_yaml_as(bad).and_then(qcops::emulator::run_rules);
         assert!(read.as_ref().unwrap_err().contains(why), "{read:?}");
     }
 }

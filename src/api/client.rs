@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::api::answer::{Answer, Trouble, What, http_date, judge};
 use crate::api::endpoint::{Effect, Endpoint};
 use crate::api::pace::{OnWait, Wait, WaitReason};
-use crate::api::wire::{self, Reply};
+use crate::api::wire::{self, Reply, WholeConversation};
 use crate::clock::Clock;
 use crate::exchange::{Request, Transport};
 use crate::model::{Content, DeploymentId, OrganizationId, TaskId};
@@ -217,7 +217,7 @@ impl Client {
     }
 
     /// Reads the conversation of a deployment as the service keeps it, tokens masked (contract 4.7).
-    pub async fn read_whole_conversation(&self, id: &DeploymentId) -> Answer<serde_json::Value> {
+    pub async fn read_whole_conversation(&self, id: &DeploymentId) -> Answer<WholeConversation> {
         let body = wire::DeploymentOnly { deployment_id: &id.0 };
         let finish = |reply: Reply<'_>| wire::whole_conversation(&reply);
         self.call(Endpoint::READ_CONVERSATION, &body, finish).await

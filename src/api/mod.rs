@@ -14,6 +14,7 @@ mod endpoint;
 mod http;
 mod observe;
 mod pace;
+mod rate;
 mod sign;
 mod wire;
 
@@ -24,3 +25,4 @@ pub use http::{BaseUrl, Http, HttpError, TimeLimits, UrlError};
 pub use observe::{list_agents, observe};
 pub use pace::{Limits, OnWait, Paced, Wait, WaitReason};
 pub use sign::{Credentials, Signed, sign};
+pub use wire::WholeConversation;

@@ -1,17 +1,18 @@
 //! How fast requests leave (contract 12).
 //!
-//! Nothing about the service's limits is documented, so the pace is found out: a start rate, halved
-//! by every answer that says it is too much, recovered a little by every answer that does not. What
-//! one caller is told, all of them obey. Sleeping is tokio's, so a paused clock paces too.
+//! Nothing about the service's limits is documented, so the pace is found out ([`Rate`]) between a
+//! rate that is given and what the answers say. What one caller is told, all of them obey.
+//! Sleeping is tokio's, so a paused clock paces too.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep};
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout};
 
 use crate::api::answer::{http_date, is_rate_answer};
+use crate::api::rate::{Rate, Ticket};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Request, Response, Transport};
 
@@ -60,11 +61,15 @@ pub type OnWait = Arc<dyn Fn(Wait) + Send + Sync>;
 /// Two minutes, the whole retry time: whoever asks for more gets a failure that names it instead.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
-/// The lowest rate: one request in four seconds, so that recovery can be noticed at all.
-const LOWEST_RATE: f64 = 0.25;
+/// Whatever is given, one request in a quarter of an hour may leave.
+const LOWEST_FULL_RATE: f64 = 0.001;
 
-/// What one good answer gives back, as a part of the full rate: 50 of them from nothing to all.
-const RECOVERY: f64 = 0.02;
+/// How many requests leave at once at the start, whatever the rate; a short command needs no more.
+const FIRST_HANDFUL: usize = 8;
+
+/// How much of the rate may be made up for where timers were late, once the service has refused
+/// something; whoever refuses may count in milliseconds.
+const MADE_UP: Duration = Duration::from_millis(20);
 
 /// Holds requests back to what the service bears.
 pub struct Paced<T> {
@@ -73,81 +78,101 @@ pub struct Paced<T> {
     full_rate: f64,
     burst: f64,
     permits: Semaphore,
+    /// Held by the one request whose turn is next.
+    turns: tokio::sync::Mutex<()>,
+    /// Wakes it early, when the service takes requests again.
+    opened: Notify,
+    started: Instant,
     state: Mutex<State>,
     on_wait: OnWait,
 }
 
-/// A token bucket whose rate moves.
+/// A token bucket whose rate moves. All times count from the pacer's start.
 #[derive(Debug)]
 struct State {
-    rate: f64,
+    rate: Rate,
     tokens: f64,
-    filled_at: Instant,
+    filled_at: Duration,
     /// Nothing leaves before.
-    closed_until: Instant,
-    /// How often the rate was halved. A request that left before the last halving says nothing new.
-    halvings: u64,
-    /// What was last said to the observer, so that eight waiting requests say it once.
-    announced: (u64, Instant),
+    closed_until: Duration,
+    /// What was said to the observer, so that eight waiting requests say it once: up to when nothing
+    /// leaves, and that the rate is below the full one.
+    announced: (Duration, bool),
 }
 
 impl<T> Paced<T> {
     /// Wraps `inner`; the clock reads dates in `Retry-After`.
     pub fn new(inner: T, limits: Limits, clock: Clock, on_wait: OnWait) -> Self {
         let in_flight = limits.in_flight.clamp(1, 1024);
-        let burst = u32::try_from(in_flight).map_or(1.0, f64::from);
-        let full_rate = if limits.rate.is_finite() { limits.rate.max(0.0) } else { 0.0 };
-        let now = Instant::now();
+        let burst = u32::try_from(in_flight.min(FIRST_HANDFUL)).map_or(1.0, f64::from);
+        let is_limited = limits.rate.is_finite() && limits.rate > 0.0;
+        let full_rate = if is_limited { limits.rate.max(LOWEST_FULL_RATE) } else { 0.0 };
         let state = State {
-            rate: full_rate,
+            rate: Rate::new(full_rate),
             tokens: burst,
-            filled_at: now,
-            closed_until: now,
-            halvings: 0,
-            announced: (0, now),
+            filled_at: Duration::ZERO,
+            closed_until: Duration::ZERO,
+            announced: (Duration::ZERO, false),
         };
-        let permits = Semaphore::new(in_flight);
-        Self { inner, clock, full_rate, burst, permits, state: Mutex::new(state), on_wait }
+        Self {
+            inner,
+            clock,
+            full_rate,
+            burst,
+            permits: Semaphore::new(in_flight),
+            turns: tokio::sync::Mutex::default(),
+            opened: Notify::new(),
+            started: Instant::now(),
+            state: Mutex::new(state),
+            on_wait,
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("nobody panics while holding it")
     }
 
-    /// Waits for this request's turn; returns the number of halvings it knows of.
-    async fn turn(&self) -> u64 {
+    /// Waits for this request's turn.
+    async fn turn(&self) -> Ticket {
+        let _turn = self.turns.lock().await;
         loop {
+            let now = self.started.elapsed();
             let (pause, wait) = {
                 let mut state = self.state();
-                let Some(pause) = state.take(self.full_rate, self.burst) else {
-                    return state.halvings;
+                let Some(pause) = state.take(now, self.full_rate, self.burst) else {
+                    return state.rate.leave(now);
                 };
-                (pause, state.announce(pause, self.full_rate))
+                (pause, state.announce(now, pause, self.full_rate))
             };
             if let Some(wait) = wait {
                 (self.on_wait)(wait);
             }
-            sleep(pause).await;
+            // Both ways out are the same: to look again.
+            timeout(pause, self.opened.notified()).await.ok();
         }
     }
 
-    fn learn(&self, response: &Response, halvings: u64) {
+    fn learn(&self, response: &Response, ticket: Ticket) {
         let is_rate_answer = is_rate_answer(response);
+        let now = self.started.elapsed();
         let mut state = self.state();
         if !is_rate_answer {
-            state.rate = (state.rate + self.full_rate * RECOVERY).min(self.full_rate);
+            let was_trying = state.rate.next_try().is_some();
+            state.rate.accept(ticket);
+            if was_trying && state.rate.next_try().is_none() {
+                (state.tokens, state.filled_at) = (0.0, now);
+                self.opened.notify_one();
+            }
             return;
         }
-        if let Some(pause) = self.retry_after(response) {
-            state.closed_until = state.closed_until.max(Instant::now() + pause);
+        let pause = self.retry_after(response);
+        state.closed_until = state.closed_until.max(now + pause.unwrap_or_default());
+        if self.full_rate > 0.0 {
+            state.rate.refuse(now, ticket, pause.is_some());
         }
-        if state.halvings == halvings {
-            state.halvings += 1;
-            state.rate = (state.rate / 2.0).max(LOWEST_RATE).min(self.full_rate);
-            state.tokens = 0.0;
-            // While nothing may leave, nothing is saved up for a burst right after.
-            state.filled_at = state.closed_until.max(Instant::now());
-        }
+        state.tokens = 0.0;
+        // While nothing may leave, nothing is saved up for a burst right after.
+        state.filled_at = state.closed_until.max(now);
     }
 
     /// The pause an answer asks for, in seconds or until a date of its own clock.
@@ -166,36 +191,45 @@ impl<T> Paced<T> {
 
 impl State {
     /// Takes a token, or returns how long to wait before trying again.
-    fn take(&mut self, full_rate: f64, burst: f64) -> Option<Duration> {
-        let now = Instant::now();
+    fn take(&mut self, now: Duration, full_rate: f64, burst: f64) -> Option<Duration> {
         if self.closed_until > now {
-            return Some(self.closed_until - now);
+            return Some(self.closed_until.saturating_sub(now));
         }
         if full_rate == 0.0 {
             return None;
         }
-        let gained = (now - self.filled_at).as_secs_f64() * self.rate;
-        self.tokens = (self.tokens + gained).min(burst);
+        if let Some(next) = self.rate.next_try() {
+            self.tokens = 0.0;
+            self.filled_at = now;
+            return (next > now).then(|| next.saturating_sub(now));
+        }
+        let rate = self.rate.per_second();
+        let most = if self.rate.was_cut() { 1.0 + rate * MADE_UP.as_secs_f64() } else { burst };
+        let gained = now.saturating_sub(self.filled_at).as_secs_f64() * rate;
+        self.tokens = (self.tokens + gained).min(most);
         self.filled_at = now;
-        if self.tokens >= 1.0 {
+        // Rounding must not make it sleep twice.
+        if self.tokens >= 1.0 - 1e-6 {
             self.tokens -= 1.0;
             return None;
         }
-        // A millisecond more than needed, so that rounding never makes it try twice.
-        let missing = Duration::from_secs_f64((1.0 - self.tokens) / self.rate);
-        Some(missing + Duration::from_millis(1))
+        Some(Duration::from_secs_f64((1.0 - self.tokens) / rate))
     }
 
     /// What to tell about a pause: nothing, unless it is the first one since an answer caused it.
-    fn announce(&mut self, pause: Duration, full_rate: f64) -> Option<Wait> {
-        let is_asked = self.closed_until > Instant::now();
-        let is_slowed = self.rate < full_rate;
-        let news = (self.halvings, self.closed_until);
-        if !(is_asked || is_slowed) || self.announced == news {
+    fn announce(&mut self, now: Duration, pause: Duration, full_rate: f64) -> Option<Wait> {
+        let is_asked = self.closed_until > now;
+        let is_slowed = self.rate.per_second() < full_rate;
+        let (said, has_said_slowed) = self.announced;
+        let reason = if is_asked && said != self.closed_until {
+            WaitReason::Asked
+        } else if is_slowed && !is_asked && !has_said_slowed {
+            WaitReason::Slowed
+        } else {
+            self.announced.1 &= is_slowed;
             return None;
-        }
-        self.announced = news;
-        let reason = if is_asked { WaitReason::Asked } else { WaitReason::Slowed };
+        };
+        self.announced = (self.closed_until, is_slowed);
         Some(Wait { reason, duration: pause })
     }
 }
@@ -204,11 +238,11 @@ impl<T: Transport> Transport for Paced<T> {
     fn exchange(&self, request: Request) -> Exchange<'_> {
         Box::pin(async move {
             let permit = self.permits.acquire().await.expect("it is never closed");
-            let halvings = self.turn().await;
+            let ticket = self.turn().await;
             let outcome = self.inner.exchange(request).await;
             drop(permit);
             if let Ok(response) = &outcome {
-                self.learn(response, halvings);
+                self.learn(response, ticket);
             }
             outcome
         })
@@ -223,10 +257,14 @@ impl<T: fmt::Debug> fmt::Debug for Paced<T> {
 
 #[cfg(test)]
 mod tests {
+    mod services;
+
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::future::join_all;
     use jiff::Timestamp;
+
+    use tokio::time::sleep;
 
     use super::*;
 
@@ -315,20 +353,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_rate_answer_halves_the_rate_once_and_good_ones_recover_it() {
+    async fn a_burst_of_rate_answers_lowers_the_rate_once_and_good_ones_recover_it() {
         let slow = r#"{"success":false,"errors":["Too many requests; please slow down."]}"#;
         let answers = vec![answer(200, None, slow), answer(429, None, ""), answer(503, None, "")];
         let latency = Duration::from_millis(10);
         let script = Scripted { answers: Mutex::new(answers), latency, ..Scripted::default() };
         let (paced, waits) = paced(script, 3, 10.0);
         send(&paced, 3).await;
-        assert!((paced.state().rate - 5.0).abs() < f64::EPSILON, "{}", paced.state().rate);
+        assert!((9.0..10.0).contains(&paced.state().rate.per_second()), "until it is tried");
         send(&paced, 1).await;
+        assert!((paced.state().rate.per_second() - 7.0).abs() < 0.01);
         let wait = waits.lock().unwrap()[0];
         assert_eq!(wait.reason, WaitReason::Slowed);
         assert!(wait.duration > Duration::from_millis(150), "{wait:?}");
-        send(&paced, 40).await;
-        assert!((paced.state().rate - 10.0).abs() < f64::EPSILON, "{}", paced.state().rate);
+        send(&paced, 200).await;
+        assert!((paced.state().rate.per_second() - 10.0).abs() < 0.01);
         assert_eq!(waits.lock().unwrap().len(), 1, "it is said once");
     }
 

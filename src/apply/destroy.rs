@@ -8,9 +8,11 @@ use crate::apply::settle::{Ended, complete};
 use crate::apply::{Artifacts, Work};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::StepOutcome;
-use crate::model::{DeploymentId, TaskId, visible_json};
+use crate::model::{DeploymentId, TaskId};
 use crate::plan::{Retirement, Step};
-use crate::snapshot::TaskSeen;
+use crate::render::transcript::Title;
+use crate::snapshot::{DeploymentSeen, TaskSeen};
+use crate::store::Conversation;
 
 impl Work<'_, '_> {
     /// Deletes a task with its deployments, if it is still what the plan saw.
@@ -45,7 +47,7 @@ impl Work<'_, '_> {
             return Err(changed(format!("deployment {run} of task {id} is no longer on the list")));
         }
         for run in &listed.items {
-            self.save(id, &run.id).await?;
+            self.save(id, run).await?;
         }
         match self.send_delete(step, id).await {
             Err(StepOutcome::Failed(finding))
@@ -60,10 +62,11 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Saves a conversation as the service keeps it.
-    async fn save(&self, task: TaskId, run: &DeploymentId) -> Ended<()> {
+    /// Saves a conversation as the service keeps it, and as people read it.
+    async fn save(&self, task: TaskId, run: &DeploymentSeen) -> Ended<()> {
+        let id = &run.id;
         let unsaved = |why: String| {
-            let message = format!("the conversation of {run} was not saved: {why}");
+            let message = format!("the conversation of {id} was not saved: {why}");
             let finding = Diagnostic::error(Code::TranscriptUnsaved, message);
             StepOutcome::Failed(finding.help(
                 "run this again, or delete that deployment in the web interface if it may be lost",
@@ -72,22 +75,21 @@ impl Work<'_, '_> {
         let Some(Artifacts { files, folder }) = &self.settings.artifacts else {
             return Err(unsaved("there is no folder for it".to_owned()));
         };
-        // The id is the service's word, and it is to be the name of a file.
-        let is_plain = run.0.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-        if !is_plain || run.0.len() > 100 {
-            return Err(unsaved("its id cannot be the name of a file".to_owned()));
-        }
-        let conversation = match self.effects.client.read_whole_conversation(run).await {
-            Answer::Done(conversation) => conversation,
+        let whole = match self.effects.client.read_whole_conversation(id).await {
+            Answer::Done(whole) => whole,
             Answer::Refused(trouble) if trouble.is_auth() => return Err(self.refused(&trouble)),
             Answer::Refused(trouble) | Answer::NotProcessed(trouble) | Answer::Unclear(trouble) => {
                 return Err(unsaved(with_causes(&trouble)));
             }
         };
-        let json = serde_json::to_string_pretty(&conversation).expect("a JSON value is JSON");
-        let json = visible_json(&json) + "\n";
-        let path = folder.join(format!("task-{task}")).join(format!("{run}.json"));
-        files.write(&path, json.as_bytes()).map_err(|error| unsaved(with_causes(&error)))
+        let status = run.status.to_string();
+        let conversation = Conversation {
+            title: Title { name: None, run: &id.0, status: Some(&status) },
+            said: whole.said.as_ref().map_err(String::as_str),
+            whole: Some(&whole.json),
+        };
+        let folder = folder.join(format!("task-{task}"));
+        conversation.save(&**files, &folder, "").map_err(|error| unsaved(with_causes(&error)))
     }
 
     /// Deletes a deployment; gone is done.

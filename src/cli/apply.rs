@@ -25,6 +25,10 @@ const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);
+    if args.planning.format == Format::Junit && !args.waiting.wait {
+        return Err(CommandError::new("`--format junit` shows runs that were waited for")
+            .hint("add `--wait`, or leave `--format` out"));
+    }
     let reviewed = match &args.plan {
         Some(path) => Some(review::open(context, path, args.max_age)?),
         None => None,
@@ -236,6 +240,7 @@ pub(super) fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {
 /// The first signal asks to stop; the second one ends the program at once, which is safe too.
 async fn hear_signals(stop: Arc<Stop>, progress: Progress) {
     wait_for_signal().await;
+    progress.finish();
     progress.say("stopping: what is in flight is finished first; again to stop at once");
     stop.ask();
     wait_for_signal().await;

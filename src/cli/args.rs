@@ -6,10 +6,14 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
+use crate::cli::times::{duration, span_of_days};
 use crate::diag::Code;
 use crate::history::Depth;
 use crate::model::Key;
 use crate::render::markdown::DEFAULT_BYTES;
+
+/// The manifest that is read where none is named.
+pub(super) const DEFAULT_FILE: &str = "tasks.yaml";
 
 /// Where the emulator is kept unless another file is named: beside the ledger.
 pub(super) const EMULATOR_FILE: &str = ".qcops/emulator.json";
@@ -86,7 +90,7 @@ pub(super) struct Files {
         short,
         long = "file",
         value_name = "PATH",
-        default_value = "tasks.yaml",
+        default_value = DEFAULT_FILE,
         env = "QCOPS_FILE"
     )]
     pub(super) files: Vec<PathBuf>,
@@ -205,6 +209,8 @@ pub(super) enum Format {
     Markdown,
     /// For a browser: one page that needs nothing else.
     Html,
+    /// For a CI system, where `apply` waits: JUnit XML, each run that was waited for is a test.
+    Junit,
 }
 
 #[derive(Debug, Args)]
@@ -274,6 +280,10 @@ pub(super) struct WaitingArgs {
     /// How long a run may take whose declaration has no `timeout`; then it is stopped.
     #[arg(long, value_name = "TIME", default_value = "30m", value_parser = duration, requires = "wait", env = "QCOPS_TIMEOUT")]
     pub(super) timeout: Duration,
+    /// How long all waiting may take together; then every run that this apply has started and that
+    /// is still at work is stopped [default: no limit].
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "wait", env = "QCOPS_WAIT_TIMEOUT")]
+    pub(super) wait_timeout: Option<Duration>,
     /// Stop all runs that this apply has started once they have used so many tokens.
     #[arg(long, value_name = "N", requires = "wait", env = "QCOPS_TOKEN_BUDGET")]
     pub(super) token_budget: Option<u64>,
@@ -442,21 +452,6 @@ pub(super) struct ManArgs {
     /// Of which command [default: the program itself].
     #[arg(value_name = "COMMAND")]
     pub(super) command: Option<String>,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let span: jiff::SignedDuration =
-        text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    Duration::try_from(span).map_err(|_| "it is negative".to_owned())
-}
-
-/// Reads a time in which a day has 24 hours.
-fn span_of_days(text: &str) -> Result<SignedDuration, String> {
-    let span: jiff::Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    let duration = span
-        .to_duration(jiff::SpanRelativeTo::days_are_24_hours())
-        .map_err(|_| "write days, hours or minutes, such as `30d`".to_owned())?;
-    if duration.is_negative() { Err("it is negative".to_owned()) } else { Ok(duration) }
 }
 
 fn ci_system(text: &str) -> Result<CiSystem, String> {

@@ -10,7 +10,7 @@ use tracing_subscriber::prelude::*;
 
 use crate::cli::args::Cli;
 use crate::cli::error::CommandError;
-use crate::cli::terminal::Terminal;
+use crate::cli::terminal::{self, Terminal};
 use crate::clock::Clock;
 use crate::files::{Disk, Files};
 
@@ -31,20 +31,32 @@ impl Context {
         let utf8 = environment.into_iter().filter_map(|(name, value)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
         });
-        let terminal = Terminal::new(cli.color, cli.quiet);
-        start_logs(cli.verbose, terminal);
-        Self {
+        let terminal = Terminal::new(cli.color, cli.quiet, false);
+        let mut context = Self {
             terminal,
             environment: utf8.collect(),
             clock: Clock::System,
             files: Arc::new(Disk),
             verbose: cli.verbose,
-        }
+        };
+        // A log is read by its lines, whether a terminal shows it or not: those of a CI system, and
+        // ours, which would come in between.
+        let is_log = cli.verbose > 0 || context.variable("CI").is_some_and(|word| word != "false");
+        let is_dumb = context.variable("TERM") == Some("dumb");
+        context.terminal = Terminal::new(cli.color, cli.quiet, !is_log && !is_dumb);
+        start_logs(cli.verbose, context.terminal);
+        context
     }
 
     /// Returns a variable that is set and not empty.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// How many columns the reader has, where that is known.
+    pub(super) fn width(&self) -> Option<usize> {
+        let set = self.variable("COLUMNS").and_then(|columns| columns.parse().ok());
+        set.or_else(terminal::width)
     }
 
     /// The home folder.

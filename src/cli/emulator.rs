@@ -14,12 +14,15 @@ use crate::emulator::{
     API_TOKEN, Emulator, FAULTS, Keeper, LATE, ORGANIZATION_ID, QUIRKS, RunRule, Script, USER_ID,
     World, run_rules,
 };
-use crate::manifest::yaml_to_json;
+use crate::manifest::read_yaml_as;
 
 pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, CommandError> {
     let is_help = |texts: &[String]| texts.iter().any(|text| text == "help");
-    if is_help(&args.quirks) || is_help(&args.faults) {
-        terminal::output(&help());
+    let helps = [(is_help(&args.quirks), quirks()), (is_help(&args.faults), faults())];
+    let asked: Vec<String> =
+        helps.into_iter().filter_map(|(is_asked, text)| is_asked.then_some(text)).collect();
+    if !asked.is_empty() {
+        terminal::output(&asked.join("\n"));
         return Ok(Exit::Success);
     }
     let mut script = Script::default();
@@ -45,7 +48,7 @@ pub(super) fn read_rules(context: &Context, path: &Path) -> Result<Vec<RunRule>,
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let read = match text {
         None => Err("there is no such UTF-8 file".to_owned()),
-        Some(text) => yaml_to_json(&text).and_then(run_rules),
+        Some(text) => read_yaml_as(&text).and_then(run_rules),
     };
     read.map_err(|why| {
         CommandError::new(format!("the script `{}` cannot be played: {why}", path.display()))
@@ -85,13 +88,17 @@ fn usage(why: &str, flag: &str) -> CommandError {
     CommandError::new(why).hint(format!("`{flag} help` lists what there is"))
 }
 
-fn help() -> String {
+fn quirks() -> String {
     let mut text = String::from("Quirks: each settles one unknown of the service's contract.\n");
     for quirk in QUIRKS {
         text.push_str(&format_row(quirk.name, &quirk.values.join("|"), quirk.about));
     }
-    text.push_str(
-        "\nFaults: ENDPOINT#N=FAULT strikes the N-th call, ENDPOINT%K=FAULT every K-th.\n",
+    text
+}
+
+fn faults() -> String {
+    let mut text = String::from(
+        "Faults: ENDPOINT#N=FAULT strikes the N-th call, ENDPOINT%K=FAULT every K-th.\n",
     );
     for (name, _, sentence) in FAULTS {
         text.push_str(&format_row(name, "", sentence));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::cli::annotate::{self, Annotator};
-use crate::cli::args::Files;
+use crate::cli::args::{DEFAULT_FILE, Files};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -14,7 +14,7 @@ use crate::history::Repository;
 use crate::manifest::{self, AgentRef, Manifest, Source, Wish};
 use crate::model::{AgentId, Key};
 use crate::plan::Plan;
-use crate::render;
+use crate::render::{self, escape};
 
 /// What a newcomer is shown who has no manifest yet.
 const EXAMPLE: &str = "\
@@ -42,6 +42,8 @@ pub(super) fn load(
     organization_id: Option<&str>,
 ) -> Result<Loaded, CommandError> {
     let files = find(&args.files)?;
+    let folders: Vec<&Path> =
+        args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
     let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
     let variables = |name: &str| variable(context, organization_id, name);
     let (mut sources, mut findings, mut manifests) = (Sources::default(), Vec::new(), Vec::new());
@@ -49,8 +51,11 @@ pub(super) fn load(
         match read(&repository, file) {
             Ok(text) => {
                 let source = repository.work_tree(file);
-                let (manifest, found) = manifest::parse(file, &text, &source, &variables);
-                sources.add(file, text.into());
+                let (manifest, mut found) = manifest::parse(file, &text, &source, &variables);
+                if file.parent().is_some_and(|folder| folders.contains(&folder)) {
+                    explain_folder(file, &mut found);
+                }
+                sources.add(file, text);
                 findings.extend(found);
                 manifests.push(manifest);
             }
@@ -66,6 +71,20 @@ pub(super) fn load(
     let loaded = Loaded { files, repository, manifest, sources, annotator };
     loaded.report(context, &findings)?;
     Ok(loaded)
+}
+
+/// Says of a file without tasks why it was read at all: it stands in a folder of manifests.
+fn explain_folder(file: &Path, found: &mut [Diagnostic]) {
+    let is_meant = |finding: &&mut Diagnostic| {
+        finding.code == Code::MissingField && finding.message.contains("`tasks`")
+    };
+    if let Some(finding) = found.iter_mut().find(is_meant) {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        finding.help.push(format!(
+            "`-f` with a folder reads every `*.yaml` and `*.yml` in it as a manifest; if `{}` is none, keep it elsewhere",
+            escape::line(&name)
+        ));
+    }
 }
 
 /// Looks up `${NAME}`: the organization is known from the credentials too.
@@ -150,13 +169,39 @@ fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
         } else if path.exists() {
             files.push(path.clone());
         } else {
-            let message = format!("there is no `{}`", path.display());
-            return Err(CommandError::new(message)
-                .hint("`-f PATH` names another manifest; a first one could be:")
-                .example(EXAMPLE));
+            return Err(missing(path));
         }
     }
     Ok(files)
+}
+
+/// What is said of a manifest that is not there; who named none may have none yet.
+fn missing(path: &Path) -> CommandError {
+    if path.as_os_str() == DEFAULT_FILE {
+        return CommandError::new(format!("there is no `{DEFAULT_FILE}`"))
+            .hint("`-f PATH` names another manifest; a first one could be:")
+            .example(EXAMPLE);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
+    let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+    let message = match folder {
+        Some(folder) => {
+            format!(
+                "there is no `{}`: its folder `{}` is missing",
+                path.display(),
+                folder.display()
+            )
+        }
+        None if is_folder => format!("there is no folder `{}`", path.display()),
+        None => format!("there is no file or folder `{}`", path.display()),
+    };
+    let error = CommandError::new(message)
+        .hint("`-f PATH` names a manifest, or a folder with manifests right in it");
+    if Path::new(DEFAULT_FILE).is_file() {
+        error.hint(format!("there is a `{DEFAULT_FILE}`; it is read where no `-f` is given"))
+    } else {
+        error
+    }
 }
 
 fn read(repository: &Repository, file: &Path) -> Result<String, String> {

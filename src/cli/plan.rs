@@ -32,6 +32,10 @@ pub(super) const FOLDER: &str = ".qcops";
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
     let (planning, progress) = (&args.planning, Progress::new(context.terminal));
+    if planning.format == Format::Junit {
+        return Err(CommandError::new("a plan holds no run that was waited for")
+            .hint("`qcops apply --wait --format junit` writes each run as a test"));
+    }
     let (session, plan) = if let Some(path) = &args.against {
         replay::against(context, path, planning, &progress)?
     } else {
@@ -61,6 +65,15 @@ pub(super) fn show(context: &Context, args: &Planning, plan: &Plan) {
             terminal::output(&text);
         }
         Format::Html => terminal::output(&render::html::plan(&view, args.context)),
+        // Standard output is for the runs, which are still to come.
+        Format::Junit => {
+            let colors = context.terminal.colors_messages();
+            let color = if colors { Color::On } else { Color::Off };
+            let options = TextOptions { color, ..text_options(context, args.context) };
+            let mut text = String::new();
+            render::text::render(&view, &options, &mut text).expect("a string takes everything");
+            context.terminal.message(&text);
+        }
     }
 }
 
@@ -78,7 +91,9 @@ pub(super) fn show_outcome(
     write(&mut text).expect("a string takes everything");
     match format {
         Format::Markdown => terminal::output(&render::markdown::block(&text)),
-        Format::Text | Format::Json | Format::Html => context.terminal.message(&text),
+        Format::Text | Format::Json | Format::Html | Format::Junit => {
+            context.terminal.message(&text);
+        }
     }
 }
 
@@ -217,12 +232,9 @@ impl<'a> Session<'a> {
         // So that a plan is the same whether somebody listed them unasked or not.
         let none = BTreeMap::new();
         let agents = if self.loaded.names_agents() { agents } else { &none };
-        Ok(Basis {
-            wish: self.loaded.resolve(self.context, agents)?,
-            evidence: self.evidence(agents)?,
-            elsewhere: self.elsewhere(agents),
-            options,
-        })
+        let wish = self.loaded.resolve(self.context, agents)?;
+        let evidence = self.evidence(&wish, agents)?;
+        Ok(Basis { wish, evidence, elsewhere: self.elsewhere(agents), options })
     }
 
     /// Observes the service until nothing more is wanted.
@@ -244,8 +256,9 @@ impl<'a> Session<'a> {
     }
 
     /// What was declared before: Git and the ledger; outside Git the work tree is the one version.
-    pub(super) fn evidence(
+    fn evidence(
         &self,
+        wish: &Wish,
         agents: &BTreeMap<String, Vec<AgentId>>,
     ) -> Result<Evidence, CommandError> {
         let environment = self.context;
@@ -255,6 +268,7 @@ impl<'a> Session<'a> {
             files: &self.loaded.files,
             texts: &self.loaded.texts(),
             manifest: &self.loaded.manifest,
+            wish,
             depth: self.comparing.history,
             from: &self.comparing.history_from,
             variables: &variables,

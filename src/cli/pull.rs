@@ -15,7 +15,7 @@ use crate::cli::terminal;
 use crate::history::Repository;
 use crate::manifest::{self, Prompts, Written};
 use crate::pull::{self, Pulled};
-use crate::render::escape;
+use crate::render::{self, escape};
 
 /// The name of the manifest in the folder that is written.
 const MANIFEST: &str = "tasks.yaml";
@@ -31,9 +31,12 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
         None => terminal::output(&written.manifest),
         Some(folder) => {
             save(context, folder, &written, args.force)?;
-            let count = written.prompts.len();
+            let prompts = match written.prompts.len() {
+                0 => String::new(),
+                count => format!(" and {}", render::counted(count, "prompt file", "prompt files")),
+            };
             let shown = folder.join(MANIFEST).display().to_string();
-            let words = format!("wrote `{}` and {count} prompt files\n", escape::line(&shown));
+            let words = format!("wrote `{}`{prompts}\n", escape::line(&shown));
             context.terminal.message(&words);
         }
     }

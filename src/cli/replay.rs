@@ -65,8 +65,8 @@ pub(super) fn against<'a>(
     session.warn_of_unknown_targets(&args.targets, &basis.wish);
     let snapshot = observation.snapshot(&basis.wish);
     let inputs = basis.with(&snapshot);
-    let mut plan = plan::plan(&inputs);
-    let missing: Vec<Look> = plan::wanted(&inputs).into_iter().collect();
+    let (missing, mut plan) = plan::looks_and_plan(&inputs);
+    let missing: Vec<Look> = missing.into_iter().collect();
     if !missing.is_empty() {
         plan.notes.push(not_observed(&missing));
     }

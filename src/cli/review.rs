@@ -14,7 +14,7 @@ use crate::diag::Code;
 use crate::plan::{Digest, Plan};
 use crate::render::json::PlanJson;
 use crate::render::view::PlanView;
-use crate::store::{self, Reviewed, SavedOptions};
+use crate::store::{self, Reviewed, SavedOptions, StoreError};
 
 /// The plan that was approved.
 pub(super) struct Expected {
@@ -54,8 +54,13 @@ pub(super) fn open(
     path: &Path,
     max_age: Duration,
 ) -> Result<Reviewed, CommandError> {
-    let reviewed = store::load_plan(&*context.files, path).map_err(|error| {
-        stale(CommandError::of(&error)).hint("make a new one: `qcops plan --out`")
+    const HINT: &str =
+        "`apply` takes a file that `qcops plan --out FILE` wrote; manifests stand behind `-f`";
+    let reviewed = store::load_plan(&*context.files, path).map_err(|error| match &error {
+        // Nothing that was reviewed is at hand: the word on the command line is at fault.
+        StoreError::Missing { .. } => CommandError::of(&error).hint(HINT),
+        StoreError::Other { .. } => stale(CommandError::of(&error)).hint(HINT),
+        _ => stale(CommandError::of(&error)).hint("make a new one: `qcops plan --out FILE`"),
     })?;
     let made_at = Timestamp::from_second(reviewed.made_at).unwrap_or(Timestamp::MIN);
     let age = context.clock.now().duration_since(made_at);

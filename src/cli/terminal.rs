@@ -13,11 +13,13 @@ use crate::render::escape;
 pub(super) struct Terminal {
     color: ColorWhen,
     is_quiet: bool,
+    may_draw: bool,
 }
 
 impl Terminal {
-    pub(super) fn new(color: ColorWhen, is_quiet: bool) -> Self {
-        Self { color, is_quiet }
+    /// `may_draw` says that lines may be written over, where standard error is a terminal.
+    pub(super) fn new(color: ColorWhen, is_quiet: bool, may_draw: bool) -> Self {
+        Self { color, is_quiet, may_draw }
     }
 
     /// Whether data is colored.
@@ -45,10 +47,15 @@ impl Terminal {
         }
     }
 
-    /// Whether a bar may be drawn.
+    /// Whether something may be drawn and drawn again in its place.
     pub(super) fn draws(self) -> bool {
-        !self.is_quiet && io::stderr().is_terminal()
+        self.may_draw && !self.is_quiet && io::stderr().is_terminal()
     }
+}
+
+/// How many columns standard output has, where it is a terminal.
+pub(super) fn width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 /// Writes data. A reader that has gone away ends nothing: what is under way goes on.

@@ -1,5 +1,6 @@
 //! `qcops transcript`: what was said in a run, and how two runs differ.
 
+use crate::api::Answer;
 use crate::cli::args::{TranscriptArgs, TranscriptFormat};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
@@ -7,6 +8,8 @@ use crate::cli::exit::Exit;
 use crate::cli::plan::{Session, text_options};
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
+use crate::diag::with_causes;
+use crate::manifest::nearest_few;
 use crate::model::DeploymentId;
 use crate::plan::{Plan, WatchedRun};
 use crate::render;
@@ -16,6 +19,9 @@ use crate::transcript::Transcript;
 
 /// Lines of context around a line that differs.
 const CONTEXT: usize = 3;
+
+/// How many runs are named in place of one that is not there.
+const NAMED: usize = 5;
 
 pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, CommandError> {
     let TranscriptArgs { runs, comparing, full, format } = args;
@@ -45,7 +51,8 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
             let mut text = String::new();
             let written = match format {
                 TranscriptFormat::Text => {
-                    render::transcript::text(title, &said, &options, &mut text)
+                    let width = context.width().unwrap_or(render::transcript::WIDTH);
+                    render::transcript::text(title, &said, width, &options, &mut text)
                 }
                 TranscriptFormat::Markdown => render::transcript::markdown(title, &said, &mut text),
                 TranscriptFormat::Html => {
@@ -79,39 +86,84 @@ struct Found {
 
 /// Finds a run by its id, or by the declaration it serves.
 async fn find(session: &Session<'_>, word: &str) -> Result<Found, CommandError> {
-    let id = if word.starts_with("A-") && !word.contains('/') {
+    let is_id = word.starts_with("A-") && !word.contains('/');
+    let id = if is_id {
         DeploymentId(word.to_owned())
     } else {
         declared(&session.plan_as_declared().await?, word)?
     };
-    let status = session.client.read_deployment(&id).await.into_result()?.status.to_string();
+    let status = match session.client.read_deployment(&id).await {
+        Answer::Refused(trouble) if is_id && !trouble.is_auth() => {
+            let message = format!("there is no run `{word}`: {}", with_causes(&trouble));
+            let error = CommandError::new(message);
+            // Without a plan there is nothing to name in its place.
+            let plan = session.plan_as_declared().await.ok();
+            return Err(match &plan {
+                Some(plan) => name_others(error, word, &serving(plan, |_, _| true)),
+                None => error,
+            });
+        }
+        answer => answer.into_result()?.status.to_string(),
+    };
     let said = session.client.read_conversation(&id).await.into_result()?;
     Ok(Found { name: word.to_owned(), id, status, said })
 }
 
 fn declared(plan: &Plan, word: &str) -> Result<DeploymentId, CommandError> {
-    let (key, deployment) = match word.split_once('/') {
+    let (task, run) = match word.split_once('/') {
         Some((key, deployment)) => (key, Some(deployment)),
         None => (word, None),
     };
-    let serving: Vec<(String, &DeploymentId)> = plan
-        .watches
-        .iter()
-        .filter(|watch| watch.key.as_str() == key)
-        .filter(|watch| deployment.is_none_or(|name| watch.deployment.as_str() == name))
-        .filter_map(|watch| match &watch.run {
-            WatchedRun::Seen(id) => Some((format!("{key}/{}", watch.deployment), id)),
-            WatchedRun::StartedBy(_) => None,
-        })
-        .collect();
-    match serving.as_slice() {
+    let found =
+        serving(plan, |key, deployment| key == task && run.is_none_or(|run| run == deployment));
+    match found.as_slice() {
         [(_, id)] => Ok((*id).clone()),
-        [] => Err(CommandError::new(format!("no run serves `{word}`"))
-            .hint("`qcops plan` says why; a run's id, `A-` and 32 digits, can be given too")),
+        [] => {
+            let error = CommandError::new(format!("no run serves `{word}`"))
+                .hint("`qcops plan` says why, where it is declared");
+            Err(name_others(error, word, &serving(plan, |_, _| true)))
+        }
         several => {
             let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
             Err(CommandError::new(format!("several runs serve `{word}`"))
                 .hint(format!("name one of them: {}", names.join(", "))))
         }
     }
+}
+
+/// The runs that serve a declaration, each behind its `KEY/DEPLOYMENT`.
+fn serving(plan: &Plan, is_meant: impl Fn(&str, &str) -> bool) -> Vec<(String, &DeploymentId)> {
+    let meant =
+        plan.watches.iter().filter(|watch| is_meant(watch.key.as_str(), watch.deployment.as_str()));
+    let seen = meant.filter_map(|watch| match &watch.run {
+        WatchedRun::Seen(id) => Some((format!("{}/{}", watch.key, watch.deployment), id)),
+        WatchedRun::StartedBy(_) => None,
+    });
+    seen.collect()
+}
+
+/// Adds which runs can be named, the one first that was probably meant.
+fn name_others(
+    error: CommandError,
+    word: &str,
+    serving: &[(String, &DeploymentId)],
+) -> CommandError {
+    let error = if serving.is_empty() {
+        error.hint("no declared run has been started yet")
+    } else {
+        let words = || serving.iter().flat_map(|(name, id)| [name.as_str(), &id.0]);
+        let begun = words().find(|known| word.len() > 2 && known.starts_with(word));
+        let near = begun.or_else(|| nearest_few(word, words(), 1).pop());
+        let error = match near {
+            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            None => error,
+        };
+        let shown = serving.iter().take(NAMED).map(|(name, id)| format!("{name} ({id})"));
+        let rest = match serving.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            rest => format!(" and {rest} more"),
+        };
+        error.hint(format!("declared runs: {}{rest}", shown.collect::<Vec<_>>().join(", ")))
+    };
+    error.hint("any run's id, `A-` and 32 digits, can be given; `qcops status` shows runs")
 }

@@ -4,19 +4,21 @@ use std::path::Path;
 
 use crate::apply::{self, Effects, Settings, Waiting};
 use crate::cli::apply::{Manner, exit_of};
-use crate::cli::args::{Planning, WaitingArgs};
+use crate::cli::args::{Format, Planning, WaitingArgs};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::plan::{self, Session};
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
+use crate::diag::with_causes;
 use crate::event::{Outcome, RunReport};
 use crate::plan::Plan;
 use crate::render;
-use crate::render::Color;
 use crate::render::html::Applied;
 use crate::render::transcript::Title;
+use crate::render::{Color, escape};
+use crate::store::Conversation;
 
 /// What was carried out before the waiting.
 #[derive(Clone, Copy)]
@@ -39,29 +41,35 @@ pub(super) async fn wait(
 ) -> Exit {
     let waiting = Waiting {
         timeout: args.timeout,
+        wait_timeout: args.wait_timeout,
         token_budget: args.token_budget,
         poll_interval: args.poll_interval,
         keeps_transcripts: args.artifacts.is_some(),
         seed: 0,
     };
-    let replan = async || match session.plan(applied.planning).await {
+    let replan = async || match progress.aside(session.plan(applied.planning)).await {
         Ok(plan) => Some(plan),
         Err(error) => {
             // The next look at the run tries again, within the run's time.
-            progress.say(&format!("planning again failed: {}", error.message));
+            let why = escape::line(&error.message);
+            progress.say(&format!("planning again failed: {why}"));
             None
         }
     };
     let Waited { plan, outcome, settings, manner, .. } = applied;
+    progress.start_runs();
     let waited = apply::watch(plan, outcome, effects, settings, &waiting, replan).await;
-    if waited.reports.is_empty() {
-        return Exit::Success;
-    }
+    progress.finish();
     let color = if context.terminal.colors_output() { Color::On } else { Color::Off };
-    plan::show_outcome(context, manner.format, |out| {
-        out.write_str("\n")?;
-        render::runs::text(&waited.reports, color, out)
-    });
+    if !waited.reports.is_empty() {
+        plan::show_outcome(context, manner.format, |out| {
+            out.write_str("\n")?;
+            render::runs::text(&waited.reports, color, out)
+        });
+    }
+    if manner.format == Format::Junit {
+        terminal::stream(|out| render::runs::junit(&waited.reports, out));
+    }
     let rounds = waited.rounds.iter();
     let rounds =
         rounds.map(|(plan, outcome)| exit_of(plan, outcome).min(plan::exit_of(plan, false)));
@@ -82,36 +90,38 @@ pub(super) async fn wait(
     rounds.chain([judged, stopped, saved]).min().unwrap_or(Exit::Success)
 }
 
-/// Writes transcripts and the JUnit file.
+/// Writes transcripts and the JUnit file; every one that can be written is, whatever the others do.
 fn save(context: &Context, args: &WaitingArgs, reports: &[RunReport]) -> Result<(), CommandError> {
-    let write = |path: &Path, text: &str| {
-        let written = context.files.write(path, text.as_bytes());
-        written.map_err(|error| CommandError::of(&error).hint("what was applied stays applied"))
-    };
+    let mut unsaved = Vec::new();
     if let Some(path) = &args.junit {
         let mut xml = String::new();
         render::runs::junit(reports, &mut xml).expect("a string takes everything");
-        write(path, &xml)?;
+        let written = context.files.write(path, xml.as_bytes());
+        unsaved.extend(written.err().map(|error| CommandError::of(&error)));
     }
-    let Some(folder) = &args.artifacts else { return Ok(()) };
-    for report in reports {
-        let Ok(transcript) = &report.transcript else { continue };
-        let name = format!("{}/{}", report.key, report.deployment);
-        let title = Title { name: Some(&name), run: &report.id.0, status: Some(&report.status) };
-        // The id is the service's word and names a file here: letters, digits and hyphens alone.
-        let id = report.id.0.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-');
-        let id: String = id.take(64).collect();
-        let path = folder.join(format!("{}.{}.{id}", report.key, report.deployment));
-        let mut markdown = String::new();
-        render::transcript::markdown(title, transcript, &mut markdown)
-            .expect("a string takes everything");
-        let ending = |ending: &str| {
-            let mut path = path.clone().into_os_string();
-            path.push(ending);
-            std::path::PathBuf::from(path)
-        };
-        write(&ending(".md"), &markdown)?;
-        write(&ending(".json"), &render::transcript::json(title, transcript))?;
+    let kept =
+        args.artifacts.iter().flat_map(|folder| reports.iter().map(move |run| (folder, run)));
+    for (folder, report) in kept {
+        if let Err(why) = save_conversation(context, folder, report) {
+            let run = format!("{}/{}", report.key, report.deployment);
+            unsaved.push(CommandError::new(format!(
+                "the conversation of `{run}` was not saved: {why}"
+            )));
+        }
     }
-    Ok(())
+    let mut unsaved = unsaved.into_iter();
+    let Some(first) = unsaved.next() else { return Ok(()) };
+    let others = unsaved.map(|error| error.message);
+    let error = others.fold(first, |error, other| error.hint(format!("also: {other}")));
+    Err(error.hint("what was applied stays applied"))
+}
+
+fn save_conversation(context: &Context, folder: &Path, report: &RunReport) -> Result<(), String> {
+    let said = report.transcript.as_ref().map_err(String::clone)?;
+    let name = format!("{}/{}", report.key, report.deployment);
+    let title = Title { name: Some(&name), run: &report.id.0, status: Some(&report.status) };
+    let stem = format!("{}.{}.", report.key, report.deployment);
+    let conversation = Conversation { title, said: Ok(said), whole: None };
+    let saved = conversation.save(&*context.files, folder, &stem);
+    saved.map_err(|error| with_causes(&error))
 }

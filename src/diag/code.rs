@@ -82,6 +82,7 @@ codes! {
     TooManyCreates "too-many-creates" "More tasks would be created than one apply may."
     TooManyRuns "too-many-runs" "More deployments would be started than one apply may."
     TooManyRunsOfATask "too-many-runs-of-a-task" "More deployments of one task would be started than a day may see."
+    RunsUnlisted "runs-unlisted" "A task counts more runs than its list shows, so one that would be started may exist."
     WaitsForBlocked "waits-for-blocked" "A step has to wait for one that is not done."
     // Plan: runs.
     RunUnlikeTask "run-unlike-task" "A task has runs, and none shows the task's own prompt and agent."
@@ -120,6 +121,7 @@ impl Code {
         Self::UnclearNeighbor,
         Self::Vanished,
         Self::LostEvidence,
+        Self::RunsUnlisted,
         Self::FailedRepeatedly,
         Self::TooManyFollowUps,
     ];

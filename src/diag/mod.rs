@@ -117,17 +117,17 @@ pub fn with_causes(error: &dyn Error) -> String {
 /// The texts that places point into.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    texts: BTreeMap<PathBuf, Arc<str>>,
+    texts: BTreeMap<PathBuf, String>,
 }
 
 impl Sources {
     /// Remembers the text of a file.
-    pub fn add(&mut self, file: &Path, text: Arc<str>) {
+    pub fn add(&mut self, file: &Path, text: String) {
         self.texts.insert(file.to_owned(), text);
     }
 
     /// Returns the text of a file.
     pub fn text(&self, file: &Path) -> Option<&str> {
-        self.texts.get(file).map(AsRef::as_ref)
+        self.texts.get(file).map(String::as_str)
     }
 }

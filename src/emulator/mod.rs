@@ -35,7 +35,7 @@ pub use fault::{FAULTS, Fault, LATE, Script};
 pub use keeper::{Keeper, KeeperError};
 pub use objects::{Deployment, Message, Status, Task};
 pub use quirk::{PromptRewrite, QUIRKS, QuirkSpec, Quirks, RunOutcome, TooLong};
-pub use script::{RunRule, ScriptedTokens, ScriptedTool, ScriptedTurn, run_rules};
+pub use script::{RunRule, ScriptFile, ScriptedTokens, ScriptedTool, ScriptedTurn, run_rules};
 pub use server::serve;
 pub use service::{Emulator, Logged};
 pub use world::{LoadError, Reply, VERSION, World};

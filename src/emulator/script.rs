@@ -65,16 +65,16 @@ fn yes() -> bool {
 }
 
 /// A script as its file holds it.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ScriptFile {
+pub struct ScriptFile {
     version: u32,
     #[serde(default)]
     runs: Vec<RuleInFile>,
 }
 
 /// One rule as its file holds it.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct RuleInFile {
     #[serde(default)]
@@ -88,9 +88,8 @@ struct RuleInFile {
     takes: Option<String>,
 }
 
-/// Reads the rules of a script; the error is a sentence.
-pub fn run_rules(script: Value) -> Result<Vec<RunRule>, String> {
-    let file: ScriptFile = serde_json::from_value(script).map_err(|error| error.to_string())?;
+/// Takes the rules out of a script; the error is a sentence.
+pub fn run_rules(file: ScriptFile) -> Result<Vec<RunRule>, String> {
     if file.version != 1 {
         return Err(format!(
             "version {} of a script is not known; write `version: 1`",

@@ -18,7 +18,7 @@ use crate::history::objects::{Objects, Oid};
 use crate::history::walk::Commit;
 use crate::history::{Depth, Request};
 use crate::manifest::{AgentRef, DeclaredTask};
-use crate::model::{AgentId, Key, ProjectPreference};
+use crate::model::{AgentId, ContentHash, Key, ProjectPreference, PromptHash};
 
 /// How many bytes of manifests are parsed beyond the wanted number of versions: about a second.
 ///
@@ -40,12 +40,10 @@ impl<T: Ord + Clone> Table<T> {
     }
 
     pub(super) fn number(&mut self, value: T) -> usize {
-        if let Some(number) = self.numbers.get(&value) {
-            return *number;
-        }
-        self.numbers.insert(value.clone(), self.values.len());
-        self.values.push(value);
-        self.values.len() - 1
+        *self.numbers.entry(value).or_insert_with_key(|value| {
+            self.values.push(value.clone());
+            self.values.len() - 1
+        })
     }
 }
 
@@ -82,6 +80,26 @@ pub(super) enum EarlierPrompt {
     Outside,
 }
 
+impl EarlierTask {
+    /// Returns what the task does, if its agent and its prompt file are known.
+    pub(super) fn doing(&self, files: &BTreeMap<usize, usize>) -> Option<Doing> {
+        let prompt = match self.prompt {
+            EarlierPrompt::Known(number) => number,
+            EarlierPrompt::File(file) => *files.get(&file)?,
+            EarlierPrompt::Outside => return None,
+        };
+        Some(Doing { prompt, agent: self.agent?, preference: self.preference })
+    }
+}
+
+/// What a task does, by numbers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Doing {
+    pub(super) prompt: usize,
+    pub(super) agent: AgentId,
+    pub(super) preference: usize,
+}
+
 /// The tasks of an earlier manifest.
 pub(super) type Earlier = Vec<EarlierTask>;
 
@@ -96,11 +114,15 @@ pub(super) struct Manifests<'a> {
     pub(super) preferences: Table<ProjectPreference>,
     pub(super) prompts: Table<Prompt>,
     pub(super) files: Table<String>,
+    /// What was hashed so far; `None` where there is no prompt.
+    pub(super) hashes: BTreeMap<Doing, Option<(ContentHash, PromptHash)>>,
     parsed: BTreeMap<At, Rc<Earlier>>,
     // By path and other fields, then by the lines of the task, both hashed.
     blocks: BTreeMap<Hash, BTreeMap<Hash, EarlierTask>>,
     // What the work tree holds, by path.
     current: BTreeMap<String, Current<'a>>,
+    // What of that was found to be committed just so, and is not cut into blocks yet.
+    uncut: Vec<Uncut<'a>>,
     parsed_bytes: usize,
     parsed_count: BTreeMap<String, usize>,
     pub(super) gaps: Vec<Gap>,
@@ -116,9 +138,11 @@ impl<'a> Manifests<'a> {
             preferences: Table::new(),
             prompts: Table::new(),
             files: Table::new(),
+            hashes: BTreeMap::new(),
             parsed: BTreeMap::new(),
             blocks: BTreeMap::new(),
             current: BTreeMap::new(),
+            uncut: Vec::new(),
             parsed_bytes: 0,
             parsed_count: BTreeMap::new(),
             gaps: Vec::new(),
@@ -175,17 +199,25 @@ impl<'a> Manifests<'a> {
                 if bytes.is_none() {
                     self.not_here(&format!("`{path}`"));
                 }
-                let text = String::from_utf8_lossy(&bytes.unwrap_or_default()).into_owned();
+                let text = String::from_utf8(bytes.unwrap_or_default())
+                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
                 self.parsed_bytes += text.len();
                 *self.parsed_count.entry(path.clone()).or_default() += 1;
                 texts.push(Text { path: path.clone(), text });
             }
-            for text in &texts {
-                self.take_current(text);
+            let mut ats = Vec::new();
+            let mut unknown = Vec::new();
+            for ((at, commit), text) in batch.into_iter().zip(texts) {
+                if let Some(earlier) = self.take_current(&text) {
+                    self.parsed.insert(at.clone(), earlier);
+                } else {
+                    ats.push((at, *commit));
+                    unknown.push(text);
+                }
             }
-            let earlier = self
-                .understand(&texts, &batch.iter().map(|(_, commit)| *commit).collect::<Vec<_>>());
-            for ((at, _), earlier) in batch.into_iter().zip(earlier) {
+            let commits: Vec<&str> = ats.iter().map(|(_, commit)| *commit).collect();
+            let earlier = self.understand(&unknown, &commits);
+            for ((at, _), earlier) in ats.into_iter().zip(earlier) {
                 self.parsed.insert(at.clone(), Rc::new(earlier));
             }
         }
@@ -196,33 +228,61 @@ impl<'a> Manifests<'a> {
     }
 
     /// Takes over the tasks of a text that is just that of the work tree.
-    fn take_current(&mut self, text: &Text) {
-        if self.current.get(&text.path).is_none_or(|current| current.text != text.text) {
-            return;
-        }
-        let Some(current) = self.current.remove(&text.path) else { return };
-        let Some(cut) = blocks::cut(current.text) else { return };
-        let mut tasks = current.tasks;
+    fn take_current(&mut self, text: &Text) -> Option<Rc<Earlier>> {
+        let Text { path, text } = text;
+        self.current.get(path).filter(|current| current.text == text)?;
+        let Current { text, mut tasks } = self.current.remove(path)?;
         tasks.sort_by_key(|(_, task)| task.place.span.start);
-        if tasks.len() != cut.tasks.len() {
-            return;
+        let starts = tasks.iter().map(|(_, task)| task.place.span.start).collect();
+        let mut earlier = Vec::with_capacity(tasks.len());
+        for (key, declared) in tasks {
+            let task = self.number(path, ParsedTask::new(path, key.clone(), declared));
+            self.take_hashes(key, &task);
+            earlier.push(task);
         }
-        let mut end = cut.before.len();
-        let mut known = BTreeMap::new();
-        for (block, (key, task)) in cut.tasks.iter().zip(tasks) {
-            let start = end;
-            end += block.len();
-            if !(start..end).contains(&task.place.span.start) {
-                return;
-            }
-            let parsed = ParsedTask::new(&text.path, key.clone(), task);
-            known.insert(hash(block), self.number(&text.path, parsed));
+        let tasks = Rc::new(earlier);
+        let uncut = Uncut { path: path.clone(), text, starts, tasks: Rc::clone(&tasks) };
+        self.uncut.push(uncut);
+        Some(tasks)
+    }
+
+    /// Takes over the hashes of a task of the work tree whose prompt is not in a file.
+    fn take_hashes(&mut self, key: &Key, task: &EarlierTask) {
+        let Some(wanted) = self.request.wish.tasks.get(key) else { return };
+        let Some(doing) = task.doing(&BTreeMap::new()) else { return };
+        if let Prompt::Inline(hash, text) = &self.prompts.values[doing.prompt]
+            && !text.is_empty()
+        {
+            let hashes = (wanted.content.hash(), PromptHash(*hash));
+            self.hashes.insert(doing, Some(hashes));
         }
-        self.blocks.insert(fields(text, &cut), known);
+    }
+
+    /// Cuts texts of the work tree into blocks, so that earlier ones need not parse them once more.
+    fn cut_current(&mut self) {
+        for Uncut { path, text, starts, tasks } in std::mem::take(&mut self.uncut) {
+            let Some(cut) = blocks::cut(text).filter(|cut| cut.tasks.len() == starts.len()) else {
+                continue;
+            };
+            let mut end = cut.before.len();
+            let in_order = cut.tasks.iter().zip(starts).zip(tasks.iter());
+            let known: Option<BTreeMap<Hash, EarlierTask>> = in_order
+                .map(|((block, at), task)| {
+                    let start = end;
+                    end += block.len();
+                    (start..end).contains(&at).then(|| (hash(block), *task))
+                })
+                .collect();
+            let blocks = self.blocks.entry(fields(&path, &cut)).or_default();
+            blocks.extend(known.unwrap_or_default());
+        }
     }
 
     /// Understands texts as of these commits, parsing only the lines that were not parsed before.
     fn understand(&mut self, texts: &[Text], commits: &[&str]) -> Vec<Earlier> {
+        if !texts.is_empty() {
+            self.cut_current();
+        }
         let cuts: Vec<Option<Hashed<'_>>> = texts.iter().map(Hashed::cut).collect();
         let mut claimed = BTreeSet::new();
         let mut shortened = Vec::new();
@@ -369,6 +429,14 @@ struct Current<'a> {
     tasks: Vec<(&'a Key, &'a DeclaredTask)>,
 }
 
+/// The same once it was found to be committed: where the keys of its tasks stand, in order.
+struct Uncut<'a> {
+    path: String,
+    text: &'a str,
+    starts: Vec<usize>,
+    tasks: Rc<Earlier>,
+}
+
 /// A text in pieces, each task with the hash of its lines.
 struct Hashed<'t> {
     before: &'t str,
@@ -380,7 +448,7 @@ struct Hashed<'t> {
 impl<'t> Hashed<'t> {
     fn cut(text: &'t Text) -> Option<Self> {
         let cut = blocks::cut(&text.text)?;
-        let fields = fields(text, &cut);
+        let fields = fields(&text.path, &cut);
         let Blocks { before, tasks, after } = cut;
         let tasks = tasks.into_iter().map(|block| (hash(block), block)).collect();
         Some(Self { before, tasks, after, fields })
@@ -388,8 +456,8 @@ impl<'t> Hashed<'t> {
 }
 
 /// Returns the hash of all that a block's meaning depends on beside its own lines.
-fn fields(text: &Text, cut: &Blocks<'_>) -> Hash {
-    hash(&[&text.path, cut.before, cut.after].join("\0"))
+fn fields(path: &str, cut: &Blocks<'_>) -> Hash {
+    hash(&[path, cut.before, cut.after].join("\0"))
 }
 
 fn hash(text: &str) -> Hash {

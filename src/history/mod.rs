@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::evidence::{Evidence, Gap};
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Wish};
 use crate::model::AgentId;
 
 /// How far back history is read.
@@ -90,6 +90,8 @@ pub struct Request<'a> {
     pub texts: &'a [&'a str],
     /// The tasks of all of them.
     pub manifest: &'a Manifest,
+    /// The same with agents resolved, each with the hash of its content. May be empty.
+    pub wish: &'a Wish,
     /// The variables of `${NAME}`; earlier versions are parsed on several threads.
     pub variables: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// The agents by name, for versions that name them.

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
+use crate::diag::Severity;
 use crate::evidence::KeyEvidence;
 use crate::history::{self, Depth, History, HistoryError, Repository, Request};
-use crate::manifest::{Manifest, Source};
+use crate::manifest::{self, Manifest, Source, Wish};
 use crate::model::{AgentId, Content, Key, ProjectPreference};
 
 /// A repository in a folder of its own.
@@ -91,18 +92,35 @@ fn read_in(
     let from: Vec<String> = from.iter().map(ToString::to_string).collect();
     let agents = BTreeMap::from([("Researcher".to_owned(), vec![AgentId(47)])]);
     let repository = Repository::of(&files)?;
-    history::read(
-        &repository,
-        &Request {
-            files: &files,
-            texts: &[],
-            manifest: &Manifest::default(),
-            depth,
-            from: &from,
-            variables: &|name| (name == "AGENT").then(|| "47".to_owned()),
-            agents: &agents,
-        },
-    )
+    let variables = |name: &str| (name == "AGENT").then(|| "47".to_owned());
+    let texts: Vec<String> =
+        files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
+    let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let parsed = files
+        .iter()
+        .zip(&texts)
+        .map(|(file, text)| manifest::parse(file, text, &repository.work_tree(file), &variables));
+    let (manifests, findings): (Vec<_>, Vec<_>) = parsed.unzip();
+    let manifest = manifest::merge(manifests).0;
+    if findings.iter().flatten().any(|finding| finding.severity == Severity::Error) {
+        // A command would have ended there.
+        texts.clear();
+    }
+    let request = Request {
+        files: &files,
+        texts: &texts,
+        wish: &manifest::resolve(&manifest, &agents).0,
+        manifest: &manifest,
+        depth,
+        from: &from,
+        variables: &variables,
+        agents: &agents,
+    };
+    let history = history::read(&repository, &request)?;
+    // What is committed as the work tree has it is parsed to the same.
+    let parsed = history::read(&repository, &Request { texts: &[], ..request })?;
+    assert_eq!(format!("{history:?}"), format!("{parsed:?}"));
+    Ok(history)
 }
 
 fn manifest(tasks: &[(&str, &str)]) -> String {
@@ -607,6 +625,7 @@ fn a_handful_of_processes_reads_any_history() {
         files: &files,
         texts: &[],
         manifest: &Manifest::default(),
+        wish: &Wish::default(),
         depth: Depth::All,
         from: &[],
         variables: &variables,

@@ -10,28 +10,19 @@ use sha2::{Digest, Sha256};
 
 use crate::evidence::{Gap, KeyEvidence, Version};
 use crate::history::git::GitError;
-use crate::history::manifests::{EarlierPrompt, EarlierTask, Manifests, Prompt, file};
+use crate::history::manifests::{Doing, EarlierTask, Manifests, Prompt, file};
 use crate::history::objects::{Objects, Oid};
 use crate::history::walk::Commit;
 use crate::history::{Depth, History, Request};
-use crate::model::{AgentId, Content, ContentHash, PromptHash};
+use crate::model::Content;
 
 /// How many prompt files are held at once.
 const AT_ONCE: usize = 60;
-
-/// What a task does, by numbers; the agent is absent where its name names none.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Doing {
-    prompt: usize,
-    agent: AgentId,
-    preference: usize,
-}
 
 /// What is known so far.
 pub(super) struct Versions<'a> {
     depth: Depth,
     pub(super) manifests: Manifests<'a>,
-    hashes: BTreeMap<Doing, Option<(ContentHash, PromptHash)>>,
     // By path, the distinct states of a manifest with its prompt files.
     states: BTreeMap<String, BTreeSet<[u8; 32]>>,
     /// Whether older paths of a moved manifest are walked: all they declared is established.
@@ -48,7 +39,6 @@ impl<'a> Versions<'a> {
         Self {
             depth: request.depth,
             manifests: Manifests::new(request),
-            hashes: BTreeMap::new(),
             states: BTreeMap::new(),
             is_moved: false,
             found: Vec::new(),
@@ -88,7 +78,7 @@ impl<'a> Versions<'a> {
         }
         let count = states.len();
         let is_beyond = matches!(self.depth, Depth::Newest(most) if count > most);
-        let doings: Vec<Option<Doing>> = manifest.iter().map(|task| doing(task, &files)).collect();
+        let doings: Vec<Option<Doing>> = manifest.iter().map(|task| task.doing(&files)).collect();
         self.hash(objects, &doings)?;
         self.add(path, &manifest, &doings, is_beyond);
         if count > 1 || self.is_moved {
@@ -103,7 +93,7 @@ impl<'a> Versions<'a> {
     pub(super) fn finish(self, history: &mut History) {
         let found = self.manifests.keys.values.into_iter().zip(self.found).enumerate();
         let declared = found.filter(|(number, _)| self.seen.contains(number));
-        history.evidence.keys.extend(declared.map(|(_, known)| known));
+        history.evidence.keys = declared.map(|(_, known)| known).collect();
         history.evidence.gaps.extend(self.manifests.gaps);
         history.notes.extend(self.manifests.notes);
     }
@@ -112,7 +102,7 @@ impl<'a> Versions<'a> {
     fn hash(&mut self, objects: &mut Objects, doings: &[Option<Doing>]) -> Result<(), GitError> {
         let mut blobs: BTreeMap<Oid, Vec<Doing>> = BTreeMap::new();
         for doing in doings.iter().flatten() {
-            if self.hashes.contains_key(doing) {
+            if self.manifests.hashes.contains_key(doing) {
                 continue;
             }
             match &self.manifests.prompts.values[doing.prompt] {
@@ -147,7 +137,7 @@ impl<'a> Versions<'a> {
         let content = text.map(|text| Content::new(doing.agent, text, preference.clone()));
         let content = content.filter(|content| !content.prompt().is_empty());
         let hashes = content.map(|content| (content.hash(), content.prompt_hash()));
-        self.hashes.insert(doing, hashes);
+        self.manifests.hashes.insert(doing, hashes);
     }
 
     /// Adds the versions of one state; beyond the wanted number, only as long as no key has too many.
@@ -163,7 +153,8 @@ impl<'a> Versions<'a> {
         let mut new = Vec::new();
         for (task, doing) in manifest.iter().zip(doings) {
             let Some(doing) = doing else { continue };
-            let Some((content, prompt)) = self.hashes.get(doing).copied().flatten() else {
+            let Some((content, prompt)) = self.manifests.hashes.get(doing).copied().flatten()
+            else {
                 continue;
             };
             if self.last[task.key] == Some((*doing, task.name)) {
@@ -199,14 +190,4 @@ impl<'a> Versions<'a> {
         let what = format!("only the newest {count} versions of `{path}` were read");
         self.manifests.gap(Gap::left_out(what, "`--history all`"));
     }
-}
-
-/// Returns what a task does, if its agent and its prompt file are known.
-fn doing(task: &EarlierTask, files: &BTreeMap<usize, usize>) -> Option<Doing> {
-    let prompt = match task.prompt {
-        EarlierPrompt::Known(number) => number,
-        EarlierPrompt::File(file) => *files.get(&file)?,
-        EarlierPrompt::Outside => return None,
-    };
-    Some(Doing { prompt, agent: task.agent?, preference: task.preference })
 }

@@ -10,14 +10,13 @@ use std::path::Path;
 
 use crate::diag::with_causes;
 use crate::evidence::{Evidence, Gap, KeyEvidence, Version};
-use crate::files::read_contained;
 use crate::history::git::{Git, GitError};
 use crate::history::objects::{Objects, Oid};
 use crate::history::repository::{Standing, folder_of, is_yaml, looks_like_manifest};
 use crate::history::versions::Versions;
 use crate::history::{Depth, History, HistoryError, Repository, Request};
-use crate::manifest::{self, AgentRef};
-use crate::model::Content;
+use crate::manifest::{WantedTask, Wish};
+use crate::model::Key;
 
 /// How many paths are given to Git; beyond that, their folders are.
 const PATHS: usize = 40;
@@ -51,7 +50,7 @@ pub fn read(repository: &Repository, request: &Request<'_>) -> Result<History, H
     match &repository.standing {
         Standing::Unknown(gap) => history.evidence.gaps.push(gap.clone()),
         Standing::Outside => {
-            history.evidence = work_tree_alone(repository, request);
+            history.evidence = work_tree_alone(request.wish);
             let what =
                 "there is no Git repository: what was declared earlier is unknown".to_owned();
             history.remarks.push(Gap::left_out(what, "`git init`, and commit each change"));
@@ -268,32 +267,13 @@ fn path_in(repository: &Repository, file: &Path) -> Result<String, HistoryError>
 }
 
 /// Outside of Git, the work tree is the only version there is.
-fn work_tree_alone(repository: &Repository, request: &Request<'_>) -> Evidence {
-    let mut evidence = Evidence::default();
-    for file in request.files {
-        let text = read_contained(&folder_of(file), file).ok();
-        let Some(text) = text.and_then(|text| String::from_utf8(text).ok()) else { continue };
-        let source = repository.work_tree(file);
-        let (manifest, _) = manifest::parse(file, &text, &source, &request.variables);
-        for (key, task) in manifest.tasks {
-            let agent_id = match &task.agent {
-                AgentRef::Id(id) => Some(*id),
-                AgentRef::Name(name, _) => match request.agents.get(name).map(Vec::as_slice) {
-                    Some([id]) => Some(*id),
-                    _ => None,
-                },
-            };
-            let Some(agent_id) = agent_id else { continue };
-            let content = Content::new(agent_id, task.prompt, task.project_preference);
-            let version =
-                Version { content: content.hash(), prompt: content.prompt_hash(), name: task.name };
-            let known = KeyEvidence {
-                versions: vec![version],
-                protect: task.protect,
-                ..KeyEvidence::default()
-            };
-            evidence.keys.insert(key, known);
-        }
-    }
-    evidence
+fn work_tree_alone(wish: &Wish) -> Evidence {
+    let known = |(key, wanted): (&Key, &WantedTask)| {
+        let content = &wanted.content;
+        let (prompt, name) = (content.prompt_hash(), wanted.name.clone());
+        let versions = vec![Version { content: content.hash(), prompt, name }];
+        let protect = wanted.protect;
+        (key.clone(), KeyEvidence { versions, protect, ..KeyEvidence::default() })
+    };
+    Evidence { keys: wish.tasks.iter().map(known).collect(), ..Evidence::default() }
 }

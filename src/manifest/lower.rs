@@ -107,11 +107,8 @@ fn tasks(
         return tasks;
     };
     for (key, key_node, fields) in reader.keyed(pairs, "task", "") {
-        let declared = task(reader, &key, key_node, fields, defaults);
-        if let Some(declared) = declared
-            && !tasks.contains_key(&key)
-        {
-            tasks.insert(key, declared);
+        if let Some(declared) = task(reader, &key, key_node, fields, defaults) {
+            tasks.entry(key).or_insert(declared);
         }
     }
     tasks

@@ -25,6 +25,10 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             &mut findings,
         );
         merged.released.extend(manifest.released);
+        if merged.tasks.is_empty() {
+            merged.tasks = manifest.tasks;
+            continue;
+        }
         for (key, task) in manifest.tasks {
             match merged.tasks.entry(key) {
                 Entry::Vacant(place) => {

@@ -19,9 +19,10 @@ mod variable;
 mod write;
 
 pub use merge::merge;
-pub use parse::{parse, yaml_to_json};
+pub use parse::{parse, read_yaml_as, yaml_to_json};
 pub use resolve::resolve;
 pub use schema::{Chapter, Row, reference, schema};
+pub use suggest::nearest_few;
 pub use write::{Outline, OutlineTask, Prompts, Written, write};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_yaml::{Location, MessageFormatter, Spanned, UserMessageFormatter};
 
@@ -104,8 +104,22 @@ pub fn parse(
     }
 }
 
-/// Reads YAML that is no manifest, such as the emulator's script, as JSON values; a key given twice
-/// is an error.
+/// Reads YAML that is no manifest, such as the emulator's script; a key given twice is an error, and
+/// each error names its line and column.
+pub fn read_yaml_as<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    let mut options = options();
+    options.duplicate_keys = DuplicateKeyPolicy::Error;
+    serde_yaml::from_str_with_options(text, options).map_err(|error| {
+        let error = error.without_snippet();
+        let words = UserMessageFormatter.format_message(error);
+        match error.location() {
+            Some(at) => format!("{words}, at line {}, column {}", at.line(), at.column()),
+            None => words.into_owned(),
+        }
+    })
+}
+
+/// Reads YAML as JSON values; a key given twice is an error.
 pub fn yaml_to_json(text: &str) -> Result<serde_json::Value, String> {
     fn json(node: Node<'_>) -> Result<serde_json::Value, String> {
         Ok(match node.value {
@@ -162,7 +176,11 @@ fn scalar(text: &str) -> Option<Value<'static>> {
 }
 
 fn read_any_yaml(text: &str) -> Result<Node<'_>, serde_yaml::Error> {
-    let options = serde_yaml::options! {
+    serde_yaml::from_str_with_options(text, options())
+}
+
+fn options() -> serde_yaml::Options {
+    serde_yaml::options! {
         budget: serde_yaml::budget! {
             max_nodes: MOST_NODES,
             max_events: MOST_EVENTS,
@@ -181,8 +199,7 @@ fn read_any_yaml(text: &str) -> Result<Node<'_>, serde_yaml::Error> {
         underscored_numbers_as_strings: true,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         with_snippet: false,
-    };
-    serde_yaml::from_str_with_options(text, options)
+    }
 }
 
 fn not_yaml(file: &Arc<Path>, text: &str, error: &serde_yaml::Error) -> Diagnostic {
@@ -199,12 +216,25 @@ fn not_yaml(file: &Arc<Path>, text: &str, error: &serde_yaml::Error) -> Diagnost
                 "nest {DEEPEST} levels at most, and split more than {MOST_NODES} values into files"
             )
         }
+        _ if is_indented_with_tabs(text, start) => {
+            "indent with spaces; YAML takes no tabs there".to_owned()
+        }
+        _ if words.contains("flow") || words.contains("bracket") => {
+            "close every `[` with `]` and every `{` with `}`; a text that holds them needs quotes"
+                .to_owned()
+        }
         _ => "a value that holds `: ` or ` #` or starts with a special character needs quotes"
             .to_owned(),
     };
     Diagnostic::error(Code::InvalidYaml, format!("the manifest cannot be read as YAML: {words}"))
         .at(Place { file: Arc::clone(file), span: start..end })
         .help(way)
+}
+
+/// Whether a tab stands before the first word of the line at this byte.
+fn is_indented_with_tabs(text: &str, at: usize) -> bool {
+    let line_start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    text[line_start..].chars().take_while(|c| matches!(c, ' ' | '\t')).any(|c| c == '\t')
 }
 
 /// The byte at which a place starts; places of syntax errors know only their line and column.
@@ -385,6 +415,21 @@ mod tests {
             let finding = only_finding(&text);
             assert_eq!(finding.code, Code::InvalidYaml, "{name}");
             assert!(start.elapsed().as_secs() < 5, "{name}: {:?}", start.elapsed());
+        }
+    }
+
+    #[test]
+    fn tabs_and_open_brackets_get_a_way_out_at_their_place() {
+        for (text, at, way) in [
+            ("version: 1\ntasks:\n\ta:\n", "a:", "indent with spaces"),
+            ("tasks:\n  a:\n \tprompt: x\n", "prompt", "indent with spaces"),
+            ("tasks: {a: {prompt: p\nb: c}\n", ": c", "close every `[`"),
+            ("tasks:\n  a: [1, 2\n", "[1", "close every `[`"),
+        ] {
+            let finding = only_finding(text);
+            let start = finding.place.as_ref().unwrap().span.start;
+            assert!(text[start..].starts_with(at), "{text:?}: {:?}", &text[start..]);
+            assert!(finding.help[0].starts_with(way), "{text:?}: {finding:?}");
         }
     }
 

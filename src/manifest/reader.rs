@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -233,10 +234,12 @@ impl<'a> Reader<'a> {
         let mut keyed = Vec::with_capacity(pairs.len());
         for (key_node, value) in pairs {
             let Some(key) = self.key(key_node, what, of) else { continue };
-            if let Some(first) = first_by_key.get(&key).copied() {
-                self.twice(format!("{what} `{key}`{of} is given twice"), &key_node.span, first);
-            } else {
-                first_by_key.insert(key.clone(), &key_node.span);
+            match first_by_key.entry(key.clone()) {
+                Entry::Vacant(place) => drop(place.insert(&key_node.span)),
+                Entry::Occupied(first) => {
+                    let message = format!("{what} `{key}`{of} is given twice");
+                    self.twice(message, &key_node.span, first.get());
+                }
             }
             keyed.push((key, key_node, value));
         }

@@ -94,7 +94,9 @@ fn no_agent(
 fn check_contents(tasks: &BTreeMap<Key, WantedTask>, findings: &mut Vec<Diagnostic>) {
     let mut first_by_hash: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
-        if let Some((other, place)) = first_by_hash.get(&task.content.hash()) {
+        let (other, place) =
+            *first_by_hash.entry(task.content.hash()).or_insert((key, &task.place));
+        if other != key {
             findings.push(
                 Diagnostic::error(
                     Code::EqualContent,
@@ -104,11 +106,9 @@ fn check_contents(tasks: &BTreeMap<Key, WantedTask>, findings: &mut Vec<Diagnost
                     ),
                 )
                 .at(task.place.clone())
-                .see((*place).clone(), "the other one")
+                .see(place.clone(), "the other one")
                 .help("keep one; several runs of one task are several `deployments`"),
             );
-        } else {
-            first_by_hash.insert(task.content.hash(), (key, &task.place));
         }
     }
 }
@@ -117,8 +117,8 @@ fn check_contents(tasks: &BTreeMap<Key, WantedTask>, findings: &mut Vec<Diagnost
 fn check_names(tasks: &BTreeMap<Key, DeclaredTask>, findings: &mut Vec<Diagnostic>) {
     let mut first_by_name: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
-        let folded = fold(&task.name);
-        if let Some((other, place)) = first_by_name.get(&folded) {
+        let (other, place) = *first_by_name.entry(fold(&task.name)).or_insert((key, &task.place));
+        if other != key {
             findings.push(
                 Diagnostic::error(
                     Code::EqualName,
@@ -129,11 +129,9 @@ fn check_names(tasks: &BTreeMap<Key, DeclaredTask>, findings: &mut Vec<Diagnosti
                     ),
                 )
                 .at(task.place.clone())
-                .see((*place).clone(), "the other one")
+                .see(place.clone(), "the other one")
                 .help("give one of them another `name`"),
             );
-        } else {
-            first_by_name.insert(folded, (key, &task.place));
         }
     }
 }

@@ -13,7 +13,7 @@ pub(super) fn nearest<'c>(
 }
 
 /// Returns the nearest candidates, the nearest first, `most` at most.
-pub(super) fn nearest_few<'c>(
+pub fn nearest_few<'c>(
     word: &str,
     candidates: impl IntoIterator<Item = &'c str>,
     most: usize,

@@ -6,9 +6,9 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
 use std::sync::Arc;
 
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -55,8 +55,9 @@ impl fmt::Display for ProjectPreference {
 
 /// What a task does, in canonical form, with its address.
 ///
-/// Cheap to clone: the prompt is shared and the hash is computed once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Cheap to clone and to compare: the prompt is shared and the hash, which tells all fields, is
+/// computed once.
+#[derive(Clone, Debug, Eq)]
 pub struct Content {
     agent_id: AgentId,
     prompt: Arc<str>,
@@ -80,14 +81,14 @@ impl Content {
             } else {
                 canonical.into()
             };
-        // Keys in alphabetical order, no blanks: the canonical JSON of the three fields.
-        let mut hasher = Hasher(Sha256::new());
-        hasher.0.update(format!("{{\"agentId\":{agent_id},\"projectPreference\":"));
-        hasher.add_json(project_preference.as_str());
-        hasher.0.update(",\"prompt\":");
-        hasher.add_json(&prompt);
-        hasher.0.update("}");
-        let hash = ContentHash(hasher.0.finalize().into());
+        let fields = Canonical {
+            agent_id: agent_id.0,
+            project_preference: project_preference.as_str(),
+            prompt: &prompt,
+        };
+        let mut json = Vec::with_capacity(prompt.len() + ROOM);
+        serde_json::to_writer(&mut json, &fields).expect("texts and numbers are always JSON");
+        let hash = ContentHash(Sha256::digest(&json).into());
         Self { agent_id, prompt, project_preference, hash }
     }
 
@@ -117,25 +118,23 @@ impl Content {
     }
 }
 
-/// Takes JSON as it is written, so that it never stands in memory.
-struct Hasher(Sha256);
-
-impl Hasher {
-    fn add_json(&mut self, text: &str) {
-        serde_json::to_writer(self, text).expect("a hash takes every text");
+impl PartialEq for Content {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
     }
 }
 
-impl io::Write for Hasher {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+/// What is hashed as JSON without blanks; the keys are in alphabetical order.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Canonical<'a> {
+    agent_id: u64,
+    project_preference: &'a str,
+    prompt: &'a str,
 }
+
+/// The bytes of that JSON beside the prompt, line ends of many lines included.
+const ROOM: usize = 256;
 
 /// The address of a [`Content`]: SHA-256 over its canonical JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -202,10 +201,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Zero-width joiners stay: they are part of how some scripts and emoji are spelled.
 pub fn canonical_text(text: &str) -> Cow<'_, str> {
     // Most texts are plain ASCII and need no more than their ends cut.
-    if text.is_ascii()
-        && !text.contains('\r')
-        && !text.split('\n').any(|line| line.ends_with(char::is_whitespace))
-    {
+    if text.is_ascii() && !has_odd_line_end(text.as_bytes()) {
         return Cow::Borrowed(text.trim());
     }
     let visible: Cow<'_, str> = if text.contains(is_invisible) {
@@ -227,6 +223,19 @@ pub fn canonical_text(text: &str) -> Cow<'_, str> {
     }
     canonical.truncate(canonical.trim_end_matches('\n').len());
     Cow::Owned(canonical)
+}
+
+/// Whether a line of ASCII ends in more than LF; the ends of the text are no matter.
+#[expect(
+    clippy::needless_bitwise_bool,
+    reason = "without branches the processor looks at many bytes at a time"
+)]
+fn has_odd_line_end(text: &[u8]) -> bool {
+    let is_blank = |c: u8| (c == b' ') | (c == b'\t') | (c == b'\x0b') | (c == b'\x0c');
+    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
+    pairs.fold(false, |is_odd, (first, second)| {
+        is_odd | (*first == b'\r') | (is_blank(*first) & (*second == b'\n'))
+    })
 }
 
 /// Whether a character shows nothing and separates nothing that a reader could see.

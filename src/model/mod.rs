@@ -7,6 +7,7 @@ mod action;
 mod content;
 mod id;
 mod name;
+mod number;
 mod visible;
 
 pub use action::Action;
@@ -18,4 +19,5 @@ pub use name::{
     FoldedName, archive_name, archived_base, archived_hash, fold, has_new_number, is_rewriting_of,
     other_archive_name,
 };
+pub use number::grouped;
 pub use visible::{is_hidden, visible_json};

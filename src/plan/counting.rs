@@ -45,6 +45,12 @@ pub(super) fn count_of_last_day(task: TaskId, inputs: &Inputs<'_>) -> usize {
     sight.items.iter().filter(is_recent).count()
 }
 
+/// How many runs the task counts, and how many its list shows, where these are fewer.
+pub(super) fn unlisted(task: &TaskSeen, inputs: &Inputs<'_>) -> Option<(u64, usize)> {
+    let shown = inputs.snapshot.deployments.get(&task.id)?.items.len();
+    task.deployment_count.filter(|count| *count > shown as u64).map(|count| (count, shown))
+}
+
 /// How many runs of the task's content have failed at or after `since`.
 pub(super) fn count_of_failed(
     task: &TaskSeen,

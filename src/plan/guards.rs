@@ -10,6 +10,7 @@ use crate::evidence::KeyEvidence;
 use crate::model::{Action, Key, TaskId};
 use crate::plan::identify::{Conflict, Identified, Proof};
 use crate::plan::{Change, Gate, Inputs, Prune, RetireReason, Step, StepId, Target};
+use crate::snapshot::TaskSeen;
 
 /// How much one apply may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +71,7 @@ pub(super) const GUARDS: &[Guard] = &[
     too_many_retires,
     too_many_replaces,
     too_many_creates,
+    runs_unlisted,
     too_many_runs,
     too_many_runs_of_a_task,
     failed_repeatedly,
@@ -85,6 +87,9 @@ pub fn ceiling(total: usize) -> usize {
 
 /// Closes what must not be done; a code named with `--allow` closes nothing.
 pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) {
+    if steps.is_empty() {
+        return;
+    }
     for guard in GUARDS {
         let verdicts: BTreeMap<StepId, Gate> = guard(view, steps).into_iter().collect();
         for step in steps.iter_mut().filter(|step| step.gate == Gate::Open) {
@@ -99,8 +104,31 @@ pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) {
     close_what_waits(steps);
 }
 
-/// A step that waits for a closed one is closed too.
+/// A step that waits for a closed one is closed too, and so is a rename by way of a temporary name
+/// whose second half is closed: the task would keep that name.
 fn close_what_waits(steps: &mut [Step]) {
+    close_followers(steps);
+    while close_first_halves(steps) {
+        close_followers(steps);
+    }
+}
+
+/// Closes each open rename that is followed by a closed one of the same task; tells whether one was.
+fn close_first_halves(steps: &mut [Step]) -> bool {
+    let mut last: BTreeMap<TaskId, Gate> = BTreeMap::new();
+    let mut is_changed = false;
+    for step in steps.iter_mut().rev() {
+        let Change::Rename { id, .. } = step.change else { continue };
+        let gate = last.entry(id).or_insert_with(|| step.gate.clone());
+        if step.gate == Gate::Open && *gate != Gate::Open {
+            step.gate = gate.clone();
+            is_changed = true;
+        }
+    }
+    is_changed
+}
+
+fn close_followers(steps: &mut [Step]) {
     let mut closed: BTreeMap<StepId, String> = BTreeMap::new();
     for step in steps {
         let name = || match &step.deployment {
@@ -346,17 +374,36 @@ fn existing_task(step: &Step) -> Option<TaskId> {
     }
 }
 
+/// The task of a step that would start a run, where it exists already.
+fn runs_of<'a>(view: &View<'a, '_>, step: &Step) -> Option<&'a TaskSeen> {
+    let claim = view.found.claims.get(&step.key)?;
+    (existing_task(step) == Some(claim.task.id)).then_some(claim.task)
+}
+
+/// A run that the task counts and its list leaves out may be the declared one, and is paid for.
+fn runs_unlisted(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+    let verdict = |step: &Step| {
+        let task = runs_of(view, step)?;
+        let (count, shown) = super::counting::unlisted(task, view.inputs)?;
+        let noun = if count == 1 { "run" } else { "runs" };
+        let message =
+            format!("of task {} the service counts {count} {noun} and lists {shown}", task.id);
+        let finding = Diagnostic::blocked(Code::RunsUnlisted, message)
+            .help("wait until the list shows them, then plan again")
+            .help("`--allow runs-unlisted` if the others were deleted: another run is paid for");
+        Some((step.id, Gate::Blocked(finding)))
+    };
+    steps.iter().filter_map(verdict).collect()
+}
+
 /// Stops paying for content that is known to fail; runs before `since` are forgotten.
 fn failed_repeatedly(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     let mut verdicts = Vec::new();
     for step in steps {
         let Change::Run { since, .. } = &step.change else { continue };
-        let claim = view.found.claims.get(&step.key);
-        let Some(claim) = claim.filter(|claim| existing_task(step) == Some(claim.task.id)) else {
-            continue;
-        };
+        let Some(task) = runs_of(view, step) else { continue };
         let since = since.map(|(since, _)| since);
-        let count = super::counting::count_of_failed(claim.task, view.inputs, since);
+        let count = super::counting::count_of_failed(task, view.inputs, since);
         if count < FAILURES {
             continue;
         }

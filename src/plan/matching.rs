@@ -288,6 +288,21 @@ mod tests {
         })
     }
 
+    /// What each log with its `since` comes to, where the runs were made a second apart.
+    fn assigned(declared: &[(&[Arc<str>], Option<usize>)], runs: &[Candidate]) -> Vec<Verdict> {
+        let second = |at: usize| Timestamp::from_second(i64::try_from(at).unwrap()).unwrap();
+        let may_serve = |wish: usize, run: usize| declared[wish].1.is_none_or(|since| since <= run);
+        let declared: Vec<Declared<'_>> = declared
+            .iter()
+            .map(|(follow_ups, since)| Declared {
+                since: since.map(second),
+                follow_ups,
+                needs_run: true,
+            })
+            .collect();
+        assign(&declared, runs, &may_serve)
+    }
+
     proptest! {
         #[test]
         fn a_run_serves_one_declaration_and_the_order_of_declarations_is_nothing(
@@ -363,6 +378,98 @@ mod tests {
                     }
                     Verdict::Diverged { run } | Verdict::Unknown { run } => prop_assert!(may_serve(wish, run)),
                     Verdict::Missing => {}
+                }
+            }
+        }
+
+        /// The law of `since`: a declaration whose `since` still allows the run that it has sent
+        /// something to keeps it, whoever is added, moved or sorted, and whosever `since` moves, its
+        /// own included, except that
+        ///
+        /// * another declaration of its time may have it whose log the run shows at least as far, with
+        ///   no more to come;
+        /// * it may itself go over to such a run, further on or older.
+        ///
+        /// It is never begun anew beside the run, and nobody who sent nothing takes it.
+        #[test]
+        fn moving_since_takes_no_run_from_the_one_that_sent_to_it_but_for_a_better_match(
+            history in history(),
+            since in prop::collection::vec((any::<Option<Index>>(), any::<Option<Index>>()), 5),
+            added in prop::collection::vec(("[abc]{0,4}", any::<Option<Index>>()), 0..3),
+            rotation in any::<Index>(),
+        ) {
+            let count = history.len();
+            let at = |since: &Option<Index>| since.map(|since| since.index(count + 1));
+            let added: Vec<(Vec<Arc<str>>, Option<usize>)> =
+                added.iter().map(|(log, since)| (texts(log), at(since))).collect();
+            let runs: Vec<Candidate> = history
+                .iter()
+                .map(|(log, sent)| Candidate { turns: Some(log[..*sent].to_vec()) })
+                .collect();
+            let logs: Vec<&[Arc<str>]> = history.iter().map(|(log, _)| &log[..]).collect();
+            let before: Vec<(&[Arc<str>], Option<usize>)> =
+                logs.iter().zip(&since).map(|(log, (since, _))| (*log, at(since))).collect();
+            let mut after: Vec<(&[Arc<str>], Option<usize>)> =
+                logs.iter().zip(&since).map(|(log, (_, since))| (*log, at(since))).collect();
+            after.extend(added.iter().map(|(log, since)| (&log[..], *since)));
+            let by = rotation.index(after.len());
+            after.rotate_left(by);
+            let (was, is) = (assigned(&before, &runs), assigned(&after, &runs));
+            for (wish, verdict) in was.iter().enumerate() {
+                let place = (wish + after.len() - by) % after.len();
+                let Verdict::Served { run, sent: sent @ 1.. } = *verdict else { continue };
+                if after[place].1.is_some_and(|since| since > run) {
+                    continue;
+                }
+                let rank = |wish: usize, sent| (Reverse(sent), after[wish].0.len() - sent);
+                let own = rank(place, sent);
+                let holder = is.iter().enumerate().find_map(|(other, verdict)| match verdict {
+                    Verdict::Served { run: taken, sent } if *taken == run => Some((other, *sent)),
+                    _ => None,
+                });
+                let is_better = |other: usize| matches!(
+                    is[other],
+                    Verdict::Served { run: next, sent } if (rank(other, sent), next) < (own, run)
+                );
+                let is_right = match holder {
+                    Some((other, _)) if other == place => true,
+                    Some((other, sent)) => sent > 0 && rank(other, sent) <= own,
+                    None => false,
+                };
+                prop_assert!(is_right || is_better(place), "{wish}: {was:?} became {is:?} by {by}");
+            }
+        }
+
+        /// Where no log begins like another, nothing but its own `since` takes a run away; and a run
+        /// that somebody else spoke in serves nobody who has follow-ups.
+        #[test]
+        fn logs_that_begin_differently_never_share_a_run_and_never_get_a_foreign_one(
+            sent in prop::collection::vec((1_usize..4, any::<Option<Index>>()), 1..5),
+            foreign in prop::collection::vec("[xyz]{1,3}", 0..4),
+            rotation in any::<Index>(),
+        ) {
+            let logs: Vec<Vec<Arc<str>>> =
+                ('a'..'e').map(|first| texts(&format!("{first}mn"))).collect();
+            let mut runs: Vec<Candidate> = Vec::new();
+            for (at, (sent, _)) in sent.iter().enumerate() {
+                runs.extend(foreign.get(at).map(|turns| Candidate { turns: Some(texts(turns)) }));
+                runs.push(Candidate { turns: Some(logs[at][..*sent].to_vec()) });
+            }
+            let mut declared: Vec<(&[Arc<str>], Option<usize>)> = sent
+                .iter()
+                .zip(&logs)
+                .map(|((_, since), log)| (&log[..], since.map(|since| since.index(runs.len() + 1))))
+                .collect();
+            let by = rotation.index(declared.len());
+            declared.rotate_left(by);
+            for (verdict, (log, since)) in assigned(&declared, &runs).into_iter().zip(&declared) {
+                let is_own = |run: &Candidate| run.turns.as_deref().is_some_and(|turns| turns[0] == log[0]);
+                let own = runs.iter().position(is_own).unwrap();
+                let sent = runs[own].turns.as_ref().map_or(0, Vec::len);
+                if since.is_none_or(|since| since <= own) {
+                    prop_assert_eq!(verdict, Verdict::Served { run: own, sent });
+                } else {
+                    prop_assert!(!matches!(verdict, Verdict::Served { .. }), "{verdict:?}");
                 }
             }
         }

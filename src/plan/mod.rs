@@ -34,7 +34,7 @@ pub use overview::{
 };
 pub use planner::plan;
 pub use standing::RunOverview;
-pub use wanted::{Next, next, wanted, wanted_to_keep};
+pub use wanted::{Next, looks_and_plan, next, wanted, wanted_to_keep};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -169,6 +169,8 @@ pub struct Watch {
     pub deployment: Key,
     /// The run that serves it.
     pub run: WatchedRun,
+    /// When it was made, where that was seen.
+    pub created: Option<Timestamp>,
     /// How many follow-ups are still to be sent to it.
     pub missing: usize,
     /// How long it may take.

@@ -124,10 +124,10 @@ impl<'a, 'b> Draft<'a, 'b> {
     /// A claimed task: kept, renamed, restored or replaced.
     fn change(&mut self, key: &'a Key, wanted: &'a WantedTask, claim: Claim<'a>) -> Fate {
         let Claim { task, proof } = claim;
-        let Some(before) = Before::of(task) else { return create(wanted) };
-        if before.content == wanted.content {
+        if task.content.as_ref() == Some(&wanted.content) {
             return self.change_name(key, wanted, task, proof);
         }
+        let Some(before) = Before::of(task) else { return create(wanted) };
         let evidence = self.inputs.evidence.keys.get(key);
         let leftovers = self.found.superseded.get(key).into_iter().flatten().copied();
         let (mut old, mut block) = (Vec::new(), None);
@@ -157,9 +157,13 @@ impl<'a, 'b> Draft<'a, 'b> {
         task: &'a TaskSeen,
         proof: Proof,
     ) -> Fate {
-        let evidence = self.inputs.evidence.keys.get(key);
         let Some(stored) = task.name.as_deref() else { return Fate::Kept };
         let from_archive = archived_base(stored).is_some();
+        if !from_archive && stored == wanted.name {
+            self.note_origin(key, task, proof);
+            return Fate::Kept;
+        }
+        let evidence = self.inputs.evidence.keys.get(key);
         if !from_archive && is_accepted(stored, &wanted.name, evidence) {
             self.note_origin(key, task, proof);
             return Fate::Kept;

@@ -14,6 +14,7 @@ use crate::manifest::{DeclaredDeployment, DesiredState, WantedTask};
 use crate::model::{DeploymentId, Key};
 use crate::plan::counting::{conversations, counts_for, is_since, may_be_since};
 use crate::plan::matching::{Candidate, Declared, Verdict, assign};
+use crate::plan::standing::instant;
 use crate::plan::{Change, Gate, Inputs, StepId, Target, Watch, WatchedRun};
 use crate::snapshot::{Coverage, DeploymentSeen, Look, Reading, Sight, Status, TaskSeen};
 
@@ -76,6 +77,9 @@ impl<'a> RunPlanner<'a, '_> {
     pub(super) fn existing(self, wanted: &WantedTask, task: &TaskSeen) -> Runs {
         let mut runs = Runs::default();
         let due = self.due(wanted, &mut runs.notes);
+        if due.is_empty() {
+            return runs;
+        }
         let target = Target::Existing(task.id);
         let sight = self.inputs.snapshot.deployments.get(&task.id);
         let gap = match sight {
@@ -249,7 +253,7 @@ impl<'a> RunPlanner<'a, '_> {
             })
         };
         let missing = if wants_stop { 0 } else { next.len() };
-        let watch = Some(self.watch(key, declared, Some(id.clone()), missing));
+        let watch = Some(self.watch(key, declared, Some(run.seen), missing));
         PlannedRun { deployment: key.clone(), step, watch }
     }
 
@@ -312,7 +316,7 @@ impl<'a> RunPlanner<'a, '_> {
         self,
         key: &Key,
         declared: &DeclaredDeployment,
-        run: Option<DeploymentId>,
+        run: Option<&DeploymentSeen>,
         missing: usize,
     ) -> Watching {
         let placeholder = WatchedRun::StartedBy(StepId(0));
@@ -320,11 +324,12 @@ impl<'a> RunPlanner<'a, '_> {
             key: self.key.clone(),
             deployment: key.clone(),
             run: placeholder,
+            created: run.and_then(|run| instant(run.created, self.inputs.wish.service_utc_offset)),
             missing,
             timeout: declared.timeout,
             expect: declared.expect.clone(),
         };
-        Watching(run, watch)
+        Watching(run.map(|run| run.id.clone()), watch)
     }
 }
 

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::manifest::WantedTask;
 use crate::plan::counting::conversations;
 use crate::plan::estimate;
-use crate::plan::identify::{Identified, identify};
+use crate::plan::identify::{Claim, Identified, identify};
 use crate::plan::planner::plan_identified;
 use crate::plan::retire::looks_before_retiring;
 use crate::plan::sight::{list_is_trusted, sight};
@@ -45,29 +46,29 @@ pub fn wanted(inputs: &Inputs<'_>) -> BTreeSet<Look> {
 /// 6. A task that goes is read where the list leaves its schedule out; it can be deleted rather than
 ///    archived only if its list of runs is empty too.
 /// 7. Where a run would be started, past runs of its task are read for the estimate, a few at most.
-fn looks_and_plan(inputs: &Inputs<'_>) -> (BTreeSet<Look>, Plan) {
+pub fn looks_and_plan(inputs: &Inputs<'_>) -> (BTreeSet<Look>, Plan) {
     let snapshot = inputs.snapshot;
     let sight = sight(snapshot);
     let unknown = sight.tasks.values().filter(|task| task.content.is_none());
     let mut looks: BTreeSet<Look> = unknown.map(|task| Look::Task(task.id)).collect();
     let found = identify(inputs, &sight.tasks);
-    let kept = found.claims.iter().filter(|(key, claim)| {
-        claim.task.content.as_ref() == Some(&inputs.wish.tasks[**key].content)
-    });
-    let kept: BTreeSet<_> = kept.map(|(_, claim)| claim.task.id).collect();
-    let is_kept = |task: &TaskSeen| kept.contains(&task.id);
+    let is_kept = |claim: &Claim<'_>, wanted: &WantedTask| {
+        claim.task.content.as_ref() == Some(&wanted.content)
+    };
     let plan = plan_identified(inputs, &sight, &found);
     if changes_anything(&plan) {
         looks.extend(canaries(inputs));
         if !list_is_trusted(snapshot) {
-            looks.extend(
-                sight.tasks.values().filter(|task| !is_kept(task)).map(|t| Look::Task(t.id)),
-            );
+            let claims = found.claims.iter();
+            let kept = claims.filter(|(key, claim)| is_kept(claim, &inputs.wish.tasks[**key]));
+            let kept: BTreeSet<_> = kept.map(|(_, claim)| claim.task.id).collect();
+            let others = sight.tasks.keys().filter(|id| !kept.contains(id));
+            looks.extend(others.map(|id| Look::Task(*id)));
         }
     }
     for (key, claim) in &found.claims {
         let wanted = &inputs.wish.tasks[*key];
-        let is_kept = is_kept(claim.task);
+        let is_kept = is_kept(claim, wanted);
         if is_kept && !wanted.deployments.is_empty() {
             looks.insert(Look::Deployments(claim.task.id));
             looks.extend(conversations(inputs, wanted, claim.task));

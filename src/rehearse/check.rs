@@ -199,8 +199,10 @@ fn judge_saved(unit: &Prepared<'_>, calls: &[Call], wrong: &mut Vec<String>) {
             _ => field(&call.body, "deploymentId").as_str() == Some(&run.id),
         });
         for run in lost {
-            let path = format!("{ARTIFACTS}/task-{}/{}.json", run.task_id, run.id);
-            if !call.saved.contains(Path::new(&path)) {
+            let path = format!("{ARTIFACTS}/task-{}/{}", run.task_id, run.id);
+            let is_saved =
+                |ending: &str| call.saved.contains(Path::new(&format!("{path}.{ending}")));
+            if !is_saved("json") || !is_saved("md") {
                 wrong.push(format!("lost: run {} was not saved before {}", run.id, call.path));
             }
         }

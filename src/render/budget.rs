@@ -1,7 +1,8 @@
 //! What a plan pays for: runs and follow-ups, counted, and what past runs say they will cost.
 
+use crate::model::grouped;
 use crate::plan::{Change, Gate, Plan, Spread, Step};
-use crate::render::words::{counted, grouped, span};
+use crate::render::words::{counted, span};
 
 /// What is paid for: runs and follow-ups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

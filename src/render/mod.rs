@@ -10,6 +10,7 @@ pub mod escape;
 pub mod findings;
 pub mod html;
 pub mod json;
+pub mod live;
 pub mod markdown;
 pub mod outcome;
 pub mod report;
@@ -21,6 +22,7 @@ pub mod transcript;
 pub mod view;
 
 mod paint;
+mod prose;
 mod schema;
 mod words;
 

@@ -14,9 +14,11 @@ use crate::render::words::{gerund, label, past, symbol};
 /// The longest summary that needs its verdict only once.
 const SHORT: usize = 10;
 
-/// Returns an event as one line, for logs and other places that are no terminal.
-pub fn progress_line(event: &Event<'_>) -> String {
-    match event {
+/// Returns an event as one line, for logs and other places that are no terminal; how the runs stand
+/// is no line there, because each change has its own.
+pub fn progress_line(event: &Event<'_>) -> Option<String> {
+    let line = match event {
+        Event::Standing(_) => return None,
         Event::Started(step) => {
             format!("{} {} ...", gerund(step.change.action()), address(step).part())
         }
@@ -50,7 +52,8 @@ pub fn progress_line(event: &Event<'_>) -> String {
                 }
             }
         }
-    }
+    };
+    Some(line)
 }
 
 /// Writes the summary of an apply.

@@ -45,6 +45,18 @@ pub(super) enum Label {
     RemovedWord,
     /// What differs within a line of the new text.
     AddedWord,
+    /// What an agent wrote as a heading.
+    Heading,
+    /// What it wrote as strong.
+    Strong,
+    /// What it stressed.
+    Emphasis,
+    /// What it struck out.
+    Struck,
+    /// What it wrote as code.
+    Code,
+    /// The text of a link.
+    Link,
 }
 
 impl Label {
@@ -58,7 +70,12 @@ impl Label {
             Self::Retire | Self::Removed => color(AnsiColor::Red),
             Self::Run | Self::Note => color(AnsiColor::Cyan),
             Self::Blocked => color(AnsiColor::Red).bold(),
-            Self::Verdict => plain.bold(),
+            Self::Verdict | Self::Strong => plain.bold(),
+            Self::Heading => plain.bold().underline(),
+            Self::Emphasis => plain.italic(),
+            Self::Struck => plain.strikethrough(),
+            Self::Code => color(AnsiColor::Blue),
+            Self::Link => plain.underline(),
             Self::Aside => plain.dimmed(),
             Self::RemovedWord => color(AnsiColor::Red).bold().underline(),
             Self::AddedWord => color(AnsiColor::Green).bold().underline(),

@@ -41,6 +41,11 @@ struct Run<'a> {
     /// `left`: the waiting was interrupted, and the run goes on.
     #[schemars(extend("enum" = ["ok", "failed", "left"]))]
     result: &'static str,
+    /// Why it is no longer followed: it came to its end, its own time or that of all waiting was
+    /// over, the tokens were used up, its next follow-up cannot be sent, it cannot be looked at, or
+    /// the waiting was interrupted.
+    #[schemars(extend("enum" = runs::ENDS))]
+    end: &'static str,
     /// Whether this apply has started it.
     started_here: bool,
     /// Read and written; null where the conversation does not show them.
@@ -108,6 +113,7 @@ fn run(report: &RunReport) -> Run<'_> {
         deployment_id: &report.id.0,
         status: &report.status,
         result: runs::word(report),
+        end: runs::end_word(&report.end),
         started_here: report.is_ours,
         tokens: report.transcript.as_ref().ok().and_then(Transcript::tokens),
         missing_follow_ups: report.missing,

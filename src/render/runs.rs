@@ -3,9 +3,11 @@
 use std::fmt;
 
 use crate::event::{RunEnd, RunReport};
+use crate::model::grouped;
 use crate::render::escape::Foreign;
 use crate::render::paint::{Color, Label};
 use crate::render::words::counted;
+use crate::snapshot::Status;
 use crate::transcript::{Failure, Transcript};
 
 /// Writes what became of the runs: passed ones in a line each, failed ones with what was found.
@@ -44,10 +46,28 @@ pub(super) fn word(report: &RunReport) -> &'static str {
     }
 }
 
+/// Why runs are no longer followed, in a word each.
+pub(super) const ENDS: [&str; 7] =
+    ["ended", "timed-out", "wait-over", "over-budget", "blocked", "lost", "interrupted"];
+
+/// Why a run is no longer followed, for programs.
+pub(super) fn end_word(end: &RunEnd) -> &'static str {
+    let at = match end {
+        RunEnd::Ended => 0,
+        RunEnd::TimedOut { .. } => 1,
+        RunEnd::WaitOver { .. } => 2,
+        RunEnd::OverBudget { .. } => 3,
+        RunEnd::Blocked => 4,
+        RunEnd::Lost(_) => 5,
+        RunEnd::NotFollowed => 6,
+    };
+    ENDS[at]
+}
+
 /// Which run it is, its status and its tokens.
 pub(super) fn head(report: &RunReport) -> String {
     let tokens = report.transcript.as_ref().ok().and_then(Transcript::tokens);
-    let tokens = tokens.map_or_else(String::new, |tokens| format!(", {tokens} tokens"));
+    let tokens = tokens.map_or_else(String::new, |tokens| format!(", {} tokens", grouped(tokens)));
     let id = Foreign::new(report.id.0.as_str()).part();
     format!("run {id} is {}{tokens}", Foreign::new(report.status.as_str()).part())
 }
@@ -113,10 +133,26 @@ fn end(report: &RunReport) -> Option<String> {
             } else {
                 "it goes on: this apply did not start it"
             };
-            Some(format!("time limit: it took longer than {} s; {what}", limit.as_secs()))
+            Some(format!("time limit: it took longer than {} s; {what}", limit.as_secs_f64()))
+        }
+        RunEnd::WaitOver { limit } => {
+            let what = if !report.is_ours {
+                "it is not waited for any longer: this apply did not start it".to_owned()
+            } else if report.missing > 0 && report.status == Status::Completed.to_string() {
+                let count = counted(report.missing, "follow-up", "follow-ups");
+                format!("{count} still to be sent")
+            } else {
+                "it was stopped".to_owned()
+            };
+            Some(format!(
+                "time for all waiting: it took longer than {} s; {what}",
+                limit.as_secs_f64()
+            ))
         }
         RunEnd::OverBudget { sum, budget } => Some(format!(
-            "token budget: the runs of this apply have used {sum} of {budget} tokens; it was stopped"
+            "token budget: the runs of this apply have used {} of {} tokens; it was stopped",
+            grouped(*sum),
+            grouped(*budget)
         )),
         RunEnd::Blocked => {
             let count = counted(report.missing, "follow-up", "follow-ups");
@@ -164,7 +200,7 @@ mod tests {
             missing: 0,
             end,
             failures,
-            transcript: Ok(Transcript { input_tokens: Some(7), ..Transcript::default() }),
+            transcript: Ok(Transcript { input_tokens: Some(41_007), ..Transcript::default() }),
             waited: Duration::from_secs(3),
         }
     }
@@ -187,12 +223,12 @@ mod tests {
         text(&reports, Color::Off, &mut shown).unwrap();
         insta::assert_snapshot!(shown, @r"
         Runs: 1 as expected, 2 failed, 1 not waited for.
-            ok task.spy/first: run A-1 is Completed, 7 tokens
-        failed task.spy/first: run A-1 is Completed, 7 tokens
+            ok task.spy/first: run A-1 is Completed, 41,007 tokens
+        failed task.spy/first: run A-1 is Completed, 41,007 tokens
                transcript.contains: expected `Sharpe`; found nowhere; <b>&\u{1b}
-        failed task.spy/first: run A-1 is Completed, 7 tokens
+        failed task.spy/first: run A-1 is Completed, 41,007 tokens
                time limit: it took longer than 60 s; it was stopped
-          left task.spy/first: run A-1 is Completed, 7 tokens
+          left task.spy/first: run A-1 is Completed, 41,007 tokens
                the waiting was interrupted; it goes on
         ");
         let mut shown = String::new();

@@ -10,14 +10,14 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::{OrganizationId, TaskId, visible_json};
+use crate::model::{OrganizationId, TaskId, grouped, visible_json};
 use crate::plan::{DeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, RunOverview};
 use crate::render::escape::Foreign;
 use crate::render::paint::{Color, Label};
 use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::Finding;
-use crate::render::words::{counted, grouped, span};
+use crate::render::words::{counted, span};
 use crate::snapshot::Status;
 
 /// The version of the JSON form; a field is never removed nor given another meaning within it.

@@ -167,7 +167,7 @@ fn all_outputs(text: &str, options: &TextOptions) -> Vec<String> {
     let (plan, outcome) = hostile(text);
     let mut outputs = vec![shown(&plan, options), summarized(&plan, &outcome, options)];
     for (id, ended) in &outcome.steps {
-        outputs.push(summary::progress_line(&Event::Finished(&plan.steps[id.0], ended)));
+        outputs.extend(summary::progress_line(&Event::Finished(&plan.steps[id.0], ended)));
     }
     outputs
 }

@@ -8,9 +8,10 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::model::visible_json;
+use crate::model::{grouped, visible_json};
 use crate::render::escape::Foreign;
 use crate::render::paint::{Color, Label};
+use crate::render::prose::{self, Sheet};
 use crate::render::text::{Length, Text, TextOptions};
 use crate::render::textdiff::TextChange;
 use crate::render::words::counted;
@@ -19,8 +20,20 @@ use crate::transcript::{Message, Part, ToolCall, Transcript};
 /// The version of the JSON form.
 const VERSION: u32 = 1;
 
-/// How many characters of a tool's input or output are shown unless everything is.
+/// How many characters of a thought or of an unknown part are shown unless everything is.
 const FOLDED: usize = 120;
+
+/// How many characters of what a tool was given are shown unless everything is.
+const GIVEN: usize = 60;
+
+/// How many characters of what went wrong are shown unless everything is.
+const ERRORS: usize = 500;
+
+/// How many columns text has where nobody knows how wide the reader's are.
+pub const WIDTH: usize = 100;
+
+/// What stands before every line of what somebody said, so that none can pass for ours.
+const MARGIN: &str = "│";
 
 /// Which conversation it is.
 #[derive(Clone, Copy, Debug)]
@@ -33,76 +46,102 @@ pub struct Title<'a> {
     pub status: Option<&'a str>,
 }
 
-/// Writes a conversation as text.
+/// Writes a conversation as text of so many columns: Markdown as it is meant, each tool in a line.
 pub fn text(
     title: Title<'_>,
     transcript: &Transcript,
+    width: usize,
     options: &TextOptions,
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
     writeln!(out, "{}", options.color.paint(Label::Verdict, heading(title, transcript)))?;
-    turns_as_text(&transcript.messages, "", options, out)
+    Sheets { width, options, out }.turns(&transcript.messages, "")
 }
 
-fn turns_as_text(
-    messages: &[Message],
-    indent: &str,
-    options: &TextOptions,
-    out: &mut dyn fmt::Write,
-) -> fmt::Result {
-    for (number, message) in (1..).zip(messages) {
-        let head = options.color.paint(Label::Run, turn(number, message));
-        writeln!(out, "\n{indent}{head}")?;
-        for part in message.parts.iter().flatten() {
-            part_as_text(part, indent, options, out)?;
+/// A conversation on its way out.
+struct Sheets<'o> {
+    width: usize,
+    options: &'o TextOptions,
+    out: &'o mut dyn fmt::Write,
+}
+
+impl Sheets<'_> {
+    fn turns(&mut self, messages: &[Message], indent: &str) -> fmt::Result {
+        for (number, message) in (1..).zip(messages) {
+            let head = self.options.color.paint(Label::Run, turn(number, message));
+            writeln!(self.out, "\n{indent}{head}")?;
+            for part in message.parts.iter().flatten() {
+                self.part(part, indent)?;
+            }
+            if message.parts.is_none() {
+                self.aside(indent, "its parts were not shown")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, part: &Part, indent: &str) -> fmt::Result {
+        let is_full = self.options.length == Length::Full;
+        match part {
+            Part::Text(text) => self.prose(text, indent),
+            Part::Reasoning(text) if is_full => {
+                self.aside(indent, "thinks:")?;
+                self.prose(text, indent)
+            }
+            Part::Reasoning(text) => {
+                let words = Foreign::new(text.trim()).cut_part(FOLDED, 0);
+                self.aside(indent, &format!("thinks: {words}"))
+            }
+            Part::Step => Ok(()),
+            Part::Tool(call) if is_full => {
+                self.tool(call, &tool(call), indent)?;
+                self.whole("in", call.input.as_deref(), indent)?;
+                self.whole("out", call.output.as_deref(), indent)?;
+                self.turns(&call.messages, &format!("{indent}    "))
+            }
+            Part::Tool(call) => self.tool(call, &folded(call), indent),
+            Part::Other { kind, json, messages } => {
+                let kind = kind.as_deref().unwrap_or("part of no type");
+                let kind = Foreign::new(kind).line();
+                if is_full {
+                    self.whole(&kind, Some(json), indent)?;
+                } else {
+                    let json = Foreign::new(json.as_str()).cut_part(FOLDED, 0);
+                    self.aside(indent, &format!("{kind}: {json}"))?;
+                }
+                self.turns(messages, &format!("{indent}    "))
+            }
         }
     }
-    Ok(())
-}
 
-fn part_as_text(
-    part: &Part,
-    indent: &str,
-    options: &TextOptions,
-    out: &mut dyn fmt::Write,
-) -> fmt::Result {
-    let is_full = options.length == Length::Full;
-    let aside = |words: String| options.color.paint(Label::Aside, words);
-    let folded = |json: &str| {
-        let json = Foreign::new(json);
-        if is_full { json.part() } else { json.cut_part(FOLDED, 0) }
-    };
-    let inner = match part {
-        Part::Text(text) => {
-            for line in Foreign::new(text.as_str()).lines() {
-                writeln!(out, "{}", format!("{indent}  | {}", line.part()).trim_end())?;
-            }
-            return Ok(());
+    fn prose(&mut self, text: &str, indent: &str) -> fmt::Result {
+        let color = self.options.color;
+        let margin = format!("{indent}  {}", color.paint(Label::Aside, MARGIN));
+        let width = self.width.saturating_sub(indent.len() + 4);
+        prose::write(text, Sheet { margin: &margin, width, color, out: self.out })
+    }
+
+    fn tool(&mut self, call: &ToolCall, words: &str, indent: &str) -> fmt::Result {
+        let label = if call.success == Some(false) { Label::Blocked } else { Label::Change };
+        writeln!(self.out, "{indent}  {}", self.options.color.paint(label, words))
+    }
+
+    /// Writes JSON, each value in a line of its own.
+    fn whole(&mut self, what: &str, json: Option<&str>, indent: &str) -> fmt::Result {
+        let Some(json) = json else { return Ok(()) };
+        self.aside(indent, &format!("  {what}:"))?;
+        // What is nested too deep to be read again is shown as the text it was.
+        let value = serde_json::from_str::<Value>(json);
+        let text = value.map_or_else(|_| json.to_owned(), |value| format!("{value:#}"));
+        for line in Foreign::new(text).lines() {
+            self.aside(indent, &format!("  {MARGIN} {}", line.part()))?;
         }
-        Part::Reasoning(text) => {
-            let text = Foreign::new(text.as_str());
-            let words = if is_full { text.part() } else { text.cut_part(FOLDED, 0) };
-            return writeln!(out, "{indent}  {}", aside(format!("thinks: {words}")));
-        }
-        Part::Step => return Ok(()),
-        Part::Tool(call) => {
-            writeln!(out, "{indent}  {}", tool(call))?;
-            if let Some(input) = &call.input {
-                writeln!(out, "{indent}    {}", aside(format!("in: {}", folded(input))))?;
-            }
-            if let Some(output) = &call.output {
-                writeln!(out, "{indent}    {}", aside(format!("out: {}", folded(output))))?;
-            }
-            &call.messages
-        }
-        Part::Other { kind, json, messages } => {
-            let kind = kind.as_deref().unwrap_or("part of no type");
-            let kind = Foreign::new(kind).line();
-            writeln!(out, "{indent}  {}", aside(format!("{kind}: {}", folded(json))))?;
-            messages
-        }
-    };
-    turns_as_text(inner, &format!("{indent}    "), options, out)
+        Ok(())
+    }
+
+    fn aside(&mut self, indent: &str, words: &str) -> fmt::Result {
+        writeln!(self.out, "{indent}  {}", self.options.color.paint(Label::Aside, words))
+    }
 }
 
 /// Writes a conversation as Markdown.
@@ -113,6 +152,13 @@ pub fn markdown(
 ) -> fmt::Result {
     writeln!(out, "# Transcript\n\n{}", fenced(&heading(title, transcript)))?;
     turns_as_markdown(&transcript.messages, "", out)
+}
+
+/// Writes as Markdown that a conversation cannot be read, and why.
+pub fn unread(title: Title<'_>, why: &str, out: &mut dyn fmt::Write) -> fmt::Result {
+    let heading = heading(title, &Transcript::default());
+    writeln!(out, "# Transcript\n\n{}", fenced(&heading))?;
+    writeln!(out, "It cannot be read. The JSON form holds all that was shown.\n\n{}", fenced(why))
 }
 
 fn turns_as_markdown(messages: &[Message], of: &str, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -247,7 +293,7 @@ pub(super) fn heading(title: Title<'_>, transcript: &Transcript) -> String {
         .status
         .map_or_else(String::new, |status| format!(", {}", Foreign::new(status).part()));
     let tokens = match transcript.tokens() {
-        Some(tokens) => format!("{tokens} tokens"),
+        Some(tokens) => format!("{} tokens", grouped(tokens)),
         None => "tokens not shown".to_owned(),
     };
     let turns = counted(transcript.messages.len(), "turn", "turns");
@@ -268,19 +314,48 @@ pub(super) fn tool(call: &ToolCall) -> String {
     Foreign::new(tool_plain(call)).part()
 }
 
-fn tool_plain(call: &ToolCall) -> String {
-    let end = match (call.success, &call.state) {
-        (Some(true), _) => "succeeded",
-        (Some(false), _) => "failed",
-        (None, Some(state)) => state.as_str(),
-        (None, None) => "of unknown end",
+/// What a tool was given, what became of it, how much it gave and what went wrong, in a safe line.
+fn folded(call: &ToolCall) -> String {
+    let cut = |text: &str, most| Foreign::new(text).cut_part(most, 0);
+    let given = call.input.as_deref().unwrap_or_default().trim();
+    let inner = given.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
+    let given = cut(inner.unwrap_or(given).trim(), GIVEN);
+    let name = Foreign::new(call.name.as_str()).part();
+    let mut line = format!("tool {name}({given}) {}", Foreign::new(end(call)).part());
+    if let Some(output) = &call.output {
+        let size = output.chars().count();
+        let noun = if size == 1 { "character" } else { "characters" };
+        write!(line, ", {} {noun}", grouped(size as u64)).expect("a string takes everything");
+    }
+    if !call.messages.is_empty() {
+        let turns = counted(call.messages.len(), "turn", "turns");
+        write!(line, ", {turns} of another agent").expect("a string takes everything");
+    }
+    let errors = match (&call.output, call.errors.is_empty()) {
+        (_, false) => cut(&call.errors.join("; "), ERRORS),
+        (Some(output), true) if call.success == Some(false) => cut(output, FOLDED),
+        _ => return line,
     };
+    format!("{line}: {errors}")
+}
+
+fn tool_plain(call: &ToolCall) -> String {
     let errors = if call.errors.is_empty() {
         String::new()
     } else {
         format!(": {}", call.errors.join("; "))
     };
-    format!("tool {} {end}{errors}", call.name)
+    format!("tool {} {}{errors}", call.name, end(call))
+}
+
+/// How a tool ended: in our words where it says so, in the service's where it does not.
+fn end(call: &ToolCall) -> &str {
+    match (call.success, &call.state) {
+        (Some(true), _) => "succeeded",
+        (Some(false), _) => "failed",
+        (None, Some(state)) => state.as_str(),
+        (None, None) => "of unknown end",
+    }
 }
 
 /// Puts a text between fences that are longer than any run of backticks in it.
@@ -336,24 +411,67 @@ mod tests {
     #[test]
     fn a_conversation_is_readable_and_commands_nothing() {
         let mut shown = String::new();
-        text(TITLE, &transcript(), &PLAIN, &mut shown).unwrap();
+        text(TITLE, &transcript(), WIDTH, &PLAIN, &mut shown).unwrap();
         insta::assert_snapshot!(shown, @r#"
         spy/first: run A-1, Completed, 2 turns, 10 tokens
 
         turn 1  user  2026-11-21 12:00:00
-          | Say hi
-          | ```
-          | # not a heading\u{1b}[2J
+          │ Say hi
+          │
+          │     # not a heading\u{1b}[2J
 
         turn 2  assistant  2026-11-21 12:00:00
           tool create_backtest failed: broke
-            in: {"a":1}
-          | hi
+            in:
+            │ {
+            │   "a": 1
+            │ }
+          │ hi
         "#);
         let mut shown = String::new();
         markdown(TITLE, &transcript(), &mut shown).unwrap();
         assert!(shown.contains("````text\nSay hi\n```\n"), "{shown}");
         assert!(!shown.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn a_tool_is_one_line_that_says_how_it_ended_and_how_much_it_gave() {
+        let inner = Message { role: Some("assistant".to_owned()), ..Message::default() };
+        let call = |input: &str, output: &str, success, errors: &[&str]| ToolCall {
+            name: "run".to_owned(),
+            input: Some(input.to_owned()),
+            output: Some(output.to_owned()),
+            success,
+            errors: errors.iter().map(|&error| error.to_owned()).collect(),
+            ..ToolCall::default()
+        };
+        let long = format!("{{\"code\": \"{}\"}}", "x".repeat(2_000));
+        let calls = [
+            call("{ \"a\": 1, \"b\": [2] }", "7", Some(true), &[]),
+            call(&long, &long, Some(true), &[]),
+            call("{}", &long, Some(false), &[]),
+            call("[1]", "{}", Some(false), &["no\n::data", "for SPY"]),
+            ToolCall { name: "ask".to_owned(), messages: vec![inner], ..ToolCall::default() },
+        ];
+        let parts = calls.into_iter().map(Part::Tool).collect();
+        let message = Message { parts: Some(parts), ..Message::default() };
+        let said = Transcript { messages: vec![message], ..Transcript::default() };
+        let mut shown = String::new();
+        text(TITLE, &said, WIDTH, &TextOptions::default(), &mut shown).unwrap();
+        insta::assert_snapshot!(shown, @r#"
+        spy/first: run A-1, Completed, 1 turn, tokens not shown
+
+        turn 1  nobody named
+          tool run("a": 1, "b": [2]) succeeded, 1 character
+          tool run("code": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{... 1950 characters ...}) succeeded, 2,012 characters
+          tool run() failed, 2,012 characters: {"code": "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx{... 1892 characters ...}
+          tool run([1]) failed, 2 characters: no\n::data; for SPY
+          tool ask() of unknown end, 1 turn of another agent
+        "#);
+        let mut shown = String::new();
+        text(TITLE, &said, WIDTH, &PLAIN, &mut shown).unwrap();
+        assert_eq!(shown.matches(&"x".repeat(2_000)).count(), 3);
+        assert!(shown.contains("\n    turn 1  assistant\n"), "{shown}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use regex::Regex;
 
+use crate::model::grouped;
 use crate::transcript::{Message, Transcript};
 
 /// What is expected of a run; every part that is set must hold.
@@ -190,10 +191,12 @@ impl Expectation {
         if let Some(most) = self.max_tokens {
             match transcript.tokens() {
                 Some(tokens) if tokens <= most => {}
-                Some(tokens) => fail("maxTokens", format!("at most {most}"), tokens.to_string()),
+                Some(tokens) => {
+                    fail("maxTokens", format!("at most {}", grouped(most)), grouped(tokens));
+                }
                 None => {
                     let found = "the service shows no token counts".to_owned();
-                    fail("maxTokens", format!("at most {most}"), found);
+                    fail("maxTokens", format!("at most {}", grouped(most)), found);
                 }
             }
         }
@@ -366,7 +369,7 @@ mod tests {
             check(|expect| expect.number = number(Some(1.0), None)),
             ["number: 0.87 in turn 3"]
         );
-        assert_eq!(check(|expect| expect.max_tokens = Some(1_199)), ["maxTokens: 1200"]);
+        assert_eq!(check(|expect| expect.max_tokens = Some(1_199)), ["maxTokens: 1,200"]);
         assert_eq!(
             check(|expect| expect.max_turns = Some(1)),
             ["maxTurns: 2, the last of them turn 3"]

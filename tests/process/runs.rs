@@ -5,7 +5,7 @@ use std::process::Child;
 use junit_parser::TestStatus;
 use qcops::clock::Clock;
 use qcops::emulator::{World, run_rules};
-use qcops::manifest::yaml_to_json;
+use qcops::manifest::read_yaml_as;
 use qcops::model::{DeploymentId, TaskId};
 
 use super::{APPLY, Service, repo, signal};
@@ -14,9 +14,9 @@ use crate::support::world::client_of;
 
 impl Service {
     /// A service whose agents answer at once, but as the rules of this script say.
-    fn of_quick_agents(rules: &str) -> Self {
+    pub(super) fn of_quick_agents(rules: &str) -> Self {
         let service = Self::start();
-        let rules = yaml_to_json(&format!("version: 1\nruns: {rules}")).and_then(run_rules);
+        let rules = read_yaml_as(&format!("version: 1\nruns: {rules}")).and_then(run_rules);
         service.edit(|world| {
             world.rules = rules.unwrap();
             world.quirks.set("queue-ms=0").unwrap();
@@ -25,13 +25,13 @@ impl Service {
         service
     }
 
-    fn edit<T>(&self, edit: impl FnOnce(&mut World) -> T) -> T {
+    pub(super) fn edit<T>(&self, edit: impl FnOnce(&mut World) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(self.emulator.with_world(edit)).unwrap()
     }
 
     /// What users said in every run, the oldest run first.
-    fn said(&self) -> Vec<String> {
+    pub(super) fn said(&self) -> Vec<String> {
         self.edit(|world| {
             let mut runs: Vec<_> = world.deployments().collect();
             runs.sort_by_key(|run| run.number);
@@ -55,7 +55,7 @@ impl Service {
         }
     }
 
-    fn count_of(&self, end: &str) -> usize {
+    pub(super) fn count_of(&self, end: &str) -> usize {
         self.writes().iter().filter(|path| path.ends_with(end)).count()
     }
 }
@@ -168,7 +168,11 @@ fn a_persons_turn_between_follow_ups_exits_3_while_other_tasks_go_on_and_one_aft
 #[test]
 fn a_run_that_never_ends_is_stopped_at_its_limit_and_its_transcript_saved() {
     // What was started earlier has no budget, and is waited for until its time is over.
-    for limit in ["--timeout 10ms", "--token-budget 1000 --timeout 500ms"] {
+    for limit in [
+        "--timeout 10ms",
+        "--token-budget 1000 --timeout 500ms",
+        "--wait-timeout 200ms --timeout 1h",
+    ] {
         let service = Service::of_quick_agents("[{promptContains: forever, outcome: hangs}]");
         let repo = repo("spy: {prompt: Work forever, deployments: {early: {}}}");
         assert_eq!(service.run(&repo, APPLY).code, 0);
@@ -191,6 +195,95 @@ fn a_run_that_never_ends_is_stopped_at_its_limit_and_its_transcript_saved() {
         let saved = repo.read(&format!("kept/{}", kept[0]));
         assert!(saved.contains("Stopped") && saved.contains("forever"), "{saved}");
     }
+}
+
+#[test]
+fn standard_output_is_the_junit_document_and_nothing_else_where_that_is_asked_for() {
+    let service = Service::of_quick_agents("[]");
+    let repo = repo("spy: {prompt: p, deployments: {one: {}, two: {expect: {maxTokens: 1}}}}");
+    let waiting = format!("{APPLY} --wait --poll-interval 10ms --format junit --junit runs.xml");
+    for round in ["started", "judged again"] {
+        let ran = service.run(&repo, &waiting);
+        assert_eq!(ran.code, 7, "{round}: {}{}", ran.out, ran.err);
+        let junit = junit_parser::from_reader(ran.out.as_bytes()).unwrap();
+        assert_eq!((junit.tests, junit.failures), (2, 1), "{round}: {}", ran.out);
+        let told = "maxTokens: expected at most 1; found ";
+        assert!(ran.out.contains(told) && ran.err.contains(told), "{round}: {}", ran.err);
+        assert!(ran.err.starts_with("Plan: ") || round != "started", "{}", ran.err);
+        assert_eq!(repo.read("runs.xml"), ran.out);
+    }
+    repo.tasks("spy: {prompt: p}").commit("no run is declared");
+    std::fs::remove_file(repo.path().join("runs.xml")).unwrap();
+    let none = service.run(&repo, &waiting);
+    assert_eq!(none.code, 0, "{}{}", none.out, none.err);
+    assert_eq!(junit_parser::from_reader(none.out.as_bytes()).unwrap().tests, 0, "{}", none.out);
+    assert_eq!(repo.read("runs.xml"), none.out);
+    for words in ["plan --format junit", "apply --yes --format junit"] {
+        let ran = service.run(&repo, words);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{words}: {}", ran.err);
+        assert!(ran.err.contains("--wait"), "{words}: {}", ran.err);
+    }
+}
+
+#[test]
+fn a_transcript_that_cannot_be_saved_is_said_and_the_others_are_saved() {
+    let service = Service::of_quick_agents("[]");
+    let repo = repo("spy: {prompt: p, deployments: {one: {}, two: {}}}");
+    let run = |flags: &str| {
+        service.run(&repo, &format!("{APPLY} --wait --poll-interval 10ms --artifacts kept {flags}"))
+    };
+    assert_eq!(run("").code, 0);
+    let names = || {
+        let kept = std::fs::read_dir(repo.path().join("kept")).unwrap();
+        let kept = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        kept.collect::<std::collections::BTreeSet<_>>()
+    };
+    let all = names();
+    assert_eq!(all.len(), 4, "{all:?}");
+    for ending in [".md", ".json"] {
+        // A folder stands where the form is to be written.
+        let name = all.iter().find(|name| name.contains(".one.") && name.ends_with(ending));
+        let path = repo.path().join("kept").join(name.unwrap());
+        std::fs::remove_dir_all(repo.path().join("kept")).unwrap();
+        std::fs::create_dir_all(&path).unwrap();
+        let ran = run("");
+        assert_eq!(ran.code, 4, "{ending}: {}{}", ran.out, ran.err);
+        let told = "the conversation of `spy/one` was not saved: failed to";
+        assert!(ran.err.contains(told), "{ending}: {}", ran.err);
+        let saved = names().iter().filter(|name| name.contains(".two.")).count();
+        assert_eq!(saved, 2, "{ending}: {:?}", names());
+    }
+}
+
+#[test]
+fn every_report_says_that_the_time_for_all_waiting_was_over() {
+    let service = Service::of_quick_agents("[{promptContains: forever, outcome: hangs}]");
+    let repo = repo(
+        "done: {prompt: p, deployments: {only: {}}}\nspy: {prompt: forever, deployments: {one: {}, two: {}}}",
+    );
+    let files = "--report report.json --junit runs.xml --html page.html";
+    let words = format!("{APPLY} --wait --poll-interval 1h --wait-timeout 100ms {files}");
+    let ran = service.run(&repo, &words);
+    ran.expect(7, &["Runs: 1 as expected, 2 failed", "    ok task.done/only: run A-"]);
+    let report: serde_json::Value = serde_json::from_str(&repo.read("report.json")).unwrap();
+    let ends = report["runs"].as_array().unwrap().iter().map(|run| {
+        let words =
+            ["deployment", "status", "result", "end"].map(|name| run[name].as_str().unwrap());
+        words.join(" ")
+    });
+    assert_eq!(
+        ends.collect::<Vec<_>>(),
+        ["only Completed ok ended", "one Stopped failed wait-over", "two Stopped failed wait-over"]
+    );
+    let why = "time for all waiting: it took longer than 0.1 s; it was stopped";
+    assert_eq!(report["runs"][1]["failures"][0], why);
+    let junit = junit_parser::from_reader(repo.read("runs.xml").as_bytes()).unwrap();
+    assert_eq!((junit.tests, junit.failures, junit.skipped), (3, 2, 0));
+    let TestStatus::Failure(failure) = &junit.suites[0].cases[1].status else {
+        panic!("{junit:?}")
+    };
+    assert_eq!(failure.message, why);
+    assert!(ran.out.contains(why) && repo.read("page.html").contains(why), "{}", ran.out);
 }
 
 #[test]

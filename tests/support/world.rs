@@ -14,7 +14,7 @@ use qcops::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use qcops::clock::Clock;
 use qcops::diag::{Code, Severity};
 use qcops::emulator::{self, Emulator, Keeper};
-use qcops::event::{Outcome, StepOutcome};
+use qcops::event::{Event, Outcome, StepOutcome};
 use qcops::evidence::{Evidence, Version};
 use qcops::exchange::{Exchange, Request, Response, Transport};
 use qcops::files::Memory;
@@ -265,16 +265,20 @@ impl World {
 
     /// Applies with `--wait`: plans, carries out, follows the runs, and judges them.
     pub(crate) async fn apply_and_wait(&self, waiting: &Waiting) -> Waited {
+        self.apply_and_wait_told(waiting, &|_| ()).await
+    }
+
+    /// Applies and waits, and tells of everything that happens.
+    pub(crate) async fn apply_and_wait_told(
+        &self,
+        waiting: &Waiting,
+        on_event: &dyn Fn(&Event<'_>),
+    ) -> Waited {
         let plan = self.plan().await;
         let outcome = self.carry_out(&plan).await;
         let (client, ledger, stop) = (self.client(), self.ledger(), Stop::default());
-        let effects = Effects {
-            client: &client,
-            ledger: &ledger,
-            clock: self.clock,
-            stop: &stop,
-            on_event: &|_| (),
-        };
+        let effects =
+            Effects { client: &client, ledger: &ledger, clock: self.clock, stop: &stop, on_event };
         let replan = async || Some(self.plan().await);
         apply::watch(&plan, &outcome, &effects, &self.settings, waiting, replan).await
     }

@@ -78,7 +78,10 @@ struct ResultWire {
 
 /// Returns the conversation of an answer, or why it is not known.
 pub(crate) fn conversation(reply: &Reply<'_>) -> Result<Transcript, String> {
-    let raw = reply.conversation.ok_or("the answer has no `conversation`, or it is null")?;
+    read(reply.conversation.ok_or("the answer has no `conversation`, or it is null")?)
+}
+
+fn read(raw: &RawValue) -> Result<Transcript, String> {
     let wire: ConversationWire<'_> =
         object(raw).ok_or("the `conversation` of the answer is no object")?;
     let messages = wire.messages.ok_or("the conversation has no `messages`")?;
@@ -90,15 +93,26 @@ pub(crate) fn conversation(reply: &Reply<'_>) -> Result<Transcript, String> {
     })
 }
 
+/// A conversation as the service keeps it, tokens masked.
+#[derive(Clone, Debug)]
+pub struct WholeConversation {
+    /// All of it.
+    pub json: serde_json::Value,
+    /// What was said, read off it, or why that cannot be told.
+    pub said: Result<Transcript, String>,
+}
+
 /// Returns the conversation of an answer, its secrets taken out, or why there is none.
 ///
 /// A conversation that is null or missing is unknown, not empty (contract 8).
-pub(crate) fn whole_conversation(reply: &Reply<'_>) -> Result<serde_json::Value, String> {
+pub(crate) fn whole_conversation(reply: &Reply<'_>) -> Result<WholeConversation, String> {
     let raw = reply.conversation.ok_or("the answer has no `conversation`")?;
-    let mut conversation = serde_json::from_str(raw.get())
+    let mut json = serde_json::from_str(raw.get())
         .map_err(|error| format!("the `conversation` cannot be kept: {error}"))?;
-    mask_tokens(&mut conversation);
-    Ok(conversation)
+    mask_tokens(&mut json);
+    let masked = serde_json::value::to_raw_value(&json);
+    let said = masked.map_err(|error| error.to_string()).and_then(|masked| read(&masked));
+    Ok(WholeConversation { json, said })
 }
 
 /// Masks whatever stands under `token`, wherever it is (contract 15.9).
@@ -193,14 +207,14 @@ mod tests {
 
     use super::*;
 
-    fn read(body: &str) -> Result<Transcript, String> {
+    fn seen(body: &str) -> Result<Transcript, String> {
         conversation(&Reply::parse(body.as_bytes()).expect("an object"))
     }
 
     fn parts(json: &str) -> Vec<Part> {
         let body =
             format!(r#"{{"conversation":{{"messages":[{{"role":"assistant","parts":{json}}}]}}}}"#);
-        read(&body).unwrap().messages.remove(0).parts.unwrap()
+        seen(&body).unwrap().messages.remove(0).parts.unwrap()
     }
 
     #[test]
@@ -214,11 +228,11 @@ mod tests {
             r#"{"conversation":{"messages":null}}"#,
             r#"{"conversation":{"messages":{"0":{}}}}"#,
         ] {
-            assert!(read(body).is_err(), "{body}");
+            assert!(seen(body).is_err(), "{body}");
         }
-        let empty = read(r#"{"conversation":{"messages":[],"inputTokens":null}}"#).unwrap();
+        let empty = seen(r#"{"conversation":{"messages":[],"inputTokens":null}}"#).unwrap();
         assert_eq!((empty.messages.len(), empty.tokens()), (0, None));
-        let blind = read(r#"{"conversation":{"messages":[{"role":"user"},7]}}"#).unwrap();
+        let blind = seen(r#"{"conversation":{"messages":[{"role":"user"},7]}}"#).unwrap();
         assert_eq!(blind.messages[0].parts, None);
         assert_eq!(blind.messages[1].role, None);
     }
@@ -257,7 +271,7 @@ mod tests {
         let body = format!(
             r#"{{"conversation":{{"messages":[{{"role":"assistant","parts":[{inner}]}}]}}}}"#
         );
-        let transcript = read(&body).unwrap();
+        let transcript = seen(&body).unwrap();
         assert_eq!(transcript.tool_calls().len(), DEEPEST + 1);
     }
 
@@ -267,7 +281,7 @@ mod tests {
         let message =
             format!(r#"{{"role":"assistant","parts":[{{"type":"text","text":"{text}"}}]}}"#);
         let all = vec![message; 20_000].join(",");
-        let transcript = read(&format!(r#"{{"conversation":{{"messages":[{all}]}}}}"#)).unwrap();
+        let transcript = seen(&format!(r#"{{"conversation":{{"messages":[{all}]}}}}"#)).unwrap();
         assert_eq!(transcript.messages.len(), 20_000);
     }
 

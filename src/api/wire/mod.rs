@@ -10,6 +10,7 @@ mod request;
 mod seen;
 mod time;
 
+pub use conversation::WholeConversation;
 pub(super) use conversation::{conversation, whole_conversation};
 pub(super) use request::{
     CreateTask, DeploymentOnly, Nothing, OrganizationOnly, PromptDeployment, RenameTask, TaskOnly,
@@ -165,7 +166,11 @@ mod tests {
             br#"{"conversation":{"agents":[{"token":"secret","name":"A"}],"inputTokens":7}}"#;
         let kept = whole_conversation(&Reply::parse(body).unwrap()).unwrap();
         let expected = r#"{"agents":[{"token":"(masked)","name":"A"}],"inputTokens":7}"#;
-        assert_eq!(kept.to_string(), expected);
+        assert_eq!(kept.json.to_string(), expected);
+        assert!(kept.said.unwrap_err().contains("no `messages`"));
+        let body = br#"{"conversation":{"messages":[{"parts":[{"token":"secret"}]}]}}"#;
+        let kept = whole_conversation(&Reply::parse(body).unwrap()).unwrap();
+        assert!(!format!("{kept:?}").contains("secret"), "{kept:?}");
         for none in ["{}", r#"{"conversation":null}"#] {
             assert!(whole_conversation(&Reply::parse(none.as_bytes()).unwrap()).is_err(), "{none}");
         }

@@ -14,8 +14,10 @@ impl Watching<'_, '_> {
             let expect = run.watch.expect.as_ref();
             let needs = expect.is_some_and(Expectation::needs_transcript);
             let is_wanted = run.is_ours || needs || self.waiting.keeps_transcripts;
-            let was_stopped =
-                matches!(run.end, Some(RunEnd::TimedOut { .. } | RunEnd::OverBudget { .. }));
+            let was_stopped = matches!(
+                run.end,
+                Some(RunEnd::TimedOut { .. } | RunEnd::WaitOver { .. } | RunEnd::OverBudget { .. })
+            );
             let client = self.effects.client;
             let mut status = run.status;
             if was_stopped && let Answer::Done(seen) = client.read_deployment(&run.id).await {

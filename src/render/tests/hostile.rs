@@ -172,14 +172,15 @@ fn outputs(text: &str) -> Outputs {
         outputs.texts.extend([
             written(&|out| plan_text::render(&view, &options, out)),
             written(&|out| summary::render(&plan, &outcome, &options, out)),
-            written(&|out| transcript::text(title, &said, &options, out)),
+            written(&|out| transcript::text(title, &said, 40, &options, out)),
+            written(&|out| transcript::text(title, &said, 4_000, &options, out)),
             written(&|out| transcript::diff((text, text), &said, &other, &options, out)),
             written(&|out| status::render(&overview(text), &options, out)),
         ]);
     }
     outputs.texts.push(written(&|out| runs::text(&reports, Color::Off, out)));
     for (id, ended) in &outcome.steps {
-        outputs.texts.push(summary::progress_line(&Event::Finished(&plan.steps[id.0], ended)));
+        outputs.texts.extend(summary::progress_line(&Event::Finished(&plan.steps[id.0], ended)));
     }
     outputs.jsons = vec![
         json::render(&view),

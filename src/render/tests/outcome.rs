@@ -96,15 +96,17 @@ fn a_good_end_is_short() {
 #[test]
 fn every_event_is_one_line() {
     let (plan, outcome) = sample();
-    let mut lines = vec![
-        summary::progress_line(&Event::Started(&plan.steps[0])),
-        summary::progress_line(&Event::Settling {
-            step: &plan.steps[6],
-            looking_again_in: Duration::from_millis(3500),
-        }),
-    ];
+    let looking_again_in = Duration::from_millis(3500);
+    let mut lines: Vec<String> = [
+        Event::Started(&plan.steps[0]),
+        Event::Settling { step: &plan.steps[6], looking_again_in },
+        Event::Standing(&[]),
+    ]
+    .iter()
+    .filter_map(summary::progress_line)
+    .collect();
     for (id, ended) in &outcome.steps {
-        lines.push(summary::progress_line(&Event::Finished(&plan.steps[id.0], ended)));
+        lines.extend(summary::progress_line(&Event::Finished(&plan.steps[id.0], ended)));
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"
     creating task.momentum ...

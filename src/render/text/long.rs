@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use crate::model::grouped;
 use crate::render::escape::Foreign;
 use crate::render::paint::{Color, Label};
 use crate::render::text::Text;
 use crate::render::textdiff::{DiffLine, Side, TextDiff};
 use crate::render::view::{Entry, Standing, TurnRow};
-use crate::render::words::{counted, grouped, span};
+use crate::render::words::{counted, span};
 
 /// How many lines of a prompt are shown that is set or gone as a whole.
 const HEAD_LINES: usize = 12;
