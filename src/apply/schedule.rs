@@ -138,3 +138,118 @@ impl<'p> Schedule<'p> {
         ready.insert(place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{AgentId, Content, ProjectPreference, TaskId};
+    use crate::plan::{Change, Gate};
+
+    /// A step of a key that makes a task, or renames one.
+    fn step(id: usize, key: &str, is_maker: bool, after: &[usize]) -> Step {
+        let change = if is_maker {
+            let content = Content::new(AgentId(47), "p", ProjectPreference::ForTask);
+            Change::Create { name: key.to_owned(), content }
+        } else {
+            let (from, to) = ("old".to_owned(), "new".to_owned());
+            Change::Rename { id: TaskId(id as u64), from, to, from_archive: false }
+        };
+        Step {
+            id: StepId(id),
+            key: key.parse().unwrap(),
+            deployment: None,
+            change,
+            reason: String::new(),
+            after: after.iter().copied().map(StepId).collect(),
+            gate: Gate::Open,
+        }
+    }
+
+    fn id(step: Option<&Step>) -> Option<usize> {
+        step.map(|step| step.id.0)
+    }
+
+    #[test]
+    fn the_first_task_is_made_alone_and_then_all_goes_in_order() {
+        let steps = [step(0, "a", true, &[]), step(1, "b", true, &[]), step(2, "c", false, &[])];
+        let mut schedule = Schedule::new(steps.iter());
+        assert_eq!(id(schedule.next(false, false)), Some(2), "something is under way");
+        assert_eq!(id(schedule.next(false, false)), None);
+        schedule.end(&steps[2], true);
+        assert_eq!(id(schedule.next(false, true)), Some(0));
+        assert_eq!(id(schedule.next(false, false)), None, "nothing begins beside it");
+        schedule.end(&steps[0], true);
+        assert_eq!(id(schedule.next(true, true)), Some(1));
+        assert!(schedule.is_empty());
+    }
+
+    #[test]
+    fn what_waits_for_a_failed_step_is_given_up_with_the_step_it_waited_for() {
+        let steps = [
+            step(0, "a", false, &[]),
+            step(1, "b", false, &[0]),
+            step(2, "c", false, &[1]),
+            step(3, "d", false, &[9]),
+            step(4, "e", false, &[]),
+        ];
+        let mut schedule = Schedule::new(steps.iter());
+        assert_eq!(id(schedule.next(true, true)), Some(0));
+        let given_up = schedule.end(&steps[0], false);
+        let given_up: Vec<_> = given_up.iter().map(|(step, unmet)| (step.id.0, unmet.0)).collect();
+        assert_eq!(given_up, [(1, 0), (2, 1)]);
+        assert_eq!(id(schedule.next(true, true)), Some(3), "a step that is not open holds none up");
+        let rest: Vec<usize> = schedule.drain().iter().map(|step| step.id.0).collect();
+        assert_eq!(rest, [4]);
+        assert!(schedule.is_empty() && schedule.next(true, true).is_none());
+    }
+
+    /// For each step its key, whether it makes a task, which earlier ones it waits for, whether it
+    /// goes well, and which of those under way ends next.
+    fn stories() -> impl Strategy<Value = Vec<(u8, bool, Vec<usize>, bool, usize)>> {
+        let after = prop::collection::vec(0_usize..40, 0..3);
+        prop::collection::vec((0_u8..6, any::<bool>(), after, any::<bool>(), 0_usize..8), 0..40)
+    }
+
+    proptest! {
+        #[test]
+        fn every_step_begins_once_after_those_it_waits_for_and_beside_none_of_its_key(
+            story in stories(), most in 1_usize..5,
+        ) {
+            let steps: Vec<Step> = story.iter().enumerate().map(|(at, (key, is_maker, after, ..))| {
+                let after: Vec<usize> = after.iter().copied().filter(|before| *before < at).collect();
+                step(at, &format!("k{key}"), *is_maker, &after)
+            }).collect();
+            let mut schedule = Schedule::new(steps.iter());
+            let (mut running, mut done) = (Vec::<&Step>::new(), BTreeSet::new());
+            let (mut begun, mut given_up) = (BTreeSet::new(), BTreeSet::new());
+            let mut is_proven = false;
+            for (.., turn) in story.iter().cycle() {
+                while running.len() < most
+                    && let Some(step) = schedule.next(is_proven, running.is_empty())
+                {
+                    prop_assert!(begun.insert(step.id));
+                    prop_assert!(step.after.is_subset(&done));
+                    prop_assert!(running.iter().all(|other| other.key != step.key));
+                    prop_assert!(is_proven || !makes_task(&step.change) || running.is_empty());
+                    running.push(step);
+                }
+                if running.is_empty() {
+                    break;
+                }
+                let step = running.remove(turn % running.len());
+                let is_well = story[step.id.0].3;
+                is_proven |= is_well && makes_task(&step.change);
+                if is_well {
+                    done.insert(step.id);
+                }
+                for (step, unmet) in schedule.end(step, is_well) {
+                    prop_assert!(given_up.insert(step.id) && step.after.contains(&unmet));
+                }
+            }
+            prop_assert!(schedule.is_empty() && begun.is_disjoint(&given_up));
+            prop_assert_eq!(begun.len() + given_up.len(), steps.len());
+        }
+    }
+}
