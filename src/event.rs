@@ -39,7 +39,7 @@ pub enum Event<'p> {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// How all runs stand that are waited for, told after every look.
+    /// How all runs stand that are waited for, told after every look where that is asked for.
     Standing(&'p [RunStanding]),
 }
 
@@ -121,7 +121,14 @@ pub enum RunEnd {
 }
 
 impl RunReport {
-    /// Whether the run failed what was expected of it, or its limits.
+    /// Whether follow-ups can never be sent any more, because the run has ended otherwise than
+    /// by an answer.
+    pub fn is_cut_short(&self) -> bool {
+        let has_answered = self.status == Status::Completed.to_string();
+        self.end == RunEnd::Ended && self.missing > 0 && !has_answered
+    }
+
+    /// Whether the run failed what was expected of it, or its limits, or ended too early.
     pub fn is_failed(&self) -> bool {
         let is_beyond = matches!(
             self.end,
@@ -130,7 +137,7 @@ impl RunReport {
                 | RunEnd::OverBudget { .. }
                 | RunEnd::Lost(_)
         );
-        is_beyond || !self.failures.is_empty()
+        is_beyond || self.is_cut_short() || !self.failures.is_empty()
     }
 }
 

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 /// One call before it is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +17,20 @@ pub struct Request {
     pub body: Vec<u8>,
     /// The signature, filled in right before the request leaves.
     pub signature: Option<Signature>,
+    /// How long it may wait until it leaves.
+    pub patience: Patience,
+}
+
+/// How long a request may wait for its turn; then it is not sent at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as it takes.
+    #[default]
+    Endless,
+    /// So long where the service refuses everything; as long as it takes while it takes requests.
+    WhileRefused(Duration),
+    /// So long, whatever it waits for.
+    Limited(Duration),
 }
 
 /// The two headers that prove who asks (contract 5).
@@ -53,7 +68,7 @@ pub struct Response {
 /// Why an exchange brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The request never left: no address, no connection, no TLS. Sending it again is safe.
+    /// The request never left: no address, no connection, no TLS, no turn. Sending it again is safe.
     #[error("could not connect")]
     NotSent {
         /// What the network said.

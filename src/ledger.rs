@@ -64,7 +64,7 @@ enum What {
     Listed,
 }
 
-/// What an apply that was killed has left open.
+/// What an apply has left open, such as one that was killed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unfinished {
     /// When the newest request was sent whose answer was never noted.
@@ -205,23 +205,26 @@ impl Ledger {
         self.append(&self.line(What::Listed, "", String::new(), now))
     }
 
-    /// What is open because an apply was killed; nothing after one that came to its end.
+    /// What an apply has left open that was killed or interrupted, or ended with something unknown.
     pub fn unfinished(&self) -> Result<Unfinished, FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
         let mut sent = BTreeMap::new();
         let mut unlisted = None;
         for line in self.lines(&bytes) {
             let Ok(time) = line.time.parse::<Timestamp>() else { continue };
+            // One create of a key is under way at a time, and one request of each of its runs.
+            let is_run = matches!(line.what, What::Starting | What::Answered);
+            let about = (line.key, is_run.then_some(line.name));
             match line.what {
                 What::Sending | What::Starting => {
-                    sent.insert(line.key, time);
+                    sent.insert(about, time);
                 }
                 What::Made => {
-                    sent.remove(&line.key);
+                    sent.remove(&about);
                     unlisted = Some(time);
                 }
                 What::Refused | What::Answered => {
-                    sent.remove(&line.key);
+                    sent.remove(&about);
                 }
                 What::Listed => unlisted = None,
                 What::Renamed | What::Unseen => {}
@@ -369,6 +372,20 @@ mod tests {
         ledger.sending(other, now).await.unwrap();
         ledger.refused(other, now).await.unwrap();
         assert!(!read(&ledger).keys[&key].proves(TaskId(8), content("b")));
+    }
+
+    #[test]
+    fn an_answer_about_one_run_leaves_its_sibling_unanswered() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let ledger = ledger(&files, "here");
+        let [one, two] = ["one", "two"].map(|run| run.parse::<Key>().unwrap());
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        ledger.starting(&key, &one, now).unwrap();
+        ledger.starting(&key, &two, now).unwrap();
+        ledger.answered(&key, &two, None, now).unwrap();
+        assert_eq!(ledger.unfinished().unwrap().unanswered, Some(now));
+        ledger.answered(&key, &one, None, now).unwrap();
+        assert_eq!(ledger.unfinished().unwrap(), Unfinished::default());
     }
 
     #[tokio::test]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::files::{Files, FilesError};
 use crate::model::{sha256_hex, visible_json};
 
-pub use conversation::Conversation;
+pub use conversation::{Conversation, Said};
 
 /// The version of the file's shape.
 const FORMAT_VERSION: u32 = 1;

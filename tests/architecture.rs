@@ -97,6 +97,13 @@ fn the_table_names_every_module_and_holds_no_cycle() {
         .map(|module| module.expect("lib.rs holds nothing but `pub mod` lines"))
         .collect();
     assert_eq!(declared, MODULES.iter().map(|row| row.0).collect(), "lib.rs, and the table");
+    let rows: Vec<&str> = include_str!("../ARCHITECTURE.md")
+        .lines()
+        .filter(|line| line.contains("| computes |") || line.contains("| acts |"))
+        .filter_map(|line| line.split('`').nth(1))
+        .collect();
+    let table: Vec<&str> = MODULES.iter().map(|row| row.0).collect();
+    assert_eq!(rows, table, "ARCHITECTURE.md, Code map");
     for (index, (module, _, allowed, ..)) in MODULES.iter().enumerate() {
         for name in allowed.split_whitespace().filter(|name| *name != "*") {
             let is_above = MODULES[..index].iter().any(|earlier| earlier.0 == name);

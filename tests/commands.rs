@@ -489,6 +489,9 @@ async fn archived_tasks_with_runs_need_a_folder_for_their_conversations() {
     let plan = destroying(&world, scope).await;
     assert_eq!(blocked(&plan), [Code::TranscriptUnsaved]);
     assert!(shown(&plan).contains("--artifacts DIR"), "{}", shown(&plan));
+    let plan = destroying(&world, ARCHIVED).await;
+    let note = "1 conversation will be lost on the service, and saved as JSON and Markdown before";
+    assert!(plan.notes.iter().any(|said| said.message == note), "{:?}", plan.notes);
 }
 
 #[tokio::test(start_paused = true)]

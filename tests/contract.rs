@@ -14,7 +14,7 @@ use qcops::emulator::{
     API_TOKEN, Emulator, Fault, Keeper, ORGANIZATION_ID, QUIRKS, RunOutcome, RunRule, Script,
     Status, USER_ID, World, serve,
 };
-use qcops::exchange::{Request, Signature, Transport};
+use qcops::exchange::{Patience, Request, Signature, Transport};
 use qcops::files::{Disk, Files, Memory};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -81,7 +81,12 @@ impl Bench {
     async fn send(&self, path: &str, body: &[u8], signature: Option<Signature>) -> Seen {
         match &self.line {
             Line::InProcess => {
-                let request = Request { path: path.to_owned(), body: body.to_owned(), signature };
+                let request = Request {
+                    path: path.to_owned(),
+                    body: body.to_owned(),
+                    signature,
+                    patience: Patience::Endless,
+                };
                 match self.emulator.exchange(request).await {
                     Err(_) => lost(),
                     Ok(response) => Seen {

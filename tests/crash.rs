@@ -409,6 +409,13 @@ fn small_stories() -> Vec<Story> {
             ],
         ),
         story(
+            "a follow-up beside another task",
+            &[],
+            &[act(
+                "a: {prompt: Buy SPY, deployments: {first: {followUps: [Now QQQ]}}}\nb: {prompt: Buy QQQ}",
+            )],
+        ),
+        story(
             "a name and a drop",
             &[("Theirs", "Sell")],
             &[

@@ -295,7 +295,8 @@ fn an_interrupt_finishes_what_is_in_flight_and_starts_nothing_more() {
             "tasks/list#3=500-after",
             "tasks/list#4=500-after",
         ]);
-        let mut child = service.spawn(&repo, "apply --yes --settle-delays 60 --report report.json");
+        let words = "apply --yes --settle-delays 60 --report report.json --wait --format junit";
+        let mut child = service.spawn(&repo, words);
         let is_create = |path: &String| path.ends_with("tasks/create");
         while !service.writes().iter().any(is_create) && child.try_wait().unwrap().is_none() {
             std::thread::yield_now();
@@ -307,6 +308,8 @@ fn an_interrupt_finishes_what_is_in_flight_and_starts_nothing_more() {
         let report = std::fs::read_to_string(repo.path().join("report.json")).unwrap();
         assert!(report.contains("\"is_interrupted\": true"), "{name}: {report}");
         assert!(report.contains("\"not-started\""), "{name}: {report}");
+        let junit = junit_parser::from_reader(ran.out.as_bytes()).unwrap();
+        assert_eq!(junit.tests, 0, "{name}: {}", ran.out);
     }
 }
 
@@ -455,9 +458,8 @@ async fn a_list_that_ends_early_makes_no_twin_while_the_ledger_knows_the_task() 
 async fn a_run_that_no_list_ever_shows_is_paid_once() {
     let mut world = world::World::new("a: {prompt: p, deployments: {x: {}, y: {}}}");
     world.quirk("list-cap=1").await;
-    let unclear_in = |outcome: &Outcome| {
-        outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_)))
-    };
+    let unclear_in =
+        |outcome: &Outcome| outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_)));
     let outcome = world.apply().await;
     assert_eq!(unclear_in(&outcome), 1, "one of the two is on the list: {outcome:#?}");
     assert_eq!(world.blocks().await, [Code::RunsUnlisted].into());

@@ -279,6 +279,7 @@ fn waiting() -> Waiting {
         token_budget: None,
         poll_interval: DEFAULT_POLL_INTERVAL,
         keeps_transcripts: false,
+        tells_standings: true,
         seed: 7,
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use qcops::manifest::yaml_to_json;
+use qcops::manifest::read_yaml_as;
 use qcops::model::Action;
 use qcops::observation::{Agents, Observation};
 use qcops::plan::{Change, Prune};
@@ -179,7 +179,7 @@ fn what_the_program_writes_fits_its_schemas() {
 fn manifests_that_are_shown_and_written_fit_the_schema() {
     let schema = Schema::of("manifest");
     let takes = |text: &str| {
-        let document = yaml_to_json(text).unwrap();
+        let document = read_yaml_as(text).unwrap();
         schema.expect(&document);
     };
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -202,6 +202,6 @@ fn manifests_that_are_shown_and_written_fit_the_schema() {
         "version: 1\ntasks: {a: {agentId: 47, promt: p, projectPreference: project-for-task}}",
         "version: 1\ntasks: {a: {prompt: p, projectPreference: project-for-task}}",
     ] {
-        assert!(!schema.takes(&yaml_to_json(wrong).unwrap()), "{wrong}");
+        assert!(!schema.takes(&read_yaml_as(wrong).unwrap()), "{wrong}");
     }
 }

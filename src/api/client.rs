@@ -19,7 +19,7 @@ use crate::api::endpoint::{Effect, Endpoint};
 use crate::api::pace::{OnWait, Wait, WaitReason};
 use crate::api::wire::{self, Reply, WholeConversation};
 use crate::clock::Clock;
-use crate::exchange::{Request, Transport};
+use crate::exchange::{Patience, Request, Transport};
 use crate::model::{Content, DeploymentId, OrganizationId, TaskId};
 use crate::snapshot::{AgentSeen, DeploymentSeen, Sight, TaskSeen};
 use crate::transcript::Transcript;
@@ -27,7 +27,8 @@ use crate::transcript::Transcript;
 /// How a client behaves.
 #[derive(Clone)]
 pub struct Settings {
-    /// How long after it was first sent a call may be sent again.
+    /// How long after it began a call that may take effect can still be sent, waiting for its turn
+    /// included; a read can be sent again for so long after its first answer.
     pub retry_time: Duration,
     /// Where the jitter of pauses starts; the same seed pauses alike.
     pub seed: u64,
@@ -52,6 +53,9 @@ impl fmt::Debug for Settings {
 /// A wrong address or port stays wrong, and whoever typed it should not wait for minutes.
 const FIRST_CONTACT: [Duration; 3] =
     [Duration::from_millis(300), Duration::from_millis(600), Duration::from_millis(1100)];
+
+/// How long a call waits for its turn at least: one that is not to be sent again is still sent.
+const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Pauses before an unclear read is sent again.
 const READ_AGAIN: [Duration; 3] =
@@ -234,8 +238,18 @@ impl Client {
         let mut again = Again::new();
         loop {
             let path = endpoint.path.to_owned();
-            let request = Request { path, body: body.clone(), signature: None };
+            let rest = self.settings.retry_time.saturating_sub(again.since.elapsed());
+            let rest = rest.max(SHORTEST_PATIENCE);
+            let patience = match endpoint.effect {
+                Effect::Reads => Patience::WhileRefused(rest),
+                // What was noted in the ledger leaves within the retry time or not at all.
+                _ => Patience::Limited(rest),
+            };
+            let request = Request { path, body: body.clone(), signature: None, patience };
             let outcome = self.transport.exchange(request).await;
+            if endpoint.effect == Effect::Reads && outcome.is_ok() {
+                again.hear();
+            }
             if let Ok(response) = &outcome {
                 self.learned.has_answered.store(true, Ordering::Relaxed);
                 if let Some(date) = response.date.as_deref().and_then(http_date) {
@@ -309,6 +323,7 @@ impl Client {
 /// How often one call was sent, and why.
 struct Again {
     since: Instant,
+    is_heard: bool,
     not_processed: usize,
     unclear: usize,
     is_signed_afresh: bool,
@@ -316,7 +331,15 @@ struct Again {
 
 impl Again {
     fn new() -> Self {
-        Self { since: Instant::now(), not_processed: 0, unclear: 0, is_signed_afresh: false }
+        let since = Instant::now();
+        Self { since, is_heard: false, not_processed: 0, unclear: 0, is_signed_afresh: false }
+    }
+
+    /// Notes an answer to a read, whose time begins with the first one and not with waiting for it.
+    fn hear(&mut self) {
+        if !std::mem::replace(&mut self.is_heard, true) {
+            self.since = Instant::now();
+        }
     }
 
     /// Whether the call may be signed once more; only the first time.
@@ -330,6 +353,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
+    use crate::api::pace::{Limits, Paced};
     use crate::exchange::{Exchange, Response, TransportError};
     use crate::model::{AgentId, ProjectPreference};
     use crate::snapshot::Coverage;
@@ -474,6 +498,84 @@ mod tests {
         let (client, _) = scripted(&[Says(429, "")]);
         assert_eq!(class(&client.list_tasks().await), "not processed");
         assert!((100..=120).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    }
+
+    /// A service that says the same to everybody, and when it was last asked how often.
+    struct Same {
+        response: Response,
+        asked: Arc<Mutex<(usize, Option<Instant>)>>,
+    }
+
+    impl Transport for Same {
+        fn exchange(&self, _request: Request) -> Exchange<'_> {
+            let mut asked = self.asked.lock().unwrap();
+            *asked = (asked.0 + 1, Some(Instant::now()));
+            Box::pin(std::future::ready(Ok(self.response.clone())))
+        }
+    }
+
+    /// Makes a number of creates, or of lists, at once: how many were done, how often the service was
+    /// asked, until when, and how long all took.
+    async fn crowd(
+        response: &Response,
+        rate: f64,
+        is_read: bool,
+    ) -> (usize, usize, Duration, Duration) {
+        let (start, asked) = (Instant::now(), Arc::new(Mutex::new((0, None))));
+        let same = Same { response: response.clone(), asked: Arc::clone(&asked) };
+        let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
+        let limits = Limits { in_flight: 8, rate };
+        let paced = Paced::new(same, limits, clock, Arc::new(|_| ()));
+        let org = OrganizationId("org".to_owned());
+        let client = Client::new(Arc::new(paced), org, clock, Settings::default());
+        let calls = (0..24).map(async |_| {
+            let is_done = |class: &str| {
+                assert!(["done", "not processed"].contains(&class), "{class}");
+                usize::from(class == "done")
+            };
+            if is_read {
+                is_done(class(&client.list_tasks().await))
+            } else {
+                is_done(class(&client.create_task("n", &content()).await))
+            }
+        });
+        let done = futures_util::future::join_all(calls).await.into_iter().sum();
+        let (count, last) = *asked.lock().unwrap();
+        (done, count, last.unwrap() - start, start.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_refuses_everything_is_given_up_by_all_and_late_creates_never_leave() {
+        let retry_time = Settings::default().retry_time + SHORTEST_PATIENCE;
+        for retry_after in [None, Some("30"), Some("3600")] {
+            let retry_after = retry_after.map(str::to_owned);
+            let busy = Response { status: 429, retry_after, ..Response::default() };
+            let (done, _, last, took) = crowd(&busy, 10.0, false).await;
+            assert_eq!(done, 0);
+            assert!(last <= retry_time && took <= retry_time, "{busy:?}: {last:?}, {took:?}");
+            let (done, _, _, took) = crowd(&busy, 10.0, true).await;
+            assert!(done == 0 && took <= retry_time * 2, "{busy:?}: {took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_low_rate_makes_reads_wait_and_keeps_creates_from_leaving_after_the_retry_time() {
+        let fine = Response { status: 200, body: OK.as_bytes().to_vec(), ..Response::default() };
+        let (done, asked, ..) = crowd(&fine, 0.1, true).await;
+        assert_eq!((done, asked), (24, 24));
+        // Eight at once, and then one in ten seconds for two minutes.
+        let (done, asked, last, _) = crowd(&fine, 0.1, false).await;
+        assert!(done == asked && (19..=20).contains(&done), "{done} of {asked}");
+        assert!(last <= Settings::default().retry_time, "{last:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_retry_time_everything_is_sent_once() {
+        let (mut client, script) = scripted(&[Says(200, OK)]);
+        client.settings.retry_time = Duration::ZERO;
+        assert_eq!(class(&client.create_task("n", &content()).await), "done");
+        let sent = script.sent.lock().unwrap()[0].patience;
+        assert_eq!(sent, Patience::Limited(SHORTEST_PATIENCE));
     }
 
     #[tokio::test(start_paused = true)]

@@ -227,7 +227,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::exchange::Signature;
+    use crate::exchange::{Patience, Signature};
 
     #[test]
     fn only_an_encrypted_address_or_this_machine_will_do() {
@@ -277,7 +277,12 @@ mod tests {
         let signature =
             Signature { authorization: "Basic abc".to_owned(), timestamp: "17".to_owned() };
         let path = "/agents/tasks/list".to_owned();
-        Request { path, body: b"{}".to_vec(), signature: Some(signature) }
+        Request {
+            path,
+            body: b"{}".to_vec(),
+            signature: Some(signature),
+            patience: Patience::Endless,
+        }
     }
 
     /// Serves one connection with a fixed answer; returns what came of it and what was asked.

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::api::answer::{http_date, is_rate_answer};
 use crate::api::rate::{Rate, Ticket};
 use crate::clock::Clock;
-use crate::exchange::{Exchange, Request, Response, Transport};
+use crate::exchange::{Exchange, Patience, Request, Response, Transport, TransportError};
 
 /// How much may be asked at once and in a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -132,21 +132,30 @@ impl<T> Paced<T> {
         self.state.lock().expect("nobody panics while holding it")
     }
 
-    /// Waits for this request's turn.
-    async fn turn(&self) -> Ticket {
+    /// Waits for this request's turn; `None` once its patience, counted from `begun`, is over.
+    async fn turn(&self, patience: Patience, begun: Duration) -> Option<Ticket> {
         let _turn = self.turns.lock().await;
+        let last = match patience {
+            Patience::Endless => Duration::MAX,
+            Patience::WhileRefused(limit) | Patience::Limited(limit) => begun.saturating_add(limit),
+        };
         loop {
             let now = self.started.elapsed();
             let (pause, wait) = {
                 let mut state = self.state();
+                let may_wait = matches!(patience, Patience::WhileRefused(_)) && !state.refuses(now);
+                if now >= last && !may_wait {
+                    return None;
+                }
                 let Some(pause) = state.take(now, self.full_rate, self.burst) else {
-                    return state.rate.leave(now);
+                    return Some(state.rate.leave(now));
                 };
                 (pause, state.announce(now, pause, self.full_rate))
             };
             if let Some(wait) = wait {
                 (self.on_wait)(wait);
             }
+            let pause = if now < last { pause.min(last.saturating_sub(now)) } else { pause };
             // Both ways out are the same: to look again.
             timeout(pause, self.opened.notified()).await.ok();
         }
@@ -190,6 +199,11 @@ impl<T> Paced<T> {
 }
 
 impl State {
+    /// Whether the service takes no requests, as far as is known.
+    fn refuses(&self, now: Duration) -> bool {
+        self.closed_until > now || self.rate.next_try().is_some()
+    }
+
     /// Takes a token, or returns how long to wait before trying again.
     fn take(&mut self, now: Duration, full_rate: f64, burst: f64) -> Option<Duration> {
         if self.closed_until > now {
@@ -237,8 +251,13 @@ impl State {
 impl<T: Transport> Transport for Paced<T> {
     fn exchange(&self, request: Request) -> Exchange<'_> {
         Box::pin(async move {
+            let begun = self.started.elapsed();
             let permit = self.permits.acquire().await.expect("it is never closed");
-            let ticket = self.turn().await;
+            let Some(ticket) = self.turn(request.patience, begun).await else {
+                let waited = self.started.elapsed().saturating_sub(begun).as_secs();
+                let source = format!("its turn did not come within {waited} s").into();
+                return Err(TransportError::NotSent { source });
+            };
             let outcome = self.inner.exchange(request).await;
             drop(permit);
             if let Ok(response) = &outcome {
@@ -298,7 +317,12 @@ mod tests {
     }
 
     fn request() -> Request {
-        Request { path: "/x".to_owned(), body: Vec::new(), signature: None }
+        Request {
+            path: "/x".to_owned(),
+            body: Vec::new(),
+            signature: None,
+            patience: Patience::Endless,
+        }
     }
 
     fn noon() -> Clock {

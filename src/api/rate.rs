@@ -14,6 +14,9 @@ use std::time::Duration;
 /// The lowest rate: one request in four seconds, so that recovery can be noticed at all.
 const LOWEST: f64 = 0.25;
 
+/// The longest pause between two tries, so that a service that comes back is noticed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// How many requests must have been taken before their number over time is believed.
 const ENOUGH: u32 = 20;
 
@@ -125,7 +128,7 @@ impl Rate {
     /// Notes that a request leaves.
     pub(super) fn leave(&mut self, now: Duration) -> Ticket {
         if let Some(tries) = self.cut.as_mut().and_then(|cut| cut.tries.as_mut()) {
-            *tries = Tries::after(now, tries.pause * 2);
+            *tries = Tries::after(now, (tries.pause * 2).min(LONGEST_PAUSE));
         }
         Ticket { cuts: self.cuts, left: now }
     }

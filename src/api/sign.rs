@@ -83,7 +83,7 @@ impl<T: Transport> Transport for Signed<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::Response;
+    use crate::exchange::{Patience, Response};
 
     fn credentials() -> Credentials {
         Credentials { user_id: 123, token: Secret::new("456".to_owned()) }
@@ -121,7 +121,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn each_request_is_signed_as_it_leaves_and_no_answer_repeats_the_signature() {
         let signed = Signed::new(Echo, credentials(), Clock::starting_at(then()));
-        let request = Request { path: "/x".to_owned(), body: Vec::new(), signature: None };
+        let request = Request {
+            path: "/x".to_owned(),
+            body: Vec::new(),
+            signature: None,
+            patience: Patience::Endless,
+        };
         let later = signed.exchange(request);
         tokio::time::advance(std::time::Duration::from_secs(90)).await;
         let body = String::from_utf8(later.await.expect("an answer").body).expect("text");

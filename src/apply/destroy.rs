@@ -12,7 +12,7 @@ use crate::model::{DeploymentId, TaskId};
 use crate::plan::{Retirement, Step};
 use crate::render::transcript::Title;
 use crate::snapshot::{DeploymentSeen, TaskSeen};
-use crate::store::Conversation;
+use crate::store::{Conversation, Said};
 
 impl Work<'_, '_> {
     /// Deletes a task with its deployments, if it is still what the plan saw.
@@ -85,8 +85,10 @@ impl Work<'_, '_> {
         let status = run.status.to_string();
         let conversation = Conversation {
             title: Title { name: None, run: &id.0, status: Some(&status) },
-            said: whole.said.as_ref().map_err(String::as_str),
-            whole: Some(&whole.json),
+            said: Said::Whole {
+                json: &whole.json,
+                read: whole.said.as_ref().map_err(String::as_str),
+            },
         };
         let folder = folder.join(format!("task-{task}"));
         conversation.save(&**files, &folder, "").map_err(|error| unsaved(with_causes(&error)))

@@ -39,6 +39,8 @@ pub struct Waiting {
     pub poll_interval: Duration,
     /// Whether every conversation is read, also where nothing is expected of it.
     pub keeps_transcripts: bool,
+    /// Whether anybody hears how all runs stand: at every look, that takes as long as there are runs.
+    pub tells_standings: bool,
     /// Where the jitter of pauses starts.
     pub seed: u64,
 }
@@ -220,8 +222,11 @@ impl Watching<'_, '_> {
         }
     }
 
-    /// Says how all of them stand.
+    /// Says how all of them stand, where anybody hears it.
     fn tell(&self) {
+        if !self.waiting.tells_standings {
+            return;
+        }
         let (clock, now) = (self.effects.clock, Instant::now());
         let standing = |run: &Followed| run.standing(clock, now, self.start);
         let standings: Vec<RunStanding> = self.runs.iter().map(standing).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apply::{self, Effects, Settings, Stop};
-use crate::cli::args::{ApplyArgs, Format, Planning, WaitingArgs};
+use crate::cli::args::{ApplyArgs, Format, Planning, Service, WaitingArgs};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -53,7 +53,7 @@ async fn plan_and_carry_out(
     let settings = Settings {
         settle_delays: args.settle_delays.iter().copied().map(Duration::from_secs).collect(),
         retry_time: planning.comparing.service.retry_time,
-        under_way: planning.comparing.service.parallelism * 3,
+        under_way: under_way(&planning.comparing.service),
         ..Settings::default()
     };
     let turn = Turn::take(context, session, progress, &settings).await?;
@@ -73,6 +73,7 @@ async fn plan_and_carry_out(
     let planned = plan::exit_of(&plan, false);
     let count = plan.open_steps().count();
     if turn.stop.is_asked() {
+        manner.show_no_runs();
         manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
         return Ok(Exit::Interrupted);
     }
@@ -80,11 +81,25 @@ async fn plan_and_carry_out(
         manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
         return Ok(planned);
     }
-    if count > 0 && expected.is_none() && !args.yes && !approve(count)? {
-        return Ok(Exit::Blocked);
+    if count > 0 && expected.is_none() && !args.yes {
+        let approved = approve(count);
+        if !matches!(approved, Ok(true)) {
+            manner.show_no_runs();
+            return approved.map(|_| Exit::Blocked);
+        }
     }
     let ended = carry_out(context, session, progress, &turn, &plan, &settings, manner).await?;
     Ok(ended.min(planned))
+}
+
+/// How many steps are begun at once: three for each request in flight, and no more than may be sent in
+/// half the retry time, because what has waited longer than that is not sent.
+fn under_way(service: &Service) -> usize {
+    let most = service.parallelism * 3;
+    let Some(rate) = service.rate.filter(|rate| *rate > 0.0) else { return most };
+    let pause = Duration::try_from_secs_f64(2.0 / rate).unwrap_or(Duration::MAX);
+    let timely = service.retry_time.as_millis() / pause.as_millis().max(1);
+    usize::try_from(timely).map_or(most, |timely| timely.clamp(1, most.max(1)))
 }
 
 /// The right to change something: the lock, and the ear for signals.
@@ -133,6 +148,13 @@ pub(super) struct Manner<'a> {
 }
 
 impl Manner<'_> {
+    /// Writes the document of no run where it ends before the waiting: whoever reads it parses it.
+    fn show_no_runs(self) {
+        if self.format == Format::Junit {
+            terminal::stream(|out| render::runs::junit(&[], out));
+        }
+    }
+
     /// Writes the report and the page as a whole, readable by their owner alone; anew once the runs
     /// that are waited for have ended.
     pub(super) fn write_reports(
@@ -190,7 +212,10 @@ pub(super) async fn carry_out(
             let run = Waited { plan, outcome: &outcome, settings, planning, manner };
             exit.min(waiting::wait(context, waiting, session, &effects, run, progress).await)
         }
-        _ => exit,
+        _ => {
+            manner.show_no_runs();
+            exit
+        }
     })
 }
 

@@ -183,9 +183,7 @@ pub(super) struct Planning {
     /// The most deployments to start [default: 5, and 3 of a task and day].
     #[arg(long, value_name = "N", env = "QCOPS_MAX_RUNS")]
     pub(super) max_runs: Option<usize>,
-    /// Switch one guard off, by its code: `stale-checkout`, `empty-manifest`,
-    /// `unclear-neighbor`, `vanished` or `lost-evidence`.
-    #[arg(long = "allow", value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
+    #[arg(long = "allow", help = allow_help(), value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
     pub(super) allow: Vec<Code>,
     /// How the plan is written.
     #[arg(long, value_name = "FORMAT", default_value = "text", env = "QCOPS_FORMAT")]
@@ -377,8 +375,7 @@ pub(super) struct DestroyArgs {
     /// Save every conversation here before it is deleted.
     #[arg(long, value_name = "DIR", env = "QCOPS_ARTIFACTS")]
     pub(super) artifacts: Option<PathBuf>,
-    /// Switch one guard off, by its code.
-    #[arg(long = "allow", value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
+    #[arg(long = "allow", help = allow_help(), value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
     pub(super) allow: Vec<Code>,
 }
 
@@ -392,7 +389,7 @@ pub(super) struct RehearseArgs {
     /// The most cuts of each story; 0 is no limit.
     #[arg(long, value_name = "N", default_value_t = 2000, env = "QCOPS_CUTS")]
     pub(super) cuts: usize,
-    /// Settle one unknown of the service's contract, as NAME=VALUE; `emulator --quirk help` lists them.
+    /// Settle one unknown of the service's contract, as NAME=VALUE; `--quirk help` lists them.
     #[arg(long = "quirk", value_name = "NAME=VALUE", env = "QCOPS_QUIRK", value_delimiter = ',')]
     pub(super) quirks: Vec<String>,
 }
@@ -460,6 +457,11 @@ fn ci_system(text: &str) -> Result<CiSystem, String> {
         Some(("gitlab", file)) if !file.is_empty() => Ok(CiSystem::GitLab(file.into())),
         _ => Err("write `github` or `gitlab=FILE`".to_owned()),
     }
+}
+
+fn allow_help() -> String {
+    let words: Vec<String> = Code::GUARDS.iter().map(|code| format!("`{code}`")).collect();
+    format!("Switch one guard off, by its code: {}", words.join(", "))
 }
 
 fn guard(text: &str) -> Result<Code, String> {

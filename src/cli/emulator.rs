@@ -17,7 +17,6 @@ use crate::emulator::{
 use crate::manifest::read_yaml_as;
 
 pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, CommandError> {
-    let is_help = |texts: &[String]| texts.iter().any(|text| text == "help");
     let helps = [(is_help(&args.quirks), quirks()), (is_help(&args.faults), faults())];
     let asked: Vec<String> =
         helps.into_iter().filter_map(|(is_asked, text)| is_asked.then_some(text)).collect();
@@ -84,11 +83,16 @@ async fn serve(
     Ok(Exit::Success)
 }
 
-fn usage(why: &str, flag: &str) -> CommandError {
+/// Whether a flag asks what it takes.
+pub(super) fn is_help(texts: &[String]) -> bool {
+    texts.iter().any(|text| text == "help")
+}
+
+pub(super) fn usage(why: &str, flag: &str) -> CommandError {
     CommandError::new(why).hint(format!("`{flag} help` lists what there is"))
 }
 
-fn quirks() -> String {
+pub(super) fn quirks() -> String {
     let mut text = String::from("Quirks: each settles one unknown of the service's contract.\n");
     for quirk in QUIRKS {
         text.push_str(&format_row(quirk.name, &quirk.values.join("|"), quirk.about));

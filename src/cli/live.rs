@@ -37,13 +37,13 @@ impl Live {
         }
     }
 
-    /// Shows how the runs stand.
+    /// Shows how the runs stand; what was noted before is over.
     pub(super) fn tell(&mut self, runs: &[RunStanding]) {
-        (self.runs, self.told) = (runs.to_vec(), Instant::now());
+        (self.runs, self.told, self.note) = (runs.to_vec(), Instant::now(), None);
         self.draw();
     }
 
-    /// Shows a line below the runs, or none.
+    /// Shows a line below the runs, until they are told of again, or none.
     pub(super) fn note(&mut self, words: Option<String>) {
         self.note = words;
         self.draw();
@@ -156,6 +156,8 @@ mod tests {
         live.note(Some("asking again".to_owned()));
         assert_eq!(term.contents(), format!("planned\nfollowed up\n{qqq}\n{spy}\nasking again"));
         live.note(None);
+        assert_eq!(term.contents(), format!("planned\nfollowed up\n{qqq}\n{spy}"));
+        live.note(Some("waiting 1.0 s: the service asked for it".to_owned()));
         live.tell(&[run("spy")]);
         assert_eq!(term.contents(), format!("planned\nfollowed up\n{spy}"));
         live.clear();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::cli::args::RehearseArgs;
 use crate::cli::context::Context;
+use crate::cli::emulator::{is_help, quirks, usage};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{self, Loaded};
@@ -19,13 +20,15 @@ use crate::render::escape;
 const EDIT: &str = "\n\nThis is a rehearsal.";
 
 pub(super) fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, CommandError> {
+    if is_help(&args.quirks) {
+        terminal::output(&quirks());
+        return Ok(Exit::Success);
+    }
     let loaded = load::load(context, &args.files, Some(emulator::ORGANIZATION_ID))?;
     let mut world = World::new(args.seed, context.clock.now());
     for quirk in &args.quirks {
         let known = world.quirks.set(quirk);
-        known.map_err(|why| {
-            CommandError::new(why).hint("`qcops emulator --quirk help` lists what there is")
-        })?;
+        known.map_err(|why| usage(&why, "--quirk"))?;
     }
     let agents = agents(&loaded, &mut world);
     let mut wish = loaded.resolve(context, &agents)?;

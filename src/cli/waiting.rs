@@ -18,7 +18,7 @@ use crate::render;
 use crate::render::html::Applied;
 use crate::render::transcript::Title;
 use crate::render::{Color, escape};
-use crate::store::Conversation;
+use crate::store::{Conversation, Said};
 
 /// What was carried out before the waiting.
 #[derive(Clone, Copy)]
@@ -45,6 +45,7 @@ pub(super) async fn wait(
         token_budget: args.token_budget,
         poll_interval: args.poll_interval,
         keeps_transcripts: args.artifacts.is_some(),
+        tells_standings: context.terminal.draws(),
         seed: 0,
     };
     let replan = async || match progress.aside(session.plan(applied.planning)).await {
@@ -121,7 +122,7 @@ fn save_conversation(context: &Context, folder: &Path, report: &RunReport) -> Re
     let name = format!("{}/{}", report.key, report.deployment);
     let title = Title { name: Some(&name), run: &report.id.0, status: Some(&report.status) };
     let stem = format!("{}.{}.", report.key, report.deployment);
-    let conversation = Conversation { title, said: Ok(said), whole: None };
+    let conversation = Conversation { title, said: Said::Read(said) };
     let saved = conversation.save(&*context.files, folder, &stem);
     saved.map_err(|error| with_causes(&error))
 }

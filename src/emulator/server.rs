@@ -24,7 +24,7 @@ use super::routes::plain_path;
 use super::service::Emulator;
 use super::spoil::Outcome;
 use super::world::Reply;
-use crate::exchange::{Request, Signature};
+use crate::exchange::{Patience, Request, Signature};
 
 /// The largest body that is read, in bytes; more is answered with 413 (contract 6.1).
 const LARGEST_BODY: usize = 64 << 20;
@@ -53,7 +53,9 @@ async fn answer(State(emulator): State<Arc<Emulator>>, request: HttpRequest) -> 
         return refused(&emulator, 413, "The request is too large.");
     };
     let signature = signature_of(&head.headers);
-    let outcome = emulator.handle(Request { path, body: body.to_vec(), signature }).await;
+    let outcome = emulator
+        .handle(Request { path, body: body.to_vec(), signature, patience: Patience::Endless })
+        .await;
     match outcome {
         Ok(Outcome::Answered(reply)) => http(&emulator, reply),
         Ok(Outcome::Cut(reply)) => cut(&emulator, reply),

@@ -115,13 +115,21 @@ fn state(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<D
 }
 
 fn timeout(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Duration> {
-    let text = reader.text(node, "timeout", owner)?;
-    let span = text.trim().parse::<SignedDuration>().ok();
-    let timeout = span.and_then(|span| Duration::try_from(span).ok()).filter(|t| !t.is_zero());
+    let (timeout, is_number) = match &node.value {
+        Value::Integer(_) | Value::Float(_) => (None, true),
+        _ => {
+            let text = reader.text(node, "timeout", owner)?;
+            let span = text.trim().parse::<SignedDuration>().ok();
+            let timeout = span.and_then(|span| Duration::try_from(span).ok());
+            (timeout.filter(|timeout| !timeout.is_zero()), text.trim().parse::<f64>().is_ok())
+        }
+    };
     if timeout.is_none() {
         let message = format!("`timeout` of {owner} is no length of time");
         let finding = reader.error(Code::InvalidValue, message, &node.span);
-        reader.report(finding.help("write `30m`, `90s` or `2h 30m`"));
+        let help =
+            if is_number { "write a unit, as in `30m`" } else { "write `30m`, `90s` or `2h 30m`" };
+        reader.report(finding.help(help));
     }
     timeout
 }
@@ -144,7 +152,10 @@ fn expect(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
     let no_tool_failure =
         entries.value("noToolFailure").map(|node| reader.boolean(node, "noToolFailure", owner));
     let number = entries.value("number").map(|node| number(reader, node, owner));
-    let mut most = |field| entries.value(field).map(|node| reader.number(node, field, owner));
+    let mut most = |field| {
+        let help = "write a whole number, 1 or more";
+        entries.value(field).map(|node| reader.number(node, field, owner, help))
+    };
     let (max_tokens, max_turns) = (most("maxTokens"), most("maxTurns"));
     let (contains, not_contains, matches, not_matches) = given(said)?.unwrap_or_default();
     Some(Expectation {

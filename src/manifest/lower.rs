@@ -439,6 +439,18 @@ tasks:
     }
 
     #[test]
+    fn a_time_without_a_unit_is_told_so_at_once() {
+        for number in ["30", "'30'", "1.5", "-30"] {
+            let text = format!("    prompt: x\n    deployments: {{a: {{timeout: {number}}}}}\n");
+            let found = findings_of_task(&text);
+            assert!(
+                found.contains("is no length of time\n  help: write a unit, as in `30m`"),
+                "{found}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_declared_of_a_run_is_checked() {
         let text = "    prompt: x
     deployments:
@@ -460,7 +472,7 @@ tasks:
         8:42 invalid-value: `status` of `expect` of deployment `b` of task `spy` is none that a run ends with
           help: write `Completed`, `Stopped` or `Failed`
         8:58 invalid-value: `maxTurns` of `expect` of deployment `b` of task `spy` must be a positive whole number
-          help: write the number that the service shows, such as `47`
+          help: write a whole number, 1 or more
         8:76 invalid-value: `noToolFailure` of `expect` of deployment `b` of task `spy` must be `true` or `false`, not a text
           help: write `true` or `false` behind `noToolFailure:`
         9:42 invalid-value: `matches` of `transcript` of `expect` of deployment `c` of task `spy` is no regular expression: unclosed group

@@ -19,7 +19,7 @@ mod variable;
 mod write;
 
 pub use merge::merge;
-pub use parse::{parse, read_yaml_as, yaml_to_json};
+pub use parse::{parse, read_yaml_as};
 pub use resolve::resolve;
 pub use schema::{Chapter, Row, reference, schema};
 pub use suggest::nearest_few;

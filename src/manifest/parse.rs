@@ -120,7 +120,7 @@ pub fn read_yaml_as<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 }
 
 /// Reads YAML as JSON values; a key given twice is an error.
-pub fn yaml_to_json(text: &str) -> Result<serde_json::Value, String> {
+pub(super) fn yaml_to_json(text: &str) -> Result<serde_json::Value, String> {
     fn json(node: Node<'_>) -> Result<serde_json::Value, String> {
         Ok(match node.value {
             Value::Null => serde_json::Value::Null,

@@ -287,8 +287,14 @@ impl<'a> Reader<'a> {
 
     /// Reads a positive whole number.
     ///
-    /// A text counts only where it holds a variable, since its value cannot be anything else.
-    pub(super) fn number(&mut self, node: &Node<'_>, field: &str, owner: Owner<'_>) -> Option<u64> {
+    /// `help` says what to write in place of what is none. A text counts only where it holds a variable, since its value cannot be anything else.
+    pub(super) fn number(
+        &mut self,
+        node: &Node<'_>,
+        field: &str,
+        owner: Owner<'_>,
+        help: &str,
+    ) -> Option<u64> {
         let number = match &node.value {
             Value::Integer(number) => u64::try_from(*number).ok(),
             Value::Text(text) if text.contains("${") => {
@@ -305,7 +311,7 @@ impl<'a> Reader<'a> {
                 Value::Text(text) if text.parse::<u64>().is_ok() => {
                     finding.help("write it without quotes")
                 }
-                _ => finding.help("write the number that the service shows, such as `47`"),
+                _ => finding.help(help),
             });
         }
         positive

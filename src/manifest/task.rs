@@ -13,6 +13,9 @@ use crate::manifest::suggest::nearest;
 use crate::manifest::{AgentRef, DeclaredDeployment, DeclaredTask};
 use crate::model::{AgentId, Key, ProjectPreference, TaskId, archived_base, canonical_text};
 
+/// What is said where a number of the service was to be written.
+const SHOWN: &str = "write the number that the service shows, such as `47`";
+
 /// Whether a task is pinned to an id, and with it free to hold what the service holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pinned {
@@ -88,7 +91,7 @@ pub(super) fn task(
     let entries = reader.entries(node, owner, TASK)?;
     let pin: Field<TaskId> = match entries.value("id") {
         None => Field::Absent,
-        Some(node) => reader.number(node, "id", owner).map(TaskId).into(),
+        Some(node) => reader.number(node, "id", owner, SHOWN).map(TaskId).into(),
     };
     let pinned = if matches!(pin, Field::Absent) { Pinned::No } else { Pinned::Yes };
     let own = fields(reader, &entries, owner, pinned);
@@ -213,9 +216,9 @@ fn exclude(
 
 fn agent(reader: &mut Reader<'_>, entries: &Entries<'_, '_>, owner: Owner<'_>) -> Field<AgentRef> {
     let is_double = exclude(reader, entries, ["agentId", "agent"], owner);
-    let by_id = entries
-        .value("agentId")
-        .map(|node| reader.number(node, "agentId", owner).map(|id| AgentRef::Id(AgentId(id))));
+    let by_id = entries.value("agentId").map(|node| {
+        reader.number(node, "agentId", owner, SHOWN).map(|id| AgentRef::Id(AgentId(id)))
+    });
     let by_name = entries.value("agent").map(|node| {
         let name = reader.text(node, "agent", owner)?;
         Some(AgentRef::Name(name.into_owned(), reader.place(&node.span)))

@@ -315,7 +315,7 @@ fn say_what_is_lost(steps: &mut [Step], notes: &mut Vec<Diagnostic>, saving: Sav
     match saving {
         Saving::Asked => notes.push(Diagnostic::note(
             Code::LosesRuns,
-            format!("{noun} will be lost on the service, and saved as JSON before"),
+            format!("{noun} will be lost on the service, and saved as JSON and Markdown before"),
         )),
         Saving::Impossible => {
             let message = format!("{noun} would be lost, and nothing says where to save them");

@@ -1,5 +1,6 @@
 //! One service, the machine beside it, and the processes that run there one after the other.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,8 +11,8 @@ use crate::diag::{Code, with_causes};
 use crate::emulator::{self, Emulator, Keeper, World};
 use crate::event::{Outcome, StepOutcome};
 use crate::ledger::Ledger;
-use crate::model::OrganizationId;
-use crate::plan::{self, Basis, Elsewhere, Plan};
+use crate::model::{Key, OrganizationId};
+use crate::plan::{self, Basis, Change, Elsewhere, Gate, Plan, Step};
 use crate::rehearse::cut::Strike;
 use crate::rehearse::machine::{Disk, Machine, Way};
 use crate::rehearse::story::{Act, MOST_APPLIES, Prepared, REST};
@@ -142,10 +143,24 @@ impl Stage {
 
     /// What blocks a fresh plan; steps that could go on are an error that names them.
     pub(super) async fn what_is_left(&self, act: &Act, number: usize) -> Result<Vec<Code>, String> {
+        self.what_is_left_beside(act, number, &BTreeSet::new()).await
+    }
+
+    /// The same, but for the next follow-ups of these runs: their time has come meanwhile.
+    pub(super) async fn what_is_left_beside(
+        &self,
+        act: &Act,
+        number: usize,
+        later: &BTreeSet<RunKey>,
+    ) -> Result<Vec<Code>, String> {
         self.machine.begin(&[]);
         let plan = self.plan(act, &self.client(), &self.ledger(number)).await?;
+        let is_later = |step: &&Step| {
+            matches!(step.change, Change::FollowUp { .. }) && later.contains(&run_key(step))
+        };
         let open: Vec<String> = plan
             .open_steps()
+            .filter(|step| !is_later(step))
             .map(|step| format!("{} {}", step.change.action(), step.key))
             .collect();
         if open.is_empty() {
@@ -181,6 +196,23 @@ impl Stage {
 /// Where a machine keeps its ledger.
 pub(super) fn ledger_path(number: usize) -> PathBuf {
     PathBuf::from(format!("ledger-{number}.jsonl"))
+}
+
+/// A task and its deployment.
+pub(super) type RunKey = (Key, Option<Key>);
+
+fn run_key(step: &Step) -> RunKey {
+    (step.key.clone(), step.deployment.clone())
+}
+
+/// The runs that get follow-ups only after a plan was carried out, once they are idle.
+pub(super) fn later_follow_ups(plan: &Plan) -> BTreeSet<RunKey> {
+    let is_later = |step: &&Step| match (&step.change, &step.gate) {
+        (Change::Run { later, .. }, _) | (Change::FollowUp { later, .. }, Gate::Open) => *later > 0,
+        (Change::FollowUp { .. }, _) => true,
+        _ => false,
+    };
+    plan.steps.iter().filter(is_later).map(run_key).collect()
 }
 
 /// Whether a plan has nothing to do and nothing that blocks it.

@@ -17,7 +17,7 @@ use crate::rehearse::check::{self, Needs};
 use crate::rehearse::cut::{Course, Cut, Round, Strike};
 use crate::rehearse::fate::{self, Fates};
 use crate::rehearse::machine::Random;
-use crate::rehearse::stage::{Ended, Stage, is_idle, ledger_path};
+use crate::rehearse::stage::{Ended, Stage, is_idle, later_follow_ups, ledger_path};
 use crate::rehearse::tally::{Kind, Told, Track, log};
 
 /// A world, and the manifests that are applied to it.
@@ -263,13 +263,13 @@ impl<'a> Prepared<'a> {
                     let ledger = files.get(&ledger_path(round.machine)).map(Vec::as_slice);
                     fates.add(plan, outcome, &calls[begun..], ledger.unwrap_or_default());
                     if claims && is_whole && is_over && self.comes_to_rest {
-                        match stage.what_is_left(act, round.machine).await {
-                            Ok(left) if left.is_empty() => {}
-                            left => {
-                                wrong.push(format!(
-                                    "it said that all is done, and {left:?} is left"
-                                ));
-                            }
+                        let later = later_follow_ups(plan);
+                        let left = stage.what_is_left_beside(act, round.machine, &later).await;
+                        if !is_idle(&left) {
+                            let left = in_words(&left);
+                            wrong.push(format!(
+                                "it said that all is done, and this is left: {left}"
+                            ));
                         }
                     }
                     kind_of(plan, outcome)
@@ -300,7 +300,7 @@ impl<'a> Prepared<'a> {
         }
         let is_at_rest = is_idle(&left);
         if !is_at_rest && self.comes_to_rest {
-            wrong.push(format!("the second apply leaves something: {left:?}"));
+            wrong.push(format!("the second apply leaves something: {}", in_words(&left)));
         }
         let end = stage.world().await;
         let calls = stage.machine.calls();
@@ -311,6 +311,14 @@ impl<'a> Prepared<'a> {
         verdict.wrong.splice(0..0, wrong);
         let log = if verdict.wrong.is_empty() { Vec::new() } else { log(&calls) };
         Told { unit: self, course, kind, fates, verdict, requests: calls.len(), log, tracks }
+    }
+}
+
+/// What is left after an apply: steps that could go on, or the codes of what blocks.
+fn in_words(left: &Result<Vec<Code>, String>) -> String {
+    match left {
+        Ok(codes) => codes.iter().map(Code::to_string).collect::<Vec<_>>().join(", "),
+        Err(steps) => steps.clone(),
     }
 }
 

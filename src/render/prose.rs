@@ -41,7 +41,9 @@ pub(super) struct Sheet<'s> {
 pub(super) fn write(markdown: &str, sheet: Sheet<'_>) -> fmt::Result {
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut parser = Parser::new_ext(markdown, options);
+    let mut parser = Parser::new_ext(markdown, options).into_offset_iter();
+    // The stretches of the source that are shown.
+    let mut shown = Vec::new();
     let mut writer = Writer {
         sheet,
         levels: Vec::new(),
@@ -54,7 +56,15 @@ pub(super) fn write(markdown: &str, sheet: Sheet<'_>) -> fmt::Result {
         table: None,
         is_gap_due: false,
     };
-    for event in parser.by_ref() {
+    for (event, stretch) in parser.by_ref() {
+        let tag = match &event {
+            Event::Start(tag) => Some(tag.to_end()),
+            Event::End(tag) => Some(*tag),
+            _ => None,
+        };
+        if !tag.is_some_and(holds_blocks) {
+            shown.push(stretch);
+        }
         writer.event(event)?;
     }
     // Nothing that was said may be hidden: a definition that no link uses is a line, too.
@@ -66,8 +76,26 @@ pub(super) fn write(markdown: &str, sheet: Sheet<'_>) -> fmt::Result {
             writer.target(&definition.dest, definition.title.as_deref().unwrap_or_default());
             writer.block()?;
         }
+        shown.push(definition.span.clone());
+    }
+    // Of several definitions of one label the parser keeps the first; the others are shown as they are.
+    shown.sort_by_key(|stretch| stretch.start);
+    shown.push(markdown.len()..markdown.len());
+    let mut end = 0;
+    for stretch in shown {
+        let rest = markdown.get(end..stretch.start).filter(|rest| rest.contains("]:"));
+        for line in rest.unwrap_or_default().lines() {
+            writer.words.push(line.trim_start_matches([' ', '\t', '>']), Face::ASIDE);
+            writer.block()?;
+        }
+        end = end.max(stretch.end);
     }
     Ok(())
+}
+
+/// Whether it only holds blocks: the marks of those are shown, and whatever else it shows is theirs.
+fn holds_blocks(tag: TagEnd) -> bool {
+    matches!(tag, TagEnd::BlockQuote(_) | TagEnd::List(_) | TagEnd::Item)
 }
 
 struct Writer<'s> {
@@ -184,8 +212,8 @@ impl Writer<'_> {
                 let is_shown = self.levels.len() < DEEPEST;
                 self.levels.push(Level::Item(is_shown.then_some(mark), width));
             }
-            Tag::CodeBlock(CodeBlockKind::Fenced(info)) if !info.is_empty() => {
-                self.words.push(&format!("{info}:"), Face::ASIDE);
+            Tag::CodeBlock(CodeBlockKind::Fenced(language)) if !language.is_empty() => {
+                self.words.push(&format!("{language}:"), Face::ASIDE);
                 self.block()?;
                 self.code = Some(String::new());
             }
@@ -512,6 +540,31 @@ def f():
     }
 
     #[test]
+    fn a_label_that_is_defined_again_hides_nothing() {
+        let text = "[a]: x\n[A]: secret 'why'\n[a]:\n  more\n\nsee [a]\n\n\
+                    > - [a]: quoted\n>\n> 2. [a]: counted\n>    text\n\n[ ]: x\n\n* [b]: y\n* [b]: z";
+        insta::assert_snapshot!(plain(text), @r"
+        │ see a <x>
+        │
+        │ > -
+        │ >
+        │ > 2. text
+        │
+        │ [ ]: x
+        │
+        │ -
+        │ -
+        │ [b]: <y>
+        │ [A]: secret 'why'
+        │ [a]:
+        │ more
+        │ - [a]: quoted
+        │ 2. [a]: counted
+        │ * [b]: z
+        ");
+    }
+
+    #[test]
     fn colors_take_the_place_of_marks_and_change_no_word() {
         let painted = lines("# A\n**b** *c* `d` ~~e~~ [f](g)", 48, Color::On);
         insta::assert_snapshot!(painted.replace('\u{1b}', "^"), @r"
@@ -588,6 +641,7 @@ def f():
             format!("|{}|\n|---|\n{}", "h".repeat(n), "|x|\n".repeat(n)),
             format!("|{}\n|{}\n{}", "h|".repeat(n / 10), "-|".repeat(n / 10), "|x\n".repeat(n)),
             format!("|a|b|\n|---|---|\n|{}|x|\n{}", "w".repeat(n), "|y|z|\n".repeat(n)),
+            "[a]: x\n".repeat(n),
             "[".repeat(n) + &"]".repeat(n),
             "![".repeat(n) + &"](x)".repeat(n),
             "*a **b ".repeat(n),
@@ -620,7 +674,7 @@ def f():
         /// Columns that a table's head lacks are the one thing that Markdown itself takes away.
         #[test]
         fn every_word_that_was_said_is_shown(
-            pieces in prop::collection::vec(r"(\n|\n\n| |    |# |- |1\. |> |\*|\*\*|_|~~|`|\n```|\[|\]|\]\(|\)|!|<|>|\]: |:|&)", 0..40),
+            pieces in prop::collection::vec(r"(\n|\n\n| |    |# |- |1\. |> |\*|\*\*|_|~~|`|\n```|\[|\]|\]\(|\)|!|<|>|\]: |:|&|\n\[x\]: |\n> \[x\]: |\n- \[x\]:\n  )", 0..40),
         ) {
             let said = pieces.iter().enumerate().map(|(at, piece)| format!("{piece}w{at}e"));
             let text: String = said.collect();

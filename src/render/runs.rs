@@ -126,7 +126,12 @@ fn found(failure: &Failure) -> String {
 /// Why a run is no longer followed, where that is worth a line.
 fn end(report: &RunReport) -> Option<String> {
     match &report.end {
-        RunEnd::Ended => None,
+        RunEnd::Ended => report.is_cut_short().then(|| {
+            let were = if report.missing == 1 { "was" } else { "were" };
+            let status = Foreign::new(report.status.as_str()).part();
+            let missing = report.missing;
+            format!("follow-ups: {missing} {were} not sent; the run has ended as {status}")
+        }),
         RunEnd::TimedOut { limit } => {
             let what = if report.is_ours {
                 "it was stopped"

@@ -86,7 +86,9 @@ impl TextChange {
     /// Compares the texts.
     pub fn diff(&self) -> TextDiff {
         // A last line without an end would differ from the same line in the middle.
-        let (before, after) = (format!("{}\n", self.before), format!("{}\n", self.after));
+        // A text that says nothing has no line.
+        let lines = |text: &str| if text.is_empty() { String::new() } else { format!("{text}\n") };
+        let (before, after) = (lines(&self.before), lines(&self.after));
         let raw = similar::TextDiff::from_lines(before.as_str(), after.as_str());
         let mut diff = TextDiff { lines: Vec::new(), added_count: 0, removed_count: 0 };
         let mut budget = LARGEST_TEXT;

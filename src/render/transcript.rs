@@ -130,9 +130,10 @@ impl Sheets<'_> {
     fn whole(&mut self, what: &str, json: Option<&str>, indent: &str) -> fmt::Result {
         let Some(json) = json else { return Ok(()) };
         self.aside(indent, &format!("  {what}:"))?;
-        // What is nested too deep to be read again is shown as the text it was.
-        let value = serde_json::from_str::<Value>(json);
-        let text = value.map_or_else(|_| json.to_owned(), |value| format!("{value:#}"));
+        // What is nested too deep to be read again, or would change, is shown as the text it was.
+        let value = serde_json::from_str::<Value>(json).ok();
+        let value = value.filter(|value| Some(value.to_string()) == compact(json));
+        let text = value.map_or_else(|| json.to_owned(), |value| format!("{value:#}"));
         for line in Foreign::new(text).lines() {
             self.aside(indent, &format!("  {MARGIN} {}", line.part()))?;
         }
@@ -142,6 +143,22 @@ impl Sheets<'_> {
     fn aside(&mut self, indent: &str, words: &str) -> fmt::Result {
         writeln!(self.out, "{indent}  {}", self.options.color.paint(Label::Aside, words))
     }
+}
+
+/// JSON without the blanks around its values, each text as we write it; all else stays as it is.
+fn compact(json: &str) -> Option<String> {
+    let (mut short, mut rest) = (String::new(), json);
+    while let Some(c) = rest.chars().next() {
+        if c == '"' {
+            let mut texts = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+            short += &Value::from(texts.next()?.ok()?).to_string();
+            rest = &rest[texts.byte_offset()..];
+        } else {
+            short.extend((!c.is_ascii_whitespace()).then_some(c));
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    Some(short)
 }
 
 /// Writes a conversation as Markdown.
@@ -475,6 +492,36 @@ mod tests {
     }
 
     #[test]
+    fn json_that_reading_would_change_is_shown_as_it_came() {
+        let shown = |json: &str| {
+            let (options, mut text) = (&PLAIN, String::new());
+            Sheets { width: WIDTH, options, out: &mut text }.whole("in", Some(json), "").unwrap();
+            text
+        };
+        for odd in [
+            r#"{"a": 1, "a": 2}"#,
+            r#"{"a": 1.10}"#,
+            "[1e2]",
+            "{\"a\": \"b",
+            "[0.1000000000000000055]",
+        ] {
+            assert_eq!(shown(odd), format!("    in:\n    │ {odd}\n"));
+        }
+        let plain = shown(r#" { "\u00e9\/" : [ "a  \" b", 1.5, -0.0, true ] } "#);
+        let lines = [
+            "{",
+            r#"  "é/": ["#,
+            r#"    "a  \" b","#,
+            "    1.5,",
+            "    -0.0,",
+            "    true",
+            "  ]",
+            "}",
+        ];
+        assert_eq!(plain, format!("    in:\n    │ {}\n", lines.join("\n    │ ")));
+    }
+
+    #[test]
     fn json_keeps_what_was_said_as_it_was() {
         let value: Value = serde_json::from_str(&json(TITLE, &transcript())).unwrap();
         assert_eq!(value["turns"][0]["parts"][0]["text"], "Say hi\n```\n# not a heading\u{1b}[2J");
@@ -490,5 +537,23 @@ mod tests {
         assert!(shown.contains("turn 2  assistant"), "{shown}");
         assert!(!shown.contains("turn 1"), "{shown}");
         assert!(shown.ends_with("1 turn equal, 1 different.\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_turn_with_nothing_opposite_has_lines_of_one_sign() {
+        let (short, mut long) = (transcript(), transcript());
+        let mut more = long.messages[1].clone();
+        more.parts = Some(vec![Part::Text("one\n\ntwo".to_owned())]);
+        long.messages.push(more);
+        for (old, new, side, sign) in
+            [(&long, &short, "first", '-'), (&short, &long, "second", '+')]
+        {
+            let mut shown = String::new();
+            diff(("a", "b"), old, new, &PLAIN, &mut shown).unwrap();
+            let (_, turn) = shown.split_once(&format!(" only in the {side}\n")).unwrap();
+            let (turn, _) = turn.split_once("\n\n").unwrap();
+            let lines: Vec<&str> = turn.lines().map(str::trim).collect();
+            assert_eq!(lines, [format!("{sign} one"), sign.to_string(), format!("{sign} two")]);
+        }
     }
 }

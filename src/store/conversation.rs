@@ -18,16 +18,29 @@ const LONGEST: usize = 100;
 pub struct Conversation<'a> {
     /// Which one it is.
     pub title: Title<'a>,
-    /// What was said, or why that cannot be read off it.
-    pub said: Result<&'a Transcript, &'a str>,
-    /// As the service shows it, where that is kept in place of what was read off it.
-    pub whole: Option<&'a Value>,
+    /// What of it is kept.
+    pub said: Said<'a>,
+}
+
+/// What is kept of a conversation.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// What was read off it, in both forms.
+    Read(&'a Transcript),
+    /// As the service shows it.
+    Whole {
+        /// All of it, for the JSON form.
+        json: &'a Value,
+        /// What was read off it, or why that cannot be, for the Markdown form.
+        read: Result<&'a Transcript, &'a str>,
+    },
 }
 
 impl Conversation<'_> {
     /// Writes both forms into `folder`; they are named after the run, behind `stem`.
     ///
-    /// Nothing is saved before both are: one that cannot be written is the error of both.
+    /// Nothing is saved before both are: one that cannot be written is the error of both. The JSON form
+    /// holds all there is and comes first: Markdown never stands alone.
     pub fn save(&self, files: &dyn Files, folder: &Path, stem: &str) -> Result<(), StoreError> {
         let run = self.title.run;
         // The id is the service's word.
@@ -36,27 +49,26 @@ impl Conversation<'_> {
             return Err(StoreError::NoName { id: run.to_owned() });
         }
         let path = |ending: &str| -> PathBuf { folder.join(format!("{stem}{run}.{ending}")) };
-        files.write(&path("md"), self.markdown().as_bytes())?;
-        Ok(files.write(&path("json"), self.json().as_bytes())?)
+        files.write(&path("json"), self.json().as_bytes())?;
+        Ok(files.write(&path("md"), self.markdown().as_bytes())?)
     }
 
     fn markdown(&self) -> String {
         let mut text = String::new();
         let written = match self.said {
-            Ok(said) => transcript::markdown(self.title, said, &mut text),
-            Err(why) => transcript::unread(self.title, why, &mut text),
+            Said::Read(said) | Said::Whole { read: Ok(said), .. } => {
+                transcript::markdown(self.title, said, &mut text)
+            }
+            Said::Whole { read: Err(why), .. } => transcript::unread(self.title, why, &mut text),
         };
         written.expect("a string takes everything");
         text
     }
 
     fn json(&self) -> String {
-        match (self.whole, self.said) {
-            (Some(whole), _) => visible_json(&format!("{whole:#}")) + "\n",
-            (None, said) => {
-                let nothing = Transcript::default();
-                transcript::json(self.title, said.unwrap_or(&nothing))
-            }
+        match self.said {
+            Said::Read(said) => transcript::json(self.title, said),
+            Said::Whole { json, .. } => visible_json(&format!("{json:#}")) + "\n",
         }
     }
 }
@@ -85,15 +97,15 @@ mod tests {
         let message = Message { role: Some("user".to_owned()), time: None, parts };
         let said = Transcript { messages: vec![message], ..Transcript::default() };
         let whole = serde_json::json!({"messages": [{"odd": "Say\u{202e} hi"}]});
-        let read = Conversation { title: TITLE, said: Ok(&said), whole: None };
-        let (markdown, json) = saved(read);
+        let (markdown, json) = saved(Conversation { title: TITLE, said: Said::Read(&said) });
         assert!(markdown.contains("Say\\u{202e} hi"), "{markdown}");
         assert!(json.contains("\"turns\"") && json.contains("Say\\u202e hi"), "{json}");
-        let (again, json) = saved(Conversation { whole: Some(&whole), ..read });
+        let said = Said::Whole { json: &whole, read: Ok(&said) };
+        let (again, json) = saved(Conversation { title: TITLE, said });
         assert_eq!(again, markdown);
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), whole);
-        let unread = Conversation { said: Err("no `messages`"), whole: Some(&whole), ..read };
-        let (markdown, _) = saved(unread);
+        let said = Said::Whole { json: &whole, read: Err("no `messages`") };
+        let (markdown, _) = saved(Conversation { title: TITLE, said });
         assert!(markdown.contains("no `messages`"), "{markdown}");
     }
 
@@ -103,7 +115,7 @@ mod tests {
         let said = Transcript::default();
         for run in ["", "../x", "a/b", "a.b", "a\u{202e}", &"a".repeat(101)] {
             let title = Title { run, ..TITLE };
-            let conversation = Conversation { title, said: Ok(&said), whole: None };
+            let conversation = Conversation { title, said: Said::Read(&said) };
             let saved = conversation.save(&files, Path::new("kept"), "");
             assert!(matches!(saved, Err(StoreError::NoName { .. })), "{run:?}");
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use qcops::emulator;
 use qcops::evidence::Evidence;
-use qcops::exchange::{Request, Response};
+use qcops::exchange::{Patience, Request, Response};
 use qcops::files::{Files, Memory};
 use qcops::store;
 use serde_json::Value;
@@ -188,7 +188,7 @@ proptest! {
             let Ok(mut world) = emulator::World::from_json(&stored) else { continue };
             for path in ["/agents/tasks/list", "/agents/tasks/read", "/agents/deployments/list", "/agents/tasks/create"] {
                 let body = br#"{"organizationId":"x","taskId":332,"name":"n","prompt":"p","agentId":47}"#;
-                let request = Request { path: path.to_owned(), body: body.to_vec(), signature: None };
+                let request = Request { path: path.to_owned(), body: body.to_vec(), signature: None, patience: Patience::Endless };
                 world.accept(runtime().block_on(async { clock.now() }), &request);
             }
         }

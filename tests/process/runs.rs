@@ -218,6 +218,10 @@ fn standard_output_is_the_junit_document_and_nothing_else_where_that_is_asked_fo
     assert_eq!(none.code, 0, "{}{}", none.out, none.err);
     assert_eq!(junit_parser::from_reader(none.out.as_bytes()).unwrap().tests, 0, "{}", none.out);
     assert_eq!(repo.read("runs.xml"), none.out);
+    repo.tasks("spy: {prompt: q}");
+    let refused = service.run(&repo, "apply --wait --format junit");
+    assert_eq!(refused.code, 3, "{}{}", refused.out, refused.err);
+    assert_eq!(refused.out, none.out);
     for words in ["plan --format junit", "apply --yes --format junit"] {
         let ran = service.run(&repo, words);
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{words}: {}", ran.err);
@@ -252,6 +256,9 @@ fn a_transcript_that_cannot_be_saved_is_said_and_the_others_are_saved() {
         assert!(ran.err.contains(told), "{ending}: {}", ran.err);
         let saved = names().iter().filter(|name| name.contains(".two.")).count();
         assert_eq!(saved, 2, "{ending}: {:?}", names());
+        // No Markdown stands without all there is.
+        let of_one = names().iter().filter(|name| name.contains(".one.")).count();
+        assert_eq!(of_one, if ending == ".md" { 2 } else { 1 }, "{ending}: {:?}", names());
     }
 }
 
@@ -343,4 +350,29 @@ fn the_junit_file_is_read_by_a_parser_that_is_not_ours_whatever_stands_in_it() {
     let output = suite.cases[0].system_out.as_deref().unwrap();
     assert!(output.starts_with("run A-") && output.ends_with(" is Completed"), "{output}");
     assert!(!xml.chars().any(|c| c.is_control() && c != '\n'), "{xml}");
+}
+
+#[test]
+fn a_run_that_ended_before_its_follow_ups_is_a_failed_test_at_every_apply() {
+    for (outcome, status) in [("stopped", "Stopped"), ("failed", "Failed")] {
+        let rule = format!("[{{promptContains: p, outcome: {outcome}}}]");
+        let service = Service::of_quick_agents(&rule);
+        let repo = repo(
+            "spy: {prompt: p, deployments: {one: {followUps: [a, b]}, two: {state: stopped, followUps: [c]}}}",
+        );
+        let words = format!("{APPLY} --wait --poll-interval 10ms --junit runs.xml");
+        let why = format!("follow-ups: 2 were not sent; the run has ended as {status}");
+        for code in [7, 3] {
+            let ran = service.run(&repo, &words);
+            ran.expect(code, &["Runs: 0 as expected, 1 failed.", &why]);
+            let xml = repo.read("runs.xml");
+            let junit = junit_parser::from_reader(xml.as_bytes()).unwrap();
+            assert_eq!((junit.tests, junit.failures), (1, 1), "{xml}");
+        }
+        // Nothing is asked of it any more.
+        repo.tasks("spy: {prompt: p, deployments: {one: {}}}");
+        let ran = service.run(&repo, &words);
+        ran.expect(0, &["Runs: 1 as expected, 0 failed."]);
+        assert_eq!(service.said(), ["p"]);
+    }
 }

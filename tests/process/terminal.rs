@@ -102,8 +102,8 @@ fn at_a_terminal_each_run_has_a_line_that_is_gone_when_somebody_interrupts() {
         "gld: {prompt: g, deployments: {a-deployment-whose-name-takes-all-the-room-there-is-on-a-line: {}}}\n\
          spy: {prompt: forever, deployments: {first: {}, second: {followUps: [a]}}}",
     );
-    // The next look comes when the time is over: before that it is interrupted.
-    let words = format!("{APPLY} --wait --poll-interval 1h --timeout 50s");
+    // The next look is most of an hour away: before that it is interrupted.
+    let words = format!("{APPLY} --wait --poll-interval 1h --timeout 1h");
     let watched = Watched::start(&service, &repo, &words, &[]);
     let two = |screen: &str| screen.matches("next look in").count() == 2;
     // What has ended comes last, and is cut at the width of the terminal.

@@ -15,7 +15,7 @@ use qcops::emulator;
 pub(crate) fn yaml(path: &str) -> Value {
     let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     let text = fs::read_to_string(whole).unwrap_or_else(|error| panic!("{path}: {error}"));
-    qcops::manifest::yaml_to_json(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+    qcops::manifest::read_yaml_as(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// `gh`, and what it knows: the comments of pull request 7 and the commit that merged it.

@@ -116,7 +116,9 @@ proptest! {
             let lines = lines.map(|line| line.pieces.iter().map(|piece| piece.text.part()));
             lines.map(|line| line.collect::<String>() + "\n").collect()
         };
-        prop_assert_eq!(side(Side::New), before + "\n");
-        prop_assert_eq!(side(Side::Old), after + "\n");
+        // A text that says nothing has no line.
+        let lines = |text: String| if text.is_empty() { text } else { text + "\n" };
+        prop_assert_eq!(side(Side::New), lines(before));
+        prop_assert_eq!(side(Side::Old), lines(after));
     }
 }

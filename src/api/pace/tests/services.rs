@@ -120,7 +120,12 @@ async fn make(limit: Limit, limits: Limits, is_text: bool) -> Made {
     let make_one = async |_| {
         let (first, mut pause) = (Instant::now(), Duration::from_millis(400));
         loop {
-            let request = Request { path: "/x".to_owned(), body: Vec::new(), signature: None };
+            let request = Request {
+                path: "/x".to_owned(),
+                body: Vec::new(),
+                signature: None,
+                patience: Patience::Endless,
+            };
             let response = paced.exchange(request).await.unwrap();
             if !is_rate_answer(&response) {
                 return false;
