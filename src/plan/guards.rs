@@ -9,6 +9,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::evidence::KeyEvidence;
 use crate::model::{Action, Key, TaskId};
 use crate::plan::identify::{Conflict, Identified, Proof};
+use crate::plan::waits::close_what_waits;
 use crate::plan::{Change, Gate, Inputs, Prune, RetireReason, Step, StepId, Target};
 use crate::snapshot::TaskSeen;
 
@@ -102,53 +103,6 @@ pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) {
         }
     }
     close_what_waits(steps);
-}
-
-/// A step that waits for a closed one is closed too, and so is a rename by way of a temporary name
-/// whose second half is closed: the task would keep that name.
-fn close_what_waits(steps: &mut [Step]) {
-    close_followers(steps);
-    while close_first_halves(steps) {
-        close_followers(steps);
-    }
-}
-
-/// Closes each open rename that is followed by a closed one of the same task; tells whether one was.
-fn close_first_halves(steps: &mut [Step]) -> bool {
-    let mut last: BTreeMap<TaskId, Gate> = BTreeMap::new();
-    let mut is_changed = false;
-    for step in steps.iter_mut().rev() {
-        let Change::Rename { id, .. } = step.change else { continue };
-        let gate = last.entry(id).or_insert_with(|| step.gate.clone());
-        if step.gate == Gate::Open && *gate != Gate::Open {
-            step.gate = gate.clone();
-            is_changed = true;
-        }
-    }
-    is_changed
-}
-
-fn close_followers(steps: &mut [Step]) {
-    let mut closed: BTreeMap<StepId, String> = BTreeMap::new();
-    for step in steps {
-        let name = || match &step.deployment {
-            Some(deployment) => format!("{}/{deployment}", step.key),
-            None => step.key.to_string(),
-        };
-        if step.gate != Gate::Open {
-            closed.insert(step.id, name());
-            continue;
-        }
-        let Some(first) = step.after.iter().find_map(|id| closed.get(id)).cloned() else {
-            continue;
-        };
-        let message = format!("it has to wait for `{first}`, which is not done");
-        closed.insert(step.id, name());
-        step.gate = Gate::Blocked(
-            Diagnostic::blocked(Code::WaitsForBlocked, message)
-                .help(format!("see what blocks `{first}`; this follows by itself")),
-        );
-    }
 }
 
 /// An incomplete list or read proves nothing: nothing is made, replaced, retired or run on it.

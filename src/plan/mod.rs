@@ -22,6 +22,7 @@ mod runs;
 mod sight;
 mod standing;
 mod undecided;
+mod waits;
 mod wanted;
 
 pub use destroy::{Saving, Scope, destroy, destroy_wanted};
