@@ -9,17 +9,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use divan::Bencher;
-use qcops::api::{Answer, Client, Settings};
+use qcops::api::{CallOutcome, Client, Settings};
 use qcops::clock::Clock;
 use qcops::evidence::Evidence;
 use qcops::exchange::{Exchange, Request, Response, Transport};
-use qcops::manifest::{self, Manifest, Source, Wish};
+use qcops::manifest::{self, DesiredState, Manifest, Source};
 use qcops::model::{OrganizationId, canonical_text};
-use qcops::plan::{Basis, Options};
+use qcops::observed::{Listing, ObservedState, ObservedTask};
+use qcops::plan::{Options, PlanContext};
 use qcops::render::Color;
 use qcops::render::text::{Length, TextOptions};
 use qcops::render::view::PlanView;
-use qcops::snapshot::{Sight, Snapshot, TaskSeen};
 
 use generate::{ORGANIZATION_ID, Prompts, Shape};
 
@@ -57,7 +57,7 @@ fn parsed(text: &str) -> Manifest {
     manifest
 }
 
-fn wish(tasks: usize, changed: usize) -> Wish {
+fn desired_state(tasks: usize, changed: usize) -> DesiredState {
     manifest::resolve(&parsed(&text(tasks, changed)), &BTreeMap::new()).0
 }
 
@@ -69,18 +69,18 @@ fn client(tasks: usize) -> Client {
     Client::new(transport, organization_id, Clock::System, Settings::default())
 }
 
-fn listed(client: &Client) -> Sight<TaskSeen> {
+fn listed(client: &Client) -> Listing<ObservedTask> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime.expect("a thread can wait").block_on(client.list_tasks()) {
-        Answer::Done(sight) => sight,
+        CallOutcome::Done(listing) => listing,
         answer => panic!("{answer:?}"),
     }
 }
 
-fn snapshot(tasks: usize) -> Snapshot {
-    Snapshot {
+fn state(tasks: usize) -> ObservedState {
+    ObservedState {
         organization_id: OrganizationId(ORGANIZATION_ID.to_owned()),
-        seen_at: "2026-11-22T00:00:00Z".parse().expect("it is a time"),
+        observed_at: "2026-11-22T00:00:00Z".parse().expect("it is a time"),
         tasks: listed(&client(tasks)),
         task_reads: BTreeMap::new(),
         deployments: BTreeMap::new(),
@@ -88,9 +88,9 @@ fn snapshot(tasks: usize) -> Snapshot {
     }
 }
 
-fn basis(wish: Wish) -> Basis {
+fn plan_context(desired_state: DesiredState) -> PlanContext {
     let (evidence, options) = (Evidence::default(), Options::default());
-    Basis { wish, evidence, options, ..Basis::default() }
+    PlanContext { desired_state, evidence, options, ..PlanContext::default() }
 }
 
 #[divan::bench]
@@ -119,25 +119,25 @@ fn decode(bencher: Bencher<'_, '_>, tasks: usize) {
 
 #[divan::bench(args = SIZES)]
 fn plan_of_nothing(bencher: Bencher<'_, '_>, tasks: usize) {
-    let (basis, snapshot) = (basis(wish(tasks, 0)), snapshot(tasks));
-    bencher.bench(|| qcops::plan::plan(&basis.with(&snapshot)));
+    let (plan_context, state) = (plan_context(desired_state(tasks, 0)), state(tasks));
+    bencher.bench(|| qcops::plan::plan(&plan_context.with(&state)));
 }
 
 #[divan::bench(args = SIZES)]
 fn plan_of_creates(bencher: Bencher<'_, '_>, tasks: usize) {
-    let (basis, snapshot) = (basis(wish(tasks, 0)), snapshot(0));
-    bencher.bench(|| qcops::plan::plan(&basis.with(&snapshot)));
+    let (plan_context, state) = (plan_context(desired_state(tasks, 0)), state(0));
+    bencher.bench(|| qcops::plan::plan(&plan_context.with(&state)));
 }
 
 #[divan::bench(args = SIZES)]
 fn digest(bencher: Bencher<'_, '_>, tasks: usize) {
-    let plan = qcops::plan::plan(&basis(wish(tasks, 0)).with(&snapshot(0)));
+    let plan = qcops::plan::plan(&plan_context(desired_state(tasks, 0)).with(&state(0)));
     bencher.bench(|| plan.digest());
 }
 
 #[divan::bench(args = SIZES)]
 fn render(bencher: Bencher<'_, '_>, tasks: usize) {
-    let plan = qcops::plan::plan(&basis(wish(tasks, tasks)).with(&snapshot(tasks)));
+    let plan = qcops::plan::plan(&plan_context(desired_state(tasks, tasks)).with(&state(tasks)));
     let options = TextOptions { color: Color::Off, context: 3, length: Length::Full };
     bencher.bench(|| {
         let mut text = String::new();

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::diag::Diagnostic;
 use crate::model::{DeploymentId, Key, TaskId};
+use crate::observed::Status;
 use crate::plan::{Step, StepId};
-use crate::snapshot::Status;
 use crate::transcript::{Failure, Transcript};
 
 /// Something that happened, as it happens.
@@ -22,12 +22,12 @@ pub enum Event<'p> {
         /// The step whose request it was.
         step: &'p Step,
         /// How long until the next look.
-        looking_again_in: Duration,
+        checking_again_in: Duration,
     },
     /// A step has ended.
     Finished(&'p Step, &'p StepOutcome),
     /// A run that is waited for shows another status.
-    Run {
+    Deploy {
         /// Its task.
         key: &'p Key,
         /// Its declared deployment.
@@ -40,12 +40,12 @@ pub enum Event<'p> {
         waited: Duration,
     },
     /// How all runs stand that are waited for, told after every look where that is asked for.
-    Standing(&'p [RunStanding]),
+    Standing(&'p [DeploymentProgress]),
 }
 
 /// How a run stands that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunStanding {
+pub struct DeploymentProgress {
     /// Its task.
     pub key: Key,
     /// Its declared deployment.
@@ -66,7 +66,7 @@ pub struct RunStanding {
 
 /// How a run that was waited for has ended, and what was found in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunReport {
+pub struct DeploymentReport {
     /// Its task.
     pub key: Key,
     /// Its declared deployment.
@@ -80,7 +80,7 @@ pub struct RunReport {
     /// How many follow-ups were not sent.
     pub missing: usize,
     /// Why it is no longer followed.
-    pub end: RunEnd,
+    pub end: DeploymentEnd,
     /// What does not hold of what is expected.
     pub failures: Vec<Failure>,
     /// What was said, or why it is not known.
@@ -91,7 +91,7 @@ pub struct RunReport {
 
 /// Why a run is no longer followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum RunEnd {
+pub enum DeploymentEnd {
     /// It came to its end.
     Ended,
     /// It took longer than it may; it was stopped if this apply had started it.
@@ -120,22 +120,22 @@ pub enum RunEnd {
     NotFollowed,
 }
 
-impl RunReport {
+impl DeploymentReport {
     /// Whether follow-ups can never be sent any more, because the run has ended otherwise than
     /// by an answer.
     pub fn is_cut_short(&self) -> bool {
         let has_answered = self.status == Status::Completed.to_string();
-        self.end == RunEnd::Ended && self.missing > 0 && !has_answered
+        self.end == DeploymentEnd::Ended && self.missing > 0 && !has_answered
     }
 
     /// Whether the run failed what was expected of it, or its limits, or ended too early.
     pub fn is_failed(&self) -> bool {
         let is_beyond = matches!(
             self.end,
-            RunEnd::TimedOut { .. }
-                | RunEnd::WaitOver { .. }
-                | RunEnd::OverBudget { .. }
-                | RunEnd::Lost(_)
+            DeploymentEnd::TimedOut { .. }
+                | DeploymentEnd::WaitOver { .. }
+                | DeploymentEnd::OverBudget { .. }
+                | DeploymentEnd::Lost(_)
         );
         is_beyond || self.is_cut_short() || !self.failures.is_empty()
     }
@@ -151,7 +151,7 @@ pub enum StepOutcome {
     /// It had to wait for a step that did not end well.
     Skipped(StepId),
     /// Whether it took effect is unknown, and a person has to look.
-    Unclear(Diagnostic),
+    Unknown(Diagnostic),
     /// Apply was interrupted before it began.
     NotStarted,
 }

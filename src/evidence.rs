@@ -26,7 +26,7 @@ pub struct KeyEvidence {
     /// Whether a commit before the newest one declared it, so that an apply may have made it.
     pub is_established: bool,
     /// Creates that an apply on this machine sent for it, the newest first.
-    pub made: Vec<Made>,
+    pub created: Vec<Created>,
     /// Names that were asked for and what the service stored instead, the newest first.
     pub rewritten: Vec<(String, String)>,
     /// Runs that an apply on this machine started for it.
@@ -46,7 +46,7 @@ pub struct Version {
 
 /// A create that the ledger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
+pub struct Created {
     /// The task it made, where its answer was recorded.
     pub id: Option<TaskId>,
     /// The address of the content it was made with.
@@ -83,8 +83,10 @@ impl KeyEvidence {
     ///
     /// A create whose answer the ledger holds made that one task: an equal one is somebody else's.
     pub fn proves(&self, id: TaskId, hash: ContentHash) -> bool {
-        let is_made = |made: &Made| made.content == hash && made.id.is_none_or(|made| made == id);
-        self.made(id) || self.history_holds(hash) || self.made.iter().any(is_made)
+        let is_made = |created: &Created| {
+            created.content == hash && created.id.is_none_or(|created| created == id)
+        };
+        self.created(id) || self.history_holds(hash) || self.created.iter().any(is_made)
     }
 
     /// Whether this content stands in the history of the manifest, so that deleting it loses nothing.
@@ -93,24 +95,24 @@ impl KeyEvidence {
     }
 
     /// Whether the ledger says that this task was made for the key.
-    pub fn made(&self, id: TaskId) -> bool {
-        self.made.iter().any(|made| made.id == Some(id))
+    pub fn created(&self, id: TaskId) -> bool {
+        self.created.iter().any(|created| created.id == Some(id))
     }
 
     /// Whether the ledger knows any task that was made for the key.
-    pub fn has_made(&self) -> bool {
-        self.made.iter().any(|made| made.id.is_some())
+    pub fn has_created(&self) -> bool {
+        self.created.iter().any(|created| created.id.is_some())
     }
 
     /// What the service was last seen to store where this name was asked for, if another name.
-    pub fn stored_as(&self, wanted: &str) -> Option<&str> {
-        let known = self.rewritten.iter().find(|(asked, _)| asked == wanted);
+    pub fn stored_as(&self, desired: &str) -> Option<&str> {
+        let known = self.rewritten.iter().find(|(asked, _)| asked == desired);
         known.map(|(_, stored)| stored.as_str())
     }
 
     /// The names ever declared for the key.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let declared = self.versions.iter().map(|version| version.name.as_str());
-        declared.chain(self.made.iter().map(|made| made.name.as_str()))
+        declared.chain(self.created.iter().map(|created| created.name.as_str()))
     }
 }

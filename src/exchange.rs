@@ -18,12 +18,12 @@ pub struct Request {
     /// The signature, filled in right before the request leaves.
     pub signature: Option<Signature>,
     /// How long it may wait until it leaves.
-    pub patience: Patience,
+    pub queue_deadline: QueueDeadline,
 }
 
 /// How long a request may wait for its turn; then it is not sent at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Patience {
+pub enum QueueDeadline {
     /// As long as it takes.
     #[default]
     Endless,

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Evidence, Made};
+use crate::evidence::{Created, Evidence};
 use crate::files::{Files, FilesError};
 use crate::model::{ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 
@@ -49,7 +49,7 @@ enum What {
     /// It is about to be sent.
     Sending,
     /// It made the task `id`.
-    Made,
+    Created,
     /// It made nothing, for certain.
     Refused,
     /// The name was asked for once more, and the service stored `stored` all the same.
@@ -113,13 +113,13 @@ impl Ledger {
     }
 
     /// Notes the task that a create has made.
-    pub async fn made(
+    pub async fn created(
         &self,
         creation: Creation<'_>,
         id: TaskId,
         now: Timestamp,
     ) -> Result<(), FilesError> {
-        let line = Line { id: Some(id.0), ..self.creation(What::Made, creation, now) };
+        let line = Line { id: Some(id.0), ..self.creation(What::Created, creation, now) };
         self.append_together(&line).await
     }
 
@@ -219,7 +219,7 @@ impl Ledger {
                 What::Sending | What::Starting => {
                     sent.insert(about, time);
                 }
-                What::Made => {
+                What::Created => {
                     sent.remove(&about);
                     unlisted = Some(time);
                 }
@@ -243,20 +243,20 @@ impl Ledger {
                 known.runs.extend(line.run.clone().map(DeploymentId));
             }
             let Some(content) = ContentHash::from_hex(&line.content) else { continue };
-            let sent = |made: &Made| made.id.is_none() && made.content == content;
+            let sent = |created: &Created| created.id.is_none() && created.content == content;
             match line.what {
                 What::Sending => {
-                    known.made.insert(0, Made { id: None, content, name: line.name });
+                    known.created.insert(0, Created { id: None, content, name: line.name });
                 }
-                What::Made => {
-                    known.made.retain(|made| !sent(made));
+                What::Created => {
+                    known.created.retain(|created| !sent(created));
                     let id = line.id.map(TaskId);
-                    known.made.insert(0, Made { id, content, name: line.name });
+                    known.created.insert(0, Created { id, content, name: line.name });
                 }
                 What::Renamed => {
                     known.rewritten.insert(0, (line.name, line.stored.unwrap_or_default()));
                 }
-                What::Refused => known.made.retain(|made| !sent(made)),
+                What::Refused => known.created.retain(|created| !sent(created)),
                 What::Starting | What::Answered | What::Unseen | What::Listed => {}
             }
         }
@@ -364,10 +364,10 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         ledger.sending(creation, now).await.unwrap();
         assert_eq!(ledger.unfinished().unwrap().unanswered, Some(now));
-        ledger.made(creation, TaskId(7), now).await.unwrap();
+        ledger.created(creation, TaskId(7), now).await.unwrap();
         let known = &read(&ledger).keys[&key];
         assert_eq!(ledger.unfinished().unwrap().unanswered, None);
-        assert!(known.made(TaskId(7)) && known.proves(TaskId(7), content("a")));
+        assert!(known.created(TaskId(7)) && known.proves(TaskId(7), content("a")));
         let other = Creation { content: content("b"), ..creation };
         ledger.sending(other, now).await.unwrap();
         ledger.refused(other, now).await.unwrap();
@@ -395,9 +395,9 @@ mod tests {
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         ledger.sending(creation, now).await.unwrap();
-        ledger.made(creation, TaskId(7), now).await.unwrap();
-        let made = Unfinished { unanswered: None, unlisted: Some(now) };
-        assert_eq!(ledger.unfinished().unwrap(), made);
+        ledger.created(creation, TaskId(7), now).await.unwrap();
+        let created = Unfinished { unanswered: None, unlisted: Some(now) };
+        assert_eq!(ledger.unfinished().unwrap(), created);
         ledger.listed(now).unwrap();
         assert_eq!(ledger.unfinished().unwrap(), Unfinished::default());
     }
@@ -408,11 +408,11 @@ mod tests {
         let ledger = ledger(&files, "here");
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         let now = Timestamp::UNIX_EPOCH;
-        ledger.made(creation, TaskId(7), now).await.unwrap();
+        ledger.created(creation, TaskId(7), now).await.unwrap();
         files.append(Path::new(PATH), b"\n{\"version\":1,\"target\":\"he").unwrap();
-        ledger.made(creation, TaskId(8), now).await.unwrap();
+        ledger.created(creation, TaskId(8), now).await.unwrap();
         let known = &read(&ledger).keys[&key];
-        assert!(known.made(TaskId(7)) && known.made(TaskId(8)));
+        assert!(known.created(TaskId(7)) && known.created(TaskId(8)));
     }
 
     #[test]
@@ -436,7 +436,7 @@ mod tests {
     async fn another_target_is_another_world() {
         let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
-        ledger(&files, "here").made(creation, TaskId(7), Timestamp::UNIX_EPOCH).await.unwrap();
+        ledger(&files, "here").created(creation, TaskId(7), Timestamp::UNIX_EPOCH).await.unwrap();
         assert!(read(&ledger(&files, "there")).keys.is_empty());
     }
 

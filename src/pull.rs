@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::{Outline, OutlineTask};
 use crate::model::{Key, TaskId, archived_base, canonical_text};
-use crate::snapshot::{Coverage, Look, Reading, Snapshot, TaskSeen};
+use crate::observed::{Completeness, ObservedState, ObservedTask, ReadRequest, ReadResult};
 
 /// The longest key made from a name, in characters: it also names a file.
 const LONGEST_KEY: usize = 40;
@@ -30,45 +30,45 @@ pub struct Pulled {
 /// 1. A task that the list does not show whole is read.
 /// 2. The task with the longest prompt is read. Where it differs from its entry, the list shows
 ///    prompts cut short, and every task is read.
-pub fn wanted(snapshot: &Snapshot) -> BTreeSet<Look> {
-    let tasks = &snapshot.tasks.items;
-    let is_whole = |task: &TaskSeen| task.content.is_some() && task.name.is_some();
-    let length = |task: &TaskSeen| task.prompt.as_ref().map_or(0, |prompt| prompt.len());
+pub fn desired(state: &ObservedState) -> BTreeSet<ReadRequest> {
+    let tasks = &state.tasks.items;
+    let is_whole = |task: &ObservedTask| task.content.is_some() && task.name.is_some();
+    let length = |task: &ObservedTask| task.prompt.as_ref().map_or(0, |prompt| prompt.len());
     let longest = tasks.iter().max_by_key(|task| (length(task), std::cmp::Reverse(task.id)));
-    let is_as_listed = |task: &TaskSeen| match snapshot.task_reads.get(&task.id) {
-        Some(Reading::Seen(read)) => !is_whole(task) || read.content == task.content,
-        Some(Reading::Refused(_) | Reading::Unreadable(_)) => false,
+    let is_as_listed = |task: &ObservedTask| match state.task_reads.get(&task.id) {
+        Some(ReadResult::Seen(read)) => !is_whole(task) || read.content == task.content,
+        Some(ReadResult::Refused(_) | ReadResult::Unreadable(_)) => false,
         None => true,
     };
     let is_trusted = tasks.iter().all(is_as_listed);
-    let is_longest = |task: &TaskSeen| longest.is_some_and(|longest| longest.id == task.id);
-    let unread = tasks.iter().filter(|task| !snapshot.task_reads.contains_key(&task.id));
+    let is_longest = |task: &ObservedTask| longest.is_some_and(|longest| longest.id == task.id);
+    let unread = tasks.iter().filter(|task| !state.task_reads.contains_key(&task.id));
     let looked_at = unread.filter(|task| !is_trusted || !is_whole(task) || is_longest(task));
-    looked_at.map(|task| Look::Task(task.id)).collect()
+    looked_at.map(|task| ReadRequest::Task(task.id)).collect()
 }
 
 /// Declares everything that was seen, in the order of ids.
-pub fn pull(snapshot: &Snapshot) -> Pulled {
+pub fn pull(state: &ObservedState) -> Pulled {
     let mut pulled = Pulled {
-        gap: match &snapshot.tasks.coverage {
-            Coverage::Complete => None,
-            Coverage::Partial(why) => Some(why.clone()),
+        gap: match &state.tasks.coverage {
+            Completeness::Complete => None,
+            Completeness::Partial(why) => Some(why.clone()),
         },
         ..Pulled::default()
     };
-    pulled.outline.organization_id.clone_from(&snapshot.organization_id.0);
-    let by_id: BTreeMap<TaskId, &TaskSeen> =
-        snapshot.tasks.items.iter().map(|task| (task.id, task)).collect();
+    pulled.outline.organization_id.clone_from(&state.organization_id.0);
+    let by_id: BTreeMap<TaskId, &ObservedTask> =
+        state.tasks.items.iter().map(|task| (task.id, task)).collect();
     let mut keys = BTreeSet::new();
     for (id, listed) in by_id {
-        let task = match snapshot.task_reads.get(&id) {
-            Some(Reading::Seen(read)) => Ok(read),
-            Some(Reading::Refused(why) | Reading::Unreadable(why)) => {
+        let task = match state.task_reads.get(&id) {
+            Some(ReadResult::Seen(read)) => Ok(read),
+            Some(ReadResult::Refused(why) | ReadResult::Unreadable(why)) => {
                 Err(format!("it could not be read: {why}"))
             }
             None => Ok(listed),
         };
-        let is_archived = |task: &TaskSeen| {
+        let is_archived = |task: &ObservedTask| {
             task.name.as_deref().is_some_and(|name| archived_base(name).is_some())
         };
         if task.as_ref().is_ok_and(|task| is_archived(task)) {
@@ -87,7 +87,7 @@ pub fn pull(snapshot: &Snapshot) -> Pulled {
 }
 
 /// Declares a task, or says why a manifest cannot.
-fn declare(task: &TaskSeen, taken: &BTreeSet<Key>) -> Result<OutlineTask, String> {
+fn declare(task: &ObservedTask, taken: &BTreeSet<Key>) -> Result<OutlineTask, String> {
     let unknown = |what: &str| format!("its {what} is not known");
     let name = task.name.as_deref().ok_or_else(|| unknown("name"))?;
     let agent_id = task.agent_id.ok_or_else(|| unknown("agent"))?;

@@ -51,7 +51,7 @@ pub struct SavedOptions {
     /// `--max-create`.
     pub max_create: Option<usize>,
     /// `--max-runs`.
-    pub max_runs: Option<usize>,
+    pub max_deployments: Option<usize>,
     /// `--allow`.
     pub allow: Vec<String>,
 }
@@ -192,7 +192,7 @@ mod tests {
             made_at: 1_795_262_400,
             organization_id: "o".to_owned(),
             target: "https://example.org".to_owned(),
-            options: SavedOptions { max_runs: Some(7), ..SavedOptions::default() },
+            options: SavedOptions { max_deployments: Some(7), ..SavedOptions::default() },
             digest: "d".to_owned(),
             fingerprints: vec!["task.spy: create".to_owned()],
             plan: serde_json::json!({"verdict": "Plan: 1 to create."}),

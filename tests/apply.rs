@@ -85,7 +85,7 @@ async fn a_lost_answer_to_a_run_starts_one_run_or_says_that_it_is_unknown() {
         world.faults(&format!("deployments/create#1={fault}"));
         let outcome = world.apply().await;
         assert_eq!(world.run_count().await, runs, "{fault}");
-        let unclear = outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_)));
+        let unclear = outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_)));
         assert_eq!(unclear, 1 - runs, "{fault}: {outcome:#?}");
         world.faults("");
         world.converge().await;
@@ -102,7 +102,7 @@ async fn a_service_that_rewrites_every_prompt_gets_one_task_and_no_more() {
         .steps
         .values()
         .filter_map(|ended| match ended {
-            StepOutcome::Unclear(finding) => Some(finding.code),
+            StepOutcome::Unknown(finding) => Some(finding.code),
             _ => None,
         })
         .collect();

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use qcops::diag::{Code, Diagnostic};
-use qcops::event::{Done, Outcome, RunEnd, RunReport, StepOutcome};
+use qcops::event::{DeploymentEnd, DeploymentReport, Done, Outcome, StepOutcome};
 use qcops::model::{DeploymentId, OrganizationId, TaskId};
 use qcops::plan::{Change, Plan, Prune};
 use qcops::render::html::{self, Applied};
@@ -42,7 +42,7 @@ fn plan() -> Plan {
     scene.declare("beta", "Buy QQQ");
     scene.declare("k0", "prompt zero\nand another line");
     "A better name".clone_into(&mut scene.declare("k1", "prompt 1").name);
-    scene.basis.wish.tasks.remove(&key("k2"));
+    scene.plan_context.desired_state.tasks.remove(&key("k2"));
     scene.plan()
 }
 
@@ -96,7 +96,7 @@ fn a_plan_is_shown_in_light_and_in_dark_and_asks_nobody_for_anything() {
         for words in ["1 to replace", "task.k0", "prompt zero", "A better name", "prune-off"] {
             assert!(text.contains(words), "no `{words}` in\n{text}");
         }
-        assert_eq!(browser.troubles(), Vec::<String>::new());
+        assert_eq!(browser.errors(), Vec::<String>::new());
         assert!(browser.color_count() > 50, "{scheme}: the picture is nearly empty");
     }
     assert_eq!(backgrounds.len(), 2, "{backgrounds:?}");
@@ -111,7 +111,7 @@ fn everything_is_there_and_filtered_by_action_without_scripts() {
     browser.eval("document.querySelector('#show-create').focus()");
     browser.press("Space");
     assert_eq!(browser.eval(SEEN), json!(["task.k0", "task.k1", "task.k2"]));
-    assert_eq!(browser.troubles(), Vec::<String>::new());
+    assert_eq!(browser.errors(), Vec::<String>::new());
 }
 
 #[test]
@@ -136,7 +136,7 @@ fn steps_are_filtered_by_action_and_by_key() {
     browser.eval("document.querySelector('#show-create').click()");
     assert_eq!(browser.eval(SEEN).as_array().unwrap().len(), 5);
     assert_eq!(browser.eval(none), false);
-    assert_eq!(browser.troubles(), Vec::<String>::new());
+    assert_eq!(browser.errors(), Vec::<String>::new());
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn the_keyboard_is_enough() {
     assert_eq!(browser.press("s").eval(columns), 1);
     let outline = "getComputedStyle(document.activeElement).outlineStyle";
     assert_eq!(browser.press("n").eval(outline), "solid");
-    assert_eq!(browser.troubles(), Vec::<String>::new());
+    assert_eq!(browser.errors(), Vec::<String>::new());
 }
 
 /// A plan, an apply and a conversation in which every word that can be a stranger's is hostile.
@@ -188,13 +188,13 @@ fn hostile_pages() -> Vec<String> {
     HOSTILE.clone_into(&mut scene.declare("alpha", HOSTILE).name);
     HOSTILE.clone_into(&mut scene.declare("k0", &format!("prompt 0\n{HOSTILE}")).name);
     HOSTILE.clone_into(&mut scene.declare("k1", "prompt 1").name);
-    scene.snapshot.tasks.items[2].name = Some(HOSTILE.to_owned());
-    scene.basis.wish.tasks.remove(&key("k3"));
-    scene.basis.options.prune = Prune::Asked;
+    scene.state.tasks.items[2].name = Some(HOSTILE.to_owned());
+    scene.plan_context.desired_state.tasks.remove(&key("k3"));
+    scene.plan_context.options.prune = Prune::On;
     let mut plan = scene.plan();
     let finding = |code| Diagnostic::note(code, HOSTILE).help(HOSTILE);
     plan.organization_id = OrganizationId(HOSTILE.to_owned());
-    plan.notes.push(finding(Code::Twin));
+    plan.notes.push(finding(Code::Duplicate));
     plan.doubts.push(finding(Code::Unproven));
     for step in &mut plan.steps {
         HOSTILE.clone_into(&mut step.reason);
@@ -219,14 +219,14 @@ fn hostile_pages() -> Vec<String> {
     let parts = vec![words(), Part::Reasoning(HOSTILE.to_owned()), Part::Tool(call), other];
     let transcript = Transcript { messages: vec![said(parts)], ..Transcript::default() };
     let title = Title { name: Some(HOSTILE), run: HOSTILE, status: Some(HOSTILE) };
-    let run = RunReport {
+    let run = DeploymentReport {
         key: key("alpha"),
         deployment: key("first"),
         id: DeploymentId(HOSTILE.to_owned()),
         status: HOSTILE.to_owned(),
         is_ours: true,
         missing: 0,
-        end: RunEnd::Lost(HOSTILE.to_owned()),
+        end: DeploymentEnd::Lost(HOSTILE.to_owned()),
         failures: vec![Failure {
             field: "status",
             expected: HOSTILE.to_owned(),
@@ -238,12 +238,12 @@ fn hostile_pages() -> Vec<String> {
     let done = Done {
         task: Some(TaskId(5)),
         deployment: Some(DeploymentId(HOSTILE.to_owned())),
-        notes: vec![finding(Code::Twin)],
+        notes: vec![finding(Code::Duplicate)],
     };
     let ends = [
         StepOutcome::Done(done),
         StepOutcome::Failed(finding(Code::Refused)),
-        StepOutcome::Unclear(finding(Code::Refused)),
+        StepOutcome::Unknown(finding(Code::Refused)),
     ];
     let steps = plan.steps.iter().map(|step| step.id).zip(ends.into_iter().cycle());
     let outcome = Outcome { steps: steps.collect(), is_interrupted: false };
@@ -272,7 +272,7 @@ fn no_script_of_a_stranger_runs_and_no_element_of_theirs_arises() {
         assert_eq!(browser.eval(links), 0);
         let shown = browser.eval("document.body.innerText");
         assert!(shown.as_str().unwrap().contains("<script>window.__pwned=1</script>"));
-        assert_eq!(browser.troubles(), Vec::<String>::new());
+        assert_eq!(browser.errors(), Vec::<String>::new());
     }
 }
 
@@ -285,8 +285,8 @@ fn even_an_element_that_got_in_could_not_act() {
     browser.open(&page(&plan()).replacen("<main>", hole, 1));
     assert_eq!(browser.eval("typeof window.__pwned"), "undefined");
     assert_ne!(browser.eval("getComputedStyle(document.body).color"), "rgb(255, 0, 0)");
-    let troubles = browser.troubles().join("\n");
-    assert!(troubles.contains("Content Security Policy"), "the judge saw nothing: {troubles}");
+    let errors = browser.errors().join("\n");
+    assert!(errors.contains("Content Security Policy"), "the judge saw nothing: {errors}");
 }
 
 #[test]
@@ -298,7 +298,7 @@ fn a_thousand_steps_are_shown_and_filtered() {
         scene.declare(&format!("new{at}"), &format!("new {at}\n{prompt}"));
         scene.declare(&format!("k{at}"), &format!("other {at}\n{prompt}"));
     }
-    let limits = &mut scene.basis.options.limits;
+    let limits = &mut scene.plan_context.options.limits;
     (limits.create, limits.replace) = (Some(1000), Some(1000));
     let plan = scene.plan();
     assert_eq!(plan.steps.len(), 1000);
@@ -312,7 +312,7 @@ fn a_thousand_steps_are_shown_and_filtered() {
     let seen: BTreeSet<String> = serde_json::from_value(browser.eval(SEEN)).unwrap();
     assert_eq!(seen, expected.into_iter().collect());
     assert_eq!(browser.eval("document.querySelector('#shown').textContent"), "11 of 1000");
-    assert_eq!(browser.troubles(), Vec::<String>::new());
+    assert_eq!(browser.errors(), Vec::<String>::new());
 }
 
 #[test]
@@ -344,5 +344,5 @@ fn a_conversation_is_read_with_its_tools_folded() {
     let who = "document.activeElement.dataset.who";
     assert_eq!(browser.press("n").eval(who), "user");
     assert_eq!(browser.press("n").eval(who), "assistant");
-    assert_eq!(browser.troubles(), Vec::<String>::new());
+    assert_eq!(browser.errors(), Vec::<String>::new());
 }

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use qcops::cli::Exit;
 use qcops::clock::Clock;
-use qcops::emulator::{self, Emulator, Keeper};
+use qcops::emulator::{self, Emulator, Storage};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
@@ -27,13 +27,13 @@ struct Served {
 
 impl Served {
     fn new() -> Self {
-        Self::made(|emulator| emulator)
+        Self::created(|emulator| emulator)
     }
 
-    fn made(finish: impl FnOnce(Emulator) -> Emulator) -> Self {
+    fn created(finish: impl FnOnce(Emulator) -> Emulator) -> Self {
         let clock = Clock::System;
         let world = emulator::World::new(7, clock.now());
-        let emulator = Arc::new(finish(Emulator::new(world, clock, Keeper::Memory)));
+        let emulator = Arc::new(finish(Emulator::new(world, clock, Storage::Memory)));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         listener.set_nonblocking(true).unwrap();
@@ -189,7 +189,7 @@ fn lost_run() -> Ran {
 
 /// Interrupts an apply while its first create is under way; the second is then never begun.
 fn interrupted() -> Ran {
-    let served = Served::made(|emulator| emulator.with_latency(Duration::from_millis(400)));
+    let served = Served::created(|emulator| emulator.with_latency(Duration::from_millis(400)));
     let repo = two_tasks();
     let mut apply = repo
         .command(env!("CARGO_BIN_EXE_qcops"))

@@ -1,15 +1,15 @@
 //! Our client against the service's side of the contract: every typed call, once.
 
-use qcops::api::Answer;
+use qcops::api::CallOutcome;
 use qcops::model::{AgentId, Content, ProjectPreference, TaskId};
-use qcops::snapshot::{Coverage, Status};
+use qcops::observed::{Completeness, Status};
 
 use crate::support::world::World;
 
 /// Takes what was done, and shows what happened instead.
-fn done<T: std::fmt::Debug>(answer: Answer<T>) -> T {
+fn done<T: std::fmt::Debug>(answer: CallOutcome<T>) -> T {
     match answer {
-        Answer::Done(value) => value,
+        CallOutcome::Done(value) => value,
         other => panic!("{other:?}"),
     }
 }
@@ -22,14 +22,14 @@ async fn a_task_is_made_listed_read_renamed_and_deleted() {
     let content = Content::new(AgentId(47), "Buy SPY", ProjectPreference::ForTask);
     let id = done(client.create_task("SPY", &content).await).id;
     let listed = done(client.list_tasks().await);
-    assert_eq!(listed.coverage, Coverage::Complete);
+    assert_eq!(listed.coverage, Completeness::Complete);
     assert_eq!(listed.items.iter().map(|task| task.id).collect::<Vec<_>>(), [id]);
     assert_eq!(done(client.read_task(id).await).content, Some(content));
     done(client.rename_task(id, "Buy and hold").await);
     assert_eq!(done(client.read_task(id).await).name.as_deref(), Some("Buy and hold"));
     done(client.delete_task(id).await);
-    assert!(matches!(client.read_task(id).await, Answer::Refused(_)));
-    assert!(matches!(client.delete_task(TaskId(9999)).await, Answer::Refused(_)));
+    assert!(matches!(client.read_task(id).await, CallOutcome::Refused(_)));
+    assert!(matches!(client.delete_task(TaskId(9999)).await, CallOutcome::Refused(_)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,9 +14,9 @@ use qcops::event::{Outcome, StepOutcome};
 use qcops::files::{Files, FilesError, Lock, Memory};
 use qcops::manifest::{self, Outline, Prompts, Source};
 use qcops::model::Action;
+use qcops::observed::ObservedState;
 use qcops::plan::{self, KeyState, Plan, Saving, Scope};
 use qcops::pull::{self, Pulled};
-use qcops::snapshot::Snapshot;
 
 use crate::support::repo::Repo;
 use crate::support::world::{World, shown};
@@ -28,7 +28,7 @@ fn told<T>(story: impl Future<Output = T>) -> T {
 }
 
 async fn pulled(world: &World) -> Pulled {
-    let seen = api::observe(&world.client(), world.clock, pull::wanted).await.unwrap();
+    let seen = api::observe(&world.client(), world.clock, pull::desired).await.unwrap();
     pull::pull(&seen)
 }
 
@@ -260,11 +260,12 @@ async fn every_declared_key_has_a_state() {
             service.add_task("c [superseded 0a1b2c3d]", 47, "y");
         })
         .await;
-    let basis = world.basis();
-    let wanted =
-        |snapshot: &Snapshot| plan::overview_wanted(&basis.with(snapshot), plan::Tokens::AsKnown);
-    let seen = api::observe(&world.client(), world.clock, wanted).await.unwrap();
-    let overview = plan::overview(&basis.with(&seen));
+    let plan_context = world.plan_context();
+    let desired = |state: &ObservedState| {
+        plan::overview_reads(&plan_context.with(state), plan::Tokens::AsKnown)
+    };
+    let seen = api::observe(&world.client(), world.clock, desired).await.unwrap();
+    let overview = plan::overview(&plan_context.with(&seen));
     let states: Vec<(&str, KeyState, usize)> =
         overview.keys.iter().map(|key| (key.key.as_str(), key.state, key.runs.len())).collect();
     assert_eq!(
@@ -301,10 +302,10 @@ fn status_is_a_table_for_people_and_json_for_programs() {
 }
 
 async fn destroying(world: &World, scope: Scope) -> Plan {
-    let basis = world.basis();
-    let wanted = |snapshot: &Snapshot| plan::destroy_wanted(&basis.with(snapshot), scope);
-    let seen = api::observe(&world.client(), world.clock, wanted).await.unwrap();
-    plan::destroy(&basis.with(&seen), scope)
+    let plan_context = world.plan_context();
+    let desired = |state: &ObservedState| plan::destroy_reads(&plan_context.with(state), scope);
+    let seen = api::observe(&world.client(), world.clock, desired).await.unwrap();
+    plan::destroy(&plan_context.with(&seen), scope)
 }
 
 async fn destroy(world: &World, scope: Scope) -> Outcome {
@@ -352,7 +353,7 @@ async fn destroy_takes_what_is_provably_ours_and_loses_nothing() {
         left.lines().map(|line| line.split([' ', ':']).nth(1).unwrap()).collect();
     assert_eq!(names, ["b", "c", "theirs", "a"], "{left}");
     let again = destroying(&world, Scope::Owned).await;
-    assert_eq!(again.open_steps().count(), 0, "{}", shown(&again));
+    assert_eq!(again.ready_steps().count(), 0, "{}", shown(&again));
 }
 
 #[tokio::test(start_paused = true)]
@@ -384,7 +385,7 @@ async fn nothing_is_destroyed_on_a_partial_read() {
     world.quirk("list-entry=cut-prompt").await.faults("tasks/read%1=500-before");
     for scope in [Scope::Owned, ARCHIVED] {
         let plan = destroying(&world, scope).await;
-        assert_eq!(plan.open_steps().count(), 0, "{}", shown(&plan));
+        assert_eq!(plan.ready_steps().count(), 0, "{}", shown(&plan));
     }
 }
 
@@ -501,7 +502,7 @@ async fn an_archived_task_that_is_active_or_young_or_not_ours_stays() {
     let older = Scope::Archived { older_than: Some(day), saving: Saving::Asked };
     assert!(destroying(&world, older).await.steps.is_empty(), "it was archived just now");
     tokio::time::sleep(Duration::from_secs(2 * 86_400)).await;
-    assert_eq!(destroying(&world, older).await.open_steps().count(), 1);
+    assert_eq!(destroying(&world, older).await.ready_steps().count(), 1);
     world
         .edit_service(|service| {
             service.add_task("theirs [superseded 0a1b2c3d]", 47, "x");
@@ -510,7 +511,12 @@ async fn an_archived_task_that_is_active_or_young_or_not_ours_stays() {
         })
         .await;
     let plan = destroying(&world, older).await;
-    assert_eq!((plan.steps.len(), blocked(&plan)), (1, vec![Code::ActiveRuns]), "{}", shown(&plan));
+    assert_eq!(
+        (plan.steps.len(), blocked(&plan)),
+        (1, vec![Code::ActiveDeployments]),
+        "{}",
+        shown(&plan)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,10 +11,10 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use qcops::clock::Clock;
 use qcops::emulator::{
-    API_TOKEN, Emulator, Fault, Keeper, ORGANIZATION_ID, QUIRKS, RunOutcome, RunRule, Script,
-    Status, USER_ID, World, serve,
+    API_TOKEN, Emulator, Fault, ORGANIZATION_ID, QUIRKS, RunOutcome, RunRule, Script, Status,
+    Storage, USER_ID, World, serve,
 };
-use qcops::exchange::{Patience, Request, Signature, Transport};
+use qcops::exchange::{QueueDeadline, Request, Signature, Transport};
 use qcops::files::{Disk, Files, Memory};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -60,7 +60,7 @@ fn clock() -> Clock {
 impl Bench {
     fn in_process() -> Self {
         let world = World::new(7, begin());
-        let emulator = Arc::new(Emulator::new(world, clock(), Keeper::Memory));
+        let emulator = Arc::new(Emulator::new(world, clock(), Storage::Memory));
         Self { emulator, line: Line::InProcess }
     }
 
@@ -70,7 +70,7 @@ impl Bench {
         // A clock that stands still: real time passes here, and stories compare time stamps.
         let started = tokio::time::Instant::now() + Duration::from_secs(86_400);
         let clock = Clock::Following { origin: begin(), started };
-        let emulator = Arc::new(Emulator::new(World::new(7, begin()), clock, Keeper::Memory));
+        let emulator = Arc::new(Emulator::new(World::new(7, begin()), clock, Storage::Memory));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}/api/v2/", listener.local_addr().unwrap());
         tokio::spawn(serve(listener, Arc::clone(&emulator), std::future::pending()));
@@ -85,7 +85,7 @@ impl Bench {
                     path: path.to_owned(),
                     body: body.to_owned(),
                     signature,
-                    patience: Patience::Endless,
+                    queue_deadline: QueueDeadline::Endless,
                 };
                 match self.emulator.exchange(request).await {
                     Err(_) => lost(),
@@ -820,8 +820,8 @@ async fn two_emulators_share_the_world_of_one_file() {
 
 async fn check_shared(files: Arc<dyn Files>, path: std::path::PathBuf) {
     let bench = || {
-        let keeper = Keeper::File { files: Arc::clone(&files), path: path.clone() };
-        let emulator = Arc::new(Emulator::new(World::new(7, begin()), clock(), keeper));
+        let storage = Storage::File { files: Arc::clone(&files), path: path.clone() };
+        let emulator = Arc::new(Emulator::new(World::new(7, begin()), clock(), storage));
         Bench { emulator, line: Line::InProcess }
     };
     let (one, two) = (bench(), bench());
@@ -851,7 +851,7 @@ async fn check_shared(files: Arc<dyn Files>, path: std::path::PathBuf) {
 #[tokio::test(start_paused = true)]
 async fn equal_seeds_give_equal_ids_and_others_do_not() {
     let ids = async |seed| {
-        let emulator = Arc::new(Emulator::new(World::new(seed, begin()), clock(), Keeper::Memory));
+        let emulator = Arc::new(Emulator::new(World::new(seed, begin()), clock(), Storage::Memory));
         let bench = Bench { emulator, line: Line::InProcess };
         let task = bench.new_task("a").await;
         bench.new_run(&task).await["deploymentId"].clone()
@@ -878,7 +878,7 @@ async fn ten_thousand_tasks_are_made_and_listed() {
 async fn latency_keeps_peers_in_flight() {
     let world = World::new(7, begin());
     let emulator =
-        Emulator::new(world, clock(), Keeper::Memory).with_latency(Duration::from_secs(2));
+        Emulator::new(world, clock(), Storage::Memory).with_latency(Duration::from_secs(2));
     let bench = Bench { emulator: Arc::new(emulator), line: Line::InProcess };
     let before = tokio::time::Instant::now();
     let (a, b) = tokio::join!(bench.new_task("a"), bench.new_task("b"));

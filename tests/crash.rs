@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qcops::emulator;
-use qcops::manifest::Wish;
+use qcops::manifest::DesiredState;
 use qcops::plan::{Limits, Options, Prune, Saving, Scope};
 use qcops::rehearse::{Act, Depth, Setting, Story, Tally, history_of, sweep};
 
@@ -64,16 +64,16 @@ fn story_of(name: &str, foreign: &[(&str, &str)], acts: &[Told], preferences: &[
             start.set_schedule(id, Some("0 9 * * 1-5"));
         }
     }
-    let wishes: Vec<Wish> = acts
+    let desired_states: Vec<DesiredState> = acts
         .iter()
         .zip(preferences)
         .map(|(told, preference)| read(&manifest(told.tasks, preference)))
         .collect();
     let acts = acts.iter().enumerate().map(|(at, told)| Act {
-        wish: wishes[at].clone(),
-        evidence: history_of(&wishes[..=at]),
+        desired_state: desired_states[at].clone(),
+        evidence: history_of(&desired_states[..=at]),
         options: Options {
-            prune: if told.prunes { Prune::Asked } else { Prune::Withheld },
+            prune: if told.prunes { Prune::On } else { Prune::Off },
             limits: Limits {
                 replace: Some(9),
                 delete: Some(9),

@@ -53,9 +53,9 @@ fn expect_part(path: &str, name: &str, expected: &str) {
         fs::write(package(path), format!("{}{expected}{}", &text[..start], &text[end..])).unwrap();
         return;
     }
-    let (shown, wanted) = (lines(&text[start..end]), lines(expected));
-    let missing: Vec<&&str> = wanted.difference(&shown).collect();
-    let extra: Vec<&&str> = shown.difference(&wanted).collect();
+    let (shown, desired) = (lines(&text[start..end]), lines(expected));
+    let missing: Vec<&&str> = desired.difference(&shown).collect();
+    let extra: Vec<&&str> = shown.difference(&desired).collect();
     panic!(
         "{path}: the part `{name}` is out of date.\nmissing: {missing:#?}\nnot true: {extra:#?}\n\
          `UPDATE_DOCS=1 cargo test --test tests docs` writes it anew."
@@ -327,19 +327,19 @@ fn the_example_validates_applies_and_is_then_as_declared() {
 }
 
 /// One command of the tour, with the output that is shown below it.
-struct Shown {
+struct ResponseSummary {
     command: String,
     output: String,
 }
 
 /// The commands of a page, in order.
-fn session(page: &str) -> Vec<Shown> {
-    let mut shown: Vec<Shown> = Vec::new();
+fn session(page: &str) -> Vec<ResponseSummary> {
+    let mut shown: Vec<ResponseSummary> = Vec::new();
     for block in read(page).split("```console\n").skip(1) {
         let (block, _) = block.split_once("```").unwrap();
         for line in block.lines() {
             if let Some(command) = line.strip_prefix("$ ") {
-                shown.push(Shown { command: command.to_owned(), output: String::new() });
+                shown.push(ResponseSummary { command: command.to_owned(), output: String::new() });
             } else if let Some(more) = line.strip_prefix("> ") {
                 shown.last_mut().unwrap().command.extend(["\n", more]);
             } else {
@@ -352,8 +352,9 @@ fn session(page: &str) -> Vec<Shown> {
 
 #[test]
 fn the_tour_of_the_readme_shows_what_really_happens() {
-    let judged =
-        |shown: &Shown| shown.command.contains("--script") && shown.output.ends_with("\n7\n");
+    let judged = |shown: &ResponseSummary| {
+        shown.command.contains("--script") && shown.output.ends_with("\n7\n")
+    };
     assert!(session("README.md").iter().any(judged), "a run that fails its expectation");
     check_session(&with_examples(), "README.md", 17);
 }
@@ -397,10 +398,10 @@ fn check_session(repo: &Repo, page: &str, count: usize) {
     let outputs: Vec<&str> = out.split(END).collect();
     let err = String::from_utf8_lossy(&output.stderr);
     for (shown, real) in tour.iter().zip(outputs) {
-        let (wanted, real) = (without_ids(&shown.output), without_ids(real));
+        let (desired, real) = (without_ids(&shown.output), without_ids(real));
         assert!(
-            is_shown(&wanted.lines().collect::<Vec<_>>(), &real.lines().collect::<Vec<_>>()),
-            "{page}: `{}` does not print\n{wanted}\nbut\n{real}\n{err}",
+            is_shown(&desired.lines().collect::<Vec<_>>(), &real.lines().collect::<Vec<_>>()),
+            "{page}: `{}` does not print\n{desired}\nbut\n{real}\n{err}",
             shown.command
         );
     }

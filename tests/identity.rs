@@ -155,13 +155,13 @@ async fn what_looks_like_the_wanted_task_stops_a_create_and_each_way_on_works() 
         ("Other", 47, "buy spy.", "Buy SPY", "the same prompt but for blanks"),
         ("Other", 48, &cut, &long, "cut short"),
     ];
-    for (name, agent, stored, wanted, why) in table {
+    for (name, agent, stored, desired, why) in table {
         for way in ["pin", "change"] {
-            let mut world = World::new(&format!("spy: {{prompt: \"{wanted}\"}}"));
+            let mut world = World::new(&format!("spy: {{prompt: \"{desired}\"}}"));
             world.edit_service(|service| service.add_task(name, agent, stored)).await;
             expect_blocked(&world, Code::Unproven, &[why, "`id: 332`"]).await;
             match way {
-                "pin" => world.edit(&format!("spy: {{id: 332, prompt: \"{wanted}\"}}")),
+                "pin" => world.edit(&format!("spy: {{id: 332, prompt: \"{desired}\"}}")),
                 _ => world.edit("spy: {name: Unlike, prompt: Entirely unlike}"),
             };
             world.converge().await;
@@ -173,10 +173,10 @@ async fn what_looks_like_the_wanted_task_stops_a_create_and_each_way_on_works() 
 async fn a_short_prompt_or_one_of_another_agent_stops_no_create() {
     let long = format!("Research {} and report", "momentum ".repeat(40));
     let short: String = long.chars().take(150).collect();
-    for (agent, stored, wanted) in
+    for (agent, stored, desired) in
         [(47, short.as_str(), long.as_str()), (48, "Buy SPY.", "Buy SPY")]
     {
-        let world = World::new(&format!("spy: {{prompt: \"{wanted}\"}}"));
+        let world = World::new(&format!("spy: {{prompt: \"{desired}\"}}"));
         world.edit_service(|service| service.add_task("Other", agent, stored)).await;
         world.converge().await;
     }
@@ -205,7 +205,7 @@ async fn forty_of_a_hundred_are_retired_when_that_number_is_asked_for() {
         })
         .await;
     world.commit().edit(&lines(60)).commit().pruning();
-    expect_blocked(&world, Code::TooManyRetires, &["`--max-delete 40`"]).await;
+    expect_blocked(&world, Code::TooManyDeletes, &["`--max-delete 40`"]).await;
     world.options.limits.delete = Some(40);
     world.converge().await;
     assert_eq!(world.tasks().await.lines().count(), 60);

@@ -2,10 +2,10 @@
 
 use jiff::tz::Offset;
 use qcops::diag::Code;
-use qcops::manifest::DeclaredDeployment;
+use qcops::manifest::DesiredDeployment;
 use qcops::model::TaskId;
-use qcops::plan::{Gate, Prune, wanted};
-use qcops::snapshot::{Look, Schedule};
+use qcops::observed::{ReadRequest, Schedule};
+use qcops::plan::{Prune, StepStatus, desired};
 
 use crate::support::scene::{Scene, content, key};
 use crate::support::world::shown;
@@ -14,14 +14,14 @@ use crate::support::world::shown;
 /// `2026-11-20T08 other@2026-11-20T09 ?`: what becomes of the declarations that no run serves.
 fn runs(declared: &str, seen: &str, offset: Option<i8>) -> String {
     let mut scene = Scene::established(1);
-    scene.basis.wish.service_utc_offset = offset.map(Offset::constant);
-    let wanted = scene.basis.wish.tasks.get_mut(&key("k0")).unwrap();
+    scene.plan_context.desired_state.service_utc_offset = offset.map(Offset::constant);
+    let desired = scene.plan_context.desired_state.tasks.get_mut(&key("k0")).unwrap();
     for word in declared.split_whitespace() {
         let (name, since) = word.split_once('@').map_or((word, None), |(k, at)| (k, Some(at)));
         let since = since.map(|day| format!("{day}T00:00:00Z").parse().unwrap());
-        wanted
+        desired
             .deployments
-            .insert(key(name), DeclaredDeployment { since, ..DeclaredDeployment::default() });
+            .insert(key(name), DesiredDeployment { since, ..DesiredDeployment::default() });
     }
     for word in seen.split_whitespace() {
         let (prompt, created) = word.split_once('@').unwrap_or(("prompt 0", word));
@@ -31,9 +31,11 @@ fn runs(declared: &str, seen: &str, offset: Option<i8>) -> String {
     let planned = scene.plan();
     let steps = planned.steps.iter().map(|step| {
         let name = step.deployment.as_ref().unwrap();
-        match &step.gate {
-            Gate::Open => format!("{name} runs"),
-            Gate::Blocked(finding) | Gate::Withheld(finding) => format!("{name} {}", finding.code),
+        match &step.status {
+            StepStatus::Ready => format!("{name} runs"),
+            StepStatus::Blocked(finding) | StepStatus::Deferred(finding) => {
+                format!("{name} {}", finding.code)
+            }
         }
     });
     let notes = planned.notes.iter().map(|note| format!("note {}", note.code));
@@ -73,20 +75,20 @@ fn runs_serve_declarations_one_each() {
 
 #[test]
 fn no_run_is_started_while_the_task_counts_one_that_its_list_leaves_out() {
-    let table = [(None, Gate::Open), (Some(0), Gate::Open)];
+    let table = [(None, StepStatus::Ready), (Some(0), StepStatus::Ready)];
     let mut scene = Scene::established(1);
-    let wanted = scene.basis.wish.tasks.get_mut(&key("k0")).unwrap();
-    wanted.deployments.insert(key("x"), DeclaredDeployment::default());
-    for (count, gate) in table {
-        scene.snapshot.tasks.items[0].deployment_count = count;
-        assert_eq!(scene.plan().steps[0].gate, gate, "{count:?}");
+    let desired = scene.plan_context.desired_state.tasks.get_mut(&key("k0")).unwrap();
+    desired.deployments.insert(key("x"), DesiredDeployment::default());
+    for (count, status) in table {
+        scene.state.tasks.items[0].deployment_count = count;
+        assert_eq!(scene.plan().steps[0].status, status, "{count:?}");
     }
-    scene.snapshot.tasks.items[0].deployment_count = Some(1);
-    let Gate::Blocked(finding) = &scene.plan().steps[0].gate else { panic!("it is open") };
-    assert_eq!(finding.code, Code::RunsUnlisted);
+    scene.state.tasks.items[0].deployment_count = Some(1);
+    let StepStatus::Blocked(finding) = &scene.plan().steps[0].status else { panic!("it is open") };
+    assert_eq!(finding.code, Code::DeploymentsUnlisted);
     assert_eq!(finding.message, "of task 1 the service counts 1 run and lists 0");
-    scene.basis.options.allow.insert(Code::RunsUnlisted);
-    assert_eq!(scene.plan().steps[0].gate, Gate::Open);
+    scene.plan_context.options.allow.insert(Code::DeploymentsUnlisted);
+    assert_eq!(scene.plan().steps[0].status, StepStatus::Ready);
 }
 
 #[test]
@@ -108,8 +110,8 @@ fn an_unknown_zone_is_asked_about_within_fourteen_hours() {
 /// Two tasks that want each other's name, or the name of a task that stays.
 fn renames(rows: &[(&str, &str, &str)]) -> Scene {
     let mut scene = Scene::new();
-    for (at, (name, stored, wanted)) in rows.iter().enumerate() {
-        (*wanted).clone_into(&mut scene.declare(name, name).name);
+    for (at, (name, stored, desired)) in rows.iter().enumerate() {
+        (*desired).clone_into(&mut scene.declare(name, name).name);
         scene.remember(name, name);
         scene.show(TaskId(at as u64 + 1), stored, name);
     }
@@ -127,11 +129,11 @@ fn two_names_that_are_swapped_go_by_way_of_a_third_one() {
 #[test]
 fn a_name_is_not_given_up_for_a_temporary_one_while_the_swap_cannot_be_finished() {
     let mut scene = renames(&[("a", "One", "Two"), ("b", "Two", "One")]);
-    let swapped = scene.basis.wish.tasks.get_mut(&key("b")).unwrap();
+    let swapped = scene.plan_context.desired_state.tasks.get_mut(&key("b")).unwrap();
     (swapped.content, swapped.protect) = (content("changed"), true);
     let planned = scene.plan();
     assert!(shown(&planned).contains("[renaming 1]"), "{}", shown(&planned));
-    assert_eq!(planned.open_steps().count(), 0, "{}", shown(&planned));
+    assert_eq!(planned.ready_steps().count(), 0, "{}", shown(&planned));
 }
 
 #[test]
@@ -148,7 +150,7 @@ fn a_name_whose_holder_cannot_move_on_is_not_taken() {
 #[test]
 fn a_name_held_by_a_used_task_of_unknown_origin_is_not_taken() {
     let mut scene = renames(&[("a", "One", "Two"), ("b", "Two", "Three")]);
-    scene.basis.evidence.keys.remove(&key("b"));
+    scene.plan_context.evidence.keys.remove(&key("b"));
     assert!(scene.plan().steps.is_empty(), "{}", shown(&scene.plan()));
 }
 
@@ -157,10 +159,10 @@ fn a_name_becomes_free_with_the_task_that_pruning_retires() {
     let mut scene = renames(&[("a", "One", "Two")]);
     scene.remember("gone", "gone").versions[0].name = "Two".to_owned();
     scene.show(TaskId(9), "Two", "gone");
-    assert_eq!(scene.plan().open_steps().count(), 0, "{}", shown(&scene.plan()));
-    scene.basis.options.prune = Prune::Asked;
+    assert_eq!(scene.plan().ready_steps().count(), 0, "{}", shown(&scene.plan()));
+    scene.plan_context.options.prune = Prune::On;
     let planned = scene.plan();
-    let keys: Vec<&str> = planned.open_steps().map(|step| step.key.as_str()).collect();
+    let keys: Vec<&str> = planned.ready_steps().map(|step| step.key.as_str()).collect();
     assert_eq!(keys, ["gone", "a"], "{}", shown(&planned));
 }
 
@@ -173,7 +175,7 @@ fn an_archived_task_is_brought_back_although_a_task_that_stays_holds_its_name() 
     scene.remember("gone", "q").versions[0].name = "One".to_owned();
     scene.show(TaskId(2), "One", "q");
     let planned = scene.plan();
-    let open: Vec<&str> = planned.open_steps().map(|step| step.key.as_str()).collect();
+    let open: Vec<&str> = planned.ready_steps().map(|step| step.key.as_str()).collect();
     assert_eq!(open, ["a"], "{}", shown(&planned));
 }
 
@@ -184,7 +186,7 @@ fn a_task_pinned_by_one_key_is_never_retired_for_another() {
     scene.show(TaskId(1), "a", "p");
     scene.remember("b", "q");
     scene.show(TaskId(2), "b", "q");
-    scene.basis.options.prune = Prune::Asked;
+    scene.plan_context.options.prune = Prune::On;
     assert!(scene.plan().steps.is_empty(), "{}", shown(&scene.plan()));
 }
 
@@ -204,7 +206,7 @@ fn a_replace_cut_in_two_after_a_renamed_key_is_finished_without_pruning() {
 fn an_equal_task_beside_the_one_the_ledger_knows_is_somebody_elses() {
     let mut scene = Scene::new();
     scene.declare("a", "q");
-    scene.made("a", 1, "p");
+    scene.created("a", 1, "p");
     scene.show(TaskId(1), "Older name", "p");
     scene.show(TaskId(2), "a", "p");
     let text = shown(&scene.plan());
@@ -216,20 +218,20 @@ fn an_equal_task_beside_the_one_the_ledger_knows_is_somebody_elses() {
 fn a_schedule_that_the_list_leaves_out_is_looked_for_before_a_task_goes() {
     let mut scene = Scene::established(2);
     scene.declare("k0", "edited");
-    scene.snapshot.tasks.items[0].schedule = Schedule::Unknown;
-    scene.snapshot.tasks.items[1].schedule = Schedule::Unknown;
+    scene.state.tasks.items[0].schedule = Schedule::Unknown;
+    scene.state.tasks.items[1].schedule = Schedule::Unknown;
     // Neither the canary nor the task that is kept: its prompt is the longest.
-    scene.snapshot.tasks.items[1].prompt = Some("a prompt that is longer".into());
-    let looks = wanted(&scene.basis.with(&scene.snapshot));
-    assert!(looks.contains(&Look::Task(TaskId(1))), "{looks:?}");
+    scene.state.tasks.items[1].prompt = Some("a prompt that is longer".into());
+    let reads = desired(&scene.plan_context.with(&scene.state));
+    assert!(reads.contains(&ReadRequest::Task(TaskId(1))), "{reads:?}");
 }
 
 #[test]
 fn a_name_without_letters_belongs_to_nobody_but_who_declared_it() {
     let mut scene = Scene::new();
-    let wanted = scene.declare("a", "p");
-    "\u{1f680}".clone_into(&mut wanted.name);
-    wanted.pin = Some(TaskId(1));
+    let desired = scene.declare("a", "p");
+    "\u{1f680}".clone_into(&mut desired.name);
+    desired.pin = Some(TaskId(1));
     scene.remember("a", "p").versions[0].name = "\u{1f680}".to_owned();
     scene.show(TaskId(1), "\u{1f680}", "p");
     scene.show(TaskId(2), "?!", "p");

@@ -15,7 +15,7 @@ use std::time::Duration;
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use qcops::clock::Clock;
 use qcops::diag::Code;
-use qcops::emulator::{self, Emulator, Keeper, Script, World};
+use qcops::emulator::{self, Emulator, Script, Storage, World};
 use qcops::event::{Outcome, StepOutcome};
 use qcops::model::sha256_hex;
 use qcops::plan::Limits;
@@ -37,7 +37,7 @@ impl Service {
     fn with_latency(latency: Duration) -> Self {
         let clock = Clock::System;
         let world = World::new(7, clock.now());
-        let emulator = Emulator::new(world, clock, Keeper::Memory).with_latency(latency);
+        let emulator = Emulator::new(world, clock, Storage::Memory).with_latency(latency);
         let emulator = Arc::new(emulator);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -140,7 +140,7 @@ impl Service {
 }
 
 /// A way to the service that holds the first create until it is let go.
-struct Gate {
+struct StepStatus {
     address: String,
     state: Arc<(Mutex<Held>, Condvar)>,
 }
@@ -152,7 +152,7 @@ enum Held {
     Never,
 }
 
-impl Gate {
+impl StepStatus {
     fn before(service: &Service) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = format!("http://{}/api/v2", listener.local_addr().unwrap());
@@ -171,10 +171,10 @@ impl Gate {
         Self { address, state }
     }
 
-    fn wait_until(&self, wanted: Held) {
+    fn wait_until(&self, desired: Held) {
         let (held, changed) = &*self.state;
         let held = held.lock().unwrap();
-        drop(changed.wait_while(held, |held| *held != wanted).unwrap());
+        drop(changed.wait_while(held, |held| *held != desired).unwrap());
     }
 
     fn open(&self) {
@@ -261,20 +261,21 @@ fn two_machines_whose_creates_cross_delete_nothing_and_both_name_what_arose_twic
     let one = repo("spy: {prompt: Buy SPY, deployments: {first: {}}}");
     let other = one.clone_with("");
     // The first machine has looked for the last time, and its create is on the way.
-    let gate = Gate::before(&service);
-    let behind = Service { emulator: Arc::clone(&service.emulator), address: gate.address.clone() };
+    let status = StepStatus::before(&service);
+    let behind =
+        Service { emulator: Arc::clone(&service.emulator), address: status.address.clone() };
     let child = behind.spawn(&one, APPLY);
-    gate.wait_until(Held::Create);
+    status.wait_until(Held::Create);
     let ran = service.run(&other, APPLY);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-    gate.open();
+    status.open();
     let ran = Repo::ran(child.wait_with_output().unwrap());
     ran.expect(5, &["task 333 was made, and so was task 332 with equal content"]);
     // Neither repeats anything, and both name both.
     let writes = service.writes();
-    let twins = BTreeMap::from([("Buy SPY".to_owned(), 2)]);
+    let duplicates = BTreeMap::from([("Buy SPY".to_owned(), 2)]);
     let counts = service.counts();
-    assert_eq!(counts.0, twins);
+    assert_eq!(counts.0, duplicates);
     for (machine, way) in [(&one, &behind), (&other, &service)] {
         for words in ["plan", APPLY] {
             way.run(machine, words).expect(5, &["332", "333", "ambiguous"]);
@@ -447,7 +448,7 @@ async fn a_list_that_ends_early_makes_no_twin_while_the_ledger_knows_the_task() 
     let mut world = world::World::new("a: {prompt: p}\nb: {prompt: q}\nc: {prompt: r}");
     world.quirk("list-cap=2").await;
     let outcome = world.apply().await;
-    let unclear = outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_)));
+    let unclear = outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_)));
     assert_eq!(unclear, 1, "the third is not on the list: {outcome:#?}");
     let creates = world.writes().len();
     world.apply().await;
@@ -459,12 +460,12 @@ async fn a_run_that_no_list_ever_shows_is_paid_once() {
     let mut world = world::World::new("a: {prompt: p, deployments: {x: {}, y: {}}}");
     world.quirk("list-cap=1").await;
     let unclear_in =
-        |outcome: &Outcome| outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_)));
+        |outcome: &Outcome| outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_)));
     let outcome = world.apply().await;
     assert_eq!(unclear_in(&outcome), 1, "one of the two is on the list: {outcome:#?}");
-    assert_eq!(world.blocks().await, [Code::RunsUnlisted].into());
+    assert_eq!(world.blocks().await, [Code::DeploymentsUnlisted].into());
     // Whoever goes past the guard is stopped by the ledger's line.
-    world.options.allow.insert(Code::RunsUnlisted);
+    world.options.allow.insert(Code::DeploymentsUnlisted);
     for _ in 0..2 {
         let outcome = world.apply().await;
         assert_eq!(unclear_in(&outcome), 1, "it was started already: {outcome:#?}");

@@ -34,9 +34,9 @@ async fn diverged() -> World {
 async fn of_a_conversation_only_what_the_plan_itself_shows_is_kept_in_words() {
     let mut world = diverged().await;
     let kept = async |world: &World| {
-        let (basis, snapshot) = world.see().await;
-        let plan = replayed(&basis, &snapshot);
-        let kept = Observation::new("s".to_owned(), Agents::default(), &snapshot, &plan);
+        let (plan_context, state) = world.see().await;
+        let plan = replayed(&plan_context, &state);
+        let kept = Observation::new("s".to_owned(), Agents::default(), &state, &plan);
         (kept, plan)
     };
     let (quoted, plan) = kept(&world).await;
@@ -65,8 +65,8 @@ async fn of_a_conversation_only_what_the_plan_itself_shows_is_kept_in_words() {
     assert!(silent.to_json().contains(&sha256_hex(b"my own words")));
     // A manifest that never knew them sees that there was something else, and by which hash.
     world.edit(TALK);
-    let basis = world.basis();
-    let plan = plan::plan(&basis.with(&silent.snapshot(&basis.wish)));
+    let plan_context = world.plan_context();
+    let plan = plan::plan(&plan_context.with(&silent.state(&plan_context.desired_state)));
     assert!(shown(&plan).contains(&format!("(left out: sha256 {}", sha256_hex(b"my own words"))));
     assert!(plan.blocks().any(|finding| finding.code == qcops::diag::Code::Diverged));
 }
@@ -74,10 +74,10 @@ async fn of_a_conversation_only_what_the_plan_itself_shows_is_kept_in_words() {
 #[tokio::test(start_paused = true)]
 async fn whatever_is_changed_in_an_observation_it_is_refused_and_never_panics() {
     let world = diverged().await;
-    let (basis, snapshot) = world.see().await;
-    let plan = plan::plan(&basis.with(&snapshot));
+    let (plan_context, state) = world.see().await;
+    let plan = plan::plan(&plan_context.with(&state));
     let agents = Agents::from([("Momentum \u{1b}".to_owned(), vec![AgentId(47)])]);
-    let kept = Observation::new("s".to_owned(), agents, &snapshot, &plan).to_json();
+    let kept = Observation::new("s".to_owned(), agents, &state, &plan).to_json();
     assert!(kept.ends_with("}\n"));
     for at in 0..kept.len() {
         let mut bytes = kept.clone().into_bytes();
@@ -112,9 +112,9 @@ fn forged(kept: &str, change: impl FnOnce(&mut Value)) -> String {
 #[tokio::test(start_paused = true)]
 async fn a_forged_observation_is_refused_where_it_means_nothing_and_else_only_shown() {
     let world = diverged().await;
-    let (basis, snapshot) = world.see().await;
-    let plan = plan::plan(&basis.with(&snapshot));
-    let kept = Observation::new("s".to_owned(), Agents::default(), &snapshot, &plan).to_json();
+    let (plan_context, state) = world.see().await;
+    let plan = plan::plan(&plan_context.with(&state));
+    let kept = Observation::new("s".to_owned(), Agents::default(), &state, &plan).to_json();
     let open = |text: String| Observation::from_json(text.as_bytes());
     assert!(open(forged(&kept, |_| ())).is_ok(), "the test seals as the program does");
     let invalid: [fn(&mut Value); 4] = [
@@ -137,7 +137,7 @@ async fn a_forged_observation_is_refused_where_it_means_nothing_and_else_only_sh
     ];
     for change in odd {
         let read = open(forged(&kept, change)).unwrap();
-        replayed(&basis, &read.snapshot(&basis.wish));
+        replayed(&plan_context, &read.state(&plan_context.desired_state));
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use qcops::apply::{DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Waited, Waiting};
 use qcops::diag::Code;
-use qcops::event::{RunEnd, StepOutcome};
+use qcops::event::{DeploymentEnd, StepOutcome};
 use qcops::model::Action;
 
 use crate::support::world::World;
@@ -75,7 +75,7 @@ async fn a_lost_answer_to_a_follow_up_sends_it_once_or_says_that_it_is_unknown()
         world.faults(&format!("deployments/prompt#1={fault}"));
         let outcome = world.apply().await;
         assert_eq!(said(&world).await, after, "{fault}");
-        let count = outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_)));
+        let count = outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_)));
         assert_eq!(count, unclear, "{fault}: {outcome:#?}");
         world.faults("");
         seconds(10).await;
@@ -153,8 +153,8 @@ async fn a_failed_run_counts_and_is_not_repeated() {
     seconds(10).await;
     let plan = world.plan().await;
     let codes: Vec<Code> = plan.blocks().map(|finding| finding.code).collect();
-    assert_eq!(codes, [Code::RunEnded]);
-    assert_eq!(plan.notes.iter().filter(|note| note.code == Code::RunFailed).count(), 2);
+    assert_eq!(codes, [Code::DeploymentEnded]);
+    assert_eq!(plan.notes.iter().filter(|note| note.code == Code::DeploymentFailed).count(), 2);
     world.apply().await;
     assert_eq!(world.run_count().await, 2);
 }
@@ -216,7 +216,7 @@ async fn a_conversation_that_is_not_known_gets_nothing_sent_and_nothing_begun_an
     world.quirk("conversation-in-queue=null").await;
     world.apply().await;
     let plan = world.plan().await;
-    assert_eq!((plan.open_steps().count(), plan.blocks().count()), (0, 0));
+    assert_eq!((plan.ready_steps().count(), plan.blocks().count()), (0, 0));
     seconds(10).await;
     world.faults("deployments/conversation/read%1=500-before");
     assert_eq!(Vec::from_iter(world.blocks().await), [Code::ConversationUnknown]);
@@ -249,12 +249,12 @@ async fn a_run_that_shows_a_time_before_its_since_says_in_which_zone() {
         .steps
         .values()
         .filter_map(|ended| match ended {
-            StepOutcome::Unclear(finding) => Some((finding.code, finding.help[0].clone())),
+            StepOutcome::Unknown(finding) => Some((finding.code, finding.help[0].clone())),
             _ => None,
         })
         .collect();
     let way = "set `serviceUtcOffset: \"-05:00\"` in the manifest before the next apply";
-    assert_eq!(findings, [(Code::RunBeforeSince, way.to_owned())]);
+    assert_eq!(findings, [(Code::DeploymentBeforeSince, way.to_owned())]);
     assert_eq!(Vec::from_iter(world.blocks().await), [Code::ZoneUnknown], "no second run");
 }
 
@@ -286,7 +286,7 @@ fn waiting() -> Waiting {
 
 /// What became of each run: `key/deployment status failures`.
 fn ends(waited: &Waited) -> Vec<String> {
-    let end = |report: &qcops::event::RunReport| {
+    let end = |report: &qcops::event::DeploymentReport| {
         let fields: Vec<&str> = report.failures.iter().map(|failure| failure.field).collect();
         format!("{}/{} {} {}", report.key, report.deployment, report.status, fields.join(","))
             .trim_end()
@@ -303,7 +303,7 @@ async fn six_runs_with_follow_ups_come_true_and_further_applies_send_nothing() {
     ));
     world.options.limits.runs = Some(6);
     let waited = world.apply_and_wait(&waiting()).await;
-    assert!(!waited.reports.iter().any(qcops::event::RunReport::is_failed), "{waited:#?}");
+    assert!(!waited.reports.iter().any(qcops::event::DeploymentReport::is_failed), "{waited:#?}");
     assert_eq!(waited.reports.len(), 6);
     let mut texts: Vec<String> = said(&world).await.split(' ').map(str::to_owned).collect();
     texts.sort();
@@ -354,7 +354,7 @@ async fn applies_at_any_moment_send_nothing_twice() {
         assert_eq!(texts, ["p/a/b", "p/c", "q/a/b", "q/c", "r/a/b", "r/c"], "{pause}");
         for round in 0..10 {
             let waited = world.apply_and_wait(&waiting()).await;
-            assert!(!waited.reports.iter().any(qcops::event::RunReport::is_failed));
+            assert!(!waited.reports.iter().any(qcops::event::DeploymentReport::is_failed));
             world.apply().await;
             seconds(round).await;
         }
@@ -393,7 +393,7 @@ async fn a_run_that_never_ends_is_stopped_at_its_timeout_if_this_apply_started_i
     let waited = world.apply_and_wait(&waiting()).await;
     assert_eq!(ends(&waited), ["spy/d Stopped status"]);
     let limit = Duration::from_secs(90);
-    assert_eq!(waited.reports[0].end, RunEnd::TimedOut { limit });
+    assert_eq!(waited.reports[0].end, DeploymentEnd::TimedOut { limit });
     assert!(waited.reports[0].transcript.is_ok() && waited.reports[0].is_failed());
     assert!(start.elapsed() < Duration::from_secs(100), "{:?}", start.elapsed());
 
@@ -445,8 +445,10 @@ async fn the_token_budget_stops_what_this_apply_started_and_nothing_else() {
     let budget = Waiting { token_budget: Some(2_000), ..waiting() };
     let waited = world.apply_and_wait(&budget).await;
     assert_eq!(ends(&waited), ["qqq/d Stopped status", "qqq/e Stopped status", "spy/d Running"],);
-    let over =
-        waited.reports.iter().filter(|report| matches!(report.end, RunEnd::OverBudget { .. }));
+    let over = waited
+        .reports
+        .iter()
+        .filter(|report| matches!(report.end, DeploymentEnd::OverBudget { .. }));
     assert_eq!(over.count(), 2);
     let stops = world.writes().iter().filter(|path| path.ends_with("deployments/stop")).count();
     assert_eq!(stops, 2, "each of ours once");

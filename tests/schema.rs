@@ -41,13 +41,13 @@ fn spoiled(document: &Value) -> Vec<(String, Value)> {
     }
     let mut found = Vec::new();
     places(document, String::new(), &mut found);
-    let spoil = |path: &String| {
+    let corrupt = |path: &String| {
         let mut spoiled = document.clone();
         // Nothing that is written is ever a fraction below zero.
         *spoiled.pointer_mut(path).unwrap() = json!(-0.5);
         (path.clone(), spoiled)
     };
-    found.iter().map(spoil).collect()
+    found.iter().map(corrupt).collect()
 }
 
 /// Expects that a schema takes a document, and none that differs from it in the kind of any value.
@@ -72,7 +72,7 @@ async fn worlds() -> Vec<World> {
     edited.commit();
     worlds.push(edited.beside());
     let mut pruning = edited.beside();
-    pruning.options.prune = Prune::Asked;
+    pruning.options.prune = Prune::On;
     worlds.push(pruning);
     let talk = World::new(TALK);
     talk.converge_talk().await;
@@ -114,15 +114,15 @@ async fn plans_reports_and_observations_of_stories_fit_their_schemas() {
     let [plan, of_report, observation] = ["plan", "report", "observation"].map(Schema::of);
     let (mut actions, mut outcomes) = (Vec::new(), Vec::new());
     for mut world in worlds().await {
-        let (basis, snapshot) = world.see().await;
-        let planned = crate::support::world::replayed(&basis, &snapshot);
+        let (plan_context, state) = world.see().await;
+        let planned = crate::support::world::replayed(&plan_context, &state);
         let written = read(&json::render(&PlanView::new(&planned)));
         expect_fits(&plan, &written, "");
         actions.extend(planned.steps.iter().map(|step| step.change.action()));
-        let kept = Observation::new("s".to_owned(), Agents::default(), &snapshot, &planned);
+        let kept = Observation::new("s".to_owned(), Agents::default(), &state, &planned);
         expect_fits(&observation, &read(&kept.to_json()), "");
         assert!(!observation.takes(&written) && !plan.takes(&read(&kept.to_json())));
-        let is_talk = planned.steps.iter().any(|step| matches!(step.change, Change::Run { .. }));
+        let is_talk = planned.steps.iter().any(|step| matches!(step.change, Change::Deploy { .. }));
         world.faults(if is_talk { "deployments/create#1=500-before" } else { "" });
         let outcome = world.carry_out(&planned).await;
         let written = read(

@@ -113,8 +113,9 @@ fn a_commit_that_nobody_reviewed_is_not_applied() {
     let by_hand = |digest: &str| {
         apply(&runner, &[("github.event_name", "workflow_dispatch"), ("inputs.digest", digest)])
     };
-    let elsewhere = [("github.event_name", "workflow_dispatch"), ("github.ref", "refs/heads/try")];
-    assert!(runner.is_skipped("apply", "apply", &elsewhere), "a branch that nobody reviewed");
+    let other_manifests =
+        [("github.event_name", "workflow_dispatch"), ("github.ref", "refs/heads/try")];
+    assert!(runner.is_skipped("apply", "apply", &other_manifests), "a branch that nobody reviewed");
     assert_eq!(by_hand("--yes").code, 1, "what is no digest reaches no command");
     by_hand(&"0".repeat(64)).expect(6, &[]);
     assert!(service.writes().is_empty());
@@ -235,12 +236,12 @@ fn what_people_copy_is_pinned_bounded_and_has_the_least_rights() {
             assert!(job["timeout-minutes"].is_u64(), "{name} {id}");
             let rights = job["permissions"].as_object().unwrap();
             let rights: Vec<String> = rights.iter().map(|(k, v)| format!("{k}: {v}")).collect();
-            let wanted: &[&str] = match (name, id.as_str()) {
+            let desired: &[&str] = match (name, id.as_str()) {
                 ("plan", "plan") => &[r#"contents: "read""#, r#"pull-requests: "write""#],
                 ("apply", _) => &[r#"contents: "read""#, r#"pull-requests: "read""#],
                 _ => &[r#"contents: "read""#],
             };
-            assert_eq!(rights, wanted, "{name} {id}");
+            assert_eq!(rights, desired, "{name} {id}");
             assert_eq!(job["steps"][0]["with"]["fetch-depth"], 0, "{name} {id}");
             assert_eq!(job["steps"][0]["with"]["persist-credentials"], false, "{name} {id}");
         }

@@ -28,7 +28,7 @@ struct Wanted {
 
 impl Wanted {
     fn read() -> Self {
-        let mut wanted = Self {
+        let mut desired = Self {
             runs: 5,
             only: Vec::new(),
             peers: None,
@@ -40,17 +40,17 @@ impl Wanted {
             match word.as_str() {
                 "--runs" => {
                     let runs = words.next().and_then(|runs| runs.parse().ok());
-                    wanted.runs = runs.expect("`--runs` takes a number");
+                    desired.runs = runs.expect("`--runs` takes a number");
                 }
-                "--program" => wanted.program = words.next().expect("`--program` takes a path"),
-                "--peers" => wanted.peers = Some(words.next().expect("`--peers` takes a folder")),
-                "--markdown" => wanted.writes = true,
+                "--program" => desired.program = words.next().expect("`--program` takes a path"),
+                "--peers" => desired.peers = Some(words.next().expect("`--peers` takes a folder")),
+                "--markdown" => desired.writes = true,
                 // What `cargo bench` adds.
                 "--bench" => {}
-                word => wanted.only.push(word.to_owned()),
+                word => desired.only.push(word.to_owned()),
             }
         }
-        wanted
+        desired
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -64,20 +64,20 @@ fn main() {
         measure::watch(&words[1..]);
         return;
     }
-    let wanted = Wanted::read();
+    let desired = Wanted::read();
     let root = std::env::temp_dir().join("qcops-bench");
     let mut rows: Vec<Row> = Vec::new();
     for scenario in scenario::all() {
-        if wanted.wants(&scenario.name()) {
-            let row = scenario.measure(&wanted.program, &root, wanted.runs);
+        if desired.wants(&scenario.name()) {
+            let row = scenario.measure(&desired.program, &root, desired.runs);
             report::say(&row);
             rows.push(row);
         }
     }
     let mut of_peers = Vec::new();
-    if let Some(programs) = &wanted.peers {
+    if let Some(programs) = &desired.peers {
         for peer in peers::ALL {
-            if wanted.wants(&peer.name())
+            if desired.wants(&peer.name())
                 && let Some(row) = peer.measure(programs, &root)
             {
                 report::say(&row);
@@ -86,7 +86,7 @@ fn main() {
         }
     }
     report::compare(&rows, &of_peers);
-    if wanted.writes {
-        report::write(&wanted.program, &rows, &of_peers);
+    if desired.writes {
+        report::write(&desired.program, &rows, &of_peers);
     }
 }

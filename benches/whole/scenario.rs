@@ -8,7 +8,7 @@ use crate::generate::{ORGANIZATION_ID, Prompts, Shape, listed};
 use crate::measure::{self, Run};
 use crate::report::Row;
 use crate::repository;
-use crate::stub::{Asked, Manner, Stub};
+use crate::stub::{Asked, OutputOptions, Stub};
 
 /// The latency of calls, where there is one.
 pub(crate) const LATENCY: Duration = Duration::from_millis(20);
@@ -19,14 +19,14 @@ pub(crate) const IN_FLIGHT: usize = 16;
 /// One measured command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
-    what: What,
+    what: ErrorKind,
     shape: Shape,
     prompts: Prompts,
 }
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum What {
+pub(crate) enum ErrorKind {
     /// `--version`.
     Version,
     /// `validate`.
@@ -57,33 +57,33 @@ pub(crate) fn all() -> Vec<Scenario> {
     let small = |tasks| Shape { tasks, prompt: 500 };
     let large = |tasks| Shape { tasks, prompt: 5000 };
     let mut add = |what, shape: Shape, prompts| all.push(Scenario { what, shape, prompts });
-    add(What::Version, small(0), Prompts::Inline);
+    add(ErrorKind::Version, small(0), Prompts::Inline);
     let sizes = [20, 100, 1000, 10_000];
     let everywhere = [
-        What::Validate,
-        What::PlanEmpty,
-        What::PlanNothing,
-        What::PlanNothingAlone,
-        What::PlanPercent,
+        ErrorKind::Validate,
+        ErrorKind::PlanEmpty,
+        ErrorKind::PlanNothing,
+        ErrorKind::PlanNothingAlone,
+        ErrorKind::PlanPercent,
     ];
     for what in everywhere {
         for tasks in sizes {
             add(what, small(tasks), Prompts::Inline);
         }
     }
-    for what in [What::PlanEmpty, What::PlanNothing, What::PlanPercent] {
+    for what in [ErrorKind::PlanEmpty, ErrorKind::PlanNothing, ErrorKind::PlanPercent] {
         add(what, large(1000), Prompts::Inline);
         add(what, large(10_000), Prompts::Files);
     }
-    add(What::PlanMarkdown, small(10_000), Prompts::Inline);
+    add(ErrorKind::PlanMarkdown, small(10_000), Prompts::Inline);
     for tasks in sizes {
-        add(What::Apply, small(tasks), Prompts::Inline);
+        add(ErrorKind::Apply, small(tasks), Prompts::Inline);
     }
-    add(What::Apply, large(1000), Prompts::Inline);
-    add(What::ApplyLimited(100.0), small(1000), Prompts::Inline);
-    add(What::ApplyGuessing(100.0), small(1000), Prompts::Inline);
-    add(What::History(200, 1), small(1000), Prompts::Files);
-    add(What::History(200, 200), small(1000), Prompts::Files);
+    add(ErrorKind::Apply, large(1000), Prompts::Inline);
+    add(ErrorKind::ApplyLimited(100.0), small(1000), Prompts::Inline);
+    add(ErrorKind::ApplyGuessing(100.0), small(1000), Prompts::Inline);
+    add(ErrorKind::History(200, 1), small(1000), Prompts::Files);
+    add(ErrorKind::History(200, 200), small(1000), Prompts::Files);
     all
 }
 
@@ -91,18 +91,18 @@ impl Scenario {
     /// Its name, as the command line takes it.
     pub(crate) fn name(&self) -> String {
         let what = match self.what {
-            What::Version => return "version".to_owned(),
-            What::Validate => "validate",
-            What::PlanEmpty => "plan-empty",
-            What::PlanMarkdown => "plan-markdown",
-            What::PlanNothing => "plan-nothing",
-            What::PlanNothingAlone => "plan-nothing-alone",
-            What::PlanPercent => "plan-percent",
-            What::Apply => "apply",
-            What::ApplyLimited(_) => "apply-limited",
-            What::ApplyGuessing(_) => "apply-guessing",
-            What::History(_, 1) => "history-one",
-            What::History(..) => "history-many",
+            ErrorKind::Version => return "version".to_owned(),
+            ErrorKind::Validate => "validate",
+            ErrorKind::PlanEmpty => "plan-empty",
+            ErrorKind::PlanMarkdown => "plan-markdown",
+            ErrorKind::PlanNothing => "plan-nothing",
+            ErrorKind::PlanNothingAlone => "plan-nothing-alone",
+            ErrorKind::PlanPercent => "plan-percent",
+            ErrorKind::Apply => "apply",
+            ErrorKind::ApplyLimited(_) => "apply-limited",
+            ErrorKind::ApplyGuessing(_) => "apply-guessing",
+            ErrorKind::History(_, 1) => "history-one",
+            ErrorKind::History(..) => "history-many",
         };
         let prompt = if self.shape.prompt > 1000 { "-5k" } else { "" };
         format!("{what}-{}{prompt}", self.shape.tasks)
@@ -113,19 +113,19 @@ impl Scenario {
         let prompt = if self.shape.prompt > 1000 { ", prompts of 5 KB" } else { "" };
         let files = if self.prompts == Prompts::Files { " in files" } else { "" };
         let words = match self.what {
-            What::Version => return "`--version`".to_owned(),
-            What::Validate => "`validate`".to_owned(),
-            What::PlanEmpty => "`plan`, nothing there yet".to_owned(),
-            What::PlanMarkdown => "`plan --format markdown`, nothing there yet".to_owned(),
-            What::PlanNothing => "`plan`, nothing to do".to_owned(),
-            What::PlanNothingAlone => "`plan`, nothing to do, outside of Git".to_owned(),
-            What::PlanPercent => "`plan`, 1 % changed".to_owned(),
-            What::Apply => format!("`apply` of all, {} ms a call", LATENCY.as_millis()),
-            What::ApplyLimited(rate) => format!("`apply` of all, {rate}/s allowed and known"),
-            What::ApplyGuessing(rate) => {
+            ErrorKind::Version => return "`--version`".to_owned(),
+            ErrorKind::Validate => "`validate`".to_owned(),
+            ErrorKind::PlanEmpty => "`plan`, nothing there yet".to_owned(),
+            ErrorKind::PlanMarkdown => "`plan --format markdown`, nothing there yet".to_owned(),
+            ErrorKind::PlanNothing => "`plan`, nothing to do".to_owned(),
+            ErrorKind::PlanNothingAlone => "`plan`, nothing to do, outside of Git".to_owned(),
+            ErrorKind::PlanPercent => "`plan`, 1 % changed".to_owned(),
+            ErrorKind::Apply => format!("`apply` of all, {} ms a call", LATENCY.as_millis()),
+            ErrorKind::ApplyLimited(rate) => format!("`apply` of all, {rate}/s allowed and known"),
+            ErrorKind::ApplyGuessing(rate) => {
                 format!("`apply` of all, {rate}/s allowed, `--rate {}`", 2.0 * rate)
             }
-            What::History(versions, changing) => {
+            ErrorKind::History(versions, changing) => {
                 let noun = if changing == 1 { "prompt" } else { "prompts" };
                 format!("`plan` after {versions} commits, each with {changing} new {noun}")
             }
@@ -164,7 +164,10 @@ impl Scenario {
         let Shape { tasks, prompt } = self.shape;
         let is_there = matches!(
             self.what,
-            What::PlanNothing | What::PlanNothingAlone | What::PlanPercent | What::History(..)
+            ErrorKind::PlanNothing
+                | ErrorKind::PlanNothingAlone
+                | ErrorKind::PlanPercent
+                | ErrorKind::History(..)
         );
         let world = if is_there {
             (0..tasks).map(|task| listed(task, prompt)).collect()
@@ -172,22 +175,22 @@ impl Scenario {
             Vec::new()
         };
         let manner = match self.what {
-            What::Apply => Manner { latency: LATENCY, rate: None },
-            What::ApplyLimited(rate) | What::ApplyGuessing(rate) => {
-                Manner { latency: LATENCY, rate: Some(rate) }
+            ErrorKind::Apply => OutputOptions { latency: LATENCY, rate: None },
+            ErrorKind::ApplyLimited(rate) | ErrorKind::ApplyGuessing(rate) => {
+                OutputOptions { latency: LATENCY, rate: Some(rate) }
             }
-            _ => Manner::default(),
+            _ => OutputOptions::default(),
         };
         match self.what {
-            What::Version => {}
-            What::PlanNothingAlone => repository::write(folder, self.shape, self.prompts, 0),
-            What::PlanPercent => {
+            ErrorKind::Version => {}
+            ErrorKind::PlanNothingAlone => repository::write(folder, self.shape, self.prompts, 0),
+            ErrorKind::PlanPercent => {
                 repository::write(folder, self.shape, self.prompts, 0);
                 repository::commit(folder);
                 repository::write(folder, self.shape, self.prompts, tasks.div_ceil(100));
                 repository::commit(folder);
             }
-            What::History(versions, changing) => {
+            ErrorKind::History(versions, changing) => {
                 repository::history(folder, self.shape, versions, changing);
             }
             _ => {
@@ -204,11 +207,13 @@ impl Scenario {
         let speed = ["--parallelism", "16", "--retry-time", "120s"];
         let rate = self.rate();
         let mut words = vec![program];
-        let applies =
-            matches!(self.what, What::Apply | What::ApplyLimited(_) | What::ApplyGuessing(_));
+        let applies = matches!(
+            self.what,
+            ErrorKind::Apply | ErrorKind::ApplyLimited(_) | ErrorKind::ApplyGuessing(_)
+        );
         match self.what {
-            What::Version => words.push("--version"),
-            What::Validate => words.push("validate"),
+            ErrorKind::Version => words.push("--version"),
+            ErrorKind::Validate => words.push("validate"),
             _ if applies => {
                 words.extend(["apply", "--yes", "--max-create", &count, "--rate", &rate]);
                 words.extend(speed.into_iter().chain(api));
@@ -226,7 +231,7 @@ impl Scenario {
                 words.extend(api);
             }
         }
-        if self.what == What::PlanMarkdown {
+        if self.what == ErrorKind::PlanMarkdown {
             words.extend(["--format", "markdown"]);
         }
         if applies {
@@ -252,8 +257,8 @@ impl Scenario {
 
     fn rate(&self) -> String {
         match self.what {
-            What::ApplyLimited(rate) => rate.to_string(),
-            What::ApplyGuessing(rate) => (2.0 * rate).to_string(),
+            ErrorKind::ApplyLimited(rate) => rate.to_string(),
+            ErrorKind::ApplyGuessing(rate) => (2.0 * rate).to_string(),
             _ => "0".to_owned(),
         }
     }
@@ -262,8 +267,8 @@ impl Scenario {
     fn bound(&self) -> Option<Duration> {
         let rounds = |calls: usize| LATENCY * u32::try_from(calls).expect("few thousands");
         match self.what {
-            What::Apply => Some(rounds(2 + self.shape.tasks.div_ceil(IN_FLIGHT))),
-            What::ApplyLimited(rate) | What::ApplyGuessing(rate) => {
+            ErrorKind::Apply => Some(rounds(2 + self.shape.tasks.div_ceil(IN_FLIGHT))),
+            ErrorKind::ApplyLimited(rate) | ErrorKind::ApplyGuessing(rate) => {
                 let tasks = u32::try_from(self.shape.tasks).expect("few thousands");
                 Some(Duration::from_secs_f64(f64::from(tasks) / rate))
             }
@@ -272,7 +277,7 @@ impl Scenario {
     }
 }
 
-impl What {
+impl ErrorKind {
     /// Whether one run takes seconds.
     fn is_slow(self, shape: Shape) -> bool {
         match self {

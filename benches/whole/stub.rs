@@ -20,7 +20,7 @@ use crate::generate;
 
 /// How the service behaves.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Manner {
+pub(crate) struct OutputOptions {
     /// How long each answer takes.
     pub(crate) latency: Duration,
     /// How many requests a second it answers; more get 429.
@@ -57,7 +57,7 @@ pub(crate) struct Stub {
 }
 
 struct Inner {
-    manner: Manner,
+    manner: OutputOptions,
     state: Mutex<World>,
 }
 
@@ -73,7 +73,7 @@ const BURST_SECONDS: f64 = 0.25;
 
 impl Stub {
     /// Starts a service that holds these tasks, as JSON objects with the ids 1, 2, 3 and so on.
-    pub(crate) fn start(tasks: Vec<String>, manner: Manner) -> Self {
+    pub(crate) fn start(tasks: Vec<String>, manner: OutputOptions) -> Self {
         let world = World {
             tasks,
             asked: Asked::default(),

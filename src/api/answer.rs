@@ -16,35 +16,33 @@ use crate::exchange::{Response, TransportError};
 /// What came of a call.
 #[derive(Debug)]
 #[must_use]
-pub enum Answer<T> {
+pub enum CallOutcome<T> {
     /// The service did it, and this is what it said.
     Done(T),
     /// The service definitely did not do it and will not.
-    Refused(Trouble),
+    Refused(ApiError),
     /// The service definitely did not look at it; sending it again is safe.
-    NotProcessed(Trouble),
+    NotProcessed(ApiError),
     /// It may have been done or not; only looking tells.
-    Unclear(Trouble),
+    Unknown(ApiError),
 }
 
-impl<T> Answer<T> {
+impl<T> CallOutcome<T> {
     /// Returns the word for its class.
     pub(super) fn class(&self) -> &'static str {
         match self {
             Self::Done(_) => "done",
             Self::Refused(_) => "refused",
             Self::NotProcessed(_) => "not processed",
-            Self::Unclear(_) => "unclear",
+            Self::Unknown(_) => "unclear",
         }
     }
 
     /// Returns what was done, or the trouble of whichever class; for calls that only read.
-    pub fn into_result(self) -> Result<T, Trouble> {
+    pub fn into_result(self) -> Result<T, ApiError> {
         match self {
             Self::Done(value) => Ok(value),
-            Self::Refused(trouble) | Self::NotProcessed(trouble) | Self::Unclear(trouble) => {
-                Err(trouble)
-            }
+            Self::Refused(error) | Self::NotProcessed(error) | Self::Unknown(error) => Err(error),
         }
     }
 }
@@ -55,20 +53,20 @@ type Cause = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// Texts of the service are kept raw; whoever prints them escapes them.
 #[derive(Debug, thiserror::Error)]
-pub struct Trouble {
+pub struct ApiError {
     /// The path of the call.
     pub path: &'static str,
     /// What happened.
-    pub what: What,
+    pub what: ErrorKind,
     /// What the service answered, where it did.
-    pub shown: Option<Box<Shown>>,
+    pub shown: Option<Box<ResponseSummary>>,
     /// What lies beneath.
     pub source: Option<Cause>,
 }
 
 /// What happened to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum ErrorKind {
     /// It never left.
     Unreachable,
     /// It left, and no answer came back.
@@ -96,7 +94,7 @@ pub enum What {
 
 /// The outside of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Shown {
+pub struct ResponseSummary {
     /// The HTTP status.
     pub status: u16,
     /// The content type, empty where there was none.
@@ -107,17 +105,17 @@ pub struct Shown {
     pub texts: Vec<String>,
 }
 
-impl Trouble {
+impl ApiError {
     /// Whether the service does not accept who asks: every other call would fail alike.
     pub fn is_auth(&self) -> bool {
-        matches!(self.what, What::Auth { .. })
+        matches!(self.what, ErrorKind::Auth { .. })
     }
 
     /// Makes trouble about an answer that succeeded but does not hold what was asked for.
     pub(super) fn incomplete(endpoint: Endpoint, words: impl Into<String>) -> Self {
         Self {
             path: endpoint.path,
-            what: What::Incomplete(words.into()),
+            what: ErrorKind::Incomplete(words.into()),
             shown: None,
             source: None,
         }
@@ -135,15 +133,15 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path;
         let shown = self.shown.as_deref();
         let status = shown.map_or(0, |shown| shown.status);
         match &self.what {
-            What::Unreachable => write!(f, "`{path}` could not be reached")?,
-            What::Lost => write!(f, "the answer to `{path}` was lost")?,
-            What::Auth { skew } => {
+            ErrorKind::Unreachable => write!(f, "`{path}` could not be reached")?,
+            ErrorKind::Lost => write!(f, "the answer to `{path}` was lost")?,
+            ErrorKind::Auth { skew } => {
                 write!(
                     f,
                     "the service did not accept the credentials for `{path}` (status {status})"
@@ -154,36 +152,38 @@ impl fmt::Display for Trouble {
                     write!(f, ", and this machine's clock is {seconds} s {side} the service's")?;
                 }
             }
-            What::Refused => write!(f, "the service refused `{path}`")?,
-            What::Busy => write!(f, "the service is too busy for `{path}` (status {status})")?,
-            What::Redirected => {
+            ErrorKind::Refused => write!(f, "the service refused `{path}`")?,
+            ErrorKind::Busy => write!(f, "the service is too busy for `{path}` (status {status})")?,
+            ErrorKind::Redirected => {
                 write!(
                     f,
                     "`{path}` was answered with a redirect (status {status}), which is never followed"
                 )?;
             }
-            What::Broken => write!(f, "the service failed at `{path}` (status {status})")?,
-            What::NotJson => write!(f, "the answer to `{path}` is not usable (status {status})")?,
-            What::NoVerdict => {
+            ErrorKind::Broken => write!(f, "the service failed at `{path}` (status {status})")?,
+            ErrorKind::NotJson => {
+                write!(f, "the answer to `{path}` is not usable (status {status})")?
+            }
+            ErrorKind::NoVerdict => {
                 write!(
                     f,
                     "the answer to `{path}` does not say whether it succeeded (status {status})"
                 )?;
             }
-            What::Incomplete(words) => write!(f, "`{path}` succeeded, but {words}")?,
+            ErrorKind::Incomplete(words) => write!(f, "`{path}` succeeded, but {words}")?,
         }
         shown.map_or(Ok(()), |shown| shown.write_contents(f, &self.what))
     }
 }
 
-impl Shown {
+impl ResponseSummary {
     /// Writes what the service said, or what came instead.
-    fn write_contents(&self, f: &mut fmt::Formatter<'_>, what: &What) -> fmt::Result {
+    fn write_contents(&self, f: &mut fmt::Formatter<'_>, what: &ErrorKind) -> fmt::Result {
         if !self.texts.is_empty() {
             return write!(f, ": {}", self.texts.join("; "));
         }
         match (&self.first_line, what) {
-            (Some(line), What::Broken | What::NotJson) if line.is_empty() => {
+            (Some(line), ErrorKind::Broken | ErrorKind::NotJson) if line.is_empty() => {
                 f.write_str(", with an empty body")
             }
             (Some(line), _) if line.is_empty() => Ok(()),
@@ -191,7 +191,7 @@ impl Shown {
                 write!(f, ", beginning with: {line}")
             }
             (Some(line), _) => write!(f, ", {} beginning with: {line}", self.content_type),
-            (None, What::Refused) => f.write_str(" without saying why"),
+            (None, ErrorKind::Refused) => f.write_str(" without saying why"),
             (None, _) => Ok(()),
         }
     }
@@ -202,22 +202,32 @@ impl Shown {
 /// `finish` takes what was asked for out of an answer that succeeded, or says what is missing; the
 /// answer is then unclear, since an effect without its id can only be found by looking. `now` is
 /// when the answer came, by our clock.
-pub(super) fn judge<T>(
+pub(super) fn classify<T>(
     endpoint: Endpoint,
     outcome: Result<Response, TransportError>,
     now: Timestamp,
     finish: impl FnOnce(Reply<'_>) -> Result<T, String>,
-) -> Answer<T> {
+) -> CallOutcome<T> {
     let path = endpoint.path;
     let response = match outcome {
         Ok(response) => response,
         Err(TransportError::NotSent { source }) => {
-            let what = What::Unreachable;
-            return Answer::NotProcessed(Trouble { path, what, shown: None, source: Some(source) });
+            let what = ErrorKind::Unreachable;
+            return CallOutcome::NotProcessed(ApiError {
+                path,
+                what,
+                shown: None,
+                source: Some(source),
+            });
         }
         Err(TransportError::Lost { source }) => {
-            let what = What::Lost;
-            return Answer::Unclear(Trouble { path, what, shown: None, source: Some(source) });
+            let what = ErrorKind::Lost;
+            return CallOutcome::Unknown(ApiError {
+                path,
+                what,
+                shown: None,
+                source: Some(source),
+            });
         }
     };
     let status = response.status;
@@ -229,18 +239,18 @@ pub(super) fn judge<T>(
     let what = match (status, success) {
         (200..=299, Some(true)) => None,
         // Success and an error status contradict each other, so neither is believed.
-        (_, Some(true)) => Some(What::NoVerdict),
-        (401, _) => Some(What::Auth { skew: skew(&response, now) }),
-        _ if has(is_about_credentials) => Some(What::Auth { skew: skew(&response, now) }),
-        (429 | 503, _) => Some(What::Busy),
-        (_, Some(false)) if has(is_about_limits) => Some(What::Busy),
-        (300..=399, _) => Some(What::Redirected),
-        (500.., _) => Some(What::Broken),
-        (_, Some(false)) => Some(What::Refused),
-        (_, None) if reply.is_ok() => Some(What::NoVerdict),
-        (_, None) => Some(What::NotJson),
+        (_, Some(true)) => Some(ErrorKind::NoVerdict),
+        (401, _) => Some(ErrorKind::Auth { skew: skew(&response, now) }),
+        _ if has(is_about_credentials) => Some(ErrorKind::Auth { skew: skew(&response, now) }),
+        (429 | 503, _) => Some(ErrorKind::Busy),
+        (_, Some(false)) if has(is_about_limits) => Some(ErrorKind::Busy),
+        (300..=399, _) => Some(ErrorKind::Redirected),
+        (500.., _) => Some(ErrorKind::Broken),
+        (_, Some(false)) => Some(ErrorKind::Refused),
+        (_, None) if reply.is_ok() => Some(ErrorKind::NoVerdict),
+        (_, None) => Some(ErrorKind::NotJson),
     };
-    let shown = Shown {
+    let shown = ResponseSummary {
         status,
         content_type: response.content_type.clone(),
         first_line: reply.is_err().then(|| first_line(&response.body)),
@@ -248,16 +258,16 @@ pub(super) fn judge<T>(
     };
     let (what, source) = match (what, reply) {
         (None, Ok(reply)) => match finish(reply) {
-            Ok(value) => return Answer::Done(value),
-            Err(words) => (What::Incomplete(words), None),
+            Ok(value) => return CallOutcome::Done(value),
+            Err(words) => (ErrorKind::Incomplete(words), None),
         },
-        (what, reply) => (what.unwrap_or(What::NotJson), reply.err().and_then(cause)),
+        (what, reply) => (what.unwrap_or(ErrorKind::NotJson), reply.err().and_then(cause)),
     };
-    let trouble = Trouble { path, what, shown: Some(Box::new(shown)), source };
-    match trouble.what {
-        What::Auth { .. } | What::Refused => Answer::Refused(trouble),
-        What::Busy | What::Unreachable => Answer::NotProcessed(trouble),
-        _ => Answer::Unclear(trouble),
+    let error = ApiError { path, what, shown: Some(Box::new(shown)), source };
+    match error.what {
+        ErrorKind::Auth { .. } | ErrorKind::Refused => CallOutcome::Refused(error),
+        ErrorKind::Busy | ErrorKind::Unreachable => CallOutcome::NotProcessed(error),
+        _ => CallOutcome::Unknown(error),
     }
 }
 
@@ -332,16 +342,16 @@ mod tests {
         "2026-11-21T12:00:00Z".parse().expect("a time stamp")
     }
 
-    fn judged(response: Response) -> Answer<()> {
-        judge(Endpoint::CREATE_TASK, Ok(response), now(), |_| Ok(()))
+    fn judged(response: Response) -> CallOutcome<()> {
+        classify(Endpoint::CREATE_TASK, Ok(response), now(), |_| Ok(()))
     }
 
-    fn class<T>(answer: &Answer<T>) -> (&'static str, String) {
+    fn class<T>(answer: &CallOutcome<T>) -> (&'static str, String) {
         match answer {
-            Answer::Done(_) => ("done", String::new()),
-            Answer::Refused(trouble) => ("refused", trouble.in_words()),
-            Answer::NotProcessed(trouble) => ("not processed", trouble.in_words()),
-            Answer::Unclear(trouble) => ("unclear", trouble.in_words()),
+            CallOutcome::Done(_) => ("done", String::new()),
+            CallOutcome::Refused(error) => ("refused", error.in_words()),
+            CallOutcome::NotProcessed(error) => ("not processed", error.in_words()),
+            CallOutcome::Unknown(error) => ("unclear", error.in_words()),
         }
     }
 
@@ -395,7 +405,7 @@ mod tests {
     #[test]
     fn a_success_without_what_it_should_bring_is_unclear() {
         let ok = response(200, "application/json", r#"{"success":true}"#);
-        let answer: Answer<()> = judge(Endpoint::CREATE_TASK, Ok(ok), now(), |_| {
+        let answer: CallOutcome<()> = classify(Endpoint::CREATE_TASK, Ok(ok), now(), |_| {
             Err("the answer has no `task`".to_owned())
         });
         let words = "`/agents/tasks/create` succeeded, but the answer has no `task`";
@@ -406,10 +416,10 @@ mod tests {
     fn what_never_left_was_not_processed_and_what_was_lost_is_unclear() {
         let not_sent = Err(TransportError::NotSent { source: "refused".into() });
         let lost = Err(TransportError::Lost { source: "reset".into() });
-        let answer = judge(Endpoint::CREATE_TASK, not_sent, now(), |_| Ok(()));
+        let answer = classify(Endpoint::CREATE_TASK, not_sent, now(), |_| Ok(()));
         let words = "`/agents/tasks/create` could not be reached: refused";
         assert_eq!(class(&answer), ("not processed", words.to_owned()));
-        let answer = judge(Endpoint::CREATE_TASK, lost, now(), |_| Ok(()));
+        let answer = classify(Endpoint::CREATE_TASK, lost, now(), |_| Ok(()));
         let words = "the answer to `/agents/tasks/create` was lost: reset";
         assert_eq!(class(&answer), ("unclear", words.to_owned()));
     }

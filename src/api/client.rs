@@ -1,6 +1,6 @@
 //! The service's calls, typed, and what is sent again (contract 15.3, 15.4).
 //!
-//! Sending again is decided in one function from the endpoint's [`Effect`] and the [`Answer`]. What
+//! Sending again is decided in one function from the endpoint's [`Effect`] and the [`CallOutcome`]. What
 //! happens once is sent again only where it is proven that it did not happen; an unclear answer to
 //! anything but a read goes back to the caller, who settles it by looking.
 
@@ -14,14 +14,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use crate::api::answer::{Answer, Trouble, What, http_date, judge};
+use crate::api::answer::{ApiError, CallOutcome, ErrorKind, classify, http_date};
 use crate::api::endpoint::{Effect, Endpoint};
 use crate::api::pace::{OnWait, Wait, WaitReason};
 use crate::api::wire::{self, Reply, WholeConversation};
 use crate::clock::Clock;
-use crate::exchange::{Patience, Request, Transport};
+use crate::exchange::{QueueDeadline, Request, Transport};
 use crate::model::{Content, DeploymentId, OrganizationId, TaskId};
-use crate::snapshot::{AgentSeen, DeploymentSeen, Sight, TaskSeen};
+use crate::observed::{Listing, ObservedAgent, ObservedDeployment, ObservedTask};
 use crate::transcript::Transcript;
 
 /// How a client behaves.
@@ -123,26 +123,26 @@ impl Client {
     }
 
     /// Asks whether the credentials are good (contract 5).
-    pub async fn authenticate(&self) -> Answer<()> {
+    pub async fn authenticate(&self) -> CallOutcome<()> {
         self.call(Endpoint::AUTHENTICATE, &wire::Nothing {}, |_| Ok(())).await
     }
 
     /// Lists the organization's agents (contract 2.5).
-    pub async fn list_agents(&self) -> Answer<Sight<AgentSeen>> {
+    pub async fn list_agents(&self) -> CallOutcome<Listing<ObservedAgent>> {
         let body = wire::OrganizationOnly { organization_id: &self.organization_id.0 };
-        self.call(Endpoint::LIST_AGENTS, &body, |reply| Ok(wire::agents_sight(reply))).await
+        self.call(Endpoint::LIST_AGENTS, &body, |reply| Ok(wire::agent_listing(reply))).await
     }
 
     /// Lists the organization's tasks (contract 3.5).
-    pub async fn list_tasks(&self) -> Answer<Sight<TaskSeen>> {
+    pub async fn list_tasks(&self) -> CallOutcome<Listing<ObservedTask>> {
         let organization_id = &self.organization_id;
         let body = wire::OrganizationOnly { organization_id: &organization_id.0 };
-        let finish = |reply: Reply<'_>| Ok(wire::tasks_sight(reply, organization_id));
+        let finish = |reply: Reply<'_>| Ok(wire::task_listing(reply, organization_id));
         self.call(Endpoint::LIST_TASKS, &body, finish).await
     }
 
     /// Reads one task (contract 3.2). A refusal does not prove that it is gone (contract 15.7).
-    pub async fn read_task(&self, id: TaskId) -> Answer<TaskSeen> {
+    pub async fn read_task(&self, id: TaskId) -> CallOutcome<ObservedTask> {
         let finish = |reply: Reply<'_>| {
             let seen = wire::task(reply, &self.organization_id)?;
             if seen.id == id { Ok(seen) } else { Err(format!("it shows task {} instead", seen.id)) }
@@ -151,7 +151,7 @@ impl Client {
     }
 
     /// Makes a task (contract 3.1); the answer's name is the stored one, which may differ.
-    pub async fn create_task(&self, name: &str, content: &Content) -> Answer<TaskSeen> {
+    pub async fn create_task(&self, name: &str, content: &Content) -> CallOutcome<ObservedTask> {
         let body = wire::CreateTask {
             organization_id: &self.organization_id.0,
             agent_id: content.agent_id().0,
@@ -164,30 +164,30 @@ impl Client {
     }
 
     /// Renames a task (contract 3.3); only a read tells the name it got.
-    pub async fn rename_task(&self, id: TaskId, name: &str) -> Answer<()> {
+    pub async fn rename_task(&self, id: TaskId, name: &str) -> CallOutcome<()> {
         let body = wire::RenameTask { task_id: id.0, name };
         self.call(Endpoint::UPDATE_TASK, &body, |_| Ok(())).await
     }
 
     /// Deletes a task (contract 3.4). The second time it is refused.
-    pub async fn delete_task(&self, id: TaskId) -> Answer<()> {
+    pub async fn delete_task(&self, id: TaskId) -> CallOutcome<()> {
         self.call(Endpoint::DELETE_TASK, &wire::TaskOnly { task_id: id.0 }, |_| Ok(())).await
     }
 
     /// Lists the deployments of a task (contract 4.4).
-    pub async fn list_deployments(&self, task: TaskId) -> Answer<Sight<DeploymentSeen>> {
-        let finish = |reply: Reply<'_>| Ok(wire::deployments_sight(reply, task));
+    pub async fn list_deployments(&self, task: TaskId) -> CallOutcome<Listing<ObservedDeployment>> {
+        let finish = |reply: Reply<'_>| Ok(wire::deployment_listing(reply, task));
         self.call(Endpoint::LIST_DEPLOYMENTS, &wire::TaskOnly { task_id: task.0 }, finish).await
     }
 
     /// Starts a deployment of a task, which spends (contract 4.1).
-    pub async fn create_deployment(&self, task: TaskId) -> Answer<DeploymentSeen> {
+    pub async fn create_deployment(&self, task: TaskId) -> CallOutcome<ObservedDeployment> {
         let finish = |reply: Reply<'_>| wire::created_deployment(reply, task);
         self.call(Endpoint::CREATE_DEPLOYMENT, &wire::TaskOnly { task_id: task.0 }, finish).await
     }
 
     /// Reads one deployment (contract 4.2).
-    pub async fn read_deployment(&self, id: &DeploymentId) -> Answer<DeploymentSeen> {
+    pub async fn read_deployment(&self, id: &DeploymentId) -> CallOutcome<ObservedDeployment> {
         let finish = |reply: Reply<'_>| {
             let seen = wire::deployment(reply)?;
             if seen.id == *id { Ok(seen) } else { Err(format!("it shows {} instead", seen.id)) }
@@ -197,31 +197,34 @@ impl Client {
     }
 
     /// Stops a deployment (contract 4.5).
-    pub async fn stop_deployment(&self, id: &DeploymentId) -> Answer<()> {
+    pub async fn stop_deployment(&self, id: &DeploymentId) -> CallOutcome<()> {
         let body = wire::DeploymentOnly { deployment_id: &id.0 };
         self.call(Endpoint::STOP_DEPLOYMENT, &body, |_| Ok(())).await
     }
 
     /// Deletes a deployment with its conversation (contract 4.6).
-    pub async fn delete_deployment(&self, id: &DeploymentId) -> Answer<()> {
+    pub async fn delete_deployment(&self, id: &DeploymentId) -> CallOutcome<()> {
         let body = wire::DeploymentOnly { deployment_id: &id.0 };
         self.call(Endpoint::DELETE_DEPLOYMENT, &body, |_| Ok(())).await
     }
 
     /// Sends a follow-up to a deployment, which spends (contract 4.3).
-    pub async fn prompt_deployment(&self, id: &DeploymentId, prompt: &str) -> Answer<()> {
+    pub async fn prompt_deployment(&self, id: &DeploymentId, prompt: &str) -> CallOutcome<()> {
         let body = wire::PromptDeployment { deployment_id: &id.0, prompt };
         self.call(Endpoint::PROMPT_DEPLOYMENT, &body, |_| Ok(())).await
     }
 
     /// Reads the conversation of a deployment, as much of it as there is (contract 4.7).
-    pub async fn read_conversation(&self, id: &DeploymentId) -> Answer<Transcript> {
+    pub async fn read_conversation(&self, id: &DeploymentId) -> CallOutcome<Transcript> {
         let body = wire::DeploymentOnly { deployment_id: &id.0 };
         self.call(Endpoint::READ_CONVERSATION, &body, |reply| wire::conversation(&reply)).await
     }
 
     /// Reads the conversation of a deployment as the service keeps it, tokens masked (contract 4.7).
-    pub async fn read_whole_conversation(&self, id: &DeploymentId) -> Answer<WholeConversation> {
+    pub async fn read_whole_conversation(
+        &self,
+        id: &DeploymentId,
+    ) -> CallOutcome<WholeConversation> {
         let body = wire::DeploymentOnly { deployment_id: &id.0 };
         let finish = |reply: Reply<'_>| wire::whole_conversation(&reply);
         self.call(Endpoint::READ_CONVERSATION, &body, finish).await
@@ -233,19 +236,19 @@ impl Client {
         endpoint: Endpoint,
         body: &(impl Serialize + Sync),
         finish: impl Fn(Reply<'_>) -> Result<T, String> + Send + Sync,
-    ) -> Answer<T> {
+    ) -> CallOutcome<T> {
         let body = serde_json::to_vec(body).expect("texts and numbers are always JSON");
-        let mut again = Again::new();
+        let mut again = RetryState::new();
         loop {
             let path = endpoint.path.to_owned();
             let rest = self.settings.retry_time.saturating_sub(again.since.elapsed());
             let rest = rest.max(SHORTEST_PATIENCE);
-            let patience = match endpoint.effect {
-                Effect::Reads => Patience::WhileRefused(rest),
+            let queue_deadline = match endpoint.effect {
+                Effect::Reads => QueueDeadline::WhileRefused(rest),
                 // What was noted in the ledger leaves within the retry time or not at all.
-                _ => Patience::Limited(rest),
+                _ => QueueDeadline::Limited(rest),
             };
-            let request = Request { path, body: body.clone(), signature: None, patience };
+            let request = Request { path, body: body.clone(), signature: None, queue_deadline };
             let outcome = self.transport.exchange(request).await;
             if endpoint.effect == Effect::Reads && outcome.is_ok() {
                 again.hear();
@@ -256,7 +259,7 @@ impl Client {
                     *self.learned.date.lock().expect("no holder panics") = Some(date);
                 }
             }
-            let answer = judge(endpoint, outcome, self.clock.now(), &finish);
+            let answer = classify(endpoint, outcome, self.clock.now(), &finish);
             tracing::debug!(path = endpoint.path, "{}", answer.class());
             let Some(pause) = self.pause_before_sending_again(endpoint, &answer, &mut again) else {
                 return answer;
@@ -271,28 +274,28 @@ impl Client {
     fn pause_before_sending_again<T>(
         &self,
         endpoint: Endpoint,
-        answer: &Answer<T>,
-        again: &mut Again,
+        answer: &CallOutcome<T>,
+        again: &mut RetryState,
     ) -> Option<Duration> {
         match answer {
             // The stamp may just have been too old; a second refusal stands (contract 15.4).
-            Answer::Refused(trouble) => {
-                (trouble.is_auth() && again.may_sign()).then_some(Duration::ZERO)
+            CallOutcome::Refused(error) => {
+                (error.is_auth() && again.may_sign()).then_some(Duration::ZERO)
             }
-            Answer::NotProcessed(trouble) => self.back_off(trouble, again),
-            Answer::Unclear(_) if endpoint.effect == Effect::Reads => {
+            CallOutcome::NotProcessed(error) => self.back_off(error, again),
+            CallOutcome::Unknown(_) if endpoint.effect == Effect::Reads => {
                 let pause = self.jittered(*READ_AGAIN.get(again.unclear)?);
                 again.unclear += 1;
                 // A service that lets every read run into its time limit is not asked for ever.
                 (again.since.elapsed() + pause <= self.settings.retry_time).then_some(pause)
             }
-            Answer::Done(_) | Answer::Unclear(_) => None,
+            CallOutcome::Done(_) | CallOutcome::Unknown(_) => None,
         }
     }
 
     /// How long to wait before a call that was not processed, or `None` to give up.
-    fn back_off(&self, trouble: &Trouble, again: &mut Again) -> Option<Duration> {
-        let is_unreachable = trouble.what == What::Unreachable;
+    fn back_off(&self, error: &ApiError, again: &mut RetryState) -> Option<Duration> {
+        let is_unreachable = error.what == ErrorKind::Unreachable;
         let pause = if is_unreachable && !self.learned.has_answered.load(Ordering::Relaxed) {
             *FIRST_CONTACT.get(again.not_processed)?
         } else {
@@ -321,7 +324,7 @@ impl Client {
 }
 
 /// How often one call was sent, and why.
-struct Again {
+struct RetryState {
     since: Instant,
     is_heard: bool,
     not_processed: usize,
@@ -329,7 +332,7 @@ struct Again {
     is_signed_afresh: bool,
 }
 
-impl Again {
+impl RetryState {
     fn new() -> Self {
         let since = Instant::now();
         Self { since, is_heard: false, not_processed: 0, unclear: 0, is_signed_afresh: false }
@@ -356,7 +359,7 @@ mod tests {
     use crate::api::pace::{Limits, Paced};
     use crate::exchange::{Exchange, Response, TransportError};
     use crate::model::{AgentId, ProjectPreference};
-    use crate::snapshot::Coverage;
+    use crate::observed::Completeness;
 
     /// One scripted outcome.
     #[derive(Clone, Copy)]
@@ -407,12 +410,12 @@ mod tests {
     const SLOW: &str = r#"{"success":false,"errors":["slow down"]}"#;
     const HASH: &str = r#"{"success":false,"errors":["Hash doesn't match."]}"#;
 
-    fn class<T>(answer: &Answer<T>) -> &'static str {
+    fn class<T>(answer: &CallOutcome<T>) -> &'static str {
         match answer {
-            Answer::Done(_) => "done",
-            Answer::Refused(_) => "refused",
-            Answer::NotProcessed(_) => "not processed",
-            Answer::Unclear(_) => "unclear",
+            CallOutcome::Done(_) => "done",
+            CallOutcome::Refused(_) => "refused",
+            CallOutcome::NotProcessed(_) => "not processed",
+            CallOutcome::Unknown(_) => "unclear",
         }
     }
 
@@ -488,9 +491,9 @@ mod tests {
         assert_eq!(class(&answer), "not processed");
         assert_eq!(script.sent.lock().unwrap().len(), 4);
         assert!(start.elapsed() < Duration::from_millis(2100), "{:?}", start.elapsed());
-        let trouble = answer.into_result().unwrap_err();
+        let error = answer.into_result().unwrap_err();
         assert_eq!(
-            trouble.in_words(),
+            error.in_words(),
             "`/agents/tasks/list` could not be reached: connection refused"
         );
 
@@ -574,8 +577,8 @@ mod tests {
         let (mut client, script) = scripted(&[Says(200, OK)]);
         client.settings.retry_time = Duration::ZERO;
         assert_eq!(class(&client.create_task("n", &content()).await), "done");
-        let sent = script.sent.lock().unwrap()[0].patience;
-        assert_eq!(sent, Patience::Limited(SHORTEST_PATIENCE));
+        let sent = script.sent.lock().unwrap()[0].queue_deadline;
+        assert_eq!(sent, QueueDeadline::Limited(SHORTEST_PATIENCE));
     }
 
     #[tokio::test(start_paused = true)]
@@ -584,7 +587,10 @@ mod tests {
         let id = DeploymentId("A-1".to_owned());
         let created = client.create_task("n", &content()).await.into_result().unwrap();
         assert_eq!((created.id, created.name.as_deref()), (TaskId(5), Some("stored")));
-        assert_eq!(client.list_tasks().await.into_result().unwrap().coverage, Coverage::Complete);
+        assert_eq!(
+            client.list_tasks().await.into_result().unwrap().coverage,
+            Completeness::Complete
+        );
         client.rename_task(TaskId(5), "m").await.into_result().unwrap();
         client.prompt_deployment(&id, "p").await.into_result().unwrap();
         client.authenticate().await.into_result().unwrap();

@@ -227,7 +227,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::exchange::{Patience, Signature};
+    use crate::exchange::{QueueDeadline, Signature};
 
     #[test]
     fn only_an_encrypted_address_or_this_machine_will_do() {
@@ -281,7 +281,7 @@ mod tests {
             path,
             body: b"{}".to_vec(),
             signature: Some(signature),
-            patience: Patience::Endless,
+            queue_deadline: QueueDeadline::Endless,
         }
     }
 

@@ -1,19 +1,21 @@
-//! Observing the service: the calls behind a [`Snapshot`].
+//! Observing the service: the calls behind a [`ObservedState`].
 //!
 //! One list is enough for an unchanged world; everything else is read only where the plan asks for it
-//! with a [`Look`]. What cannot be read is noted as such and never taken for absence (contract 15.7).
+//! with a [`ReadRequest`]. What cannot be read is noted as such and never taken for absence (contract 15.7).
 //! Wrong credentials end the observation, since every further call would fail alike.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::api::answer::{Trouble, What};
+use crate::api::answer::{ApiError, ErrorKind};
 use crate::api::client::Client;
 use crate::api::endpoint::Endpoint;
 use crate::clock::Clock;
 use crate::model::{AgentId, DeploymentId, TaskId};
-use crate::snapshot::{Coverage, DeploymentSeen, Look, Reading, Sight, Snapshot, TaskSeen};
+use crate::observed::{
+    Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, ReadRequest, ReadResult,
+};
 use crate::transcript::Transcript;
 
 /// How many looks are under way at once; pacing below decides how many of them leave.
@@ -24,45 +26,45 @@ const WINDOW: usize = 32;
 pub async fn observe(
     client: &Client,
     clock: Clock,
-    wanted: impl Fn(&Snapshot) -> BTreeSet<Look>,
-) -> Result<Snapshot, Trouble> {
-    let seen_at = clock.now();
+    desired: impl Fn(&ObservedState) -> BTreeSet<ReadRequest>,
+) -> Result<ObservedState, ApiError> {
+    let observed_at = clock.now();
     let tasks = client.list_tasks().await.into_result()?;
-    let mut snapshot = Snapshot {
+    let mut state = ObservedState {
         organization_id: client.organization_id().clone(),
-        seen_at,
+        observed_at,
         tasks,
         task_reads: BTreeMap::new(),
         deployments: BTreeMap::new(),
         conversations: BTreeMap::new(),
     };
     loop {
-        let looks = wanted(&snapshot);
-        if looks.is_empty() {
-            return Ok(snapshot);
+        let reads = desired(&state);
+        if reads.is_empty() {
+            return Ok(state);
         }
-        look(client, &mut snapshot, &looks).await?;
+        look(client, &mut state, &reads).await?;
     }
 }
 
 /// Takes all `looks` and adds what they show to `snapshot`.
 async fn look(
     client: &Client,
-    snapshot: &mut Snapshot,
-    looks: &BTreeSet<Look>,
-) -> Result<(), Trouble> {
-    let views = looks.iter().cloned().map(|look| take(client, look));
+    state: &mut ObservedState,
+    reads: &BTreeSet<ReadRequest>,
+) -> Result<(), ApiError> {
+    let views = reads.iter().cloned().map(|look| take(client, look));
     let mut views = stream::iter(views).buffer_unordered(WINDOW);
     while let Some(view) = views.next().await {
         match view? {
             View::Task(id, reading) => {
-                snapshot.task_reads.insert(id, *reading);
+                state.task_reads.insert(id, *reading);
             }
-            View::Deployments(id, sight) => {
-                snapshot.deployments.insert(id, sight);
+            View::Deployments(id, listing) => {
+                state.deployments.insert(id, listing);
             }
             View::Conversation(id, reading) => {
-                snapshot.conversations.insert(id, reading);
+                state.conversations.insert(id, reading);
             }
         }
     }
@@ -73,13 +75,13 @@ async fn look(
 ///
 /// Several may share a name. A list that is not complete is an error: a second agent of the same
 /// name could be among what is missing.
-pub async fn list_agents(client: &Client) -> Result<BTreeMap<String, Vec<AgentId>>, Trouble> {
-    let sight = client.list_agents().await.into_result()?;
-    if let Coverage::Partial(words) = sight.coverage {
-        return Err(Trouble::incomplete(Endpoint::LIST_AGENTS, words));
+pub async fn list_agents(client: &Client) -> Result<BTreeMap<String, Vec<AgentId>>, ApiError> {
+    let listing = client.list_agents().await.into_result()?;
+    if let Completeness::Partial(words) = listing.coverage {
+        return Err(ApiError::incomplete(Endpoint::LIST_AGENTS, words));
     }
     let mut ids_by_name = BTreeMap::<String, Vec<AgentId>>::new();
-    for agent in sight.items {
+    for agent in listing.items {
         if !agent.name.is_empty() {
             ids_by_name.entry(agent.name).or_default().push(agent.id);
         }
@@ -89,36 +91,39 @@ pub async fn list_agents(client: &Client) -> Result<BTreeMap<String, Vec<AgentId
 
 /// What one look showed.
 enum View {
-    Task(TaskId, Box<Reading<TaskSeen>>),
-    Deployments(TaskId, Sight<DeploymentSeen>),
-    Conversation(DeploymentId, Reading<Transcript>),
+    Task(TaskId, Box<ReadResult<ObservedTask>>),
+    Deployments(TaskId, Listing<ObservedDeployment>),
+    Conversation(DeploymentId, ReadResult<Transcript>),
 }
 
-async fn take(client: &Client, look: Look) -> Result<View, Trouble> {
+async fn take(client: &Client, look: ReadRequest) -> Result<View, ApiError> {
     match look {
-        Look::Task(id) => match client.read_task(id).await.into_result() {
-            Ok(seen) => Ok(View::Task(id, Box::new(Reading::Seen(seen)))),
-            Err(trouble) if trouble.is_auth() => Err(trouble),
-            Err(trouble) => {
-                let words = trouble.in_words();
-                let is_refused = trouble.what == What::Refused;
-                let reading =
-                    if is_refused { Reading::Refused(words) } else { Reading::Unreadable(words) };
+        ReadRequest::Task(id) => match client.read_task(id).await.into_result() {
+            Ok(seen) => Ok(View::Task(id, Box::new(ReadResult::Seen(seen)))),
+            Err(error) if error.is_auth() => Err(error),
+            Err(error) => {
+                let words = error.in_words();
+                let is_refused = error.what == ErrorKind::Refused;
+                let reading = if is_refused {
+                    ReadResult::Refused(words)
+                } else {
+                    ReadResult::Unreadable(words)
+                };
                 Ok(View::Task(id, Box::new(reading)))
             }
         },
-        Look::Deployments(id) => match client.list_deployments(id).await.into_result() {
-            Ok(sight) => Ok(View::Deployments(id, sight)),
-            Err(trouble) if trouble.is_auth() => Err(trouble),
-            Err(trouble) => {
-                let coverage = Coverage::Partial(trouble.in_words());
-                Ok(View::Deployments(id, Sight { items: Vec::new(), coverage }))
+        ReadRequest::Deployments(id) => match client.list_deployments(id).await.into_result() {
+            Ok(listing) => Ok(View::Deployments(id, listing)),
+            Err(error) if error.is_auth() => Err(error),
+            Err(error) => {
+                let coverage = Completeness::Partial(error.in_words());
+                Ok(View::Deployments(id, Listing { items: Vec::new(), coverage }))
             }
         },
-        Look::Conversation(id) => match client.read_conversation(&id).await.into_result() {
-            Ok(transcript) => Ok(View::Conversation(id, Reading::Seen(transcript))),
-            Err(trouble) if trouble.is_auth() => Err(trouble),
-            Err(trouble) => Ok(View::Conversation(id, Reading::Unreadable(trouble.in_words()))),
+        ReadRequest::Conversation(id) => match client.read_conversation(&id).await.into_result() {
+            Ok(transcript) => Ok(View::Conversation(id, ReadResult::Seen(transcript))),
+            Err(error) if error.is_auth() => Err(error),
+            Err(error) => Ok(View::Conversation(id, ReadResult::Unreadable(error.in_words()))),
         },
     }
 }
@@ -132,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    async fn list_alone(client: &Client) -> Result<Snapshot, Trouble> {
+    async fn list_alone(client: &Client) -> Result<ObservedState, ApiError> {
         observe(client, noon(), |_| BTreeSet::new()).await
     }
     use crate::api::client::Settings;
@@ -180,20 +185,21 @@ mod tests {
             (RUNS, ":1}", 200, r#"{"success":true,"deployments":[{"deploymentId":"A-1"}]}"#),
             (RUNS, ":2}", 500, ""),
         ]);
-        let mut snapshot = list_alone(&client).await.unwrap();
-        assert_eq!((snapshot.tasks.items.len(), *table.asked.lock().unwrap()), (2, 1));
-        let looks = [1, 2].map(TaskId).into_iter();
-        let looks = looks.flat_map(|id| [Look::Task(id), Look::Deployments(id)]).collect();
-        look(&client, &mut snapshot, &looks).await.unwrap();
+        let mut state = list_alone(&client).await.unwrap();
+        assert_eq!((state.tasks.items.len(), *table.asked.lock().unwrap()), (2, 1));
+        let reads = [1, 2].map(TaskId).into_iter();
+        let reads =
+            reads.flat_map(|id| [ReadRequest::Task(id), ReadRequest::Deployments(id)]).collect();
+        look(&client, &mut state, &reads).await.unwrap();
         assert!(
-            matches!(&snapshot.task_reads[&TaskId(1)], Reading::Seen(seen) if seen.prompt.is_some())
+            matches!(&state.task_reads[&TaskId(1)], ReadResult::Seen(seen) if seen.prompt.is_some())
         );
         assert!(
-            matches!(&snapshot.task_reads[&TaskId(2)], Reading::Refused(words) if words.contains("no such task"))
+            matches!(&state.task_reads[&TaskId(2)], ReadResult::Refused(words) if words.contains("no such task"))
         );
-        assert_eq!(snapshot.deployments[&TaskId(1)].items.len(), 1);
+        assert_eq!(state.deployments[&TaskId(1)].items.len(), 1);
         assert!(
-            matches!(&snapshot.deployments[&TaskId(2)].coverage, Coverage::Partial(words) if words.contains("status 500"))
+            matches!(&state.deployments[&TaskId(2)].coverage, Completeness::Partial(words) if words.contains("status 500"))
         );
     }
 
@@ -201,10 +207,10 @@ mod tests {
     fn an_observation_can_move_between_threads() {
         fn check(_future: &(impl Send + ?Sized)) {}
         let (client, _) = client(&[]);
-        let looks = BTreeSet::new();
+        let reads = BTreeSet::new();
         check(&async {
-            let mut snapshot = list_alone(&client).await?;
-            look(&client, &mut snapshot, &looks).await
+            let mut state = list_alone(&client).await?;
+            look(&client, &mut state, &reads).await
         });
     }
 
@@ -214,10 +220,10 @@ mod tests {
             (LIST, "", 200, r#"{"success":true,"tasks":[{"id":1}]}"#),
             (RUNS, "", 401, ""),
         ]);
-        let mut snapshot = list_alone(&client).await.unwrap();
-        let looks = BTreeSet::from([Look::Deployments(TaskId(1))]);
-        assert!(look(&client, &mut snapshot, &looks).await.unwrap_err().is_auth());
-        assert!(snapshot.deployments.is_empty());
+        let mut state = list_alone(&client).await.unwrap();
+        let reads = BTreeSet::from([ReadRequest::Deployments(TaskId(1))]);
+        assert!(look(&client, &mut state, &reads).await.unwrap_err().is_auth());
+        assert!(state.deployments.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

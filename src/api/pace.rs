@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::api::answer::{http_date, is_rate_answer};
 use crate::api::rate::{Rate, Ticket};
 use crate::clock::Clock;
-use crate::exchange::{Exchange, Patience, Request, Response, Transport, TransportError};
+use crate::exchange::{Exchange, QueueDeadline, Request, Response, Transport, TransportError};
 
 /// How much may be asked at once and in a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -65,7 +65,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 const LOWEST_FULL_RATE: f64 = 0.001;
 
 /// How many requests leave at once at the start, whatever the rate; a short command needs no more.
-const FIRST_HANDFUL: usize = 8;
+const INITIAL_BURST: usize = 8;
 
 /// How much of the rate may be made up for where timers were late, once the service has refused
 /// something; whoever refuses may count in milliseconds.
@@ -104,7 +104,7 @@ impl<T> Paced<T> {
     /// Wraps `inner`; the clock reads dates in `Retry-After`.
     pub fn new(inner: T, limits: Limits, clock: Clock, on_wait: OnWait) -> Self {
         let in_flight = limits.in_flight.clamp(1, 1024);
-        let burst = u32::try_from(in_flight.min(FIRST_HANDFUL)).map_or(1.0, f64::from);
+        let burst = u32::try_from(in_flight.min(INITIAL_BURST)).map_or(1.0, f64::from);
         let is_limited = limits.rate.is_finite() && limits.rate > 0.0;
         let full_rate = if is_limited { limits.rate.max(LOWEST_FULL_RATE) } else { 0.0 };
         let state = State {
@@ -133,17 +133,20 @@ impl<T> Paced<T> {
     }
 
     /// Waits for this request's turn; `None` once its patience, counted from `begun`, is over.
-    async fn turn(&self, patience: Patience, begun: Duration) -> Option<Ticket> {
+    async fn turn(&self, queue_deadline: QueueDeadline, begun: Duration) -> Option<Ticket> {
         let _turn = self.turns.lock().await;
-        let last = match patience {
-            Patience::Endless => Duration::MAX,
-            Patience::WhileRefused(limit) | Patience::Limited(limit) => begun.saturating_add(limit),
+        let last = match queue_deadline {
+            QueueDeadline::Endless => Duration::MAX,
+            QueueDeadline::WhileRefused(limit) | QueueDeadline::Limited(limit) => {
+                begun.saturating_add(limit)
+            }
         };
         loop {
             let now = self.started.elapsed();
             let (pause, wait) = {
                 let mut state = self.state();
-                let may_wait = matches!(patience, Patience::WhileRefused(_)) && !state.refuses(now);
+                let may_wait =
+                    matches!(queue_deadline, QueueDeadline::WhileRefused(_)) && !state.refuses(now);
                 if now >= last && !may_wait {
                     return None;
                 }
@@ -253,7 +256,7 @@ impl<T: Transport> Transport for Paced<T> {
         Box::pin(async move {
             let begun = self.started.elapsed();
             let permit = self.permits.acquire().await.expect("it is never closed");
-            let Some(ticket) = self.turn(request.patience, begun).await else {
+            let Some(ticket) = self.turn(request.queue_deadline, begun).await else {
                 let waited = self.started.elapsed().saturating_sub(begun).as_secs();
                 let source = format!("its turn did not come within {waited} s").into();
                 return Err(TransportError::NotSent { source });
@@ -321,7 +324,7 @@ mod tests {
             path: "/x".to_owned(),
             body: Vec::new(),
             signature: None,
-            patience: Patience::Endless,
+            queue_deadline: QueueDeadline::Endless,
         }
     }
 

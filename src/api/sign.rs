@@ -83,7 +83,7 @@ impl<T: Transport> Transport for Signed<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::{Patience, Response};
+    use crate::exchange::{QueueDeadline, Response};
 
     fn credentials() -> Credentials {
         Credentials { user_id: 123, token: Secret::new("456".to_owned()) }
@@ -125,7 +125,7 @@ mod tests {
             path: "/x".to_owned(),
             body: Vec::new(),
             signature: None,
-            patience: Patience::Endless,
+            queue_deadline: QueueDeadline::Endless,
         };
         let later = signed.exchange(request);
         tokio::time::advance(std::time::Duration::from_secs(90)).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api::Answer;
+use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::finding::{changed, failed, unclear};
 use crate::apply::settle::{Ended, Settled, complete};
@@ -10,8 +10,8 @@ use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
 use crate::ledger::Creation;
 use crate::model::{Content, TaskId, has_new_number, is_rewriting_of};
+use crate::observed::ObservedTask;
 use crate::plan::Step;
-use crate::snapshot::TaskSeen;
 
 impl Work<'_, '_> {
     /// Makes the task of a step and gives it its name.
@@ -39,27 +39,27 @@ impl Work<'_, '_> {
         step: &Step,
         name: &str,
         content: &Content,
-    ) -> Ended<(TaskId, Vec<Diagnostic>, Option<TaskSeen>)> {
+    ) -> Ended<(TaskId, Vec<Diagnostic>, Option<ObservedTask>)> {
         self.look_once_more().await?;
         let creation = Creation { key: &step.key, content: content.hash(), name };
         self.note(async |ledger, now| ledger.sending(creation, now).await).await?;
         let mut settled = "nothing was sent".to_owned();
         for _ in 0..2 {
             match self.effects.client.create_task(name, content).await {
-                Answer::Done(task) => {
+                CallOutcome::Done(task) => {
                     let notes = self.bind(step, creation, task.id, Vec::new()).await;
                     return Ok((task.id, notes, Some(task)));
                 }
-                Answer::Refused(trouble) => {
+                CallOutcome::Refused(error) => {
                     self.note(async |ledger, now| ledger.refused(creation, now).await).await?;
-                    return Err(self.refused(&trouble));
+                    return Err(self.refused(&error));
                 }
-                Answer::NotProcessed(trouble) => {
+                CallOutcome::NotProcessed(error) => {
                     self.note(async |ledger, now| ledger.refused(creation, now).await).await?;
-                    return Err(failed(Code::NotProcessed, &trouble));
+                    return Err(failed(Code::NotProcessed, &error));
                 }
-                Answer::Unclear(trouble) => {
-                    let lost = with_causes(&trouble);
+                CallOutcome::Unknown(error) => {
+                    let lost = with_causes(&error);
                     match self.settle_create(step, content).await {
                         Settled::Bound(task) => {
                             let message = format!(
@@ -100,13 +100,13 @@ impl Work<'_, '_> {
         mut notes: Vec<Diagnostic>,
     ) -> Vec<Diagnostic> {
         {
-            let mut made = self.made.borrow_mut();
-            made.tasks.insert(step.id, id);
-            made.contents.insert(id, creation.content);
+            let mut created = self.created.borrow_mut();
+            created.tasks.insert(step.id, id);
+            created.contents.insert(id, creation.content);
         }
         // The task exists; a ledger that cannot be written now costs a proof and not the task.
         let now = self.effects.clock.now();
-        if let Err(error) = self.effects.ledger.made(creation, id, now).await {
+        if let Err(error) = self.effects.ledger.created(creation, id, now).await {
             let message = format!("task {id} could not be noted: {}", with_causes(&error));
             notes.push(Diagnostic::note(Code::NotRecorded, message));
         }
@@ -117,22 +117,22 @@ impl Work<'_, '_> {
     async fn look_once_more(&self) -> Ended<()> {
         if self.baseline.borrow().is_none() {
             let answer = self.effects.client.list_tasks().await;
-            let Some(sight) = complete(match answer {
-                Answer::Done(sight) => Answer::Done(sight),
-                answer => Answer::Done(self.read(answer)?),
+            let Some(listing) = complete(match answer {
+                CallOutcome::Done(listing) => CallOutcome::Done(listing),
+                answer => CallOutcome::Done(self.read(answer)?),
             }) else {
                 return Err(changed("the task list is no longer complete".to_owned()));
             };
-            let is_new = |task: &&TaskSeen| !self.plan.seen_tasks.contains(&task.id);
-            for task in sight.items.iter().filter(is_new) {
+            let is_new = |task: &&ObservedTask| !self.plan.observed_task_ids.contains(&task.id);
+            for task in listing.items.iter().filter(is_new) {
                 let hash = task.content.as_ref().map(Content::hash);
-                if hash.is_some_and(|hash| self.wanted.contains(&hash)) {
+                if hash.is_some_and(|hash| self.desired.contains(&hash)) {
                     self.halt();
                     let message = format!("task {} with wanted content has appeared", task.id);
                     return Err(changed(message));
                 }
             }
-            let ids = sight.items.iter().map(|task| task.id).collect();
+            let ids = listing.items.iter().map(|task| task.id).collect();
             *self.baseline.borrow_mut() = Some(ids);
         }
         Ok(())
@@ -144,26 +144,26 @@ impl Work<'_, '_> {
         step: &Step,
         id: TaskId,
         content: &Content,
-    ) -> Ended<TaskSeen> {
+    ) -> Ended<ObservedTask> {
         let mut last = None;
         for delay in std::iter::once(&Duration::ZERO).chain(&self.settings.settle_delays) {
             if !delay.is_zero() {
                 self.wait(step, *delay).await;
             }
             match self.effects.client.read_task(id).await {
-                Answer::Done(task) if task.content.as_ref() == Some(content) => {
+                CallOutcome::Done(task) if task.content.as_ref() == Some(content) => {
                     *self.is_proven.borrow_mut() = true;
                     return Ok(task);
                 }
-                Answer::Done(task) => {
+                CallOutcome::Done(task) => {
                     self.halt();
                     return Err(differs(id, content, &task));
                 }
-                Answer::Refused(trouble) if trouble.is_auth() => return Err(self.refused(&trouble)),
-                Answer::Refused(trouble)
-                | Answer::NotProcessed(trouble)
-                | Answer::Unclear(trouble) => {
-                    last = Some(with_causes(&trouble));
+                CallOutcome::Refused(error) if error.is_auth() => return Err(self.refused(&error)),
+                CallOutcome::Refused(error)
+                | CallOutcome::NotProcessed(error)
+                | CallOutcome::Unknown(error) => {
+                    last = Some(with_causes(&error));
                 }
             }
         }
@@ -177,7 +177,7 @@ impl Work<'_, '_> {
     pub(super) async fn settle_name(
         &self,
         step: &Step,
-        task: &TaskSeen,
+        task: &ObservedTask,
         name: &str,
     ) -> Option<Diagnostic> {
         let stored = task.name.as_deref()?;
@@ -189,7 +189,7 @@ impl Work<'_, '_> {
         for delay in self.tries() {
             self.effects.stop.sleep(delay).await;
             let renamed = self.effects.client.rename_task(id, name).await;
-            if let Answer::Done(task) = self.effects.client.read_task(id).await {
+            if let CallOutcome::Done(task) = self.effects.client.read_task(id).await {
                 after = task;
             }
             if after.name.as_deref() == Some(name) {
@@ -197,12 +197,12 @@ impl Work<'_, '_> {
             }
             match renamed {
                 // It may be done twice, and only a lost answer is a reason to.
-                Answer::Unclear(trouble) => why = format!(" ({})", with_causes(&trouble)),
-                Answer::Refused(trouble) | Answer::NotProcessed(trouble) => {
-                    why = format!(" ({})", with_causes(&trouble));
+                CallOutcome::Unknown(error) => why = format!(" ({})", with_causes(&error)),
+                CallOutcome::Refused(error) | CallOutcome::NotProcessed(error) => {
+                    why = format!(" ({})", with_causes(&error));
                     break;
                 }
-                Answer::Done(()) => {
+                CallOutcome::Done(()) => {
                     why = String::new();
                     break;
                 }
@@ -216,7 +216,7 @@ impl Work<'_, '_> {
     pub(super) fn note_name(
         &self,
         step: &Step,
-        task: &TaskSeen,
+        task: &ObservedTask,
         name: &str,
         why: &str,
     ) -> Option<Diagnostic> {
@@ -256,7 +256,7 @@ impl Work<'_, '_> {
 }
 
 /// Says where what was read back first departs from what was declared.
-pub(super) fn differs(id: TaskId, content: &Content, task: &TaskSeen) -> StepOutcome {
+pub(super) fn differs(id: TaskId, content: &Content, task: &ObservedTask) -> StepOutcome {
     let stored = task.prompt.as_deref().unwrap_or_default();
     let pairs = content.prompt().chars().zip(stored.chars());
     let same = pairs.take_while(|(declared, stored)| declared == stored).count();
@@ -268,5 +268,5 @@ pub(super) fn differs(id: TaskId, content: &Content, task: &TaskSeen) -> StepOut
     let finding = Diagnostic::error(Code::ReadBackDiffers, message).help(
         "the service rewrites prompts: declare the prompt as it stores it, or ask QuantConnect",
     );
-    StepOutcome::Unclear(finding)
+    StepOutcome::Unknown(finding)
 }

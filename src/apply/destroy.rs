@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::Answer;
+use crate::api::CallOutcome;
 use crate::apply::finding::{changed, failed};
 use crate::apply::settle::{Ended, complete};
 use crate::apply::{Artifacts, Work};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::StepOutcome;
 use crate::model::{DeploymentId, TaskId};
-use crate::plan::{Retirement, Step};
+use crate::observed::{ObservedDeployment, ObservedTask};
+use crate::plan::{Removal, Step};
 use crate::render::transcript::Title;
-use crate::snapshot::{DeploymentSeen, TaskSeen};
 use crate::store::{Conversation, Said};
 
 impl Work<'_, '_> {
@@ -23,16 +23,16 @@ impl Work<'_, '_> {
     pub(super) async fn destroy(
         &self,
         step: &Step,
-        retirement: &Retirement,
-        task: &TaskSeen,
+        removal: &Removal,
+        task: &ObservedTask,
         runs: &BTreeSet<DeploymentId>,
     ) -> Ended<()> {
-        let id = retirement.id;
-        if task.name.as_deref() != Some(&retirement.name) {
+        let id = removal.id;
+        if task.name.as_deref() != Some(&removal.name) {
             return Err(changed(format!("task {id} has another name than the plan saw")));
         }
         let listed = self.read(self.effects.client.list_deployments(id).await)?;
-        let Some(listed) = complete(Answer::Done(listed)) else {
+        let Some(listed) = complete(CallOutcome::Done(listed)) else {
             return Err(changed(format!("the deployments of task {id} are no longer all shown")));
         };
         if listed.items.iter().any(|run| !run.status.is_terminal()) {
@@ -63,7 +63,7 @@ impl Work<'_, '_> {
     }
 
     /// Saves a conversation as the service keeps it, and as people read it.
-    async fn save(&self, task: TaskId, run: &DeploymentSeen) -> Ended<()> {
+    async fn save(&self, task: TaskId, run: &ObservedDeployment) -> Ended<()> {
         let id = &run.id;
         let unsaved = |why: String| {
             let message = format!("the conversation of {id} was not saved: {why}");
@@ -76,10 +76,12 @@ impl Work<'_, '_> {
             return Err(unsaved("there is no folder for it".to_owned()));
         };
         let whole = match self.effects.client.read_whole_conversation(id).await {
-            Answer::Done(whole) => whole,
-            Answer::Refused(trouble) if trouble.is_auth() => return Err(self.refused(&trouble)),
-            Answer::Refused(trouble) | Answer::NotProcessed(trouble) | Answer::Unclear(trouble) => {
-                return Err(unsaved(with_causes(&trouble)));
+            CallOutcome::Done(whole) => whole,
+            CallOutcome::Refused(error) if error.is_auth() => return Err(self.refused(&error)),
+            CallOutcome::Refused(error)
+            | CallOutcome::NotProcessed(error)
+            | CallOutcome::Unknown(error) => {
+                return Err(unsaved(with_causes(&error)));
             }
         };
         let status = run.status.to_string();
@@ -97,11 +99,11 @@ impl Work<'_, '_> {
     /// Deletes a deployment; gone is done.
     async fn delete_run(&self, id: &DeploymentId) -> Ended<()> {
         match self.effects.client.delete_deployment(id).await {
-            Answer::Refused(trouble) if trouble.is_auth() => Err(self.refused(&trouble)),
+            CallOutcome::Refused(error) if error.is_auth() => Err(self.refused(&error)),
             // What is refused may be gone already; if not, the task's delete is refused once more.
-            Answer::Done(()) | Answer::Refused(_) => Ok(()),
-            Answer::NotProcessed(trouble) | Answer::Unclear(trouble) => {
-                Err(failed(Code::NotProcessed, &trouble))
+            CallOutcome::Done(()) | CallOutcome::Refused(_) => Ok(()),
+            CallOutcome::NotProcessed(error) | CallOutcome::Unknown(error) => {
+                Err(failed(Code::NotProcessed, &error))
             }
         }
     }

@@ -1,22 +1,22 @@
 //! What became of a request, in the words of findings.
 
-use crate::api::{Answer, Trouble};
+use crate::api::{ApiError, CallOutcome};
 use crate::apply::Work;
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::StepOutcome;
 
 /// A request that certainly changed nothing.
-pub(super) fn failed(code: Code, trouble: &Trouble) -> StepOutcome {
+pub(super) fn failed(code: Code, error: &ApiError) -> StepOutcome {
     let way = match code {
         Code::NotProcessed => "run this again later; nothing was changed by this step",
         _ => "nothing was changed by this step; run this again once the cause is mended",
     };
-    StepOutcome::Failed(Diagnostic::error(code, with_causes(trouble)).help(way))
+    StepOutcome::Failed(Diagnostic::error(code, with_causes(error)).help(way))
 }
 
 /// A request whose effect is unknown.
 pub(super) fn unclear(message: String, way: String) -> StepOutcome {
-    StepOutcome::Unclear(Diagnostic::error(Code::OutcomeUnknown, message).help(way))
+    StepOutcome::Unknown(Diagnostic::error(Code::OutcomeUnknown, message).help(way))
 }
 
 /// The world is no longer as the plan saw it.
@@ -29,22 +29,22 @@ pub(super) fn changed(message: String) -> StepOutcome {
 
 impl Work<'_, '_> {
     /// Takes what a read brought; a read that failed ends the step.
-    pub(super) fn read<T>(&self, answer: Answer<T>) -> Result<T, StepOutcome> {
+    pub(super) fn read<T>(&self, answer: CallOutcome<T>) -> Result<T, StepOutcome> {
         match answer {
-            Answer::Done(value) => Ok(value),
-            Answer::Refused(trouble) => Err(self.refused(&trouble)),
-            Answer::NotProcessed(trouble) | Answer::Unclear(trouble) => {
-                Err(failed(Code::NotProcessed, &trouble))
+            CallOutcome::Done(value) => Ok(value),
+            CallOutcome::Refused(error) => Err(self.refused(&error)),
+            CallOutcome::NotProcessed(error) | CallOutcome::Unknown(error) => {
+                Err(failed(Code::NotProcessed, &error))
             }
         }
     }
 
     /// A definite refusal; refused credentials end the whole apply.
-    pub(super) fn refused(&self, trouble: &Trouble) -> StepOutcome {
-        if trouble.is_auth() {
+    pub(super) fn refused(&self, error: &ApiError) -> StepOutcome {
+        if error.is_auth() {
             self.halt();
             *self.is_locked_out.borrow_mut() = true;
         }
-        failed(Code::Refused, trouble)
+        failed(Code::Refused, error)
     }
 }

@@ -8,10 +8,10 @@
 //! and leaves nothing running.
 
 mod create;
+mod deploy;
 mod destroy;
 mod finding;
-mod followup;
-mod run;
+mod prompt;
 mod schedule;
 mod settle;
 mod step;
@@ -108,17 +108,17 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         plan,
         effects: *effects,
         settings,
-        made: RefCell::default(),
+        created: RefCell::default(),
         baseline: RefCell::default(),
-        is_proven: RefCell::new(!plan.open_steps().any(|step| makes_task(&step.change))),
+        is_proven: RefCell::new(!plan.ready_steps().any(|step| makes_task(&step.change))),
         is_halted: RefCell::new(false),
         is_locked_out: RefCell::new(false),
         unread: RefCell::default(),
-        awaited: plan.open_steps().flat_map(|step| step.after.iter().copied()).collect(),
-        wanted: wanted_contents(plan),
+        awaited: plan.ready_steps().flat_map(|step| step.after.iter().copied()).collect(),
+        desired: wanted_contents(plan),
     };
     let mut outcome = Outcome::default();
-    let mut schedule = Schedule::new(plan.open_steps());
+    let mut schedule = Schedule::new(plan.ready_steps());
     let mut running = FuturesUnordered::new();
     loop {
         if effects.stop.is_asked() || *work.is_halted.borrow() {
@@ -156,7 +156,7 @@ fn wanted_contents(plan: &Plan) -> BTreeSet<ContentHash> {
         Change::Create { content, .. } | Change::Replace { content, .. } => Some(content.hash()),
         _ => None,
     };
-    plan.open_steps().filter_map(content).collect()
+    plan.ready_steps().filter_map(content).collect()
 }
 
 /// Whether carrying out the change makes a task.
@@ -169,7 +169,7 @@ struct Work<'p, 'e> {
     plan: &'p Plan,
     effects: Effects<'e>,
     settings: &'e Settings,
-    made: RefCell<Made>,
+    created: RefCell<Created>,
     /// The ids on the list right before the first create.
     baseline: RefCell<Option<BTreeSet<TaskId>>>,
     /// Whether the first task that was made has been read back as declared.
@@ -183,12 +183,12 @@ struct Work<'p, 'e> {
     /// Steps that another one waits for.
     awaited: BTreeSet<StepId>,
     /// The contents of all tasks that the plan makes.
-    wanted: BTreeSet<ContentHash>,
+    desired: BTreeSet<ContentHash>,
 }
 
 /// What this apply has made so far.
 #[derive(Default)]
-struct Made {
+struct Created {
     tasks: BTreeMap<StepId, TaskId>,
     contents: BTreeMap<TaskId, ContentHash>,
     /// By run, its task.
@@ -203,13 +203,13 @@ impl Work<'_, '_> {
             Change::Replace { name, content, old, .. } => {
                 self.replace(step, name, content, old).await
             }
-            Change::Retire { retirement, .. } => self.retire(step, retirement).await,
-            Change::Run { task, seen, since, .. } => self.run(step, *task, seen, *since).await,
-            Change::FollowUp { run, prompt, turns, .. } => {
+            Change::Remove { removal, .. } => self.remove(step, removal).await,
+            Change::Deploy { task, seen, since, .. } => self.run(step, *task, seen, *since).await,
+            Change::Prompt { run, prompt, turns, .. } => {
                 self.follow_up(step, run, prompt, turns).await
             }
             Change::Stop { run } => self.stop_run(step, run).await,
-            Change::Undecided { .. } | Change::Diverged { .. } => {
+            Change::Ambiguous { .. } | Change::Diverged { .. } => {
                 unreachable!("a step that decides nothing is never open")
             }
         };

@@ -145,7 +145,7 @@ mod tests {
 
     use super::*;
     use crate::model::{AgentId, Content, ProjectPreference, TaskId};
-    use crate::plan::{Change, Gate};
+    use crate::plan::{Change, StepStatus};
 
     /// A step of a key that makes a task, or renames one.
     fn step(id: usize, key: &str, is_maker: bool, after: &[usize]) -> Step {
@@ -163,7 +163,7 @@ mod tests {
             change,
             reason: String::new(),
             after: after.iter().copied().map(StepId).collect(),
-            gate: Gate::Open,
+            status: StepStatus::Ready,
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::api::Answer;
+use crate::api::CallOutcome;
 use crate::apply::finding::unclear;
 use crate::apply::{Settings, Stop, Work};
 use crate::clock::Clock;
@@ -16,8 +16,8 @@ use crate::event::{Event, Outcome, StepOutcome};
 use crate::files::FilesError;
 use crate::ledger::Ledger;
 use crate::model::{Content, DeploymentId, TaskId};
+use crate::observed::{Completeness, Listing, ObservedTask};
 use crate::plan::Step;
-use crate::snapshot::{Coverage, Sight, TaskSeen};
 
 /// The waits before each look: 59 seconds in all.
 ///
@@ -51,7 +51,11 @@ impl Work<'_, '_> {
     /// The last look is taken twice: one list that lies does not prove an absence. A list may show a
     /// prompt in part or not at all, so a new id whose content no create of this apply explains is read
     /// before it is judged.
-    pub(super) async fn settle_create(&self, step: &Step, content: &Content) -> Settled<TaskSeen> {
+    pub(super) async fn settle_create(
+        &self,
+        step: &Step,
+        content: &Content,
+    ) -> Settled<ObservedTask> {
         let (mut is_blind, mut is_short) = (false, false);
         let delays = &self.settings.settle_delays;
         let again = (!delays.is_empty()).then_some(&Duration::ZERO);
@@ -62,13 +66,13 @@ impl Work<'_, '_> {
             if !delay.is_zero() {
                 self.wait(step, *delay).await;
             }
-            let Some(sight) = self.look(self.effects.client.list_tasks().await) else {
+            let Some(listing) = self.look(self.effects.client.list_tasks().await) else {
                 is_blind = true;
                 continue;
             };
-            let listed: BTreeSet<TaskId> = sight.items.iter().map(|task| task.id).collect();
-            is_short = !self.made.borrow().contents.keys().all(|id| listed.contains(id));
-            let Some(fresh) = self.unexplained(sight.items, content).await else {
+            let listed: BTreeSet<TaskId> = listing.items.iter().map(|task| task.id).collect();
+            is_short = !self.created.borrow().contents.keys().all(|id| listed.contains(id));
+            let Some(fresh) = self.unexplained(listing.items, content).await else {
                 is_blind = true;
                 continue;
             };
@@ -97,16 +101,20 @@ impl Work<'_, '_> {
 
     /// The tasks that are new and not what another create of this apply makes; nothing where one of
     /// them cannot be read.
-    async fn unexplained(&self, listed: Vec<TaskSeen>, content: &Content) -> Option<Vec<TaskSeen>> {
-        let is_fresh = |task: &TaskSeen| {
+    async fn unexplained(
+        &self,
+        listed: Vec<ObservedTask>,
+        content: &Content,
+    ) -> Option<Vec<ObservedTask>> {
+        let is_fresh = |task: &ObservedTask| {
             let baseline = self.baseline.borrow();
             let is_new = baseline.as_ref().is_some_and(|known| !known.contains(&task.id));
-            is_new && !self.made.borrow().contents.contains_key(&task.id)
+            is_new && !self.created.borrow().contents.contains_key(&task.id)
         };
         let mut unexplained = Vec::new();
         for mut task in listed.into_iter().filter(is_fresh) {
             if !self.is_planned(&task) {
-                let Answer::Done(read) = self.effects.client.read_task(task.id).await else {
+                let CallOutcome::Done(read) = self.effects.client.read_task(task.id).await else {
                     return None;
                 };
                 task = read;
@@ -120,9 +128,9 @@ impl Work<'_, '_> {
     }
 
     /// Whether a step of this apply makes just such a task.
-    fn is_planned(&self, task: &TaskSeen) -> bool {
+    fn is_planned(&self, task: &ObservedTask) -> bool {
         let hash = task.content.as_ref().map(Content::hash);
-        hash.is_some_and(|hash| self.wanted.contains(&hash))
+        hash.is_some_and(|hash| self.desired.contains(&hash))
     }
 
     /// Looks for the run that an unclear answer may have started; it is never started again.
@@ -137,12 +145,12 @@ impl Work<'_, '_> {
                 break;
             }
             self.wait(step, *delay).await;
-            let sight = self.look(self.effects.client.list_deployments(task).await);
-            let Some(sight) = sight else { continue };
-            let started = &self.made.borrow().deployments;
+            let listing = self.look(self.effects.client.list_deployments(task).await);
+            let Some(listing) = listing else { continue };
+            let started = &self.created.borrow().deployments;
             let is_fresh = |id: &DeploymentId| !seen.contains(id) && !started.contains_key(id);
             let fresh: Vec<DeploymentId> =
-                sight.items.into_iter().map(|run| run.id).filter(is_fresh).collect();
+                listing.items.into_iter().map(|run| run.id).filter(is_fresh).collect();
             match fresh.as_slice() {
                 [] => {}
                 [id] => return Settled::Bound(id.clone()),
@@ -160,16 +168,16 @@ impl Work<'_, '_> {
 
     /// Waits until everything that was made can be seen on the lists, so that the next plan sees it.
     pub(super) async fn wait_until_visible(&self, outcome: &mut Outcome) {
-        let mut tasks: BTreeSet<TaskId> = self.made.borrow().contents.keys().copied().collect();
-        let mut runs = self.made.borrow().deployments.clone();
+        let mut tasks: BTreeSet<TaskId> = self.created.borrow().contents.keys().copied().collect();
+        let mut runs = self.created.borrow().deployments.clone();
         for delay in std::iter::once(&Duration::ZERO).chain(&self.settings.settle_delays) {
             if tasks.is_empty() && runs.is_empty() {
                 return;
             }
             self.effects.stop.sleep(*delay).await;
             if !tasks.is_empty() {
-                let sight = self.look(self.effects.client.list_tasks().await);
-                for task in sight.into_iter().flat_map(|sight| sight.items) {
+                let listing = self.look(self.effects.client.list_tasks().await);
+                for task in listing.into_iter().flat_map(|listing| listing.items) {
                     if tasks.remove(&task.id) {
                         self.verify_listed(&task);
                     }
@@ -182,8 +190,8 @@ impl Work<'_, '_> {
             }
             let of_runs: BTreeSet<TaskId> = runs.values().copied().collect();
             for task in of_runs {
-                let sight = self.look(self.effects.client.list_deployments(task).await);
-                for run in sight.into_iter().flat_map(|sight| sight.items) {
+                let listing = self.look(self.effects.client.list_deployments(task).await);
+                for run in listing.into_iter().flat_map(|listing| listing.items) {
                     if runs.remove(&run.id).is_some() {
                         self.note_visible(outcome, &run.id);
                     }
@@ -201,7 +209,7 @@ impl Work<'_, '_> {
             let run = done.deployment.as_ref().filter(|id| runs.contains_key(*id));
             let what = match (run, task) {
                 (Some(run), _) => format!("run {run} was started"),
-                (None, Some(task)) if self.made.borrow().tasks.contains_key(step) => {
+                (None, Some(task)) if self.created.borrow().tasks.contains_key(step) => {
                     format!("task {task} was made")
                 }
                 _ => continue,
@@ -215,14 +223,15 @@ impl Work<'_, '_> {
     }
 
     /// Says at once that somebody else has made the same as this apply; the next plan blocks on it.
-    fn note_twin(&self, outcome: &mut Outcome, task: &TaskSeen) {
+    fn note_twin(&self, outcome: &mut Outcome, task: &ObservedTask) {
         let Some(hash) = task.content.as_ref().map(Content::hash) else { return };
-        let made = self.made.borrow();
+        let created = self.created.borrow();
         let is_new = self.baseline.borrow().as_ref().is_some_and(|known| !known.contains(&task.id));
-        if !is_new || made.contents.contains_key(&task.id) {
+        if !is_new || created.contents.contains_key(&task.id) {
             return;
         }
-        for (step, own) in made.tasks.iter().filter(|(_, id)| made.contents.get(id) == Some(&hash))
+        for (step, own) in
+            created.tasks.iter().filter(|(_, id)| created.contents.get(id) == Some(&hash))
         {
             let message = format!(
                 "task {own} was made, and so was task {} with equal content, not by this apply",
@@ -236,7 +245,7 @@ impl Work<'_, '_> {
 
     /// Notes that the next plan sees a run, so that it need not wait for it.
     fn note_visible(&self, outcome: &Outcome, run: &DeploymentId) {
-        for step in self.plan.open_steps() {
+        for step in self.plan.ready_steps() {
             let Some(StepOutcome::Done(done)) = outcome.steps.get(&step.id) else { continue };
             if done.deployment.as_ref() == Some(run) {
                 self.note_answered(step, Some(run));
@@ -246,7 +255,7 @@ impl Work<'_, '_> {
 
     /// Notes runs that no list shows, so that the next apply does not pay for them again.
     fn note_unseen(&self, outcome: &Outcome, runs: &BTreeMap<DeploymentId, TaskId>) {
-        for step in self.plan.open_steps() {
+        for step in self.plan.ready_steps() {
             let Some(StepOutcome::Done(done)) = outcome.steps.get(&step.id) else { continue };
             if let (Some(id), Some(deployment)) = (&done.deployment, &step.deployment)
                 && let Some(task) = runs.get(id)
@@ -259,9 +268,9 @@ impl Work<'_, '_> {
     }
 
     /// Takes a list that proves absence; refused credentials end the whole apply.
-    fn look<T>(&self, answer: Answer<Sight<T>>) -> Option<Sight<T>> {
-        if let Answer::Refused(trouble) = &answer
-            && trouble.is_auth()
+    fn look<T>(&self, answer: CallOutcome<Listing<T>>) -> Option<Listing<T>> {
+        if let CallOutcome::Refused(error) = &answer
+            && error.is_auth()
         {
             self.halt();
             *self.is_locked_out.borrow_mut() = true;
@@ -276,7 +285,7 @@ impl Work<'_, '_> {
 
     /// Waits before a look and says so; a wish to stop cuts the wait short.
     pub(super) async fn wait(&self, step: &Step, delay: Duration) {
-        (self.effects.on_event)(&Event::Settling { step, looking_again_in: delay });
+        (self.effects.on_event)(&Event::Settling { step, checking_again_in: delay });
         self.effects.stop.sleep(delay).await;
     }
 }
@@ -318,9 +327,9 @@ fn remaining(start: Timestamp, retry_time: Duration, settle: Duration, now: Time
 }
 
 /// A list that proves absence, or nothing.
-pub(super) fn complete<T>(answer: Answer<Sight<T>>) -> Option<Sight<T>> {
+pub(super) fn complete<T>(answer: CallOutcome<Listing<T>>) -> Option<Listing<T>> {
     match answer {
-        Answer::Done(sight) if sight.coverage == Coverage::Complete => Some(sight),
+        CallOutcome::Done(listing) if listing.coverage == Completeness::Complete => Some(listing),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::api::Answer;
+use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::finding::{changed, failed, unclear};
 use crate::apply::settle::{Ended, complete};
@@ -11,8 +11,8 @@ use crate::event::{Done, StepOutcome};
 use crate::model::{
     Content, TaskId, archive_name, archived_base, is_rewriting_of, other_archive_name,
 };
-use crate::plan::{Retire, Retirement, Step};
-use crate::snapshot::{Schedule, TaskSeen};
+use crate::observed::{ObservedTask, Schedule};
+use crate::plan::{Removal, Remove, Step};
 
 /// A length of names that any service should take: the contract's own examples reach it.
 const SAFE_LENGTH: usize = 40;
@@ -23,7 +23,7 @@ impl Work<'_, '_> {
         self.rename_task(step, id, to).await?;
         let read = self.effects.client.read_task(id).await;
         let notes = match &read {
-            Answer::Done(task) => self.note_name(step, task, to, "").into_iter().collect(),
+            CallOutcome::Done(task) => self.note_name(step, task, to, "").into_iter().collect(),
             _ => Vec::new(),
         };
         Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
@@ -38,26 +38,26 @@ impl Work<'_, '_> {
         step: &Step,
         name: &str,
         content: &Content,
-        old: &[Retirement],
+        old: &[Removal],
     ) -> Ended<StepOutcome> {
-        let made = match self.make(step, name, content).await {
+        let created = match self.make(step, name, content).await {
             Err(StepOutcome::Failed(finding))
                 if finding.code == Code::Refused
                     && old.iter().any(|old| is_rewriting_of(&old.name, name)) =>
             {
                 // One that is to be deleted is archived first too: its place is not taken yet.
                 tracing::debug!("making room for the new task: {}", finding.message);
-                let holders = old.iter().filter(|old| is_rewriting_of(&old.name, name));
-                for holder in holders.clone() {
+                let name_conflicts = old.iter().filter(|old| is_rewriting_of(&old.name, name));
+                for holder in name_conflicts.clone() {
                     let planned = match &holder.how {
-                        Retire::Archive { name } => name.clone(),
+                        Remove::Archive { name } => name.clone(),
                         _ => archive_name(&holder.name, &holder.content.short()),
                     };
                     self.archive(step, holder.id, &planned).await?;
                 }
                 let second = self.make(step, name, content).await;
                 if matches!(second, Err(StepOutcome::Failed(_))) {
-                    for holder in holders {
+                    for holder in name_conflicts {
                         self.rename_task(step, holder.id, &holder.name).await?;
                     }
                 }
@@ -65,38 +65,38 @@ impl Work<'_, '_> {
             }
             first => first,
         };
-        let (id, mut notes, _) = made?;
+        let (id, mut notes, _) = created?;
         let task = self.read_back(step, id, content).await?;
-        for retirement in old {
-            self.retire_one(step, retirement).await?;
+        for removal in old {
+            self.retire_one(step, removal).await?;
         }
         notes.extend(self.settle_name(step, &task, name).await);
         Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
     }
 
     /// Ends a task whose place is empty or taken.
-    pub(super) async fn retire(&self, step: &Step, retirement: &Retirement) -> Ended<StepOutcome> {
-        self.retire_one(step, retirement).await?;
-        Ok(StepOutcome::Done(Done { task: Some(retirement.id), ..Done::default() }))
+    pub(super) async fn remove(&self, step: &Step, removal: &Removal) -> Ended<StepOutcome> {
+        self.retire_one(step, removal).await?;
+        Ok(StepOutcome::Done(Done { task: Some(removal.id), ..Done::default() }))
     }
 
     /// Reads the task afresh and ends it as planned, if it is still what the plan saw.
-    async fn retire_one(&self, step: &Step, retirement: &Retirement) -> Ended<()> {
-        let id = retirement.id;
+    async fn retire_one(&self, step: &Step, removal: &Removal) -> Ended<()> {
+        let id = removal.id;
         let task = self.read(self.effects.client.read_task(id).await)?;
-        if task.content.as_ref().map(Content::hash) != Some(retirement.content) {
+        if task.content.as_ref().map(Content::hash) != Some(removal.content) {
             return Err(changed(format!("task {id} has other content than the plan saw")));
         }
         if let Schedule::Set(_) = task.schedule {
             return Err(changed(format!("task {id} has a schedule that the plan did not see")));
         }
-        match &retirement.how {
-            Retire::Archive { .. } if task.name.as_deref().and_then(archived_base).is_some() => {
+        match &removal.how {
+            Remove::Archive { .. } if task.name.as_deref().and_then(archived_base).is_some() => {
                 Ok(())
             }
-            Retire::Archive { name } => self.archive(step, id, name).await,
-            Retire::Delete => self.delete(step, &task).await,
-            Retire::Destroy { runs } => self.destroy(step, retirement, &task, runs).await,
+            Remove::Archive { name } => self.archive(step, id, name).await,
+            Remove::Delete => self.delete(step, &task).await,
+            Remove::Destroy { runs } => self.destroy(step, removal, &task, runs).await,
         }
     }
 
@@ -105,7 +105,7 @@ impl Work<'_, '_> {
     async fn archive(&self, step: &Step, id: TaskId, planned: &str) -> Ended<()> {
         let room = match self.rename_task(step, id, planned).await {
             Ok(()) => match self.effects.client.read_task(id).await {
-                Answer::Done(task) => {
+                CallOutcome::Done(task) => {
                     let stored = task.name.unwrap_or_default();
                     if archived_base(&stored).is_some() {
                         return Ok(());
@@ -122,14 +122,14 @@ impl Work<'_, '_> {
     }
 
     /// Deletes a task that holds nothing, looked at once more right before.
-    async fn delete(&self, step: &Step, task: &TaskSeen) -> Ended<()> {
+    async fn delete(&self, step: &Step, task: &ObservedTask) -> Ended<()> {
         let id = task.id;
         let runs = self.read(self.effects.client.list_deployments(id).await)?;
         let holds_nothing = task.deployment_count == Some(0)
             && task.notification_count == Some(0)
             && task.active.as_deref() == Some(&[])
             && task.schedule == Schedule::Unset
-            && complete(Answer::Done(runs)).is_some_and(|runs| runs.items.is_empty());
+            && complete(CallOutcome::Done(runs)).is_some_and(|runs| runs.items.is_empty());
         if !holds_nothing {
             return Err(changed(format!("task {id} is no longer without runs")));
         }
@@ -142,13 +142,15 @@ impl Work<'_, '_> {
         for delay in self.tries() {
             self.effects.stop.sleep(delay).await;
             match self.effects.client.delete_task(id).await {
-                Answer::Done(()) => return Ok(()),
+                CallOutcome::Done(()) => return Ok(()),
                 // Gone is done: the first request took effect and its answer was lost.
-                Answer::Refused(_) if !lost.is_empty() && self.is_gone(id).await => return Ok(()),
-                Answer::Refused(trouble) => return Err(self.refused(&trouble)),
-                Answer::NotProcessed(trouble) => return Err(failed(Code::NotProcessed, &trouble)),
-                Answer::Unclear(trouble) => {
-                    lost = with_causes(&trouble);
+                CallOutcome::Refused(_) if !lost.is_empty() && self.is_gone(id).await => {
+                    return Ok(());
+                }
+                CallOutcome::Refused(error) => return Err(self.refused(&error)),
+                CallOutcome::NotProcessed(error) => return Err(failed(Code::NotProcessed, &error)),
+                CallOutcome::Unknown(error) => {
+                    lost = with_causes(&error);
                     self.wait(step, Duration::from_secs(1)).await;
                     if self.is_gone(id).await {
                         return Ok(());
@@ -162,9 +164,9 @@ impl Work<'_, '_> {
 
     /// Whether a complete list leaves the task out and reading it is refused (contract 15.7).
     async fn is_gone(&self, id: TaskId) -> bool {
-        let Some(sight) = complete(self.effects.client.list_tasks().await) else { return false };
-        let is_listed = sight.items.iter().any(|task| task.id == id);
-        !is_listed && matches!(self.effects.client.read_task(id).await, Answer::Refused(_))
+        let Some(listing) = complete(self.effects.client.list_tasks().await) else { return false };
+        let is_listed = listing.items.iter().any(|task| task.id == id);
+        !is_listed && matches!(self.effects.client.read_task(id).await, CallOutcome::Refused(_))
     }
 
     /// Renames a task; a lost answer is settled by reading, then the request is repeated.
@@ -173,14 +175,14 @@ impl Work<'_, '_> {
         for delay in self.tries() {
             self.effects.stop.sleep(delay).await;
             match self.effects.client.rename_task(id, to).await {
-                Answer::Done(()) => return Ok(()),
-                Answer::Refused(trouble) => return Err(self.refused(&trouble)),
-                Answer::NotProcessed(trouble) => return Err(failed(Code::NotProcessed, &trouble)),
-                Answer::Unclear(trouble) => {
-                    lost = with_causes(&trouble);
+                CallOutcome::Done(()) => return Ok(()),
+                CallOutcome::Refused(error) => return Err(self.refused(&error)),
+                CallOutcome::NotProcessed(error) => return Err(failed(Code::NotProcessed, &error)),
+                CallOutcome::Unknown(error) => {
+                    lost = with_causes(&error);
                     self.wait(step, Duration::from_secs(1)).await;
                     let read = self.effects.client.read_task(id).await;
-                    if matches!(read, Answer::Done(task) if task.name.as_deref() == Some(to)) {
+                    if matches!(read, CallOutcome::Done(task) if task.name.as_deref() == Some(to)) {
                         return Ok(());
                     }
                 }
@@ -188,7 +190,7 @@ impl Work<'_, '_> {
         }
         let message = format!("whether task {id} is renamed to `{to}` is unknown ({lost})");
         let finding = Diagnostic::error(Code::OutcomeUnknown, message);
-        Err(StepOutcome::Unclear(finding.help("`qcops plan`: it shows the name and finishes")))
+        Err(StepOutcome::Unknown(finding.help("`qcops plan`: it shows the name and finishes")))
     }
 
     /// The waits before each try of a request that may be repeated.

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use crate::api::Answer;
+use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::create::differs;
 use crate::event::Outcome;
 use crate::model::{Content, TaskId};
+use crate::observed::ObservedTask;
 use crate::plan::{Change, Step, StepId};
-use crate::snapshot::TaskSeen;
 
 impl Work<'_, '_> {
     /// Whether a new task need not be read by its id now: the service has shown that it stores what
@@ -23,11 +23,11 @@ impl Work<'_, '_> {
     pub(super) fn may_read_later(
         &self,
         step: &Step,
-        answer: Option<&TaskSeen>,
+        answer: Option<&ObservedTask>,
         name: &str,
         content: &Content,
     ) -> bool {
-        let is_as_declared = |task: &TaskSeen| {
+        let is_as_declared = |task: &ObservedTask| {
             task.content.as_ref() == Some(content) && task.name.as_deref() == Some(name)
         };
         *self.is_proven.borrow()
@@ -36,9 +36,9 @@ impl Work<'_, '_> {
     }
 
     /// Takes note of a task on the list; one that is not as declared there stays unread.
-    pub(super) fn verify_listed(&self, task: &TaskSeen) {
-        let made = self.made.borrow().contents.get(&task.id).copied();
-        if made.is_some() && task.content.as_ref().map(Content::hash) == made {
+    pub(super) fn verify_listed(&self, task: &ObservedTask) {
+        let created = self.created.borrow().contents.get(&task.id).copied();
+        if created.is_some() && task.content.as_ref().map(Content::hash) == created {
             self.unread.borrow_mut().remove(&task.id);
         }
     }
@@ -52,14 +52,14 @@ impl Work<'_, '_> {
             return;
         }
         let changes: BTreeMap<StepId, &Change> =
-            self.plan.open_steps().map(|step| (step.id, &step.change)).collect();
+            self.plan.ready_steps().map(|step| (step.id, &step.change)).collect();
         let unread: Vec<(TaskId, StepId)> = self.unread.take().into_iter().collect();
         let read = |(id, step)| async move { (id, step, self.effects.client.read_task(id).await) };
         let mut reads = stream::iter(unread.into_iter().map(read))
             .buffer_unordered(self.settings.under_way.max(1));
         while let Some((id, step, answer)) = reads.next().await {
             // One that cannot be read is on the list or reported as missing there.
-            let Answer::Done(task) = answer else { continue };
+            let CallOutcome::Done(task) = answer else { continue };
             if let Some(Change::Create { content, .. }) = changes.get(&step)
                 && task.content.as_ref() != Some(content)
             {

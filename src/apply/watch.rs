@@ -15,15 +15,15 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, timeout_at};
 
-use crate::api::Trouble;
+use crate::api::ApiError;
 use crate::apply::watch::followed::{Followed, followed};
 use crate::apply::watch::pause::Jitter;
 use crate::apply::{Effects, Settings};
 use crate::diag::with_causes;
-use crate::event::{Event, Outcome, RunEnd, RunReport, RunStanding};
+use crate::event::{DeploymentEnd, DeploymentProgress, DeploymentReport, Event, Outcome};
 use crate::model::DeploymentId;
+use crate::observed::Status;
 use crate::plan::{Plan, Watch};
-use crate::snapshot::Status;
 use crate::transcript::Transcript;
 
 /// How runs are waited for.
@@ -63,7 +63,7 @@ const UNANSWERED_LOOKS: u32 = 3;
 #[derive(Debug, Default)]
 pub struct Waited {
     /// Every declared run that exists, in the order of keys.
-    pub reports: Vec<RunReport>,
+    pub reports: Vec<DeploymentReport>,
     /// What was sent meanwhile, plan by plan.
     pub rounds: Vec<(Plan, Outcome)>,
 }
@@ -71,7 +71,7 @@ pub struct Waited {
 /// What one look at a run has shown.
 struct Look {
     index: usize,
-    status: Result<Status, Trouble>,
+    status: Result<Status, ApiError>,
     transcript: Option<Result<Transcript, String>>,
 }
 
@@ -118,7 +118,7 @@ struct Watching<'p, 'e> {
 
 impl Watching<'_, '_> {
     async fn follow(&mut self, replan: impl AsyncFn() -> Option<Plan>) {
-        let mut looks = FuturesUnordered::new();
+        let mut reads = FuturesUnordered::new();
         let effects = *self.effects;
         let wants_tokens = self.waiting.token_budget.is_some();
         let look_at = |run: &Followed, index: usize, pause: Duration| {
@@ -130,13 +130,13 @@ impl Watching<'_, '_> {
             self.bind(&plan);
         }
         for (index, run) in self.runs.iter().enumerate() {
-            looks.push(look_at(run, index, Duration::ZERO));
+            reads.push(look_at(run, index, Duration::ZERO));
         }
         let total = self.waiting.wait_timeout;
         let over = self.start + total.unwrap_or(FAR_AHEAD).min(FAR_AHEAD);
         while self.runs.iter().any(|run| run.end.is_none()) {
             self.tell();
-            let seen = timeout_at(over, looks.next()).await;
+            let seen = timeout_at(over, reads.next()).await;
             if effects.stop.is_asked() {
                 break;
             }
@@ -156,10 +156,10 @@ impl Watching<'_, '_> {
             }
             if self.runs[index].is_idle() && self.runs[index].missing > 0 {
                 for revived in self.send_next(&replan).await {
-                    looks.push(look_at(&self.runs[revived], revived, Duration::ZERO));
+                    reads.push(look_at(&self.runs[revived], revived, Duration::ZERO));
                 }
             } else if self.is_over(index) {
-                self.end(index, RunEnd::Ended);
+                self.end(index, DeploymentEnd::Ended);
                 continue;
             }
             let run = &self.runs[index];
@@ -174,10 +174,10 @@ impl Watching<'_, '_> {
             let run = &mut self.runs[index];
             let pause = run.pauses.next(&mut self.jitter).min(left);
             run.next_look = Some(Instant::now() + pause);
-            looks.push(look_at(run, index, pause));
+            reads.push(look_at(run, index, pause));
         }
         for index in 0..self.runs.len() {
-            self.end(index, RunEnd::NotFollowed);
+            self.end(index, DeploymentEnd::NotFollowed);
         }
         self.tell();
     }
@@ -194,7 +194,7 @@ impl Watching<'_, '_> {
             Ok(status) => {
                 if run.status.as_ref() != Some(&status) {
                     let Watch { key, deployment, .. } = &run.watch;
-                    let event = Event::Run {
+                    let event = Event::Deploy {
                         key,
                         deployment,
                         id: &run.id,
@@ -206,15 +206,15 @@ impl Watching<'_, '_> {
                 }
             }
             // No later look will fare better.
-            Err(trouble) if trouble.is_auth() => {
-                run.end = Some(RunEnd::Lost(with_causes(&trouble)));
+            Err(error) if error.is_auth() => {
+                run.end = Some(DeploymentEnd::Lost(with_causes(&error)));
             }
             Err(_) => {}
         }
     }
 
     /// Follows a run no longer; what was said first counts.
-    fn end(&mut self, index: usize, end: RunEnd) {
+    fn end(&mut self, index: usize, end: DeploymentEnd) {
         let run = &mut self.runs[index];
         if run.end.is_none() {
             run.waited = self.start.elapsed();
@@ -229,7 +229,7 @@ impl Watching<'_, '_> {
         }
         let (clock, now) = (self.effects.clock, Instant::now());
         let standing = |run: &Followed| run.standing(clock, now, self.start);
-        let standings: Vec<RunStanding> = self.runs.iter().map(standing).collect();
+        let standings: Vec<DeploymentProgress> = self.runs.iter().map(standing).collect();
         (self.effects.on_event)(&Event::Standing(&standings));
     }
 
@@ -264,5 +264,5 @@ async fn look(
 
 async fn read(effects: &Effects<'_>, id: &DeploymentId) -> Result<Transcript, String> {
     let answer = effects.client.read_conversation(id).await;
-    answer.into_result().map_err(|trouble| with_causes(&trouble))
+    answer.into_result().map_err(|error| with_causes(&error))
 }

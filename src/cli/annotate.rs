@@ -10,7 +10,7 @@ use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Place, Sources};
 use crate::files::FilesError;
 use crate::model::Key;
-use crate::plan::{Gate, Plan};
+use crate::plan::{Plan, StepStatus};
 use crate::render::annotations::{self, Annotated};
 
 /// What the CI system was told so far.
@@ -57,7 +57,9 @@ pub(super) fn of_plan(plan: &Plan, place: &dyn Fn(&Key) -> Option<Place>) -> Vec
     let mut index_of: BTreeMap<(Code, &str, &[String]), usize> = BTreeMap::new();
     let mut reasons: Vec<Diagnostic> = Vec::new();
     for step in &plan.steps {
-        let (Gate::Blocked(reason) | Gate::Withheld(reason)) = &step.gate else { continue };
+        let (StepStatus::Blocked(reason) | StepStatus::Deferred(reason)) = &step.status else {
+            continue;
+        };
         let here = place(&step.key);
         let known = (reason.code, reason.message.as_str(), reason.help.as_slice());
         let index = *index_of.entry(known).or_insert(reasons.len());

@@ -56,14 +56,14 @@ async fn plan_and_carry_out(
         under_way: under_way(&planning.comparing.service),
         ..Settings::default()
     };
-    let turn = Turn::take(context, session, progress, &settings).await?;
+    let turn = ApplyLock::take(context, session, progress, &settings).await?;
     let plan = session.plan(planning).await?;
     plan::show(context, planning, &plan);
     session.annotate(&plan)?;
     if let Some(expected) = expected {
         expected.check(&plan)?;
     }
-    let manner = Manner {
+    let manner = OutputOptions {
         lines: planning.context,
         format: planning.format,
         waiting: Some((&args.waiting, planning)),
@@ -71,7 +71,7 @@ async fn plan_and_carry_out(
         html: args.html.as_deref(),
     };
     let planned = plan::exit_of(&plan, false);
-    let count = plan.open_steps().count();
+    let count = plan.ready_steps().count();
     if turn.stop.is_asked() {
         manner.show_no_runs();
         manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
@@ -103,12 +103,12 @@ fn under_way(service: &Service) -> usize {
 }
 
 /// The right to change something: the lock, and the ear for signals.
-pub(super) struct Turn {
+pub(super) struct ApplyLock {
     pub(super) stop: Arc<Stop>,
     _lock: Option<Lock>,
 }
 
-impl Turn {
+impl ApplyLock {
     /// Waits for other applies on this machine, those that were killed too. Taken before observing.
     pub(super) async fn take(
         context: &Context,
@@ -134,7 +134,7 @@ impl Turn {
 
 /// How a plan is reported, and whether its runs are waited for.
 #[derive(Clone, Copy)]
-pub(super) struct Manner<'a> {
+pub(super) struct OutputOptions<'a> {
     /// Lines of context in differences.
     pub(super) lines: usize,
     /// How the plan was written, and what became of it is.
@@ -147,11 +147,11 @@ pub(super) struct Manner<'a> {
     pub(super) html: Option<&'a Path>,
 }
 
-impl Manner<'_> {
+impl OutputOptions<'_> {
     /// Writes the document of no run where it ends before the waiting: whoever reads it parses it.
     fn show_no_runs(self) {
         if self.format == Format::Junit {
-            terminal::stream(|out| render::runs::junit(&[], out));
+            terminal::stream(|out| render::deployments::junit(&[], out));
         }
     }
 
@@ -183,12 +183,12 @@ pub(super) async fn carry_out(
     context: &Context,
     session: &Session<'_>,
     progress: &Progress,
-    turn: &Turn,
+    turn: &ApplyLock,
     plan: &Plan,
     settings: &Settings,
-    manner: Manner<'_>,
+    manner: OutputOptions<'_>,
 ) -> Result<Exit, CommandError> {
-    progress.start(plan.open_steps().count());
+    progress.start(plan.ready_steps().count());
     let effects = Effects {
         client: &session.client,
         ledger: &session.ledger,
@@ -198,7 +198,7 @@ pub(super) async fn carry_out(
     };
     let outcome = apply::apply(plan, &effects, settings).await;
     progress.finish();
-    if plan.open_steps().next().is_some() {
+    if plan.ready_steps().next().is_some() {
         let options = plan::text_options(context, manner.lines);
         plan::show_outcome(context, manner.format, |out| {
             out.write_str("\n")?;
@@ -246,14 +246,14 @@ fn approve(count: usize) -> Result<bool, CommandError> {
 }
 
 pub(super) fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {
-    let is_unclear = |ended: &StepOutcome| matches!(ended, StepOutcome::Unclear(_));
+    let is_unclear = |ended: &StepOutcome| matches!(ended, StepOutcome::Unknown(_));
     let is_done = |ended: &StepOutcome| matches!(ended, StepOutcome::Done(_));
     let done = outcome.count(is_done);
     if outcome.is_interrupted {
         Exit::Interrupted
     } else if outcome.count(is_unclear) > 0 {
         Exit::Unknown
-    } else if done == plan.open_steps().count() {
+    } else if done == plan.ready_steps().count() {
         Exit::Success
     } else if done == 0 {
         Exit::Error

@@ -182,7 +182,7 @@ pub(super) struct Planning {
     pub(super) max_create: Option<usize>,
     /// The most deployments to start [default: 5, and 3 of a task and day].
     #[arg(long, value_name = "N", env = "QCOPS_MAX_RUNS")]
-    pub(super) max_runs: Option<usize>,
+    pub(super) max_deployments: Option<usize>,
     #[arg(long = "allow", help = allow_help(), value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
     pub(super) allow: Vec<Code>,
     /// How the plan is written.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::apply::{Artifacts, Settings};
-use crate::cli::apply::{Manner, Turn, carry_out};
+use crate::cli::apply::{ApplyLock, OutputOptions, carry_out};
 use crate::cli::args::{DestroyArgs, Format};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
@@ -11,16 +11,16 @@ use crate::cli::exit::Exit;
 use crate::cli::plan::{Session, exit_of, show_text};
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
+use crate::observed::ObservedState;
 use crate::plan::{self, Options, Saving, Scope};
 use crate::render::view::PlanView;
-use crate::snapshot::Snapshot;
 
 /// Lines of context in differences, of which such a plan has none.
 const LINES: usize = 3;
 
 /// Nothing that is destroyed is waited for.
-const MANNER: Manner<'static> =
-    Manner { lines: LINES, format: Format::Text, waiting: None, report: None, html: None };
+const MANNER: OutputOptions<'static> =
+    OutputOptions { lines: LINES, format: Format::Text, waiting: None, report: None, html: None };
 
 pub(super) fn run(context: &Context, args: &DestroyArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);
@@ -53,7 +53,7 @@ async fn plan_and_carry_out(
     let settings = Settings { artifacts, ..Settings::default() };
     // Who only looks waits for nobody.
     let turn = match args.confirm {
-        Some(_) => Some(Turn::take(context, session, progress, &settings).await?),
+        Some(_) => Some(ApplyLock::take(context, session, progress, &settings).await?),
         None => None,
     };
     let options = Options {
@@ -61,17 +61,17 @@ async fn plan_and_carry_out(
         is_stale: session.is_stale(),
         ..Options::default()
     };
-    let basis = session.basis(options).await?;
-    let wanted = |snapshot: &Snapshot| plan::destroy_wanted(&basis.with(snapshot), scope);
-    let snapshot = session.observe(wanted).await?;
-    let plan = plan::destroy(&basis.with(&snapshot), scope);
+    let plan_context = session.plan_context(options).await?;
+    let desired = |state: &ObservedState| plan::destroy_reads(&plan_context.with(state), scope);
+    let state = session.observe(desired).await?;
+    let plan = plan::destroy(&plan_context.with(&state), scope);
     if plan.steps.is_empty() && plan.notes.is_empty() {
         terminal::output("Nothing to destroy.\n");
         return Ok(Exit::Success);
     }
     show_text(context, LINES, &PlanView::new(&plan));
     let planned = exit_of(&plan, false);
-    if plan.open_steps().next().is_none() {
+    if plan.ready_steps().next().is_none() {
         return Ok(planned);
     }
     let Some(turn) = turn else {

@@ -11,7 +11,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::emulator::{
-    API_TOKEN, Emulator, FAULTS, Keeper, LATE, ORGANIZATION_ID, QUIRKS, RunRule, Script, USER_ID,
+    API_TOKEN, Emulator, FAULTS, LATE, ORGANIZATION_ID, QUIRKS, RunRule, Script, Storage, USER_ID,
     World, run_rules,
 };
 use crate::manifest::read_yaml_as;
@@ -28,12 +28,12 @@ pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, Comman
     for fault in &args.faults {
         script.add(fault).map_err(|why| usage(&why, "--fault"))?;
     }
-    let keeper = match &args.state {
-        Some(path) => Keeper::File { files: Arc::clone(&context.files), path: path.clone() },
-        None => Keeper::Memory,
+    let storage = match &args.state {
+        Some(path) => Storage::File { files: Arc::clone(&context.files), path: path.clone() },
+        None => Storage::Memory,
     };
     let world = World::new(0, context.clock.now());
-    let mut emulator = Emulator::new(world, context.clock, keeper);
+    let mut emulator = Emulator::new(world, context.clock, storage);
     emulator.set_faults(script);
     if let Some(path) = &args.script {
         emulator = emulator.with_rules(read_rules(context, path)?);

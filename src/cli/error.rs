@@ -2,10 +2,10 @@
 
 use std::error::Error;
 
-use crate::api::{Trouble, What};
+use crate::api::{ApiError, ErrorKind};
 use crate::cli::exit::Exit;
 use crate::diag::with_causes;
-use crate::emulator::KeeperError;
+use crate::emulator::StorageError;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -52,36 +52,36 @@ impl CommandError {
     }
 }
 
-impl From<Trouble> for CommandError {
-    fn from(trouble: Trouble) -> Self {
-        let error = Self::of(&trouble);
-        match trouble.what {
-            What::Auth { .. } => error.hint(
+impl From<ApiError> for CommandError {
+    fn from(api_error: ApiError) -> Self {
+        let error = Self::of(&api_error);
+        match api_error.what {
+            ErrorKind::Auth { .. } => error.hint(
                 "check `QC_USER_ID` and `QC_API_TOKEN`, or `credentials` in the `.lean` folder, \
                  and this machine's clock",
             ),
-            What::Unreachable if is_of_the_emulator(&trouble) => {
+            ErrorKind::Unreachable if is_of_the_emulator(&api_error) => {
                 error.hint("`--emulator=FILE` names another file; it is made where there is none")
             }
-            What::Unreachable | What::Lost => error.hint("check the network and `--api`"),
-            What::NotJson | What::Redirected => {
+            ErrorKind::Unreachable | ErrorKind::Lost => error.hint("check the network and `--api`"),
+            ErrorKind::NotJson | ErrorKind::Redirected => {
                 error.hint("check that `--api` is the address of the service and not of a web page")
             }
-            What::Busy => error.hint("try again later, or lower `--rate`"),
-            What::Refused => error.hint(
+            ErrorKind::Busy => error.hint("try again later, or lower `--rate`"),
+            ErrorKind::Refused => error.hint(
                 "check `QC_ORGANIZATION_ID` and `organizationId`, and that the user is a member there",
             ),
-            What::Broken | What::NoVerdict | What::Incomplete(_) => error.hint("try again later"),
+            ErrorKind::Broken | ErrorKind::NoVerdict | ErrorKind::Incomplete(_) => error.hint("try again later"),
         }
         .hint("nothing was changed")
     }
 }
 
 /// Whether the emulator's own file stood in the way, and no network.
-fn is_of_the_emulator(trouble: &Trouble) -> bool {
-    let mut cause = trouble.source();
+fn is_of_the_emulator(api_error: &ApiError) -> bool {
+    let mut cause = api_error.source();
     while let Some(error) = cause {
-        if error.is::<KeeperError>() {
+        if error.is::<StorageError>() {
             return true;
         }
         cause = error.source();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
-use crate::event::RunStanding;
+use crate::event::DeploymentProgress;
 use crate::render::live::rows;
 
 /// The most rows: what leaves room for what was said before on a usual terminal.
@@ -18,7 +18,7 @@ pub(super) const REDRAW: Duration = Duration::from_secs(1);
 pub(super) struct Live {
     block: MultiProgress,
     rows: Vec<ProgressBar>,
-    runs: Vec<RunStanding>,
+    runs: Vec<DeploymentProgress>,
     told: Instant,
     /// What is under way beside the runs.
     note: Option<String>,
@@ -38,7 +38,7 @@ impl Live {
     }
 
     /// Shows how the runs stand; what was noted before is over.
-    pub(super) fn tell(&mut self, runs: &[RunStanding]) {
+    pub(super) fn tell(&mut self, runs: &[DeploymentProgress]) {
         (self.runs, self.told, self.note) = (runs.to_vec(), Instant::now(), None);
         self.draw();
     }
@@ -118,10 +118,10 @@ mod tests {
     use indicatif::{InMemoryTerm, TermLike as _};
 
     use super::*;
-    use crate::snapshot::Status;
+    use crate::observed::Status;
 
-    fn run(name: &str) -> RunStanding {
-        RunStanding {
+    fn run(name: &str) -> DeploymentProgress {
+        DeploymentProgress {
             key: name.parse().unwrap(),
             deployment: "first".parse().unwrap(),
             status: Some(Status::Running),
@@ -187,14 +187,14 @@ mod tests {
         let term = InMemoryTerm::new(40, 30);
         let mut live = live(&term);
         let other = Status::Other("\u{6f22}".repeat(40));
-        let wide = RunStanding { status: Some(other), ..run("spy") };
+        let wide = DeploymentProgress { status: Some(other), ..run("spy") };
         live.tell(&[wide, run("a-name-that-is-longer-than-the-line")]);
         let shown = term.contents();
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines.len(), 2, "{shown}");
         assert!(lines[1].starts_with("spy/first") && lines[1].contains('\u{6f22}'), "{shown}");
         assert_eq!(lines[0], "a-name-that-is-longer-than-the");
-        let runs: Vec<RunStanding> = (0..30).map(|at| run(&format!("task-{at}"))).collect();
+        let runs: Vec<DeploymentProgress> = (0..30).map(|at| run(&format!("task-{at}"))).collect();
         live.tell(&runs);
         let shown = term.contents();
         assert_eq!(shown.lines().count(), 20, "{shown}");

@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Severity, Sources};
 use crate::history::Repository;
-use crate::manifest::{self, AgentRef, Manifest, Source, Wish};
+use crate::manifest::{self, AgentRef, DesiredState, Manifest, Source};
 use crate::model::{AgentId, Key};
 use crate::plan::Plan;
 use crate::render::{self, escape};
@@ -113,10 +113,10 @@ impl Loaded {
         &self,
         context: &Context,
         agents: &BTreeMap<String, Vec<AgentId>>,
-    ) -> Result<Wish, CommandError> {
-        let (wish, findings) = manifest::resolve(&self.manifest, agents);
+    ) -> Result<DesiredState, CommandError> {
+        let (desired_state, findings) = manifest::resolve(&self.manifest, agents);
         self.report(context, &findings)?;
-        Ok(wish)
+        Ok(desired_state)
     }
 
     /// Tells the CI system what a plan has against its steps, at the lines of their keys.

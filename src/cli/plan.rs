@@ -12,20 +12,22 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{self, Loaded};
 use crate::cli::progress::Progress;
-use crate::cli::service::Asked;
+use crate::cli::service::Target;
 use crate::cli::terminal;
 use crate::cli::{replay, review};
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::Evidence;
 use crate::history;
 use crate::ledger::Ledger;
-use crate::manifest::Wish;
+use crate::manifest::DesiredState;
 use crate::model::{AgentId, Key, OrganizationId};
-use crate::plan::{self, Basis, Elsewhere, Gate, Limits, Next, Options, Plan, Prune};
+use crate::observed::{ObservedState, ReadRequest};
+use crate::plan::{
+    self, Limits, Next, Options, OtherManifests, Plan, PlanContext, Prune, StepStatus,
+};
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
 use crate::render::{self, Color};
-use crate::snapshot::{Look, Snapshot};
 
 /// The folder of the program's own files, at the root of the repository.
 pub(super) const FOLDER: &str = ".qcops";
@@ -120,7 +122,7 @@ pub(super) fn exit_of(plan: &Plan, is_detailed: bool) -> Exit {
         Exit::Unknown
     } else if plan.blocks().next().is_some() {
         Exit::Blocked
-    } else if is_detailed && (plan.open_steps().next().is_some() || still_to_send(plan)) {
+    } else if is_detailed && (plan.ready_steps().next().is_some() || still_to_send(plan)) {
         Exit::Changes
     } else {
         Exit::Success
@@ -129,8 +131,8 @@ pub(super) fn exit_of(plan: &Plan, is_detailed: bool) -> Exit {
 
 /// Whether follow-ups wait for their run to be idle.
 fn still_to_send(plan: &Plan) -> bool {
-    let waits = |gate: &Gate| matches!(gate, Gate::Withheld(why) if why.code == Code::RunBusy);
-    plan.steps.iter().any(|step| waits(&step.gate))
+    let waits = |status: &StepStatus| matches!(status, StepStatus::Deferred(why) if why.code == Code::DeploymentBusy);
+    plan.steps.iter().any(|step| waits(&step.status))
 }
 
 /// Everything that stays the same while a plan is made and carried out.
@@ -153,14 +155,14 @@ impl<'a> Session<'a> {
         comparing: &'a Comparing,
         progress: &Progress,
     ) -> Result<Self, CommandError> {
-        Self::with(context, comparing, &Asked::find(context, &comparing.service)?, progress)
+        Self::with(context, comparing, &Target::find(context, &comparing.service)?, progress)
     }
 
     /// Reads the manifest; who is asked is known.
     pub(super) fn with(
         context: &'a Context,
         comparing: &'a Comparing,
-        asked: &Asked,
+        asked: &Target,
         progress: &Progress,
     ) -> Result<Self, CommandError> {
         let loaded = load::load(context, &comparing.files, asked.organization_id.as_deref())?;
@@ -188,33 +190,33 @@ impl<'a> Session<'a> {
 
     /// Observes the service and plans; looks are taken until the plan wants no more of them.
     pub(super) async fn plan(&self, args: &Planning) -> Result<Plan, CommandError> {
-        let basis = self.basis(self.options(args)).await?;
-        self.warn_of_unknown_targets(&args.targets, &basis.wish);
-        self.observe_and_plan(&basis).await
+        let plan_context = self.plan_context(self.options(args)).await?;
+        self.warn_of_unknown_targets(&args.targets, &plan_context.desired_state);
+        self.observe_and_plan(&plan_context).await
     }
 
     /// Observes the service and plans without any flag, to find what serves which declaration.
     pub(super) async fn plan_as_declared(&self) -> Result<Plan, CommandError> {
-        let basis = self.basis(Options::default()).await?;
-        self.observe_and_plan(&basis).await
+        let plan_context = self.plan_context(Options::default()).await?;
+        self.observe_and_plan(&plan_context).await
     }
 
     /// Observes the service until a plan can be made, which is made once.
-    async fn observe_and_plan(&self, basis: &Basis) -> Result<Plan, CommandError> {
-        let made = RefCell::new(None);
-        let wanted = |snapshot: &Snapshot| match plan::next(&basis.with(snapshot)) {
-            Next::Look(looks) => looks,
+    async fn observe_and_plan(&self, plan_context: &PlanContext) -> Result<Plan, CommandError> {
+        let created = RefCell::new(None);
+        let desired = |state: &ObservedState| match plan::next(&plan_context.with(state)) {
+            Next::ReadRequest(reads) => reads,
             Next::Plan(plan) => {
-                made.replace(Some(*plan));
+                created.replace(Some(*plan));
                 BTreeSet::new()
             }
         };
-        self.observe(wanted).await?;
-        Ok(made.into_inner().expect("observing ends when there is a plan"))
+        self.observe(desired).await?;
+        Ok(created.into_inner().expect("observing ends when there is a plan"))
     }
 
     /// Finds out what is known before the service is observed.
-    pub(super) async fn basis(&self, options: Options) -> Result<Basis, CommandError> {
+    pub(super) async fn plan_context(&self, options: Options) -> Result<PlanContext, CommandError> {
         let agents = if self.loaded.names_agents() {
             api::list_agents(&self.client).await?
         } else {
@@ -228,21 +230,26 @@ impl<'a> Session<'a> {
         &self,
         options: Options,
         agents: &BTreeMap<String, Vec<AgentId>>,
-    ) -> Result<Basis, CommandError> {
+    ) -> Result<PlanContext, CommandError> {
         // So that a plan is the same whether somebody listed them unasked or not.
         let none = BTreeMap::new();
         let agents = if self.loaded.names_agents() { agents } else { &none };
-        let wish = self.loaded.resolve(self.context, agents)?;
-        let evidence = self.evidence(&wish, agents)?;
-        Ok(Basis { wish, evidence, elsewhere: self.elsewhere(agents), options })
+        let desired_state = self.loaded.resolve(self.context, agents)?;
+        let evidence = self.evidence(&desired_state, agents)?;
+        Ok(PlanContext {
+            desired_state,
+            evidence,
+            other_manifests: self.other_manifests(agents),
+            options,
+        })
     }
 
     /// Observes the service until nothing more is wanted.
     pub(super) async fn observe(
         &self,
-        wanted: impl Fn(&Snapshot) -> BTreeSet<Look>,
-    ) -> Result<Snapshot, CommandError> {
-        Ok(api::observe(&self.client, self.context.clock, wanted).await?)
+        desired: impl Fn(&ObservedState) -> BTreeSet<ReadRequest>,
+    ) -> Result<ObservedState, CommandError> {
+        Ok(api::observe(&self.client, self.context.clock, desired).await?)
     }
 
     /// Tells the CI system, where one is named, what a plan has against its steps.
@@ -258,7 +265,7 @@ impl<'a> Session<'a> {
     /// What was declared before: Git and the ledger; outside Git the work tree is the one version.
     fn evidence(
         &self,
-        wish: &Wish,
+        desired_state: &DesiredState,
         agents: &BTreeMap<String, Vec<AgentId>>,
     ) -> Result<Evidence, CommandError> {
         let environment = self.context;
@@ -268,7 +275,7 @@ impl<'a> Session<'a> {
             files: &self.loaded.files,
             texts: &self.loaded.texts(),
             manifest: &self.loaded.manifest,
-            wish,
+            desired_state,
             depth: self.comparing.history,
             from: &self.comparing.history_from,
             variables: &variables,
@@ -288,36 +295,38 @@ impl<'a> Session<'a> {
     }
 
     /// What the other manifests of the work tree declare for the same organization.
-    fn elsewhere(&self, agents: &BTreeMap<String, Vec<AgentId>>) -> Elsewhere {
+    fn other_manifests(&self, agents: &BTreeMap<String, Vec<AgentId>>) -> OtherManifests {
         let variables =
             |name: &str| load::variable(self.context, Some(&self.organization_id.0), name);
-        let mut elsewhere = Elsewhere::default();
+        let mut other_manifests = OtherManifests::default();
         for other in self.loaded.repository.other_manifests(&self.loaded.files, &variables) {
             let declared = other.manifest.organization_id.as_deref();
             if declared.is_some_and(|id| id != self.organization_id.0) {
                 continue;
             }
             if !other.is_complete {
-                elsewhere.unclear.get_or_insert_with(|| other.path.clone());
+                other_manifests.unclear.get_or_insert_with(|| other.path.clone());
             }
-            let (wish, _) = crate::manifest::resolve(&other.manifest, agents);
-            elsewhere.keys.extend(other.manifest.tasks.keys().cloned());
-            elsewhere.pins.extend(other.manifest.tasks.values().filter_map(|task| task.pin));
-            elsewhere.contents.extend(wish.tasks.values().map(|task| task.content.hash()));
+            let (desired_state, _) = crate::manifest::resolve(&other.manifest, agents);
+            other_manifests.keys.extend(other.manifest.tasks.keys().cloned());
+            other_manifests.pins.extend(other.manifest.tasks.values().filter_map(|task| task.pin));
+            other_manifests
+                .contents
+                .extend(desired_state.tasks.values().map(|task| task.content.hash()));
         }
-        elsewhere
+        other_manifests
     }
 
     /// What was asked for on the command line.
     pub(super) fn options(&self, args: &Planning) -> Options {
         Options {
-            prune: if args.prune { Prune::Asked } else { Prune::Withheld },
+            prune: if args.prune { Prune::On } else { Prune::Off },
             targets: args.targets.iter().cloned().collect(),
             limits: Limits {
                 delete: args.max_delete,
                 replace: args.max_replace,
                 create: args.max_create,
-                runs: args.max_runs,
+                runs: args.max_deployments,
             },
             allow: args.allow.iter().copied().collect(),
             is_stale: self.is_stale(),
@@ -325,8 +334,8 @@ impl<'a> Session<'a> {
     }
 
     /// Says which targets are no keys of the manifest.
-    pub(super) fn warn_of_unknown_targets(&self, targets: &[Key], wish: &Wish) {
-        for target in targets.iter().filter(|key| !wish.tasks.contains_key(*key)) {
+    pub(super) fn warn_of_unknown_targets(&self, targets: &[Key], desired_state: &DesiredState) {
+        for target in targets.iter().filter(|key| !desired_state.tasks.contains_key(*key)) {
             let words = format!("note: the target `{target}` is not declared\n");
             self.context.terminal.message(&words);
         }

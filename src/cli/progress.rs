@@ -82,7 +82,7 @@ impl Progress {
                 block.note(None);
             }
             // The block shows it.
-            Drawn::Runs(_) if matches!(event, Event::Run { .. }) => {}
+            Drawn::Runs(_) if matches!(event, Event::Deploy { .. }) => {}
             Drawn::Runs(block) => block.note(Some(line)),
         }
     }

@@ -10,7 +10,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::plan::FOLDER;
 use crate::cli::progress::Progress;
-use crate::cli::service::Asked;
+use crate::cli::service::Target;
 use crate::cli::terminal;
 use crate::history::Repository;
 use crate::manifest::{self, Prompts, Written};
@@ -46,7 +46,7 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
 }
 
 async fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandError> {
-    let asked = Asked::find(context, &args.service)?;
+    let asked = Target::find(context, &args.service)?;
     let organization_id = asked.organization(None)?;
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
     let folder = repository.root().join(FOLDER);
@@ -55,8 +55,8 @@ async fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandEr
     }
     let on_wait = Progress::new(context.terminal).on_wait();
     let client = asked.client(context, &args.service, organization_id, &folder, on_wait)?;
-    let snapshot = api::observe(&client, context.clock, pull::wanted).await?;
-    Ok(pull::pull(&snapshot))
+    let state = api::observe(&client, context.clock, pull::desired).await?;
+    Ok(pull::pull(&state))
 }
 
 /// Writes the files; unless forced, all of them or none.

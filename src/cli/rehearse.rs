@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::load::{self, Loaded};
 use crate::cli::terminal;
 use crate::emulator::{self, World};
-use crate::manifest::{AgentRef, Wish};
+use crate::manifest::{AgentRef, DesiredState};
 use crate::model::{AgentId, Content};
 use crate::plan::{Limits, Options};
 use crate::rehearse::{Act, Depth, Setting, Story, Tally, history_of, sweep};
@@ -31,15 +31,15 @@ pub(super) fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, Comman
         known.map_err(|why| usage(&why, "--quirk"))?;
     }
     let agents = agents(&loaded, &mut world);
-    let mut wish = loaded.resolve(context, &agents)?;
-    for task in wish.tasks.values_mut() {
+    let mut desired_state = loaded.resolve(context, &agents)?;
+    for task in desired_state.tasks.values_mut() {
         // An emulator has other ids than the service; protection would only hide what is rehearsed.
         (task.pin, task.protect) = (None, false);
     }
-    let edited = edited(&wish);
+    let edited = edited(&desired_state);
     let stories = [
-        story(context, "first apply", &world, &[wish.clone()]),
-        story(context, "every prompt edited", &world, &[wish, edited]),
+        story(context, "first apply", &world, &[desired_state.clone()]),
+        story(context, "every prompt edited", &world, &[desired_state, edited]),
     ];
     let setting = Setting { seed: args.seed, quirks: args.quirks.clone() };
     let depth = if args.cuts == 0 { Depth::Every } else { Depth::Sample(args.cuts) };
@@ -69,8 +69,8 @@ fn agents(loaded: &Loaded, world: &mut World) -> BTreeMap<String, Vec<AgentId>> 
     by_name
 }
 
-fn edited(wish: &Wish) -> Wish {
-    let mut edited = wish.clone();
+fn edited(desired_state: &DesiredState) -> DesiredState {
+    let mut edited = desired_state.clone();
     for task in edited.tasks.values_mut() {
         let content = &task.content;
         let prompt = format!("{}{EDIT}", content.prompt());
@@ -81,12 +81,12 @@ fn edited(wish: &Wish) -> Wish {
 }
 
 /// Each manifest is committed and applied; nothing of it is too much.
-fn story(context: &Context, name: &str, world: &World, wishes: &[Wish]) -> Story {
+fn story(context: &Context, name: &str, world: &World, desired_states: &[DesiredState]) -> Story {
     let all = Some(usize::MAX);
     let limits = Limits { delete: all, replace: all, create: all, runs: all };
-    let acts = wishes.iter().enumerate().map(|(at, wish)| Act {
-        wish: wish.clone(),
-        evidence: history_of(&wishes[..=at]),
+    let acts = desired_states.iter().enumerate().map(|(at, desired_state)| Act {
+        desired_state: desired_state.clone(),
+        evidence: history_of(&desired_states[..=at]),
         options: Options { limits, ..Options::default() },
         destroys: None,
         ends_after: None,

@@ -8,13 +8,13 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::plan::Session;
 use crate::cli::progress::Progress;
-use crate::cli::service::Asked;
+use crate::cli::service::Target;
 use crate::diag::{Code, Diagnostic};
 use crate::files;
 use crate::observation::{Observation, ObservationError};
+use crate::observed::{ObservedState, ReadRequest};
 use crate::plan::{self, Plan};
 use crate::render::escape;
-use crate::snapshot::{Look, Snapshot};
 
 /// The largest observation, in bytes: some thousands of tasks with long prompts.
 const LARGEST: u64 = 64 << 20;
@@ -31,12 +31,12 @@ pub(super) async fn plan_and_keep(
 ) -> Result<Plan, CommandError> {
     // All of them, because another manifest may name others.
     let agents = api::list_agents(&session.client).await?;
-    let basis = session.basis_with(session.options(args), &agents)?;
-    session.warn_of_unknown_targets(&args.targets, &basis.wish);
-    let wanted = |snapshot: &Snapshot| plan::wanted_to_keep(&basis.with(snapshot));
-    let snapshot = session.observe(wanted).await?;
-    let plan = plan::plan(&basis.with(&snapshot));
-    let observation = Observation::new(session.target.clone(), agents, &snapshot, &plan);
+    let plan_context = session.basis_with(session.options(args), &agents)?;
+    session.warn_of_unknown_targets(&args.targets, &plan_context.desired_state);
+    let desired = |state: &ObservedState| plan::snapshot_reads(&plan_context.with(state));
+    let state = session.observe(desired).await?;
+    let plan = plan::plan(&plan_context.with(&state));
+    let observation = Observation::new(session.target.clone(), agents, &state, &plan);
     let json = observation.to_json();
     let shown = escape::line(&path.display().to_string());
     if json.len() as u64 > LARGEST {
@@ -59,18 +59,18 @@ pub(super) fn against<'a>(
     progress: &Progress,
 ) -> Result<(Session<'a>, Plan), CommandError> {
     let observation = open(context, path)?;
-    let asked = Asked::nobody(&observation);
+    let asked = Target::nobody(&observation);
     let session = Session::with(context, &args.comparing, &asked, progress)?;
-    let basis = session.basis_with(session.options(args), observation.agents())?;
-    session.warn_of_unknown_targets(&args.targets, &basis.wish);
-    let snapshot = observation.snapshot(&basis.wish);
-    let inputs = basis.with(&snapshot);
-    let (missing, mut plan) = plan::looks_and_plan(&inputs);
-    let missing: Vec<Look> = missing.into_iter().collect();
+    let plan_context = session.basis_with(session.options(args), observation.agents())?;
+    session.warn_of_unknown_targets(&args.targets, &plan_context.desired_state);
+    let state = observation.state(&plan_context.desired_state);
+    let inputs = plan_context.with(&state);
+    let (missing, mut plan) = plan::reads_and_plan(&inputs);
+    let missing: Vec<ReadRequest> = missing.into_iter().collect();
     if !missing.is_empty() {
         plan.notes.push(not_observed(&missing));
     }
-    let words = format!("Planned against what was seen at {}.\n", observation.seen_at());
+    let words = format!("Planned against what was seen at {}.\n", observation.observed_at());
     context.terminal.message(&words);
     Ok((session, plan))
 }
@@ -100,11 +100,11 @@ fn open(context: &Context, path: &Path) -> Result<Observation, CommandError> {
 }
 
 /// What the plan would have looked at, had there been somebody to ask.
-fn not_observed(missing: &[Look]) -> Diagnostic {
-    let in_words = |look: &Look| match look {
-        Look::Task(id) => format!("task {id}"),
-        Look::Deployments(id) => format!("the runs of task {id}"),
-        Look::Conversation(id) => format!("what was said in run {id}"),
+fn not_observed(missing: &[ReadRequest]) -> Diagnostic {
+    let in_words = |look: &ReadRequest| match look {
+        ReadRequest::Task(id) => format!("task {id}"),
+        ReadRequest::Deployments(id) => format!("the runs of task {id}"),
+        ReadRequest::Conversation(id) => format!("what was said in run {id}"),
     };
     let mut named: Vec<String> = missing.iter().take(NAMED).map(in_words).collect();
     let rest = missing.len().saturating_sub(NAMED);

@@ -87,7 +87,7 @@ pub(super) fn take_options(args: &mut Planning, saved: &SavedOptions) -> Result<
     args.max_delete = saved.max_delete;
     args.max_replace = saved.max_replace;
     args.max_create = saved.max_create;
-    args.max_runs = saved.max_runs;
+    args.max_deployments = saved.max_deployments;
     args.allow = saved.allow.iter().map(guards).collect::<Option<_>>().ok_or_else(unusable)?;
     Ok(())
 }
@@ -101,7 +101,7 @@ fn options(args: &Planning) -> SavedOptions {
         max_delete: args.max_delete,
         max_replace: args.max_replace,
         max_create: args.max_create,
-        max_runs: args.max_runs,
+        max_deployments: args.max_deployments,
         allow: args.allow.iter().map(ToString::to_string).collect(),
     }
 }

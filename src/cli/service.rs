@@ -11,38 +11,38 @@ use crate::cli::context::Context;
 use crate::cli::credentials;
 use crate::cli::emulator::read_rules;
 use crate::cli::error::CommandError;
-use crate::emulator::{self, Emulator, Keeper, World};
+use crate::emulator::{self, Emulator, Storage, World};
 use crate::exchange::{Exchange, Request, Transport, TransportError};
 use crate::model::OrganizationId;
 use crate::observation::Observation;
 use crate::secret::Secret;
 
 /// Who is asked, by whom, and under which name the ledger knows it.
-pub(super) struct Asked {
+pub(super) struct Target {
     credentials: Credentials,
     pub(super) organization_id: Option<String>,
-    carrier: Carrier,
+    carrier: Backend,
 }
 
-enum Carrier {
+enum Backend {
     Http(BaseUrl),
     /// The file of the emulator.
     Emulator(PathBuf),
     /// Nobody: what was seen of that service stands in a file.
-    Nobody(String),
+    Offline(String),
 }
 
 /// Carries nothing, for plans that are made from a file.
-struct Nobody;
+struct Offline;
 
-impl Transport for Nobody {
+impl Transport for Offline {
     fn exchange(&self, _request: Request) -> Exchange<'_> {
         let source = "a plan against an observation asks nobody".into();
         Box::pin(std::future::ready(Err(TransportError::NotSent { source })))
     }
 }
 
-impl Asked {
+impl Target {
     /// Finds out who is asked; nothing is sent.
     pub(super) fn find(context: &Context, args: &Service) -> Result<Self, CommandError> {
         if let Some(file) = &args.emulator {
@@ -52,7 +52,7 @@ impl Asked {
             return Ok(Self {
                 credentials,
                 organization_id,
-                carrier: Carrier::Emulator(file.clone()),
+                carrier: Backend::Emulator(file.clone()),
             });
         }
         let base = BaseUrl::parse(&args.api).map_err(|error| CommandError::of(&error))?;
@@ -60,7 +60,7 @@ impl Asked {
         Ok(Self {
             credentials: identity.credentials,
             organization_id: identity.organization_id,
-            carrier: Carrier::Http(base),
+            carrier: Backend::Http(base),
         })
     }
 
@@ -69,7 +69,7 @@ impl Asked {
         Self {
             credentials: Credentials { user_id: 0, token: Secret::new(String::new()) },
             organization_id: Some(observation.organization_id().to_string()),
-            carrier: Carrier::Nobody(observation.service().to_owned()),
+            carrier: Backend::Offline(observation.service().to_owned()),
         }
     }
 
@@ -80,7 +80,7 @@ impl Asked {
     ) -> Result<OrganizationId, CommandError> {
         match (declared, self.organization_id.as_deref()) {
             (Some(declared), Some(seen))
-                if declared != seen && matches!(self.carrier, Carrier::Nobody(_)) =>
+                if declared != seen && matches!(self.carrier, Backend::Offline(_)) =>
             {
                 let message = format!(
                     "the manifest is for organization `{declared}`, and the observation is of `{seen}`"
@@ -101,9 +101,9 @@ impl Asked {
     /// The name of the target in the ledger.
     pub(super) fn target(&self, folder: &Path) -> String {
         match &self.carrier {
-            Carrier::Http(base) => base.to_string(),
-            Carrier::Nobody(service) => service.clone(),
-            Carrier::Emulator(file) => {
+            Backend::Http(base) => base.to_string(),
+            Backend::Offline(service) => service.clone(),
+            Backend::Emulator(file) => {
                 format!("emulator {}", emulator_file(file, folder).display())
             }
         }
@@ -120,21 +120,21 @@ impl Asked {
     ) -> Result<Client, CommandError> {
         let rules = args.script.as_deref().map(|path| read_rules(context, path)).transpose()?;
         let (clock, credentials) = (context.clock, self.credentials.clone());
-        let is_emulated = matches!(self.carrier, Carrier::Emulator(_));
+        let is_emulated = matches!(self.carrier, Backend::Emulator(_));
         let rate = args.rate.unwrap_or(if is_emulated { 0.0 } else { Limits::default().rate });
         let limits = Limits { in_flight: args.parallelism, rate };
         let transport: Arc<dyn Transport> = match &self.carrier {
-            Carrier::Nobody(_) => Arc::new(Nobody),
-            Carrier::Http(base) => {
+            Backend::Offline(_) => Arc::new(Offline),
+            Backend::Http(base) => {
                 let http = Http::new(base.clone(), TimeLimits::default());
                 let http = http.map_err(|error| CommandError::of(&error))?;
                 let signed = Signed::new(http, credentials, clock);
                 Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait)))
             }
-            Carrier::Emulator(file) => {
+            Backend::Emulator(file) => {
                 let path = emulator_file(file, folder);
-                let keeper = Keeper::File { files: Arc::clone(&context.files), path };
-                let mut emulator = Emulator::new(World::new(0, clock.now()), clock, keeper);
+                let storage = Storage::File { files: Arc::clone(&context.files), path };
+                let mut emulator = Emulator::new(World::new(0, clock.now()), clock, storage);
                 if let Some(rules) = rules {
                     emulator = emulator.with_rules(rules);
                 }

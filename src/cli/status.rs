@@ -7,9 +7,9 @@ use crate::cli::exit::Exit;
 use crate::cli::plan::{Session, text_options};
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
+use crate::observed::ObservedState;
 use crate::plan::{self, Options, Overview, Tokens};
 use crate::render::status::{StatusView, render};
-use crate::snapshot::Snapshot;
 
 pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, CommandError> {
     let session = Session::open(context, &args.comparing, &Progress::new(context.terminal))?;
@@ -27,9 +27,9 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, CommandE
 
 async fn overview(session: &Session<'_>, tokens: bool) -> Result<Overview, CommandError> {
     let options = Options { is_stale: session.is_stale(), ..Options::default() };
-    let basis = session.basis(options).await?;
+    let plan_context = session.plan_context(options).await?;
     let tokens = if tokens { Tokens::Read } else { Tokens::AsKnown };
-    let wanted = |snapshot: &Snapshot| plan::overview_wanted(&basis.with(snapshot), tokens);
-    let snapshot = session.observe(wanted).await?;
-    Ok(plan::overview(&basis.with(&snapshot)))
+    let desired = |state: &ObservedState| plan::overview_reads(&plan_context.with(state), tokens);
+    let state = session.observe(desired).await?;
+    Ok(plan::overview(&plan_context.with(&state)))
 }

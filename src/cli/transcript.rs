@@ -1,6 +1,6 @@
 //! `qcops transcript`: what was said in a run, and how two runs differ.
 
-use crate::api::Answer;
+use crate::api::CallOutcome;
 use crate::cli::args::{TranscriptArgs, TranscriptFormat};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
@@ -11,7 +11,7 @@ use crate::cli::terminal;
 use crate::diag::with_causes;
 use crate::manifest::nearest_few;
 use crate::model::DeploymentId;
-use crate::plan::{Plan, WatchedRun};
+use crate::plan::{Plan, WatchedDeployment};
 use crate::render;
 use crate::render::text::Length;
 use crate::render::transcript::Title;
@@ -93,8 +93,8 @@ async fn find(session: &Session<'_>, word: &str) -> Result<Found, CommandError> 
         declared(&session.plan_as_declared().await?, word)?
     };
     let status = match session.client.read_deployment(&id).await {
-        Answer::Refused(trouble) if is_id && !trouble.is_auth() => {
-            let message = format!("there is no run `{word}`: {}", with_causes(&trouble));
+        CallOutcome::Refused(error) if is_id && !error.is_auth() => {
+            let message = format!("there is no run `{word}`: {}", with_causes(&error));
             let error = CommandError::new(message);
             // Without a plan there is nothing to name in its place.
             let plan = session.plan_as_declared().await.ok();
@@ -136,8 +136,8 @@ fn serving(plan: &Plan, is_meant: impl Fn(&str, &str) -> bool) -> Vec<(String, &
     let meant =
         plan.watches.iter().filter(|watch| is_meant(watch.key.as_str(), watch.deployment.as_str()));
     let seen = meant.filter_map(|watch| match &watch.run {
-        WatchedRun::Seen(id) => Some((format!("{}/{}", watch.key, watch.deployment), id)),
-        WatchedRun::StartedBy(_) => None,
+        WatchedDeployment::Seen(id) => Some((format!("{}/{}", watch.key, watch.deployment), id)),
+        WatchedDeployment::StartedBy(_) => None,
     });
     seen.collect()
 }

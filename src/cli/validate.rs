@@ -22,11 +22,11 @@ pub(super) fn run(context: &Context, args: &Files) -> Result<Exit, CommandError>
     });
     let stand_ins: BTreeMap<String, Vec<AgentId>> =
         names.zip((0..).map(|below| vec![AgentId(u64::MAX - below)])).collect();
-    let wish = loaded.resolve(context, &stand_ins)?;
-    let deployments: usize = wish.tasks.values().map(|task| task.deployments.len()).sum();
+    let desired_state = loaded.resolve(context, &stand_ins)?;
+    let deployments: usize = desired_state.tasks.values().map(|task| task.deployments.len()).sum();
     let mut words = format!(
         "Valid: {}, {}.",
-        counted(wish.tasks.len(), "task", "tasks"),
+        counted(desired_state.tasks.len(), "task", "tasks"),
         counted(deployments, "deployment", "deployments")
     );
     if !stand_ins.is_empty() {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::apply::{self, Effects, Settings, Waiting};
-use crate::cli::apply::{Manner, exit_of};
+use crate::cli::apply::{OutputOptions, exit_of};
 use crate::cli::args::{Format, Planning, WaitingArgs};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -12,7 +12,7 @@ use crate::cli::plan::{self, Session};
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
 use crate::diag::with_causes;
-use crate::event::{Outcome, RunReport};
+use crate::event::{DeploymentReport, Outcome};
 use crate::plan::Plan;
 use crate::render;
 use crate::render::html::Applied;
@@ -27,7 +27,7 @@ pub(super) struct Waited<'a> {
     pub(super) outcome: &'a Outcome,
     pub(super) settings: &'a Settings,
     pub(super) planning: &'a Planning,
-    pub(super) manner: Manner<'a>,
+    pub(super) manner: OutputOptions<'a>,
 }
 
 /// Waits, reports and returns how it ended.
@@ -65,16 +65,16 @@ pub(super) async fn wait(
     if !waited.reports.is_empty() {
         plan::show_outcome(context, manner.format, |out| {
             out.write_str("\n")?;
-            render::runs::text(&waited.reports, color, out)
+            render::deployments::text(&waited.reports, color, out)
         });
     }
     if manner.format == Format::Junit {
-        terminal::stream(|out| render::runs::junit(&waited.reports, out));
+        terminal::stream(|out| render::deployments::junit(&waited.reports, out));
     }
     let rounds = waited.rounds.iter();
     let rounds =
         rounds.map(|(plan, outcome)| exit_of(plan, outcome).min(plan::exit_of(plan, false)));
-    let is_failed = waited.reports.iter().any(RunReport::is_failed);
+    let is_failed = waited.reports.iter().any(DeploymentReport::is_failed);
     let judged = if is_failed { Exit::Expectation } else { Exit::Success };
     let stopped = if effects.stop.is_asked() { Exit::Interrupted } else { Exit::Success };
     let is_interrupted = effects.stop.is_asked();
@@ -92,11 +92,15 @@ pub(super) async fn wait(
 }
 
 /// Writes transcripts and the JUnit file; every one that can be written is, whatever the others do.
-fn save(context: &Context, args: &WaitingArgs, reports: &[RunReport]) -> Result<(), CommandError> {
+fn save(
+    context: &Context,
+    args: &WaitingArgs,
+    reports: &[DeploymentReport],
+) -> Result<(), CommandError> {
     let mut unsaved = Vec::new();
     if let Some(path) = &args.junit {
         let mut xml = String::new();
-        render::runs::junit(reports, &mut xml).expect("a string takes everything");
+        render::deployments::junit(reports, &mut xml).expect("a string takes everything");
         let written = context.files.write(path, xml.as_bytes());
         unsaved.extend(written.err().map(|error| CommandError::of(&error)));
     }
@@ -117,7 +121,11 @@ fn save(context: &Context, args: &WaitingArgs, reports: &[RunReport]) -> Result<
     Err(error.hint("what was applied stays applied"))
 }
 
-fn save_conversation(context: &Context, folder: &Path, report: &RunReport) -> Result<(), String> {
+fn save_conversation(
+    context: &Context,
+    folder: &Path,
+    report: &DeploymentReport,
+) -> Result<(), String> {
     let said = report.transcript.as_ref().map_err(String::clone)?;
     let name = format!("{}/{}", report.key, report.deployment);
     let title = Title { name: Some(&name), run: &report.id.0, status: Some(&report.status) };

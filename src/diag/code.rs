@@ -43,7 +43,7 @@ codes! {
     MisplacedField "misplaced-field" "The defaults hold a field that can only be a single task's."
     ConflictingFields "conflicting-fields" "Two fields are given of which only one may be."
     ConflictingManifests "conflicting-manifests" "Two manifests of one invocation disagree."
-    ReleasedTask "released-task" "A key is declared and released at once."
+    ForgottenTask "released-task" "A key is declared and released at once."
     InvalidName "invalid-name" "A task's name is empty, holds control characters or looks archived."
     EmptyPrompt "empty-prompt" "A task has nothing to say to its agent."
     UnknownPreference "unknown-preference" "A project preference is none that the service accepts."
@@ -60,7 +60,7 @@ codes! {
     PinTaken "pin-taken" "A pinned task belongs to another key by its content."
     UnknownOrigin "unknown-origin" "A task with the declared content is used though nothing says who made it."
     Clone "clone" "A task has content of ours under another name; it is reported and never touched."
-    Twin "twin" "A task has the declared content beside the one in use: a second create, or a copy."
+    Duplicate "twin" "A task has the declared content beside the one in use: a second create, or a copy."
     NameHeld "name-held" "Another task holds the declared name, so the stored one stays."
     NotificationsLost "notifications-lost" "A replaced task has notifications that its replacement starts without."
     NameNumbered "name-numbered" "The stored name has a new number at its end, as a twin would."
@@ -75,30 +75,30 @@ codes! {
     Scheduled "scheduled" "A task that would go has a schedule, which only the web interface can move."
     StaleCheckout "stale-checkout" "The checkout lacks commits that its upstream has."
     EmptyManifest "empty-manifest" "The manifest declares no task at all, and pruning would retire everything."
-    UnclearNeighbor "unclear-neighbor" "Another manifest of the work tree cannot be understood, so what it declares is unknown."
-    Vanished "vanished" "More established tasks than the ceiling are missing from the service's list."
-    TooManyRetires "too-many-retires" "More tasks would be retired than one apply may."
+    UnreadableNeighbor "unclear-neighbor" "Another manifest of the work tree cannot be understood, so what it declares is unknown."
+    MassMissing "vanished" "More established tasks than the ceiling are missing from the service's list."
+    TooManyDeletes "too-many-retires" "More tasks would be retired than one apply may."
     TooManyReplaces "too-many-replaces" "More tasks would be replaced than one apply may."
     TooManyCreates "too-many-creates" "More tasks would be created than one apply may."
-    TooManyRuns "too-many-runs" "More deployments would be started than one apply may."
-    TooManyRunsOfATask "too-many-runs-of-a-task" "More deployments of one task would be started than a day may see."
-    RunsUnlisted "runs-unlisted" "A task counts more runs than its list shows, so one that would be started may exist."
+    TooManyDeployments "too-many-runs" "More deployments would be started than one apply may."
+    TooManyDeploymentsOfATask "too-many-runs-of-a-task" "More deployments of one task would be started than a day may see."
+    DeploymentsUnlisted "runs-unlisted" "A task counts more runs than its list shows, so one that would be started may exist."
     WaitsForBlocked "waits-for-blocked" "A step has to wait for one that is not done."
     // Plan: runs.
-    RunUnlikeTask "run-unlike-task" "A task has runs, and none shows the task's own prompt and agent."
+    DeploymentUnlikeTask "run-unlike-task" "A task has runs, and none shows the task's own prompt and agent."
     ZoneUnknown "zone-unknown" "A run may lie before or after `since`, depending on the service's time zone."
     NotDue "not-due" "The `since` of a declared deployment is in the future."
     Diverged "diverged" "A run was told something else than its declared follow-ups."
     ConversationUnknown "conversation-unknown" "What was said in a run is not known, so nothing is sent."
-    RunBusy "run-busy" "A follow-up waits until its run is idle."
-    RunEnded "run-ended" "A run that failed or was stopped has follow-ups still to be sent."
-    RunFailed "run-failed" "A declared run has failed; it is not repeated by itself."
+    DeploymentBusy "run-busy" "A follow-up waits until its run is idle."
+    DeploymentEnded "run-ended" "A run that failed or was stopped has follow-ups still to be sent."
+    DeploymentFailed "run-failed" "A declared run has failed; it is not repeated by itself."
     FailedRepeatedly "failed-repeatedly" "The same content has failed three times since `since`."
     TooManyFollowUps "too-many-follow-ups" "More follow-ups are declared for a run than one may have."
     // Destroy.
     StillDeclared "still-declared" "A task that would be destroyed is declared or pinned by a manifest."
-    ActiveRuns "active-runs" "A task that would be deleted has deployments that are active."
-    LosesRuns "loses-runs" "Deleting archived tasks takes their deployments and conversations with them."
+    ActiveDeployments "active-runs" "A task that would be deleted has deployments that are active."
+    LosesDeployments "loses-runs" "Deleting archived tasks takes their deployments and conversations with them."
     TooYoung "too-young" "Archived tasks changed more recently than was asked for."
     TranscriptUnsaved "transcript-unsaved" "A conversation that would be lost was not saved, so its task is kept."
     // Apply.
@@ -109,7 +109,7 @@ codes! {
     ReadBackDiffers "read-back-differs" "What was read back is not what was declared; nothing further is made."
     ChangedSincePlan "changed-since-plan" "Something changed on the service after the plan was made."
     NameRewritten "name-rewritten" "The service stored another name than the one declared, and it is accepted."
-    RunBeforeSince "run-before-since" "A run just started shows a time before its `since`, so the zone is not the one that was assumed."
+    DeploymentBeforeSince "run-before-since" "A run just started shows a time before its `since`, so the zone is not the one that was assumed."
     NotRecorded "not-recorded" "The ledger could not be written, so nothing was sent."
 }
 
@@ -118,10 +118,10 @@ impl Code {
     pub const GUARDS: &[Self] = &[
         Self::StaleCheckout,
         Self::EmptyManifest,
-        Self::UnclearNeighbor,
-        Self::Vanished,
+        Self::UnreadableNeighbor,
+        Self::MassMissing,
         Self::LostEvidence,
-        Self::RunsUnlisted,
+        Self::DeploymentsUnlisted,
         Self::FailedRepeatedly,
         Self::TooManyFollowUps,
     ];

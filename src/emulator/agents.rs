@@ -6,7 +6,7 @@ use super::ORGANIZATION_ID;
 use super::fields::{FieldRule, Fields, Kind, optional, required};
 use super::objects::Agent;
 use super::quirk::{PlatformAgents, Reluctance};
-use super::routes::{Answer, listed, payload};
+use super::routes::{HandlerResult, listed, payload};
 use super::shape;
 use super::world::World;
 
@@ -63,19 +63,19 @@ fn defaults() -> Map<String, Value> {
 }
 
 /// Creates an agent.
-pub(super) fn create(world: &mut World, fields: &Fields) -> Answer {
+pub(super) fn create(world: &mut World, fields: &Fields) -> HandlerResult {
     fields.filled("name")?;
     let agent = add(world, fields.all());
     Ok(payload("agent", world.agent_shape(&world.agents[&agent])))
 }
 
 /// Reads an agent.
-pub(super) fn read(world: &mut World, fields: &Fields) -> Answer {
+pub(super) fn read(world: &mut World, fields: &Fields) -> HandlerResult {
     Ok(payload("agent", world.agent_shape(find(world, fields)?)))
 }
 
 /// Changes the fields that are there and leaves the others.
-pub(super) fn update(world: &mut World, fields: &Fields) -> Answer {
+pub(super) fn update(world: &mut World, fields: &Fields) -> HandlerResult {
     let id = find(world, fields)?.id;
     if fields.text("name").is_some() {
         fields.filled("name")?;
@@ -88,7 +88,7 @@ pub(super) fn update(world: &mut World, fields: &Fields) -> Answer {
 }
 
 /// Deletes an agent.
-pub(super) fn delete(world: &mut World, fields: &Fields) -> Answer {
+pub(super) fn delete(world: &mut World, fields: &Fields) -> HandlerResult {
     let id = find(world, fields)?.id;
     let is_used = world.tasks.values().any(|task| task.agent_id == id);
     let must_be_free = world.quirks.delete_agent_in_use == Reluctance::Refuse;
@@ -101,7 +101,7 @@ pub(super) fn delete(world: &mut World, fields: &Fields) -> Answer {
 
 /// Lists the agents.
 #[expect(clippy::unnecessary_wraps, reason = "all endpoints have one type")]
-pub(super) fn list(world: &mut World, _: &Fields) -> Answer {
+pub(super) fn list(world: &mut World, _: &Fields) -> HandlerResult {
     let world = &*world;
     let newest = world.clock - i64::from(world.quirks.list_lag_ms);
     let is_listed = |agent: &&Agent| {

@@ -13,10 +13,10 @@
 
 mod agents;
 mod auth;
+mod corrupt;
 mod deployments;
 mod fault;
 mod fields;
-mod keeper;
 mod lifecycle;
 mod names;
 mod objects;
@@ -26,18 +26,18 @@ mod script;
 mod server;
 mod service;
 mod shape;
-mod spoil;
+mod storage;
 mod tasks;
 mod web;
 mod world;
 
 pub use fault::{FAULTS, Fault, LATE, Script};
-pub use keeper::{Keeper, KeeperError};
 pub use objects::{Deployment, Message, Status, Task};
 pub use quirk::{PromptRewrite, QUIRKS, QuirkSpec, Quirks, RunOutcome, TooLong};
 pub use script::{RunRule, ScriptFile, ScriptedTokens, ScriptedTool, ScriptedTurn, run_rules};
 pub use server::serve;
 pub use service::{Emulator, Logged};
+pub use storage::{Storage, StorageError};
 pub use world::{LoadError, Reply, VERSION, World};
 
 /// The only user the emulated service knows.

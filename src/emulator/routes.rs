@@ -8,13 +8,13 @@ use super::world::World;
 use super::{ORGANIZATION_ID, agents, deployments, tasks};
 
 /// The payload of a success, or the text of a refusal.
-pub(super) type Answer = Result<Map<String, Value>, String>;
+pub(super) type HandlerResult = Result<Map<String, Value>, String>;
 
 /// One endpoint.
 pub(super) struct Route {
     path: &'static str,
     fields: &'static [FieldRule],
-    run: fn(&mut World, &Fields) -> Answer,
+    run: fn(&mut World, &Fields) -> HandlerResult,
 }
 
 const AGENT: &[FieldRule] = &[required("agentId", Kind::Id)];
@@ -59,7 +59,7 @@ const ROUTES: &[Route] = &[
 const fn route(
     path: &'static str,
     fields: &'static [FieldRule],
-    run: fn(&mut World, &Fields) -> Answer,
+    run: fn(&mut World, &Fields) -> HandlerResult,
 ) -> Route {
     Route { path, fields, run }
 }
@@ -70,7 +70,7 @@ pub(super) fn find(path: &str) -> Option<&'static Route> {
 }
 
 /// Checks the request's fields and does what the endpoint does.
-pub(super) fn answer(world: &mut World, route: &Route, body: &[u8]) -> Answer {
+pub(super) fn answer(world: &mut World, route: &Route, body: &[u8]) -> HandlerResult {
     let fields = Fields::check(body, route.fields, &world.quirks)?;
     let organization = fields.text("organizationId");
     if organization.is_some_and(|organization| organization != ORGANIZATION_ID) {

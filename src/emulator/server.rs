@@ -20,11 +20,11 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::net::TcpListener;
 
+use super::corrupt::Outcome;
 use super::routes::plain_path;
 use super::service::Emulator;
-use super::spoil::Outcome;
 use super::world::Reply;
-use crate::exchange::{Patience, Request, Signature};
+use crate::exchange::{QueueDeadline, Request, Signature};
 
 /// The largest body that is read, in bytes; more is answered with 413 (contract 6.1).
 const LARGEST_BODY: usize = 64 << 20;
@@ -54,7 +54,12 @@ async fn answer(State(emulator): State<Arc<Emulator>>, request: HttpRequest) -> 
     };
     let signature = signature_of(&head.headers);
     let outcome = emulator
-        .handle(Request { path, body: body.to_vec(), signature, patience: Patience::Endless })
+        .handle(Request {
+            path,
+            body: body.to_vec(),
+            signature,
+            queue_deadline: QueueDeadline::Endless,
+        })
         .await;
     match outcome {
         Ok(Outcome::Answered(reply)) => http(&emulator, reply),

@@ -7,11 +7,11 @@ use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::Value;
 
+use super::corrupt::{self, Outcome, Plan};
 use super::fault::{Fault, Script};
-use super::keeper::{Keeper, KeeperError, Kept};
 use super::routes;
 use super::script::RunRule;
-use super::spoil::{self, Outcome, Plan};
+use super::storage::{Kept, Storage, StorageError};
 use super::world::{Reply, World};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Request, Response, Transport, TransportError};
@@ -56,9 +56,9 @@ struct Side {
 
 impl Emulator {
     /// Makes an emulator of `world`; a keeper's file that exists already takes its place.
-    pub fn new(world: World, clock: Clock, keeper: Keeper) -> Self {
+    pub fn new(world: World, clock: Clock, storage: Storage) -> Self {
         let side = Mutex::default();
-        Self { kept: Kept::new(world, keeper), clock, latency: Duration::ZERO, rules: None, side }
+        Self { kept: Kept::new(world, storage), clock, latency: Duration::ZERO, rules: None, side }
     }
 
     /// Lets every exchange take this long, half of it before the effect.
@@ -89,7 +89,7 @@ impl Emulator {
     pub async fn with_world<T>(
         &self,
         edit: impl FnOnce(&mut World) -> T,
-    ) -> Result<T, KeeperError> {
+    ) -> Result<T, StorageError> {
         let now = self.clock.now();
         let change = |world: &mut World| {
             self.bring_rules(world);
@@ -100,11 +100,11 @@ impl Emulator {
     }
 
     /// Answers one request, or does not, as the faults have it.
-    pub(super) async fn handle(&self, mut request: Request) -> Result<Outcome, KeeperError> {
+    pub(super) async fn handle(&self, mut request: Request) -> Result<Outcome, StorageError> {
         request.path = routes::plain_path(&request.path);
         let fault = self.side.lock().expect("no holder panics").faults.strike(&request.path);
         self.wait().await;
-        let plan = fault.map_or(Plan::Now, spoil::plan);
+        let plan = fault.map_or(Plan::Now, corrupt::plan);
         let outcome = match plan {
             Plan::Never(outcome) => outcome,
             Plan::Later(delay) => {
@@ -120,7 +120,7 @@ impl Emulator {
                     self.bring_rules(world);
                     world.accept(self.clock.now(), &request)
                 };
-                spoil::spoil(self.kept.change(accept).await?, fault)
+                corrupt::corrupt(self.kept.change(accept).await?, fault)
             }
         };
         self.note(&request, &outcome, fault);

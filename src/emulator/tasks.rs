@@ -6,11 +6,11 @@ use super::fields::Fields;
 use super::names::stored_prompt;
 use super::objects::Task;
 use super::quirk::{DeleteTask, UpdateAnswer};
-use super::routes::{Answer, listed, payload};
+use super::routes::{HandlerResult, listed, payload};
 use super::world::World;
 
 /// Creates a task.
-pub(super) fn create(world: &mut World, fields: &Fields) -> Answer {
+pub(super) fn create(world: &mut World, fields: &Fields) -> HandlerResult {
     let agent_id = fields.id("agentId");
     if !world.agents.contains_key(&agent_id) {
         return Err("The agent was not found.".to_owned());
@@ -24,12 +24,12 @@ pub(super) fn create(world: &mut World, fields: &Fields) -> Answer {
 }
 
 /// Reads a task.
-pub(super) fn read(world: &mut World, fields: &Fields) -> Answer {
+pub(super) fn read(world: &mut World, fields: &Fields) -> HandlerResult {
     Ok(payload("task", world.task_shape(find(world, fields)?)))
 }
 
 /// Renames a task; nothing else of it can be changed (contract 3.3).
-pub(super) fn update(world: &mut World, fields: &Fields) -> Answer {
+pub(super) fn update(world: &mut World, fields: &Fields) -> HandlerResult {
     let id = find(world, fields)?.id;
     if fields.text("name").is_some() {
         let rule = world.quirks.name_on_update;
@@ -46,7 +46,7 @@ pub(super) fn update(world: &mut World, fields: &Fields) -> Answer {
 }
 
 /// Deletes a task, and its deployments with it.
-pub(super) fn delete(world: &mut World, fields: &Fields) -> Answer {
+pub(super) fn delete(world: &mut World, fields: &Fields) -> HandlerResult {
     let task = find(world, fields)?;
     let is_active = task.runs.iter().any(|id| world.deployments[id].status.is_active());
     match world.quirks.delete_task {
@@ -70,7 +70,7 @@ pub(super) fn delete(world: &mut World, fields: &Fields) -> Answer {
 
 /// Lists the tasks.
 #[expect(clippy::unnecessary_wraps, reason = "all endpoints have one type")]
-pub(super) fn list(world: &mut World, _: &Fields) -> Answer {
+pub(super) fn list(world: &mut World, _: &Fields) -> HandlerResult {
     let world = &*world;
     let newest = world.clock - i64::from(world.quirks.list_lag_ms);
     let rows = world.tasks.values().filter(|task| task.created <= newest);

@@ -14,7 +14,7 @@ use super::auth;
 use super::lifecycle::Due;
 use super::objects::{Agent, Deployment, Task};
 use super::quirk::{AuthFailure, ErrorsMember, Quirks, RefusalForm, Switch};
-use super::routes::{self, Answer};
+use super::routes::{self, HandlerResult};
 use super::script::RunRule;
 use crate::exchange::Request;
 
@@ -136,7 +136,7 @@ impl World {
         Reply::json(200, &self.envelope(answer))
     }
 
-    fn envelope(&self, answer: Answer) -> Value {
+    fn envelope(&self, answer: HandlerResult) -> Value {
         match answer {
             Ok(mut payload) => {
                 if self.quirks.extra_fields == Switch::On {

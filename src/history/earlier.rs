@@ -11,12 +11,12 @@ use std::thread;
 
 use crate::diag::Severity;
 use crate::history::objects::join;
-use crate::manifest::{self, AgentRef, DeclaredTask, Source};
+use crate::manifest::{self, AgentRef, Source, TaskConfig};
 use crate::model::{Key, ProjectPreference};
 
 /// A text to parse.
 #[derive(Clone)]
-pub(super) struct Text {
+pub(super) struct Blob {
     /// Where the manifest lay.
     pub(super) path: String,
     /// What it was.
@@ -47,7 +47,7 @@ pub(super) struct ParsedTask {
 
 impl ParsedTask {
     /// Takes what counts of a task in the manifest at `path`.
-    pub(super) fn new(path: &str, key: Key, task: &DeclaredTask) -> Self {
+    pub(super) fn new(path: &str, key: Key, task: &TaskConfig) -> Self {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         Self {
             at: task.place.span.start,
@@ -83,7 +83,7 @@ impl Source for Placeholders {
 
 /// Parses texts on all processors, in order.
 pub(super) fn parse_all(
-    texts: &[Text],
+    texts: &[Blob],
     variables: &(dyn Fn(&str) -> Option<String> + Sync),
 ) -> Vec<Parsed> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
@@ -98,12 +98,12 @@ pub(super) fn parse_all(
     })
 }
 
-fn parse_share(texts: &[Text], variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Vec<Parsed> {
+fn parse_share(texts: &[Blob], variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Vec<Parsed> {
     texts.iter().map(|text| parse(text, variables)).collect()
 }
 
-fn parse(text: &Text, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Parsed {
-    let Text { path, text } = text;
+fn parse(text: &Blob, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Parsed {
+    let Blob { path, text } = text;
     let unset = RefCell::new(BTreeSet::new());
     let look_up = |name: &str| {
         let value = variables(name);

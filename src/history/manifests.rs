@@ -12,12 +12,12 @@ use sha2::{Digest, Sha256};
 
 use crate::evidence::Gap;
 use crate::history::blocks::{self, Blocks};
-use crate::history::earlier::{self, Parsed, ParsedPrompt, ParsedTask, Text};
+use crate::history::earlier::{self, Blob, Parsed, ParsedPrompt, ParsedTask};
 use crate::history::git::GitError;
 use crate::history::objects::{Objects, Oid};
 use crate::history::walk::Commit;
 use crate::history::{Depth, Request};
-use crate::manifest::{AgentRef, DeclaredTask};
+use crate::manifest::{AgentRef, TaskConfig};
 use crate::model::{AgentId, ContentHash, Key, ProjectPreference, PromptHash};
 
 /// How many bytes of manifests are parsed beyond the wanted number of versions: about a second.
@@ -29,12 +29,12 @@ const BEYOND: usize = 8 << 20;
 const AT_ONCE: usize = 16;
 
 /// Values with a number each.
-pub(super) struct Table<T> {
+pub(super) struct Interner<T> {
     numbers: BTreeMap<T, usize>,
     pub(super) values: Vec<T>,
 }
 
-impl<T: Ord + Clone> Table<T> {
+impl<T: Ord + Clone> Interner<T> {
     fn new() -> Self {
         Self { numbers: BTreeMap::new(), values: Vec::new() }
     }
@@ -82,19 +82,19 @@ pub(super) enum EarlierPrompt {
 
 impl EarlierTask {
     /// Returns what the task does, if its agent and its prompt file are known.
-    pub(super) fn doing(&self, files: &BTreeMap<usize, usize>) -> Option<Doing> {
+    pub(super) fn doing(&self, files: &BTreeMap<usize, usize>) -> Option<TaskSpec> {
         let prompt = match self.prompt {
             EarlierPrompt::Known(number) => number,
             EarlierPrompt::File(file) => *files.get(&file)?,
             EarlierPrompt::Outside => return None,
         };
-        Some(Doing { prompt, agent: self.agent?, preference: self.preference })
+        Some(TaskSpec { prompt, agent: self.agent?, preference: self.preference })
     }
 }
 
 /// What a task does, by numbers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Doing {
+pub(super) struct TaskSpec {
     pub(super) prompt: usize,
     pub(super) agent: AgentId,
     pub(super) preference: usize,
@@ -109,13 +109,13 @@ type At = (Oid, String);
 /// The earlier manifests.
 pub(super) struct Manifests<'a> {
     request: Request<'a>,
-    pub(super) keys: Table<Key>,
-    pub(super) names: Table<String>,
-    pub(super) preferences: Table<ProjectPreference>,
-    pub(super) prompts: Table<Prompt>,
-    pub(super) files: Table<String>,
+    pub(super) keys: Interner<Key>,
+    pub(super) names: Interner<String>,
+    pub(super) preferences: Interner<ProjectPreference>,
+    pub(super) prompts: Interner<Prompt>,
+    pub(super) files: Interner<String>,
     /// What was hashed so far; `None` where there is no prompt.
-    pub(super) hashes: BTreeMap<Doing, Option<(ContentHash, PromptHash)>>,
+    pub(super) hashes: BTreeMap<TaskSpec, Option<(ContentHash, PromptHash)>>,
     parsed: BTreeMap<At, Rc<Earlier>>,
     // By path and other fields, then by the lines of the task, both hashed.
     blocks: BTreeMap<Hash, BTreeMap<Hash, EarlierTask>>,
@@ -133,11 +133,11 @@ impl<'a> Manifests<'a> {
     pub(super) fn new(request: Request<'a>) -> Self {
         Self {
             request,
-            keys: Table::new(),
-            names: Table::new(),
-            preferences: Table::new(),
-            prompts: Table::new(),
-            files: Table::new(),
+            keys: Interner::new(),
+            names: Interner::new(),
+            preferences: Interner::new(),
+            prompts: Interner::new(),
+            files: Interner::new(),
             hashes: BTreeMap::new(),
             parsed: BTreeMap::new(),
             blocks: BTreeMap::new(),
@@ -203,7 +203,7 @@ impl<'a> Manifests<'a> {
                     .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
                 self.parsed_bytes += text.len();
                 *self.parsed_count.entry(path.clone()).or_default() += 1;
-                texts.push(Text { path: path.clone(), text });
+                texts.push(Blob { path: path.clone(), text });
             }
             let mut ats = Vec::new();
             let mut unknown = Vec::new();
@@ -228,8 +228,8 @@ impl<'a> Manifests<'a> {
     }
 
     /// Takes over the tasks of a text that is just that of the work tree.
-    fn take_current(&mut self, text: &Text) -> Option<Rc<Earlier>> {
-        let Text { path, text } = text;
+    fn take_current(&mut self, text: &Blob) -> Option<Rc<Earlier>> {
+        let Blob { path, text } = text;
         self.current.get(path).filter(|current| current.text == text)?;
         let Current { text, mut tasks } = self.current.remove(path)?;
         tasks.sort_by_key(|(_, task)| task.place.span.start);
@@ -248,12 +248,12 @@ impl<'a> Manifests<'a> {
 
     /// Takes over the hashes of a task of the work tree whose prompt is not in a file.
     fn take_hashes(&mut self, key: &Key, task: &EarlierTask) {
-        let Some(wanted) = self.request.wish.tasks.get(key) else { return };
+        let Some(desired) = self.request.desired_state.tasks.get(key) else { return };
         let Some(doing) = task.doing(&BTreeMap::new()) else { return };
         if let Prompt::Inline(hash, text) = &self.prompts.values[doing.prompt]
             && !text.is_empty()
         {
-            let hashes = (wanted.content.hash(), PromptHash(*hash));
+            let hashes = (desired.content.hash(), PromptHash(*hash));
             self.hashes.insert(doing, Some(hashes));
         }
     }
@@ -279,7 +279,7 @@ impl<'a> Manifests<'a> {
     }
 
     /// Understands texts as of these commits, parsing only the lines that were not parsed before.
-    fn understand(&mut self, texts: &[Text], commits: &[&str]) -> Vec<Earlier> {
+    fn understand(&mut self, texts: &[Blob], commits: &[&str]) -> Vec<Earlier> {
         if !texts.is_empty() {
             self.cut_current();
         }
@@ -298,10 +298,10 @@ impl<'a> Manifests<'a> {
             if !new.is_empty() {
                 let (path, blocks) = (text.path.clone(), new.iter().map(|(_, block)| *block));
                 let text = [cut.before].into_iter().chain(blocks).chain([cut.after]).collect();
-                shortened.push((cut, new, Text { path, text }));
+                shortened.push((cut, new, Blob { path, text }));
             }
         }
-        let (parts, short): (Vec<_>, Vec<Text>) =
+        let (parts, short): (Vec<_>, Vec<Blob>) =
             shortened.into_iter().map(|(cut, new, text)| ((cut, new), text)).unzip();
         let parsed = earlier::parse_all(&short, self.request.variables);
         for (((cut, new), text), parsed) in parts.into_iter().zip(&short).zip(parsed) {
@@ -331,7 +331,7 @@ impl<'a> Manifests<'a> {
             .collect();
         let is_whole = |at: &usize| assembled[*at].is_none();
         let whole: Vec<usize> = (0..texts.len()).filter(is_whole).collect();
-        let whole_texts: Vec<Text> = whole.iter().map(|at| texts[*at].clone()).collect();
+        let whole_texts: Vec<Blob> = whole.iter().map(|at| texts[*at].clone()).collect();
         let parsed = earlier::parse_all(&whole_texts, self.request.variables);
         let mut earlier: Vec<Earlier> =
             assembled.into_iter().map(Option::unwrap_or_default).collect();
@@ -426,7 +426,7 @@ pub(super) fn file(task: &EarlierTask) -> Option<usize> {
 /// What a manifest of the work tree holds.
 struct Current<'a> {
     text: &'a str,
-    tasks: Vec<(&'a Key, &'a DeclaredTask)>,
+    tasks: Vec<(&'a Key, &'a TaskConfig)>,
 }
 
 /// The same once it was found to be committed: where the keys of its tasks stand, in order.
@@ -446,7 +446,7 @@ struct Hashed<'t> {
 }
 
 impl<'t> Hashed<'t> {
-    fn cut(text: &'t Text) -> Option<Self> {
+    fn cut(text: &'t Blob) -> Option<Self> {
         let cut = blocks::cut(&text.text)?;
         let fields = fields(&text.path, &cut);
         let Blocks { before, tasks, after } = cut;

@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::evidence::{Evidence, Gap};
-use crate::manifest::{Manifest, Wish};
+use crate::manifest::{DesiredState, Manifest};
 use crate::model::AgentId;
 
 /// How far back history is read.
@@ -91,7 +91,7 @@ pub struct Request<'a> {
     /// The tasks of all of them.
     pub manifest: &'a Manifest,
     /// The same with agents resolved, each with the hash of its content. May be empty.
-    pub wish: &'a Wish,
+    pub desired_state: &'a DesiredState,
     /// The variables of `${NAME}`; earlier versions are parsed on several threads.
     pub variables: &'a (dyn Fn(&str) -> Option<String> + Sync),
     /// The agents by name, for versions that name them.

@@ -137,7 +137,7 @@ impl Objects {
         for _ in 0..LINKS {
             match self.step(root, &path)? {
                 Step::File(oid) => return Ok(Some(oid)),
-                Step::Elsewhere(link, target) => {
+                Step::OtherManifests(link, target) => {
                     self.passed.extend([link, target.clone()]);
                     path = target;
                 }
@@ -170,7 +170,9 @@ impl Objects {
                         .fold(target.into_owned(), |path, part| path + "/" + part);
                     let link = parts[..=at].join("/");
                     let moved = join(&parts[..at].join("/"), &rest);
-                    return Ok(moved.map_or(Step::Nowhere, |moved| Step::Elsewhere(link, moved)));
+                    return Ok(
+                        moved.map_or(Step::Nowhere, |moved| Step::OtherManifests(link, moved))
+                    );
                 }
                 _ => return Ok(Step::Nowhere),
             }
@@ -257,7 +259,7 @@ impl Objects {
 
 enum Step {
     File(Oid),
-    Elsewhere(String, String),
+    OtherManifests(String, String),
     Nowhere,
 }
 

@@ -16,13 +16,13 @@ use crate::manifest::{self, Manifest, Source, Variables};
 #[derive(Debug)]
 pub struct Repository {
     pub(super) git: Git,
-    pub(super) standing: Standing,
+    pub(super) standing: RepositoryState,
     root: PathBuf,
 }
 
 /// What Git says about a folder.
 #[derive(Debug)]
-pub(super) enum Standing {
+pub(super) enum RepositoryState {
     /// A work tree; a shallow one lacks older commits.
     Checkout { shallow: bool },
     /// Not in a repository.
@@ -78,9 +78,11 @@ impl Repository {
         for folder in folders {
             let other = Self::at(folder);
             let is_same = match (&first.standing, &other.standing) {
-                (Standing::Checkout { .. }, Standing::Checkout { .. }) => first.root == other.root,
-                (Standing::Checkout { .. }, Standing::Outside)
-                | (Standing::Outside, Standing::Checkout { .. }) => false,
+                (RepositoryState::Checkout { .. }, RepositoryState::Checkout { .. }) => {
+                    first.root == other.root
+                }
+                (RepositoryState::Checkout { .. }, RepositoryState::Outside)
+                | (RepositoryState::Outside, RepositoryState::Checkout { .. }) => false,
                 _ => true,
             };
             if !is_same {
@@ -95,7 +97,7 @@ impl Repository {
         let asked = ["rev-parse", "--is-shallow-repository", "--show-toplevel"];
         match git.run(&asked).and_then(|answer| checkout(&answer)) {
             Ok((shallow, root)) => {
-                Self { git: Git::new(&root), standing: Standing::Checkout { shallow }, root }
+                Self { git: Git::new(&root), standing: RepositoryState::Checkout { shallow }, root }
             }
             Err(error) => {
                 let folder = folder.canonicalize().unwrap_or(folder);
@@ -114,13 +116,13 @@ impl Repository {
 
     /// Whether there is a repository at all.
     pub fn is_versioned(&self) -> bool {
-        matches!(self.standing, Standing::Checkout { .. })
+        matches!(self.standing, RepositoryState::Checkout { .. })
     }
 
     /// Returns the files that the manifest at `file` may name.
     pub fn work_tree(&self, file: &Path) -> WorkTree {
         let folder = folder_of(file);
-        let is_alone = matches!(self.standing, Standing::Outside);
+        let is_alone = matches!(self.standing, RepositoryState::Outside);
         let root = if is_alone { folder.clone() } else { self.root.clone() };
         WorkTree { root, folder }
     }
@@ -197,8 +199,8 @@ fn checkout(answer: &[u8]) -> Result<(bool, PathBuf), GitError> {
 }
 
 /// Judges a refusal; `marked` is the folder that holds `.git`, if one does.
-fn standing_after(error: &GitError, marked: Option<&Path>) -> Standing {
-    let Some(root) = marked else { return Standing::Outside };
+fn standing_after(error: &GitError, marked: Option<&Path>) -> RepositoryState {
+    let Some(root) = marked else { return RepositoryState::Outside };
     let way = match error {
         GitError::Absent => "install Git".to_owned(),
         GitError::Refused { said, .. } if said.contains("dubious ownership") => {
@@ -206,7 +208,7 @@ fn standing_after(error: &GitError, marked: Option<&Path>) -> Standing {
         }
         _ => format!("run `git -C {} status` and mend what it says", root.display()),
     };
-    Standing::Unknown(Gap::lost(with_causes(error), way))
+    RepositoryState::Unknown(Gap::lost(with_causes(error), way))
 }
 
 /// Whether a text has the two fields of a manifest at its top.
@@ -253,11 +255,12 @@ mod tests {
             (refused("fatal: bad config line 1"), "git -C /r status"),
         ];
         for (error, words) in table {
-            let Standing::Unknown(gap) = standing_after(&error, Some(Path::new("/r"))) else {
+            let RepositoryState::Unknown(gap) = standing_after(&error, Some(Path::new("/r")))
+            else {
                 panic!("{error}")
             };
             assert!(gap.way.contains(words), "{gap:?}");
-            assert!(matches!(standing_after(&error, None), Standing::Outside));
+            assert!(matches!(standing_after(&error, None), RepositoryState::Outside));
         }
     }
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::diag::Severity;
 use crate::evidence::KeyEvidence;
 use crate::history::{self, Depth, History, HistoryError, Repository, Request};
-use crate::manifest::{self, Manifest, Source, Wish};
+use crate::manifest::{self, DesiredState, Manifest, Source};
 use crate::model::{AgentId, Content, Key, ProjectPreference};
 
 /// A repository in a folder of its own.
@@ -109,7 +109,7 @@ fn read_in(
     let request = Request {
         files: &files,
         texts: &texts,
-        wish: &manifest::resolve(&manifest, &agents).0,
+        desired_state: &manifest::resolve(&manifest, &agents).0,
         manifest: &manifest,
         depth,
         from: &from,
@@ -148,8 +148,8 @@ fn known<'a>(history: &'a History, key: &str) -> &'a KeyEvidence {
 fn check(history: &History, key: &str, prompts: &[&str]) {
     let found: Vec<_> =
         known(history, key).versions.iter().map(|version| version.content).collect();
-    let wanted: Vec<_> = prompts.iter().map(|prompt| content(prompt).hash()).collect();
-    assert_eq!(found, wanted, "{key}: {history:#?}");
+    let desired: Vec<_> = prompts.iter().map(|prompt| content(prompt).hash()).collect();
+    assert_eq!(found, desired, "{key}: {history:#?}");
 }
 
 #[track_caller]
@@ -625,7 +625,7 @@ fn a_handful_of_processes_reads_any_history() {
         files: &files,
         texts: &[],
         manifest: &Manifest::default(),
-        wish: &Wish::default(),
+        desired_state: &DesiredState::default(),
         depth: Depth::All,
         from: &[],
         variables: &variables,

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use crate::evidence::{Gap, KeyEvidence, Version};
 use crate::history::git::GitError;
-use crate::history::manifests::{Doing, EarlierTask, Manifests, Prompt, file};
+use crate::history::manifests::{EarlierTask, Manifests, Prompt, TaskSpec, file};
 use crate::history::objects::{Objects, Oid};
 use crate::history::walk::Commit;
 use crate::history::{Depth, History, Request};
@@ -29,7 +29,7 @@ pub(super) struct Versions<'a> {
     pub(super) is_moved: bool,
     // By the key's number.
     found: Vec<KeyEvidence>,
-    last: Vec<Option<(Doing, usize)>>,
+    last: Vec<Option<(TaskSpec, usize)>>,
     seen: BTreeSet<usize>,
     ended: BTreeSet<String>,
 }
@@ -78,7 +78,8 @@ impl<'a> Versions<'a> {
         }
         let count = states.len();
         let is_beyond = matches!(self.depth, Depth::Newest(most) if count > most);
-        let doings: Vec<Option<Doing>> = manifest.iter().map(|task| task.doing(&files)).collect();
+        let doings: Vec<Option<TaskSpec>> =
+            manifest.iter().map(|task| task.doing(&files)).collect();
         self.hash(objects, &doings)?;
         self.add(path, &manifest, &doings, is_beyond);
         if count > 1 || self.is_moved {
@@ -99,8 +100,8 @@ impl<'a> Versions<'a> {
     }
 
     /// Hashes what was not hashed yet, each prompt file read once.
-    fn hash(&mut self, objects: &mut Objects, doings: &[Option<Doing>]) -> Result<(), GitError> {
-        let mut blobs: BTreeMap<Oid, Vec<Doing>> = BTreeMap::new();
+    fn hash(&mut self, objects: &mut Objects, doings: &[Option<TaskSpec>]) -> Result<(), GitError> {
+        let mut blobs: BTreeMap<Oid, Vec<TaskSpec>> = BTreeMap::new();
         for doing in doings.iter().flatten() {
             if self.manifests.hashes.contains_key(doing) {
                 continue;
@@ -113,7 +114,7 @@ impl<'a> Versions<'a> {
                 }
             }
         }
-        let blobs: Vec<(Oid, Vec<Doing>)> = blobs.into_iter().collect();
+        let blobs: Vec<(Oid, Vec<TaskSpec>)> = blobs.into_iter().collect();
         for batch in blobs.chunks(AT_ONCE) {
             let names: Vec<Oid> = batch.iter().map(|(blob, _)| *blob).collect();
             for ((_, doings), bytes) in batch.iter().zip(objects.read(&names)?) {
@@ -129,7 +130,7 @@ impl<'a> Versions<'a> {
         Ok(())
     }
 
-    fn remember<P>(&mut self, doing: Doing, text: Option<P>)
+    fn remember<P>(&mut self, doing: TaskSpec, text: Option<P>)
     where
         P: AsRef<str> + Into<Arc<str>>,
     {
@@ -145,7 +146,7 @@ impl<'a> Versions<'a> {
         &mut self,
         path: &str,
         manifest: &[EarlierTask],
-        doings: &[Option<Doing>],
+        doings: &[Option<TaskSpec>],
         is_beyond: bool,
     ) {
         self.found.resize_with(self.manifests.keys.values.len(), KeyEvidence::default);

@@ -12,10 +12,10 @@ use crate::diag::with_causes;
 use crate::evidence::{Evidence, Gap, KeyEvidence, Version};
 use crate::history::git::{Git, GitError};
 use crate::history::objects::{Objects, Oid};
-use crate::history::repository::{Standing, folder_of, is_yaml, looks_like_manifest};
+use crate::history::repository::{RepositoryState, folder_of, is_yaml, looks_like_manifest};
 use crate::history::versions::Versions;
 use crate::history::{Depth, History, HistoryError, Repository, Request};
-use crate::manifest::{WantedTask, Wish};
+use crate::manifest::{DesiredState, DesiredTask};
 use crate::model::Key;
 
 /// How many paths are given to Git; beyond that, their folders are.
@@ -48,14 +48,14 @@ pub fn read(repository: &Repository, request: &Request<'_>) -> Result<History, H
         return Ok(history);
     }
     match &repository.standing {
-        Standing::Unknown(gap) => history.evidence.gaps.push(gap.clone()),
-        Standing::Outside => {
-            history.evidence = work_tree_alone(request.wish);
+        RepositoryState::Unknown(gap) => history.evidence.gaps.push(gap.clone()),
+        RepositoryState::Outside => {
+            history.evidence = work_tree_alone(request.desired_state);
             let what =
                 "there is no Git repository: what was declared earlier is unknown".to_owned();
             history.remarks.push(Gap::left_out(what, "`git init`, and commit each change"));
         }
-        Standing::Checkout { shallow } => {
+        RepositoryState::Checkout { shallow } => {
             if *shallow {
                 let what =
                     "the clone is shallow: what was declared earlier is not in it".to_owned();
@@ -267,13 +267,13 @@ fn path_in(repository: &Repository, file: &Path) -> Result<String, HistoryError>
 }
 
 /// Outside of Git, the work tree is the only version there is.
-fn work_tree_alone(wish: &Wish) -> Evidence {
-    let known = |(key, wanted): (&Key, &WantedTask)| {
-        let content = &wanted.content;
-        let (prompt, name) = (content.prompt_hash(), wanted.name.clone());
+fn work_tree_alone(desired_state: &DesiredState) -> Evidence {
+    let known = |(key, desired): (&Key, &DesiredTask)| {
+        let content = &desired.content;
+        let (prompt, name) = (content.prompt_hash(), desired.name.clone());
         let versions = vec![Version { content: content.hash(), prompt, name }];
-        let protect = wanted.protect;
+        let protect = desired.protect;
         (key.clone(), KeyEvidence { versions, protect, ..KeyEvidence::default() })
     };
-    Evidence { keys: wish.tasks.iter().map(known).collect(), ..Evidence::default() }
+    Evidence { keys: desired_state.tasks.iter().map(known).collect(), ..Evidence::default() }
 }

@@ -12,7 +12,7 @@ use crate::diag::Code;
 use crate::manifest::fields::{DEPLOYMENT, ENDS, EXPECT, NUMBER, TRANSCRIPT};
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::reader::{Entries, Owner, Reader};
-use crate::manifest::{DeclaredDeployment, DesiredState};
+use crate::manifest::{DeploymentState, DesiredDeployment};
 use crate::model::{Key, canonical_text};
 use crate::transcript::{Expectation, NumberExpectation, Pattern};
 
@@ -22,7 +22,7 @@ pub(super) fn deployments(
     reader: &mut Reader<'_>,
     node: &Node<'_>,
     owner: Owner<'_>,
-) -> Option<BTreeMap<Key, DeclaredDeployment>> {
+) -> Option<BTreeMap<Key, DesiredDeployment>> {
     let pairs = match &node.value {
         Value::Mapping(pairs) => pairs.as_slice(),
         Value::Null => &[],
@@ -46,14 +46,14 @@ fn deployment(
     reader: &mut Reader<'_>,
     entries: &Entries<'_, '_>,
     owner: Owner<'_>,
-) -> Option<DeclaredDeployment> {
+) -> Option<DesiredDeployment> {
     // All of them are read before any is judged, so that every mistake is reported.
     let since = entries.value("since").map(|node| moment(reader, node, owner));
     let follow_ups = entries.value("followUps").map(|node| follow_ups(reader, node, owner));
     let state = entries.value("state").map(|node| state(reader, node, owner));
     let timeout = entries.value("timeout").map(|node| timeout(reader, node, owner));
     let expect = entries.value("expect").map(|node| expect(reader, node, owner));
-    Some(DeclaredDeployment {
+    Some(DesiredDeployment {
         since: given(since)?,
         follow_ups: given(follow_ups)?.unwrap_or_default(),
         state: given(state)?.unwrap_or_default(),
@@ -103,10 +103,10 @@ fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Opt
     (prompts.len() == nodes.len()).then_some(prompts)
 }
 
-fn state(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<DesiredState> {
+fn state(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<DeploymentState> {
     let word = reader.text(node, "state", owner)?;
     if word.trim() == "stopped" {
-        return Some(DesiredState::Stopped);
+        return Some(DeploymentState::Stopped);
     }
     let message = format!("`state` of {owner} is none that can be asked for");
     let finding = reader.error(Code::InvalidValue, message, &node.span);

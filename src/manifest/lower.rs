@@ -11,7 +11,7 @@ use crate::manifest::fields::MANIFEST;
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::reader::{Entries, Owner, Reader};
 use crate::manifest::task::{Fields, defaults, task};
-use crate::manifest::{DeclaredTask, Manifest, Source, Variables};
+use crate::manifest::{Manifest, Source, TaskConfig, Variables};
 use crate::model::Key;
 
 /// The manifest version that this program reads.
@@ -53,10 +53,11 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         missing(reader, root, "tasks", "write `tasks: {}` for a manifest without tasks");
         BTreeMap::new()
     };
-    let released = entries.value("released").map(|node| released(reader, node)).unwrap_or_default();
+    let forgotten =
+        entries.value("released").map(|node| forgotten(reader, node)).unwrap_or_default();
     let service_utc_offset =
         entries.value("serviceUtcOffset").and_then(|node| utc_offset(reader, node));
-    Some(Manifest { organization_id, tasks, released, service_utc_offset })
+    Some(Manifest { organization_id, tasks, forgotten, service_utc_offset })
 }
 
 /// The first value under `version`, found before anything else is judged.
@@ -92,11 +93,7 @@ fn missing(reader: &mut Reader<'_>, root: &Node<'_>, field: &str, way: &str) {
     reader.report(finding.help(way));
 }
 
-fn tasks(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-    defaults: &Fields,
-) -> BTreeMap<Key, DeclaredTask> {
+fn tasks(reader: &mut Reader<'_>, node: &Node<'_>, defaults: &Fields) -> BTreeMap<Key, TaskConfig> {
     let mut tasks = BTreeMap::new();
     let Value::Mapping(pairs) = &node.value else {
         // An empty value is refused too: it is what a slip of indentation leaves behind.
@@ -114,7 +111,7 @@ fn tasks(
     tasks
 }
 
-fn released(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {
+fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {
     let nodes = match &node.value {
         Value::Sequence(nodes) => nodes.as_slice(),
         Value::Null => &[],
@@ -159,7 +156,7 @@ fn parse_offset(text: &str) -> Option<Offset> {
 mod tests {
     use super::*;
     use crate::diag::Sources;
-    use crate::manifest::{AgentRef, DesiredState, parse};
+    use crate::manifest::{AgentRef, DeploymentState, parse};
     use crate::model::{AgentId, ProjectPreference};
 
     struct Folder;
@@ -510,7 +507,7 @@ tasks:
         let run = &task.deployments[&"a".parse::<Key>().unwrap()];
         let prompts: Vec<&str> = run.follow_ups.iter().map(|prompt| &**prompt).collect();
         assert_eq!(prompts, ["Costs ${PRICE}", "next"]);
-        assert_eq!((run.state, run.timeout.unwrap().as_secs()), (DesiredState::Stopped, 5400));
+        assert_eq!((run.state, run.timeout.unwrap().as_secs()), (DeploymentState::Stopped, 5400));
         let expect = run.expect.as_ref().unwrap();
         assert_eq!(
             (expect.status.as_deref(), expect.max_tokens),
@@ -585,7 +582,7 @@ serviceUtcOffset: "-05:30"
         let organization = manifest.organization_id.as_deref();
         assert_eq!(organization, Some("d6d62db48592c72e67b534553413b691"));
         assert_eq!(manifest.service_utc_offset.map(Offset::seconds), Some(-19_800));
-        assert_eq!(manifest.released.iter().map(Key::as_str).collect::<Vec<_>>(), ["7", "old"]);
+        assert_eq!(manifest.forgotten.iter().map(Key::as_str).collect::<Vec<_>>(), ["7", "old"]);
         let task = |key: &str| &manifest.tasks[&key.parse::<Key>().unwrap()];
         let spy = task("spy");
         assert_eq!((spy.name.as_str(), &*spy.prompt), ("Costs ${PRICE} or $5", "Costs ${PRICE}"));

@@ -24,7 +24,7 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             manifest.service_utc_offset,
             &mut findings,
         );
-        merged.released.extend(manifest.released);
+        merged.forgotten.extend(manifest.forgotten);
         if merged.tasks.is_empty() {
             merged.tasks = manifest.tasks;
             continue;
@@ -46,11 +46,11 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             }
         }
     }
-    for key in &merged.released {
+    for key in &merged.forgotten {
         if let Some(task) = merged.tasks.get(key) {
             findings.push(
                 Diagnostic::error(
-                    Code::ReleasedTask,
+                    Code::ForgottenTask,
                     format!("task `{key}` is declared and in `released`"),
                 )
                 .at(task.place.clone())

@@ -50,16 +50,16 @@ pub struct Manifest {
     /// The organization it is for, where it says so.
     pub organization_id: Option<String>,
     /// Its tasks.
-    pub tasks: BTreeMap<Key, DeclaredTask>,
+    pub tasks: BTreeMap<Key, TaskConfig>,
     /// Keys that are no longer ours.
-    pub released: BTreeSet<Key>,
+    pub forgotten: BTreeSet<Key>,
     /// The zone of the service's time stamps, in seconds east of UTC, where it says so.
     pub service_utc_offset: Option<jiff::tz::Offset>,
 }
 
 /// A task as declared.
 #[derive(Clone, Debug)]
-pub struct DeclaredTask {
+pub struct TaskConfig {
     /// Its name on the service.
     pub name: String,
     /// Its agent.
@@ -75,7 +75,7 @@ pub struct DeclaredTask {
     /// Whether it is never deleted, archived or replaced.
     pub protect: bool,
     /// Its declared deployments.
-    pub deployments: BTreeMap<Key, DeclaredDeployment>,
+    pub deployments: BTreeMap<Key, DesiredDeployment>,
     /// Where it stands: its key.
     pub place: Place,
 }
@@ -91,13 +91,13 @@ pub enum AgentRef {
 
 /// A deployment as declared: at least one run of the task's content exists.
 #[derive(Clone, Debug, PartialEq, Default)]
-pub struct DeclaredDeployment {
+pub struct DesiredDeployment {
     /// The run was made at or after this moment.
     pub since: Option<Timestamp>,
     /// Prompts sent after the task's own, in this order, each once; canonical.
     pub follow_ups: Vec<Arc<str>>,
     /// What becomes of the run.
-    pub state: DesiredState,
+    pub state: DeploymentState,
     /// How long a run that is waited for may take, its follow-ups included.
     pub timeout: Option<Duration>,
     /// What the run has to show.
@@ -106,7 +106,7 @@ pub struct DeclaredDeployment {
 
 /// What becomes of a declared run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum DesiredState {
+pub enum DeploymentState {
     /// It goes on as long as it does.
     #[default]
     Any,
@@ -116,18 +116,18 @@ pub enum DesiredState {
 
 /// The manifests of one invocation, checked and with agents resolved: what is wanted.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct DesiredState {
     /// The wanted tasks.
-    pub tasks: BTreeMap<Key, WantedTask>,
+    pub tasks: BTreeMap<Key, DesiredTask>,
     /// Keys that are no longer ours.
-    pub released: BTreeSet<Key>,
+    pub forgotten: BTreeSet<Key>,
     /// The zone of the service's time stamps, where it is known.
     pub service_utc_offset: Option<jiff::tz::Offset>,
 }
 
 /// A task as wanted.
 #[derive(Clone, Debug)]
-pub struct WantedTask {
+pub struct DesiredTask {
     /// Its name on the service.
     pub name: String,
     /// What it does.
@@ -137,7 +137,7 @@ pub struct WantedTask {
     /// Whether it is never deleted, archived or replaced.
     pub protect: bool,
     /// Its declared deployments.
-    pub deployments: BTreeMap<Key, DeclaredDeployment>,
+    pub deployments: BTreeMap<Key, DesiredDeployment>,
     /// Where it stands: its key.
     pub place: Place,
 }

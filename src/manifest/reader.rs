@@ -137,17 +137,17 @@ impl<'a> Reader<'a> {
     }
 
     /// Reports a value of the wrong kind; `wanted` follows "must be".
-    pub(super) fn wrong(&mut self, node: &Node<'_>, field: &str, owner: Owner<'_>, wanted: &str) {
+    pub(super) fn wrong(&mut self, node: &Node<'_>, field: &str, owner: Owner<'_>, desired: &str) {
         let found = match &node.value {
-            Value::Text(text) if wanted == "a text" && text.trim().is_empty() => "blank",
+            Value::Text(text) if desired == "a text" && text.trim().is_empty() => "blank",
             value => value.in_words(),
         };
-        let message = format!("`{field}` of {owner} must be {wanted}, not {found}");
+        let message = format!("`{field}` of {owner} must be {desired}, not {found}");
         let finding = self.error(Code::InvalidValue, message, &node.span);
-        self.report(finding.help(match (wanted, found) {
+        self.report(finding.help(match (desired, found) {
             ("a text", "a number" | "a boolean") => "put it in quotes".to_owned(),
             ("a text", "blank" | "empty") => format!("give `{field}` a text, or leave it out"),
-            _ => format!("write {wanted} behind `{field}:`"),
+            _ => format!("write {desired} behind `{field}:`"),
         }));
     }
 

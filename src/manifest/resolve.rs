@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::manifest::suggest::nearest_few;
-use crate::manifest::{AgentRef, DeclaredTask, Manifest, WantedTask, Wish};
+use crate::manifest::{AgentRef, DesiredState, DesiredTask, Manifest, TaskConfig};
 use crate::model::{AgentId, Content, Key, fold};
 
 /// Turns agents' names into numbers and checks what needs the whole: equal content, equal names.
@@ -15,7 +15,7 @@ use crate::model::{AgentId, Content, Key, fold};
 pub fn resolve(
     manifest: &Manifest,
     agents: &BTreeMap<String, Vec<AgentId>>,
-) -> (Wish, Vec<Diagnostic>) {
+) -> (DesiredState, Vec<Diagnostic>) {
     let mut findings = Vec::new();
     let mut tasks = BTreeMap::new();
     let mut reported = BTreeSet::new();
@@ -33,22 +33,22 @@ pub fn resolve(
                 }
             },
         };
-        tasks.insert(key.clone(), wanted(declared, agent_id));
+        tasks.insert(key.clone(), desired(declared, agent_id));
     }
     check_contents(&tasks, &mut findings);
     check_names(&manifest.tasks, &mut findings);
     findings.sort_by(|a, b| position(a).cmp(&position(b)));
-    let wish = Wish {
+    let desired_state = DesiredState {
         tasks,
-        released: manifest.released.clone(),
+        forgotten: manifest.forgotten.clone(),
         service_utc_offset: manifest.service_utc_offset,
     };
-    (wish, findings)
+    (desired_state, findings)
 }
 
-fn wanted(declared: &DeclaredTask, agent_id: AgentId) -> WantedTask {
+fn desired(declared: &TaskConfig, agent_id: AgentId) -> DesiredTask {
     let preference = declared.project_preference.clone();
-    WantedTask {
+    DesiredTask {
         name: declared.name.clone(),
         content: Content::new(agent_id, Arc::clone(&declared.prompt), preference),
         pin: declared.pin,
@@ -91,7 +91,7 @@ fn no_agent(
 }
 
 /// Two tasks with one content could never be told apart on the service.
-fn check_contents(tasks: &BTreeMap<Key, WantedTask>, findings: &mut Vec<Diagnostic>) {
+fn check_contents(tasks: &BTreeMap<Key, DesiredTask>, findings: &mut Vec<Diagnostic>) {
     let mut first_by_hash: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let (other, place) =
@@ -114,7 +114,7 @@ fn check_contents(tasks: &BTreeMap<Key, WantedTask>, findings: &mut Vec<Diagnost
 }
 
 /// The service may rewrite names, so that two that differ in case or punctuation become one.
-fn check_names(tasks: &BTreeMap<Key, DeclaredTask>, findings: &mut Vec<Diagnostic>) {
+fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Vec<Diagnostic>) {
     let mut first_by_name: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let (other, place) = *first_by_name.entry(fold(&task.name)).or_insert((key, &task.place));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     /// Resolves tasks written as the lines below `tasks:`; findings as codes and messages.
-    fn resolved(tasks: &str) -> (Wish, String) {
+    fn resolved(tasks: &str) -> (DesiredState, String) {
         let text = format!(
             "version: 1\ndefaults: {{agent: A, projectPreference: project-for-task}}\ntasks:\n{tasks}"
         );
@@ -161,7 +161,7 @@ mod tests {
         let agents = [("A", vec![47]), ("Twin", vec![1, 2]), ("Researcher", vec![3])];
         let agents =
             agents.map(|(name, ids)| (name.to_owned(), ids.into_iter().map(AgentId).collect()));
-        let (wish, findings) = resolve(&manifest, &agents.into());
+        let (desired_state, findings) = resolve(&manifest, &agents.into());
         let lines = findings.iter().map(|finding| {
             let related = finding.related.iter().map(|(place, _)| &text[place.span.clone()]);
             let at = finding.place.as_ref().map(|place| &text[place.span.clone()]);
@@ -173,14 +173,15 @@ mod tests {
                 finding.help.join("; ")
             )
         });
-        (wish, lines.collect::<Vec<_>>().join("\n"))
+        (desired_state, lines.collect::<Vec<_>>().join("\n"))
     }
 
     #[test]
     fn agents_become_numbers() {
-        let (wish, findings) = resolved("  a: {prompt: x}\n  b: {prompt: x, agentId: 5}");
+        let (desired_state, findings) = resolved("  a: {prompt: x}\n  b: {prompt: x, agentId: 5}");
         assert_eq!(findings, "");
-        let ids: Vec<AgentId> = wish.tasks.values().map(|task| task.content.agent_id()).collect();
+        let ids: Vec<AgentId> =
+            desired_state.tasks.values().map(|task| task.content.agent_id()).collect();
         assert_eq!(ids, [AgentId(47), AgentId(5)]);
     }
 

@@ -10,7 +10,7 @@ use crate::manifest::fields::{Stands, TASK};
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::reader::{Entries, Field, Owner, Reader};
 use crate::manifest::suggest::nearest;
-use crate::manifest::{AgentRef, DeclaredDeployment, DeclaredTask};
+use crate::manifest::{AgentRef, DesiredDeployment, TaskConfig};
 use crate::model::{AgentId, Key, ProjectPreference, TaskId, archived_base, canonical_text};
 
 /// What is said where a number of the service was to be written.
@@ -29,7 +29,7 @@ pub(super) struct Fields {
     prompt: Field<Prompt>,
     project_preference: Field<ProjectPreference>,
     protect: Field<bool>,
-    deployments: Field<BTreeMap<Key, DeclaredDeployment>>,
+    deployments: Field<BTreeMap<Key, DesiredDeployment>>,
 }
 
 /// A prompt and where it comes from.
@@ -86,7 +86,7 @@ pub(super) fn task(
     key_node: &Node<'_>,
     node: &Node<'_>,
     defaults: &Fields,
-) -> Option<DeclaredTask> {
+) -> Option<TaskConfig> {
     let owner = Owner::Task(key.as_str());
     let entries = reader.entries(node, owner, TASK)?;
     let pin: Field<TaskId> = match entries.value("id") {
@@ -114,7 +114,7 @@ pub(super) fn task(
         "`projectPreference`",
         &format!("write `projectPreference: {each}` or `projectPreference: {one}`"),
     );
-    let sound = |field: Field<BTreeMap<Key, DeclaredDeployment>>| match field {
+    let sound = |field: Field<BTreeMap<Key, DesiredDeployment>>| match field {
         Field::Sound(deployments) => deployments,
         Field::Absent | Field::Broken => BTreeMap::new(),
     };
@@ -123,7 +123,7 @@ pub(super) fn task(
     else {
         return None;
     };
-    Some(DeclaredTask {
+    Some(TaskConfig {
         name: name?,
         agent,
         prompt: prompt.text,

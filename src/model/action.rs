@@ -18,13 +18,13 @@ pub enum Action {
     /// A task that holds nothing is deleted.
     Delete,
     /// A deployment is started.
-    Run,
+    Deploy,
     /// A prompt is sent to a deployment.
-    FollowUp,
+    Prompt,
     /// A deployment is stopped.
     Stop,
     /// Nothing to do.
-    Keep,
+    NoChange,
 }
 
 impl Action {
@@ -36,10 +36,10 @@ impl Action {
         Self::Replace,
         Self::Archive,
         Self::Delete,
-        Self::Run,
-        Self::FollowUp,
+        Self::Deploy,
+        Self::Prompt,
         Self::Stop,
-        Self::Keep,
+        Self::NoChange,
     ];
 
     /// Returns the verb, in the form `will be <participle>`.
@@ -51,10 +51,10 @@ impl Action {
             Self::Replace => "replaced",
             Self::Archive => "archived",
             Self::Delete => "deleted",
-            Self::Run => "run",
-            Self::FollowUp => "followed up",
+            Self::Deploy => "run",
+            Self::Prompt => "followed up",
             Self::Stop => "stopped",
-            Self::Keep => "kept",
+            Self::NoChange => "kept",
         }
     }
 }
@@ -68,10 +68,10 @@ impl fmt::Display for Action {
             Self::Replace => "replace",
             Self::Archive => "archive",
             Self::Delete => "delete",
-            Self::Run => "run",
-            Self::FollowUp => "follow up",
+            Self::Deploy => "run",
+            Self::Prompt => "follow up",
             Self::Stop => "stop",
-            Self::Keep => "keep",
+            Self::NoChange => "keep",
         })
     }
 }

@@ -33,17 +33,17 @@ pub fn fold(name: &str) -> FoldedName {
 }
 
 /// Whether `stored` is what a service could have made of `wanted`: equal when folded, or cut short.
-pub fn is_rewriting_of(stored: &str, wanted: &str) -> bool {
-    let (stored, wanted) = (fold(stored), fold(wanted));
-    let is_cut = stored.0.chars().count() >= SHORTEST_PREFIX && wanted.0.starts_with(&stored.0);
-    stored == wanted || is_cut
+pub fn is_rewriting_of(stored: &str, desired: &str) -> bool {
+    let (stored, desired) = (fold(stored), fold(desired));
+    let is_cut = stored.0.chars().count() >= SHORTEST_PREFIX && desired.0.starts_with(&stored.0);
+    stored == desired || is_cut
 }
 
 /// Whether `stored` is `wanted` with a number behind it, as services name a twin.
-pub fn has_new_number(stored: &str, wanted: &str) -> bool {
-    let (stored, wanted) = (fold(stored), fold(wanted));
-    let number = stored.0.strip_prefix(&wanted.0).unwrap_or_default();
-    !wanted.0.is_empty() && !number.is_empty() && number.chars().all(char::is_numeric)
+pub fn has_new_number(stored: &str, desired: &str) -> bool {
+    let (stored, desired) = (fold(stored), fold(desired));
+    let number = stored.0.strip_prefix(&desired.0).unwrap_or_default();
+    !desired.0.is_empty() && !number.is_empty() && number.chars().all(char::is_numeric)
 }
 
 /// Returns the name under which a superseded task is kept: `<name> [superseded <hash8>]`.
@@ -104,8 +104,8 @@ mod tests {
             ("Buy and hold QQQ", "Buy and hold SPY", false),
             ("Buy and hold SPY 2", "Buy and hold SPY", false),
         ];
-        for (stored, wanted, expected) in table {
-            assert_eq!(is_rewriting_of(stored, wanted), expected, "{stored} / {wanted}");
+        for (stored, desired, expected) in table {
+            assert_eq!(is_rewriting_of(stored, desired), expected, "{stored} / {desired}");
         }
     }
 

@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::manifest::Wish;
+use crate::manifest::DesiredState;
 use crate::model::{AgentId, DeploymentId, OrganizationId, sha256_hex, visible_json};
 use crate::observation::shape::{Conversation, Sealed};
+use crate::observed::{ObservedState, ReadResult};
 use crate::plan::Plan;
-use crate::snapshot::{Reading, Snapshot};
 
 /// The version of the file's shape.
 const FORMAT_VERSION: u32 = 1;
@@ -29,8 +29,8 @@ pub struct Observation {
     service: String,
     agents: Agents,
     /// Without conversations.
-    snapshot: Snapshot,
-    conversations: BTreeMap<DeploymentId, Reading<Conversation>>,
+    state: ObservedState,
+    conversations: BTreeMap<DeploymentId, ReadResult<Conversation>>,
 }
 
 /// A file that is no observation this program can use.
@@ -61,19 +61,21 @@ pub fn schema() -> schemars::Schema {
 impl Observation {
     /// Keeps what was seen, as far as `plan`, which was made from it, and plans of other wishes
     /// depend on it.
-    pub fn new(service: String, agents: Agents, snapshot: &Snapshot, plan: &Plan) -> Self {
+    pub fn new(service: String, agents: Agents, state: &ObservedState, plan: &Plan) -> Self {
         let quoted: BTreeSet<&DeploymentId> = plan.quoted_runs().collect();
-        let conversations = snapshot.conversations.iter().map(|(id, reading)| {
+        let conversations = state.conversations.iter().map(|(id, reading)| {
             let kept = match reading {
-                Reading::Seen(said) => Reading::Seen(Conversation::new(said, quoted.contains(id))),
-                Reading::Refused(why) => Reading::Refused(why.clone()),
-                Reading::Unreadable(why) => Reading::Unreadable(why.clone()),
+                ReadResult::Seen(said) => {
+                    ReadResult::Seen(Conversation::new(said, quoted.contains(id)))
+                }
+                ReadResult::Refused(why) => ReadResult::Refused(why.clone()),
+                ReadResult::Unreadable(why) => ReadResult::Unreadable(why.clone()),
             };
             (id.clone(), kept)
         });
         let conversations = conversations.collect();
-        let snapshot = Snapshot { conversations: BTreeMap::new(), ..snapshot.clone() };
-        Self { service, agents, snapshot, conversations }
+        let state = ObservedState { conversations: BTreeMap::new(), ..state.clone() };
+        Self { service, agents, state, conversations }
     }
 
     /// The service that was asked, as the ledger names it.
@@ -83,7 +85,7 @@ impl Observation {
 
     /// The organization that was asked about.
     pub fn organization_id(&self) -> &OrganizationId {
-        &self.snapshot.organization_id
+        &self.state.organization_id
     }
 
     /// The agents by name.
@@ -92,16 +94,16 @@ impl Observation {
     }
 
     /// When the service was looked at.
-    pub fn seen_at(&self) -> Timestamp {
-        self.snapshot.seen_at
+    pub fn observed_at(&self) -> Timestamp {
+        self.state.observed_at
     }
 
     /// Returns what was seen, for a plan of `wish`.
     ///
     /// What users said is recognized by its hash where it is a follow-up of `wish` or the prompt of a
     /// task; other words that were left out are named by their hash.
-    pub fn snapshot(&self, wish: &Wish) -> Snapshot {
-        let deployments = wish.tasks.values().flat_map(|task| task.deployments.values());
+    pub fn state(&self, desired_state: &DesiredState) -> ObservedState {
+        let deployments = desired_state.tasks.values().flat_map(|task| task.deployments.values());
         let declared = deployments.flat_map(|declared| &declared.follow_ups);
         let known: BTreeMap<String, Arc<str>> = declared
             .chain(self.prompts())
@@ -109,23 +111,23 @@ impl Observation {
             .collect();
         let conversations = self.conversations.iter().map(|(id, reading)| {
             let seen = match reading {
-                Reading::Seen(kept) => Reading::Seen(kept.transcript(&known)),
-                Reading::Refused(why) => Reading::Refused(why.clone()),
-                Reading::Unreadable(why) => Reading::Unreadable(why.clone()),
+                ReadResult::Seen(kept) => ReadResult::Seen(kept.transcript(&known)),
+                ReadResult::Refused(why) => ReadResult::Refused(why.clone()),
+                ReadResult::Unreadable(why) => ReadResult::Unreadable(why.clone()),
             };
             (id.clone(), seen)
         });
-        Snapshot { conversations: conversations.collect(), ..self.snapshot.clone() }
+        ObservedState { conversations: conversations.collect(), ..self.state.clone() }
     }
 
     /// The prompts of all tasks and runs; users may have sent one of them again.
     fn prompts(&self) -> impl Iterator<Item = &Arc<str>> {
-        let read = self.snapshot.task_reads.values().filter_map(|reading| match reading {
-            Reading::Seen(task) => Some(task),
-            Reading::Refused(_) | Reading::Unreadable(_) => None,
+        let read = self.state.task_reads.values().filter_map(|reading| match reading {
+            ReadResult::Seen(task) => Some(task),
+            ReadResult::Refused(_) | ReadResult::Unreadable(_) => None,
         });
-        let tasks = self.snapshot.tasks.items.iter().chain(read);
-        let runs = self.snapshot.deployments.values().flat_map(|sight| &sight.items);
+        let tasks = self.state.tasks.items.iter().chain(read);
+        let runs = self.state.deployments.values().flat_map(|listing| &listing.items);
         let of_tasks = tasks.filter_map(|task| task.prompt.as_ref());
         of_tasks.chain(runs.filter_map(|run| run.prompt.as_ref()))
     }

@@ -14,8 +14,9 @@ use crate::model::{
     sha256_hex,
 };
 use crate::observation::{Agents, FORMAT_VERSION, Observation};
-use crate::snapshot::{
-    Coverage, DeploymentSeen, Reading, Schedule, Sight, Snapshot, Status, TaskSeen,
+use crate::observed::{
+    Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, ReadResult, Schedule,
+    Status,
 };
 use crate::transcript::{Message, Part, Transcript};
 
@@ -33,7 +34,7 @@ pub(super) struct Sealed {
     /// The organization that was asked about.
     organization_id: String,
     /// When the service was looked at.
-    seen_at: String,
+    observed_at: String,
     /// The numbers of all agents, by name.
     agents: BTreeMap<String, Vec<u64>>,
     /// The list of tasks.
@@ -157,15 +158,21 @@ pub(super) fn version_of(bytes: &[u8]) -> Result<u64, serde_json::Error> {
 impl Sealed {
     /// The form of an observation, not sealed yet.
     pub(super) fn of(observation: &Observation) -> Self {
-        let Observation { service, agents, snapshot, conversations } = observation;
+        let Observation { service, agents, state, conversations } = observation;
         // Spelled out, so that what is new in a snapshot cannot be forgotten here.
-        let Snapshot { organization_id, seen_at, tasks, task_reads, deployments, conversations: _ } =
-            snapshot;
+        let ObservedState {
+            organization_id,
+            observed_at,
+            tasks,
+            task_reads,
+            deployments,
+            conversations: _,
+        } = state;
         let ids = |ids: &Vec<AgentId>| ids.iter().map(|id| id.0).collect();
         let task_reads =
             task_reads.iter().map(|(id, reading)| (id.0, ReadingShape::of(reading, task_shape)));
         let deployments =
-            deployments.iter().map(|(id, sight)| (id.0, ListShape::of(sight, run_shape)));
+            deployments.iter().map(|(id, listing)| (id.0, ListShape::of(listing, run_shape)));
         let conversations = conversations
             .iter()
             .map(|(id, reading)| (id.0.clone(), ReadingShape::of(reading, Clone::clone)));
@@ -174,7 +181,7 @@ impl Sealed {
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
             service: service.clone(),
             organization_id: organization_id.0.clone(),
-            seen_at: seen_at.to_string(),
+            observed_at: observed_at.to_string(),
             agents: agents.iter().map(|(name, agents)| (name.clone(), ids(agents))).collect(),
             tasks: ListShape::of(tasks, task_shape),
             task_reads: task_reads.collect(),
@@ -225,53 +232,56 @@ impl Sealed {
             .into_iter()
             .map(|(id, reading)| Ok((DeploymentId(id), reading.open(Conversation::checked)?)))
             .collect::<Result<_, String>>()?;
-        let snapshot = Snapshot {
+        let state = ObservedState {
             organization_id: OrganizationId(self.organization_id),
-            seen_at: read("seen_at", &self.seen_at)?,
+            observed_at: read("seen_at", &self.observed_at)?,
             tasks,
             task_reads,
             deployments,
             conversations: BTreeMap::new(),
         };
-        Ok(Observation { service: self.service, agents, snapshot, conversations })
+        Ok(Observation { service: self.service, agents, state, conversations })
     }
 }
 
 impl<S> ListShape<S> {
-    fn of<T>(sight: &Sight<T>, shape: impl Fn(&T) -> S) -> Self {
-        let gap = match &sight.coverage {
-            Coverage::Complete => None,
-            Coverage::Partial(why) => Some(why.clone()),
+    fn of<T>(listing: &Listing<T>, shape: impl Fn(&T) -> S) -> Self {
+        let gap = match &listing.coverage {
+            Completeness::Complete => None,
+            Completeness::Partial(why) => Some(why.clone()),
         };
-        Self { gap, items: sight.items.iter().map(shape).collect() }
+        Self { gap, items: listing.items.iter().map(shape).collect() }
     }
 
-    fn open<T>(self, open: impl Fn(S) -> Result<T, String>) -> Result<Sight<T>, String> {
+    fn open<T>(self, open: impl Fn(S) -> Result<T, String>) -> Result<Listing<T>, String> {
         let items = self.items.into_iter().map(open).collect::<Result<_, _>>()?;
-        Ok(Sight { items, coverage: self.gap.map_or(Coverage::Complete, Coverage::Partial) })
-    }
-}
-
-impl<S> ReadingShape<S> {
-    fn of<T>(reading: &Reading<T>, shape: impl Fn(&T) -> S) -> Self {
-        match reading {
-            Reading::Seen(seen) => Self::Seen(shape(seen)),
-            Reading::Refused(why) => Self::Refused(why.clone()),
-            Reading::Unreadable(why) => Self::Unreadable(why.clone()),
-        }
-    }
-
-    fn open<T>(self, open: impl Fn(S) -> Result<T, String>) -> Result<Reading<T>, String> {
-        Ok(match self {
-            Self::Seen(seen) => Reading::Seen(open(seen)?),
-            Self::Refused(why) => Reading::Refused(why),
-            Self::Unreadable(why) => Reading::Unreadable(why),
+        Ok(Listing {
+            items,
+            coverage: self.gap.map_or(Completeness::Complete, Completeness::Partial),
         })
     }
 }
 
-fn task_shape(task: &TaskSeen) -> TaskShape {
-    let TaskSeen {
+impl<S> ReadingShape<S> {
+    fn of<T>(reading: &ReadResult<T>, shape: impl Fn(&T) -> S) -> Self {
+        match reading {
+            ReadResult::Seen(seen) => Self::Seen(shape(seen)),
+            ReadResult::Refused(why) => Self::Refused(why.clone()),
+            ReadResult::Unreadable(why) => Self::Unreadable(why.clone()),
+        }
+    }
+
+    fn open<T>(self, open: impl Fn(S) -> Result<T, String>) -> Result<ReadResult<T>, String> {
+        Ok(match self {
+            Self::Seen(seen) => ReadResult::Seen(open(seen)?),
+            Self::Refused(why) => ReadResult::Refused(why),
+            Self::Unreadable(why) => ReadResult::Unreadable(why),
+        })
+    }
+}
+
+fn task_shape(task: &ObservedTask) -> TaskShape {
+    let ObservedTask {
         id,
         organization_id,
         name,
@@ -308,7 +318,7 @@ fn task_shape(task: &TaskSeen) -> TaskShape {
 }
 
 impl TaskShape {
-    fn open(self) -> Result<TaskSeen, String> {
+    fn open(self) -> Result<ObservedTask, String> {
         let agent_id = self.agent_id.map(AgentId);
         let project_preference =
             self.project_preference.map(|word| ProjectPreference::from_wire(&word));
@@ -319,7 +329,7 @@ impl TaskShape {
             }
             _ => None,
         };
-        Ok(TaskSeen {
+        Ok(ObservedTask {
             id: TaskId(self.id),
             organization_id: self.organization_id.map(OrganizationId),
             name: self.name,
@@ -341,8 +351,8 @@ impl TaskShape {
     }
 }
 
-fn run_shape(run: &DeploymentSeen) -> DeploymentShape {
-    let DeploymentSeen { id, task_id, agent_id, prompt, status, created, ended, runtime_error } =
+fn run_shape(run: &ObservedDeployment) -> DeploymentShape {
+    let ObservedDeployment { id, task_id, agent_id, prompt, status, created, ended, runtime_error } =
         run;
     DeploymentShape {
         id: id.0.clone(),
@@ -357,8 +367,8 @@ fn run_shape(run: &DeploymentSeen) -> DeploymentShape {
 }
 
 impl DeploymentShape {
-    fn open(self) -> Result<DeploymentSeen, String> {
-        Ok(DeploymentSeen {
+    fn open(self) -> Result<ObservedDeployment, String> {
+        Ok(ObservedDeployment {
             id: DeploymentId(self.id),
             task_id: self.task_id.map(TaskId),
             agent_id: self.agent_id.map(AgentId),

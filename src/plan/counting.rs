@@ -5,77 +5,77 @@ use std::collections::BTreeSet;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::manifest::{DeclaredDeployment, WantedTask};
+use crate::manifest::{DesiredDeployment, DesiredTask};
 use crate::model::TaskId;
-use crate::plan::Inputs;
-use crate::plan::standing::instant;
-use crate::snapshot::{DeploymentSeen, Look, Status, TaskSeen};
+use crate::observed::{ObservedDeployment, ObservedTask, ReadRequest, Status};
+use crate::plan::PlanInputs;
+use crate::plan::deployment_status::instant;
 
 /// How far a service's clock can be from UTC: zones reach from -12 to +14 hours.
 const WIDEST_ZONE: SignedDuration = SignedDuration::from_hours(14);
 
 /// The conversations that tell which run was sent which follow-ups.
 pub(super) fn conversations(
-    inputs: &Inputs<'_>,
-    wanted: &WantedTask,
-    task: &TaskSeen,
-) -> BTreeSet<Look> {
-    let offset = inputs.wish.service_utc_offset;
-    let sending: Vec<&DeclaredDeployment> = wanted
+    inputs: &PlanInputs<'_>,
+    desired: &DesiredTask,
+    task: &ObservedTask,
+) -> BTreeSet<ReadRequest> {
+    let offset = inputs.desired_state.service_utc_offset;
+    let sending: Vec<&DesiredDeployment> = desired
         .deployments
         .values()
         .filter(|declared| !declared.follow_ups.is_empty())
-        .filter(|declared| declared.since.is_none_or(|since| since <= inputs.snapshot.seen_at))
+        .filter(|declared| declared.since.is_none_or(|since| since <= inputs.state.observed_at))
         .collect();
-    let Some(sight) = inputs.snapshot.deployments.get(&task.id) else { return BTreeSet::new() };
+    let Some(observed) = inputs.state.deployments.get(&task.id) else { return BTreeSet::new() };
     let of_its_time =
-        |run: &&DeploymentSeen| sending.iter().any(|declared| is_since(run, declared, offset));
-    let counting = sight.items.iter().filter(|run| counts_for(run, task));
-    counting.filter(of_its_time).map(|run| Look::Conversation(run.id.clone())).collect()
+        |run: &&ObservedDeployment| sending.iter().any(|declared| is_since(run, declared, offset));
+    let counting = observed.items.iter().filter(|run| counts_for(run, task));
+    counting.filter(of_its_time).map(|run| ReadRequest::Conversation(run.id.clone())).collect()
 }
 
 /// How many runs of the task were made within a day before the lists were read, whoever made them.
-pub(super) fn count_of_last_day(task: TaskId, inputs: &Inputs<'_>) -> usize {
-    let Some(sight) = inputs.snapshot.deployments.get(&task) else { return 0 };
-    let yesterday = inputs.snapshot.seen_at - SignedDuration::from_hours(24);
-    let offset = inputs.wish.service_utc_offset;
-    let is_recent = |run: &&DeploymentSeen| {
+pub(super) fn count_of_last_day(task: TaskId, inputs: &PlanInputs<'_>) -> usize {
+    let Some(observed) = inputs.state.deployments.get(&task) else { return 0 };
+    let yesterday = inputs.state.observed_at - SignedDuration::from_hours(24);
+    let offset = inputs.desired_state.service_utc_offset;
+    let is_recent = |run: &&ObservedDeployment| {
         instant(run.created, offset).is_some_and(|created| created > yesterday)
     };
-    sight.items.iter().filter(is_recent).count()
+    observed.items.iter().filter(is_recent).count()
 }
 
 /// How many runs the task counts, and how many its list shows, where these are fewer.
-pub(super) fn unlisted(task: &TaskSeen, inputs: &Inputs<'_>) -> Option<(u64, usize)> {
-    let shown = inputs.snapshot.deployments.get(&task.id)?.items.len();
+pub(super) fn unlisted(task: &ObservedTask, inputs: &PlanInputs<'_>) -> Option<(u64, usize)> {
+    let shown = inputs.state.deployments.get(&task.id)?.items.len();
     task.deployment_count.filter(|count| *count > shown as u64).map(|count| (count, shown))
 }
 
 /// How many runs of the task's content have failed at or after `since`.
 pub(super) fn count_of_failed(
-    task: &TaskSeen,
-    inputs: &Inputs<'_>,
+    task: &ObservedTask,
+    inputs: &PlanInputs<'_>,
     since: Option<Timestamp>,
 ) -> usize {
-    let Some(sight) = inputs.snapshot.deployments.get(&task.id) else { return 0 };
-    let offset = inputs.wish.service_utc_offset;
-    let is_meant = |run: &&DeploymentSeen| {
+    let Some(observed) = inputs.state.deployments.get(&task.id) else { return 0 };
+    let offset = inputs.desired_state.service_utc_offset;
+    let is_meant = |run: &&ObservedDeployment| {
         let is_since = since.is_none_or(|since| {
             instant(run.created, offset).is_none_or(|created| created >= since)
         });
         run.status == Status::Failed && counts_for(run, task) && is_since
     };
-    sight.items.iter().filter(is_meant).count()
+    observed.items.iter().filter(is_meant).count()
 }
 
 /// Whether the run is one of the task's content, as the service shows both.
-pub(super) fn counts_for(run: &DeploymentSeen, task: &TaskSeen) -> bool {
+pub(super) fn counts_for(run: &ObservedDeployment, task: &ObservedTask) -> bool {
     run.prompt.is_some() && run.prompt == task.prompt && run.agent_id == task.agent_id
 }
 
 pub(super) fn is_since(
-    run: &DeploymentSeen,
-    declared: &DeclaredDeployment,
+    run: &ObservedDeployment,
+    declared: &DesiredDeployment,
     offset: Option<Offset>,
 ) -> bool {
     let Some(since) = declared.since else { return true };
@@ -84,8 +84,8 @@ pub(super) fn is_since(
 
 /// Whether the run could lie at or after `since` in a zone that nobody has named.
 pub(super) fn may_be_since(
-    run: &DeploymentSeen,
-    declared: &DeclaredDeployment,
+    run: &ObservedDeployment,
+    declared: &DesiredDeployment,
     offset: Option<Offset>,
 ) -> bool {
     if is_since(run, declared, offset) {

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use crate::model::{Content, sha256_hex};
-use crate::plan::{Change, Gate, Plan, Retire, Retirement, Step, StepId, Target};
+use crate::plan::{Change, Plan, Removal, Remove, Step, StepId, StepStatus, TaskRef};
 
 /// The hash of a plan; `Display` writes 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,16 +47,16 @@ impl Plan {
 
     fn fingerprint(&self, step: &Step) -> String {
         let deployment = step.deployment.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
-        let gate = match &step.gate {
-            Gate::Open => String::new(),
-            Gate::Withheld(finding) => format!("withheld[{}] ", finding.code),
-            Gate::Blocked(finding) => format!("blocked[{}] ", finding.code),
+        let status = match &step.status {
+            StepStatus::Ready => String::new(),
+            StepStatus::Deferred(finding) => format!("withheld[{}] ", finding.code),
+            StepStatus::Blocked(finding) => format!("blocked[{}] ", finding.code),
         };
         let what = match &step.change {
             Change::Create { name, content } => named(name, content),
             Change::Rename { id, from, to, .. } => format!("task {id} {from:?} -> {to:?}"),
             Change::Replace { before, name, content, old } => {
-                let old: Vec<String> = old.iter().map(retirement).collect();
+                let old: Vec<String> = old.iter().map(removal).collect();
                 format!(
                     "{} -> {}; {}",
                     named(&before.name, &before.content),
@@ -64,27 +64,27 @@ impl Plan {
                     old.join("; ")
                 )
             }
-            Change::Retire { retirement: given, before, .. } => {
-                format!("{} of {}", retirement(given), before.content.hash())
+            Change::Remove { removal: given, before, .. } => {
+                format!("{} of {}", removal(given), before.content.hash())
             }
-            Change::Run { task, seen, later, .. } => {
+            Change::Deploy { task, seen, later, .. } => {
                 let task = match task {
-                    Target::Existing(id) => format!("task {id}"),
-                    Target::MadeBy(step) => format!("the task of `{}`", self.key_of(*step)),
+                    TaskRef::Existing(id) => format!("task {id}"),
+                    TaskRef::MadeBy(step) => format!("the task of `{}`", self.key_of(*step)),
                 };
                 format!("{task} beside {} runs, then {later} follow-ups", seen.len())
             }
-            Change::FollowUp { run, prompt, turns, later } => {
+            Change::Prompt { run, prompt, turns, later } => {
                 format!("run {:?} {prompt:?} behind {} turns, then {later}", run.0, turns.len())
             }
             Change::Diverged { run, said, .. } => format!("run {:?} after {said:?}", run.0),
             Change::Stop { run } => format!("run {:?}", run.0),
-            Change::Undecided { name, content, candidates } => {
+            Change::Ambiguous { name, content, candidates } => {
                 let ids: Vec<String> = candidates.iter().map(|task| task.id.to_string()).collect();
                 format!("{} or tasks {}", named(name, content), ids.join(", "))
             }
         };
-        format!("task.{}{deployment}: {gate}{} {what}", step.key, step.change.action())
+        format!("task.{}{deployment}: {status}{} {what}", step.key, step.change.action())
     }
 
     /// Step numbers are places in a list, which other steps move; keys stay.
@@ -97,10 +97,10 @@ fn named(name: &str, content: &Content) -> String {
     format!("{name:?} {}", content.hash())
 }
 
-fn retirement(retirement: &Retirement) -> String {
-    match &retirement.how {
-        Retire::Archive { name } => format!("archive {} as {name:?}", retirement.id),
-        Retire::Delete => format!("delete {}", retirement.id),
-        Retire::Destroy { runs } => format!("destroy {} with {runs:?}", retirement.id),
+fn removal(removal: &Removal) -> String {
+    match &removal.how {
+        Remove::Archive { name } => format!("archive {} as {name:?}", removal.id),
+        Remove::Delete => format!("delete {}", removal.id),
+        Remove::Destroy { runs } => format!("destroy {} with {runs:?}", removal.id),
     }
 }

@@ -9,10 +9,10 @@ use jiff::civil::DateTime;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::Key;
+use crate::observed::{ObservedDeployment, ObservedTask, ReadRequest, ReadResult, Status};
 use crate::plan::counting::counts_for;
-use crate::plan::identify::Identified;
-use crate::plan::{Change, Gate, Inputs, Step};
-use crate::snapshot::{DeploymentSeen, Look, Reading, Status, TaskSeen};
+use crate::plan::matcher::Matches;
+use crate::plan::{Change, PlanInputs, Step, StepStatus};
 use crate::transcript::Transcript;
 
 /// The most past runs an estimate goes by: their median changes little with more of them, and each
@@ -54,28 +54,33 @@ impl Spread {
 }
 
 /// Returns what is still to be read before runs that `steps` start can be estimated.
-pub(super) fn looks(inputs: &Inputs<'_>, found: &Identified<'_>, steps: &[Step]) -> BTreeSet<Look> {
-    let mut looks = BTreeSet::new();
-    let starts =
-        |step: &&Step| step.gate == Gate::Open && matches!(step.change, Change::Run { .. });
+pub(super) fn reads(
+    inputs: &PlanInputs<'_>,
+    found: &Matches<'_>,
+    steps: &[Step],
+) -> BTreeSet<ReadRequest> {
+    let mut reads = BTreeSet::new();
+    let starts = |step: &&Step| {
+        step.status == StepStatus::Ready && matches!(step.change, Change::Deploy { .. })
+    };
     let keys: BTreeSet<&Key> = steps.iter().filter(starts).map(|step| &step.key).collect();
     for key in keys {
         let past = Past::new(inputs, found, key);
-        looks.extend(past.tasks.iter().map(|task| Look::Deployments(task.id)));
-        looks.extend(past.runs().into_iter().map(|run| Look::Conversation(run.id.clone())));
+        reads.extend(past.tasks.iter().map(|task| ReadRequest::Deployments(task.id)));
+        reads.extend(past.runs().into_iter().map(|run| ReadRequest::Conversation(run.id.clone())));
     }
-    looks
+    reads
 }
 
 /// Returns what past runs say about the tasks that `steps` run or follow up.
 pub(super) fn estimates(
-    inputs: &Inputs<'_>,
-    found: &Identified<'_>,
+    inputs: &PlanInputs<'_>,
+    found: &Matches<'_>,
     steps: &[Step],
 ) -> BTreeMap<Key, Estimate> {
     let costs = |step: &&Step| {
-        let is_paid = matches!(step.change, Change::Run { .. } | Change::FollowUp { .. });
-        is_paid && !matches!(step.gate, Gate::Blocked(_))
+        let is_paid = matches!(step.change, Change::Deploy { .. } | Change::Prompt { .. });
+        is_paid && !matches!(step.status, StepStatus::Blocked(_))
     };
     let keys: BTreeSet<&Key> = steps.iter().filter(costs).map(|step| &step.key).collect();
     let estimate = |key: &Key| {
@@ -88,14 +93,14 @@ pub(super) fn estimates(
 /// The tasks of a key that may have had runs: today's, then those that it took the place of, the
 /// newest first.
 struct Past<'a> {
-    inputs: &'a Inputs<'a>,
-    tasks: Vec<&'a TaskSeen>,
+    inputs: &'a PlanInputs<'a>,
+    tasks: Vec<&'a ObservedTask>,
 }
 
 impl<'a> Past<'a> {
-    fn new(inputs: &'a Inputs<'a>, found: &Identified<'a>, key: &Key) -> Self {
+    fn new(inputs: &'a PlanInputs<'a>, found: &Matches<'a>, key: &Key) -> Self {
         let evidence = inputs.evidence.keys.get(key);
-        let is_proven = |task: &&&TaskSeen| {
+        let is_proven = |task: &&&ObservedTask| {
             let content = task.content.as_ref();
             content
                 .zip(evidence)
@@ -103,9 +108,9 @@ impl<'a> Past<'a> {
         };
         let superseded = found.superseded.get(key).into_iter().flatten();
         let archived = found.archived.iter().filter(is_proven);
-        let mut earlier: Vec<&TaskSeen> = superseded.chain(archived).copied().collect();
+        let mut earlier: Vec<&ObservedTask> = superseded.chain(archived).copied().collect();
         earlier.sort_by_key(|task| std::cmp::Reverse(task.id));
-        let today = found.claims.get(key).map(|claim| claim.task);
+        let today = found.matches.get(key).map(|matched| matched.task);
         let all = today.into_iter().chain(earlier);
         let tasks = all.filter(|task| task.deployment_count != Some(0)).take(TASKS).collect();
         let mut past = Self { inputs, tasks };
@@ -116,18 +121,18 @@ impl<'a> Past<'a> {
     }
 
     /// Runs that came to their end by themselves, of the first tasks first, the newest first.
-    fn runs(&self) -> Vec<&'a DeploymentSeen> {
+    fn runs(&self) -> Vec<&'a ObservedDeployment> {
         let runs = self.tasks.iter().flat_map(|task| self.runs_of(Some(task)));
         runs.take(RUNS).collect()
     }
 
-    fn runs_of(&self, task: Option<&'a TaskSeen>) -> Vec<&'a DeploymentSeen> {
+    fn runs_of(&self, task: Option<&'a ObservedTask>) -> Vec<&'a ObservedDeployment> {
         let Some(task) = task else { return Vec::new() };
-        let sight = self.inputs.snapshot.deployments.get(&task.id);
-        let all = sight.into_iter().flat_map(|sight| &sight.items);
+        let observed = self.inputs.state.deployments.get(&task.id);
+        let all = observed.into_iter().flat_map(|observed| &observed.items);
         let is_whole =
-            |run: &&DeploymentSeen| run.status == Status::Completed && counts_for(run, task);
-        let mut runs: Vec<&DeploymentSeen> = all.filter(is_whole).collect();
+            |run: &&ObservedDeployment| run.status == Status::Completed && counts_for(run, task);
+        let mut runs: Vec<&ObservedDeployment> = all.filter(is_whole).collect();
         runs.sort_by(|a, b| (b.created, &b.id).cmp(&(a.created, &a.id)));
         runs
     }
@@ -135,8 +140,8 @@ impl<'a> Past<'a> {
     fn estimate(&self) -> Estimate {
         let (mut tokens, mut seconds) = (Vec::new(), Vec::new());
         for run in self.runs() {
-            let reading = self.inputs.snapshot.conversations.get(&run.id);
-            let Some(Reading::Seen(transcript)) = reading else { continue };
+            let reading = self.inputs.state.conversations.get(&run.id);
+            let Some(ReadResult::Seen(transcript)) = reading else { continue };
             let prompts = transcript.user_turns().map_or(0, |turns| turns.len() as u64);
             if prompts > 0 {
                 tokens.extend(transcript.tokens().map(|tokens| tokens / prompts));
@@ -148,7 +153,7 @@ impl<'a> Past<'a> {
 }
 
 /// How long a run took without the time in which nobody had asked it for anything.
-fn seconds_at_work(run: &DeploymentSeen, transcript: &Transcript) -> Option<u64> {
+fn seconds_at_work(run: &ObservedDeployment, transcript: &Transcript) -> Option<u64> {
     let mut work = run.ended?.duration_since(run.created?);
     for pair in transcript.messages.windows(2) {
         if pair[1].is_of("user") {

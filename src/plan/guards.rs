@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::KeyEvidence;
 use crate::model::{Action, Key, TaskId};
-use crate::plan::identify::{Conflict, Identified, Proof};
+use crate::observed::ObservedTask;
+use crate::plan::matcher::{MatchError, Matches, Proof};
 use crate::plan::waits::close_what_waits;
-use crate::plan::{Change, Gate, Inputs, Prune, RetireReason, Step, StepId, Target};
-use crate::snapshot::TaskSeen;
+use crate::plan::{Change, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, TaskRef};
 
 /// How much one apply may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,12 +52,12 @@ const FOLLOW_UPS_PER_RUN: usize = 10;
 
 /// What guards may look at.
 pub(super) struct View<'a, 'b> {
-    pub(super) inputs: &'b Inputs<'a>,
-    pub(super) found: &'b Identified<'a>,
+    pub(super) inputs: &'b PlanInputs<'a>,
+    pub(super) found: &'b Matches<'a>,
     pub(super) gap: Option<&'b str>,
 }
 
-type Guard = fn(&View<'_, '_>, &[Step]) -> Vec<(StepId, Gate)>;
+type Guard = fn(&View<'_, '_>, &[Step]) -> Vec<(StepId, StepStatus)>;
 
 /// Every guard, in the order in which they speak; the first one that closes a step is named.
 pub(super) const GUARDS: &[Guard] = &[
@@ -92,12 +92,12 @@ pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) {
         return;
     }
     for guard in GUARDS {
-        let verdicts: BTreeMap<StepId, Gate> = guard(view, steps).into_iter().collect();
-        for step in steps.iter_mut().filter(|step| step.gate == Gate::Open) {
+        let verdicts: BTreeMap<StepId, StepStatus> = guard(view, steps).into_iter().collect();
+        for step in steps.iter_mut().filter(|step| step.status == StepStatus::Ready) {
             match verdicts.get(&step.id) {
-                Some(Gate::Blocked(finding))
+                Some(StepStatus::Blocked(finding))
                     if view.inputs.options.allow.contains(&finding.code) => {}
-                Some(gate) => step.gate = gate.clone(),
+                Some(status) => step.status = status.clone(),
                 None => {}
             }
         }
@@ -106,7 +106,7 @@ pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) {
 }
 
 /// An incomplete list or read proves nothing: nothing is made, replaced, retired or run on it.
-fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let Some(gap) = view.gap else { return Vec::new() };
     let finding = Diagnostic::blocked(Code::IncompleteRead, gap)
         .help("run this again; if it stays, look at the task in the web interface");
@@ -115,7 +115,7 @@ fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
 }
 
 /// A checkout that lacks commits of its upstream would take the service back in time.
-fn stale_checkout(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn stale_checkout(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     if !view.inputs.options.is_stale {
         return Vec::new();
     }
@@ -129,21 +129,21 @@ fn stale_checkout(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
 }
 
 /// Omission is never deletion by itself.
-fn pruning_not_asked(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
-    if view.inputs.options.prune == Prune::Asked {
+fn pruning_not_asked(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
+    if view.inputs.options.prune == Prune::On {
         return Vec::new();
     }
     let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
         .help("`--prune` retires what is no longer declared")
         .help("or list a key under `released`, and its task is left alone for good");
-    let gate = Gate::Withheld(finding);
-    steps.iter().filter(|step| is_undeclared(step)).map(|step| (step.id, gate.clone())).collect()
+    let status = StepStatus::Deferred(finding);
+    steps.iter().filter(|step| is_undeclared(step)).map(|step| (step.id, status.clone())).collect()
 }
 
 /// Protection outlives the entry it stood in: the last version counts where there is none today.
-fn protected(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
-    let is_protected = |key: &Key| match view.inputs.wish.tasks.get(key) {
-        Some(wanted) => wanted.protect,
+fn protected(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
+    let is_protected = |key: &Key| match view.inputs.desired_state.tasks.get(key) {
+        Some(desired) => desired.protect,
         None => view.inputs.evidence.keys.get(key).is_some_and(|evidence| evidence.protect),
     };
     let finding = Diagnostic::blocked(
@@ -152,13 +152,13 @@ fn protected(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     )
     .help("commit the entry with `protect: false` first, then this change");
     let is_loss =
-        |step: &Step| matches!(step.change, Change::Replace { .. } | Change::Retire { .. });
+        |step: &Step| matches!(step.change, Change::Replace { .. } | Change::Remove { .. });
     block(steps, |step| is_loss(step) && is_protected(&step.key), &finding)
 }
 
 /// A manifest without tasks is more often a lost file than a wish.
-fn empty_manifest(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
-    if !view.inputs.wish.tasks.is_empty() {
+fn empty_manifest(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
+    if !view.inputs.desired_state.tasks.is_empty() {
         return Vec::new();
     }
     let finding = Diagnostic::blocked(Code::EmptyManifest, "the manifest declares no task at all")
@@ -167,11 +167,11 @@ fn empty_manifest(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
 }
 
 /// A neighbor that cannot be understood may declare what would be retired.
-fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
-    let Some(path) = &view.inputs.elsewhere.unclear else { return Vec::new() };
+fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
+    let Some(path) = &view.inputs.other_manifests.unclear else { return Vec::new() };
     let path = path.display();
     let message = format!("`{path}` may declare it too, and cannot be understood");
-    let finding = Diagnostic::blocked(Code::UnclearNeighbor, message)
+    let finding = Diagnostic::blocked(Code::UnreadableNeighbor, message)
         .help(format!("`qcops validate -f {path}`, and mend what it says"))
         .help("or `--allow unclear-neighbor`");
     block(steps, is_undeclared, &finding)
@@ -179,16 +179,17 @@ fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> 
 
 /// A list that leaves out many tasks which can be read by their ids is no list to go by, even where
 /// nothing is to be done.
-pub(super) fn lying_list(inputs: &Inputs<'_>, found: &Identified<'_>) -> Option<Diagnostic> {
-    let listed: BTreeSet<_> = inputs.snapshot.tasks.items.iter().map(|task| task.id).collect();
-    let all = found.claims.len();
-    let unlisted = found.claims.values().filter(|claim| !listed.contains(&claim.task.id)).count();
-    let is_allowed = inputs.options.allow.contains(&Code::Vanished);
+pub(super) fn implausible_list(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> Option<Diagnostic> {
+    let listed: BTreeSet<_> = inputs.state.tasks.items.iter().map(|task| task.id).collect();
+    let all = found.matches.len();
+    let unlisted =
+        found.matches.values().filter(|matched| !listed.contains(&matched.task.id)).count();
+    let is_allowed = inputs.options.allow.contains(&Code::MassMissing);
     (unlisted > ceiling(all) && !is_allowed).then(|| {
         let message = format!(
             "{unlisted} of {all} tasks are not on the service's list, and can be read by their ids"
         );
-        Diagnostic::blocked(Code::Vanished, message)
+        Diagnostic::blocked(Code::MassMissing, message)
             .help("wait until the list shows them, then plan again")
             .help("`--allow vanished` goes by what was read")
     })
@@ -201,17 +202,18 @@ pub(super) fn lying_list(inputs: &Inputs<'_>, found: &Identified<'_>) -> Option<
 /// 3. More of them than the ceiling have none.
 /// 4. An interrupted first apply is told by the ledger: everything found was made on this machine,
 ///    and nothing missing ever was.
-fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let evidence = &view.inputs.evidence.keys;
-    let is_established =
-        |key: &Key| evidence.get(key).is_some_and(|known| known.is_established || known.has_made());
-    let was_made = |key: &Key| evidence.get(key).is_some_and(KeyEvidence::has_made);
+    let is_established = |key: &Key| {
+        evidence.get(key).is_some_and(|known| known.is_established || known.has_created())
+    };
+    let was_made = |key: &Key| evidence.get(key).is_some_and(KeyEvidence::has_created);
     let established: Vec<&Key> =
-        view.inputs.wish.tasks.keys().filter(|key| is_established(key)).collect();
+        view.inputs.desired_state.tasks.keys().filter(|key| is_established(key)).collect();
     // A task that cannot be told from others, or proven to be ours, is there all the same.
-    let has_candidate = |key: &Key| match view.found.conflicts.get(key) {
-        Some(conflict) => !matches!(conflict, Conflict::PinMissing(_)),
-        None => view.found.claims.contains_key(key),
+    let has_candidate = |key: &Key| match view.found.match_errors.get(key) {
+        Some(match_error) => !matches!(match_error, MatchError::PinMissing(_)),
+        None => view.found.matches.contains_key(key),
     };
     let (found, missing): (Vec<&Key>, Vec<&Key>) =
         established.iter().partition(|key| has_candidate(key));
@@ -226,7 +228,7 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
         missing.len(),
         established.len()
     );
-    let finding = Diagnostic::blocked(Code::Vanished, message)
+    let finding = Diagnostic::blocked(Code::MassMissing, message)
         .help("check the organization and the web interface, then plan again")
         .help("`--allow vanished` makes them anew");
     let missing: BTreeSet<&Key> = missing.into_iter().collect();
@@ -236,10 +238,10 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
 }
 
 /// With part of the history out of sight, a task that nobody claims may be the wanted one.
-fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let gaps = &view.inputs.evidence.gaps;
     let Some(gap) = gaps.iter().find(|gap| gap.withholds_creates) else { return Vec::new() };
-    let unclaimed = view.found.unmanaged.len() + view.found.clones.len();
+    let unclaimed = view.found.unmanaged.len() + view.found.copies.len();
     if unclaimed == 0 {
         return Vec::new();
     }
@@ -256,19 +258,19 @@ fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
     block(steps, |step| matches!(step.change, Change::Create { .. }), &finding)
 }
 
-fn too_many_retires(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn too_many_retires(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let limit = view.inputs.options.limits.delete.unwrap_or_else(|| ceiling(owned(view)));
     over(
         steps,
         is_undeclared,
         limit,
-        Code::TooManyRetires,
+        Code::TooManyDeletes,
         "tasks would be retired",
         "--max-delete",
     )
 }
 
-fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let limit = view.inputs.options.limits.replace.unwrap_or_else(|| ceiling(owned(view)));
     let is_replace = |step: &Step| step.change.action() == Action::Replace;
     over(
@@ -281,24 +283,31 @@ fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)>
     )
 }
 
-fn too_many_creates(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn too_many_creates(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let limit = view.inputs.options.limits.create.unwrap_or(CREATES_PER_APPLY);
     let is_create = |step: &Step| matches!(step.change, Change::Create { .. });
     over(steps, is_create, limit, Code::TooManyCreates, "tasks would be created", "--max-create")
 }
 
-fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
-    let limit = run_limit(&view.inputs.options.limits);
-    over(steps, is_run, limit, Code::TooManyRuns, "deployments would be started", "--max-runs")
+fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
+    let limit = deployment_limit(&view.inputs.options.limits);
+    over(
+        steps,
+        is_run,
+        limit,
+        Code::TooManyDeployments,
+        "deployments would be started",
+        "--max-runs",
+    )
 }
 
 /// Counts the task's runs of the last day too, whoever started them.
-fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     if view.inputs.options.limits.runs.is_some() {
         return Vec::new();
     }
     let mut runs_by_key: BTreeMap<&Key, Vec<&Step>> = BTreeMap::new();
-    for step in steps.iter().filter(|step| is_run(step) && step.gate == Gate::Open) {
+    for step in steps.iter().filter(|step| is_run(step) && step.status == StepStatus::Ready) {
         runs_by_key.entry(&step.key).or_default().push(step);
     }
     let mut verdicts = Vec::new();
@@ -312,9 +321,10 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
                  {RUNS_PER_TASK_AND_DAY} a task and day",
                 runs.len()
             );
-            let finding = Diagnostic::blocked(Code::TooManyRunsOfATask, message)
+            let finding = Diagnostic::blocked(Code::TooManyDeploymentsOfATask, message)
                 .help("`--max-runs N` sets the limit for this apply by hand");
-            verdicts.extend(runs.iter().map(|step| (step.id, Gate::Blocked(finding.clone()))));
+            verdicts
+                .extend(runs.iter().map(|step| (step.id, StepStatus::Blocked(finding.clone()))));
         }
     }
     verdicts
@@ -323,38 +333,38 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
 /// The task of a run, where it exists already.
 fn existing_task(step: &Step) -> Option<TaskId> {
     match step.change {
-        Change::Run { task: Target::Existing(id), .. } => Some(id),
+        Change::Deploy { task: TaskRef::Existing(id), .. } => Some(id),
         _ => None,
     }
 }
 
 /// The task of a step that would start a run, where it exists already.
-fn runs_of<'a>(view: &View<'a, '_>, step: &Step) -> Option<&'a TaskSeen> {
-    let claim = view.found.claims.get(&step.key)?;
-    (existing_task(step) == Some(claim.task.id)).then_some(claim.task)
+fn runs_of<'a>(view: &View<'a, '_>, step: &Step) -> Option<&'a ObservedTask> {
+    let matched = view.found.matches.get(&step.key)?;
+    (existing_task(step) == Some(matched.task.id)).then_some(matched.task)
 }
 
 /// A run that the task counts and its list leaves out may be the declared one, and is paid for.
-fn runs_unlisted(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn runs_unlisted(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let verdict = |step: &Step| {
         let task = runs_of(view, step)?;
         let (count, shown) = super::counting::unlisted(task, view.inputs)?;
         let noun = if count == 1 { "run" } else { "runs" };
         let message =
             format!("of task {} the service counts {count} {noun} and lists {shown}", task.id);
-        let finding = Diagnostic::blocked(Code::RunsUnlisted, message)
+        let finding = Diagnostic::blocked(Code::DeploymentsUnlisted, message)
             .help("wait until the list shows them, then plan again")
             .help("`--allow runs-unlisted` if the others were deleted: another run is paid for");
-        Some((step.id, Gate::Blocked(finding)))
+        Some((step.id, StepStatus::Blocked(finding)))
     };
     steps.iter().filter_map(verdict).collect()
 }
 
 /// Stops paying for content that is known to fail; runs before `since` are forgotten.
-fn failed_repeatedly(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn failed_repeatedly(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let mut verdicts = Vec::new();
     for step in steps {
-        let Change::Run { since, .. } = &step.change else { continue };
+        let Change::Deploy { since, .. } = &step.change else { continue };
         let Some(task) = runs_of(view, step) else { continue };
         let since = since.map(|(since, _)| since);
         let count = super::counting::count_of_failed(task, view.inputs, since);
@@ -365,17 +375,17 @@ fn failed_repeatedly(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)>
         let finding = Diagnostic::blocked(Code::FailedRepeatedly, message)
             .help("look at them with `qcops transcript`, and change the prompt or the agent")
             .help("or move `since` behind the last of them; `--allow failed-repeatedly` runs it once more");
-        verdicts.push((step.id, Gate::Blocked(finding)));
+        verdicts.push((step.id, StepStatus::Blocked(finding)));
     }
     verdicts
 }
 
-fn too_many_follow_ups(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate)> {
+fn too_many_follow_ups(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let declared = |step: &Step| {
-        let wanted = view.inputs.wish.tasks.get(&step.key)?;
-        Some(wanted.deployments.get(step.deployment.as_ref()?)?.follow_ups.len())
+        let desired = view.inputs.desired_state.tasks.get(&step.key)?;
+        Some(desired.deployments.get(step.deployment.as_ref()?)?.follow_ups.len())
     };
-    let sends = |step: &&Step| matches!(step.change, Change::Run { .. } | Change::FollowUp { .. });
+    let sends = |step: &&Step| matches!(step.change, Change::Deploy { .. } | Change::Prompt { .. });
     let mut verdicts = Vec::new();
     for step in steps.iter().filter(sends) {
         let Some(count) = declared(step).filter(|count| *count > FOLLOW_UPS_PER_RUN) else {
@@ -386,13 +396,13 @@ fn too_many_follow_ups(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Gate
         );
         let finding = Diagnostic::blocked(Code::TooManyFollowUps, message)
             .help("declare another deployment for the rest, or `--allow too-many-follow-ups`");
-        verdicts.push((step.id, Gate::Blocked(finding)));
+        verdicts.push((step.id, StepStatus::Blocked(finding)));
     }
     verdicts
 }
 
 /// How many runs one apply may start.
-pub(super) fn run_limit(limits: &Limits) -> usize {
+pub(super) fn deployment_limit(limits: &Limits) -> usize {
     limits.runs.unwrap_or(RUNS_PER_APPLY)
 }
 
@@ -404,8 +414,8 @@ fn over(
     code: Code,
     what: &str,
     flag: &str,
-) -> Vec<(StepId, Gate)> {
-    let is_open = |step: &Step| step.gate == Gate::Open && touches(step);
+) -> Vec<(StepId, StepStatus)> {
+    let is_open = |step: &Step| step.status == StepStatus::Ready && touches(step);
     let count = steps.iter().filter(|step| is_open(step)).count();
     if count <= limit {
         return Vec::new();
@@ -419,22 +429,22 @@ fn block(
     steps: &[Step],
     touches: impl Fn(&Step) -> bool,
     finding: &Diagnostic,
-) -> Vec<(StepId, Gate)> {
+) -> Vec<(StepId, StepStatus)> {
     let affected = steps.iter().filter(|step| touches(step));
-    affected.map(|step| (step.id, Gate::Blocked(finding.clone()))).collect()
+    affected.map(|step| (step.id, StepStatus::Blocked(finding.clone()))).collect()
 }
 
 fn is_undeclared(step: &Step) -> bool {
-    matches!(step.change, Change::Retire { because: RetireReason::Undeclared, .. })
+    matches!(step.change, Change::Remove { because: RemoveReason::Undeclared, .. })
 }
 
 fn is_run(step: &Step) -> bool {
-    matches!(step.change, Change::Run { .. })
+    matches!(step.change, Change::Deploy { .. })
 }
 
 /// How many tasks are provably ours.
 fn owned(view: &View<'_, '_>) -> usize {
-    let proven = view.found.claims.values().filter(|claim| claim.proof != Proof::None);
+    let proven = view.found.matches.values().filter(|matched| matched.proof != Proof::None);
     let superseded: usize = view.found.superseded.values().map(Vec::len).sum();
     proven.count() + superseded + view.found.orphans.len()
 }

@@ -4,38 +4,38 @@
 //! nothing can fail. What cannot be planned becomes a blocked step with a code and a way past it.
 //! [`wanted`] says what must still be looked at, [`plan`] decides; `apply` only obeys.
 
+mod ambiguous;
+mod assign;
 mod counting;
+mod deployment_status;
+mod deployments;
 mod destroy;
 mod digest;
 mod estimate;
 mod guards;
-mod holders;
-mod identify;
-mod looks;
-mod matching;
+mod lookalikes;
+mod matcher;
+mod name_conflicts;
 mod names;
+mod observed;
 mod order;
 mod overview;
 mod planner;
-mod retire;
-mod runs;
-mod sight;
-mod standing;
-mod undecided;
+mod reads;
+mod remove;
 mod waits;
-mod wanted;
 
-pub use destroy::{Saving, Scope, destroy, destroy_wanted};
+pub use deployment_status::DeploymentSummary;
+pub use destroy::{Saving, Scope, destroy, destroy_reads};
 pub use digest::Digest;
 pub use estimate::{Estimate, Spread};
 pub use guards::{Limits, ceiling};
 pub use overview::{
-    DeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, Tokens, overview,
-    overview_wanted,
+    DeclaredDeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, Tokens, overview,
+    overview_reads,
 };
 pub use planner::plan;
-pub use standing::RunOverview;
-pub use wanted::{Next, looks_and_plan, next, wanted, wanted_to_keep};
+pub use reads::{Next, desired, next, reads_and_plan, snapshot_reads};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -48,50 +48,50 @@ use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::Evidence;
-use crate::manifest::Wish;
+use crate::manifest::DesiredState;
 use crate::model::{Action, Content, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
-use crate::snapshot::{Snapshot, TaskSeen};
+use crate::observed::{ObservedState, ObservedTask};
 use crate::transcript::Expectation;
 
 /// What is known before the service is asked.
 #[derive(Clone, Debug, Default)]
-pub struct Basis {
+pub struct PlanContext {
     /// What is wanted.
-    pub wish: Wish,
+    pub desired_state: DesiredState,
     /// What was declared before.
     pub evidence: Evidence,
     /// What other manifests of the work tree declare.
-    pub elsewhere: Elsewhere,
+    pub other_manifests: OtherManifests,
     /// What was asked for on the command line.
     pub options: Options,
 }
 
-impl Basis {
+impl PlanContext {
     /// Adds what was seen.
-    pub fn with<'a>(&'a self, snapshot: &'a Snapshot) -> Inputs<'a> {
-        let Self { wish, evidence, elsewhere, options } = self;
-        Inputs { wish, snapshot, evidence, elsewhere, options }
+    pub fn with<'a>(&'a self, state: &'a ObservedState) -> PlanInputs<'a> {
+        let Self { desired_state, evidence, other_manifests, options } = self;
+        PlanInputs { desired_state, state, evidence, other_manifests, options }
     }
 }
 
 /// Everything a plan is made from.
 #[derive(Clone, Copy, Debug)]
-pub struct Inputs<'a> {
+pub struct PlanInputs<'a> {
     /// What is wanted.
-    pub wish: &'a Wish,
+    pub desired_state: &'a DesiredState,
     /// What was seen.
-    pub snapshot: &'a Snapshot,
+    pub state: &'a ObservedState,
     /// What was declared before.
     pub evidence: &'a Evidence,
     /// What other manifests of the work tree declare.
-    pub elsewhere: &'a Elsewhere,
+    pub other_manifests: &'a OtherManifests,
     /// What was asked for on the command line.
     pub options: &'a Options,
 }
 
 /// What other manifests of the work tree declare for the same organization; never retired.
 #[derive(Clone, Debug, Default)]
-pub struct Elsewhere {
+pub struct OtherManifests {
     /// Their keys.
     pub keys: BTreeSet<Key>,
     /// The contents of their tasks.
@@ -122,9 +122,9 @@ pub struct Options {
 pub enum Prune {
     /// They are shown and kept.
     #[default]
-    Withheld,
+    Off,
     /// They are retired.
-    Asked,
+    On,
 }
 
 /// What differs and what would be done about it.
@@ -147,18 +147,18 @@ pub struct Plan {
     /// How many tasks of the organization have a schedule.
     pub scheduled_count: usize,
     /// Ids that were on the list; settling compares with them (contract 15.3).
-    pub seen_tasks: BTreeSet<TaskId>,
+    pub observed_task_ids: BTreeSet<TaskId>,
     /// How many runs one apply may start.
-    pub run_limit: usize,
+    pub deployment_limit: usize,
     /// The declared runs that exist or are started by a step, to be waited for and judged.
     pub watches: Vec<Watch>,
     /// What one prompt of a task has cost in past runs, for tasks with something to pay for; not
     /// covered by the digest.
     pub estimates: BTreeMap<Key, Estimate>,
     /// When the service was looked at.
-    pub seen_at: Timestamp,
+    pub observed_at: Timestamp,
     /// How the runs stand that steps are about.
-    pub runs: BTreeMap<DeploymentId, RunOverview>,
+    pub runs: BTreeMap<DeploymentId, DeploymentSummary>,
 }
 
 /// A declared run to be waited for and judged.
@@ -169,7 +169,7 @@ pub struct Watch {
     /// The declared deployment.
     pub deployment: Key,
     /// The run that serves it.
-    pub run: WatchedRun,
+    pub run: WatchedDeployment,
     /// When it was made, where that was seen.
     pub created: Option<Timestamp>,
     /// How many follow-ups are still to be sent to it.
@@ -182,7 +182,7 @@ pub struct Watch {
 
 /// The run that is watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WatchedRun {
+pub enum WatchedDeployment {
     /// One that was seen.
     Seen(DeploymentId),
     /// The one this step starts.
@@ -209,16 +209,16 @@ pub struct Step {
     /// Steps that must be done before.
     pub after: BTreeSet<StepId>,
     /// Whether it may be done.
-    pub gate: Gate,
+    pub status: StepStatus,
 }
 
 /// Whether a step may be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Gate {
+pub enum StepStatus {
     /// It may.
-    Open,
+    Ready,
     /// It was not asked for; not an error.
-    Withheld(Diagnostic),
+    Deferred(Diagnostic),
     /// Something stands against it; the finding names the way past.
     Blocked(Diagnostic),
 }
@@ -253,21 +253,21 @@ pub enum Change {
         /// The wanted content.
         content: Content,
         /// What is retired once the new task has been read back; `before` first.
-        old: Vec<Retirement>,
+        old: Vec<Removal>,
     },
     /// A task is retired.
-    Retire {
+    Remove {
         /// How.
-        retirement: Retirement,
+        removal: Removal,
         /// Why.
-        because: RetireReason,
+        because: RemoveReason,
         /// What it did, for the diff.
         before: Before,
     },
     /// A deployment is started.
-    Run {
+    Deploy {
         /// Of which task.
-        task: Target,
+        task: TaskRef,
         /// The deployments of the task that were seen; settling compares with them.
         seen: BTreeSet<DeploymentId>,
         /// The moment at or after which it has to be made, and the zone of the service's stamps.
@@ -276,7 +276,7 @@ pub enum Change {
         later: usize,
     },
     /// A follow-up is sent to a deployment.
-    FollowUp {
+    Prompt {
         /// The deployment.
         run: DeploymentId,
         /// What is sent.
@@ -301,7 +301,7 @@ pub enum Change {
         run: DeploymentId,
     },
     /// Nothing can be decided: the candidates, each a task that could be meant.
-    Undecided {
+    Ambiguous {
         /// The wanted name.
         name: String,
         /// The wanted content.
@@ -326,7 +326,7 @@ pub struct Before {
 
 /// How a task goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retirement {
+pub struct Removal {
     /// The task.
     pub id: TaskId,
     /// Its stored name.
@@ -334,12 +334,12 @@ pub struct Retirement {
     /// The address of the content it was seen with.
     pub content: ContentHash,
     /// How it goes.
-    pub how: Retire,
+    pub how: Remove,
 }
 
 /// How a task goes: without loss.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Retire {
+pub enum Remove {
     /// It is kept under this name.
     Archive {
         /// The archived name.
@@ -356,7 +356,7 @@ pub enum Retire {
 
 /// Why a task is retired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetireReason {
+pub enum RemoveReason {
     /// Its key is no longer declared.
     Undeclared,
     /// Another task has taken its place already.
@@ -367,7 +367,7 @@ pub enum RetireReason {
 
 /// The task of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum TaskRef {
     /// One that exists.
     Existing(TaskId),
     /// The one this step makes.
@@ -378,16 +378,16 @@ impl Change {
     /// Returns the verb.
     pub fn action(&self) -> Action {
         match self {
-            Self::Create { .. } | Self::Undecided { .. } => Action::Create,
+            Self::Create { .. } | Self::Ambiguous { .. } => Action::Create,
             Self::Rename { from_archive: true, .. } => Action::Restore,
             Self::Rename { .. } => Action::Rename,
             Self::Replace { .. } => Action::Replace,
-            Self::Retire { retirement, .. } => match retirement.how {
-                Retire::Archive { .. } => Action::Archive,
-                Retire::Delete | Retire::Destroy { .. } => Action::Delete,
+            Self::Remove { removal, .. } => match removal.how {
+                Remove::Archive { .. } => Action::Archive,
+                Remove::Delete | Remove::Destroy { .. } => Action::Delete,
             },
-            Self::Run { .. } => Action::Run,
-            Self::FollowUp { .. } | Self::Diverged { .. } => Action::FollowUp,
+            Self::Deploy { .. } => Action::Deploy,
+            Self::Prompt { .. } | Self::Diverged { .. } => Action::Prompt,
             Self::Stop { .. } => Action::Stop,
         }
     }
@@ -395,15 +395,15 @@ impl Change {
 
 impl Plan {
     /// The steps that apply carries out.
-    pub fn open_steps(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter().filter(|step| step.gate == Gate::Open)
+    pub fn ready_steps(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.status == StepStatus::Ready)
     }
 
     /// The findings of blocked steps, and the doubts.
     pub fn blocks(&self) -> impl Iterator<Item = &Diagnostic> {
-        let of_steps = self.steps.iter().filter_map(|step| match &step.gate {
-            Gate::Blocked(finding) => Some(finding),
-            Gate::Open | Gate::Withheld(_) => None,
+        let of_steps = self.steps.iter().filter_map(|step| match &step.status {
+            StepStatus::Blocked(finding) => Some(finding),
+            StepStatus::Ready | StepStatus::Deferred(_) => None,
         });
         of_steps.chain(&self.doubts)
     }
@@ -426,7 +426,7 @@ impl Plan {
     /// How many open steps there are of each action.
     pub fn counts(&self) -> BTreeMap<Action, usize> {
         let mut counts = BTreeMap::new();
-        for step in self.open_steps() {
+        for step in self.ready_steps() {
             *counts.entry(step.change.action()).or_default() += 1;
         }
         counts
@@ -435,7 +435,7 @@ impl Plan {
 
 impl Before {
     /// Returns what a plan shows of a task, or `None` where its content is unknown.
-    fn of(task: &TaskSeen) -> Option<Self> {
+    fn of(task: &ObservedTask) -> Option<Self> {
         let content = task.content.clone()?;
         let name = task.name.clone().unwrap_or_default();
         Some(Self { id: task.id, name, content, created: task.created })

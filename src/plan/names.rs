@@ -13,7 +13,7 @@ pub(super) enum NameFit {
     /// It was declared earlier, or is a rewriting of such a name.
     Earlier,
     /// It is another name.
-    Foreign,
+    Untrusted,
 }
 
 /// A name as the service compares it; nobody knows how, so the same rule holds as for the veto.
@@ -30,23 +30,23 @@ pub(super) fn name_fit(
     declared: &str,
     evidence: Option<&KeyEvidence>,
 ) -> NameFit {
-    let Some(stored) = stored else { return NameFit::Foreign };
+    let Some(stored) = stored else { return NameFit::Untrusted };
     if stored == declared {
         return NameFit::Declared;
     }
     let base = archived_base(stored);
-    let is_form_of = |wanted: &str| match &base {
+    let is_form_of = |desired: &str| match &base {
         // The name was cut to make room for the ending, so the longer one may begin with it.
-        Some(base) => fold(wanted).to_string().starts_with(&base.to_string()),
+        Some(base) => fold(desired).to_string().starts_with(&base.to_string()),
         // Names without letters and digits all look alike folded: that proves nothing.
-        None => !fold(stored).to_string().is_empty() && is_rewriting_of(stored, wanted),
+        None => !fold(stored).to_string().is_empty() && is_rewriting_of(stored, desired),
     };
     if is_form_of(declared) {
         NameFit::Rewritten
     } else if evidence.is_some_and(|evidence| evidence.names().any(is_form_of)) {
         NameFit::Earlier
     } else {
-        NameFit::Foreign
+        NameFit::Untrusted
     }
 }
 

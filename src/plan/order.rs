@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Key, is_rewriting_of};
 use crate::plan::names::comparable as name_of;
-use crate::plan::{Change, Prune, RetireReason, Step, StepId};
+use crate::plan::{Change, Prune, RemoveReason, Step, StepId};
 
 /// Adds what must be done before each step and sorts the steps accordingly.
 ///
@@ -48,8 +48,8 @@ fn taken_name(change: &Change) -> Option<Name> {
 fn own_givers(steps: &[Step]) -> BTreeMap<StepId, Vec<StepId>> {
     let mut retired: BTreeMap<&Key, Vec<(StepId, &str)>> = BTreeMap::new();
     for step in steps {
-        if let Change::Retire { retirement, .. } = &step.change {
-            retired.entry(&step.key).or_default().push((step.id, &retirement.name));
+        if let Change::Remove { removal, .. } = &step.change {
+            retired.entry(&step.key).or_default().push((step.id, &removal.name));
         }
     }
     let of_step = |step: &Step| {
@@ -65,8 +65,8 @@ fn own_givers(steps: &[Step]) -> BTreeMap<StepId, Vec<StepId>> {
 fn givers(steps: &[Step], prune: Prune) -> BTreeMap<Name, StepId> {
     let mut givers = BTreeMap::new();
     let is_asked = |change: &Change| {
-        prune == Prune::Asked
-            || !matches!(change, Change::Retire { because: RetireReason::Undeclared, .. })
+        prune == Prune::On
+            || !matches!(change, Change::Remove { because: RemoveReason::Undeclared, .. })
     };
     for step in steps.iter().filter(|step| is_asked(&step.change)) {
         match &step.change {
@@ -78,8 +78,8 @@ fn givers(steps: &[Step], prune: Prune) -> BTreeMap<Name, StepId> {
                 let others = others.filter(|old| *old != name_of(name));
                 givers.extend(others.map(|old| (old, step.id)));
             }
-            Change::Retire { retirement, .. } => {
-                givers.insert(name_of(&retirement.name), step.id);
+            Change::Remove { removal, .. } => {
+                givers.insert(name_of(&removal.name), step.id);
             }
             _ => {}
         }

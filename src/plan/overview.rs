@@ -7,14 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::DeclaredDeployment;
+use crate::manifest::DesiredDeployment;
 use crate::model::{DeploymentId, Key, OrganizationId, TaskId};
-use crate::plan::identify::identify;
-use crate::plan::sight::sight;
-use crate::plan::standing::{RunOverview, instant, run_of};
-use crate::plan::wanted::wanted;
-use crate::plan::{Change, Gate, Inputs, Plan, RetireReason, Step, WatchedRun, plan};
-use crate::snapshot::{Coverage, DeploymentSeen, Look};
+use crate::observed::{Completeness, ObservedDeployment, ReadRequest};
+use crate::plan::deployment_status::{DeploymentSummary, instant, run_of};
+use crate::plan::matcher::identify;
+use crate::plan::observed::observed;
+use crate::plan::reads::desired;
+use crate::plan::{
+    Change, Plan, PlanInputs, RemoveReason, Step, StepStatus, WatchedDeployment, plan,
+};
 
 /// How everything stands.
 #[derive(Clone, Debug)]
@@ -22,7 +24,7 @@ pub struct Overview {
     /// The organization.
     pub organization_id: OrganizationId,
     /// When the service was looked at.
-    pub seen_at: Timestamp,
+    pub observed_at: Timestamp,
     /// Every declared key, in the order of keys.
     pub keys: Vec<KeyOverview>,
     /// How many tasks of ours no key declares any more.
@@ -53,9 +55,9 @@ pub struct KeyOverview {
     /// When the task was made.
     pub created: Option<Timestamp>,
     /// Its declared deployments, in the order of keys.
-    pub deployments: Vec<DeploymentOverview>,
+    pub deployments: Vec<DeclaredDeploymentOverview>,
     /// The deployments of its task, the newest first.
-    pub runs: Vec<RunOverview>,
+    pub runs: Vec<DeploymentSummary>,
     /// Whether those are all.
     pub is_complete: bool,
 }
@@ -75,7 +77,7 @@ pub enum KeyState {
 
 /// How one declared deployment stands.
 #[derive(Clone, Debug)]
-pub struct DeploymentOverview {
+pub struct DeclaredDeploymentOverview {
     /// Its key.
     pub key: Key,
     /// The run that serves it, or was to serve it before something else was said in it.
@@ -99,14 +101,14 @@ pub enum Tokens {
 pub const NEWEST_RUNS: usize = 3;
 
 /// Returns the looks that are still to be taken before [`overview`] sees enough.
-pub fn overview_wanted(inputs: &Inputs<'_>, tokens: Tokens) -> BTreeSet<Look> {
-    let mut looks = wanted(inputs);
-    let sight = sight(inputs.snapshot);
-    for claim in identify(inputs, &sight.tasks).claims.values() {
-        let task = claim.task;
+pub fn overview_reads(inputs: &PlanInputs<'_>, tokens: Tokens) -> BTreeSet<ReadRequest> {
+    let mut reads = desired(inputs);
+    let observed = observed(inputs.state);
+    for matched in identify(inputs, &observed.tasks).matches.values() {
+        let task = matched.task;
         let has_none = task.deployment_count == Some(0) && task.active.as_deref() == Some(&[]);
-        if !has_none && !inputs.snapshot.deployments.contains_key(&task.id) {
-            looks.insert(Look::Deployments(task.id));
+        if !has_none && !inputs.state.deployments.contains_key(&task.id) {
+            reads.insert(ReadRequest::Deployments(task.id));
         }
     }
     if tokens == Tokens::Read {
@@ -115,28 +117,28 @@ pub fn overview_wanted(inputs: &Inputs<'_>, tokens: Tokens) -> BTreeSet<Look> {
                 key.runs.into_iter().partition(|run| run.serves.is_some());
             serving.into_iter().chain(others.into_iter().take(NEWEST_RUNS))
         });
-        let is_unread = |run: &RunOverview| !inputs.snapshot.conversations.contains_key(&run.id);
-        looks.extend(shown.filter(is_unread).map(|run| Look::Conversation(run.id)));
+        let is_unread = |run: &DeploymentSummary| !inputs.state.conversations.contains_key(&run.id);
+        reads.extend(shown.filter(is_unread).map(|run| ReadRequest::Conversation(run.id)));
     }
-    looks
+    reads
 }
 
 /// Tells how everything stands.
-pub fn overview(inputs: &Inputs<'_>) -> Overview {
+pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
     let plan = plan(inputs);
-    let sight = sight(inputs.snapshot);
-    let found = identify(inputs, &sight.tasks);
-    let offset = inputs.wish.service_utc_offset;
+    let observed = observed(inputs.state);
+    let found = identify(inputs, &observed.tasks);
+    let offset = inputs.desired_state.service_utc_offset;
     let mut first_steps: BTreeMap<&Key, &Step> = BTreeMap::new();
     for step in plan.steps.iter().filter(|step| step.deployment.is_none()) {
         first_steps.entry(&step.key).or_insert(step);
     }
-    let keys = inputs.wish.tasks.keys().map(|key| {
+    let keys = inputs.desired_state.tasks.keys().map(|key| {
         let step = first_steps.get(key).copied();
         let (state, reason, code) = step.map_or((KeyState::InSync, None, None), state);
-        let task = found.claims.get(key).map(|claim| claim.task);
-        let runs = task.and_then(|task| inputs.snapshot.deployments.get(&task.id));
-        let mut seen: Vec<&DeploymentSeen> =
+        let task = found.matches.get(key).map(|matched| matched.task);
+        let runs = task.and_then(|task| inputs.state.deployments.get(&task.id));
+        let mut seen: Vec<&ObservedDeployment> =
             runs.into_iter().flat_map(|runs| &runs.items).collect();
         seen.sort_by(|a, b| (b.created, &b.id).cmp(&(a.created, &a.id)));
         let deployments = deployments(inputs, &plan, key);
@@ -153,12 +155,12 @@ pub fn overview(inputs: &Inputs<'_>) -> Overview {
                 .map(|run| run_overview(inputs, &deployments, key, run))
                 .collect(),
             deployments,
-            is_complete: runs.is_none_or(|runs| runs.coverage == Coverage::Complete),
+            is_complete: runs.is_none_or(|runs| runs.coverage == Completeness::Complete),
         }
     });
     Overview {
-        organization_id: inputs.snapshot.organization_id.clone(),
-        seen_at: inputs.snapshot.seen_at,
+        organization_id: inputs.state.organization_id.clone(),
+        observed_at: inputs.state.observed_at,
         keys: keys.collect(),
         undeclared_count: found.orphans.len(),
         unmanaged_count: plan.unmanaged_count,
@@ -168,57 +170,58 @@ pub fn overview(inputs: &Inputs<'_>) -> Overview {
 }
 
 /// How the declared deployments of a key stand, as the plan sees them.
-fn deployments(inputs: &Inputs<'_>, plan: &Plan, key: &Key) -> Vec<DeploymentOverview> {
-    let declared = inputs.wish.tasks.get(key).into_iter().flat_map(|wanted| &wanted.deployments);
-    let overview = |(deployment, declared): (&Key, &DeclaredDeployment)| {
+fn deployments(inputs: &PlanInputs<'_>, plan: &Plan, key: &Key) -> Vec<DeclaredDeploymentOverview> {
+    let declared =
+        inputs.desired_state.tasks.get(key).into_iter().flat_map(|desired| &desired.deployments);
+    let overview = |(deployment, declared): (&Key, &DesiredDeployment)| {
         let watch =
             plan.watches.iter().find(|watch| watch.key == *key && watch.deployment == *deployment);
         let watched = watch.and_then(|watch| match &watch.run {
-            WatchedRun::Seen(id) => Some(id),
-            WatchedRun::StartedBy(_) => None,
+            WatchedDeployment::Seen(id) => Some(id),
+            WatchedDeployment::StartedBy(_) => None,
         });
         let is_its =
             |step: &&Step| step.key == *key && step.deployment.as_ref() == Some(deployment);
         let step = plan.steps.iter().find(is_its);
-        let since = declared.since.filter(|since| *since > inputs.snapshot.seen_at);
-        let (reason, code) = match step.map(|step| (&step.gate, step)) {
-            Some((Gate::Blocked(finding), _)) => {
+        let since = declared.since.filter(|since| *since > inputs.state.observed_at);
+        let (reason, code) = match step.map(|step| (&step.status, step)) {
+            Some((StepStatus::Blocked(finding), _)) => {
                 (Some(finding.message.clone()), Some(finding.code))
             }
-            Some((Gate::Withheld(finding), _)) => (Some(finding.message.clone()), None),
-            Some((Gate::Open, step)) => {
+            Some((StepStatus::Deferred(finding), _)) => (Some(finding.message.clone()), None),
+            Some((StepStatus::Ready, step)) => {
                 let verb = step.change.action().participle();
                 (Some(format!("would be {verb}: {}", step.reason)), None)
             }
             None => (since.map(|since| format!("it is not due before {since}")), None),
         };
         let run = watched.or_else(|| run_of(&step?.change)).cloned();
-        DeploymentOverview { key: deployment.clone(), run, reason, code }
+        DeclaredDeploymentOverview { key: deployment.clone(), run, reason, code }
     };
     declared.map(overview).collect()
 }
 
 /// A run with the declaration that it serves.
 fn run_overview(
-    inputs: &Inputs<'_>,
-    deployments: &[DeploymentOverview],
+    inputs: &PlanInputs<'_>,
+    deployments: &[DeclaredDeploymentOverview],
     key: &Key,
-    run: &DeploymentSeen,
-) -> RunOverview {
+    run: &ObservedDeployment,
+) -> DeploymentSummary {
     let serving = deployments.iter().find(|declared| declared.run.as_ref() == Some(&run.id));
     let serves = serving.map(|declared| declared.key.clone());
-    RunOverview { serves, ..RunOverview::new(inputs, key, run) }
+    DeploymentSummary { serves, ..DeploymentSummary::new(inputs, key, run) }
 }
 
 /// What the first step of a key says about it.
 fn state(step: &Step) -> (KeyState, Option<String>, Option<Code>) {
-    if let Gate::Blocked(finding) = &step.gate {
+    if let StepStatus::Blocked(finding) = &step.status {
         return (KeyState::Blocked, Some(finding.message.clone()), Some(finding.code));
     }
     let (state, reason) = match &step.change {
         Change::Create { .. } => (KeyState::Missing, step.reason.clone()),
-        Change::Retire { because: RetireReason::Superseded, retirement, .. } => {
-            (KeyState::Drifted, format!("a replace is unfinished: task {} is left", retirement.id))
+        Change::Remove { because: RemoveReason::Superseded, removal, .. } => {
+            (KeyState::Drifted, format!("a replace is unfinished: task {} is left", removal.id))
         }
         change => {
             let verb = change.action().participle();

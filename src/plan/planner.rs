@@ -4,70 +4,72 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::WantedTask;
+use crate::manifest::DesiredTask;
 use crate::model::{Key, archived_base, has_new_number};
+use crate::observed::{Completeness, ObservedTask, Schedule};
+use crate::plan::ambiguous::ambiguous;
+use crate::plan::deployment_status::runs_of;
+use crate::plan::deployments::{DeploymentPlanner, PlannedDeployment};
 use crate::plan::estimate::estimates;
-use crate::plan::guards::{View, guard, lying_list, run_limit};
-use crate::plan::holders::Holders;
-use crate::plan::identify::{Claim, Conflict, Identified, Proof, identify, is_archived};
+use crate::plan::guards::{View, deployment_limit, guard, implausible_list};
+use crate::plan::matcher::{Match, MatchError, Matches, Proof, identify, is_archived};
+use crate::plan::name_conflicts::NameConflicts;
 use crate::plan::names::{is_accepted, is_kept_as};
+use crate::plan::observed::{Observed, observed};
 use crate::plan::order::order;
-use crate::plan::retire::{lost_notifications, retirement, scheduled};
-use crate::plan::runs::{PlannedRun, RunPlanner};
-use crate::plan::sight::{Sight, sight};
-use crate::plan::standing::runs_of;
-use crate::plan::undecided::undecided;
-use crate::plan::{Before, Change, Gate, Inputs, Plan, RetireReason, Step, StepId, Watch};
-use crate::snapshot::{Coverage, Schedule, TaskSeen};
+use crate::plan::remove::{lost_notifications, removal, scheduled};
+use crate::plan::{
+    Before, Change, Plan, PlanInputs, RemoveReason, Step, StepId, StepStatus, Watch,
+};
 
 /// Compares what is wanted with what was seen. Never waits and never fails.
-pub fn plan(inputs: &Inputs<'_>) -> Plan {
-    let sight = sight(inputs.snapshot);
-    let found = identify(inputs, &sight.tasks);
-    plan_identified(inputs, &sight, &found)
+pub fn plan(inputs: &PlanInputs<'_>) -> Plan {
+    let observed = observed(inputs.state);
+    let found = identify(inputs, &observed.tasks);
+    plan_identified(inputs, &observed, &found)
 }
 
 /// Plans once it is told which task belongs to which key.
 pub(super) fn plan_identified<'a>(
-    inputs: &Inputs<'a>,
-    sight: &Sight<'a>,
-    found: &Identified<'a>,
+    inputs: &PlanInputs<'a>,
+    observed: &Observed<'a>,
+    found: &Matches<'a>,
 ) -> Plan {
-    let mut draft = Draft::new(inputs, sight, found);
+    let mut draft = PlanBuilder::new(inputs, observed, found);
     draft.plan_tasks();
     draft.plan_undeclared();
     draft.note_leftovers();
     draft.note_gaps();
-    let Draft { steps, notes, kept_count, watches, .. } = draft;
+    let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
-    guard(&View { inputs, found, gap: sight.gap.as_deref() }, &mut steps);
-    let all = || sight.tasks.values();
+    guard(&View { inputs, found, gap: observed.gap.as_deref() }, &mut steps);
+    let all = || observed.tasks.values();
     let estimates = estimates(inputs, found, &steps);
     let runs = runs_of(inputs, found, &steps);
     Plan {
-        organization_id: inputs.snapshot.organization_id.clone(),
+        organization_id: inputs.state.organization_id.clone(),
         steps,
         notes,
-        doubts: lying_list(inputs, found).into_iter().collect(),
+        doubts: implausible_list(inputs, found).into_iter().collect(),
         kept_count,
-        unmanaged_count: found.unmanaged.len() + found.clones.len(),
+        unmanaged_count: found.unmanaged.len() + found.copies.len(),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
-        seen_tasks: sight.tasks.keys().copied().collect(),
-        run_limit: run_limit(&inputs.options.limits),
+        observed_task_ids: observed.tasks.keys().copied().collect(),
+        deployment_limit: deployment_limit(&inputs.options.limits),
         watches,
         estimates,
-        seen_at: inputs.snapshot.seen_at,
+        observed_at: inputs.state.observed_at,
         runs,
     }
 }
 
-struct Draft<'a, 'b> {
-    inputs: &'b Inputs<'a>,
-    found: &'b Identified<'a>,
-    sight: &'b Sight<'a>,
+struct PlanBuilder<'a, 'b> {
+    inputs: &'b PlanInputs<'a>,
+    found: &'b Matches<'a>,
+    observed: &'b Observed<'a>,
     /// Told once a name differs.
-    holders: OnceCell<Holders<'a>>,
+    name_conflicts: OnceCell<NameConflicts<'a>>,
     steps: Vec<Step>,
     notes: Vec<Diagnostic>,
     kept_count: usize,
@@ -75,114 +77,124 @@ struct Draft<'a, 'b> {
 }
 
 /// What becomes of a declared task.
-pub(super) enum Fate {
-    Kept,
-    Step(Box<Change>, String, Gate),
+pub(super) enum Disposition {
+    Unchanged,
+    Step(Box<Change>, String, StepStatus),
 }
 
-impl<'a, 'b> Draft<'a, 'b> {
-    fn new(inputs: &'b Inputs<'a>, sight: &'b Sight<'a>, found: &'b Identified<'a>) -> Self {
+impl<'a, 'b> PlanBuilder<'a, 'b> {
+    fn new(inputs: &'b PlanInputs<'a>, observed: &'b Observed<'a>, found: &'b Matches<'a>) -> Self {
         let (steps, notes, watches) = (Vec::new(), Vec::new(), Vec::new());
-        let holders = OnceCell::new();
-        Self { inputs, found, sight, holders, steps, notes, kept_count: 0, watches }
+        let name_conflicts = OnceCell::new();
+        Self { inputs, found, observed, name_conflicts, steps, notes, kept_count: 0, watches }
     }
 
-    fn holders(&self) -> &Holders<'a> {
-        self.holders.get_or_init(|| Holders::new(self.inputs, self.found, &self.sight.tasks))
+    fn name_conflicts(&self) -> &NameConflicts<'a> {
+        self.name_conflicts
+            .get_or_init(|| NameConflicts::new(self.inputs, self.found, &self.observed.tasks))
     }
 
     /// Declared tasks, each with what it leaves behind and its deployments.
     fn plan_tasks(&mut self) {
-        for (key, wanted) in &self.inputs.wish.tasks {
+        for (key, desired) in &self.inputs.desired_state.tasks {
             if !self.is_target(key) {
                 continue;
             }
-            let claim = self.found.claims.get(key).copied();
-            let fate = match (self.found.conflicts.get(key), claim) {
-                (Some(conflict), _) => blocked(key, wanted, conflict),
-                (None, None) => create(wanted),
-                (None, Some(claim)) => self.change(key, wanted, claim),
+            let matched = self.found.matches.get(key).copied();
+            let fate = match (self.found.match_errors.get(key), matched) {
+                (Some(match_error), _) => blocked(key, desired, match_error),
+                (None, None) => create(desired),
+                (None, Some(matched)) => self.change(key, desired, matched),
             };
             let step = match fate {
-                Fate::Kept => {
+                Disposition::Unchanged => {
                     self.kept_count += 1;
                     None
                 }
-                Fate::Step(change, reason, gate) => {
-                    Some(self.push(key, None, *change, reason, gate))
+                Disposition::Step(change, reason, status) => {
+                    Some(self.push(key, None, *change, reason, status))
                 }
             };
             let is_replaced =
                 step.is_some_and(|id| matches!(self.steps[id.0].change, Change::Replace { .. }));
-            if claim.is_some() && !is_replaced {
-                self.retire_superseded(key);
+            if matched.is_some() && !is_replaced {
+                self.remove_superseded(key);
             }
-            self.plan_runs(key, wanted, claim.map(|claim| claim.task), step);
+            self.plan_runs(key, desired, matched.map(|matched| matched.task), step);
         }
     }
 
     /// A claimed task: kept, renamed, restored or replaced.
-    fn change(&mut self, key: &'a Key, wanted: &'a WantedTask, claim: Claim<'a>) -> Fate {
-        let Claim { task, proof } = claim;
-        if task.content.as_ref() == Some(&wanted.content) {
-            return self.change_name(key, wanted, task, proof);
+    fn change(
+        &mut self,
+        key: &'a Key,
+        desired: &'a DesiredTask,
+        matched: Match<'a>,
+    ) -> Disposition {
+        let Match { task, proof } = matched;
+        if task.content.as_ref() == Some(&desired.content) {
+            return self.change_name(key, desired, task, proof);
         }
-        let Some(before) = Before::of(task) else { return create(wanted) };
+        let Some(before) = Before::of(task) else { return create(desired) };
         let evidence = self.inputs.evidence.keys.get(key);
         let leftovers = self.found.superseded.get(key).into_iter().flatten().copied();
         let (mut old, mut block) = (Vec::new(), None);
         for task in std::iter::once(task).chain(leftovers) {
             let Some(before) = Before::of(task) else { continue };
-            old.push(retirement(self.inputs, task, &before, evidence));
+            old.push(removal(self.inputs, task, &before, evidence));
             let is_current = old.len() == 1;
-            let why = if is_current { None } else { Some(RetireReason::Superseded) };
+            let why = if is_current { None } else { Some(RemoveReason::Superseded) };
             block = block.or_else(|| scheduled(task, why));
         }
         self.notes.extend(lost_notifications(key, task));
-        let reason = changed_fields(&before, wanted);
+        let reason = changed_fields(&before, desired);
         let change = Change::Replace {
             before,
-            name: wanted.name.clone(),
-            content: wanted.content.clone(),
+            name: desired.name.clone(),
+            content: desired.content.clone(),
             old,
         };
-        Fate::Step(Box::new(change), reason, block.map_or(Gate::Open, Gate::Blocked))
+        Disposition::Step(
+            Box::new(change),
+            reason,
+            block.map_or(StepStatus::Ready, StepStatus::Blocked),
+        )
     }
 
     /// A task with the wanted content: its name may still differ.
     fn change_name(
         &mut self,
         key: &'a Key,
-        wanted: &'a WantedTask,
-        task: &'a TaskSeen,
+        desired: &'a DesiredTask,
+        task: &'a ObservedTask,
         proof: Proof,
-    ) -> Fate {
-        let Some(stored) = task.name.as_deref() else { return Fate::Kept };
+    ) -> Disposition {
+        let Some(stored) = task.name.as_deref() else { return Disposition::Unchanged };
         let from_archive = archived_base(stored).is_some();
-        if !from_archive && stored == wanted.name {
+        if !from_archive && stored == desired.name {
             self.note_origin(key, task, proof);
-            return Fate::Kept;
+            return Disposition::Unchanged;
         }
         let evidence = self.inputs.evidence.keys.get(key);
-        if !from_archive && is_accepted(stored, &wanted.name, evidence) {
+        if !from_archive && is_accepted(stored, &desired.name, evidence) {
             self.note_origin(key, task, proof);
-            return Fate::Kept;
+            return Disposition::Unchanged;
         }
-        if !from_archive && has_new_number(stored, &wanted.name) {
+        if !from_archive && has_new_number(stored, &desired.name) {
             let message = format!(
                 "task {} of `{key}` is named `{stored}`, with a new number at its end: there may be a twin",
                 task.id
             );
             self.notes.push(Diagnostic::note(Code::NameNumbered, message));
         }
-        if proof == Proof::None || (!from_archive && is_kept_as(stored, &wanted.name, evidence)) {
+        if proof == Proof::None || (!from_archive && is_kept_as(stored, &desired.name, evidence)) {
             self.note_origin(key, task, proof);
-            return Fate::Kept;
+            return Disposition::Unchanged;
         }
-        if from_archive && let Some(rival) = self.holders().rival(&wanted.name) {
-            return restore_beside(task, stored, &wanted.name, rival);
+        if from_archive && let Some(rival) = self.name_conflicts().rival(&desired.name) {
+            return restore_beside(task, stored, &desired.name, rival);
         }
-        let foreign = || self.holders().foreign(task.id, &wanted.name);
+        let foreign = || self.name_conflicts().foreign(task.id, &desired.name);
         if let Some(holder) = (!from_archive).then(foreign).flatten() {
             let message = format!(
                 "task {} of `{key}` keeps the name `{stored}`: task {} holds `{}`",
@@ -191,12 +203,12 @@ impl<'a, 'b> Draft<'a, 'b> {
                 holder.name.as_deref().unwrap_or_default()
             );
             self.notes.push(Diagnostic::note(Code::NameHeld, message));
-            return Fate::Kept;
+            return Disposition::Unchanged;
         }
         let change = Change::Rename {
             id: task.id,
             from: stored.to_owned(),
-            to: wanted.name.clone(),
+            to: desired.name.clone(),
             from_archive,
         };
         let reason = if from_archive {
@@ -204,55 +216,59 @@ impl<'a, 'b> Draft<'a, 'b> {
         } else {
             "the name differs".to_owned()
         };
-        Fate::Step(Box::new(change), reason, Gate::Open)
+        Disposition::Step(Box::new(change), reason, StepStatus::Ready)
     }
 
     /// What an unfinished replace has left behind.
-    fn retire_superseded(&mut self, key: &'a Key) {
+    fn remove_superseded(&mut self, key: &'a Key) {
         let leftovers = self.found.superseded.get(key).into_iter().flatten().copied();
         for task in leftovers {
             let reason = "another task has taken its place".to_owned();
-            self.retire(key, task, RetireReason::Superseded, reason);
+            self.remove(key, task, RemoveReason::Superseded, reason);
         }
     }
 
     /// Tasks of ours whose key is no longer declared, unless another manifest declares them.
     fn plan_undeclared(&mut self) {
         for (key, task) in &self.found.orphans {
-            if self.is_target(key) && !self.inputs.elsewhere.keys.contains(*key) {
+            if self.is_target(key) && !self.inputs.other_manifests.keys.contains(*key) {
                 let reason = "it is no longer declared".to_owned();
-                self.retire(key, task, RetireReason::Undeclared, reason);
+                self.remove(key, task, RemoveReason::Undeclared, reason);
             }
         }
     }
 
-    fn retire(&mut self, key: &'a Key, task: &TaskSeen, because: RetireReason, reason: String) {
+    fn remove(&mut self, key: &'a Key, task: &ObservedTask, because: RemoveReason, reason: String) {
         let Some(before) = Before::of(task) else { return };
         let evidence = self.inputs.evidence.keys.get(key);
-        let retirement = retirement(self.inputs, task, &before, evidence);
-        let gate = scheduled(task, Some(because)).map_or(Gate::Open, Gate::Blocked);
-        let change = Change::Retire { retirement, because, before };
-        self.push(key, None, change, reason, gate);
+        let removal = removal(self.inputs, task, &before, evidence);
+        let status = scheduled(task, Some(because)).map_or(StepStatus::Ready, StepStatus::Blocked);
+        let change = Change::Remove { removal, because, before };
+        self.push(key, None, change, reason, status);
     }
 
     /// The declared deployments of one task.
     fn plan_runs(
         &mut self,
         key: &'a Key,
-        wanted: &WantedTask,
-        task: Option<&TaskSeen>,
+        desired: &DesiredTask,
+        task: Option<&ObservedTask>,
         step: Option<StepId>,
     ) {
         let making = step.filter(|id| !matches!(self.steps[id.0].change, Change::Rename { .. }));
         let runs = match (making, task) {
-            (None, Some(task)) => RunPlanner { key, inputs: self.inputs }.existing(wanted, task),
-            (Some(step), _) => RunPlanner { key, inputs: self.inputs }.new_task(wanted, step),
+            (None, Some(task)) => {
+                DeploymentPlanner { key, inputs: self.inputs }.existing(desired, task)
+            }
+            (Some(step), _) => {
+                DeploymentPlanner { key, inputs: self.inputs }.new_task(desired, step)
+            }
             (None, None) => return,
         };
         self.notes.extend(runs.notes);
-        for PlannedRun { deployment, step: planned, watch } in runs.runs {
-            let started = planned.map(|(change, reason, gate)| {
-                let id = self.push(key, Some(deployment), change, reason, gate);
+        for PlannedDeployment { deployment, step: planned, watch } in runs.runs {
+            let started = planned.map(|(change, reason, status)| {
+                let id = self.push(key, Some(deployment), change, reason, status);
                 self.steps[id.0].after.extend(step);
                 id
             });
@@ -260,7 +276,7 @@ impl<'a, 'b> Draft<'a, 'b> {
         }
     }
 
-    fn note_origin(&mut self, key: &Key, task: &TaskSeen, proof: Proof) {
+    fn note_origin(&mut self, key: &Key, task: &ObservedTask, proof: Proof) {
         if proof == Proof::None {
             let message = format!(
                 "task {} has the content of `{key}`, and nothing says who made it: it is used as it is",
@@ -273,14 +289,14 @@ impl<'a, 'b> Draft<'a, 'b> {
 
     /// Tasks with content of ours that are left alone.
     fn note_leftovers(&mut self) {
-        for (key, task) in &self.found.clones {
-            let wanted = self.inputs.wish.tasks.get(*key);
-            let is_twin =
-                wanted.is_some_and(|wanted| task.content.as_ref() == Some(&wanted.content));
+        for (key, task) in &self.found.copies {
+            let desired = self.inputs.desired_state.tasks.get(*key);
+            let is_duplicate =
+                desired.is_some_and(|desired| task.content.as_ref() == Some(&desired.content));
             let name = task.name.as_deref().unwrap_or("?");
-            let finding = if is_twin {
+            let finding = if is_duplicate {
                 let message = format!("task {} `{name}` has the same content as `{key}`", task.id);
-                Diagnostic::note(Code::Twin, message)
+                Diagnostic::note(Code::Duplicate, message)
                     .help("delete it in the web interface if it is not a copy that somebody wants")
             } else {
                 let message =
@@ -296,7 +312,7 @@ impl<'a, 'b> Draft<'a, 'b> {
         for gap in &self.inputs.evidence.gaps {
             self.notes.push(Diagnostic::note(Code::HistoryGap, &gap.what).help(&gap.way));
         }
-        if let Coverage::Partial(why) = &self.inputs.snapshot.tasks.coverage {
+        if let Completeness::Partial(why) = &self.inputs.state.tasks.coverage {
             let message = format!("the task list is incomplete: {why}");
             self.notes.push(Diagnostic::note(Code::IncompleteRead, message));
         }
@@ -313,23 +329,28 @@ impl<'a, 'b> Draft<'a, 'b> {
         deployment: Option<Key>,
         change: Change,
         reason: String,
-        gate: Gate,
+        status: StepStatus,
     ) -> StepId {
         let id = StepId(self.steps.len());
         let (key, after) = (key.clone(), BTreeSet::new());
-        self.steps.push(Step { id, key, deployment, change, reason, after, gate });
+        self.steps.push(Step { id, key, deployment, change, reason, after, status });
         id
     }
 }
 
-fn create(wanted: &WantedTask) -> Fate {
-    let change = Change::Create { name: wanted.name.clone(), content: wanted.content.clone() };
-    Fate::Step(Box::new(change), "no task has its content".to_owned(), Gate::Open)
+fn create(desired: &DesiredTask) -> Disposition {
+    let change = Change::Create { name: desired.name.clone(), content: desired.content.clone() };
+    Disposition::Step(Box::new(change), "no task has its content".to_owned(), StepStatus::Ready)
 }
 
 /// An archived task that cannot come back beside one that may be the current one: an old commit is
 /// planned late, or somebody else took the name.
-fn restore_beside(task: &TaskSeen, stored: &str, name: &str, rival: &TaskSeen) -> Fate {
+fn restore_beside(
+    task: &ObservedTask,
+    stored: &str,
+    name: &str,
+    rival: &ObservedTask,
+) -> Disposition {
     let message = format!(
         "task {} is archived and has the wanted content, but task {} is named `{}`, and nothing \
          proves that it is ours",
@@ -343,18 +364,22 @@ fn restore_beside(task: &TaskSeen, stored: &str, name: &str, rival: &TaskSeen) -
     let (from, to) = (stored.to_owned(), name.to_owned());
     let change = Change::Rename { id: task.id, from, to, from_archive: true };
     let reason = "an archived task has the wanted content".to_owned();
-    Fate::Step(Box::new(change), reason, Gate::Blocked(finding))
+    Disposition::Step(Box::new(change), reason, StepStatus::Blocked(finding))
 }
 
 /// A key to which no task can be given: shown with the candidates and the ways on.
-fn blocked(key: &Key, wanted: &WantedTask, conflict: &Conflict<'_>) -> Fate {
-    let (change, finding) = undecided(key, wanted, conflict);
-    Fate::Step(Box::new(change), "no task can be given to it".to_owned(), Gate::Blocked(finding))
+fn blocked(key: &Key, desired: &DesiredTask, match_error: &MatchError<'_>) -> Disposition {
+    let (change, finding) = ambiguous(key, desired, match_error);
+    Disposition::Step(
+        Box::new(change),
+        "no task can be given to it".to_owned(),
+        StepStatus::Blocked(finding),
+    )
 }
 
 /// Names the fields that make a replace necessary.
-fn changed_fields(before: &Before, wanted: &WantedTask) -> String {
-    let (old, new) = (&before.content, &wanted.content);
+fn changed_fields(before: &Before, desired: &DesiredTask) -> String {
+    let (old, new) = (&before.content, &desired.content);
     let fields = [
         ("agentId", old.agent_id() != new.agent_id()),
         ("projectPreference", old.project_preference() != new.project_preference()),

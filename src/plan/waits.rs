@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diag::{Code, Diagnostic};
 use crate::model::TaskId;
-use crate::plan::{Change, Gate, Step, StepId};
+use crate::plan::{Change, Step, StepId, StepStatus};
 
 /// A step that waits for a closed one is closed too, and so is a rename by way of a temporary name
 /// whose second half is closed: the task would keep that name.
@@ -17,13 +17,13 @@ pub(super) fn close_what_waits(steps: &mut [Step]) {
 
 /// Closes each open rename that is followed by a closed one of the same task; tells whether one was.
 fn close_first_halves(steps: &mut [Step]) -> bool {
-    let mut last: BTreeMap<TaskId, Gate> = BTreeMap::new();
+    let mut last: BTreeMap<TaskId, StepStatus> = BTreeMap::new();
     let mut is_changed = false;
     for step in steps.iter_mut().rev() {
         let Change::Rename { id, .. } = step.change else { continue };
-        let gate = last.entry(id).or_insert_with(|| step.gate.clone());
-        if step.gate == Gate::Open && *gate != Gate::Open {
-            step.gate = gate.clone();
+        let status = last.entry(id).or_insert_with(|| step.status.clone());
+        if step.status == StepStatus::Ready && *status != StepStatus::Ready {
+            step.status = status.clone();
             is_changed = true;
         }
     }
@@ -38,7 +38,7 @@ fn close_followers(steps: &mut [Step]) {
             Some(deployment) => format!("{}/{deployment}", step.key),
             None => step.key.to_string(),
         };
-        if step.gate != Gate::Open {
+        if step.status != StepStatus::Ready {
             closed.insert(step.id, name());
             continue;
         }
@@ -47,7 +47,7 @@ fn close_followers(steps: &mut [Step]) {
         };
         let message = format!("it has to wait for `{first}`, which is not done");
         closed.insert(step.id, name());
-        step.gate = Gate::Blocked(
+        step.status = StepStatus::Blocked(
             Diagnostic::blocked(Code::WaitsForBlocked, message)
                 .help(format!("see what blocks `{first}`; this follows by itself")),
         );

@@ -18,7 +18,7 @@ use crate::rehearse::story::{Act, Prepared};
 #[derive(Default)]
 pub(super) struct Needs {
     /// By content: the key, whether a task has to be made, and how many runs have to be started.
-    wanted: BTreeMap<ContentHash, Need>,
+    desired: BTreeMap<ContentHash, Need>,
 }
 
 struct Need {
@@ -30,11 +30,11 @@ struct Need {
 
 impl Needs {
     pub(super) fn of(act: &Act, world: &World) -> Self {
-        let mut wanted = BTreeMap::new();
+        let mut desired = BTreeMap::new();
         if act.destroys.is_some() {
-            return Self { wanted };
+            return Self { desired };
         }
-        for (key, task) in &act.wish.tasks {
+        for (key, task) in &act.desired_state.tasks {
             let hash = task.content.hash();
             let equal = || world.tasks().filter(|seen| content(seen) == Some(hash));
             let runs: usize = equal().map(|seen| seen.runs.len()).sum();
@@ -45,14 +45,14 @@ impl Needs {
                 runs: declared_runs.saturating_sub(runs),
                 declared_runs,
             };
-            wanted.insert(hash, need);
+            desired.insert(hash, need);
         }
-        Self { wanted }
+        Self { desired }
     }
 
     /// How many tasks have to be made.
     pub(super) fn tasks(&self) -> usize {
-        self.wanted.values().map(|need| need.tasks).sum()
+        self.desired.values().map(|need| need.tasks).sum()
     }
 }
 
@@ -82,8 +82,8 @@ pub(super) fn judge(
     if is_at_rest && unit.destroys() {
         judge_destroyed(unit, end, &mut wrong);
     }
-    let last = unit.story.acts.last().filter(|_| !unit.destroys()).map(|act| &act.wish);
-    let declared = last.into_iter().flat_map(|wish| wish.tasks.values());
+    let last = unit.story.acts.last().filter(|_| !unit.destroys()).map(|act| &act.desired_state);
+    let declared = last.into_iter().flat_map(|desired_state| desired_state.tasks.values());
     let needed = declared.flat_map(|task| task.deployments.values());
     let needed = needed.map(|deployment| deployment.follow_ups.len()).sum();
     judge_follow_ups(end, needed, is_at_rest, &mut wrong);
@@ -98,13 +98,13 @@ fn judge_tasks(unit: &Prepared<'_>, end: &World, is_at_rest: bool, verdict: &mut
     let Verdict { wrong, most_creates, most_runs } = verdict;
     let before: BTreeSet<u64> = unit.world.tasks().map(|task| task.id).collect();
     let old_runs: BTreeSet<&str> = unit.world.deployments().map(|run| run.id.as_str()).collect();
-    let needs = &unit.needs.wanted;
+    let needs = &unit.needs.desired;
     for (hash, need) in needs {
         let equal: Vec<&Task> = end.tasks().filter(|task| content(task) == Some(*hash)).collect();
-        let made = equal.iter().filter(|task| !before.contains(&task.id)).count();
-        *most_creates = made.max(*most_creates);
-        if made > need.tasks {
-            wrong.push(format!("duplicate task: {made} tasks of `{}` were made", need.key));
+        let created = equal.iter().filter(|task| !before.contains(&task.id)).count();
+        *most_creates = created.max(*most_creates);
+        if created > need.tasks {
+            wrong.push(format!("duplicate task: {created} tasks of `{}` were made", need.key));
         }
         let live = equal.iter().filter(|task| archived_base(&task.name).is_none()).count();
         if is_at_rest && live == 0 {
@@ -123,10 +123,10 @@ fn judge_tasks(unit: &Prepared<'_>, end: &World, is_at_rest: bool, verdict: &mut
         }
     }
     // The same over everything, whatever the service made of the contents.
-    let made = end.tasks().filter(|task| !before.contains(&task.id)).count();
+    let created = end.tasks().filter(|task| !before.contains(&task.id)).count();
     let needed: usize = needs.values().map(|need| need.tasks).sum();
-    if made > needed {
-        wrong.push(format!("duplicate task: {made} tasks were made, {needed} were needed"));
+    if created > needed {
+        wrong.push(format!("duplicate task: {created} tasks were made, {needed} were needed"));
     }
     let new = end.deployments().filter(|run| !old_runs.contains(run.id.as_str())).count();
     let needed: usize = needs.values().map(|need| need.runs).sum();
@@ -255,7 +255,7 @@ fn judge_runs(
 ) {
     let declared: BTreeMap<u64, usize> = end
         .tasks()
-        .filter_map(|task| Some((task.id, unit.needs.wanted.get(&content(task)?)?.declared_runs)))
+        .filter_map(|task| Some((task.id, unit.needs.desired.get(&content(task)?)?.declared_runs)))
         .collect();
     let mut last: BTreeMap<u64, &Call> = BTreeMap::new();
     let mut sent: BTreeMap<(usize, u64), usize> = BTreeMap::new();

@@ -38,12 +38,12 @@ impl Fates {
                 .iter()
                 .any(|later| later.path == CREATE && self::body(later) == body);
             let step =
-                plan.open_steps().find(|step| made_by(step).is_some_and(|c| is_of(c, &body)));
+                plan.ready_steps().find(|step| made_by(step).is_some_and(|c| is_of(c, &body)));
             let ended = step.and_then(|step| outcome.steps.get(&step.id));
             match (step, ended) {
                 (Some(_), Some(StepOutcome::Done(_))) => self.settled += 1,
                 (Some(_), _) if is_sent_again => self.settled += 1,
-                (Some(_), Some(StepOutcome::Unclear(finding))) => {
+                (Some(_), Some(StepOutcome::Unknown(finding))) => {
                     *self.unknown.entry(without_numbers(&finding.message)).or_default() += 1;
                 }
                 (Some(step), _) if is_known(step, ledger) => self.settled += 1,
@@ -65,7 +65,7 @@ pub(super) fn hidden_by(
     settle: Duration,
 ) -> Option<&'static str> {
     let limit = usize::try_from(quirks.prompt_limit).unwrap_or(usize::MAX);
-    let prompts = || act.wish.tasks.values().map(|task| task.content.prompt());
+    let prompts = || act.desired_state.tasks.values().map(|task| task.content.prompt());
     let is_cut = limit > 0 && quirks.long_prompt == TooLong::Cut;
     if quirks.prompt_rewrite == PromptRewrite::Append {
         Some("prompts are stored with a text behind them")

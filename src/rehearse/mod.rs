@@ -24,7 +24,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::evidence::{Evidence, Version};
-use crate::manifest::Wish;
+use crate::manifest::DesiredState;
 use crate::rehearse::cut::Course;
 use crate::rehearse::story::Prepared;
 use crate::rehearse::tally::Told;
@@ -108,10 +108,10 @@ fn cases<'u>(
 }
 
 /// What Git knows after these manifests were committed one after the other.
-pub fn history_of(wishes: &[Wish]) -> Evidence {
+pub fn history_of(desired_states: &[DesiredState]) -> Evidence {
     let mut evidence = Evidence::default();
-    for (age, wish) in wishes.iter().rev().enumerate() {
-        for (key, task) in &wish.tasks {
+    for (age, desired_state) in desired_states.iter().rev().enumerate() {
+        for (key, task) in &desired_state.tasks {
             let is_new = !evidence.keys.contains_key(key);
             let known = evidence.keys.entry(key.clone()).or_default();
             let (content, prompt) = (task.content.hash(), task.content.prompt_hash());

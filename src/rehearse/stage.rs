@@ -8,17 +8,17 @@ use crate::api::{self, Client, Credentials, Limits, Paced, Signed};
 use crate::apply::{self, Artifacts, Effects, Settings, Stop};
 use crate::clock::Clock;
 use crate::diag::{Code, with_causes};
-use crate::emulator::{self, Emulator, Keeper, World};
+use crate::emulator::{self, Emulator, Storage, World};
 use crate::event::{Outcome, StepOutcome};
 use crate::ledger::Ledger;
 use crate::model::{Key, OrganizationId};
-use crate::plan::{self, Basis, Change, Elsewhere, Gate, Plan, Step};
+use crate::observed::ObservedState;
+use crate::plan::{self, Change, OtherManifests, Plan, PlanContext, Step, StepStatus};
 use crate::rehearse::cut::Strike;
 use crate::rehearse::machine::{Disk, Machine, Way};
 use crate::rehearse::story::{Act, MOST_APPLIES, Prepared, REST};
 use crate::rehearse::tally::Track;
 use crate::secret::Secret;
-use crate::snapshot::Snapshot;
 
 /// Where conversations are saved before they are deleted.
 pub(super) const ARTIFACTS: &str = "artifacts";
@@ -43,7 +43,7 @@ pub(super) struct Stage {
 impl Stage {
     pub(super) fn new(prepared: &Prepared<'_>) -> Self {
         let clock = Clock::starting_at(prepared.now);
-        let emulator = Emulator::new(prepared.world.clone(), clock, Keeper::Memory);
+        let emulator = Emulator::new(prepared.world.clone(), clock, Storage::Memory);
         let seed = prepared.setting.seed;
         let machine = Machine::new(emulator, clock, prepared.files.clone(), seed);
         Self { machine, clock, seed }
@@ -99,17 +99,22 @@ impl Stage {
     async fn plan(&self, act: &Act, client: &Client, ledger: &Ledger) -> Result<Plan, String> {
         let mut evidence = act.evidence.clone();
         ledger.add_to(&mut evidence).map_err(|error| with_causes(&error))?;
-        let (wish, options) = (act.wish.clone(), act.options.clone());
-        let basis = Basis { wish, evidence, elsewhere: Elsewhere::default(), options };
-        let wanted = |snapshot: &Snapshot| match act.destroys {
-            None => plan::wanted(&basis.with(snapshot)),
-            Some(scope) => plan::destroy_wanted(&basis.with(snapshot), scope),
+        let (desired_state, options) = (act.desired_state.clone(), act.options.clone());
+        let plan_context = PlanContext {
+            desired_state,
+            evidence,
+            other_manifests: OtherManifests::default(),
+            options,
         };
-        let snapshot = api::observe(client, self.clock, wanted).await;
-        let snapshot = snapshot.map_err(|trouble| with_causes(&trouble))?;
+        let desired = |state: &ObservedState| match act.destroys {
+            None => plan::desired(&plan_context.with(state)),
+            Some(scope) => plan::destroy_reads(&plan_context.with(state), scope),
+        };
+        let state = api::observe(client, self.clock, desired).await;
+        let state = state.map_err(|error| with_causes(&error))?;
         Ok(match act.destroys {
-            None => plan::plan(&basis.with(&snapshot)),
-            Some(scope) => plan::destroy(&basis.with(&snapshot), scope),
+            None => plan::plan(&plan_context.with(&state)),
+            Some(scope) => plan::destroy(&plan_context.with(&state), scope),
         })
     }
 
@@ -156,10 +161,10 @@ impl Stage {
         self.machine.begin(&[]);
         let plan = self.plan(act, &self.client(), &self.ledger(number)).await?;
         let is_later = |step: &&Step| {
-            matches!(step.change, Change::FollowUp { .. }) && later.contains(&run_key(step))
+            matches!(step.change, Change::Prompt { .. }) && later.contains(&run_key(step))
         };
         let open: Vec<String> = plan
-            .open_steps()
+            .ready_steps()
             .filter(|step| !is_later(step))
             .map(|step| format!("{} {}", step.change.action(), step.key))
             .collect();
@@ -207,9 +212,11 @@ fn run_key(step: &Step) -> RunKey {
 
 /// The runs that get follow-ups only after a plan was carried out, once they are idle.
 pub(super) fn later_follow_ups(plan: &Plan) -> BTreeSet<RunKey> {
-    let is_later = |step: &&Step| match (&step.change, &step.gate) {
-        (Change::Run { later, .. }, _) | (Change::FollowUp { later, .. }, Gate::Open) => *later > 0,
-        (Change::FollowUp { .. }, _) => true,
+    let is_later = |step: &&Step| match (&step.change, &step.status) {
+        (Change::Deploy { later, .. }, _) | (Change::Prompt { later, .. }, StepStatus::Ready) => {
+            *later > 0
+        }
+        (Change::Prompt { .. }, _) => true,
         _ => false,
     };
     plan.steps.iter().filter(is_later).map(run_key).collect()
@@ -221,7 +228,7 @@ pub(super) fn is_idle(left: &Result<Vec<Code>, String>) -> bool {
 }
 
 fn is_unknown(ended: &StepOutcome) -> bool {
-    matches!(ended, StepOutcome::Unclear(_))
+    matches!(ended, StepOutcome::Unknown(_))
 }
 
 fn is_refused(ended: &StepOutcome) -> bool {

@@ -11,7 +11,7 @@ use crate::diag::Code;
 use crate::emulator::World;
 use crate::event::{Outcome, StepOutcome};
 use crate::evidence::Evidence;
-use crate::manifest::Wish;
+use crate::manifest::DesiredState;
 use crate::plan::{Options, Plan, Scope};
 use crate::rehearse::check::{self, Needs};
 use crate::rehearse::cut::{Course, Cut, Round, Strike};
@@ -37,7 +37,7 @@ pub struct Story {
 #[derive(Clone)]
 pub struct Act {
     /// What is wanted.
-    pub wish: Wish,
+    pub desired_state: DesiredState,
     /// What Git says was declared before.
     pub evidence: Evidence,
     /// What was asked for on the command line.
@@ -254,15 +254,15 @@ impl<'a> Prepared<'a> {
                     // A late effect may still undo what was read back, and a plan made from a list
                     // that lied is whole only for what it showed.
                     let is_over = !is_late && !round.strikes.iter().any(|s| s.cut.lies());
-                    let claims =
+                    let matches =
                         outcome.steps.values().all(|ended| matches!(ended, StepOutcome::Done(_)));
                     let is_whole =
-                        plan.open_steps().next().is_some() && plan.blocks().next().is_none();
+                        plan.ready_steps().next().is_some() && plan.blocks().next().is_none();
                     let calls = stage.machine.calls();
                     let files = stage.machine.files();
                     let ledger = files.get(&ledger_path(round.machine)).map(Vec::as_slice);
                     fates.add(plan, outcome, &calls[begun..], ledger.unwrap_or_default());
-                    if claims && is_whole && is_over && self.comes_to_rest {
+                    if matches && is_whole && is_over && self.comes_to_rest {
                         let later = later_follow_ups(plan);
                         let left = stage.what_is_left_beside(act, round.machine, &later).await;
                         if !is_idle(&left) {
@@ -330,9 +330,9 @@ fn settle_time() -> Duration {
 /// How the apply that was cut ended.
 fn kind_of(plan: &Plan, outcome: &Outcome) -> Kind {
     let mut kind = Kind::Settled;
-    for step in plan.open_steps() {
+    for step in plan.ready_steps() {
         match outcome.steps.get(&step.id) {
-            Some(StepOutcome::Unclear(_)) => return Kind::Unclear,
+            Some(StepOutcome::Unknown(_)) => return Kind::Unknown,
             Some(StepOutcome::Done(_)) => {}
             _ => kind = Kind::Partial,
         }

@@ -16,7 +16,7 @@ pub enum Kind {
     /// Something was refused or not done, and nothing is unknown.
     Partial,
     /// Something is unknown, and the report says so.
-    Unclear,
+    Unknown,
     /// The service or the machine could not be read, and nothing was begun.
     Refused,
     /// The process ended.

@@ -87,8 +87,8 @@ pub fn gitlab(of: Annotated<'_>) -> String {
         let code = finding.code.as_str();
         // Without the line, so that a finding that only moved stays the same one.
         let identity = format!("{code}\n{path}\n{}", finding.message);
-        let twins = identities.iter().filter(|known| **known == identity).count();
-        let fingerprint = sha256_hex(format!("{identity}\n{twins}").as_bytes());
+        let duplicates = identities.iter().filter(|known| **known == identity).count();
+        let fingerprint = sha256_hex(format!("{identity}\n{duplicates}").as_bytes());
         identities.push(identity);
         let lines: Vec<String> =
             sentences(finding, of).iter().map(|line| escape::line(line)).collect();

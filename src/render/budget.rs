@@ -1,7 +1,7 @@
 //! What a plan pays for: runs and follow-ups, counted, and what past runs say they will cost.
 
 use crate::model::grouped;
-use crate::plan::{Change, Gate, Plan, Spread, Step};
+use crate::plan::{Change, Plan, Spread, Step, StepStatus};
 use crate::render::words::{counted, span};
 
 /// What is paid for: runs and follow-ups.
@@ -10,7 +10,7 @@ pub struct Budget {
     /// Runs that are started.
     pub runs: usize,
     /// How many runs one apply may start.
-    pub run_limit: usize,
+    pub deployment_limit: usize,
     /// Follow-ups that are sent now.
     pub follow_ups: usize,
     /// Follow-ups that come later, each once its run is idle.
@@ -33,16 +33,17 @@ pub struct Cost {
 impl Budget {
     /// Counts what a plan pays for; what is blocked is not paid.
     pub(super) fn new(plan: &Plan) -> Self {
-        let mut budget = Self { run_limit: plan.run_limit, ..Self::default() };
+        let mut budget = Self { deployment_limit: plan.deployment_limit, ..Self::default() };
         let mut tasks = std::collections::BTreeMap::new();
-        for step in plan.steps.iter().filter(|step| !matches!(step.gate, Gate::Blocked(_))) {
-            let is_open = usize::from(step.gate == Gate::Open);
+        for step in plan.steps.iter().filter(|step| !matches!(step.status, StepStatus::Blocked(_)))
+        {
+            let is_open = usize::from(step.status == StepStatus::Ready);
             match &step.change {
-                Change::Run { later, .. } if is_open == 1 => {
+                Change::Deploy { later, .. } if is_open == 1 => {
                     budget.runs += 1;
                     budget.later += later;
                 }
-                Change::FollowUp { later, .. } => {
+                Change::Prompt { later, .. } => {
                     budget.follow_ups += is_open;
                     budget.later += later + 1 - is_open;
                 }
@@ -62,11 +63,11 @@ impl Budget {
 
     /// What is paid for, as one line of our own words; nothing where nothing is.
     pub fn line(&self) -> Option<String> {
-        let Self { runs, run_limit, follow_ups, later, cost } = self;
+        let Self { runs, deployment_limit, follow_ups, later, cost } = self;
         let mut paid = Vec::new();
         if *runs > 0 {
             let runs = counted(*runs, "new run", "new runs");
-            paid.push(format!("{runs} of at most {run_limit}"));
+            paid.push(format!("{runs} of at most {deployment_limit}"));
         }
         if *follow_ups > 0 {
             paid.push(counted(*follow_ups, "follow-up now", "follow-ups now"));
@@ -115,7 +116,7 @@ impl Cost {
 pub(super) fn cost(plan: &Plan, step: &Step) -> Option<Cost> {
     let prompts = prompts(step);
     let estimate = plan.estimates.get(&step.key).filter(|_| prompts > 0)?;
-    let is_blocked = matches!(step.gate, Gate::Blocked(_));
+    let is_blocked = matches!(step.status, StepStatus::Blocked(_));
     let (tokens, seconds) = (times(estimate.tokens, prompts), times(estimate.seconds, prompts));
     (!is_blocked).then_some(Cost { prompts, tokens, seconds })
 }
@@ -123,7 +124,7 @@ pub(super) fn cost(plan: &Plan, step: &Step) -> Option<Cost> {
 /// How many prompts a step and what follows it send.
 fn prompts(step: &Step) -> usize {
     match &step.change {
-        Change::Run { later, .. } | Change::FollowUp { later, .. } => later + 1,
+        Change::Deploy { later, .. } | Change::Prompt { later, .. } => later + 1,
         _ => 0,
     }
 }

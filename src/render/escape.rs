@@ -12,9 +12,9 @@ use crate::model::is_hidden;
 
 /// A text that came from a file or from the service; only this module opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Foreign(Arc<str>);
+pub struct Untrusted(Arc<str>);
 
-impl Foreign {
+impl Untrusted {
     /// Takes a text out of free circulation.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
@@ -51,7 +51,7 @@ impl Foreign {
         part(&self.0)
     }
 
-    /// Like [`Foreign::part`], with what lies between `head` and `tail` characters only counted.
+    /// Like [`Untrusted::part`], with what lies between `head` and `tail` characters only counted.
     pub fn cut_part(&self, head: usize, tail: usize) -> String {
         // So that the count is never longer than what it stands for.
         const WORTH_CUTTING: usize = 40;
@@ -76,7 +76,7 @@ impl Foreign {
     }
 }
 
-impl Serialize for Foreign {
+impl Serialize for Untrusted {
     /// The text as it is, for documents that then go through [`visible_json`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)

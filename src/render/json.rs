@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::model::visible_json;
 use crate::plan::Spread;
 use crate::render::budget::{Budget, Cost};
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::schema;
 use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, Value};
 
@@ -39,7 +39,7 @@ pub struct PlanJson {
 struct CountsJson {
     /// Steps that go on, by action.
     open: std::collections::BTreeMap<String, usize>,
-    withheld: usize,
+    deferred: usize,
     blocked: usize,
     unchanged: usize,
     unmanaged: usize,
@@ -51,7 +51,7 @@ struct CountsJson {
 #[derive(Debug, Serialize, JsonSchema)]
 struct BudgetJson {
     new_runs: usize,
-    run_limit: usize,
+    deployment_limit: usize,
     follow_ups: usize,
     later_follow_ups: usize,
     /// What it is likely to cost; null where no past run is known.
@@ -98,13 +98,13 @@ struct StepJson {
     /// What is set or differs.
     fields: Vec<FieldJson>,
     /// What happens to the tasks that give way.
-    retires: Vec<RetireJson>,
+    retires: Vec<RemoveJson>,
     /// Tasks that could be meant; the fields are compared with the first.
     candidates: Vec<CandidateJson>,
     /// The run it is about.
     run: Option<String>,
     /// How that run stands.
-    run_standing: Option<StandingJson>,
+    run_standing: Option<DeploymentStatusJson>,
     /// The follow-up it sends.
     prompt: Option<String>,
     /// How many follow-ups come later.
@@ -117,7 +117,7 @@ struct StepJson {
 
 /// How the run stands that a step is about.
 #[derive(Debug, Serialize, JsonSchema)]
-struct StandingJson {
+struct DeploymentStatusJson {
     status: String,
     age_seconds: Option<u64>,
     /// Read and written; null where its conversation was not read.
@@ -148,7 +148,7 @@ struct FieldJson {
 
 /// A task that gives way.
 #[derive(Debug, Serialize, JsonSchema)]
-struct RetireJson {
+struct RemoveJson {
     task_id: u64,
     name: String,
     /// Null where it is deleted.
@@ -200,7 +200,7 @@ impl PlanJson {
             verdict: counts.verdict(),
             counts: CountsJson {
                 open: open.collect(),
-                withheld: counts.withheld,
+                deferred: counts.deferred,
                 blocked: counts.blocked,
                 unchanged: counts.unchanged,
                 unmanaged: counts.unmanaged,
@@ -242,12 +242,12 @@ fn step(entry: &Entry) -> StepJson {
         };
         FieldJson { name: row.name, before, after }
     });
-    let retires = entry.fates.iter().map(|fate| RetireJson {
+    let retires = entry.fates.iter().map(|fate| RemoveJson {
         task_id: fate.id.0,
         name: fate.name.raw().to_owned(),
         archived_as: fate.archived_as.as_ref().map(|name| name.raw().to_owned()),
     });
-    let own = |text: &Option<Foreign>| text.as_ref().map(|text| text.raw().to_owned());
+    let own = |text: &Option<Untrusted>| text.as_ref().map(|text| text.raw().to_owned());
     let turns = entry.turns.iter().map(|turn| TurnJson {
         follow_up: turn.number,
         said: own(&turn.said),
@@ -270,7 +270,7 @@ fn step(entry: &Entry) -> StepJson {
         retires: retires.collect(),
         candidates: candidates.collect(),
         run: entry.run.as_ref().map(|run| run.raw().to_owned()),
-        run_standing: entry.standing.as_ref().map(|run| StandingJson {
+        run_standing: entry.standing.as_ref().map(|run| DeploymentStatusJson {
             status: run.status.raw().to_owned(),
             age_seconds: run.age_seconds,
             tokens: run.tokens,
@@ -286,7 +286,7 @@ fn step(entry: &Entry) -> StepJson {
 fn budget(budget: &Budget) -> BudgetJson {
     BudgetJson {
         new_runs: budget.runs,
-        run_limit: budget.run_limit,
+        deployment_limit: budget.deployment_limit,
         follow_ups: budget.follow_ups,
         later_follow_ups: budget.later,
         estimate: budget.cost.map(cost),
@@ -306,8 +306,8 @@ fn cost(cost: Cost) -> CostJson {
 
 fn state(state: State) -> (&'static str, Option<&'static str>) {
     match state {
-        State::Open => ("open", None),
-        State::Withheld(code) => ("withheld", Some(code.as_str())),
+        State::Ready => ("open", None),
+        State::Deferred(code) => ("withheld", Some(code.as_str())),
         State::Blocked(code) => ("blocked", Some(code.as_str())),
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::event::RunStanding;
+use crate::event::DeploymentProgress;
 use crate::model::grouped;
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::words::{counted, span};
 
 /// The widest a column is made for the sake of those below it.
@@ -12,8 +12,8 @@ const WIDEST: usize = 40;
 
 /// Returns a row for each run, those that are still waited for first, in `most` rows at most; the last
 /// one then counts the rest. `passed` is how long ago the runs stood like this.
-pub fn rows(runs: &[RunStanding], passed: Duration, most: usize) -> Vec<String> {
-    let mut runs: Vec<&RunStanding> = runs.iter().collect();
+pub fn rows(runs: &[DeploymentProgress], passed: Duration, most: usize) -> Vec<String> {
+    let mut runs: Vec<&DeploymentProgress> = runs.iter().collect();
     runs.sort_by_key(|run| (!run.is_followed, &run.key, &run.deployment));
     let shown = if runs.len() > most { most.saturating_sub(1) } else { runs.len() };
     let (shown, rest) = runs.split_at(shown);
@@ -29,7 +29,7 @@ pub fn rows(runs: &[RunStanding], passed: Duration, most: usize) -> Vec<String> 
 }
 
 /// Which run it is, its status, and whatever else is known of it.
-fn cells(run: &RunStanding, passed: Duration) -> [String; 3] {
+fn cells(run: &DeploymentProgress, passed: Duration) -> [String; 3] {
     let name = format!("{}/{}", run.key, run.deployment);
     let status = run.status.as_ref().map_or_else(String::new, ToString::to_string);
     // What has ended grows no older.
@@ -46,11 +46,11 @@ fn cells(run: &RunStanding, passed: Duration) -> [String; 3] {
         _ => "looking".to_owned(),
     });
     let facts: Vec<String> = [age, tokens, missing, look].into_iter().flatten().collect();
-    [name, Foreign::new(status).part(), facts.join(", ")]
+    [name, Untrusted::new(status).part(), facts.join(", ")]
 }
 
 /// What the rows that are left out would have said.
-fn rest_of(rest: &[&RunStanding]) -> Option<String> {
+fn rest_of(rest: &[&DeploymentProgress]) -> Option<String> {
     if rest.is_empty() {
         return None;
     }
@@ -64,10 +64,10 @@ fn rest_of(rest: &[&RunStanding]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::snapshot::Status;
+    use crate::observed::Status;
 
-    fn run(name: &str, status: Option<Status>) -> RunStanding {
-        RunStanding {
+    fn run(name: &str, status: Option<Status>) -> DeploymentProgress {
+        DeploymentProgress {
             key: name.parse().unwrap(),
             deployment: "first".parse().unwrap(),
             status,
@@ -79,18 +79,18 @@ mod tests {
         }
     }
 
-    fn ended(name: &str) -> RunStanding {
+    fn ended(name: &str) -> DeploymentProgress {
         let tokens = Some(12_300);
         let status = Some(Status::Completed);
-        RunStanding { is_followed: false, next_look: None, tokens, ..run(name, status) }
+        DeploymentProgress { is_followed: false, next_look: None, tokens, ..run(name, status) }
     }
 
     #[test]
     fn each_run_is_a_row_and_those_that_are_waited_for_come_first() {
         let runs = [
             ended("gld"),
-            RunStanding { missing: 2, ..run("momentum", Some(Status::Running)) },
-            RunStanding { age: None, ..run("spy", None) },
+            DeploymentProgress { missing: 2, ..run("momentum", Some(Status::Running)) },
+            DeploymentProgress { age: None, ..run("spy", None) },
         ];
         let shown = |passed| rows(&runs, Duration::from_secs(passed), 20).join("\n");
         insta::assert_snapshot!(shown(0), @r"
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn there_are_never_more_rows_than_may_be_and_the_rest_is_counted() {
         let names: Vec<String> = (0..30).map(|at| format!("task-{at:02}")).collect();
-        let runs: Vec<RunStanding> = names
+        let runs: Vec<DeploymentProgress> = names
             .iter()
             .enumerate()
             .map(|(at, name)| if at < 10 { ended(name) } else { run(name, Some(Status::InQueue)) })

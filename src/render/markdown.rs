@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use crate::model::Action;
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::textdiff::{Piece, Side};
 use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, TurnRow, Value};
 
@@ -41,11 +41,11 @@ pub fn render(view: &PlanView, context: usize, most: usize) -> String {
         if risk(entry) <= RISKY { page.must(&line) } else { page.may(&line) }
     }
     for stop in &view.stops {
-        let addresses: Vec<String> = stop.addresses.iter().map(Foreign::part).collect();
+        let addresses: Vec<String> = stop.addresses.iter().map(Untrusted::part).collect();
         let (word, code) = match stop.state {
             State::Blocked(code) => ("blocked", code),
-            State::Withheld(code) => ("withheld", code),
-            State::Open => continue,
+            State::Deferred(code) => ("withheld", code),
+            State::Ready => continue,
         };
         let title = format!("{word}[{code}]");
         page.may(&finding(&title, &stop.finding, &addresses));
@@ -101,7 +101,7 @@ fn head(view: &PlanView) -> String {
     let counts = &view.counts;
     let mut rows: Vec<(String, usize)> =
         counts.open.iter().map(|(action, count)| (action.to_string(), *count)).collect();
-    for (word, count) in [("withheld", counts.withheld), ("blocked", counts.blocked)] {
+    for (word, count) in [("withheld", counts.deferred), ("blocked", counts.blocked)] {
         if count > 0 {
             rows.push((word.to_owned(), count));
         }
@@ -132,9 +132,9 @@ fn risk(entry: &Entry) -> u8 {
         (_, Some(Action::Delete)) => 1,
         (_, Some(Action::Archive)) => 2,
         (_, Some(Action::Replace)) => RISKY,
-        (_, Some(Action::Run | Action::FollowUp | Action::Stop)) => 4,
+        (_, Some(Action::Deploy | Action::Prompt | Action::Stop)) => 4,
         (_, Some(Action::Rename | Action::Restore)) => 5,
-        (_, Some(Action::Create | Action::Keep)) => 6,
+        (_, Some(Action::Create | Action::NoChange)) => 6,
     }
 }
 
@@ -142,8 +142,8 @@ fn line(entry: &Entry) -> String {
     let what = entry.action.map_or("cannot be decided", Action::participle);
     let subject = entry.subject.as_ref().map(|(id, _)| format!(", task {id}")).unwrap_or_default();
     let state = match entry.state {
-        State::Open => String::new(),
-        State::Withheld(code) => format!(": withheld[{code}]"),
+        State::Ready => String::new(),
+        State::Deferred(code) => format!(": withheld[{code}]"),
         State::Blocked(code) => format!(": blocked[{code}]"),
     };
     let cost = entry.cost.map_or_else(String::new, |cost| format!("; estimated {}", cost.words()));
@@ -240,8 +240,8 @@ fn lines_of(body: &mut String, lines: &[String]) {
 
 /// What was said at a place, against what is declared there.
 fn follow_up(body: &mut String, TurnRow { number, said, declared }: &TurnRow) {
-    let shown = |text: &Option<Foreign>| {
-        text.as_ref().map_or_else(|| "nothing".to_owned(), Foreign::quoted)
+    let shown = |text: &Option<Untrusted>| {
+        text.as_ref().map_or_else(|| "nothing".to_owned(), Untrusted::quoted)
     };
     let lines = if said == declared {
         vec![format!("# follow-up {number}: said as declared")]
@@ -254,7 +254,7 @@ fn follow_up(body: &mut String, TurnRow { number, said, declared }: &TurnRow) {
     lines_of(body, &lines);
 }
 
-fn prefixed(text: &Foreign, sign: char, name: &str) -> Vec<String> {
+fn prefixed(text: &Untrusted, sign: char, name: &str) -> Vec<String> {
     let lines = text.lines().map(|line| format!("{sign} {}", line.part()).trim_end().to_owned());
     std::iter::once(format!("# {name}")).chain(lines).collect()
 }
@@ -280,7 +280,7 @@ fn fenced(body: &str, language: &str) -> String {
 }
 
 /// A stretch of code within a line.
-fn code(text: &Foreign) -> String {
+fn code(text: &Untrusted) -> String {
     let text = text.part();
     let fence = "`".repeat(longest_run(&text) + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
@@ -288,7 +288,7 @@ fn code(text: &Foreign) -> String {
 }
 
 /// Text inside a tag, where Markdown does not reach.
-fn html(text: &Foreign) -> String {
+fn html(text: &Untrusted) -> String {
     let mut safe = String::new();
     for c in text.part().chars() {
         match c {

@@ -6,6 +6,7 @@
 
 pub mod annotations;
 pub mod budget;
+pub mod deployments;
 pub mod escape;
 pub mod findings;
 pub mod html;
@@ -14,7 +15,6 @@ pub mod live;
 pub mod markdown;
 pub mod outcome;
 pub mod report;
-pub mod runs;
 pub mod status;
 pub mod text;
 pub mod textdiff;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use crate::diag::Diagnostic;
 use crate::event::{Done, Event, Outcome, StepOutcome};
-use crate::plan::{Gate, Plan, Step, StepId};
-use crate::render::escape::Foreign;
+use crate::plan::{Plan, Step, StepId, StepStatus};
+use crate::render::escape::Untrusted;
 use crate::render::paint::Label;
 use crate::render::text::{MOST_OF_A_KIND, Text, TextOptions};
 use crate::render::view::{Finding, address};
@@ -22,26 +22,26 @@ pub fn progress_line(event: &Event<'_>) -> Option<String> {
         Event::Started(step) => {
             format!("{} {} ...", gerund(step.change.action()), address(step).part())
         }
-        Event::Settling { step, looking_again_in } => {
+        Event::Settling { step, checking_again_in } => {
             // Rounded up, so that it never says 0 s.
-            let seconds = looking_again_in.as_millis().div_ceil(1000);
+            let seconds = checking_again_in.as_millis().div_ceil(1000);
             format!("looking again in {seconds} s: {}", doubt(step))
         }
-        Event::Run { key, deployment, id, status, waited } => {
-            let word = Foreign::new(status.to_string()).part();
-            let id = Foreign::new(id.0.as_str()).part();
+        Event::Deploy { key, deployment, id, status, waited } => {
+            let word = Untrusted::new(status.to_string()).part();
+            let id = Untrusted::new(id.0.as_str()).part();
             format!("run {key}/{deployment}: {word} after {} s ({id})", waited.as_secs())
         }
         Event::Finished(step, outcome) => {
             let (action, address) = (step.change.action(), address(step).part());
             match outcome {
                 StepOutcome::Done(done) => {
-                    format!("{} {address}{}", past(action), made(done))
+                    format!("{} {address}{}", past(action), created(done))
                 }
                 StepOutcome::Failed(finding) => {
                     format!("failed to {action} {address}: {}", worded(finding))
                 }
-                StepOutcome::Unclear(finding) => {
+                StepOutcome::Unknown(finding) => {
                     format!("unclear: {}: {}", doubt(step), worded(finding))
                 }
                 StepOutcome::Skipped(_) => {
@@ -77,17 +77,17 @@ pub fn render(
 /// Returns the counts of an apply as one line of our own words.
 pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
     let count = |is_meant: fn(&StepOutcome) -> bool| outcome.count(is_meant);
-    let is_withheld = |step: &&Step| matches!(step.gate, Gate::Withheld(_));
-    let withheld = plan.steps.iter().filter(is_withheld).count();
+    let is_withheld = |step: &&Step| matches!(step.status, StepStatus::Deferred(_));
+    let deferred = plan.steps.iter().filter(is_withheld).count();
     let ended = [
         (count(|step| matches!(step, StepOutcome::Done(_))), "done"),
         (count(|step| matches!(step, StepOutcome::Failed(_))), "failed"),
         (count(|step| matches!(step, StepOutcome::Skipped(_))), "skipped"),
-        (count(|step| matches!(step, StepOutcome::Unclear(_))), "unclear"),
+        (count(|step| matches!(step, StepOutcome::Unknown(_))), "unclear"),
     ];
     let rare = [
         (count(|step| matches!(step, StepOutcome::NotStarted)), "not started"),
-        (withheld, "withheld"),
+        (deferred, "withheld"),
         (plan.blocks().count(), "blocked"),
     ];
     let counts: Vec<String> = ended
@@ -122,7 +122,7 @@ impl<'s> Summary<'s> {
             let action = step.change.action();
             let symbol = self.paint(label(action), format!("{:>3}", symbol(action)));
             let address = address(step).part();
-            writeln!(self.text.out, "{symbol} {address} {}{}", past(action), made(done))?;
+            writeln!(self.text.out, "{symbol} {address} {}{}", past(action), created(done))?;
         }
         self.text.left_out("    ", done.len() - shown, "done")?;
         for (step, done) in &done {
@@ -165,7 +165,7 @@ impl<'s> Summary<'s> {
 
         // Never cut: each needs a person.
         for (step, outcome) in &ended {
-            if let StepOutcome::Unclear(finding) = outcome {
+            if let StepOutcome::Unknown(finding) = outcome {
                 let title = self.paint(Label::Blocked, format!("unclear[{}]", finding.code));
                 let finding = Finding::new(finding);
                 writeln!(self.text.out, "{title}: {}, and a person has to look.", doubt(step))?;
@@ -186,7 +186,7 @@ impl<'s> Summary<'s> {
             }
             None => ("not done", "apply was interrupted before it".to_owned()),
         };
-        let title = self.paint(Label::Withheld, word);
+        let title = self.paint(Label::Deferred, word);
         writeln!(self.text.out, "{title} {shown}: {why}")
     }
 
@@ -213,12 +213,12 @@ impl<'s> Summary<'s> {
 }
 
 /// Returns `: task 512`, `: deployment A-...`, or nothing.
-pub(super) fn made(done: &Done) -> String {
+pub(super) fn created(done: &Done) -> String {
     let task = done.task.map(|id| format!("task {id}"));
     let deployment =
-        done.deployment.as_ref().map(|id| format!("deployment {}", Foreign::new(&*id.0).part()));
-    let made: Vec<String> = task.into_iter().chain(deployment).collect();
-    if made.is_empty() { String::new() } else { format!(": {}", made.join(", ")) }
+        done.deployment.as_ref().map(|id| format!("deployment {}", Untrusted::new(&*id.0).part()));
+    let created: Vec<String> = task.into_iter().chain(deployment).collect();
+    if created.is_empty() { String::new() } else { format!(": {}", created.join(", ")) }
 }
 
 /// Names plainly what is not known.
@@ -227,5 +227,5 @@ fn doubt(step: &Step) -> String {
 }
 
 fn worded(finding: &Diagnostic) -> String {
-    format!("{} [{}]", Foreign::new(&*finding.message).part(), finding.code)
+    format!("{} [{}]", Untrusted::new(&*finding.message).part(), finding.code)
 }

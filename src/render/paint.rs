@@ -24,13 +24,13 @@ pub(super) enum Label {
     /// Something takes another's place.
     Replace,
     /// Something goes.
-    Retire,
+    Remove,
     /// Something is started.
-    Run,
+    Deploy,
     /// Something does not go on.
     Blocked,
     /// Something was not asked for.
-    Withheld,
+    Deferred,
     /// Something is worth knowing.
     Note,
     /// The sentence that says it all.
@@ -65,10 +65,10 @@ impl Label {
         let color = |color: AnsiColor| plain.fg_color(Some(color.into()));
         match self {
             Self::Create | Self::Added => color(AnsiColor::Green),
-            Self::Change | Self::Withheld => color(AnsiColor::Yellow),
+            Self::Change | Self::Deferred => color(AnsiColor::Yellow),
             Self::Replace => color(AnsiColor::Magenta),
-            Self::Retire | Self::Removed => color(AnsiColor::Red),
-            Self::Run | Self::Note => color(AnsiColor::Cyan),
+            Self::Remove | Self::Removed => color(AnsiColor::Red),
+            Self::Deploy | Self::Note => color(AnsiColor::Cyan),
             Self::Blocked => color(AnsiColor::Red).bold(),
             Self::Verdict | Self::Strong => plain.bold(),
             Self::Heading => plain.bold().underline(),

@@ -12,7 +12,7 @@ use std::mem;
 
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
 
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 
 use line::{Face, Shown, Words};
@@ -261,7 +261,7 @@ impl Writer<'_> {
             }
             TagEnd::CodeBlock | TagEnd::HtmlBlock => {
                 for line in self.code.take().unwrap_or_default().lines() {
-                    let line = Foreign::new(line.replace('\t', "    ")).part();
+                    let line = Untrusted::new(line.replace('\t', "    ")).part();
                     let line = self.sheet.color.paint(Label::Code, line);
                     self.row(&format!("    {line}"))?;
                 }

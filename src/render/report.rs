@@ -7,11 +7,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::diag::Diagnostic;
-use crate::event::{RunReport, StepOutcome};
+use crate::event::{DeploymentReport, StepOutcome};
 use crate::model::visible_json;
 use crate::plan::{Plan, Step, StepId};
 use crate::render::html::Applied;
-use crate::render::{runs, schema};
+use crate::render::{deployments, schema};
 use crate::transcript::Transcript;
 
 /// The version of the format.
@@ -27,12 +27,12 @@ struct Report<'a> {
     is_interrupted: bool,
     steps: Vec<Entry<'a>>,
     /// The runs that were waited for; none before the waiting has ended.
-    runs: Vec<Run<'a>>,
+    runs: Vec<Deploy<'a>>,
 }
 
 /// A run that was waited for.
 #[derive(Serialize, JsonSchema)]
-struct Run<'a> {
+struct Deploy<'a> {
     key: String,
     deployment: String,
     deployment_id: &'a str,
@@ -44,7 +44,7 @@ struct Run<'a> {
     /// Why it is no longer followed: it came to its end, its own time or that of all waiting was
     /// over, the tokens were used up, its next follow-up cannot be sent, it cannot be looked at, or
     /// the waiting was interrupted.
-    #[schemars(extend("enum" = runs::ENDS))]
+    #[schemars(extend("enum" = deployments::ENDS))]
     end: &'static str,
     /// Whether this apply has started it.
     started_here: bool,
@@ -94,7 +94,7 @@ pub fn schema() -> schemars::Schema {
 /// Writes the report of an apply; steps it never came to are named as not started.
 pub fn render(applied: Applied<'_>) -> Vec<u8> {
     let Applied { plan, outcome, runs } = applied;
-    let steps = plan.open_steps().map(|step| entry(plan, step, outcome.steps.get(&step.id)));
+    let steps = plan.ready_steps().map(|step| entry(plan, step, outcome.steps.get(&step.id)));
     let report = Report {
         format_version: VERSION,
         organization: &plan.organization_id.0,
@@ -106,18 +106,18 @@ pub fn render(applied: Applied<'_>) -> Vec<u8> {
     (visible_json(&json) + "\n").into_bytes()
 }
 
-fn run(report: &RunReport) -> Run<'_> {
-    Run {
+fn run(report: &DeploymentReport) -> Deploy<'_> {
+    Deploy {
         key: report.key.to_string(),
         deployment: report.deployment.to_string(),
         deployment_id: &report.id.0,
         status: &report.status,
-        result: runs::word(report),
-        end: runs::end_word(&report.end),
+        result: deployments::word(report),
+        end: deployments::end_word(&report.end),
         started_here: report.is_ours,
         tokens: report.transcript.as_ref().ok().and_then(Transcript::tokens),
         missing_follow_ups: report.missing,
-        failures: runs::lines(report),
+        failures: deployments::lines(report),
     }
 }
 
@@ -143,7 +143,7 @@ fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> Entry<
             entry.outcome = "failed";
             entry.findings.push(finding(found));
         }
-        Some(StepOutcome::Unclear(found)) => {
+        Some(StepOutcome::Unknown(found)) => {
             entry.outcome = "unclear";
             entry.findings.push(finding(found));
         }

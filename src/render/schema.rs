@@ -5,7 +5,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use crate::model::Action;
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 
 /// Returns the JSON Schema of what is written of `T`.
 pub(super) fn root<T: JsonSchema>() -> Schema {
@@ -26,7 +26,7 @@ pub(super) fn action_or_none(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"enum": words})
 }
 
-impl JsonSchema for Foreign {
+impl JsonSchema for Untrusted {
     fn inline_schema() -> bool {
         true
     }

@@ -11,14 +11,16 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{OrganizationId, TaskId, grouped, visible_json};
-use crate::plan::{DeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, RunOverview};
-use crate::render::escape::Foreign;
+use crate::observed::Status;
+use crate::plan::{
+    DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, NEWEST_RUNS, Overview,
+};
+use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::Finding;
 use crate::render::words::{counted, span};
-use crate::snapshot::Status;
 
 /// The version of the JSON form; a field is never removed nor given another meaning within it.
 const FORMAT_VERSION: u32 = 1;
@@ -34,9 +36,9 @@ const LONGEST_REASON: usize = 100;
 )]
 pub struct StatusView {
     format_version: u32,
-    organization_id: Foreign,
+    organization_id: Untrusted,
     /// When the service was looked at.
-    seen_at: String,
+    observed_at: String,
     /// The declared tasks, in the order of their keys.
     tasks: Vec<TaskRow>,
     counts: StatusCounts,
@@ -47,17 +49,17 @@ pub struct StatusView {
 /// One declared task.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct TaskRow {
-    key: Foreign,
+    key: Untrusted,
     /// `in-sync`, `drifted`, `missing` or `blocked`.
     #[schemars(extend("enum" = ["in-sync", "drifted", "missing", "blocked"]))]
     state: &'static str,
     /// Why it is not in sync.
-    reason: Option<Foreign>,
+    reason: Option<Untrusted>,
     /// The stable code of what blocks it.
     code: Option<&'static str>,
     task_id: Option<u64>,
     /// The stored name.
-    name: Option<Foreign>,
+    name: Option<Untrusted>,
     /// In UTC.
     created: Option<String>,
     age_seconds: Option<i64>,
@@ -73,11 +75,11 @@ struct TaskRow {
 /// One declared deployment.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct DeploymentRow {
-    key: Foreign,
+    key: Untrusted,
     /// The run that serves it.
-    run: Option<Foreign>,
+    run: Option<Untrusted>,
     /// What is still to be done about it, or stands against it.
-    reason: Option<Foreign>,
+    reason: Option<Untrusted>,
     /// The stable code of what stands against it.
     code: Option<&'static str>,
 }
@@ -85,15 +87,15 @@ struct DeploymentRow {
 /// One deployment.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct RunRow {
-    id: Foreign,
+    id: Untrusted,
     /// The declared deployment that it serves.
-    serves: Option<Foreign>,
+    serves: Option<Untrusted>,
     /// The service's word.
-    status: Foreign,
+    status: Untrusted,
     created: Option<String>,
     ended: Option<String>,
     age_seconds: Option<i64>,
-    error: Option<Foreign>,
+    error: Option<Untrusted>,
     /// Read and written, where its conversation was read.
     tokens: Option<u64>,
     /// Whether this machine's ledger knows it as started from here.
@@ -145,9 +147,9 @@ impl StatusView {
         let OrganizationId(organization_id) = &overview.organization_id;
         Self {
             format_version: FORMAT_VERSION,
-            organization_id: Foreign::new(organization_id.as_str()),
-            seen_at: overview.seen_at.to_string(),
-            tasks: overview.keys.iter().map(|key| task_row(key, overview.seen_at)).collect(),
+            organization_id: Untrusted::new(organization_id.as_str()),
+            observed_at: overview.observed_at.to_string(),
+            tasks: overview.keys.iter().map(|key| task_row(key, overview.observed_at)).collect(),
             counts,
             notes: overview.notes.iter().map(Finding::new).collect(),
         }
@@ -164,16 +166,16 @@ fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
     let (state, label) = match key.state {
         KeyState::InSync => ("in-sync", Label::Create),
         KeyState::Drifted => ("drifted", Label::Change),
-        KeyState::Missing => ("missing", Label::Retire),
+        KeyState::Missing => ("missing", Label::Remove),
         KeyState::Blocked => ("blocked", Label::Blocked),
     };
     TaskRow {
-        key: Foreign::new(key.key.as_str()),
+        key: Untrusted::new(key.key.as_str()),
         state,
-        reason: key.reason.as_deref().map(Foreign::new),
+        reason: key.reason.as_deref().map(Untrusted::new),
         code: key.code.map(crate::diag::Code::as_str),
         task_id: key.task.map(|TaskId(id)| id),
-        name: key.name.as_deref().map(Foreign::new),
+        name: key.name.as_deref().map(Untrusted::new),
         created: key.created.map(|at| at.to_string()),
         age_seconds: age(key.created, now),
         deployments: key.deployments.iter().map(deployment_row).collect(),
@@ -183,30 +185,30 @@ fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
     }
 }
 
-fn deployment_row(deployment: &DeploymentOverview) -> DeploymentRow {
+fn deployment_row(deployment: &DeclaredDeploymentOverview) -> DeploymentRow {
     DeploymentRow {
-        key: Foreign::new(deployment.key.as_str()),
-        run: deployment.run.as_ref().map(|run| Foreign::new(run.0.as_str())),
-        reason: deployment.reason.as_deref().map(Foreign::new),
+        key: Untrusted::new(deployment.key.as_str()),
+        run: deployment.run.as_ref().map(|run| Untrusted::new(run.0.as_str())),
+        reason: deployment.reason.as_deref().map(Untrusted::new),
         code: deployment.code.map(crate::diag::Code::as_str),
     }
 }
 
-fn run_row(run: &RunOverview, now: Timestamp) -> RunRow {
+fn run_row(run: &DeploymentSummary, now: Timestamp) -> RunRow {
     RunRow {
-        id: Foreign::new(run.id.0.as_str()),
-        serves: run.serves.as_ref().map(|key| Foreign::new(key.as_str())),
-        status: Foreign::new(run.status.to_string()),
+        id: Untrusted::new(run.id.0.as_str()),
+        serves: run.serves.as_ref().map(|key| Untrusted::new(key.as_str())),
+        status: Untrusted::new(run.status.to_string()),
         created: run.created.map(|at| at.to_string()),
         ended: run.ended.map(|at| at.to_string()),
         age_seconds: age(run.created, now),
-        error: run.error.as_deref().map(Foreign::new),
+        error: run.error.as_deref().map(Untrusted::new),
         tokens: run.tokens,
         started_here: run.is_from_here,
         label: match run.status {
-            Status::InQueue | Status::Running | Status::Other(_) => Label::Run,
+            Status::InQueue | Status::Running | Status::Other(_) => Label::Deploy,
             Status::Completed => Label::Create,
-            Status::Stopped => Label::Withheld,
+            Status::Stopped => Label::Deferred,
             Status::Failed => Label::Blocked,
         },
     }
@@ -281,7 +283,11 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
 }
 
 /// A reason in the length that was asked for, behind its code.
-fn reasoned(reason: Option<&Foreign>, code: Option<&str>, options: &TextOptions) -> Option<String> {
+fn reasoned(
+    reason: Option<&Untrusted>,
+    code: Option<&str>,
+    options: &TextOptions,
+) -> Option<String> {
     let words = reason.map(|reason| match options.length {
         Length::Full => reason.part(),
         Length::Cut => reason.cut_part(LONGEST_REASON, 0),
@@ -408,7 +414,7 @@ mod tests {
     }
 
     fn overview() -> Overview {
-        let run = |id: &str, status: Status, created: &str| RunOverview {
+        let run = |id: &str, status: Status, created: &str| DeploymentSummary {
             id: DeploymentId(id.to_owned()),
             status,
             created: Some(at(created)),
@@ -430,11 +436,11 @@ mod tests {
             runs,
             is_complete: true,
         };
-        let failed = RunOverview {
+        let failed = DeploymentSummary {
             error: Some("broke\n::error::x".to_owned()),
             ..run("A-2", Status::Failed, "2026-11-21T10:00:00Z")
         };
-        let serving = RunOverview {
+        let serving = DeploymentSummary {
             serves: Some("first".parse().unwrap()),
             tokens: Some(12_345),
             is_from_here: true,
@@ -444,7 +450,7 @@ mod tests {
         let deployment = |key: &str, run: Option<&str>, reason: Option<&str>, code| {
             let run = run.map(|id| DeploymentId(id.to_owned()));
             let reason = reason.map(str::to_owned);
-            DeploymentOverview { key: key.parse().unwrap(), run, reason, code }
+            DeclaredDeploymentOverview { key: key.parse().unwrap(), run, reason, code }
         };
         let deployments = vec![
             deployment("first", Some("A-3"), Some("would be followed up: run A-3"), None),
@@ -452,7 +458,7 @@ mod tests {
         ];
         Overview {
             organization_id: OrganizationId("o".to_owned()),
-            seen_at: at("2026-11-21T12:00:00Z"),
+            observed_at: at("2026-11-21T12:00:00Z"),
             keys: vec![
                 key(
                     "momentum",

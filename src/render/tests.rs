@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::event::{Done, Event, Outcome, StepOutcome};
 use crate::model::{AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId};
 use crate::plan::{
-    Before, Change, Gate, Plan, Retire, RetireReason, Retirement, Step, StepId, Target,
+    Before, Change, Plan, Removal, Remove, RemoveReason, Step, StepId, StepStatus, TaskRef,
 };
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
@@ -30,9 +30,9 @@ fn before(id: u64, name: &str, prompt: &str) -> Before {
     Before { id: TaskId(id), name: name.to_owned(), content: content(prompt), created }
 }
 
-fn archive(id: u64, name: &str) -> Retirement {
-    let how = Retire::Archive { name: format!("{name} [superseded 0a1b2c3d]") };
-    Retirement { id: TaskId(id), name: name.to_owned(), content: content("").hash(), how }
+fn archive(id: u64, name: &str) -> Removal {
+    let how = Remove::Archive { name: format!("{name} [superseded 0a1b2c3d]") };
+    Removal { id: TaskId(id), name: name.to_owned(), content: content("").hash(), how }
 }
 
 fn create(name: &str, prompt: &str) -> Change {
@@ -48,35 +48,36 @@ fn replace(name: &str, old: &str, new: &str) -> Change {
     }
 }
 
-fn run(task: Target) -> Change {
-    Change::Run { task, seen: BTreeSet::new(), since: None, later: 0 }
+fn run(task: TaskRef) -> Change {
+    Change::Deploy { task, seen: BTreeSet::new(), since: None, later: 0 }
 }
 
 fn delete(name: &str, prompt: &str) -> Change {
-    Change::Retire {
-        retirement: Retirement { how: Retire::Delete, ..archive(9, name) },
-        because: RetireReason::Undeclared,
+    Change::Remove {
+        removal: Removal { how: Remove::Delete, ..archive(9, name) },
+        because: RemoveReason::Undeclared,
         before: before(9, name, prompt),
     }
 }
 
 /// A plan made of steps; `address` is `key` or `key/deployment`.
-fn plan(steps: Vec<(&str, Change, &str, Gate)>) -> Plan {
-    let step = |(at, (address, change, reason, gate)): (usize, (&str, Change, &str, Gate))| {
-        let (key, deployment) = match address.split_once('/') {
-            Some((key, deployment)) => (key, Some(deployment)),
-            None => (address, None),
+fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
+    let step =
+        |(at, (address, change, reason, status)): (usize, (&str, Change, &str, StepStatus))| {
+            let (key, deployment) = match address.split_once('/') {
+                Some((key, deployment)) => (key, Some(deployment)),
+                None => (address, None),
+            };
+            Step {
+                id: StepId(at),
+                key: key.parse().unwrap(),
+                deployment: deployment.map(|key| key.parse().unwrap()),
+                change,
+                reason: reason.to_owned(),
+                after: BTreeSet::new(),
+                status,
+            }
         };
-        Step {
-            id: StepId(at),
-            key: key.parse().unwrap(),
-            deployment: deployment.map(|key| key.parse().unwrap()),
-            change,
-            reason: reason.to_owned(),
-            after: BTreeSet::new(),
-            gate,
-        }
-    };
     Plan {
         organization_id: OrganizationId("5cad178b20a1d52567b534553413b691".to_owned()),
         steps: steps.into_iter().enumerate().map(step).collect(),
@@ -86,11 +87,11 @@ fn plan(steps: Vec<(&str, Change, &str, Gate)>) -> Plan {
         archived_count: 1,
         scheduled_count: 0,
         doubts: Vec::new(),
-        seen_tasks: BTreeSet::new(),
-        run_limit: 5,
+        observed_task_ids: BTreeSet::new(),
+        deployment_limit: 5,
         watches: Vec::new(),
         estimates: BTreeMap::new(),
-        seen_at: jiff::Timestamp::UNIX_EPOCH,
+        observed_at: jiff::Timestamp::UNIX_EPOCH,
         runs: BTreeMap::new(),
     }
 }
@@ -112,37 +113,37 @@ fn hostile(text: &str) -> (Plan, Outcome) {
     let finding = |make: fn(Code, String) -> Diagnostic, code| {
         make(code, text.to_owned()).help(text).help(text)
     };
-    let undecided = Change::Undecided {
+    let ambiguous = Change::Ambiguous {
         name: text.to_owned(),
         content: content(&format!("{text} more")),
         candidates: vec![before(1, text, text), before(2, "other", text)],
     };
     let blocked = finding(Diagnostic::blocked, Code::Unproven);
-    let withheld = finding(Diagnostic::note, Code::PruneOff);
+    let deferred = finding(Diagnostic::note, Code::PruneOff);
     let rename = Change::Rename {
         id: TaskId(3),
         from: text.to_owned(),
         to: format!("new {text}"),
         from_archive: false,
     };
-    let retire = Change::Retire {
-        retirement: archive(4, text),
-        because: RetireReason::Undeclared,
+    let remove = Change::Remove {
+        removal: archive(4, text),
+        because: RemoveReason::Undeclared,
         before: before(4, text, text),
     };
     let mut plan = plan(vec![
-        ("create", create(text, text), text, Gate::Open),
-        ("rename", rename, text, Gate::Open),
+        ("create", create(text, text), text, StepStatus::Ready),
+        ("rename", rename, text, StepStatus::Ready),
         (
             "replace",
             replace(text, &format!("a\n{text} b\nc"), &format!("{text} c\n{text}")),
             text,
-            Gate::Open,
+            StepStatus::Ready,
         ),
-        ("retire", retire, text, Gate::Withheld(withheld)),
-        ("delete", delete(text, text), text, Gate::Open),
-        ("create/run", run(Target::MadeBy(StepId(0))), text, Gate::Open),
-        ("undecided", undecided, text, Gate::Blocked(blocked)),
+        ("retire", remove, text, StepStatus::Deferred(deferred)),
+        ("delete", delete(text, text), text, StepStatus::Ready),
+        ("create/run", run(TaskRef::MadeBy(StepId(0))), text, StepStatus::Ready),
+        ("undecided", ambiguous, text, StepStatus::Blocked(blocked)),
     ]);
     plan.notes.push(finding(Diagnostic::note, Code::NameHeld));
     plan.organization_id = OrganizationId(text.to_owned());
@@ -150,12 +151,12 @@ fn hostile(text: &str) -> (Plan, Outcome) {
     let done = Done {
         task: Some(TaskId(5)),
         deployment: Some(DeploymentId(text.to_owned())),
-        notes: vec![finding(Diagnostic::note, Code::Twin)],
+        notes: vec![finding(Diagnostic::note, Code::Duplicate)],
     };
     let steps = BTreeMap::from([
         (StepId(0), StepOutcome::Done(done)),
         (StepId(1), StepOutcome::Failed(failed.clone())),
-        (StepId(2), StepOutcome::Unclear(failed)),
+        (StepId(2), StepOutcome::Unknown(failed)),
         (StepId(4), StepOutcome::NotStarted),
         (StepId(5), StepOutcome::Skipped(StepId(0))),
     ]);

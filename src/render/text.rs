@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::model::Action;
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 use crate::render::view::{
-    Candidate, Entry, Fate, FieldChange, FieldRow, Finding, PlanView, State, Stop, Value,
+    Candidate, Disposition, Entry, FieldChange, FieldRow, Finding, PlanView, State, Stop, Value,
 };
 use crate::render::words::{counted, label};
 
@@ -101,8 +101,8 @@ impl Text<'_> {
     fn entries(&mut self, entries: &[Entry]) -> fmt::Result {
         let kind = |entry: &Entry| {
             let state = match entry.state {
-                State::Open => 0,
-                State::Withheld(_) => 1,
+                State::Ready => 0,
+                State::Deferred(_) => 1,
                 State::Blocked(_) => 2,
             };
             (state, entry.action)
@@ -122,8 +122,8 @@ impl Text<'_> {
             } else if seen == shown + 1 {
                 let what = match (entry.state, entry.action) {
                     (_, None) => "that cannot be decided".to_owned(),
-                    (State::Open, Some(action)) => format!("to {action}"),
-                    (State::Withheld(_), Some(action)) => format!("to {action}, withheld"),
+                    (State::Ready, Some(action)) => format!("to {action}"),
+                    (State::Deferred(_), Some(action)) => format!("to {action}, withheld"),
                     (State::Blocked(_), Some(action)) => format!("to {action}, blocked"),
                 };
                 writeln!(self.out)?;
@@ -148,7 +148,7 @@ impl Text<'_> {
         for row in &entry.fields {
             self.field(row, width)?;
         }
-        let verb = if entry.state == State::Open { "will" } else { "would" };
+        let verb = if entry.state == State::Ready { "will" } else { "would" };
         for fate in &entry.fates {
             self.fate(fate, verb)?;
         }
@@ -158,9 +158,9 @@ impl Text<'_> {
     /// The line that says what is done to what; whether it is not stands at its end.
     fn head(&mut self, entry: &Entry) -> fmt::Result {
         let (kind, end) = match entry.state {
-            State::Open => (entry.action.map_or(Label::Blocked, label), String::new()),
-            State::Withheld(code) => {
-                (Label::Withheld, self.paint(Label::Withheld, format!(": withheld[{code}]")))
+            State::Ready => (entry.action.map_or(Label::Blocked, label), String::new()),
+            State::Deferred(code) => {
+                (Label::Deferred, self.paint(Label::Deferred, format!(": withheld[{code}]")))
             }
             State::Blocked(code) => {
                 (Label::Blocked, self.paint(Label::Blocked, format!(": blocked[{code}]")))
@@ -169,7 +169,7 @@ impl Text<'_> {
         let symbol = self.paint(kind, format!("{:>3}", entry.symbol()));
         let what = match (entry.action, entry.state) {
             (None, _) => "cannot be decided".to_owned(),
-            (Some(action), State::Open) => format!("will be {}", action.participle()),
+            (Some(action), State::Ready) => format!("will be {}", action.participle()),
             (Some(action), _) => format!("would be {}", action.participle()),
         };
         let subject = match &entry.subject {
@@ -191,8 +191,8 @@ impl Text<'_> {
         writeln!(self.out, "      candidate: task {id} {}{created}", name.quoted())
     }
 
-    fn fate(&mut self, fate: &Fate, verb: &str) -> fmt::Result {
-        let Fate { id, name, archived_as } = fate;
+    fn fate(&mut self, fate: &Disposition, verb: &str) -> fmt::Result {
+        let Disposition { id, name, archived_as } = fate;
         match archived_as {
             Some(archived) => writeln!(
                 self.out,
@@ -268,8 +268,8 @@ impl Text<'_> {
             let rest = seen - self.shown(seen, MOST_OF_A_KIND);
             let what = match state {
                 State::Blocked(code) => format!("of blocked[{code}]"),
-                State::Withheld(code) => format!("of withheld[{code}]"),
-                State::Open => continue,
+                State::Deferred(code) => format!("of withheld[{code}]"),
+                State::Ready => continue,
             };
             self.left_out("", rest, &what)?;
         }
@@ -281,15 +281,15 @@ impl Text<'_> {
             State::Blocked(code) => {
                 (self.paint(Label::Blocked, format!("blocked[{code}]")), "stops")
             }
-            State::Withheld(code) => {
-                (self.paint(Label::Withheld, format!("withheld[{code}]")), "holds back")
+            State::Deferred(code) => {
+                (self.paint(Label::Deferred, format!("withheld[{code}]")), "holds back")
             }
-            State::Open => return Ok(()),
+            State::Ready => return Ok(()),
         };
         writeln!(self.out, "{title}: {}", stop.finding.message.part())?;
         let all = stop.addresses.len();
         let shown = self.shown(all, ADDRESSES);
-        let names: Vec<String> = stop.addresses[..shown].iter().map(Foreign::part).collect();
+        let names: Vec<String> = stop.addresses[..shown].iter().map(Untrusted::part).collect();
         let rest = if all > shown { format!(" and {} more", all - shown) } else { String::new() };
         if !names.is_empty() {
             writeln!(self.out, "  {verb}: {}{rest}", names.join(", "))?;

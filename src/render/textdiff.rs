@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use similar::{Algorithm, ChangeTag, DiffOp, InlineChangeOptions};
 
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 
 /// The largest block of changed lines, old and new together, in which words are compared.
 ///
@@ -62,20 +62,20 @@ pub enum Side {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
     /// What it says.
-    pub text: Foreign,
+    pub text: Untrusted,
     /// Whether it is what differs from a resembling line of the other text.
     pub is_marked: bool,
 }
 
 impl TextChange {
     /// The old text.
-    pub(super) fn before(&self) -> Foreign {
-        Foreign::new(Arc::clone(&self.before))
+    pub(super) fn before(&self) -> Untrusted {
+        Untrusted::new(Arc::clone(&self.before))
     }
 
     /// The new text.
-    pub(super) fn after(&self) -> Foreign {
-        Foreign::new(Arc::clone(&self.after))
+    pub(super) fn after(&self) -> Untrusted {
+        Untrusted::new(Arc::clone(&self.after))
     }
 
     /// Takes two texts; sharing them costs nothing.
@@ -157,7 +157,8 @@ impl TextDiff {
             *is_marked = false;
         }
         let pieces = joined.into_iter();
-        let pieces = pieces.map(|(is_marked, text)| Piece { text: Foreign::new(text), is_marked });
+        let pieces =
+            pieces.map(|(is_marked, text)| Piece { text: Untrusted::new(text), is_marked });
         self.lines.push(DiffLine { side, number, pieces: pieces.collect() });
     }
 

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::model::{grouped, visible_json};
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 use crate::render::prose::{self, Sheet};
 use crate::render::text::{Length, Text, TextOptions};
@@ -68,7 +68,7 @@ struct Sheets<'o> {
 impl Sheets<'_> {
     fn turns(&mut self, messages: &[Message], indent: &str) -> fmt::Result {
         for (number, message) in (1..).zip(messages) {
-            let head = self.options.color.paint(Label::Run, turn(number, message));
+            let head = self.options.color.paint(Label::Deploy, turn(number, message));
             writeln!(self.out, "\n{indent}{head}")?;
             for part in message.parts.iter().flatten() {
                 self.part(part, indent)?;
@@ -89,7 +89,7 @@ impl Sheets<'_> {
                 self.prose(text, indent)
             }
             Part::Reasoning(text) => {
-                let words = Foreign::new(text.trim()).cut_part(FOLDED, 0);
+                let words = Untrusted::new(text.trim()).cut_part(FOLDED, 0);
                 self.aside(indent, &format!("thinks: {words}"))
             }
             Part::Step => Ok(()),
@@ -102,11 +102,11 @@ impl Sheets<'_> {
             Part::Tool(call) => self.tool(call, &folded(call), indent),
             Part::Other { kind, json, messages } => {
                 let kind = kind.as_deref().unwrap_or("part of no type");
-                let kind = Foreign::new(kind).line();
+                let kind = Untrusted::new(kind).line();
                 if is_full {
                     self.whole(&kind, Some(json), indent)?;
                 } else {
-                    let json = Foreign::new(json.as_str()).cut_part(FOLDED, 0);
+                    let json = Untrusted::new(json.as_str()).cut_part(FOLDED, 0);
                     self.aside(indent, &format!("{kind}: {json}"))?;
                 }
                 self.turns(messages, &format!("{indent}    "))
@@ -134,7 +134,7 @@ impl Sheets<'_> {
         let value = serde_json::from_str::<Value>(json).ok();
         let value = value.filter(|value| Some(value.to_string()) == compact(json));
         let text = value.map_or_else(|| json.to_owned(), |value| format!("{value:#}"));
-        for line in Foreign::new(text).lines() {
+        for line in Untrusted::new(text).lines() {
             self.aside(indent, &format!("  {MARGIN} {}", line.part()))?;
         }
         Ok(())
@@ -258,7 +258,7 @@ pub fn diff(
     options: &TextOptions,
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
-    let name = |name: &str| Foreign::new(name).part();
+    let name = |name: &str| Untrusted::new(name).part();
     let verdict = format!("From {} to {}.", name(names.0), name(names.1));
     writeln!(out, "{}", options.color.paint(Label::Verdict, verdict))?;
     let most = old.messages.len().max(new.messages.len());
@@ -276,7 +276,7 @@ pub fn diff(
             (_, None) => " only in the first",
             _ => "",
         };
-        writeln!(out, "\n{}{side}", options.color.paint(Label::Run, head))?;
+        writeln!(out, "\n{}{side}", options.color.paint(Label::Deploy, head))?;
         let change = TextChange::new(&before.into(), &after.into());
         Text { options, out: &mut *out }.difference(&change.diff())?;
     }
@@ -305,40 +305,40 @@ fn plain(message: Option<&Message>) -> String {
 /// Which conversation it is, and how long.
 pub(super) fn heading(title: Title<'_>, transcript: &Transcript) -> String {
     let name =
-        title.name.map_or_else(String::new, |name| format!("{}: ", Foreign::new(name).line()));
+        title.name.map_or_else(String::new, |name| format!("{}: ", Untrusted::new(name).line()));
     let status = title
         .status
-        .map_or_else(String::new, |status| format!(", {}", Foreign::new(status).part()));
+        .map_or_else(String::new, |status| format!(", {}", Untrusted::new(status).part()));
     let tokens = match transcript.tokens() {
         Some(tokens) => format!("{} tokens", grouped(tokens)),
         None => "tokens not shown".to_owned(),
     };
     let turns = counted(transcript.messages.len(), "turn", "turns");
-    format!("{name}run {}{status}, {turns}, {tokens}", Foreign::new(title.run).part())
+    format!("{name}run {}{status}, {turns}, {tokens}", Untrusted::new(title.run).part())
 }
 
 fn turn(number: usize, message: &Message) -> String {
     let mut head = format!("turn {number}");
     let role = message.role.as_deref().unwrap_or("nobody named");
     for word in std::iter::once(role).chain(message.time.as_deref()) {
-        write!(head, "  {}", Foreign::new(word).part()).expect("a string takes everything");
+        write!(head, "  {}", Untrusted::new(word).part()).expect("a string takes everything");
     }
     head
 }
 
 /// What a tool did, as a safe line.
 pub(super) fn tool(call: &ToolCall) -> String {
-    Foreign::new(tool_plain(call)).part()
+    Untrusted::new(tool_plain(call)).part()
 }
 
 /// What a tool was given, what became of it, how much it gave and what went wrong, in a safe line.
 fn folded(call: &ToolCall) -> String {
-    let cut = |text: &str, most| Foreign::new(text).cut_part(most, 0);
+    let cut = |text: &str, most| Untrusted::new(text).cut_part(most, 0);
     let given = call.input.as_deref().unwrap_or_default().trim();
     let inner = given.strip_prefix('{').and_then(|text| text.strip_suffix('}'));
     let given = cut(inner.unwrap_or(given).trim(), GIVEN);
-    let name = Foreign::new(call.name.as_str()).part();
-    let mut line = format!("tool {name}({given}) {}", Foreign::new(end(call)).part());
+    let name = Untrusted::new(call.name.as_str()).part();
+    let mut line = format!("tool {name}({given}) {}", Untrusted::new(end(call)).part());
     if let Some(output) = &call.output {
         let size = output.chars().count();
         let noun = if size == 1 { "character" } else { "characters" };
@@ -380,7 +380,7 @@ fn fenced(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);
     let mut safe = format!("{fence}text\n");
-    for line in Foreign::new(text).lines() {
+    for line in Untrusted::new(text).lines() {
         safe.push_str(&line.line());
         safe.push('\n');
     }

@@ -11,9 +11,9 @@ use jiff::civil::DateTime;
 use crate::diag::{Code, Diagnostic};
 use crate::kinds::TASK;
 use crate::model::{Action, Content, DeploymentId, TaskId};
-use crate::plan::{Before, Change, Gate, Plan, Retire, Retirement, Step, Target};
+use crate::plan::{Before, Change, Plan, Removal, Remove, Step, StepStatus, TaskRef};
 use crate::render::budget::{Budget, Cost, cost};
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::textdiff::TextChange;
 use crate::render::words;
 
@@ -21,7 +21,7 @@ use crate::render::words;
 #[derive(Clone, Debug)]
 pub struct PlanView {
     /// The organization it is for.
-    pub organization_id: Foreign,
+    pub organization_id: Untrusted,
     /// The digest of the plan.
     pub digest: String,
     /// How much there is of everything.
@@ -41,7 +41,7 @@ pub struct Counts {
     /// Steps that go on, by action.
     pub open: BTreeMap<Action, usize>,
     /// Steps that were not asked for.
-    pub withheld: usize,
+    pub deferred: usize,
     /// Steps that something stands against.
     pub blocked: usize,
     /// Declared tasks that are as they should be.
@@ -60,27 +60,27 @@ pub struct Counts {
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// `task.<key>` or `task.<key>/<deployment>`.
-    pub address: Foreign,
+    pub address: Untrusted,
     /// What would be done; `None` where that cannot be decided.
     pub action: Option<Action>,
     /// Whether it is done.
     pub state: State,
     /// The task it is about, where one exists, with its stored name.
-    pub subject: Option<(TaskId, Option<Foreign>)>,
+    pub subject: Option<(TaskId, Option<Untrusted>)>,
     /// Why.
-    pub reason: Foreign,
+    pub reason: Untrusted,
     /// What is set or differs, in the order of the kind's fields.
     pub fields: Vec<FieldRow>,
     /// What happens to the tasks that give way.
-    pub fates: Vec<Fate>,
+    pub fates: Vec<Disposition>,
     /// What it might be, where that cannot be decided; the fields are compared with the first.
     pub candidates: Vec<Candidate>,
     /// The run it is about, where one exists.
-    pub run: Option<Foreign>,
+    pub run: Option<Untrusted>,
     /// How that run stands.
-    pub standing: Option<Standing>,
+    pub standing: Option<DeploymentStatus>,
     /// The follow-up it sends.
-    pub prompt: Option<Foreign>,
+    pub prompt: Option<Untrusted>,
     /// How many follow-ups come later, each once the run is idle.
     pub later: usize,
     /// What it is likely to cost, follow-ups to come included.
@@ -91,9 +91,9 @@ pub struct Entry {
 
 /// How a run stands that an entry is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct DeploymentStatus {
     /// Its status, in the service's word.
-    pub status: Foreign,
+    pub status: Untrusted,
     /// How long ago it was made.
     pub age_seconds: Option<u64>,
     /// Its tokens, read and written, where its conversation was read.
@@ -108,18 +108,18 @@ pub struct TurnRow {
     /// Its number, from one.
     pub number: usize,
     /// What users said there.
-    pub said: Option<Foreign>,
+    pub said: Option<Untrusted>,
     /// What is declared there.
-    pub declared: Option<Foreign>,
+    pub declared: Option<Untrusted>,
 }
 
 /// Whether an entry is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// It is.
-    Open,
+    Ready,
     /// It was not asked for.
-    Withheld(Code),
+    Deferred(Code),
     /// Something stands against it.
     Blocked(Code),
 }
@@ -150,22 +150,22 @@ pub enum FieldChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// A number or a word of the service's own.
-    Word(Foreign),
+    Word(Untrusted),
     /// Free text of one line.
-    Name(Foreign),
+    Name(Untrusted),
     /// Free text of any length.
-    Text(Foreign),
+    Text(Untrusted),
 }
 
 /// What happens to a task that gives way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fate {
+pub struct Disposition {
     /// The task.
     pub id: TaskId,
     /// Its stored name.
-    pub name: Foreign,
+    pub name: Untrusted,
     /// The name under which it is kept; `None` where it is deleted.
-    pub archived_as: Option<Foreign>,
+    pub archived_as: Option<Untrusted>,
 }
 
 /// A task that could be meant.
@@ -174,7 +174,7 @@ pub struct Candidate {
     /// Its number.
     pub id: TaskId,
     /// Its stored name.
-    pub name: Foreign,
+    pub name: Untrusted,
     /// When it was made, in the service's zone.
     pub created: Option<DateTime>,
 }
@@ -185,9 +185,9 @@ pub struct Finding {
     /// The stable code.
     pub code: Code,
     /// What is the matter.
-    pub message: Foreign,
+    pub message: Untrusted,
     /// Ways on, the best first.
-    pub ways: Vec<Foreign>,
+    pub ways: Vec<Untrusted>,
 }
 
 /// What holds entries back.
@@ -198,7 +198,7 @@ pub struct Stop {
     /// Why, and the ways on.
     pub finding: Finding,
     /// Which entries.
-    pub addresses: Vec<Foreign>,
+    pub addresses: Vec<Untrusted>,
 }
 
 impl PlanView {
@@ -206,15 +206,15 @@ impl PlanView {
     pub fn new(plan: &Plan) -> Self {
         let mut entries: Vec<Entry> = plan.steps.iter().map(|step| entry(plan, step)).collect();
         entries.sort_by_key(|entry| match entry.state {
-            State::Open => 0,
-            State::Withheld(_) => 1,
+            State::Ready => 0,
+            State::Deferred(_) => 1,
             State::Blocked(_) => 2,
         });
-        let is_withheld = |entry: &&Entry| matches!(entry.state, State::Withheld(_));
+        let is_withheld = |entry: &&Entry| matches!(entry.state, State::Deferred(_));
         let is_blocked = |entry: &&Entry| matches!(entry.state, State::Blocked(_));
         let counts = Counts {
             open: plan.counts(),
-            withheld: entries.iter().filter(is_withheld).count(),
+            deferred: entries.iter().filter(is_withheld).count(),
             blocked: entries.iter().filter(is_blocked).count(),
             unchanged: plan.kept_count,
             unmanaged: plan.unmanaged_count,
@@ -223,7 +223,7 @@ impl PlanView {
             budget: Budget::new(plan),
         };
         Self {
-            organization_id: Foreign::new(plan.organization_id.0.as_str()),
+            organization_id: Untrusted::new(plan.organization_id.0.as_str()),
             digest: plan.digest().to_string(),
             counts,
             entries,
@@ -236,9 +236,9 @@ impl PlanView {
 impl Counts {
     /// The verdict and all counts, as one line of our own words.
     pub fn verdict(&self) -> String {
-        let Self { withheld, blocked, unchanged, unmanaged, archived, scheduled, .. } = self;
+        let Self { deferred, blocked, unchanged, unmanaged, archived, scheduled, .. } = self;
         let mut held: Vec<String> = Vec::new();
-        for (count, word) in [(withheld, "withheld"), (blocked, "blocked")] {
+        for (count, word) in [(deferred, "withheld"), (blocked, "blocked")] {
             if *count > 0 {
                 held.push(format!("{count} {word}"));
             }
@@ -269,14 +269,14 @@ impl Entry {
 impl Finding {
     /// Seals a finding.
     pub fn new(finding: &Diagnostic) -> Self {
-        let ways = finding.help.iter().map(|way| Foreign::new(way.as_str())).collect();
-        Self { code: finding.code, message: Foreign::new(finding.message.as_str()), ways }
+        let ways = finding.help.iter().map(|way| Untrusted::new(way.as_str())).collect();
+        Self { code: finding.code, message: Untrusted::new(finding.message.as_str()), ways }
     }
 }
 
 /// Returns `task.<key>` or `task.<key>/<deployment>`.
-pub(super) fn address(step: &Step) -> Foreign {
-    Foreign::new(match &step.deployment {
+pub(super) fn address(step: &Step) -> Untrusted {
+    Untrusted::new(match &step.deployment {
         Some(deployment) => format!("{}.{}/{deployment}", TASK.name, step.key),
         None => format!("{}.{}", TASK.name, step.key),
     })
@@ -287,8 +287,10 @@ fn stops(plan: &Plan) -> Vec<Stop> {
     let mut index_of: BTreeMap<(State, &str, &[String]), usize> = BTreeMap::new();
     let mut stops: Vec<Stop> = Vec::new();
     for step in &plan.steps {
-        let state = state(&step.gate);
-        let (Gate::Withheld(finding) | Gate::Blocked(finding)) = &step.gate else { continue };
+        let state = state(&step.status);
+        let (StepStatus::Deferred(finding) | StepStatus::Blocked(finding)) = &step.status else {
+            continue;
+        };
         let index = *index_of
             .entry((state, &finding.message, &finding.help))
             .or_insert_with(|| stops.len());
@@ -309,11 +311,11 @@ fn stops(plan: &Plan) -> Vec<Stop> {
     stops
 }
 
-fn state(gate: &Gate) -> State {
-    match gate {
-        Gate::Open => State::Open,
-        Gate::Withheld(finding) => State::Withheld(finding.code),
-        Gate::Blocked(finding) => State::Blocked(finding.code),
+fn state(status: &StepStatus) -> State {
+    match status {
+        StepStatus::Ready => State::Ready,
+        StepStatus::Deferred(finding) => State::Deferred(finding.code),
+        StepStatus::Blocked(finding) => State::Blocked(finding.code),
     }
 }
 
@@ -321,9 +323,9 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
     let mut entry = Entry {
         address: address(step),
         action: Some(step.change.action()),
-        state: state(&step.gate),
+        state: state(&step.status),
         subject: None,
-        reason: Foreign::new(step.reason.as_str()),
+        reason: Untrusted::new(step.reason.as_str()),
         fields: Vec::new(),
         fates: Vec::new(),
         candidates: Vec::new(),
@@ -334,7 +336,7 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
         cost: cost(plan, step),
         turns: Vec::new(),
     };
-    let named = |before: &Before| Some((before.id, Some(Foreign::new(before.name.as_str()))));
+    let named = |before: &Before| Some((before.id, Some(Untrusted::new(before.name.as_str()))));
     match &step.change {
         Change::Create { name, content } => {
             entry.fields = every_field(name, content, FieldChange::Set);
@@ -348,31 +350,31 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
             entry.fields = edits(before, name, content);
             entry.fates = old.iter().map(fate).collect();
         }
-        Change::Retire { retirement, before, .. } => match &retirement.how {
-            Retire::Archive { name } => {
-                entry.subject = Some((retirement.id, None));
-                entry.fields = vec![renaming(&retirement.name, name)];
+        Change::Remove { removal, before, .. } => match &removal.how {
+            Remove::Archive { name } => {
+                entry.subject = Some((removal.id, None));
+                entry.fields = vec![renaming(&removal.name, name)];
             }
-            Retire::Delete => {
-                entry.subject = Some((retirement.id, None));
+            Remove::Delete => {
+                entry.subject = Some((removal.id, None));
                 entry.fields = every_field(&before.name, &before.content, FieldChange::Gone);
-                entry.fates = vec![fate(retirement)];
+                entry.fates = vec![fate(removal)];
             }
             // The reason says what goes with it.
-            Retire::Destroy { .. } => {
-                entry.subject = Some((retirement.id, None));
+            Remove::Destroy { .. } => {
+                entry.subject = Some((removal.id, None));
                 entry.fields = every_field(&before.name, &before.content, FieldChange::Gone);
             }
         },
-        Change::Run { task, later, .. } => {
-            if let Target::Existing(id) = task {
+        Change::Deploy { task, later, .. } => {
+            if let TaskRef::Existing(id) = task {
                 entry.subject = Some((*id, None));
             }
             entry.later = *later;
         }
-        Change::FollowUp { run, prompt, later, .. } => {
+        Change::Prompt { run, prompt, later, .. } => {
             (entry.run, entry.standing) = about(plan, run);
-            entry.prompt = Some(Foreign::new(Arc::clone(prompt)));
+            entry.prompt = Some(Untrusted::new(Arc::clone(prompt)));
             entry.later = *later;
         }
         Change::Diverged { run, said, declared } => {
@@ -380,7 +382,7 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
             entry.turns = turns(said, declared);
         }
         Change::Stop { run } => (entry.run, entry.standing) = about(plan, run),
-        Change::Undecided { name, content, candidates } => {
+        Change::Ambiguous { name, content, candidates } => {
             entry.action = None;
             entry.fields =
                 candidates.first().map(|first| edits(first, name, content)).unwrap_or_default();
@@ -391,21 +393,21 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
 }
 
 /// The run an entry is about, and how it stands.
-fn about(plan: &Plan, run: &DeploymentId) -> (Option<Foreign>, Option<Standing>) {
-    let standing = plan.runs.get(run).map(|run| Standing {
-        status: Foreign::new(run.status.to_string()),
+fn about(plan: &Plan, run: &DeploymentId) -> (Option<Untrusted>, Option<DeploymentStatus>) {
+    let standing = plan.runs.get(run).map(|run| DeploymentStatus {
+        status: Untrusted::new(run.status.to_string()),
         age_seconds: run.created.map(|created| {
-            u64::try_from(plan.seen_at.duration_since(created).as_secs()).unwrap_or_default()
+            u64::try_from(plan.observed_at.duration_since(created).as_secs()).unwrap_or_default()
         }),
         tokens: run.tokens,
         started_here: run.is_from_here,
     });
-    (Some(Foreign::new(run.0.as_str())), standing)
+    (Some(Untrusted::new(run.0.as_str())), standing)
 }
 
 fn turns(said: &[Arc<str>], declared: &[Arc<str>]) -> Vec<TurnRow> {
     let sealed =
-        |texts: &[Arc<str>], at: usize| texts.get(at).map(|text| Foreign::new(Arc::clone(text)));
+        |texts: &[Arc<str>], at: usize| texts.get(at).map(|text| Untrusted::new(Arc::clone(text)));
     let rows = (0..said.len().max(declared.len())).map(|at| TurnRow {
         number: at + 1,
         said: sealed(said, at),
@@ -414,21 +416,21 @@ fn turns(said: &[Arc<str>], declared: &[Arc<str>]) -> Vec<TurnRow> {
     rows.collect()
 }
 
-fn fate(retirement: &Retirement) -> Fate {
-    let archived_as = match &retirement.how {
-        Retire::Archive { name } => Some(Foreign::new(name.as_str())),
-        Retire::Delete | Retire::Destroy { .. } => None,
+fn fate(removal: &Removal) -> Disposition {
+    let archived_as = match &removal.how {
+        Remove::Archive { name } => Some(Untrusted::new(name.as_str())),
+        Remove::Delete | Remove::Destroy { .. } => None,
     };
-    Fate { id: retirement.id, name: Foreign::new(retirement.name.as_str()), archived_as }
+    Disposition { id: removal.id, name: Untrusted::new(removal.name.as_str()), archived_as }
 }
 
 fn candidate(before: &Before) -> Candidate {
-    let name = Foreign::new(before.name.as_str());
+    let name = Untrusted::new(before.name.as_str());
     Candidate { id: before.id, name, created: before.created }
 }
 
 fn renaming(from: &str, to: &str) -> FieldRow {
-    let value = |name: &str| Value::Name(Foreign::new(name));
+    let value = |name: &str| Value::Name(Untrusted::new(name));
     FieldRow { name: "name", change: FieldChange::Changed(value(from), value(to)) }
 }
 
@@ -464,12 +466,12 @@ fn edits(before: &Before, name: &str, content: &Content) -> Vec<FieldRow> {
 /// Returns a task's value of a field, or `None` where a manifest has no say in it.
 fn value(field: &str, name: &str, content: &Content) -> Option<Value> {
     match field {
-        "name" => Some(Value::Name(Foreign::new(name))),
-        "agentId" => Some(Value::Word(Foreign::new(content.agent_id().to_string()))),
+        "name" => Some(Value::Name(Untrusted::new(name))),
+        "agentId" => Some(Value::Word(Untrusted::new(content.agent_id().to_string()))),
         "projectPreference" => {
-            Some(Value::Word(Foreign::new(content.project_preference().as_str())))
+            Some(Value::Word(Untrusted::new(content.project_preference().as_str())))
         }
-        "prompt" => Some(Value::Text(Foreign::new(content.prompt().clone()))),
+        "prompt" => Some(Value::Text(Untrusted::new(content.prompt().clone()))),
         _ => None,
     }
 }
@@ -502,7 +504,7 @@ mod tests {
 
     #[test]
     fn a_withheld_retire_alone_is_no_change() {
-        let counts = Counts { withheld: 1, unchanged: 1, ..Counts::default() };
+        let counts = Counts { deferred: 1, unchanged: 1, ..Counts::default() };
         assert_eq!(
             counts.verdict(),
             "No changes: 1 task is as declared; 1 withheld. 0 unmanaged, 0 archived, 0 scheduled."

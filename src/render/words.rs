@@ -25,10 +25,10 @@ pub(super) fn symbol(action: Action) -> &'static str {
         Action::Rename | Action::Restore => "~",
         Action::Replace => "-/+",
         Action::Archive | Action::Delete => "-",
-        Action::Run => "▶",
-        Action::FollowUp => "»",
+        Action::Deploy => "▶",
+        Action::Prompt => "»",
         Action::Stop => "■",
-        Action::Keep => "=",
+        Action::NoChange => "=",
     }
 }
 
@@ -38,9 +38,9 @@ pub(super) fn label(action: Action) -> Label {
         Action::Create => Label::Create,
         Action::Rename | Action::Restore => Label::Change,
         Action::Replace => Label::Replace,
-        Action::Archive | Action::Delete | Action::Stop => Label::Retire,
-        Action::Run | Action::FollowUp => Label::Run,
-        Action::Keep => Label::Aside,
+        Action::Archive | Action::Delete | Action::Stop => Label::Remove,
+        Action::Deploy | Action::Prompt => Label::Deploy,
+        Action::NoChange => Label::Aside,
     }
 }
 
@@ -53,10 +53,10 @@ pub(super) fn gerund(action: Action) -> &'static str {
         Action::Replace => "replacing",
         Action::Archive => "archiving",
         Action::Delete => "deleting",
-        Action::Run => "starting",
-        Action::FollowUp => "following up",
+        Action::Deploy => "starting",
+        Action::Prompt => "following up",
         Action::Stop => "stopping",
-        Action::Keep => "keeping",
+        Action::NoChange => "keeping",
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) fn gerund(action: Action) -> &'static str {
 pub(super) fn past(action: Action) -> &'static str {
     match action {
         // `run` alone reads as an order.
-        Action::Run => "started",
+        Action::Deploy => "started",
         _ => action.participle(),
     }
 }

@@ -116,9 +116,10 @@ impl Expectation {
         let mut fail = |field, expected: String, found: String| {
             failures.push(Failure { field, expected, found });
         };
-        if let Some(wanted) = self.status.as_ref().filter(|word| !word.eq_ignore_ascii_case(status))
+        if let Some(desired) =
+            self.status.as_ref().filter(|word| !word.eq_ignore_ascii_case(status))
         {
-            fail("status", wanted.clone(), status.to_owned());
+            fail("status", desired.clone(), status.to_owned());
         }
         let transcript = match transcript {
             Ok(transcript) => transcript,

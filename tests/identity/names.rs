@@ -50,7 +50,7 @@ async fn whatever_the_service_makes_of_names_an_apply_leaves_nothing_to_do() {
             world.edit(&task(name, prompt)).commit();
             let outcome = world.apply().await;
             let plan = world.plan().await;
-            let is_idle = plan.open_steps().next().is_none() && plan.blocks().next().is_none();
+            let is_idle = plan.ready_steps().next().is_none() && plan.blocks().next().is_none();
             let shown = crate::support::world::shown(&plan);
             assert!(is_idle, "{quirks}: {name}, {prompt}\n{shown}\n{outcome:#?}");
         }

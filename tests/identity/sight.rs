@@ -24,7 +24,7 @@ async fn a_list_that_lies_about_established_tasks_makes_nothing() {
             world.on_another_machine();
         }
         world.faults(&format!("tasks/list={fault}"));
-        expect_blocked(&world, Code::Vanished, &["of 20 tasks", "`--allow vanished`"]).await;
+        expect_blocked(&world, Code::MassMissing, &["of 20 tasks", "`--allow vanished`"]).await;
         world.faults("").expect_nothing_to_do().await;
     }
 }
@@ -36,8 +36,8 @@ async fn tasks_that_are_really_gone_are_made_anew_when_that_is_allowed() {
     world
         .edit_service(|service| *service = qcops::emulator::World::new(7, world.clock.now()))
         .await;
-    expect_blocked(&world, Code::Vanished, &[]).await;
-    world.options.allow.insert(Code::Vanished);
+    expect_blocked(&world, Code::MassMissing, &[]).await;
+    world.options.allow.insert(Code::MassMissing);
     world.converge().await;
 }
 
@@ -165,7 +165,7 @@ async fn a_service_that_rewrites_every_prompt_gets_one_task_and_the_next_plan_ma
         let mut world = World::new(&format!("a: {{prompt: \"{long}\"}}\nb: {{prompt: q}}"));
         world.quirk(quirk).await.commit();
         let outcome = world.apply().await;
-        assert_eq!(outcome.count(|ended| matches!(ended, StepOutcome::Unclear(_))), 1, "{quirk}");
+        assert_eq!(outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_))), 1, "{quirk}");
         assert_eq!(world.writes(), ["/agents/tasks/create"], "{quirk}");
         let plan = world.plan_text().await;
         assert!(plan.contains("`id: 332`"), "{quirk}: {plan}");

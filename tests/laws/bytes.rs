@@ -6,7 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use qcops::emulator;
 use qcops::evidence::Evidence;
-use qcops::exchange::{Patience, Request, Response};
+use qcops::exchange::{QueueDeadline, Request, Response};
 use qcops::files::{Files, Memory};
 use qcops::store;
 use serde_json::Value;
@@ -101,7 +101,7 @@ proptest! {
             tokio::time::sleep(std::time::Duration::from_secs(600)).await;
             world.edit("a: {prompt: Buy SPY, deployments: {first: {followUps: [Now QQQ]}}}\nb: {prompt: Sell}");
             let answers = std::sync::atomic::AtomicUsize::new(0);
-            world.spoil = Some(Arc::new(move |mut response: Response| {
+            world.corrupt = Some(Arc::new(move |mut response: Response| {
                 let number = answers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let (harm, status) = &harms[number % harms.len()];
                 if number.is_multiple_of(every) {
@@ -188,7 +188,7 @@ proptest! {
             let Ok(mut world) = emulator::World::from_json(&stored) else { continue };
             for path in ["/agents/tasks/list", "/agents/tasks/read", "/agents/deployments/list", "/agents/tasks/create"] {
                 let body = br#"{"organizationId":"x","taskId":332,"name":"n","prompt":"p","agentId":47}"#;
-                let request = Request { path: path.to_owned(), body: body.to_vec(), signature: None, patience: Patience::Endless };
+                let request = Request { path: path.to_owned(), body: body.to_vec(), signature: None, queue_deadline: QueueDeadline::Endless };
                 world.accept(runtime().block_on(async { clock.now() }), &request);
             }
         }

@@ -4,35 +4,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use qcops::evidence::KeyEvidence;
 use qcops::model::{Content, Key, TaskId};
+use qcops::observed::{Completeness, ObservedState, ObservedTask, ReadResult, Schedule};
 use qcops::plan::{
-    self, Basis, Change, Gate, Plan, Prune, Retire, RetireReason, Retirement, Step, Target,
+    self, Change, Plan, PlanContext, Prune, Removal, Remove, RemoveReason, Step, StepStatus,
+    TaskRef,
 };
-use qcops::snapshot::{Coverage, Reading, Schedule, Snapshot, TaskSeen};
 
 use crate::support::world::{replayed, shown};
 
 /// One plan with all that it was made from.
 pub(super) struct Case<'a> {
-    pub(super) basis: &'a Basis,
-    pub(super) snapshot: &'a Snapshot,
+    pub(super) plan_context: &'a PlanContext,
+    pub(super) state: &'a ObservedState,
     pub(super) plan: Plan,
-    tasks: BTreeMap<TaskId, &'a TaskSeen>,
+    tasks: BTreeMap<TaskId, &'a ObservedTask>,
 }
 
 /// Plans twice and judges the plan by every law that needs nothing but what it was made from.
-pub(super) fn judged(basis: &Basis, snapshot: &Snapshot) -> Plan {
-    let first = replayed(basis, snapshot);
-    let second = plan::plan(&basis.with(snapshot));
+pub(super) fn judged(plan_context: &PlanContext, state: &ObservedState) -> Plan {
+    let first = replayed(plan_context, state);
+    let second = plan::plan(&plan_context.with(state));
     assert_eq!(format!("{first:?}"), format!("{second:?}"), "planning twice");
     assert_eq!(shown(&first), shown(&second), "printing twice");
-    let mut tasks: BTreeMap<TaskId, &TaskSeen> =
-        snapshot.tasks.items.iter().map(|task| (task.id, task)).collect();
-    for (id, reading) in &snapshot.task_reads {
-        if let Reading::Seen(task) = reading {
+    let mut tasks: BTreeMap<TaskId, &ObservedTask> =
+        state.tasks.items.iter().map(|task| (task.id, task)).collect();
+    for (id, reading) in &state.task_reads {
+        if let ReadResult::Seen(task) = reading {
             tasks.insert(*id, task);
         }
     }
-    let case = Case { basis, snapshot, plan: first, tasks };
+    let case = Case { plan_context, state, plan: first, tasks };
     case.steps_come_after_what_they_wait_for();
     case.blocks_name_a_way();
     case.every_task_has_one_key_and_no_claimed_one_goes();
@@ -50,11 +51,11 @@ impl Case<'_> {
         for step in &self.plan.steps {
             for id in &step.after {
                 assert!(placed.contains(id), "{:?} waits for a later step{}", step.id, self);
-                let is_late = step.gate == Gate::Open && !open.contains(id);
+                let is_late = step.status == StepStatus::Ready && !open.contains(id);
                 assert!(!is_late, "{:?} is open and waits for a closed one{}", step.id, self);
             }
             assert!(placed.insert(step.id), "{:?} stands twice{}", step.id, self);
-            if step.gate == Gate::Open {
+            if step.status == StepStatus::Ready {
                 open.insert(step.id);
             }
         }
@@ -62,7 +63,7 @@ impl Case<'_> {
 
     fn blocks_name_a_way(&self) {
         for step in &self.plan.steps {
-            if let Gate::Blocked(finding) | Gate::Withheld(finding) = &step.gate {
+            if let StepStatus::Blocked(finding) | StepStatus::Deferred(finding) = &step.status {
                 assert!(!finding.help.is_empty(), "`{}` has no way{}", finding.code, self);
             }
         }
@@ -73,18 +74,18 @@ impl Case<'_> {
         let mut gone = BTreeSet::new();
         for step in &self.plan.steps {
             let claimed = match &step.change {
-                Change::Rename { id, .. } | Change::Run { task: Target::Existing(id), .. } => {
+                Change::Rename { id, .. } | Change::Deploy { task: TaskRef::Existing(id), .. } => {
                     Some(*id)
                 }
                 Change::Replace { before, old, .. } => {
-                    for retirement in old {
-                        assert!(gone.insert(retirement.id), "{} goes twice{self}", retirement.id);
+                    for removal in old {
+                        assert!(gone.insert(removal.id), "{} goes twice{self}", removal.id);
                     }
                     assert_eq!(old.first().map(|first| first.id), Some(before.id), "{self}");
                     None
                 }
-                Change::Retire { retirement, .. } => {
-                    assert!(gone.insert(retirement.id), "{} goes twice{self}", retirement.id);
+                Change::Remove { removal, .. } => {
+                    assert!(gone.insert(removal.id), "{} goes twice{self}", removal.id);
                     None
                 }
                 _ => None,
@@ -100,7 +101,7 @@ impl Case<'_> {
     }
 
     fn nothing_happens_without_proof(&self) {
-        for step in self.plan.open_steps() {
+        for step in self.plan.ready_steps() {
             match &step.change {
                 Change::Rename { id, to, from_archive, .. } => {
                     self.expect_proof(&step.key, *id);
@@ -110,34 +111,39 @@ impl Case<'_> {
                 }
                 Change::Replace { before, old, .. } => {
                     self.expect_proof(&step.key, before.id);
-                    let is_pinned = self.basis.wish.tasks[&step.key].pin == Some(before.id);
-                    let is_elsewhere = self.is_elsewhere(self.tasks[&before.id]);
-                    assert!(is_pinned || !is_elsewhere, "{} is of elsewhere{self}", before.id);
+                    let is_pinned =
+                        self.plan_context.desired_state.tasks[&step.key].pin == Some(before.id);
+                    let is_declared_elsewhere = self.is_declared_elsewhere(self.tasks[&before.id]);
+                    assert!(
+                        is_pinned || !is_declared_elsewhere,
+                        "{} is of elsewhere{self}",
+                        before.id
+                    );
                     assert!(!self.wanted_protection(&step.key), "{} is protected{self}", step.key);
                     self.expect_nothing_lost(&step.key, &old[0]);
-                    for retirement in &old[1..] {
-                        self.expect_leftover(&step.key, retirement);
+                    for removal in &old[1..] {
+                        self.expect_leftover(&step.key, removal);
                     }
                 }
-                Change::Retire { retirement, because, .. } => {
-                    self.expect_leftover(&step.key, retirement);
-                    let wish = &self.basis.wish;
-                    let is_declared = wish.tasks.contains_key(&step.key);
-                    assert_eq!(*because == RetireReason::Superseded, is_declared, "{self}");
-                    let is_asked = is_declared || self.basis.options.prune == Prune::Asked;
-                    assert!(is_asked, "{} goes unasked{self}", retirement.id);
+                Change::Remove { removal, because, .. } => {
+                    self.expect_leftover(&step.key, removal);
+                    let desired_state = &self.plan_context.desired_state;
+                    let is_declared = desired_state.tasks.contains_key(&step.key);
+                    assert_eq!(*because == RemoveReason::Superseded, is_declared, "{self}");
+                    let is_asked = is_declared || self.plan_context.options.prune == Prune::On;
+                    assert!(is_asked, "{} goes unasked{self}", removal.id);
                     assert!(!self.wanted_protection(&step.key), "{} is protected{self}", step.key);
                 }
-                Change::Run { task: Target::Existing(id), .. } => {
+                Change::Deploy { task: TaskRef::Existing(id), .. } => {
                     let content = self.tasks[id].content.as_ref();
-                    let wanted = &self.basis.wish.tasks[&step.key].content;
-                    assert_eq!(content, Some(wanted), "task {id} would run something else{self}");
+                    let desired = &self.plan_context.desired_state.tasks[&step.key].content;
+                    assert_eq!(content, Some(desired), "task {id} would run something else{self}");
                 }
                 Change::Create { .. }
-                | Change::Run { .. }
-                | Change::FollowUp { .. }
+                | Change::Deploy { .. }
+                | Change::Prompt { .. }
                 | Change::Stop { .. } => {}
-                Change::Diverged { .. } | Change::Undecided { .. } => {
+                Change::Diverged { .. } | Change::Ambiguous { .. } => {
                     panic!("what cannot be done is open{self}")
                 }
             }
@@ -146,23 +152,23 @@ impl Case<'_> {
 
     /// No archived task comes back beside a stranger under its name: that may be the current one.
     fn expect_no_rival(&self, key: &Key, name: &str) {
-        let wish = &self.basis.wish.tasks;
-        let is_known = |task: &TaskSeen| {
-            let mut evidence = self.basis.evidence.keys.values();
-            let mut wanted = wish.values();
+        let desired_state = &self.plan_context.desired_state.tasks;
+        let is_known = |task: &ObservedTask| {
+            let mut evidence = self.plan_context.evidence.keys.values();
+            let mut desired = desired_state.values();
             let in_doubt = |step: &Step| match &step.change {
-                Change::Undecided { candidates, .. } => {
+                Change::Ambiguous { candidates, .. } => {
                     candidates.iter().any(|candidate| candidate.id == task.id)
                 }
                 Change::Replace { before, .. } => before.id == task.id,
                 _ => false,
             };
-            self.is_elsewhere(task)
+            self.is_declared_elsewhere(task)
                 || evidence.any(|known| {
                     is_made(known, task.id) || holds(known, task) || holds_prompt(known, task)
                 })
-                || wanted.any(|wanted| task.content.as_ref() == Some(&wanted.content))
-                || wish.values().any(|wanted| wanted.pin == Some(task.id))
+                || desired.any(|desired| task.content.as_ref() == Some(&desired.content))
+                || desired_state.values().any(|desired| desired.pin == Some(task.id))
                 || self.plan.steps.iter().any(in_doubt)
         };
         let mut rivals = self.tasks.values().filter(|task| task.name.as_deref() == Some(name));
@@ -173,8 +179,8 @@ impl Case<'_> {
     /// Proof: the pin, the ledger, content of the key's history, or its prompt under a name of it.
     fn expect_proof(&self, key: &Key, id: TaskId) {
         let task = self.tasks[&id];
-        let is_pinned = self.basis.wish.tasks[key].pin == Some(id);
-        let is_proven = self.basis.evidence.keys.get(key).is_some_and(|evidence| {
+        let is_pinned = self.plan_context.desired_state.tasks[key].pin == Some(id);
+        let is_proven = self.plan_context.evidence.keys.get(key).is_some_and(|evidence| {
             is_made(evidence, id)
                 || holds(evidence, task)
                 || (self.bears_a_name_of(key, task) && holds_prompt(evidence, task))
@@ -183,10 +189,10 @@ impl Case<'_> {
     }
 
     /// A leftover: content of the key's evidence under a name of the key, of nobody else's business.
-    fn expect_leftover(&self, key: &Key, retirement: &Retirement) {
-        let id = retirement.id;
+    fn expect_leftover(&self, key: &Key, removal: &Removal) {
+        let id = removal.id;
         let task = self.tasks[&id];
-        let Some(evidence) = self.basis.evidence.keys.get(key) else {
+        let Some(evidence) = self.plan_context.evidence.keys.get(key) else {
             panic!("task {id} goes for {key}, which has no history{self}");
         };
         assert!(holds(evidence, task), "task {id} goes without proof{self}");
@@ -194,41 +200,44 @@ impl Case<'_> {
         assert!(is_named, "task {id} goes under a foreign name{self}");
         let name = task.name.as_deref().unwrap_or_default();
         assert!(!is_archived(name), "task {id} is archived already{self}");
-        assert!(!self.basis.wish.released.contains(key), "task {id} is released{self}");
-        for (other, wanted) in &self.basis.wish.tasks {
-            let is_pinned = wanted.pin == Some(id) && other != key;
+        assert!(
+            !self.plan_context.desired_state.forgotten.contains(key),
+            "task {id} is released{self}"
+        );
+        for (other, desired) in &self.plan_context.desired_state.tasks {
+            let is_pinned = desired.pin == Some(id) && other != key;
             assert!(!is_pinned, "task {id} goes for {key} and is pinned by {other}{self}");
         }
-        assert!(!self.is_elsewhere(task), "task {id} is declared elsewhere{self}");
-        if !self.basis.wish.tasks.contains_key(key) {
-            let elsewhere = &self.basis.elsewhere;
-            assert!(!elsewhere.keys.contains(key), "`{key}` is declared elsewhere{self}");
-            assert_eq!(elsewhere.unclear, None, "task {id} may be declared elsewhere{self}");
+        assert!(!self.is_declared_elsewhere(task), "task {id} is declared elsewhere{self}");
+        if !self.plan_context.desired_state.tasks.contains_key(key) {
+            let other_manifests = &self.plan_context.other_manifests;
+            assert!(!other_manifests.keys.contains(key), "`{key}` is declared elsewhere{self}");
+            assert_eq!(other_manifests.unclear, None, "task {id} may be declared elsewhere{self}");
         }
-        self.expect_nothing_lost(key, retirement);
+        self.expect_nothing_lost(key, removal);
     }
 
     /// Whether another manifest declares the task.
-    fn is_elsewhere(&self, task: &TaskSeen) -> bool {
-        let elsewhere = &self.basis.elsewhere;
+    fn is_declared_elsewhere(&self, task: &ObservedTask) -> bool {
+        let other_manifests = &self.plan_context.other_manifests;
         let hash = task.content.as_ref().map(Content::hash);
-        elsewhere.pins.contains(&task.id)
-            || hash.is_some_and(|hash| elsewhere.contents.contains(&hash))
+        other_manifests.pins.contains(&task.id)
+            || hash.is_some_and(|hash| other_manifests.contents.contains(&hash))
     }
 
-    fn expect_nothing_lost(&self, key: &Key, retirement: &Retirement) {
-        let task = self.tasks[&retirement.id];
+    fn expect_nothing_lost(&self, key: &Key, removal: &Removal) {
+        let task = self.tasks[&removal.id];
         assert!(!matches!(task.schedule, Schedule::Set(_)), "a schedule is left behind{self}");
-        if retirement.how == Retire::Delete {
-            let runs = self.snapshot.deployments.get(&task.id);
-            let versions = self.basis.evidence.keys.get(key).map(|known| &known.versions);
+        if removal.how == Remove::Delete {
+            let runs = self.state.deployments.get(&task.id);
+            let versions = self.plan_context.evidence.keys.get(key).map(|known| &known.versions);
             let holds_nothing = task.deployment_count == Some(0)
                 && task.active.as_deref() == Some(&[])
                 && task.notification_count == Some(0)
                 && task.schedule == Schedule::Unset
                 && task.name.is_some()
                 && runs.is_some_and(|runs| {
-                    runs.items.is_empty() && runs.coverage == Coverage::Complete
+                    runs.items.is_empty() && runs.coverage == Completeness::Complete
                 })
                 && versions.into_iter().flatten().any(|version| {
                     task.content.as_ref().is_some_and(|content| content.hash() == version.content)
@@ -238,15 +247,15 @@ impl Case<'_> {
     }
 
     fn a_partial_sight_opens_nothing(&self) {
-        let is_partial = self.snapshot.tasks.coverage != Coverage::Complete
+        let is_partial = self.state.tasks.coverage != Completeness::Complete
             || self.tasks.values().any(|task| task.content.is_none())
-            || self.snapshot.task_reads.values().any(|read| matches!(read, Reading::Unreadable(_)));
-        for step in self.plan.open_steps() {
+            || self.state.task_reads.values().any(|read| matches!(read, ReadResult::Unreadable(_)));
+        for step in self.plan.ready_steps() {
             let is_rename = matches!(step.change, Change::Rename { .. });
             assert!(is_rename || !is_partial, "{:?} is open on a partial sight{self}", step.id);
-            if let Change::Run { task: Target::Existing(id), .. } = &step.change {
-                let runs = self.snapshot.deployments.get(id);
-                let is_known = runs.is_some_and(|runs| runs.coverage == Coverage::Complete);
+            if let Change::Deploy { task: TaskRef::Existing(id), .. } = &step.change {
+                let runs = self.state.deployments.get(id);
+                let is_known = runs.is_some_and(|runs| runs.coverage == Completeness::Complete);
                 assert!(is_known, "task {id} runs, and its runs are not known{self}");
             }
         }
@@ -254,21 +263,26 @@ impl Case<'_> {
 
     /// A task with the wanted content is used and not made again.
     fn nothing_is_made_twice(&self) {
-        let pinned: BTreeSet<TaskId> =
-            self.basis.wish.tasks.values().filter_map(|wanted| wanted.pin).collect();
-        for step in self.plan.open_steps() {
+        let pinned: BTreeSet<TaskId> = self
+            .plan_context
+            .desired_state
+            .tasks
+            .values()
+            .filter_map(|desired| desired.pin)
+            .collect();
+        for step in self.plan.ready_steps() {
             let (Change::Create { content, .. } | Change::Replace { content, .. }) = &step.change
             else {
                 continue;
             };
-            let declared = self.basis.wish.tasks.values();
-            let count = declared.filter(|wanted| wanted.content == *content).count();
-            let twin = self.tasks.values().find(|task| {
+            let declared = self.plan_context.desired_state.tasks.values();
+            let count = declared.filter(|desired| desired.content == *content).count();
+            let duplicate = self.tasks.values().find(|task| {
                 task.content.as_ref() == Some(content)
                     && !is_archived(task.name.as_deref().unwrap_or_default())
                     && !pinned.contains(&task.id)
             });
-            assert!(count > 1 || twin.is_none(), "{} is made again{self}", step.key);
+            assert!(count > 1 || duplicate.is_none(), "{} is made again{self}", step.key);
         }
     }
 
@@ -279,7 +293,7 @@ impl Case<'_> {
         for task in self.tasks.values() {
             names.insert(task.id, task.name.as_deref().unwrap_or_default());
         }
-        for step in self.plan.open_steps() {
+        for step in self.plan.ready_steps() {
             match &step.change {
                 Change::Rename { id, to, from_archive, .. } => {
                     names.insert(*id, to);
@@ -288,17 +302,20 @@ impl Case<'_> {
                 Change::Replace { old, .. } => old.iter().for_each(|gone| {
                     names.remove(&gone.id);
                 }),
-                Change::Retire { retirement, .. } => {
-                    names.remove(&retirement.id);
+                Change::Remove { removal, .. } => {
+                    names.remove(&removal.id);
                 }
                 _ => {}
             }
         }
         for (id, (key, from_archive)) in &renamed {
             let name = names[id];
-            assert_eq!(name, self.basis.wish.tasks[*key].name, "the last name of {key}{self}");
-            let declared = self.basis.wish.tasks.values();
-            let is_shared = declared.filter(|wanted| wanted.name == name).count() > 1;
+            assert_eq!(
+                name, self.plan_context.desired_state.tasks[*key].name,
+                "the last name of {key}{self}"
+            );
+            let declared = self.plan_context.desired_state.tasks.values();
+            let is_shared = declared.filter(|desired| desired.name == name).count() > 1;
             let other = names.iter().find(|(other, held)| *other != id && **held == name);
             let is_free = other.is_none() || is_shared || *from_archive;
             assert!(is_free, "{key} is renamed to `{name}`, which {other:?} holds{self}");
@@ -306,17 +323,18 @@ impl Case<'_> {
     }
 
     fn wanted_protection(&self, key: &Key) -> bool {
-        match self.basis.wish.tasks.get(key) {
-            Some(wanted) => wanted.protect,
-            None => self.basis.evidence.keys.get(key).is_some_and(|known| known.protect),
+        match self.plan_context.desired_state.tasks.get(key) {
+            Some(desired) => desired.protect,
+            None => self.plan_context.evidence.keys.get(key).is_some_and(|known| known.protect),
         }
     }
 
     /// A name that is or was declared for the key, or what a service may have made of it.
-    fn bears_a_name_of(&self, key: &Key, task: &TaskSeen) -> bool {
+    fn bears_a_name_of(&self, key: &Key, task: &ObservedTask) -> bool {
         let stored = folded(task.name.as_deref().unwrap_or_default());
-        let declared = self.basis.wish.tasks.get(key).map(|wanted| wanted.name.as_str());
-        let evidence = self.basis.evidence.keys.get(key);
+        let declared =
+            self.plan_context.desired_state.tasks.get(key).map(|desired| desired.name.as_str());
+        let evidence = self.plan_context.evidence.keys.get(key);
         let earlier = evidence.into_iter().flat_map(KeyEvidence::names);
         declared.into_iter().chain(earlier).map(folded).any(|name| {
             name == stored || (stored.chars().count() >= 16 && name.starts_with(&stored))
@@ -327,8 +345,8 @@ impl Case<'_> {
 impl std::fmt::Display for Case<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "\n{}\n", shown(&self.plan))?;
-        writeln!(f, "wish: {:#?}", self.basis.wish.tasks)?;
-        writeln!(f, "evidence: {:#?}", self.basis.evidence)?;
+        writeln!(f, "wish: {:#?}", self.plan_context.desired_state.tasks)?;
+        writeln!(f, "evidence: {:#?}", self.plan_context.evidence)?;
         writeln!(f, "tasks: {:#?}", self.tasks)
     }
 }
@@ -347,18 +365,18 @@ fn folded(name: &str) -> String {
 }
 
 fn is_made(evidence: &KeyEvidence, id: TaskId) -> bool {
-    evidence.made.iter().any(|made| made.id == Some(id))
+    evidence.created.iter().any(|created| created.id == Some(id))
 }
 
 /// Content of the history, or of a create: of this very task, or of one whose answer was never noted.
-fn holds(evidence: &KeyEvidence, task: &TaskSeen) -> bool {
+fn holds(evidence: &KeyEvidence, task: &ObservedTask) -> bool {
     let Some(hash) = task.content.as_ref().map(Content::hash) else { return false };
     let is_of_it = |id: Option<TaskId>| id.is_none_or(|id| id == task.id);
     evidence.versions.iter().any(|version| version.content == hash)
-        || evidence.made.iter().any(|made| made.content == hash && is_of_it(made.id))
+        || evidence.created.iter().any(|created| created.content == hash && is_of_it(created.id))
 }
 
-fn holds_prompt(evidence: &KeyEvidence, task: &TaskSeen) -> bool {
+fn holds_prompt(evidence: &KeyEvidence, task: &ObservedTask) -> bool {
     let Some(hash) = task.content.as_ref().map(Content::prompt_hash) else { return false };
     evidence.versions.iter().any(|version| version.prompt == hash)
 }

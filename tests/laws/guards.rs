@@ -4,8 +4,8 @@
 use qcops::diag::Code;
 use qcops::evidence::Gap;
 use qcops::model::{Action, TaskId};
-use qcops::plan::{Change, Gate, Options, Plan, Prune, RetireReason, Step, ceiling};
-use qcops::snapshot::Coverage;
+use qcops::observed::Completeness;
+use qcops::plan::{Change, Options, Plan, Prune, RemoveReason, Step, StepStatus, ceiling};
 
 use crate::support::scene::{Scene, key};
 use crate::support::world::shown;
@@ -28,15 +28,15 @@ type Override = (Code, fn(&mut Options, usize));
 
 /// Every override there is.
 const OVERRIDES: &[Override] = &[
-    (Code::TooManyRetires, |options, count| options.limits.delete = Some(count)),
+    (Code::TooManyDeletes, |options, count| options.limits.delete = Some(count)),
     (Code::TooManyReplaces, |options, count| options.limits.replace = Some(count)),
     (Code::TooManyCreates, |options, count| options.limits.create = Some(count)),
-    (Code::TooManyRuns, |options, count| options.limits.runs = Some(count)),
-    (Code::PruneOff, |options, _| options.prune = Prune::Asked),
+    (Code::TooManyDeployments, |options, count| options.limits.runs = Some(count)),
+    (Code::PruneOff, |options, _| options.prune = Prune::On),
     (Code::StaleCheckout, |options, _| options.allow.extend([Code::StaleCheckout])),
     (Code::EmptyManifest, |options, _| options.allow.extend([Code::EmptyManifest])),
-    (Code::Vanished, |options, _| options.allow.extend([Code::Vanished])),
-    (Code::UnclearNeighbor, |options, _| options.allow.extend([Code::UnclearNeighbor])),
+    (Code::MassMissing, |options, _| options.allow.extend([Code::MassMissing])),
+    (Code::UnreadableNeighbor, |options, _| options.allow.extend([Code::UnreadableNeighbor])),
     (Code::FailedRepeatedly, |options, _| options.allow.extend([Code::FailedRepeatedly])),
     (Code::TooManyFollowUps, |options, _| options.allow.extend([Code::TooManyFollowUps])),
     (Code::LostEvidence, |options, _| options.allow.extend([Code::LostEvidence])),
@@ -51,7 +51,7 @@ fn expect(scene: &Scene, code: Code, is_closed: bool, is_about: impl Fn(&Step) -
             Some(found) => expected && found == code,
             None => !expected,
         };
-        assert!(is_right, "{row}: {} is {:?}\n{}", step.key, step.gate, shown(&planned));
+        assert!(is_right, "{row}: {} is {:?}\n{}", step.key, step.status, shown(&planned));
     }
     if is_closed {
         expect_own_override_only(scene, code, &planned, row);
@@ -65,7 +65,7 @@ fn expect_own_override_only(scene: &Scene, code: Code, planned: &Plan, row: &str
     let with = |overrides: &[&Override]| {
         let mut scene = scene.clone();
         for other in overrides {
-            other.1(&mut scene.basis.options, count);
+            other.1(&mut scene.plan_context.options, count);
         }
         scene.plan().steps.iter().filter(|step| code_of(step) == Some(code)).count()
     };
@@ -77,9 +77,9 @@ fn expect_own_override_only(scene: &Scene, code: Code, planned: &Plan, row: &str
 }
 
 fn code_of(step: &Step) -> Option<Code> {
-    match &step.gate {
-        Gate::Open => None,
-        Gate::Blocked(finding) | Gate::Withheld(finding) => Some(finding.code),
+    match &step.status {
+        StepStatus::Ready => None,
+        StepStatus::Blocked(finding) | StepStatus::Deferred(finding) => Some(finding.code),
     }
 }
 
@@ -93,7 +93,7 @@ fn established(size: usize) -> Scene {
 }
 
 fn is_undeclared(step: &Step) -> bool {
-    matches!(step.change, Change::Retire { because: RetireReason::Undeclared, .. })
+    matches!(step.change, Change::Remove { because: RemoveReason::Undeclared, .. })
 }
 
 fn is_create(step: &Step) -> bool {
@@ -101,7 +101,7 @@ fn is_create(step: &Step) -> bool {
 }
 
 fn is_run(step: &Step) -> bool {
-    matches!(step.change, Change::Run { .. })
+    matches!(step.change, Change::Deploy { .. })
 }
 
 #[test]
@@ -119,14 +119,14 @@ fn retires_are_closed_above_the_ceiling() {
         for dropped in [1, limit, limit + 1, size].into_iter().filter(|dropped| *dropped <= size) {
             let mut scene = established(size);
             for at in 0..dropped {
-                scene.basis.wish.tasks.remove(&key(&format!("k{at}")));
+                scene.plan_context.desired_state.tasks.remove(&key(&format!("k{at}")));
             }
             let row = format!("{dropped} of {size}");
             if dropped > 0 {
                 expect(&scene, Code::PruneOff, true, is_undeclared, &row);
             }
-            scene.basis.options.prune = Prune::Asked;
-            expect(&scene, Code::TooManyRetires, dropped > limit, is_undeclared, &row);
+            scene.plan_context.options.prune = Prune::On;
+            expect(&scene, Code::TooManyDeletes, dropped > limit, is_undeclared, &row);
         }
     }
 }
@@ -165,7 +165,7 @@ fn runs_are_closed_above_five() {
         for at in 0..size {
             scene.declare_runs(&format!("k{at}"), 1);
         }
-        expect(&scene, Code::TooManyRuns, size > 5, is_run, &size.to_string());
+        expect(&scene, Code::TooManyDeployments, size > 5, is_run, &size.to_string());
     }
 }
 
@@ -192,11 +192,11 @@ fn runs_of_one_task_are_closed_above_three_a_day() {
         let planned = scene.plan();
         let row = format!("{declared} declared, {recent} and {older} there");
         for step in planned.steps.iter().filter(|step| is_run(step)) {
-            let expected = is_closed.then_some(Code::TooManyRunsOfATask);
+            let expected = is_closed.then_some(Code::TooManyDeploymentsOfATask);
             assert_eq!(code_of(step), expected, "{row}");
         }
-        scene.basis.options.limits.runs = Some(9);
-        let runs = scene.plan().open_steps().filter(|step| is_run(step)).count();
+        scene.plan_context.options.limits.runs = Some(9);
+        let runs = scene.plan().ready_steps().filter(|step| is_run(step)).count();
         assert_eq!(runs, declared - recent - older, "{row}: `--max-runs` opens them");
     }
 }
@@ -208,13 +208,13 @@ fn creates_are_closed_where_more_established_tasks_than_the_ceiling_have_vanishe
         for missing in [1, limit, limit + 1, size].into_iter().filter(|missing| *missing <= size) {
             let mut scene = Scene::established(size);
             scene.hide((0..missing as u64).map(|at| at + 1));
-            scene.basis.options.limits.create = Some(500);
+            scene.plan_context.options.limits.create = Some(500);
             let row = format!("{missing} of {size}");
             let is_lie = missing > limit && missing < size;
-            expect(&scene, Code::Vanished, is_lie, is_create, &row);
+            expect(&scene, Code::MassMissing, is_lie, is_create, &row);
             // The ledger knows one that is missing: then even an empty list is a lie.
-            scene.made("k0", 1, "prompt 0");
-            expect(&scene, Code::Vanished, missing > limit, is_create, &row);
+            scene.created("k0", 1, "prompt 0");
+            expect(&scene, Code::MassMissing, missing > limit, is_create, &row);
         }
     }
 }
@@ -225,11 +225,11 @@ fn a_first_apply_that_was_interrupted_goes_on() {
         let mut scene = Scene::established(size);
         // The first half was made here, the rest never was.
         for at in 0..size / 2 {
-            scene.made(&format!("k{at}"), at as u64 + 1, &format!("prompt {at}"));
+            scene.created(&format!("k{at}"), at as u64 + 1, &format!("prompt {at}"));
         }
         scene.hide((size / 2..size).map(|at| at as u64 + 1));
-        scene.basis.options.limits.create = Some(500);
-        expect(&scene, Code::Vanished, false, is_create, &size.to_string());
+        scene.plan_context.options.limits.create = Some(500);
+        expect(&scene, Code::MassMissing, false, is_create, &size.to_string());
     }
 }
 
@@ -241,7 +241,7 @@ fn keys_whose_candidates_cannot_be_told_apart_have_not_vanished() {
     }
     scene.hide([19, 20]);
     let planned = scene.plan();
-    let open: Vec<&str> = planned.open_steps().map(|step| step.key.as_str()).collect();
+    let open: Vec<&str> = planned.ready_steps().map(|step| step.key.as_str()).collect();
     assert_eq!(open, ["k18", "k19"], "{}", shown(&planned));
     assert!(planned.blocks().all(|finding| finding.code == Code::Ambiguous));
 }
@@ -250,9 +250,9 @@ fn keys_whose_candidates_cannot_be_told_apart_have_not_vanished() {
 fn an_empty_manifest_retires_nothing() {
     for size in sizes() {
         let mut scene = Scene::established(size);
-        scene.basis.wish.tasks.clear();
-        scene.basis.options.prune = Prune::Asked;
-        scene.basis.options.limits.delete = Some(500);
+        scene.plan_context.desired_state.tasks.clear();
+        scene.plan_context.options.prune = Prune::On;
+        scene.plan_context.options.limits.delete = Some(500);
         expect(&scene, Code::EmptyManifest, size > 0, is_undeclared, &size.to_string());
     }
 }
@@ -262,12 +262,12 @@ fn nothing_goes_beside_a_neighbor_that_cannot_be_understood() {
     for size in sizes() {
         let mut scene = established(size);
         for at in 0..size {
-            scene.basis.wish.tasks.remove(&key(&format!("k{at}")));
+            scene.plan_context.desired_state.tasks.remove(&key(&format!("k{at}")));
         }
-        scene.basis.options.prune = Prune::Asked;
-        scene.basis.options.limits.delete = Some(500);
-        scene.basis.elsewhere.unclear = Some("other/tasks.yaml".into());
-        expect(&scene, Code::UnclearNeighbor, size > 0, is_undeclared, &size.to_string());
+        scene.plan_context.options.prune = Prune::On;
+        scene.plan_context.options.limits.delete = Some(500);
+        scene.plan_context.other_manifests.unclear = Some("other/tasks.yaml".into());
+        expect(&scene, Code::UnreadableNeighbor, size > 0, is_undeclared, &size.to_string());
     }
 }
 
@@ -276,7 +276,7 @@ fn a_stale_checkout_changes_nothing() {
     for size in sizes() {
         let mut scene = established(size);
         scene.declare("new", "new");
-        scene.basis.options.is_stale = true;
+        scene.plan_context.options.is_stale = true;
         expect(&scene, Code::StaleCheckout, true, |_| true, &size.to_string());
     }
 }
@@ -287,13 +287,13 @@ fn protected_tasks_stay_whether_declared_or_dropped() {
     scene.declare("k0", "edited").protect = true;
     scene.declare("k1", "edited too");
     for dropped in ["k2", "k3"] {
-        scene.basis.wish.tasks.remove(&key(dropped));
+        scene.plan_context.desired_state.tasks.remove(&key(dropped));
     }
-    scene.basis.evidence.keys.get_mut(&key("k2")).unwrap().protect = true;
-    scene.basis.options.prune = Prune::Asked;
+    scene.plan_context.evidence.keys.get_mut(&key("k2")).unwrap().protect = true;
+    scene.plan_context.options.prune = Prune::On;
     let is_protected = |step: &Step| ["k0", "k2"].contains(&step.key.as_str());
     expect(&scene, Code::Protected, true, is_protected, "protected");
-    assert_eq!(scene.plan().open_steps().count(), 3, "the name, the other edit, the other drop");
+    assert_eq!(scene.plan().ready_steps().count(), 3, "the name, the other edit, the other drop");
 }
 
 #[test]
@@ -305,10 +305,11 @@ fn nothing_is_made_while_evidence_is_lost_and_strangers_exist() {
             scene.show(TaskId(100 + at as u64), &format!("theirs {at}"), &format!("theirs {at}"));
         }
         let row = size.to_string();
-        scene.basis.evidence.gaps =
+        scene.plan_context.evidence.gaps =
             vec![Gap::left_out("old versions were left out", "`--history all`")];
         expect(&scene, Code::LostEvidence, false, is_create, &row);
-        scene.basis.evidence.gaps = vec![Gap::lost("the clone is shallow", "`fetch-depth: 0`")];
+        scene.plan_context.evidence.gaps =
+            vec![Gap::lost("the clone is shallow", "`fetch-depth: 0`")];
         expect(&scene, Code::LostEvidence, size > 0, is_create, &row);
     }
 }
@@ -319,7 +320,7 @@ fn a_partial_sight_opens_names_alone() {
         let mut scene = established(size);
         scene.declare("new", "new");
         scene.declare_runs("other", 1);
-        scene.snapshot.tasks.coverage = Coverage::Partial("the list has no end".to_owned());
+        scene.state.tasks.coverage = Completeness::Partial("the list has no end".to_owned());
         let is_more = |step: &Step| !matches!(step.change, Change::Rename { .. });
         expect(&scene, Code::IncompleteRead, true, is_more, &size.to_string());
     }

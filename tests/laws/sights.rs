@@ -10,16 +10,17 @@ use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
 use qcops::diag::Place;
-use qcops::evidence::{Evidence, Gap, KeyEvidence, Made, Version};
-use qcops::manifest::{DeclaredDeployment, WantedTask, Wish};
+use qcops::evidence::{Created, Evidence, Gap, KeyEvidence, Version};
+use qcops::manifest::{DesiredDeployment, DesiredState, DesiredTask};
 use qcops::model::{
     AgentId, Content, DeploymentId, Key, OrganizationId, ProjectPreference, TaskId, archive_name,
     fold,
 };
-use qcops::plan::{self, Basis, Elsewhere, Limits, Options, Prune};
-use qcops::snapshot::{
-    Coverage, DeploymentSeen, Look, Reading, Schedule, Sight, Snapshot, Status, TaskSeen,
+use qcops::observed::{
+    Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, ReadRequest,
+    ReadResult, Schedule, Status,
 };
+use qcops::plan::{self, Limits, Options, OtherManifests, PlanContext, Prune};
 use qcops::transcript::Transcript;
 
 use super::{cases, check, ways};
@@ -34,51 +35,51 @@ proptest! {
     #![proptest_config(cases(500))]
 
     #[test]
-    fn every_plan_obeys_the_laws_whatever_was_seen((basis, snapshot) in scene()) {
-        let planned = check::judged(&basis, &snapshot);
-        ways::lead_on(&basis, &snapshot, &planned);
+    fn every_plan_obeys_the_laws_whatever_was_seen((plan_context, state) in scene()) {
+        let planned = check::judged(&plan_context, &state);
+        ways::lead_on(&plan_context, &state, &planned);
     }
 
     #[test]
-    fn looking_comes_to_an_end((basis, mut snapshot) in scene(), fails in any::<bool>()) {
-        let listed = snapshot.tasks.items.clone();
+    fn looking_comes_to_an_end((plan_context, mut state) in scene(), fails in any::<bool>()) {
+        let listed = state.tasks.items.clone();
         for _ in 0..6 {
-            let looks = plan::wanted(&basis.with(&snapshot));
-            for look in looks {
+            let reads = plan::desired(&plan_context.with(&state));
+            for look in reads {
                 match look {
-                    Look::Task(id) => {
+                    ReadRequest::Task(id) => {
                         let task = listed.iter().find(|task| task.id == id);
                         let seen = task.filter(|task| !fails && task.content.is_some());
-                        let lost = || Reading::Unreadable("status 500".to_owned());
-                        let reading = seen.cloned().map_or_else(lost, Reading::Seen);
-                        prop_assert!(snapshot.task_reads.insert(id, reading).is_none());
+                        let lost = || ReadResult::Unreadable("status 500".to_owned());
+                        let reading = seen.cloned().map_or_else(lost, ReadResult::Seen);
+                        prop_assert!(state.task_reads.insert(id, reading).is_none());
                     }
-                    Look::Deployments(id) => {
-                        let sight = Sight { items: Vec::new(), coverage: Coverage::Complete };
-                        prop_assert!(snapshot.deployments.insert(id, sight).is_none());
+                    ReadRequest::Deployments(id) => {
+                        let listing = Listing { items: Vec::new(), coverage: Completeness::Complete };
+                        prop_assert!(state.deployments.insert(id, listing).is_none());
                     }
-                    Look::Conversation(id) => {
+                    ReadRequest::Conversation(id) => {
                         // These wishes say nothing to a run: it is read for an estimate alone.
-                        let before = plan::plan(&basis.with(&snapshot));
-                        let lost = Reading::Unreadable("status 500".to_owned());
+                        let before = plan::plan(&plan_context.with(&state));
+                        let lost = ReadResult::Unreadable("status 500".to_owned());
                         let seen = Transcript { input_tokens: Some(7), ..Transcript::default() };
-                        let reading = if fails { lost } else { Reading::Seen(seen) };
-                        prop_assert!(snapshot.conversations.insert(id, reading).is_none());
-                        let after = plan::plan(&basis.with(&snapshot));
+                        let reading = if fails { lost } else { ReadResult::Seen(seen) };
+                        prop_assert!(state.conversations.insert(id, reading).is_none());
+                        let after = plan::plan(&plan_context.with(&state));
                         prop_assert_eq!(before.digest(), after.digest());
                     }
                 }
             }
         }
-        prop_assert_eq!(plan::wanted(&basis.with(&snapshot)), BTreeSet::new());
-        check::judged(&basis, &snapshot);
+        prop_assert_eq!(plan::desired(&plan_context.with(&state)), BTreeSet::new());
+        check::judged(&plan_context, &state);
     }
 }
 
-fn scene() -> impl Strategy<Value = (Basis, Snapshot)> {
-    (wish(), evidence(), elsewhere(), options(), snapshot()).prop_map(
-        |(wish, evidence, elsewhere, options, snapshot)| {
-            (Basis { wish, evidence, elsewhere, options }, snapshot)
+fn scene() -> impl Strategy<Value = (PlanContext, ObservedState)> {
+    (desired_state(), evidence(), other_manifests(), options(), state()).prop_map(
+        |(desired_state, evidence, other_manifests, options, state)| {
+            (PlanContext { desired_state, evidence, other_manifests, options }, state)
         },
     )
 }
@@ -103,7 +104,7 @@ fn ids() -> impl Strategy<Value = TaskId> {
 }
 
 /// A wish that a manifest could hold: only pinned tasks share content or a folded name.
-fn wish() -> impl Strategy<Value = Wish> {
+fn desired_state() -> impl Strategy<Value = DesiredState> {
     let since =
         option::weighted(0.4, select(&["2026-11-20T00:00:00Z", "2026-11-30T00:00:00Z"][..]));
     let deployments = btree_map(select(&["x", "y"][..]).prop_map(key), since, 0..3);
@@ -114,10 +115,11 @@ fn wish() -> impl Strategy<Value = Wish> {
         weighted(0.1, Just(())),
         deployments,
     );
-    let released = vec(keys(), 0..2);
+    let forgotten = vec(keys(), 0..2);
     let offset = weighted(0.5, Just(jiff::tz::Offset::UTC));
-    (btree_map(keys(), task, 0..5), released, offset).prop_map(|(tasks, released, offset)| {
-        let mut wish = Wish { service_utc_offset: offset, ..Wish::default() };
+    (btree_map(keys(), task, 0..5), forgotten, offset).prop_map(|(tasks, forgotten, offset)| {
+        let mut desired_state =
+            DesiredState { service_utc_offset: offset, ..DesiredState::default() };
         let (mut names, mut contents) = (BTreeSet::new(), BTreeSet::new());
         for (key, (name, content, pin, protect, deployments)) in tasks {
             let is_new = names.insert(fold(name)) & contents.insert(content.hash());
@@ -127,9 +129,9 @@ fn wish() -> impl Strategy<Value = Wish> {
             let since = |since: Option<&str>| since.map(|since| since.parse().unwrap());
             let declared = |(key, at)| {
                 let since = since(at);
-                (key, DeclaredDeployment { since, ..DeclaredDeployment::default() })
+                (key, DesiredDeployment { since, ..DesiredDeployment::default() })
             };
-            let wanted = WantedTask {
+            let desired = DesiredTask {
                 name: name.to_owned(),
                 content,
                 pin,
@@ -137,11 +139,11 @@ fn wish() -> impl Strategy<Value = Wish> {
                 deployments: deployments.into_iter().map(declared).collect(),
                 place: Place { file: Path::new("tasks.yaml").into(), span: 0..0 },
             };
-            wish.tasks.insert(key, wanted);
+            desired_state.tasks.insert(key, desired);
         }
-        let is_free = |key: &Key| !wish.tasks.contains_key(key);
-        wish.released = released.into_iter().filter(is_free).collect();
-        wish
+        let is_free = |key: &Key| !desired_state.tasks.contains_key(key);
+        desired_state.forgotten = forgotten.into_iter().filter(is_free).collect();
+        desired_state
     })
 }
 
@@ -151,23 +153,23 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         prompt: content.prompt_hash(),
         name: name.to_owned(),
     });
-    let made = (option::of(ids()), contents(), select(&NAMES[..]));
-    let made = made.prop_map(|(id, content, name)| Made {
+    let created = (option::of(ids()), contents(), select(&NAMES[..]));
+    let created = created.prop_map(|(id, content, name)| Created {
         id,
         content: content.hash(),
         name: name.to_owned(),
     });
     let name = || select(&NAMES[..]).prop_map(str::to_owned);
     let rewritten = weighted(0.2, (name(), name()));
-    let (protect, made) = (weighted(0.1, Just(())), vec(made, 0..2));
-    let known = (vec(version, 0..4), protect, any::<bool>(), made, rewritten);
+    let (protect, created) = (weighted(0.1, Just(())), vec(created, 0..2));
+    let known = (vec(version, 0..4), protect, any::<bool>(), created, rewritten);
     let known =
-        known.prop_map(|(versions, protect, is_established, made, rewritten)| KeyEvidence {
+        known.prop_map(|(versions, protect, is_established, created, rewritten)| KeyEvidence {
             runs: BTreeSet::new(),
             is_established: is_established && !versions.is_empty(),
             versions,
             protect: protect.is_some(),
-            made,
+            created,
             rewritten: rewritten.into_iter().collect(),
         });
     let gap = weighted(0.05, Just(Gap::lost("the clone is shallow", "`fetch-depth: 0`")));
@@ -175,10 +177,10 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         .prop_map(|(keys, gap)| Evidence { keys, gaps: gap.into_iter().collect() })
 }
 
-fn elsewhere() -> impl Strategy<Value = Elsewhere> {
+fn other_manifests() -> impl Strategy<Value = OtherManifests> {
     let unclear = weighted(0.05, Just("other/tasks.yaml".into()));
     (weighted(0.1, keys()), weighted(0.1, contents()), weighted(0.1, ids()), unclear).prop_map(
-        |(key, content, pin, unclear)| Elsewhere {
+        |(key, content, pin, unclear)| OtherManifests {
             keys: key.into_iter().collect(),
             contents: content.into_iter().map(|content| content.hash()).collect(),
             pins: pin.into_iter().collect(),
@@ -194,7 +196,7 @@ fn options() -> impl Strategy<Value = Options> {
         |(prunes, is_generous, targets, stale)| {
             let limit = is_generous.then_some(100);
             Options {
-                prune: if prunes { Prune::Asked } else { Prune::Withheld },
+                prune: if prunes { Prune::On } else { Prune::Off },
                 targets,
                 limits: Limits { delete: limit, replace: limit, create: limit, runs: limit },
                 allow: BTreeSet::new(),
@@ -204,10 +206,10 @@ fn options() -> impl Strategy<Value = Options> {
     )
 }
 
-fn snapshot() -> impl Strategy<Value = Snapshot> {
+fn state() -> impl Strategy<Value = ObservedState> {
     let coverage = prop_oneof![
-        9 => Just(Coverage::Complete),
-        1 => Just(Coverage::Partial("the list has no end".to_owned())),
+        9 => Just(Completeness::Complete),
+        1 => Just(Completeness::Partial("the list has no end".to_owned())),
     ];
     let reads =
         btree_map(ids(), prop_oneof![4 => any::<bool>().prop_map(Some), 1 => Just(None)], 0..2);
@@ -217,10 +219,10 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
     let is_clean = prop_oneof![2 => Just(true), 1 => Just(false)];
     let parts = (btree_map(ids(), task(), 0..6), coverage, reads, runs, is_clean);
     parts.prop_map(|(tasks, mut coverage, mut reads, runs, is_clean)| {
-        let mut items: Vec<TaskSeen> =
-            tasks.into_iter().map(|(id, task)| TaskSeen { id, ..task }).collect();
+        let mut items: Vec<ObservedTask> =
+            tasks.into_iter().map(|(id, task)| ObservedTask { id, ..task }).collect();
         if is_clean {
-            coverage = Coverage::Complete;
+            coverage = Completeness::Complete;
             reads.clear();
             items.retain(|task| task.content.is_some());
         }
@@ -228,31 +230,31 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
             items.iter().find(|task| task.id == *id),
             reads,
         ) {
-            (Some(task), Some(_)) => Reading::Seen(task.clone()),
-            _ => Reading::Unreadable("status 500".to_owned()),
+            (Some(task), Some(_)) => ReadResult::Seen(task.clone()),
+            _ => ReadResult::Unreadable("status 500".to_owned()),
         };
         let deployments = runs.into_iter().map(|(id, (runs, is_complete))| {
             let coverage = if is_complete {
-                Coverage::Complete
+                Completeness::Complete
             } else {
-                Coverage::Partial("status 500".to_owned())
+                Completeness::Partial("status 500".to_owned())
             };
             let items = runs.into_iter().enumerate();
             let items = items.map(|(at, (content, is_early))| run(id, at, &content, is_early));
-            (id, Sight { items: items.collect(), coverage })
+            (id, Listing { items: items.collect(), coverage })
         });
-        Snapshot {
+        ObservedState {
             organization_id: OrganizationId("org".to_owned()),
-            seen_at: NOON.parse().unwrap(),
+            observed_at: NOON.parse().unwrap(),
             task_reads: reads.iter().map(|(id, reads)| (*id, read(id, *reads))).collect(),
             deployments: deployments.collect(),
             conversations: BTreeMap::new(),
-            tasks: Sight { items, coverage },
+            tasks: Listing { items, coverage },
         }
     })
 }
 
-fn task() -> impl Strategy<Value = TaskSeen> {
+fn task() -> impl Strategy<Value = ObservedTask> {
     let name = (select(&NAMES[..]), prop_oneof![4 => Just(false), 1 => Just(true)]);
     let count = prop_oneof![4 => Just(Some(0)), 1 => Just(Some(1)), 1 => Just(None)];
     let schedule = prop_oneof![
@@ -273,7 +275,7 @@ fn task() -> impl Strategy<Value = TaskSeen> {
                         if is_archived { archive_name(name, &short) } else { name.to_owned() }
                     },
                 );
-            TaskSeen {
+            ObservedTask {
                 id: TaskId(0),
                 organization_id: None,
                 name,
@@ -292,10 +294,10 @@ fn task() -> impl Strategy<Value = TaskSeen> {
     )
 }
 
-fn run(task: TaskId, at: usize, content: &Content, is_early: bool) -> DeploymentSeen {
+fn run(task: TaskId, at: usize, content: &Content, is_early: bool) -> ObservedDeployment {
     let day = if is_early { 19 } else { 20 };
     let created: DateTime = format!("2026-11-{day}T20:00:00").parse().unwrap();
-    DeploymentSeen {
+    ObservedDeployment {
         id: DeploymentId(format!("A-{task}-{at}")),
         task_id: Some(task),
         agent_id: Some(content.agent_id()),
@@ -314,9 +316,9 @@ fn the_made_up_sights_meet_every_action_and_most_codes() {
     let mut runner = TestRunner::deterministic();
     let mut met: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..8000 {
-        let (basis, snapshot) = scene().new_tree(&mut runner).unwrap().current();
-        let planned = plan::plan(&basis.with(&snapshot));
-        for step in planned.open_steps() {
+        let (plan_context, state) = scene().new_tree(&mut runner).unwrap().current();
+        let planned = plan::plan(&plan_context.with(&state));
+        for step in planned.ready_steps() {
             *met.entry(step.change.action().to_string()).or_default() += 1;
         }
         for finding in planned.blocks() {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use qcops::emulator;
 use qcops::event::StepOutcome;
-use qcops::plan::{Change, Gate, Limits, Plan, Prune};
+use qcops::plan::{Change, Limits, Plan, Prune, StepStatus};
 
 use super::{cases, check, ways};
 use crate::support::world::{World, shown};
@@ -45,7 +45,7 @@ enum Hand {
     Rename(usize, &'static str),
     Schedule(usize, bool),
     Notify(usize),
-    Run(usize),
+    Deploy(usize),
     Delete(usize),
 }
 
@@ -61,7 +61,7 @@ struct Entry {
 #[derive(Clone, Debug, PartialEq, Default)]
 struct Manifest {
     tasks: BTreeMap<&'static str, Entry>,
-    released: BTreeSet<&'static str>,
+    forgotten: BTreeSet<&'static str>,
 }
 
 proptest! {
@@ -104,7 +104,7 @@ impl Story {
         let mut world = World::new("");
         world.options.limits =
             Limits { delete: Some(99), replace: Some(99), create: Some(99), runs: Some(99) };
-        world.options.allow.insert(qcops::diag::Code::Vanished);
+        world.options.allow.insert(qcops::diag::Code::MassMissing);
         world.options.allow.insert(qcops::diag::Code::EmptyManifest);
         for quirk in quirks {
             world.quirk(quirk).await;
@@ -155,7 +155,7 @@ impl Story {
             }
             Event::Release(key) => {
                 tasks.remove(key);
-                self.manifest.released.insert(key);
+                self.manifest.forgotten.insert(key);
             }
             Event::Revert(age) => {
                 if let Some(commit) = self.commits.iter().rev().nth(age) {
@@ -168,7 +168,7 @@ impl Story {
             Event::Hand(hand) => self.meddle(&hand).await,
         }
         let declared = self.manifest.tasks.keys();
-        self.manifest.released.retain(|key| declared.clone().all(|other| other != key));
+        self.manifest.forgotten.retain(|key| declared.clone().all(|other| other != key));
         if !is_valid(&self.manifest) {
             self.manifest = before;
         }
@@ -202,7 +202,7 @@ impl Story {
                 Hand::Notify(at) => {
                     service.set_notifications(id(at), vec![serde_json::json!({"kind": "mail"})]);
                 }
-                Hand::Run(at) => {
+                Hand::Deploy(at) => {
                     if ids.len() > at {
                         service.run_task(id(at)).unwrap();
                     }
@@ -225,13 +225,13 @@ impl Story {
 
     /// Plans, judges, applies, judges what was sent, and expects that nothing is left to do.
     async fn apply(&mut self, prunes: bool) {
-        self.world.options.prune = if prunes { Prune::Asked } else { Prune::Withheld };
+        self.world.options.prune = if prunes { Prune::On } else { Prune::Off };
         self.world.edit_whole(&text(&self.manifest));
         let planned = self.plan().await;
         let before = self.service().await;
         let sent = self.world.emulator.requests().len();
         let outcome = self.world.carry_out(&planned).await;
-        for step in planned.open_steps() {
+        for step in planned.ready_steps() {
             let ended = &outcome.steps[&step.id];
             assert!(matches!(ended, StepOutcome::Done(_)), "{ended:?}{self}{}", shown(&planned));
         }
@@ -242,7 +242,7 @@ impl Story {
         self.judge_effects(&before, &after, sent);
         self.expect_declared(&planned, &after);
         let again = self.plan().await;
-        let left: Vec<_> = again.open_steps().collect();
+        let left: Vec<_> = again.ready_steps().collect();
         let plans = || format!("{}then\n{}", shown(&planned), shown(&again));
         assert!(left.is_empty(), "something is left to do{self}{}", plans());
         let sent = self.world.writes().len();
@@ -252,11 +252,11 @@ impl Story {
 
     /// Observes and plans, and judges the plan.
     async fn plan(&self) -> Plan {
-        let (basis, snapshot) = self.world.see().await;
-        let planned = check::judged(&basis, &snapshot);
+        let (plan_context, state) = self.world.see().await;
+        let planned = check::judged(&plan_context, &state);
         let again = self.world.plan().await;
         assert_eq!(shown(&planned), shown(&again), "looking twice");
-        ways::lead_on(&basis, &snapshot, &planned);
+        ways::lead_on(&plan_context, &state, &planned);
         planned
     }
 
@@ -308,7 +308,9 @@ impl Story {
         let closed: BTreeSet<&str> = planned
             .steps
             .iter()
-            .filter(|step| step.gate != Gate::Open && !matches!(step.change, Change::Run { .. }))
+            .filter(|step| {
+                step.status != StepStatus::Ready && !matches!(step.change, Change::Deploy { .. })
+            })
             .map(|step| step.key.as_str())
             .collect();
         for (key, entry) in self.manifest.tasks.iter().filter(|(key, _)| !closed.contains(*key)) {
@@ -346,11 +348,11 @@ fn is_valid(manifest: &Manifest) -> bool {
 }
 
 fn text(manifest: &Manifest) -> String {
-    let released: Vec<&str> = manifest.released.iter().copied().collect();
+    let forgotten: Vec<&str> = manifest.forgotten.iter().copied().collect();
     let mut text = format!(
         "version: 1\nserviceUtcOffset: \"+00:00\"\nreleased: [{}]\n\
          defaults: {{agentId: 47, projectPreference: project-for-task}}\ntasks:",
-        released.join(", ")
+        forgotten.join(", ")
     );
     text.push_str(if manifest.tasks.is_empty() { " {}\n" } else { "\n" });
     for (key, entry) in &manifest.tasks {
@@ -404,7 +406,7 @@ fn hand() -> impl Strategy<Value = Hand> {
         (at(), name()).prop_map(|(at, name)| Hand::Rename(at, name)),
         (at(), any::<bool>()).prop_map(|(at, is_on)| Hand::Schedule(at, is_on)),
         at().prop_map(Hand::Notify),
-        at().prop_map(Hand::Run),
+        at().prop_map(Hand::Deploy),
         at().prop_map(Hand::Delete),
     ]
 }

@@ -2,21 +2,23 @@
 
 use qcops::diag::{Code, Diagnostic};
 use qcops::model::TaskId;
-use qcops::plan::{self, Basis, Change, Gate, Plan, Prune, Step};
-use qcops::snapshot::Snapshot;
+use qcops::observed::ObservedState;
+use qcops::plan::{self, Change, Plan, PlanContext, Prune, Step, StepStatus};
 
 use crate::support::world::shown;
 
 /// Follows the way of every closed step, one at a time, and expects that it leads on.
-pub(super) fn lead_on(basis: &Basis, snapshot: &Snapshot, planned: &Plan) {
+pub(super) fn lead_on(plan_context: &PlanContext, state: &ObservedState, planned: &Plan) {
     for step in &planned.steps {
-        let (Gate::Blocked(finding) | Gate::Withheld(finding)) = &step.gate else { continue };
-        let Some(changed) = follow(basis, step, finding) else { continue };
-        let after = plan::plan(&changed.with(snapshot));
+        let (StepStatus::Blocked(finding) | StepStatus::Deferred(finding)) = &step.status else {
+            continue;
+        };
+        let Some(changed) = follow(plan_context, step, finding) else { continue };
+        let after = plan::plan(&changed.with(state));
         let is_stuck = after.steps.iter().any(|other| {
-            let code = match &other.gate {
-                Gate::Open => return false,
-                Gate::Blocked(finding) | Gate::Withheld(finding) => finding.code,
+            let code = match &other.status {
+                StepStatus::Ready => return false,
+                StepStatus::Blocked(finding) | StepStatus::Deferred(finding) => finding.code,
             };
             code == finding.code
                 && (&other.key, &other.deployment) == (&step.key, &step.deployment)
@@ -34,45 +36,45 @@ pub(super) fn lead_on(basis: &Basis, snapshot: &Snapshot, planned: &Plan) {
 }
 
 /// What the finding says to do, done; `None` where a person, the service or another checkout is needed.
-fn follow(basis: &Basis, step: &Step, finding: &Diagnostic) -> Option<Basis> {
-    let mut basis = basis.clone();
-    let wanted = basis.wish.tasks.get_mut(&step.key);
-    let limits = &mut basis.options.limits;
+fn follow(plan_context: &PlanContext, step: &Step, finding: &Diagnostic) -> Option<PlanContext> {
+    let mut plan_context = plan_context.clone();
+    let desired = plan_context.desired_state.tasks.get_mut(&step.key);
+    let limits = &mut plan_context.options.limits;
     match finding.code {
         Code::Unproven | Code::Ambiguous | Code::Contested => {
             let id = number_in(&finding.help, "`id: ")?;
-            wanted?.pin = Some(TaskId(u64::try_from(id).ok()?));
+            desired?.pin = Some(TaskId(u64::try_from(id).ok()?));
         }
-        Code::PinMissing | Code::PinTaken => wanted?.pin = None,
-        Code::PruneOff => basis.options.prune = Prune::Asked,
-        Code::Protected => match wanted {
-            Some(wanted) => wanted.protect = false,
-            None => basis.evidence.keys.get_mut(&step.key)?.protect = false,
+        Code::PinMissing | Code::PinTaken => desired?.pin = None,
+        Code::PruneOff => plan_context.options.prune = Prune::On,
+        Code::Protected => match desired {
+            Some(desired) => desired.protect = false,
+            None => plan_context.evidence.keys.get_mut(&step.key)?.protect = false,
         },
         Code::Scheduled => match &step.change {
             Change::Replace { before, .. } if before.id == old_with_schedule(step, finding)? => {
-                wanted?.content = before.content.clone();
+                desired?.content = before.content.clone();
             }
             _ => return None,
         },
-        Code::TooManyRetires => limits.delete = number_in(&finding.help, "--max-delete "),
+        Code::TooManyDeletes => limits.delete = number_in(&finding.help, "--max-delete "),
         Code::TooManyReplaces => limits.replace = number_in(&finding.help, "--max-replace "),
         Code::TooManyCreates => limits.create = number_in(&finding.help, "--max-create "),
-        Code::TooManyRuns => limits.runs = number_in(&finding.help, "--max-runs "),
+        Code::TooManyDeployments => limits.runs = number_in(&finding.help, "--max-runs "),
         code if Code::GUARDS.contains(&code) => {
             let way = format!("--allow {code}");
             assert!(finding.help.iter().any(|help| help.contains(&way)), "{finding:?}");
-            basis.options.allow.insert(code);
+            plan_context.options.allow.insert(code);
         }
         _ => return None,
     }
-    Some(basis)
+    Some(plan_context)
 }
 
 fn old_with_schedule(step: &Step, finding: &Diagnostic) -> Option<TaskId> {
     let Change::Replace { old, .. } = &step.change else { return None };
     let names = |id: TaskId| finding.message.starts_with(&format!("task {id} "));
-    old.iter().map(|retirement| retirement.id).find(|id| names(*id))
+    old.iter().map(|removal| removal.id).find(|id| names(*id))
 }
 
 fn number_in(help: &[String], before: &str) -> Option<usize> {

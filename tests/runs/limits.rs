@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use qcops::apply::Waiting;
 use qcops::emulator::run_rules;
-use qcops::event::{Event, RunEnd, RunStanding};
+use qcops::event::{DeploymentEnd, DeploymentProgress, Event};
 use qcops::manifest::read_yaml_as;
-use qcops::snapshot::Status;
+use qcops::observed::Status;
 use tokio::time::Instant;
 
 use super::{ends, said, seconds, waiting};
@@ -44,10 +44,13 @@ async fn when_all_waiting_takes_too_long_what_this_apply_started_is_stopped_and_
         ends(&waited),
         ["gld/d Completed", "qqq/d Stopped status", "qqq/e Stopped status", "spy/d Running"]
     );
-    let over = RunEnd::WaitOver { limit: MINUTE };
-    let reported: Vec<(&RunEnd, bool)> =
+    let over = DeploymentEnd::WaitOver { limit: MINUTE };
+    let reported: Vec<(&DeploymentEnd, bool)> =
         waited.reports.iter().map(|report| (&report.end, report.is_failed())).collect();
-    assert_eq!(reported, [(&RunEnd::Ended, false), (&over, true), (&over, true), (&over, true)]);
+    assert_eq!(
+        reported,
+        [(&DeploymentEnd::Ended, false), (&over, true), (&over, true), (&over, true)]
+    );
     assert!(waited.reports[1..3].iter().all(|report| report.transcript.is_ok()));
     assert_eq!(stops(&world), 2);
     assert_eq!(
@@ -58,7 +61,7 @@ async fn when_all_waiting_takes_too_long_what_this_apply_started_is_stopped_and_
     // The next apply begins none of them again.
     let waited = world.apply_and_wait(&limited).await;
     assert_eq!((world.run_count().await, stops(&world)), (4, 2));
-    let ended = waited.reports.iter().filter(|report| report.end == RunEnd::Ended).count();
+    let ended = waited.reports.iter().filter(|report| report.end == DeploymentEnd::Ended).count();
     assert_eq!(ended, 3, "{waited:#?}");
 }
 
@@ -70,7 +73,7 @@ async fn a_run_that_ended_by_itself_before_the_time_was_over_is_looked_at_once_m
         Waiting { wait_timeout: Some(MINUTE), poll_interval: hour, timeout: hour, ..waiting() };
     let waited = world.apply_and_wait(&limited).await;
     assert_eq!(ends(&waited), ["spy/d Completed"]);
-    assert_eq!((&waited.reports[0].end, stops(&world)), (&RunEnd::Ended, 0));
+    assert_eq!((&waited.reports[0].end, stops(&world)), (&DeploymentEnd::Ended, 0));
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,11 +84,11 @@ async fn a_run_that_is_idle_when_the_time_is_over_is_not_stopped_and_keeps_its_f
     let limited = Waiting { wait_timeout: Some(MINUTE), ..waiting() };
     let waited = world.apply_and_wait(&limited).await;
     let [report] = waited.reports.as_slice() else { panic!("{waited:#?}") };
-    assert_eq!((&report.end, report.missing), (&RunEnd::WaitOver { limit: MINUTE }, 1));
+    assert_eq!((&report.end, report.missing), (&DeploymentEnd::WaitOver { limit: MINUTE }, 1));
     assert_eq!((report.status.as_str(), report.is_failed()), ("Completed", true));
     let mut text = String::new();
     let color = qcops::render::Color::Off;
-    qcops::render::runs::text(&waited.reports, color, &mut text).unwrap();
+    qcops::render::deployments::text(&waited.reports, color, &mut text).unwrap();
     let why = "time for all waiting: it took longer than 60 s; 1 follow-up still to be sent";
     assert!(text.contains(why), "{text}");
     assert_eq!((said(&world).await.as_str(), stops(&world)), ("p", 0));
@@ -101,16 +104,16 @@ async fn a_run_that_is_idle_when_the_time_is_over_is_not_stopped_and_keeps_its_f
 async fn looks_at_a_run_come_at_longer_and_longer_intervals_and_a_follow_up_starts_them_again() {
     for seed in [1, 7, 2026] {
         let world = world("spy: {prompt: forever, deployments: {d: {timeout: 10m}}}").await;
-        let looks = RefCell::new(Vec::new());
+        let reads = RefCell::new(Vec::new());
         let start = Instant::now();
         let note = |event: &Event<'_>| {
-            if let Event::Standing([RunStanding { next_look: Some(pause), .. }]) = event {
-                looks.borrow_mut().push((start.elapsed(), *pause));
+            if let Event::Standing([DeploymentProgress { next_look: Some(pause), .. }]) = event {
+                reads.borrow_mut().push((start.elapsed(), *pause));
             }
         };
         world.apply_and_wait_told(&Waiting { seed, ..waiting() }, &note).await;
-        let looks = looks.into_inner();
-        let pauses: Vec<Duration> = looks.iter().map(|(_, pause)| *pause).collect();
+        let reads = reads.into_inner();
+        let pauses: Vec<Duration> = reads.iter().map(|(_, pause)| *pause).collect();
         // Without the last one, which the time limit cuts.
         let pauses = &pauses[..pauses.len() - 1];
         assert!(pauses.len() > 20, "{pauses:?}");
@@ -120,7 +123,7 @@ async fn looks_at_a_run_come_at_longer_and_longer_intervals_and_a_follow_up_star
             whole = (whole + whole / 2).min(Duration::from_secs(30));
         }
         // What was said is what was done: a request takes a few milliseconds.
-        for pair in looks.windows(2) {
+        for pair in reads.windows(2) {
             let apart = pair[1].0.abs_diff(pair[0].0);
             assert!(
                 apart >= pair[0].1 && apart < pair[0].1 + Duration::from_millis(50),
@@ -160,7 +163,7 @@ async fn whoever_looks_on_hears_how_every_run_stands() {
     };
     world.apply_and_wait_told(&waiting(), &note).await;
     let told = told.into_inner();
-    let names = |runs: &[RunStanding]| {
+    let names = |runs: &[DeploymentProgress]| {
         runs.iter().map(|run| format!("{}/{}", run.key, run.deployment)).collect::<Vec<_>>()
     };
     assert!(told.iter().all(|runs| names(runs) == ["qqq/d", "spy/d"]), "{told:?}");
@@ -170,8 +173,9 @@ async fn whoever_looks_on_hears_how_every_run_stands() {
     );
     assert!(first[0].age.unwrap() < Duration::from_secs(1), "ours has just begun");
     assert!(first[1].age.unwrap() >= Duration::from_secs(3600), "{:?}", first[1]);
-    let ended =
-        |run: &RunStanding| (run.status.clone(), run.is_followed, run.next_look, run.missing);
+    let ended = |run: &DeploymentProgress| {
+        (run.status.clone(), run.is_followed, run.next_look, run.missing)
+    };
     assert_eq!(ended(&last[0]), (Some(Status::Completed), false, None, 0));
     assert_eq!(ended(&last[1]), (Some(Status::Running), false, None, 0));
     assert!(last[0].tokens.unwrap() > 0);

@@ -2,20 +2,20 @@
 
 use qcops::api;
 use qcops::model::{Key, TaskId};
+use qcops::observed::ObservedState;
 use qcops::plan::{self, Overview, Tokens};
 use qcops::render::status::{StatusView, render};
 use qcops::render::text::{Length, TextOptions};
 use qcops::render::view::PlanView;
-use qcops::snapshot::Snapshot;
 
 use super::{person_says, seconds};
 use crate::support::world::{World, shown};
 
 async fn overview(world: &World, tokens: Tokens) -> Overview {
-    let basis = world.basis();
-    let wanted = |snapshot: &Snapshot| plan::overview_wanted(&basis.with(snapshot), tokens);
-    let seen = api::observe(&world.client(), world.clock, wanted).await.unwrap();
-    plan::overview(&basis.with(&seen))
+    let plan_context = world.plan_context();
+    let desired = |state: &ObservedState| plan::overview_reads(&plan_context.with(state), tokens);
+    let seen = api::observe(&world.client(), world.clock, desired).await.unwrap();
+    plan::overview(&plan_context.with(&seen))
 }
 
 /// The table, with ids by their order.

@@ -224,7 +224,7 @@ impl Browser {
     }
 
     /// What the page did beside being read: errors, broken rules of its policy, dialogs, requests.
-    pub(crate) fn troubles(&mut self) -> Vec<String> {
+    pub(crate) fn errors(&mut self) -> Vec<String> {
         // A frame is drawn first, so that what was under way has been told.
         self.call("Page.captureScreenshot", &json!({"format": "png"}));
         let page = format!("file://{}", self.folder.path().join("page.html").display());

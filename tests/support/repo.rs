@@ -8,7 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use qcops::clock::Clock;
-use qcops::emulator::{Emulator, Keeper, Task, World};
+use qcops::emulator::{Emulator, Storage, Task, World};
 use qcops::files::Disk;
 
 /// A folder that is removed at the end of the story.
@@ -233,9 +233,9 @@ impl Repo {
     /// Edits the service's side, as a person in the web interface does.
     pub(crate) async fn edit_service<T>(&self, edit: impl FnOnce(&mut World) -> T) -> T {
         let path = self.folder.path().join("emulator.json");
-        let keeper = Keeper::File { files: Arc::new(Disk), path };
+        let storage = Storage::File { files: Arc::new(Disk), path };
         let clock = Clock::System;
-        let emulator = Emulator::new(World::new(0, clock.now()), clock, keeper);
+        let emulator = Emulator::new(World::new(0, clock.now()), clock, storage);
         emulator.with_world(edit).await.unwrap()
     }
 }

@@ -5,19 +5,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use qcops::diag::Place;
-use qcops::evidence::{KeyEvidence, Made, Version};
-use qcops::manifest::{DeclaredDeployment, WantedTask};
+use qcops::evidence::{Created, KeyEvidence, Version};
+use qcops::manifest::{DesiredDeployment, DesiredTask};
 use qcops::model::{
     AgentId, Content, DeploymentId, Key, OrganizationId, ProjectPreference, TaskId,
 };
-use qcops::plan::{self, Basis, Plan};
-use qcops::snapshot::{Coverage, DeploymentSeen, Schedule, Sight, Snapshot, Status, TaskSeen};
+use qcops::observed::{
+    Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, Schedule, Status,
+};
+use qcops::plan::{self, Plan, PlanContext};
 
 /// What is wanted, known and seen, at noon of 21 November 2026.
 #[derive(Clone)]
 pub(crate) struct Scene {
-    pub(crate) basis: Basis,
-    pub(crate) snapshot: Snapshot,
+    pub(crate) plan_context: PlanContext,
+    pub(crate) state: ObservedState,
 }
 
 pub(crate) fn key(text: &str) -> Key {
@@ -30,16 +32,16 @@ pub(crate) fn content(prompt: &str) -> Content {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let nothing = Sight { items: Vec::new(), coverage: Coverage::Complete };
-        let snapshot = Snapshot {
+        let nothing = Listing { items: Vec::new(), coverage: Completeness::Complete };
+        let state = ObservedState {
             organization_id: OrganizationId("org".to_owned()),
-            seen_at: "2026-11-21T12:00:00Z".parse().unwrap(),
+            observed_at: "2026-11-21T12:00:00Z".parse().unwrap(),
             tasks: nothing,
             task_reads: BTreeMap::new(),
             deployments: BTreeMap::new(),
             conversations: BTreeMap::new(),
         };
-        Self { basis: Basis::default(), snapshot }
+        Self { plan_context: PlanContext::default(), state }
     }
 
     /// Tasks `k0` to `k<count - 1>`, declared, committed twice and there: nothing to do.
@@ -55,8 +57,8 @@ impl Scene {
     }
 
     /// Declares a task under its key as name.
-    pub(crate) fn declare(&mut self, name: &str, prompt: &str) -> &mut WantedTask {
-        let wanted = WantedTask {
+    pub(crate) fn declare(&mut self, name: &str, prompt: &str) -> &mut DesiredTask {
+        let desired = DesiredTask {
             name: name.to_owned(),
             content: content(prompt),
             pin: None,
@@ -64,21 +66,21 @@ impl Scene {
             deployments: BTreeMap::new(),
             place: Place { file: Path::new("tasks.yaml").into(), span: 0..0 },
         };
-        self.basis.wish.tasks.insert(key(name), wanted);
-        self.basis.wish.tasks.get_mut(&key(name)).unwrap()
+        self.plan_context.desired_state.tasks.insert(key(name), desired);
+        self.plan_context.desired_state.tasks.get_mut(&key(name)).unwrap()
     }
 
     /// Declares `count` runs of a task.
     pub(crate) fn declare_runs(&mut self, name: &str, count: usize) {
-        let wanted = self.basis.wish.tasks.get_mut(&key(name)).unwrap();
-        let runs = (0..count).map(|at| (key(&format!("run{at}")), DeclaredDeployment::default()));
-        wanted.deployments = runs.collect();
+        let desired = self.plan_context.desired_state.tasks.get_mut(&key(name)).unwrap();
+        let runs = (0..count).map(|at| (key(&format!("run{at}")), DesiredDeployment::default()));
+        desired.deployments = runs.collect();
     }
 
     /// Adds an older version of a key to its history.
     pub(crate) fn remember(&mut self, name: &str, prompt: &str) -> &mut KeyEvidence {
         let (known, content) =
-            (self.basis.evidence.keys.entry(key(name)).or_default(), content(prompt));
+            (self.plan_context.evidence.keys.entry(key(name)).or_default(), content(prompt));
         known.versions.push(Version {
             content: content.hash(),
             prompt: content.prompt_hash(),
@@ -88,16 +90,16 @@ impl Scene {
     }
 
     /// Lets the ledger know a task.
-    pub(crate) fn made(&mut self, name: &str, id: u64, prompt: &str) {
-        let known = self.basis.evidence.keys.entry(key(name)).or_default();
+    pub(crate) fn created(&mut self, name: &str, id: u64, prompt: &str) {
+        let known = self.plan_context.evidence.keys.entry(key(name)).or_default();
         let (id, content) = (Some(TaskId(id)), content(prompt).hash());
-        known.made.push(Made { id, content, name: name.to_owned() });
+        known.created.push(Created { id, content, name: name.to_owned() });
     }
 
     /// Puts a task that has had no run on the list.
-    pub(crate) fn show(&mut self, id: TaskId, name: &str, prompt: &str) -> &mut TaskSeen {
+    pub(crate) fn show(&mut self, id: TaskId, name: &str, prompt: &str) -> &mut ObservedTask {
         let content = content(prompt);
-        self.snapshot.tasks.items.push(TaskSeen {
+        self.state.tasks.items.push(ObservedTask {
             id,
             organization_id: None,
             name: Some(name.to_owned()),
@@ -112,16 +114,16 @@ impl Scene {
             schedule: Schedule::Unset,
             notification_count: Some(0),
         });
-        let sight = Sight { items: Vec::new(), coverage: Coverage::Complete };
-        self.snapshot.deployments.insert(id, sight);
-        self.snapshot.tasks.items.last_mut().unwrap()
+        let listing = Listing { items: Vec::new(), coverage: Completeness::Complete };
+        self.state.deployments.insert(id, listing);
+        self.state.tasks.items.last_mut().unwrap()
     }
 
     /// Shows a run of a task, made at a time such as `2026-11-20T08:00:00`.
     pub(crate) fn show_run(&mut self, task: u64, prompt: &str, created: Option<&str>) {
-        let sight = self.snapshot.deployments.get_mut(&TaskId(task)).unwrap();
-        sight.items.push(DeploymentSeen {
-            id: DeploymentId(format!("A-{}", sight.items.len() + 1)),
+        let listing = self.state.deployments.get_mut(&TaskId(task)).unwrap();
+        listing.items.push(ObservedDeployment {
+            id: DeploymentId(format!("A-{}", listing.items.len() + 1)),
             task_id: Some(TaskId(task)),
             agent_id: Some(AgentId(47)),
             prompt: Some(prompt.into()),
@@ -135,10 +137,10 @@ impl Scene {
     /// Takes tasks off the list.
     pub(crate) fn hide(&mut self, ids: impl IntoIterator<Item = u64>) {
         let hidden: BTreeSet<u64> = ids.into_iter().collect();
-        self.snapshot.tasks.items.retain(|task| !hidden.contains(&task.id.0));
+        self.state.tasks.items.retain(|task| !hidden.contains(&task.id.0));
     }
 
     pub(crate) fn plan(&self) -> Plan {
-        plan::plan(&self.basis.with(&self.snapshot))
+        plan::plan(&self.plan_context.with(&self.state))
     }
 }

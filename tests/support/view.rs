@@ -7,11 +7,11 @@ use qcops::kinds::TASK;
 use qcops::model::{Action, TaskId};
 use qcops::plan::Spread;
 use qcops::render::budget::{Budget, Cost};
-use qcops::render::escape::Foreign;
+use qcops::render::escape::Untrusted;
 use qcops::render::textdiff::TextChange;
 use qcops::render::view::{
-    Candidate, Counts, Entry, Fate, FieldChange, FieldRow, Finding, PlanView, Standing, State,
-    Stop, TurnRow, Value as Shown,
+    Candidate, Counts, DeploymentStatus, Disposition, Entry, FieldChange, FieldRow, Finding,
+    PlanView, State, Stop, TurnRow, Value as ResponseSummary,
 };
 use serde_json::Value;
 
@@ -24,7 +24,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
         digest: text(&json["digest"]),
         counts: Counts {
             open: open.map(|(word, count)| (action(word), size(count))).collect(),
-            withheld: size(&counts["withheld"]),
+            deferred: size(&counts["withheld"]),
             blocked: size(&counts["blocked"]),
             unchanged: size(&counts["unchanged"]),
             unmanaged: size(&counts["unmanaged"]),
@@ -32,7 +32,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
             scheduled: size(&counts["scheduled"]),
             budget: Budget {
                 runs: size(&budget["new_runs"]),
-                run_limit: size(&budget["run_limit"]),
+                deployment_limit: size(&budget["run_limit"]),
                 follow_ups: size(&budget["follow_ups"]),
                 later: size(&budget["later_follow_ups"]),
                 cost: cost(&budget["estimate"]),
@@ -56,7 +56,7 @@ fn entry(step: &Value) -> Entry {
         subject: step["task_id"].as_u64().map(|id| (TaskId(id), option(&step["task_name"]))),
         reason: foreign(&step["reason"]),
         fields: all(&step["fields"], field),
-        fates: all(&step["retires"], |retired| Fate {
+        fates: all(&step["retires"], |retired| Disposition {
             id: id(retired),
             name: foreign(&retired["name"]),
             archived_as: option(&retired["archived_as"]),
@@ -67,7 +67,7 @@ fn entry(step: &Value) -> Entry {
             created: candidate["created"].as_str().map(|at| at.parse().unwrap()),
         }),
         run: option(&step["run"]),
-        standing: step["run_standing"].as_object().map(|run| Standing {
+        standing: step["run_standing"].as_object().map(|run| DeploymentStatus {
             status: foreign(&run["status"]),
             age_seconds: run["age_seconds"].as_u64(),
             tokens: run["tokens"].as_u64(),
@@ -104,9 +104,9 @@ fn field(row: &Value) -> FieldRow {
     let name = TASK.fields.iter().map(|field| field.name).find(|name| row["name"] == *name);
     let name = name.unwrap();
     let value = |value: &Value| match name {
-        "name" => Shown::Name(foreign(value)),
-        "prompt" => Shown::Text(foreign(value)),
-        _ => Shown::Word(foreign(value)),
+        "name" => ResponseSummary::Name(foreign(value)),
+        "prompt" => ResponseSummary::Text(foreign(value)),
+        _ => ResponseSummary::Word(foreign(value)),
     };
     let change = match (row.get("before"), row.get("after")) {
         (None, Some(new)) => FieldChange::Set(value(new)),
@@ -123,8 +123,8 @@ fn field(row: &Value) -> FieldRow {
 
 fn state(of: &Value) -> State {
     match text(&of["state"]).as_str() {
-        "open" => State::Open,
-        "withheld" => State::Withheld(code(of)),
+        "open" => State::Ready,
+        "withheld" => State::Deferred(code(of)),
         "blocked" => State::Blocked(code(of)),
         other => panic!("{other} is no state"),
     }
@@ -159,10 +159,10 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 
-fn foreign(value: &Value) -> Foreign {
-    Foreign::new(text(value))
+fn foreign(value: &Value) -> Untrusted {
+    Untrusted::new(text(value))
 }
 
-fn option(value: &Value) -> Option<Foreign> {
-    value.as_str().map(Foreign::new)
+fn option(value: &Value) -> Option<Untrusted> {
+    value.as_str().map(Untrusted::new)
 }

@@ -13,21 +13,21 @@ use qcops::api::{self, Client, Credentials, Limits, Paced, Signed};
 use qcops::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use qcops::clock::Clock;
 use qcops::diag::{Code, Severity};
-use qcops::emulator::{self, Emulator, Keeper};
+use qcops::emulator::{self, Emulator, Storage};
 use qcops::event::{Event, Outcome, StepOutcome};
 use qcops::evidence::{Evidence, Version};
 use qcops::exchange::{Exchange, Request, Response, Transport};
 use qcops::files::Memory;
 use qcops::ledger::Ledger;
-use qcops::manifest::{self, Source, Wish};
+use qcops::manifest::{self, DesiredState, Source};
 use qcops::model::{AgentId, OrganizationId};
 use qcops::observation::{Agents, Observation};
-use qcops::plan::{self, Basis, Elsewhere, Options, Plan, Prune};
+use qcops::observed::ObservedState;
+use qcops::plan::{self, Options, OtherManifests, Plan, PlanContext, Prune};
 use qcops::render::text::{self, Length, TextOptions};
 use qcops::render::view::PlanView;
 use qcops::render::{json, markdown};
 use qcops::secret::Secret;
-use qcops::snapshot::Snapshot;
 
 use crate::support::view;
 
@@ -43,7 +43,7 @@ pub(crate) struct World {
     /// Committed manifests, the oldest first.
     commits: Vec<String>,
     /// What becomes of every answer on its way.
-    pub(crate) spoil: Option<Spoil>,
+    pub(crate) corrupt: Option<Spoil>,
 }
 
 /// Changes an answer on its way.
@@ -59,7 +59,7 @@ impl Transport for Shared {
             tokio::time::sleep(Duration::from_millis(1)).await;
             let response = self.0.exchange(request).await?;
             Ok(match &self.1 {
-                Some(spoil) => spoil(response),
+                Some(corrupt) => corrupt(response),
                 None => response,
             })
         })
@@ -83,14 +83,14 @@ impl World {
         let clock = Clock::starting_at(noon);
         let world = emulator::World::new(7, noon);
         let mut story = Self {
-            emulator: Arc::new(Emulator::new(world, clock, Keeper::Memory)),
+            emulator: Arc::new(Emulator::new(world, clock, Storage::Memory)),
             files: Memory::default(),
             options: Options::default(),
             settings: Settings::default(),
             clock,
             manifest: String::new(),
             commits: Vec::new(),
-            spoil: None,
+            corrupt: None,
         };
         story.edit(tasks);
         story
@@ -138,13 +138,13 @@ impl World {
             clock: self.clock,
             manifest: self.manifest.clone(),
             commits: self.commits.clone(),
-            spoil: None,
+            corrupt: None,
         }
     }
 
     /// Asks for pruning.
     pub(crate) fn pruning(&mut self) -> &mut Self {
-        self.options.prune = Prune::Asked;
+        self.options.prune = Prune::On;
         self
     }
 
@@ -188,7 +188,7 @@ impl World {
     }
 
     pub(crate) fn client(&self) -> Client {
-        client_over(Shared(Arc::clone(&self.emulator), self.spoil.clone()), self.clock)
+        client_over(Shared(Arc::clone(&self.emulator), self.corrupt.clone()), self.clock)
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -197,7 +197,7 @@ impl World {
     }
 
     /// What is known before the service is asked.
-    pub(crate) fn basis(&self) -> Basis {
+    pub(crate) fn plan_context(&self) -> PlanContext {
         let mut evidence = Evidence::default();
         for (age, text) in self.commits.iter().rev().enumerate() {
             for (key, task) in read(text).tasks {
@@ -215,30 +215,35 @@ impl World {
             }
         }
         self.ledger().add_to(&mut evidence).unwrap();
-        let elsewhere = Elsewhere::default();
-        Basis { wish: read(&self.manifest), evidence, elsewhere, options: self.options.clone() }
+        let other_manifests = OtherManifests::default();
+        PlanContext {
+            desired_state: read(&self.manifest),
+            evidence,
+            other_manifests,
+            options: self.options.clone(),
+        }
     }
 
     /// What is known and what is seen.
-    pub(crate) async fn see(&self) -> (Basis, Snapshot) {
-        let basis = self.basis();
-        let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
-        let snapshot = api::observe(&self.client(), self.clock, wanted).await.unwrap();
-        (basis, snapshot)
+    pub(crate) async fn see(&self) -> (PlanContext, ObservedState) {
+        let plan_context = self.plan_context();
+        let desired = |state: &ObservedState| plan::desired(&plan_context.with(state));
+        let state = api::observe(&self.client(), self.clock, desired).await.unwrap();
+        (plan_context, state)
     }
 
     /// Observes and plans.
     pub(crate) async fn plan(&self) -> Plan {
-        let (basis, snapshot) = self.see().await;
-        replayed(&basis, &snapshot)
+        let (plan_context, state) = self.see().await;
+        replayed(&plan_context, &state)
     }
 
     /// Observes and plans, if the service can be read.
     pub(crate) async fn try_plan(&self) -> Option<Plan> {
-        let basis = self.basis();
-        let wanted = |snapshot: &Snapshot| plan::wanted(&basis.with(snapshot));
-        let snapshot = api::observe(&self.client(), self.clock, wanted).await.ok()?;
-        Some(plan::plan(&basis.with(&snapshot)))
+        let plan_context = self.plan_context();
+        let desired = |state: &ObservedState| plan::desired(&plan_context.with(state));
+        let state = api::observe(&self.client(), self.clock, desired).await.ok()?;
+        Some(plan::plan(&plan_context.with(&state)))
     }
 
     /// The plan as people read it.
@@ -294,7 +299,7 @@ impl World {
 
     pub(crate) async fn expect_nothing_to_do(&self) {
         let plan = self.plan().await;
-        let is_idle = plan.open_steps().next().is_none() && plan.blocks().next().is_none();
+        let is_idle = plan.ready_steps().next().is_none() && plan.blocks().next().is_none();
         assert!(is_idle, "{}", shown(&plan));
     }
 
@@ -328,20 +333,20 @@ pub(crate) fn shown(plan: &Plan) -> String {
 }
 
 /// Plans, and expects the same plan from what is kept of the sight.
-pub(crate) fn replayed(basis: &Basis, snapshot: &Snapshot) -> Plan {
-    let inputs = basis.with(snapshot);
+pub(crate) fn replayed(plan_context: &PlanContext, state: &ObservedState) -> Plan {
+    let inputs = plan_context.with(state);
     let planned = plan::plan(&inputs);
-    let kept = Observation::new("story".to_owned(), Agents::default(), snapshot, &planned);
+    let kept = Observation::new("story".to_owned(), Agents::default(), state, &planned);
     let kept = kept.to_json();
     let read = Observation::from_json(kept.as_bytes()).unwrap();
     assert_eq!(read.to_json(), kept);
-    let seen = read.snapshot(&basis.wish);
-    let again = plan::plan(&basis.with(&seen));
+    let seen = read.state(&plan_context.desired_state);
+    let again = plan::plan(&plan_context.with(&seen));
     assert_eq!(shown(&planned), shown(&again), "{kept}");
     let json = |plan: &Plan| json::render(&PlanView::new(plan));
     assert_eq!(json(&planned), json(&again), "{kept}");
     assert_eq!(planned.digest(), again.digest(), "{kept}");
-    assert_eq!(plan::wanted(&inputs), plan::wanted(&basis.with(&seen)), "{kept}");
+    assert_eq!(plan::desired(&inputs), plan::desired(&plan_context.with(&seen)), "{kept}");
     expect_complete_json(&planned);
     planned
 }
@@ -366,15 +371,15 @@ fn organization() -> OrganizationId {
     OrganizationId(emulator::ORGANIZATION_ID.to_owned())
 }
 
-pub(crate) fn read(text: &str) -> Wish {
+pub(crate) fn read(text: &str) -> DesiredState {
     let (manifest, mut findings) =
         manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
     let (manifest, found) = manifest::merge(vec![manifest]);
     findings.extend(found);
     let agents = BTreeMap::from([("Momentum Researcher".to_owned(), vec![AgentId(48)])]);
-    let (wish, found) = manifest::resolve(&manifest, &agents);
+    let (desired_state, found) = manifest::resolve(&manifest, &agents);
     findings.extend(found);
     findings.retain(|finding| finding.severity == Severity::Error);
     assert!(findings.is_empty(), "{findings:#?}\n{text}");
-    wish
+    desired_state
 }

@@ -248,9 +248,9 @@ fn value(expression: &str, names: &Names) -> String {
         let left = value(left, names);
         return if is_truth(&left) { value(right, names) } else { left };
     }
-    for (sign, wanted) in [("==", true), ("!=", false)] {
+    for (sign, desired) in [("==", true), ("!=", false)] {
         if let Some((left, right)) = expression.split_once(sign) {
-            return ((value(left, names) == value(right, names)) == wanted).to_string();
+            return ((value(left, names) == value(right, names)) == desired).to_string();
         }
     }
     if let Some(text) = expression.strip_prefix('\'') {

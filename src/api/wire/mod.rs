@@ -16,7 +16,7 @@ pub(super) use request::{
     CreateTask, DeploymentOnly, Nothing, OrganizationOnly, PromptDeployment, RenameTask, TaskOnly,
 };
 pub(super) use seen::{
-    agents_sight, created_deployment, deployment, deployments_sight, task, tasks_sight,
+    agent_listing, created_deployment, deployment, deployment_listing, task, task_listing,
 };
 
 use serde::Deserialize;
@@ -180,10 +180,10 @@ mod tests {
         let org = OrganizationId("o".to_owned());
         let read = || Reply::parse(bytes).ok();
         drop(read().map(|reply| reply.texts()));
-        drop(read().map(|reply| tasks_sight(reply, &org)));
+        drop(read().map(|reply| task_listing(reply, &org)));
         drop(read().map(|reply| task(reply, &org)));
-        drop(read().map(agents_sight));
-        drop(read().map(|reply| deployments_sight(reply, TaskId(1))));
+        drop(read().map(agent_listing));
+        drop(read().map(|reply| deployment_listing(reply, TaskId(1))));
         drop(read().map(|reply| created_deployment(reply, TaskId(1))));
         drop(read().map(deployment));
         drop(read().map(|reply| conversation(&reply)));

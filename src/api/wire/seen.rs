@@ -1,7 +1,7 @@
 //! From the service's objects to what the rest of the program sees.
 //!
 //! Each object becomes its `…Seen` type or the words why it cannot, and each list a
-//! [`Sight`] that says whether it was all there.
+//! [`Listing`] that says whether it was all there.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -19,7 +19,9 @@ use crate::api::wire::time::service_time;
 use crate::model::{
     AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId, canonical_text,
 };
-use crate::snapshot::{AgentSeen, Coverage, DeploymentSeen, Schedule, Sight, Status, TaskSeen};
+use crate::observed::{
+    Completeness, Listing, ObservedAgent, ObservedDeployment, ObservedTask, Schedule, Status,
+};
 
 type Text<'a> = Field<Cow<'a, str>>;
 
@@ -114,7 +116,7 @@ from_object_only!(AgentWire, TaskWire, StatusWire, DeploymentWire, DebugWire);
 
 impl TaskWire<'_> {
     /// Returns what was seen, or why it is none of the organization's tasks.
-    fn lower(self, organization_id: &OrganizationId) -> Result<TaskSeen, String> {
+    fn lower(self, organization_id: &OrganizationId) -> Result<ObservedTask, String> {
         let schedule = self.lower_schedule();
         let id = self.id.value().map(|id| TaskId(id.0)).ok_or("has no id")?;
         let owner = self.organization_id.value().map(|text| OrganizationId(text.into_owned()));
@@ -135,7 +137,7 @@ impl TaskWire<'_> {
             Some(content) => Some(Arc::clone(content.prompt())),
             None => canonical(written),
         };
-        Ok(TaskSeen {
+        Ok(ObservedTask {
             id,
             organization_id: owner,
             name: self.name.value().map(Cow::into_owned),
@@ -196,10 +198,10 @@ fn lower_active(status: Field<List<StatusWire<'_>>>) -> Option<Vec<DeploymentId>
 
 impl DeploymentWire<'_> {
     /// Returns what was seen, or why it is none of the task's deployments.
-    fn lower(self, debug_id: Option<DeploymentId>) -> Result<DeploymentSeen, String> {
+    fn lower(self, debug_id: Option<DeploymentId>) -> Result<ObservedDeployment, String> {
         let id = deployment_id(self.deployment_id).or(debug_id).ok_or("has no id")?;
         let status = self.status.value();
-        Ok(DeploymentSeen {
+        Ok(ObservedDeployment {
             id,
             task_id: self.task_id.value().map(|id| TaskId(id.0)),
             agent_id: self.agent_id.value().map(|id| AgentId(id.0)),
@@ -230,19 +232,25 @@ fn deployment_id(field: Text<'_>) -> Option<DeploymentId> {
 }
 
 /// Returns the task of an answer, or why there is none.
-pub(crate) fn task(reply: Reply<'_>, organization_id: &OrganizationId) -> Result<TaskSeen, String> {
+pub(crate) fn task(
+    reply: Reply<'_>,
+    organization_id: &OrganizationId,
+) -> Result<ObservedTask, String> {
     let task = reply.task.value().ok_or("the answer has no `task`")?;
     task.lower(organization_id).map_err(|words| in_answer("task", &words))
 }
 
 /// Returns the deployment of an answer, or why there is none.
-pub(crate) fn deployment(reply: Reply<'_>) -> Result<DeploymentSeen, String> {
+pub(crate) fn deployment(reply: Reply<'_>) -> Result<ObservedDeployment, String> {
     let deployment = reply.deployment.value().ok_or("the answer has no `deployment`")?;
     deployment.lower(None).map_err(|words| in_answer("deployment", &words))
 }
 
 /// Returns the deployment just started for `task`: its id is in one of two places (contract 4.1).
-pub(crate) fn created_deployment(reply: Reply<'_>, task: TaskId) -> Result<DeploymentSeen, String> {
+pub(crate) fn created_deployment(
+    reply: Reply<'_>,
+    task: TaskId,
+) -> Result<ObservedDeployment, String> {
     let debug_id = reply.debug.value().and_then(|debug| deployment_id(debug.id));
     let wire = reply.deployment.value().unwrap_or_default();
     let seen = wire.lower(debug_id).map_err(|words| in_answer("deployment", &words))?;
@@ -257,15 +265,18 @@ fn in_answer(payload: &str, words: &str) -> String {
 }
 
 /// Returns the tasks of a list answer, and whether they are all.
-pub(crate) fn tasks_sight(reply: Reply<'_>, organization_id: &OrganizationId) -> Sight<TaskSeen> {
-    sight(reply.tasks, "tasks", |wire: TaskWire<'_>| {
+pub(crate) fn task_listing(
+    reply: Reply<'_>,
+    organization_id: &OrganizationId,
+) -> Listing<ObservedTask> {
+    listing(reply.tasks, "tasks", |wire: TaskWire<'_>| {
         wire.lower(organization_id).map(|seen| (seen.id, seen))
     })
 }
 
 /// Returns the deployments of `task` in a list answer, and whether they are all.
-pub(crate) fn deployments_sight(reply: Reply<'_>, task: TaskId) -> Sight<DeploymentSeen> {
-    sight(reply.deployments, "deployments", |wire: DeploymentWire<'_>| {
+pub(crate) fn deployment_listing(reply: Reply<'_>, task: TaskId) -> Listing<ObservedDeployment> {
+    listing(reply.deployments, "deployments", |wire: DeploymentWire<'_>| {
         let seen = wire.lower(None)?;
         match seen.task_id {
             Some(other) if other != task => Err(format!("{} is one of task {other}", seen.id)),
@@ -277,22 +288,22 @@ pub(crate) fn deployments_sight(reply: Reply<'_>, task: TaskId) -> Sight<Deploym
 /// Returns the agents of a list answer, and whether they are all.
 ///
 /// An agent without a name stays in the list under an empty one: nobody can have meant it.
-pub(crate) fn agents_sight(reply: Reply<'_>) -> Sight<AgentSeen> {
-    sight(reply.agents, "agents", |wire: AgentWire<'_>| {
+pub(crate) fn agent_listing(reply: Reply<'_>) -> Listing<ObservedAgent> {
+    listing(reply.agents, "agents", |wire: AgentWire<'_>| {
         let id = wire.id.value().map(|id| AgentId(id.0)).ok_or("has no id")?;
         let name = wire.name.value().map(Cow::into_owned).unwrap_or_default();
-        Ok((id, AgentSeen { id, name }))
+        Ok((id, ObservedAgent { id, name }))
     })
 }
 
 /// Lowers a list; whatever cannot be understood, or stands twice, makes it partial.
 ///
 /// A missing key is no empty list, but null is one (contract 15.5).
-fn sight<W, S, I: Ord + Clone + Display>(
+fn listing<W, S, I: Ord + Clone + Display>(
     field: Field<List<W>>,
     key: &str,
     lower: impl Fn(W) -> Result<(I, S), String>,
-) -> Sight<S> {
+) -> Listing<S> {
     let entries = match field {
         Field::Is(List(entries)) => entries,
         Field::Null => Vec::new(),
@@ -316,11 +327,11 @@ fn sight<W, S, I: Ord + Clone + Display>(
             Err(words) => problems.add(|| format!("entry {} of `{key}`: {words}", index + 1)),
         }
     }
-    Sight { items, coverage: problems.coverage() }
+    Listing { items, coverage: problems.coverage() }
 }
 
-fn partial<S>(words: String) -> Sight<S> {
-    Sight { items: Vec::new(), coverage: Coverage::Partial(words) }
+fn partial<S>(words: String) -> Listing<S> {
+    Listing { items: Vec::new(), coverage: Completeness::Partial(words) }
 }
 
 /// What is wrong with a list: the first few in words, the rest counted.
@@ -340,12 +351,12 @@ impl Problems {
         }
     }
 
-    fn coverage(self) -> Coverage {
+    fn coverage(self) -> Completeness {
         let more = self.count - self.words.len();
         match (self.count, more) {
-            (0, _) => Coverage::Complete,
-            (_, 0) => Coverage::Partial(self.words.join("; ")),
-            _ => Coverage::Partial(format!("{}; and {more} more", self.words.join("; "))),
+            (0, _) => Completeness::Complete,
+            (_, 0) => Completeness::Partial(self.words.join("; ")),
+            _ => Completeness::Partial(format!("{}; and {more} more", self.words.join("; "))),
         }
     }
 }
@@ -358,14 +369,14 @@ mod tests {
         OrganizationId("org".to_owned())
     }
 
-    fn tasks(body: &str) -> Sight<TaskSeen> {
-        tasks_sight(Reply::parse(body.as_bytes()).expect("an object"), &org())
+    fn tasks(body: &str) -> Listing<ObservedTask> {
+        task_listing(Reply::parse(body.as_bytes()).expect("an object"), &org())
     }
 
-    fn one(fields: &str) -> TaskSeen {
-        let mut sight = tasks(&format!(r#"{{"tasks":[{{"id":1,{fields}}}]}}"#));
-        assert_eq!(sight.coverage, Coverage::Complete, "{fields}");
-        sight.items.remove(0)
+    fn one(fields: &str) -> ObservedTask {
+        let mut listing = tasks(&format!(r#"{{"tasks":[{{"id":1,{fields}}}]}}"#));
+        assert_eq!(listing.coverage, Completeness::Complete, "{fields}");
+        listing.items.remove(0)
     }
 
     #[test]
@@ -444,11 +455,11 @@ mod tests {
             (r#"{"tasks":[1,2,3,4,5]}"#, 0, Some("and 2 more")),
         ];
         for (body, count, words) in table {
-            let sight = tasks(body);
-            assert_eq!(sight.items.len(), count, "{body}");
-            match (&sight.coverage, words) {
-                (Coverage::Complete, None) => {}
-                (Coverage::Partial(seen), Some(words)) => {
+            let listing = tasks(body);
+            assert_eq!(listing.items.len(), count, "{body}");
+            match (&listing.coverage, words) {
+                (Completeness::Complete, None) => {}
+                (Completeness::Partial(seen), Some(words)) => {
                     assert!(seen.contains(words), "{body}: {seen}");
                 }
                 (seen, _) => panic!("{body}: {seen:?}"),
@@ -478,9 +489,10 @@ mod tests {
     fn a_deployment_of_another_task_does_not_count() {
         let body = r#"{"deployments":[{"deploymentId":"A-1","taskId":7,"status":"inqueue","ended":null},
             {"deploymentId":"A-2","taskId":8},{"deploymentId":"A-3","status":"Paused"}]}"#;
-        let sight = deployments_sight(Reply::parse(body.as_bytes()).expect("an object"), TaskId(7));
-        assert!(matches!(sight.coverage, Coverage::Partial(_)), "{:?}", sight.coverage);
-        let seen: Vec<_> = sight.items.iter().map(|seen| (&*seen.id.0, &seen.status)).collect();
+        let listing =
+            deployment_listing(Reply::parse(body.as_bytes()).expect("an object"), TaskId(7));
+        assert!(matches!(listing.coverage, Completeness::Partial(_)), "{:?}", listing.coverage);
+        let seen: Vec<_> = listing.items.iter().map(|seen| (&*seen.id.0, &seen.status)).collect();
         let paused = Status::Other("Paused".to_owned());
         assert_eq!(seen, [("A-1", &Status::InQueue), ("A-3", &paused)]);
     }

@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use super::Waiting;
 use super::pause::Pauses;
 use crate::clock::Clock;
-use crate::event::{Outcome, RunEnd, RunStanding, StepOutcome};
+use crate::event::{DeploymentEnd, DeploymentProgress, Outcome, StepOutcome};
 use crate::model::DeploymentId;
-use crate::plan::{Change, Plan, Step, StepId, Watch, WatchedRun};
-use crate::snapshot::Status;
+use crate::observed::Status;
+use crate::plan::{Change, Plan, Step, StepId, Watch, WatchedDeployment};
 use crate::transcript::Transcript;
 
 /// One run that is followed.
@@ -25,7 +25,7 @@ pub(super) struct Followed {
     pub(super) unanswered: u32,
     pub(super) status: Option<Status>,
     pub(super) transcript: Option<Result<Transcript, String>>,
-    pub(super) end: Option<RunEnd>,
+    pub(super) end: Option<DeploymentEnd>,
     pub(super) waited: Duration,
 }
 
@@ -37,11 +37,11 @@ pub(super) fn followed(plan: &Plan, outcome: &Outcome, waiting: &Waiting) -> Vec
     };
     let follow = |watch: &Watch| {
         let (id, is_ours) = match &watch.run {
-            WatchedRun::Seen(id) => (id.clone(), false),
-            WatchedRun::StartedBy(step) => (done(step)?.deployment.clone()?, true),
+            WatchedDeployment::Seen(id) => (id.clone(), false),
+            WatchedDeployment::StartedBy(step) => (done(step)?.deployment.clone()?, true),
         };
         let is_sent = |step: &&Step| {
-            matches!(&step.change, Change::FollowUp { run, .. } if *run == id)
+            matches!(&step.change, Change::Prompt { run, .. } if *run == id)
                 && done(&step.id).is_some()
         };
         let sent = plan.steps.iter().filter(is_sent).count();
@@ -86,7 +86,12 @@ impl Followed {
     }
 
     /// How it stands `now`, for whoever looks on.
-    pub(super) fn standing(&self, clock: Clock, now: Instant, start: Instant) -> RunStanding {
+    pub(super) fn standing(
+        &self,
+        clock: Clock,
+        now: Instant,
+        start: Instant,
+    ) -> DeploymentProgress {
         let seen = |created| -> Duration {
             clock.now().duration_since(created).try_into().unwrap_or_default()
         };
@@ -94,7 +99,7 @@ impl Followed {
         // What has ended grows no older.
         let until = if is_followed { now - start } else { self.waited };
         let since_end = (now - start).saturating_sub(until);
-        RunStanding {
+        DeploymentProgress {
             key: self.watch.key.clone(),
             deployment: self.watch.deployment.clone(),
             status: self.status.clone(),

@@ -1,9 +1,9 @@
 //! The end of the waiting: what is still to be read is read, and every run is judged.
 
 use super::{Waited, Watching, read};
-use crate::api::Answer;
-use crate::event::{RunEnd, RunReport};
-use crate::snapshot::Status;
+use crate::api::CallOutcome;
+use crate::event::{DeploymentEnd, DeploymentReport};
+use crate::observed::Status;
 use crate::transcript::Expectation;
 
 impl Watching<'_, '_> {
@@ -16,11 +16,15 @@ impl Watching<'_, '_> {
             let is_wanted = run.is_ours || needs || self.waiting.keeps_transcripts;
             let was_stopped = matches!(
                 run.end,
-                Some(RunEnd::TimedOut { .. } | RunEnd::WaitOver { .. } | RunEnd::OverBudget { .. })
+                Some(
+                    DeploymentEnd::TimedOut { .. }
+                        | DeploymentEnd::WaitOver { .. }
+                        | DeploymentEnd::OverBudget { .. }
+                )
             );
             let client = self.effects.client;
             let mut status = run.status;
-            if was_stopped && let Answer::Done(seen) = client.read_deployment(&run.id).await {
+            if was_stopped && let CallOutcome::Done(seen) = client.read_deployment(&run.id).await {
                 status = Some(seen.status);
             }
             let transcript = match run.transcript {
@@ -28,12 +32,12 @@ impl Watching<'_, '_> {
                 _ if !is_wanted => Err("it was not read".to_owned()),
                 _ => read(self.effects, &run.id).await,
             };
-            let end = run.end.unwrap_or(RunEnd::NotFollowed);
+            let end = run.end.unwrap_or(DeploymentEnd::NotFollowed);
             let word = status.as_ref().map_or_else(|| "unknown".to_owned(), Status::to_string);
             let shown = transcript.as_ref().map_err(String::as_str);
             let failures = match (expect, &end) {
                 // A run that is still at work, or that nobody could look at, is not judged.
-                (_, RunEnd::NotFollowed | RunEnd::Lost(_)) => Vec::new(),
+                (_, DeploymentEnd::NotFollowed | DeploymentEnd::Lost(_)) => Vec::new(),
                 (Some(expect), _) => expect.check(&word, shown),
                 (None, _) if run.is_ours => {
                     let status = Some(Status::Completed.to_string());
@@ -41,7 +45,7 @@ impl Watching<'_, '_> {
                 }
                 (None, _) => Vec::new(),
             };
-            reports.push(RunReport {
+            reports.push(DeploymentReport {
                 key: run.watch.key.clone(),
                 deployment: run.watch.deployment.clone(),
                 id: run.id,

@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 
 use super::{Followed, Watching, look};
 use crate::apply::apply;
-use crate::event::RunEnd;
-use crate::plan::{Change, Gate, Plan, Step, StepId};
-use crate::snapshot::Status;
+use crate::event::DeploymentEnd;
+use crate::observed::Status;
+use crate::plan::{Change, Plan, Step, StepId, StepStatus};
 
 impl Watching<'_, '_> {
     /// Stops everything this apply has started once the sum of its tokens is reached.
@@ -27,7 +27,7 @@ impl Watching<'_, '_> {
             .collect();
         self.stop(&open).await;
         for index in open {
-            self.end(index, RunEnd::OverBudget { sum, budget });
+            self.end(index, DeploymentEnd::OverBudget { sum, budget });
         }
     }
 
@@ -37,7 +37,7 @@ impl Watching<'_, '_> {
             self.stop(&[index]).await;
         }
         let limit = self.runs[index].limit;
-        self.end(index, RunEnd::TimedOut { limit });
+        self.end(index, DeploymentEnd::TimedOut { limit });
     }
 
     /// The time of all waiting together is over: looks at every run that is still followed once
@@ -58,7 +58,7 @@ impl Watching<'_, '_> {
                 _ => run.is_idle() && run.missing == 0,
             };
             if is_at_rest {
-                self.end(*index, RunEnd::Ended);
+                self.end(*index, DeploymentEnd::Ended);
             }
         }
         let late: Vec<usize> =
@@ -70,7 +70,7 @@ impl Watching<'_, '_> {
             .collect();
         self.stop(&at_work).await;
         for index in late {
-            self.end(index, RunEnd::WaitOver { limit });
+            self.end(index, DeploymentEnd::WaitOver { limit });
         }
     }
 
@@ -88,7 +88,7 @@ impl Watching<'_, '_> {
                 change: Change::Stop { run: run.id.clone() },
                 reason: "its limit is reached".to_owned(),
                 after: BTreeSet::new(),
-                gate: Gate::Open,
+                status: StepStatus::Ready,
             }
         };
         let steps = indexes.iter().enumerate().map(step).collect();

@@ -2,10 +2,10 @@
 
 use super::{Followed, Watching};
 use crate::apply::apply;
-use crate::event::{RunEnd, StepOutcome};
+use crate::event::{DeploymentEnd, StepOutcome};
 use crate::model::DeploymentId;
-use crate::plan::{Change, Gate, Plan, Step, Watch, WatchedRun};
-use crate::snapshot::Status;
+use crate::observed::Status;
+use crate::plan::{Change, Plan, Step, StepStatus, Watch, WatchedDeployment};
 
 impl Watching<'_, '_> {
     /// Whether one task has several runs of which this apply has started one: which of them serves
@@ -27,13 +27,13 @@ impl Watching<'_, '_> {
         let mut revived = Vec::new();
         for (index, run) in self.runs.iter_mut().enumerate() {
             let serves =
-                |watch: &&Watch| matches!(&watch.run, WatchedRun::Seen(id) if *id == run.id);
+                |watch: &&Watch| matches!(&watch.run, WatchedDeployment::Seen(id) if *id == run.id);
             let Some(watch) = plan.watches.iter().find(serves) else { continue };
             run.missing = watch.missing;
             run.limit = watch.timeout.unwrap_or(self.waiting.timeout);
             run.watch = watch.clone();
             if run.missing > 0
-                && run.end == Some(RunEnd::Ended)
+                && run.end == Some(DeploymentEnd::Ended)
                 && run.status == Some(Status::Completed)
             {
                 run.end = None;
@@ -56,7 +56,7 @@ impl Watching<'_, '_> {
                 step.key == run.watch.key
                     && run.end.is_none()
                     && match &step.change {
-                        Change::FollowUp { run, .. } | Change::Diverged { run, .. } => is_of(run),
+                        Change::Prompt { run, .. } | Change::Diverged { run, .. } => is_of(run),
                         _ => false,
                     }
             })
@@ -64,15 +64,14 @@ impl Watching<'_, '_> {
         let plan = plan.only(is_followed);
         let outcome = apply(&plan, self.effects, self.settings).await;
         for step in &plan.steps {
-            let (Change::FollowUp { run: id, .. } | Change::Diverged { run: id, .. }) =
-                &step.change
+            let (Change::Prompt { run: id, .. } | Change::Diverged { run: id, .. }) = &step.change
             else {
                 continue;
             };
             let Some(index) = self.runs.iter().position(|run| run.id == *id) else { continue };
-            match (&step.gate, outcome.steps.get(&step.id)) {
-                (Gate::Blocked(_), _) | (_, Some(StepOutcome::Unclear(_))) => {
-                    self.end(index, RunEnd::Blocked);
+            match (&step.status, outcome.steps.get(&step.id)) {
+                (StepStatus::Blocked(_), _) | (_, Some(StepOutcome::Unknown(_))) => {
+                    self.end(index, DeploymentEnd::Blocked);
                 }
                 (_, Some(StepOutcome::Done(_))) => {
                     let run = &mut self.runs[index];

@@ -3,14 +3,14 @@
 use maud::{Markup, html};
 
 use crate::diag::Diagnostic;
-use crate::event::{Outcome, RunReport, StepOutcome};
+use crate::event::{DeploymentReport, Outcome, StepOutcome};
 use crate::plan::{Plan, Step};
-use crate::render::escape::Foreign;
+use crate::render::deployments;
+use crate::render::escape::Untrusted;
 use crate::render::html::page::page;
 use crate::render::html::plan::{about, parts, remark};
 use crate::render::html::transcript::turns;
-use crate::render::outcome::{made, verdict};
-use crate::render::runs;
+use crate::render::outcome::{created, verdict};
 use crate::render::view::{Finding, PlanView, address as address_of};
 use crate::render::words::past;
 
@@ -22,7 +22,7 @@ pub struct Applied<'a> {
     /// What became of it.
     pub outcome: &'a Outcome,
     /// The runs that were waited for.
-    pub runs: &'a [RunReport],
+    pub runs: &'a [DeploymentReport],
 }
 
 /// Returns an apply as a page, with so many lines of context around changed ones.
@@ -34,7 +34,7 @@ pub fn applied(applied: Applied<'_>, context: usize) -> String {
         header {
             h1 { "qcops apply" }
             p.verdict { (verdict) }
-            @if !runs.is_empty() { p.verdict { (runs::verdict(runs)) "." } }
+            @if !runs.is_empty() { p.verdict { (deployments::verdict(runs)) "." } }
             (about(&view))
         }
         main {
@@ -62,12 +62,12 @@ fn ending(plan: &Plan, step: &Step, outcome: &StepOutcome) -> Markup {
     let (word, line, findings) = match outcome {
         StepOutcome::Done(done) => {
             let notes = html! { @for note in &done.notes { (finding("note", note)) } };
-            ("ok", format!("{}{}", past(action), made(done)), notes)
+            ("ok", format!("{}{}", past(action), created(done)), notes)
         }
         StepOutcome::Failed(found) => {
             ("failed", format!("not {}", past(action)), finding("failed", found))
         }
-        StepOutcome::Unclear(found) => {
+        StepOutcome::Unknown(found) => {
             let line = format!("it is unknown whether it was {}", past(action));
             ("unclear", line, finding("unclear", found))
         }
@@ -90,21 +90,21 @@ fn ending(plan: &Plan, step: &Step, outcome: &StepOutcome) -> Markup {
 }
 
 /// A run: what it failed, and what was said in it.
-fn run_details(run: &RunReport) -> Markup {
-    let lines = runs::lines(run);
+fn run_details(run: &DeploymentReport) -> Markup {
+    let lines = deployments::lines(run);
     html! {
-        details.run data-end=(runs::word(run)) open[run.is_failed()] {
+        details.run data-end=(deployments::word(run)) open[run.is_failed()] {
             summary {
-                span.badge { (runs::word(run)) } " "
-                strong.address { (runs::address(run)) } " "
-                span.what { (runs::head(run)) }
+                span.badge { (deployments::word(run)) } " "
+                strong.address { (deployments::address(run)) } " "
+                span.what { (deployments::head(run)) }
             }
             div.body {
                 @if !lines.is_empty() { ul.ways { @for line in lines { li { (line) } } } }
                 @match &run.transcript {
                     Ok(said) => (turns(&said.messages, "")),
                     Err(why) => p.reason {
-                        "What was said is not known: " (Foreign::new(why.as_str()).part())
+                        "What was said is not known: " (Untrusted::new(why.as_str()).part())
                     },
                 }
             }

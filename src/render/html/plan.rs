@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use crate::model::Action;
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::html::diff::difference;
 use crate::render::html::page::page;
 use crate::render::view::{
-    Candidate, Entry, Fate, FieldChange, FieldRow, Finding, PlanView, State, Stop, TurnRow, Value,
+    Candidate, Disposition, Entry, FieldChange, FieldRow, Finding, PlanView, State, Stop, TurnRow,
+    Value,
 };
 use crate::render::words::counted;
 
@@ -78,8 +79,8 @@ fn sorted(view: &PlanView) -> Vec<&Entry> {
     let mut entries: Vec<&Entry> = view.entries.iter().collect();
     entries.sort_by_key(|entry| match entry.state {
         State::Blocked(_) => 0,
-        State::Open => 1,
-        State::Withheld(_) => 2,
+        State::Ready => 1,
+        State::Deferred(_) => 2,
     });
     entries
 }
@@ -93,8 +94,8 @@ pub(super) fn word(action: Action) -> String {
 fn kind(entry: &Entry) -> String {
     match (entry.state, entry.action) {
         (State::Blocked(_), _) | (_, None) => BLOCKED.to_owned(),
-        (State::Withheld(_), _) => WITHHELD.to_owned(),
-        (State::Open, Some(action)) => word(action),
+        (State::Deferred(_), _) => WITHHELD.to_owned(),
+        (State::Ready, Some(action)) => word(action),
     }
 }
 
@@ -138,15 +139,15 @@ fn tools(entries: &[&Entry]) -> Markup {
 fn held(stop: &Stop, place_of: &BTreeMap<String, usize>) -> Markup {
     let (kind, code) = match stop.state {
         State::Blocked(code) => (BLOCKED, code),
-        State::Withheld(code) => (WITHHELD, code),
-        State::Open => return html! {},
+        State::Deferred(code) => (WITHHELD, code),
+        State::Ready => return html! {},
     };
     let verb = if kind == BLOCKED { "Stops" } else { "Holds back" };
     let addresses = html! {
         @if !stop.addresses.is_empty() {
             p {
                 (verb) " "
-                @for (at, address) in stop.addresses.iter().map(Foreign::part).enumerate() {
+                @for (at, address) in stop.addresses.iter().map(Untrusted::part).enumerate() {
                     @if at > 0 { ", " }
                     @match place_of.get(&address) {
                         Some(place) => a href={ "#step-" (place) } { code { (address) } },
@@ -175,7 +176,7 @@ pub(super) fn remark(kind: &str, code: &str, finding: &Finding, about: &Markup) 
 }
 
 /// A sentence of ours, in which code stands between backticks; a lone one is only a character.
-fn sentence(words: &Foreign) -> Markup {
+fn sentence(words: &Untrusted) -> Markup {
     let words = words.part();
     let pieces: Vec<&str> = words.split('`').collect();
     let is_paired = pieces.len() % 2 == 1;
@@ -190,7 +191,7 @@ fn sentence(words: &Foreign) -> Markup {
 }
 
 fn step(at: usize, entry: &Entry, context: usize, is_short: bool) -> Markup {
-    let is_risky = !matches!(entry.state, State::Open)
+    let is_risky = !matches!(entry.state, State::Ready)
         || matches!(entry.action, Some(Action::Replace | Action::Delete | Action::Archive));
     let address = entry.address.part();
     html! {
@@ -200,7 +201,7 @@ fn step(at: usize, entry: &Entry, context: usize, is_short: bool) -> Markup {
                 span.symbol aria-hidden="true" { (entry.symbol()) }
                 strong.address { (address) }
                 " " span.what { (what(entry)) }
-                @if let State::Blocked(code) | State::Withheld(code) = entry.state {
+                @if let State::Blocked(code) | State::Deferred(code) = entry.state {
                     " " span.badge { (kind(entry)) ": " (code) }
                 }
             }
@@ -213,7 +214,7 @@ fn what(entry: &Entry) -> Markup {
     html! {
         @match (entry.action, entry.state) {
             (None, _) => "cannot be decided",
-            (Some(action), State::Open) => { "will be " (action.participle()) },
+            (Some(action), State::Ready) => { "will be " (action.participle()) },
             (Some(action), _) => { "would be " (action.participle()) },
         }
         @if let Some((id, name)) = &entry.subject {
@@ -260,8 +261,8 @@ fn candidate_line(Candidate { id, name, created }: &Candidate) -> Markup {
     }
 }
 
-fn fate_line(Fate { id, name, archived_as }: &Fate, state: State) -> Markup {
-    let verb = if state == State::Open { "will" } else { "would" };
+fn fate_line(Disposition { id, name, archived_as }: &Disposition, state: State) -> Markup {
+    let verb = if state == State::Ready { "will" } else { "would" };
     html! {
         "Task " (id) " " bdi { (name.quoted()) } " " (verb) " be "
         @match archived_as {
@@ -309,13 +310,13 @@ fn short(value: &Value) -> Markup {
 }
 
 /// A text of several lines.
-pub(super) fn text(words: &Foreign) -> Markup {
+pub(super) fn text(words: &Untrusted) -> Markup {
     let lines: Vec<String> = words.lines().map(|line| line.line()).collect();
     html! { div.text { (lines.join("\n")) } }
 }
 
 fn turns(turns: &[TurnRow]) -> Markup {
-    let cell = |words: &Option<Foreign>| {
+    let cell = |words: &Option<Untrusted>| {
         html! { @match words { Some(words) => (text(words)), None => em { "nothing" } } }
     };
     html! {

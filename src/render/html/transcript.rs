@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::html::page::page;
 use crate::render::html::plan::text;
 use crate::render::transcript::{Title, heading, tool};
@@ -33,13 +33,13 @@ pub(super) fn turns(messages: &[Message], of: &str) -> Markup {
 fn turn(number: &str, message: &Message) -> Markup {
     // The role is the service's word; only ours become attributes.
     let who = ["user", "assistant"].into_iter().find(|role| message.is_of(role)).unwrap_or("other");
-    let role = Foreign::new(message.role.as_deref().unwrap_or("nobody named"));
+    let role = Untrusted::new(message.role.as_deref().unwrap_or("nobody named"));
     html! {
         section.turn data-who=(who) tabindex="-1" {
             h2 {
                 "Turn " (number) " " span.role { (role.part()) }
                 @if let Some(time) = &message.time {
-                    " " span.time { (Foreign::new(time.as_str()).part()) }
+                    " " span.time { (Untrusted::new(time.as_str()).part()) }
                 }
             }
             @for part in message.parts.iter().flatten() { (piece(part, number)) }
@@ -51,13 +51,13 @@ fn turn(number: &str, message: &Message) -> Markup {
 fn piece(part: &Part, of: &str) -> Markup {
     let inner = |messages: &[Message]| turns(messages, &format!("{of}."));
     match part {
-        Part::Text(words) => text(&Foreign::new(words.as_str())),
-        Part::Reasoning(words) => folded("thinks", &text(&Foreign::new(words.as_str()))),
+        Part::Text(words) => text(&Untrusted::new(words.as_str())),
+        Part::Reasoning(words) => folded("thinks", &text(&Untrusted::new(words.as_str()))),
         Part::Step => html! {},
         Part::Tool(call) => html! { (tool_call(call)) (inner(&call.messages)) },
         Part::Other { kind, json, messages } => {
-            let kind = Foreign::new(kind.as_deref().unwrap_or("part of no type")).part();
-            html! { (folded(&kind, &text(&Foreign::new(json.as_str())))) (inner(messages)) }
+            let kind = Untrusted::new(kind.as_deref().unwrap_or("part of no type")).part();
+            html! { (folded(&kind, &text(&Untrusted::new(json.as_str())))) (inner(messages)) }
         }
     }
 }
@@ -65,7 +65,7 @@ fn piece(part: &Part, of: &str) -> Markup {
 fn tool_call(call: &ToolCall) -> Markup {
     let given = |what: &str, json: &Option<String>| {
         html! {
-            @if let Some(json) = json { p.reason { (what) } (text(&Foreign::new(json.as_str()))) }
+            @if let Some(json) = json { p.reason { (what) } (text(&Untrusted::new(json.as_str()))) }
         }
     };
     folded(&tool(call), &html! { (given("in", &call.input)) (given("out", &call.output)) })

@@ -6,13 +6,13 @@ use html5gum::{DefaultEmitter, Token, Tokenizer};
 use pulldown_cmark::{Event as Piece, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
-use crate::event::{RunEnd, RunReport};
+use crate::event::{DeploymentEnd, DeploymentReport};
 use crate::model::{Key, is_hidden};
-use crate::plan::{DeploymentOverview, KeyOverview, KeyState, Overview, RunOverview};
+use crate::observed::Status;
+use crate::plan::{DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, Overview};
 use crate::render::status::{self, StatusView};
 use crate::render::transcript::{self, Title};
-use crate::render::{html, json, markdown, report, runs};
-use crate::snapshot::Status;
+use crate::render::{deployments, html, json, markdown, report};
 use crate::transcript::{Failure, Message, Part, ToolCall, Transcript};
 
 use super::*;
@@ -73,17 +73,17 @@ fn conversation(text: &str) -> Transcript {
     Transcript { messages, input_tokens: Some(1), output_tokens: None }
 }
 
-fn run_report(text: &str) -> RunReport {
+fn run_report(text: &str) -> DeploymentReport {
     let failure =
         Failure { field: "status", expected: text.to_owned(), found: format!("turn 2: {text}") };
-    RunReport {
+    DeploymentReport {
         key: "spy".parse().unwrap(),
         deployment: "first".parse().unwrap(),
         id: DeploymentId(text.to_owned()),
         status: text.to_owned(),
         is_ours: true,
         missing: 0,
-        end: RunEnd::Lost(text.to_owned()),
+        end: DeploymentEnd::Lost(text.to_owned()),
         failures: vec![failure],
         transcript: Ok(conversation(text)),
         waited: Duration::from_secs(1),
@@ -91,7 +91,7 @@ fn run_report(text: &str) -> RunReport {
 }
 
 fn overview(text: &str) -> StatusView {
-    let run = RunOverview {
+    let run = DeploymentSummary {
         id: DeploymentId(text.to_owned()),
         status: Status::Other(text.to_owned()),
         created: None,
@@ -101,7 +101,7 @@ fn overview(text: &str) -> StatusView {
         tokens: Some(1),
         is_from_here: false,
     };
-    let deployment = DeploymentOverview {
+    let deployment = DeclaredDeploymentOverview {
         key: "first".parse().unwrap(),
         run: Some(DeploymentId(text.to_owned())),
         reason: Some(text.to_owned()),
@@ -121,12 +121,12 @@ fn overview(text: &str) -> StatusView {
     };
     StatusView::new(&Overview {
         organization_id: OrganizationId(text.to_owned()),
-        seen_at: "2026-11-21T12:00:00Z".parse().unwrap(),
+        observed_at: "2026-11-21T12:00:00Z".parse().unwrap(),
         keys: vec![key],
         undeclared_count: 0,
         unmanaged_count: 0,
         archived_count: 0,
-        notes: vec![Diagnostic::note(Code::Twin, text)],
+        notes: vec![Diagnostic::note(Code::Duplicate, text)],
     })
 }
 
@@ -142,10 +142,10 @@ struct Outputs {
 
 fn outputs(text: &str) -> Outputs {
     let (mut plan, outcome) = hostile(text);
-    let talk = |change| ("create/run", change, text, Gate::Open);
+    let talk = |change| ("create/run", change, text, StepStatus::Ready);
     let turns = [text.into(), "equal".into()];
     let told = super::plan(vec![
-        talk(Change::FollowUp {
+        talk(Change::Prompt {
             run: DeploymentId(text.to_owned()),
             prompt: text.into(),
             turns: Vec::new(),
@@ -178,7 +178,7 @@ fn outputs(text: &str) -> Outputs {
             written(&|out| status::render(&overview(text), &options, out)),
         ]);
     }
-    outputs.texts.push(written(&|out| runs::text(&reports, Color::Off, out)));
+    outputs.texts.push(written(&|out| deployments::text(&reports, Color::Off, out)));
     for (id, ended) in &outcome.steps {
         outputs.texts.extend(summary::progress_line(&Event::Finished(&plan.steps[id.0], ended)));
     }
@@ -200,7 +200,7 @@ fn outputs(text: &str) -> Outputs {
     let applied = html::Applied { plan: &plan, outcome: &outcome, runs: &reports };
     outputs.pages =
         vec![html::plan(&view, 3), html::applied(applied, 3), html::transcript(title, &said)];
-    outputs.junit = written(&|out| runs::junit(&reports, out));
+    outputs.junit = written(&|out| deployments::junit(&reports, out));
     outputs
 }
 
@@ -343,7 +343,7 @@ fn in_html_a_hostile_text_is_nothing_but_text() {
             }
             assert_eq!(scripts, 1, "{output}");
             let first = text.lines().next().unwrap();
-            let first = crate::render::escape::Foreign::new(first).part();
+            let first = crate::render::escape::Untrusted::new(first).part();
             assert!(shown.contains(&first), "{first:?} is not in\n{output}");
         }
     }
@@ -400,33 +400,35 @@ fn in_junit_a_hostile_text_is_nothing_but_text() {
 fn a_comment_on_500_changed_tasks_names_every_risky_one_within_its_bytes() {
     let page = "A line of a prompt with many words in it.\n".repeat(200);
     let long = |at: usize, word: &str| format!("{at} {}{word}", &page[..5000]);
-    let blocked =
-        || Gate::Blocked(Diagnostic::blocked(Code::TooManyReplaces, "too many").help("fewer"));
-    let mixed = |at: usize| match at % 5 {
-        0 => (replace("n", &long(at, "old"), &long(at, "new")), Gate::Open, "replaced"),
-        1 => (replace("n", &long(at, "old"), &long(at, "new")), blocked(), "replaced"),
-        2 => (delete("n", &long(at, "")), Gate::Open, "deleted"),
-        3 => (delete("n", &long(at, "")), blocked(), "deleted"),
-        _ => (create("n", &long(at, "")), Gate::Open, ""),
+    let blocked = || {
+        StepStatus::Blocked(Diagnostic::blocked(Code::TooManyReplaces, "too many").help("fewer"))
     };
-    let replaced =
-        |at: usize| (replace("n", &long(at, "old"), &long(at, "new")), Gate::Open, "replaced");
-    for kind in [&mixed as &dyn Fn(usize) -> (Change, Gate, &'static str), &replaced] {
+    let mixed = |at: usize| match at % 5 {
+        0 => (replace("n", &long(at, "old"), &long(at, "new")), StepStatus::Ready, "replaced"),
+        1 => (replace("n", &long(at, "old"), &long(at, "new")), blocked(), "replaced"),
+        2 => (delete("n", &long(at, "")), StepStatus::Ready, "deleted"),
+        3 => (delete("n", &long(at, "")), blocked(), "deleted"),
+        _ => (create("n", &long(at, "")), StepStatus::Ready, ""),
+    };
+    let replaced = |at: usize| {
+        (replace("n", &long(at, "old"), &long(at, "new")), StepStatus::Ready, "replaced")
+    };
+    for kind in [&mixed as &dyn Fn(usize) -> (Change, StepStatus, &'static str), &replaced] {
         let keys: Vec<String> = (0..500).map(|at| format!("a-task-with-a-name-{at}")).collect();
         let steps = keys.iter().enumerate().map(|(at, key)| {
-            let (change, gate, _) = kind(at);
-            (key.as_str(), change, "prompt cannot be changed in place", gate)
+            let (change, status, _) = kind(at);
+            (key.as_str(), change, "prompt cannot be changed in place", status)
         });
         let plan = plan(steps.collect());
         let text = markdown::render(&PlanView::new(&plan), 3, markdown::DEFAULT_BYTES);
         assert!(text.len() < 60_000, "{} bytes", text.len());
         for (at, key) in keys.iter().enumerate() {
-            let (_, gate, word) = kind(at);
+            let (_, status, word) = kind(at);
             let line = text.lines().find(|line| line.contains(&format!("`task.{key}`")));
             let is_told = word.is_empty() || line.is_some_and(|line| line.contains(word));
             assert!(is_told, "{key}: {line:?}");
             let is_blocked = line.is_some_and(|line| line.contains("blocked[too-many-replaces]"));
-            assert_eq!(is_blocked, gate != Gate::Open, "{key}: {line:?}");
+            assert_eq!(is_blocked, status != StepStatus::Ready, "{key}: {line:?}");
         }
         assert!(text.contains("parts are left out for size"), "{text}");
     }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_doubt_that_is_about_no_step_is_not_counted_among_them() {
-    let steps = vec![("spy", create("Spy", "Buy"), "it is new", Gate::Open)];
+    let steps = vec![("spy", create("Spy", "Buy"), "it is new", StepStatus::Ready)];
     let mut plan = plan(steps);
     plan.doubts.push(Diagnostic::blocked(Code::IncompleteRead, "a list was not complete"));
     let steps = BTreeMap::from([(StepId(0), StepOutcome::Done(Done::default()))]);
@@ -19,26 +19,31 @@ fn a_doubt_that_is_about_no_step_is_not_counted_among_them() {
 fn sample() -> (Plan, Outcome) {
     let reason = "no task has its content";
     let plan = plan(vec![
-        ("momentum", create("Momentum", PROMPT), reason, Gate::Open),
-        ("momentum/november", run(Target::MadeBy(StepId(0))), "its task is new", Gate::Open),
+        ("momentum", create("Momentum", PROMPT), reason, StepStatus::Ready),
+        (
+            "momentum/november",
+            run(TaskRef::MadeBy(StepId(0))),
+            "its task is new",
+            StepStatus::Ready,
+        ),
         (
             "value",
             replace("Value", PROMPT, EDITED),
             "prompt cannot be changed in place",
-            Gate::Open,
+            StepStatus::Ready,
         ),
-        ("size", create("Size", "Research size."), reason, Gate::Open),
-        ("size/first", run(Target::MadeBy(StepId(3))), "its task is new", Gate::Open),
-        ("carry", create("Carry", "Research carry."), reason, Gate::Open),
-        ("carry/first", run(Target::Existing(TaskId(4))), "no run exists", Gate::Open),
+        ("size", create("Size", "Research size."), reason, StepStatus::Ready),
+        ("size/first", run(TaskRef::MadeBy(StepId(3))), "its task is new", StepStatus::Ready),
+        ("carry", create("Carry", "Research carry."), reason, StepStatus::Ready),
+        ("carry/first", run(TaskRef::Existing(TaskId(4))), "no run exists", StepStatus::Ready),
         (
             "old",
             delete("Old", PROMPT),
             "it is no longer declared",
-            Gate::Withheld(Diagnostic::note(Code::PruneOff, "pruning is off")),
+            StepStatus::Deferred(Diagnostic::note(Code::PruneOff, "pruning is off")),
         ),
     ]);
-    let settled = Diagnostic::note(Code::Twin, "the answer was lost, and the task was found");
+    let settled = Diagnostic::note(Code::Duplicate, "the answer was lost, and the task was found");
     let refused =
         Diagnostic::error(Code::InvalidValue, "the service refused it: \"No such agent\"")
             .help("correct `agentId`, then run this again");
@@ -55,7 +60,7 @@ fn sample() -> (Plan, Outcome) {
         (StepId(3), StepOutcome::Failed(refused)),
         (StepId(4), StepOutcome::Skipped(StepId(3))),
         (StepId(5), StepOutcome::NotStarted),
-        (StepId(6), StepOutcome::Unclear(unclear)),
+        (StepId(6), StepOutcome::Unknown(unclear)),
     ]);
     (plan, Outcome { steps, is_interrupted: true })
 }
@@ -83,7 +88,7 @@ fn the_summary_names_what_was_made_what_failed_and_what_is_unclear() {
 
 #[test]
 fn a_good_end_is_short() {
-    let plan = plan(vec![("momentum", create("Momentum", PROMPT), "new", Gate::Open)]);
+    let plan = plan(vec![("momentum", create("Momentum", PROMPT), "new", StepStatus::Ready)]);
     let done = Done { task: Some(TaskId(512)), ..Done::default() };
     let steps = BTreeMap::from([(StepId(0), StepOutcome::Done(done))]);
     let outcome = Outcome { steps, is_interrupted: false };
@@ -96,10 +101,10 @@ fn a_good_end_is_short() {
 #[test]
 fn every_event_is_one_line() {
     let (plan, outcome) = sample();
-    let looking_again_in = Duration::from_millis(3500);
+    let checking_again_in = Duration::from_millis(3500);
     let mut lines: Vec<String> = [
         Event::Started(&plan.steps[0]),
-        Event::Settling { step: &plan.steps[6], looking_again_in },
+        Event::Settling { step: &plan.steps[6], checking_again_in },
         Event::Standing(&[]),
     ]
     .iter()
@@ -124,11 +129,12 @@ fn every_event_is_one_line() {
 #[test]
 fn many_failures_are_cut_with_a_count_and_doubts_never_are() {
     let keys: Vec<String> = (0..200).map(|n| format!("task-{n}")).collect();
-    let steps = keys.iter().map(|key| (key.as_str(), create(key, PROMPT), "new", Gate::Open));
+    let steps =
+        keys.iter().map(|key| (key.as_str(), create(key, PROMPT), "new", StepStatus::Ready));
     let plan = plan(steps.collect());
     let finding = Diagnostic::error(Code::InvalidValue, "the service refused it");
     let outcomes = (0..200).map(|at| {
-        let unclear = StepOutcome::Unclear(finding.clone());
+        let unclear = StepOutcome::Unknown(finding.clone());
         (StepId(at), if at < 100 { StepOutcome::Failed(finding.clone()) } else { unclear })
     });
     let outcome = Outcome { steps: outcomes.collect(), is_interrupted: false };

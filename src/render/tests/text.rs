@@ -18,9 +18,14 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
             "momentum",
             create("Momentum", &prompt.join("\n\n")),
             "no task has its content",
-            Gate::Open,
+            StepStatus::Ready,
         ),
-        ("momentum/november", run(Target::MadeBy(StepId(0))), "its task is new", Gate::Open),
+        (
+            "momentum/november",
+            run(TaskRef::MadeBy(StepId(0))),
+            "its task is new",
+            StepStatus::Ready,
+        ),
     ];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
     Plan: 1 to create, 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
@@ -67,13 +72,13 @@ fn a_rename_and_a_restore_show_both_names() {
             "momentum",
             rename(512, "Momentum old", "Momentum", false),
             "its name differs",
-            Gate::Open,
+            StepStatus::Ready,
         ),
         (
             "value",
             rename(498, "Value [superseded 0a1b2c3d]", "Value", true),
             "an archived task has the wanted content",
-            Gate::Open,
+            StepStatus::Ready,
         ),
     ];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
@@ -94,7 +99,7 @@ fn a_rename_and_a_restore_show_both_names() {
 #[test]
 fn a_replace_says_why_what_differs_and_what_becomes_of_the_old_task() {
     let reason = "prompt cannot be changed in place";
-    let steps = vec![("momentum", replace("Momentum", PROMPT, EDITED), reason, Gate::Open)];
+    let steps = vec![("momentum", replace("Momentum", PROMPT, EDITED), reason, StepStatus::Ready)];
     let plan = plan(steps);
     insta::assert_snapshot!(plain(&plan), @r#"
     Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
@@ -129,8 +134,12 @@ fn a_word_in_a_long_line_is_shown_with_what_surrounds_it() {
         format!("{}{word} {}", "Words before it. ".repeat(30), "and after it, ".repeat(40))
     };
     let reason = "prompt cannot be changed in place";
-    let steps =
-        vec![("momentum", replace("Momentum", &long("SPY"), &long("QQQ")), reason, Gate::Open)];
+    let steps = vec![(
+        "momentum",
+        replace("Momentum", &long("SPY"), &long("QQQ")),
+        reason,
+        StepStatus::Ready,
+    )];
     let plan = plan(steps);
     let text = plain(&plan);
     assert!(text.contains("{-SPY-}") && text.contains("{+QQQ+}"), "{text}");
@@ -143,16 +152,16 @@ fn a_word_in_a_long_line_is_shown_with_what_surrounds_it() {
 fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
     let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
         .help("`--prune` retires it; listing the key under `released` leaves it alone for good");
-    let retire = |id, name: &str| Change::Retire {
-        retirement: archive(id, name),
-        because: RetireReason::Undeclared,
+    let remove = |id, name: &str| Change::Remove {
+        removal: archive(id, name),
+        because: RemoveReason::Undeclared,
         before: before(id, name, PROMPT),
     };
-    let gate = Gate::Withheld(finding);
+    let status = StepStatus::Deferred(finding);
     let reason = "it is no longer declared";
     let steps = vec![
-        ("old", retire(7, "Old"), reason, gate.clone()),
-        ("older", retire(8, "Older"), reason, gate),
+        ("old", remove(7, "Old"), reason, status.clone()),
+        ("older", remove(8, "Older"), reason, status),
     ];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
     No changes: 12 tasks are as declared; 2 withheld. 3 unmanaged, 1 archived, 0 scheduled.
@@ -175,7 +184,7 @@ fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
 
 #[test]
 fn a_deleted_task_shows_what_goes() {
-    let steps = vec![("old", delete("Old", PROMPT), "it is no longer declared", Gate::Open)];
+    let steps = vec![("old", delete("Old", PROMPT), "it is no longer declared", StepStatus::Ready)];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
     Plan: 1 to delete. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
 
@@ -197,8 +206,8 @@ fn a_deleted_task_shows_what_goes() {
 
 #[test]
 fn a_run_names_its_task() {
-    let change = run(Target::Existing(TaskId(512)));
-    let steps = vec![("momentum/november", change, "no run exists", Gate::Open)];
+    let change = run(TaskRef::Existing(TaskId(512)));
+    let steps = vec![("momentum/november", change, "no run exists", StepStatus::Ready)];
     insta::assert_snapshot!(plain(&plan(steps)), @"
     Plan: 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
 
@@ -213,7 +222,7 @@ fn a_run_names_its_task() {
 
 #[test]
 fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
-    let undecided = Change::Undecided {
+    let ambiguous = Change::Ambiguous {
         name: "Momentum".to_owned(),
         content: content(EDITED),
         candidates: vec![before(512, "momentum", PROMPT), before(513, "Momentum (2)", PROMPT)],
@@ -231,17 +240,17 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
     .help("see what blocks `momentum`; this follows by itself");
     let reason = "no task can be given to it";
     let mut plan = plan(vec![
-        ("momentum", undecided, reason, Gate::Blocked(finding)),
+        ("momentum", ambiguous, reason, StepStatus::Blocked(finding)),
         (
             "momentum/november",
-            run(Target::MadeBy(StepId(0))),
+            run(TaskRef::MadeBy(StepId(0))),
             "its task is new",
-            Gate::Blocked(waits),
+            StepStatus::Blocked(waits),
         ),
-        ("value", create("Value", "Research value."), "no task has its content", Gate::Open),
+        ("value", create("Value", "Research value."), "no task has its content", StepStatus::Ready),
     ]);
     plan.notes.push(
-        Diagnostic::note(Code::Twin, "task 77 has the content of `value` too")
+        Diagnostic::note(Code::Duplicate, "task 77 has the content of `value` too")
             .help("delete it in the web interface if it is not a copy that somebody wants"),
     );
     insta::assert_snapshot!(plain(&plan), @r#"
@@ -297,7 +306,7 @@ fn a_reason_that_stops_many_is_printed_once() {
             key.as_str(),
             create(key, "Do it."),
             "no task has its content",
-            Gate::Blocked(finding.clone()),
+            StepStatus::Blocked(finding.clone()),
         )
     });
     let text = plain(&plan(steps.collect()));
@@ -316,7 +325,12 @@ fn a_reason_that_stops_many_is_printed_once() {
 fn a_plan_of_thousands_stays_readable_and_v_shows_all() {
     let keys: Vec<String> = (1..=5000).map(|n| format!("task-{n}")).collect();
     let steps = keys.iter().map(|key| {
-        (key.as_str(), create(key, &"Do it.\n".repeat(20)), "no task has its content", Gate::Open)
+        (
+            key.as_str(),
+            create(key, &"Do it.\n".repeat(20)),
+            "no task has its content",
+            StepStatus::Ready,
+        )
     });
     let plan = plan(steps.collect());
     let text = plain(&plan);
@@ -334,7 +348,7 @@ fn a_long_difference_is_cut_with_a_count() {
         (0..300).map(|n| format!("{word} {n}")).collect::<Vec<String>>().join("\n")
     };
     let change = replace("Momentum", &lines("old"), &lines("new"));
-    let steps = vec![("momentum", change, "prompt cannot be changed in place", Gate::Open)];
+    let steps = vec![("momentum", change, "prompt cannot be changed in place", StepStatus::Ready)];
     let text = plain(&plan(steps));
     assert!(text.contains("... 500 more lines of the difference (`-v` shows all)"), "{text}");
 }
@@ -342,7 +356,7 @@ fn a_long_difference_is_cut_with_a_count() {
 #[test]
 fn no_line_ends_in_a_blank() {
     let change = replace("Momentum", "a\n\nb\n\nc", "a\n\n\nb\nc d");
-    let steps = vec![("momentum", change, "prompt cannot be changed in place", Gate::Open)];
+    let steps = vec![("momentum", change, "prompt cannot be changed in place", StepStatus::Ready)];
     for color in [Color::Off, Color::On] {
         let text = shown(&plan(steps.clone()), &TextOptions { color, ..TextOptions::default() });
         assert!(without_color(&text).lines().all(|line| line == line.trim_end()), "{text}");
@@ -371,7 +385,7 @@ Stop when the backtest is done.";
             "the turnover and the capacity.\nSay what you would try next.",
         );
     let change = replace("Momentum", before, &after);
-    let steps = vec![("momentum", change, "prompt cannot be changed in place", Gate::Open)];
+    let steps = vec![("momentum", change, "prompt cannot be changed in place", StepStatus::Ready)];
     let options = TextOptions { context: 1, ..TextOptions::default() };
     insta::assert_snapshot!(shown(&plan(steps), &options), @r#"
     Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.

@@ -3,11 +3,11 @@
 use std::fmt;
 
 use crate::model::grouped;
-use crate::render::escape::Foreign;
+use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 use crate::render::text::Text;
 use crate::render::textdiff::{DiffLine, Side, TextDiff};
-use crate::render::view::{Entry, Standing, TurnRow};
+use crate::render::view::{DeploymentStatus, Entry, TurnRow};
 use crate::render::words::{counted, span};
 
 /// How many lines of a prompt are shown that is set or gone as a whole.
@@ -26,7 +26,7 @@ const AROUND: usize = 60;
 
 impl Text<'_> {
     /// Writes the head of a text that is set or goes as a whole.
-    pub(super) fn whole_text(&mut self, text: &Foreign) -> fmt::Result {
+    pub(super) fn whole_text(&mut self, text: &Untrusted) -> fmt::Result {
         let all = text.lines().count();
         let shown = self.shown(all, HEAD_LINES);
         for line in text.lines().take(shown) {
@@ -39,7 +39,9 @@ impl Text<'_> {
 
     /// Writes what is said to a run, or what was said against what is declared.
     pub(super) fn talk(&mut self, entry: &Entry) -> fmt::Result {
-        if let Some(Standing { status, age_seconds, tokens, started_here }) = &entry.standing {
+        if let Some(DeploymentStatus { status, age_seconds, tokens, started_here }) =
+            &entry.standing
+        {
             let age = age_seconds.map(|age| format!("{} old", span(age)));
             let tokens = tokens.map(|tokens| format!("{} tokens", grouped(tokens)));
             let origin = if *started_here { "started" } else { "not known to have been started" };
@@ -52,7 +54,7 @@ impl Text<'_> {
             self.whole_text(prompt)?;
         }
         for TurnRow { number, said, declared } in &entry.turns {
-            let text = |text: &Option<Foreign>| {
+            let text = |text: &Option<Untrusted>| {
                 text.as_ref().map_or("nothing".to_owned(), |text| {
                     format!("\"{}\"", text.cut_part(2 * AROUND, AROUND))
                 })

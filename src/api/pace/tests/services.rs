@@ -103,7 +103,7 @@ impl Transport for Service {
     }
 }
 
-struct Made {
+struct Created {
     seconds: f64,
     refused: usize,
     /// How many were refused for so long that the client gives up.
@@ -111,7 +111,7 @@ struct Made {
 }
 
 /// Makes all of them as `apply` does.
-async fn make(limit: Limit, limits: Limits, is_text: bool) -> Made {
+async fn make(limit: Limit, limits: Limits, is_text: bool) -> Created {
     let (limit, refused) = (Mutex::new(limit), AtomicUsize::new(0));
     let service = Service { limit, is_text, started: Instant::now(), refused };
     let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
@@ -124,7 +124,7 @@ async fn make(limit: Limit, limits: Limits, is_text: bool) -> Made {
                 path: "/x".to_owned(),
                 body: Vec::new(),
                 signature: None,
-                patience: Patience::Endless,
+                queue_deadline: QueueDeadline::Endless,
             };
             let response = paced.exchange(request).await.unwrap();
             if !is_rate_answer(&response) {
@@ -140,7 +140,7 @@ async fn make(limit: Limit, limits: Limits, is_text: bool) -> Made {
     let all = stream::iter(0..COUNT).map(make_one).buffer_unordered(3 * limits.in_flight);
     let lost = all.filter(|is_lost| std::future::ready(*is_lost)).count().await;
     let refused = paced.inner.refused.load(Ordering::SeqCst);
-    Made { seconds: start.elapsed().as_secs_f64(), refused, lost }
+    Created { seconds: start.elapsed().as_secs_f64(), refused, lost }
 }
 
 /// What limits; how many requests a second; the length of a window; the most answers in a thousand
@@ -176,12 +176,12 @@ async fn an_unknown_limit_costs_few_answers_and_little_time() {
     for (name, limit, rate, window, most_refused, most_time) in CASES {
         for (times, is_text) in [(1.3, false), (1.5, true), (2.0, false)] {
             let limits = Limits { in_flight: IN_FLIGHT, rate: rate * times };
-            let made = make(limit(), limits, is_text).await;
-            let refused = f64::from(u32::try_from(made.refused).unwrap());
+            let created = make(limit(), limits, is_text).await;
+            let refused = f64::from(u32::try_from(created.refused).unwrap());
             let share = 1000.0 * refused / (f64::from(COUNT) + refused);
-            let beside = (made.seconds - window) * rate / f64::from(COUNT);
-            if share > *most_refused || beside > *most_time || made.lost > 0 {
-                let lost = made.lost;
+            let beside = (created.seconds - window) * rate / f64::from(COUNT);
+            if share > *most_refused || beside > *most_time || created.lost > 0 {
+                let lost = created.lost;
                 let line = format!("{share:.1} of 1,000, {beside:.3} of the time, {lost} lost");
                 found.push(format!("{name}, {times} times too fast: {line}"));
             }
@@ -193,18 +193,18 @@ async fn an_unknown_limit_costs_few_answers_and_little_time() {
 #[tokio::test(start_paused = true)]
 async fn what_is_known_is_never_refused() {
     let limits = Limits { in_flight: IN_FLIGHT, rate: 100.0 };
-    let made = make(bucket(100.0, 25.0), limits, false).await;
-    assert_eq!((made.refused, made.lost), (0, 0));
-    assert!(made.seconds < 10.0, "{}", made.seconds);
+    let created = make(bucket(100.0, 25.0), limits, false).await;
+    assert_eq!((created.refused, created.lost), (0, 0));
+    assert!(created.seconds < 10.0, "{}", created.seconds);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_far_too_fast_is_found_out_too() {
     for (name, limit, rate, ..) in CASES {
         let limits = Limits { in_flight: IN_FLIGHT, rate: rate * 10.0 };
-        let made = make(limit(), limits, false).await;
-        let is_little = made.refused <= 60 && made.lost == 0;
-        assert!(is_little, "{name}: {} refused, {} lost", made.refused, made.lost);
+        let created = make(limit(), limits, false).await;
+        let is_little = created.refused <= 60 && created.lost == 0;
+        assert!(is_little, "{name}: {} refused, {} lost", created.refused, created.lost);
     }
 }
 
@@ -212,9 +212,9 @@ async fn what_is_far_too_fast_is_found_out_too() {
 async fn a_storm_that_no_pace_ends_is_not_waited_out_at_a_crawl() {
     for is_text in [false, true] {
         let limits = Limits { in_flight: 8, rate: 10.0 };
-        let made = make(Limit::Storm(false), limits, is_text).await;
+        let created = make(Limit::Storm(false), limits, is_text).await;
         // The client gives up after two minutes, which ten refusals in a row take.
-        assert!(made.lost <= 2, "{} lost", made.lost);
-        assert!(made.seconds < 800.0, "{}", made.seconds);
+        assert!(created.lost <= 2, "{} lost", created.lost);
+        assert!(created.seconds < 800.0, "{}", created.seconds);
     }
 }

@@ -10,26 +10,28 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::{DeclaredDeployment, DesiredState, WantedTask};
+use crate::manifest::{DeploymentState, DesiredDeployment, DesiredTask};
 use crate::model::{DeploymentId, Key};
+use crate::observed::{
+    Completeness, Listing, ObservedDeployment, ObservedTask, ReadRequest, ReadResult, Status,
+};
+use crate::plan::assign::{Candidate, Declared, Verdict, assign};
 use crate::plan::counting::{conversations, counts_for, is_since, may_be_since};
-use crate::plan::matching::{Candidate, Declared, Verdict, assign};
-use crate::plan::standing::instant;
-use crate::plan::{Change, Gate, Inputs, StepId, Target, Watch, WatchedRun};
-use crate::snapshot::{Coverage, DeploymentSeen, Look, Reading, Sight, Status, TaskSeen};
+use crate::plan::deployment_status::instant;
+use crate::plan::{Change, PlanInputs, StepId, StepStatus, TaskRef, Watch, WatchedDeployment};
 
 /// What one task's declared deployments come to.
 #[derive(Default)]
 pub(super) struct Runs {
-    pub(super) runs: Vec<PlannedRun>,
+    pub(super) runs: Vec<PlannedDeployment>,
     pub(super) notes: Vec<Diagnostic>,
 }
 
 /// What one declared deployment comes to.
-pub(super) struct PlannedRun {
+pub(super) struct PlannedDeployment {
     pub(super) deployment: Key,
     /// What is done about it.
-    pub(super) step: Option<(Change, String, Gate)>,
+    pub(super) step: Option<(Change, String, StepStatus)>,
     /// The run to be waited for and judged, if there is or will be one.
     pub(super) watch: Option<Watching>,
 }
@@ -41,8 +43,8 @@ impl Watching {
     /// Names the run; without one, and without a step that starts one, there is nothing to watch.
     pub(super) fn finish(self, step: Option<StepId>) -> Option<Watch> {
         let run = match self.0 {
-            Some(id) => WatchedRun::Seen(id),
-            None => WatchedRun::StartedBy(step?),
+            Some(id) => WatchedDeployment::Seen(id),
+            None => WatchedDeployment::StartedBy(step?),
         };
         Some(Watch { run, ..self.1 })
     }
@@ -50,62 +52,64 @@ impl Watching {
 
 /// Plans the runs of one task.
 #[derive(Clone, Copy)]
-pub(super) struct RunPlanner<'a, 'b> {
+pub(super) struct DeploymentPlanner<'a, 'b> {
     pub(super) key: &'b Key,
-    pub(super) inputs: &'b Inputs<'a>,
+    pub(super) inputs: &'b PlanInputs<'a>,
 }
 
 /// A run that counts, with what users said in it: whole, and without the task's prompt.
 struct Counted<'a> {
-    seen: &'a DeploymentSeen,
+    seen: &'a ObservedDeployment,
     turns: Result<(Vec<Arc<str>>, usize), String>,
     is_unanswered: bool,
 }
 
-impl<'a> RunPlanner<'a, '_> {
+impl<'a> DeploymentPlanner<'a, '_> {
     /// A task that is yet to be made has no runs: all that are due are started.
-    pub(super) fn new_task(self, wanted: &WantedTask, step: StepId) -> Runs {
+    pub(super) fn new_task(self, desired: &DesiredTask, step: StepId) -> Runs {
         let mut runs = Runs::default();
-        for (key, declared) in self.due(wanted, &mut runs.notes) {
-            let target = Target::MadeBy(step);
+        for (key, declared) in self.due(desired, &mut runs.notes) {
+            let target = TaskRef::MadeBy(step);
             runs.runs.extend(self.start(key, declared, target, "a new task has no run yet"));
         }
         runs
     }
 
     /// A task that exists: every declaration is served, waits, or gets a run.
-    pub(super) fn existing(self, wanted: &WantedTask, task: &TaskSeen) -> Runs {
+    pub(super) fn existing(self, desired: &DesiredTask, task: &ObservedTask) -> Runs {
         let mut runs = Runs::default();
-        let due = self.due(wanted, &mut runs.notes);
+        let due = self.due(desired, &mut runs.notes);
         if due.is_empty() {
             return runs;
         }
-        let target = Target::Existing(task.id);
-        let sight = self.inputs.snapshot.deployments.get(&task.id);
-        let gap = match sight {
+        let target = TaskRef::Existing(task.id);
+        let observed = self.inputs.state.deployments.get(&task.id);
+        let gap = match observed {
             None => Some(incomplete(task, "they were not read")),
-            Some(Sight { coverage: Coverage::Partial(why), .. }) => Some(incomplete(task, why)),
-            Some(sight) => {
-                let none_counts = !sight.items.iter().any(|run| counts_for(run, task));
-                (none_counts && !sight.items.is_empty()).then(|| unlike(task, sight))
+            Some(Listing { coverage: Completeness::Partial(why), .. }) => {
+                Some(incomplete(task, why))
+            }
+            Some(observed) => {
+                let none_counts = !observed.items.iter().any(|run| counts_for(run, task));
+                (none_counts && !observed.items.is_empty()).then(|| unlike(task, observed))
             }
         };
         if let Some(finding) = gap {
             for (key, declared) in due {
                 let change = self.run(declared, target);
-                let step = (change, cannot_tell(), Gate::Blocked(finding.clone()));
+                let step = (change, cannot_tell(), StepStatus::Blocked(finding.clone()));
                 let deployment = key.clone();
-                runs.runs.push(PlannedRun { deployment, step: Some(step), watch: None });
+                runs.runs.push(PlannedDeployment { deployment, step: Some(step), watch: None });
             }
             return runs;
         }
-        let counted = self.counted(wanted, task);
+        let counted = self.counted(desired, task);
         let declarations: Vec<Declared<'_>> = due
             .iter()
             .map(|(_, declared)| Declared {
                 since: declared.since,
                 follow_ups: &declared.follow_ups,
-                needs_run: declared.state != DesiredState::Stopped,
+                needs_run: declared.state != DeploymentState::Stopped,
             })
             .collect();
         let candidates: Vec<Candidate> = counted
@@ -114,8 +118,10 @@ impl<'a> RunPlanner<'a, '_> {
                 turns: run.turns.as_ref().ok().map(|(turns, skip)| turns[*skip..].to_vec()),
             })
             .collect();
-        let offset = self.inputs.wish.service_utc_offset;
-        let may_serve = |wish: usize, run: usize| is_since(counted[run].seen, due[wish].1, offset);
+        let offset = self.inputs.desired_state.service_utc_offset;
+        let may_serve = |desired_state: usize, run: usize| {
+            is_since(counted[run].seen, due[desired_state].1, offset)
+        };
         let verdicts = assign(&declarations, &candidates, &may_serve);
         let taken: BTreeSet<usize> = verdicts
             .iter()
@@ -139,9 +145,9 @@ impl<'a> RunPlanner<'a, '_> {
                         Some(run) => {
                             let finding = zone_question(counted[run].seen, declared);
                             let change = self.run(declared, target);
-                            let step = (change, cannot_tell(), Gate::Blocked(finding));
+                            let step = (change, cannot_tell(), StepStatus::Blocked(finding));
                             let deployment = key.clone();
-                            PlannedRun { deployment, step: Some(step), watch: None }
+                            PlannedDeployment { deployment, step: Some(step), watch: None }
                         }
                         None => match self.start(key, declared, target, "no run of it exists") {
                             Some(planned) => planned,
@@ -158,12 +164,12 @@ impl<'a> RunPlanner<'a, '_> {
     /// The declarations whose time has come.
     fn due<'w>(
         self,
-        wanted: &'w WantedTask,
+        desired: &'w DesiredTask,
         notes: &mut Vec<Diagnostic>,
-    ) -> Vec<(&'w Key, &'w DeclaredDeployment)> {
+    ) -> Vec<(&'w Key, &'w DesiredDeployment)> {
         let mut due = Vec::new();
-        for (key, declared) in &wanted.deployments {
-            match declared.since.filter(|since| *since > self.inputs.snapshot.seen_at) {
+        for (key, declared) in &desired.deployments {
+            match declared.since.filter(|since| *since > self.inputs.state.observed_at) {
                 Some(since) => {
                     let message = format!("`{}/{key}` is not due before {since}", self.key);
                     notes.push(Diagnostic::note(Code::NotDue, message));
@@ -178,19 +184,19 @@ impl<'a> RunPlanner<'a, '_> {
     ///
     /// A conversation that was read for something else does not count, or a look at it could move a
     /// run from one declaration to another.
-    fn counted(self, wanted: &WantedTask, task: &TaskSeen) -> Vec<Counted<'a>> {
-        let snapshot = self.inputs.snapshot;
-        let asked = conversations(self.inputs, wanted, task);
+    fn counted(self, desired: &DesiredTask, task: &ObservedTask) -> Vec<Counted<'a>> {
+        let state = self.inputs.state;
+        let asked = conversations(self.inputs, desired, task);
         let conversation = |id: &DeploymentId| {
-            let is_asked = asked.contains(&Look::Conversation(id.clone()));
-            snapshot.conversations.get(id).filter(|_| is_asked)
+            let is_asked = asked.contains(&ReadRequest::Conversation(id.clone()));
+            state.conversations.get(id).filter(|_| is_asked)
         };
-        let sight = snapshot.deployments.get(&task.id);
-        let all = sight.into_iter().flat_map(|sight| &sight.items);
+        let observed = state.deployments.get(&task.id);
+        let all = observed.into_iter().flat_map(|observed| &observed.items);
         let mut counted: Vec<Counted<'a>> = all
             .filter(|run| counts_for(run, task))
             .map(|seen| match conversation(&seen.id) {
-                Some(Reading::Seen(transcript)) => {
+                Some(ReadResult::Seen(transcript)) => {
                     let turns = transcript.user_turns().map(|turns| {
                         let turns: Vec<Arc<str>> =
                             turns.into_iter().map(|turn| turn.text).collect();
@@ -199,7 +205,7 @@ impl<'a> RunPlanner<'a, '_> {
                     });
                     Counted { seen, turns, is_unanswered: transcript.is_unanswered() }
                 }
-                Some(Reading::Refused(why) | Reading::Unreadable(why)) => {
+                Some(ReadResult::Refused(why) | ReadResult::Unreadable(why)) => {
                     Counted { seen, turns: Err(why.clone()), is_unanswered: false }
                 }
                 None => {
@@ -216,98 +222,102 @@ impl<'a> RunPlanner<'a, '_> {
     fn served(
         self,
         key: &Key,
-        declared: &DeclaredDeployment,
+        declared: &DesiredDeployment,
         run: &Counted<'_>,
         sent: usize,
         notes: &mut Vec<Diagnostic>,
-    ) -> PlannedRun {
-        let DeploymentSeen { id, status, .. } = run.seen;
+    ) -> PlannedDeployment {
+        let ObservedDeployment { id, status, .. } = run.seen;
         if *status == Status::Failed {
             let why = run.seen.runtime_error.as_deref();
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             let message = format!("run {id} of `{}/{key}` has failed{why}", self.key);
-            let finding = Diagnostic::note(Code::RunFailed, message);
+            let finding = Diagnostic::note(Code::DeploymentFailed, message);
             notes.push(finding.help("moving `since` behind it asks for another run"));
         }
         let next = declared.follow_ups.get(sent..).unwrap_or_default();
-        let wants_stop = declared.state == DesiredState::Stopped;
+        let wants_stop = declared.state == DeploymentState::Stopped;
         let step = if wants_stop {
             (!status.is_terminal()).then(|| {
                 let reason = format!("it is {status} and declared as stopped");
-                (Change::Stop { run: id.clone() }, reason, Gate::Open)
+                (Change::Stop { run: id.clone() }, reason, StepStatus::Ready)
             })
         } else {
             next.first().map(|prompt| {
                 let turns = run.turns.as_ref().map(|(turns, _)| turns.clone());
-                let change = Change::FollowUp {
+                let change = Change::Prompt {
                     run: id.clone(),
                     prompt: Arc::clone(prompt),
                     turns: turns.unwrap_or_default(),
                     later: next.len() - 1,
                 };
-                let made = run.seen.created.map_or_else(String::new, |at| format!(", made {at},"));
+                let created =
+                    run.seen.created.map_or_else(String::new, |at| format!(", made {at},"));
                 let all = declared.follow_ups.len();
-                let reason =
-                    format!("run {id}{made} is {status} and was sent {sent} of {all} follow-ups");
+                let reason = format!(
+                    "run {id}{created} is {status} and was sent {sent} of {all} follow-ups"
+                );
                 (change, reason, follow_up_gate(run))
             })
         };
         let missing = if wants_stop { 0 } else { next.len() };
         let watch = Some(self.watch(key, declared, Some(run.seen), missing));
-        PlannedRun { deployment: key.clone(), step, watch }
+        PlannedDeployment { deployment: key.clone(), step, watch }
     }
 
     /// A declaration whose run cannot be told: what was said in a run is not known.
     fn unknown(
         self,
         key: &Key,
-        declared: &DeclaredDeployment,
-        target: Target,
+        declared: &DesiredDeployment,
+        target: TaskRef,
         run: &Counted<'_>,
-    ) -> PlannedRun {
+    ) -> PlannedDeployment {
         let why = run.turns.as_ref().err().map_or("", String::as_str);
         let message = format!("what was said in run {} is not known: {why}", run.seen.id);
-        let gate = if run.seen.status.is_terminal() {
+        let status = if run.seen.status.is_terminal() {
             let finding = Diagnostic::blocked(Code::ConversationUnknown, message);
             let finding =
                 finding.help("run this again; if it stays, look at the run in the web interface");
-            Gate::Blocked(finding.help("or move `since` behind it to ask for another run"))
+            StepStatus::Blocked(finding.help("or move `since` behind it to ask for another run"))
         } else {
-            let finding = Diagnostic::note(Code::RunBusy, message);
-            Gate::Withheld(
+            let finding = Diagnostic::note(Code::DeploymentBusy, message);
+            StepStatus::Deferred(
                 finding.help("it is still at work: run this again later, or `apply --wait`"),
             )
         };
-        let step = Some((self.run(declared, target), cannot_tell(), gate));
-        PlannedRun { deployment: key.clone(), step, watch: None }
+        let step = Some((self.run(declared, target), cannot_tell(), status));
+        PlannedDeployment { deployment: key.clone(), step, watch: None }
     }
 
     /// A declaration without a run; one that is to be stopped needs none.
     fn start(
         self,
         key: &Key,
-        declared: &DeclaredDeployment,
-        target: Target,
+        declared: &DesiredDeployment,
+        target: TaskRef,
         reason: &str,
-    ) -> Option<PlannedRun> {
-        if declared.state == DesiredState::Stopped {
+    ) -> Option<PlannedDeployment> {
+        if declared.state == DeploymentState::Stopped {
             return None;
         }
-        let step = Some((self.run(declared, target), reason.to_owned(), Gate::Open));
+        let step = Some((self.run(declared, target), reason.to_owned(), StepStatus::Ready));
         let watch = Some(self.watch(key, declared, None, declared.follow_ups.len()));
-        Some(PlannedRun { deployment: key.clone(), step, watch })
+        Some(PlannedDeployment { deployment: key.clone(), step, watch })
     }
 
-    fn run(self, declared: &DeclaredDeployment, target: Target) -> Change {
+    fn run(self, declared: &DesiredDeployment, target: TaskRef) -> Change {
         let seen = match target {
-            Target::Existing(id) => self.inputs.snapshot.deployments.get(&id),
-            Target::MadeBy(_) => None,
+            TaskRef::Existing(id) => self.inputs.state.deployments.get(&id),
+            TaskRef::MadeBy(_) => None,
         };
-        let seen = seen.into_iter().flat_map(|sight| &sight.items);
-        Change::Run {
+        let seen = seen.into_iter().flat_map(|observed| &observed.items);
+        Change::Deploy {
             task: target,
             seen: seen.map(|run| run.id.clone()).collect(),
-            since: declared.since.map(|since| (since, self.inputs.wish.service_utc_offset)),
+            since: declared
+                .since
+                .map(|since| (since, self.inputs.desired_state.service_utc_offset)),
             later: declared.follow_ups.len(),
         }
     }
@@ -315,16 +325,17 @@ impl<'a> RunPlanner<'a, '_> {
     fn watch(
         self,
         key: &Key,
-        declared: &DeclaredDeployment,
-        run: Option<&DeploymentSeen>,
+        declared: &DesiredDeployment,
+        run: Option<&ObservedDeployment>,
         missing: usize,
     ) -> Watching {
-        let placeholder = WatchedRun::StartedBy(StepId(0));
+        let placeholder = WatchedDeployment::StartedBy(StepId(0));
         let watch = Watch {
             key: self.key.clone(),
             deployment: key.clone(),
             run: placeholder,
-            created: run.and_then(|run| instant(run.created, self.inputs.wish.service_utc_offset)),
+            created: run
+                .and_then(|run| instant(run.created, self.inputs.desired_state.service_utc_offset)),
             missing,
             timeout: declared.timeout,
             expect: declared.expect.clone(),
@@ -334,29 +345,29 @@ impl<'a> RunPlanner<'a, '_> {
 }
 
 /// Whether the next follow-up may be sent: only an idle run is sent one.
-fn follow_up_gate(run: &Counted<'_>) -> Gate {
-    let DeploymentSeen { id, status, .. } = run.seen;
+fn follow_up_gate(run: &Counted<'_>) -> StepStatus {
+    let ObservedDeployment { id, status, .. } = run.seen;
     let busy = |why: String| {
-        let finding = Diagnostic::note(Code::RunBusy, why);
-        Gate::Withheld(finding.help("run this again once it is idle, or `apply --wait`"))
+        let finding = Diagnostic::note(Code::DeploymentBusy, why);
+        StepStatus::Deferred(finding.help("run this again once it is idle, or `apply --wait`"))
     };
     match status {
         Status::Completed if run.is_unanswered => {
             busy(format!("the agent of run {id} has not answered the last prompt yet"))
         }
-        Status::Completed => Gate::Open,
+        Status::Completed => StepStatus::Ready,
         Status::Failed | Status::Stopped => {
             let message =
                 format!("run {id} has ended as {status}, and follow-ups are still to be sent");
-            let finding = Diagnostic::blocked(Code::RunEnded, message);
-            Gate::Blocked(finding.help("move `since` behind it to ask for another run, or take the rest out of `followUps`"))
+            let finding = Diagnostic::blocked(Code::DeploymentEnded, message);
+            StepStatus::Blocked(finding.help("move `since` behind it to ask for another run, or take the rest out of `followUps`"))
         }
         status => busy(format!("run {id} is {status}")),
     }
 }
 
 /// A run that was told something else: shown turn by turn.
-fn diverged(key: &Key, declared: &DeclaredDeployment, run: &Counted<'_>) -> PlannedRun {
+fn diverged(key: &Key, declared: &DesiredDeployment, run: &Counted<'_>) -> PlannedDeployment {
     let id = run.seen.id.clone();
     let said: Vec<Arc<str>> =
         run.turns.as_ref().map(|(turns, skip)| turns[*skip..].to_vec()).unwrap_or_default();
@@ -367,31 +378,31 @@ fn diverged(key: &Key, declared: &DeclaredDeployment, run: &Counted<'_>) -> Plan
         .help("or move `since` behind the run to ask for another one");
     let change = Change::Diverged { run: id, said, declared: declared.follow_ups.clone() };
     let reason = "what was said cannot be unsaid".to_owned();
-    let step = Some((change, reason, Gate::Blocked(finding)));
-    PlannedRun { deployment: key.clone(), step, watch: None }
+    let step = Some((change, reason, StepStatus::Blocked(finding)));
+    PlannedDeployment { deployment: key.clone(), step, watch: None }
 }
 
 fn cannot_tell() -> String {
     "it cannot be told whether one exists".to_owned()
 }
 
-fn incomplete(task: &TaskSeen, why: &str) -> Diagnostic {
+fn incomplete(task: &ObservedTask, why: &str) -> Diagnostic {
     let message = format!("the deployments of task {} are not known: {why}", task.id);
     Diagnostic::blocked(Code::IncompleteRead, message).help("run this again")
 }
 
-fn unlike(task: &TaskSeen, sight: &Sight<DeploymentSeen>) -> Diagnostic {
-    let count = sight.items.len();
+fn unlike(task: &ObservedTask, observed: &Listing<ObservedDeployment>) -> Diagnostic {
+    let count = observed.items.len();
     let message = format!(
         "task {} has {count} runs and none shows the task's own prompt and agent, so it cannot be \
          told whether the wanted run exists",
         task.id
     );
-    Diagnostic::blocked(Code::RunUnlikeTask, message)
+    Diagnostic::blocked(Code::DeploymentUnlikeTask, message)
         .help("look at the runs in the web interface; delete the declaration if one of them is the wanted one")
 }
 
-fn zone_question(run: &DeploymentSeen, declared: &DeclaredDeployment) -> Diagnostic {
+fn zone_question(run: &ObservedDeployment, declared: &DesiredDeployment) -> Diagnostic {
     let created = run.created.map_or_else(|| "at an unknown time".to_owned(), |at| at.to_string());
     let since = declared.since.unwrap_or(Timestamp::UNIX_EPOCH);
     let message = format!(

@@ -5,33 +5,33 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
-use crate::api::Answer;
+use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::finding::{changed, failed, unclear};
 use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
 use crate::model::{DeploymentId, Key, TaskId};
-use crate::plan::{Step, Target};
-use crate::snapshot::DeploymentSeen;
+use crate::observed::ObservedDeployment;
+use crate::plan::{Step, TaskRef};
 
 impl Work<'_, '_> {
     /// Starts a run of the step's task, if none has appeared since the plan was made.
     pub(super) async fn run(
         &self,
         step: &Step,
-        target: Target,
+        target: TaskRef,
         seen: &BTreeSet<DeploymentId>,
         since: Option<(Timestamp, Option<Offset>)>,
     ) -> Ended<StepOutcome> {
         let task = match target {
-            Target::Existing(task) => {
+            TaskRef::Existing(task) => {
                 self.expect_no_new_run(task, seen).await?;
                 task
             }
-            Target::MadeBy(id) => {
-                let made = self.made.borrow().tasks.get(&id).copied();
-                made.expect("a step begins after the one it waits for is done")
+            TaskRef::MadeBy(id) => {
+                let created = self.created.borrow().tasks.get(&id).copied();
+                created.expect("a step begins after the one it waits for is done")
             }
         };
         let run = step.deployment.as_ref().expect("a run has the key of its deployment");
@@ -41,7 +41,7 @@ impl Work<'_, '_> {
         let (deployment, notes) = match self.take_once(step, answer)? {
             Ok(run) => {
                 if let Some(ended) = self.too_early(&run, since) {
-                    self.made.borrow_mut().deployments.insert(run.id, task);
+                    self.created.borrow_mut().deployments.insert(run.id, task);
                     return Err(ended);
                 }
                 (run.id, Vec::new())
@@ -56,23 +56,27 @@ impl Work<'_, '_> {
             },
         };
         // Known as answered only once the list shows it: until then another apply must wait.
-        self.made.borrow_mut().deployments.insert(deployment.clone(), task);
+        self.created.borrow_mut().deployments.insert(deployment.clone(), task);
         Ok(StepOutcome::Done(Done { task: Some(task), deployment: Some(deployment), notes }))
     }
 
     /// Takes the answer to what is sent once and paid for: what it brought, or how it was lost.
-    pub(super) fn take_once<T>(&self, step: &Step, answer: Answer<T>) -> Ended<Result<T, String>> {
+    pub(super) fn take_once<T>(
+        &self,
+        step: &Step,
+        answer: CallOutcome<T>,
+    ) -> Ended<Result<T, String>> {
         match answer {
-            Answer::Done(brought) => Ok(Ok(brought)),
-            Answer::Refused(trouble) => {
+            CallOutcome::Done(brought) => Ok(Ok(brought)),
+            CallOutcome::Refused(error) => {
                 self.note_answered(step, None);
-                Err(self.refused(&trouble))
+                Err(self.refused(&error))
             }
-            Answer::NotProcessed(trouble) => {
+            CallOutcome::NotProcessed(error) => {
                 self.note_answered(step, None);
-                Err(failed(Code::NotProcessed, &trouble))
+                Err(failed(Code::NotProcessed, &error))
             }
-            Answer::Unclear(trouble) => Ok(Err(with_causes(&trouble))),
+            CallOutcome::Unknown(error) => Ok(Err(with_causes(&error))),
         }
     }
 
@@ -88,7 +92,7 @@ impl Work<'_, '_> {
     /// the service's stamps is not the one that was assumed.
     fn too_early(
         &self,
-        run: &DeploymentSeen,
+        run: &ObservedDeployment,
         since: Option<(Timestamp, Option<Offset>)>,
     ) -> Option<StepOutcome> {
         let (since, offset) = since?;
@@ -107,10 +111,10 @@ impl Work<'_, '_> {
                  {assumed}, but by the service's `Date` its stamps are {zone} from UTC",
                 run.id
             );
-            let finding = Diagnostic::error(Code::RunBeforeSince, message)
+            let finding = Diagnostic::error(Code::DeploymentBeforeSince, message)
                 .help(format!("set `serviceUtcOffset: \"{zone}\"` in the manifest before the next apply"))
                 .help("or move `since` to before the time shown; otherwise another run would be started");
-            StepOutcome::Unclear(finding)
+            StepOutcome::Unknown(finding)
         })
     }
 
@@ -142,13 +146,13 @@ impl Work<'_, '_> {
 
     /// A second pipeline may have started the run while this one was planning.
     async fn expect_no_new_run(&self, task: TaskId, seen: &BTreeSet<DeploymentId>) -> Ended<()> {
-        let sight = self.read(self.effects.client.list_deployments(task).await)?;
-        let Some(sight) = complete(Answer::Done(sight)) else {
+        let listing = self.read(self.effects.client.list_deployments(task).await)?;
+        let Some(listing) = complete(CallOutcome::Done(listing)) else {
             return Err(changed(format!("the runs of task {task} can no longer be listed whole")));
         };
-        let started = &self.made.borrow().deployments;
+        let started = &self.created.borrow().deployments;
         let is_new = |id: &DeploymentId| !seen.contains(id) && !started.contains_key(id);
-        match sight.items.iter().find(|run| is_new(&run.id)) {
+        match listing.items.iter().find(|run| is_new(&run.id)) {
             Some(run) => Err(changed(format!("run {} of task {task} has appeared", run.id))),
             None => Ok(()),
         }

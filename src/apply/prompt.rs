@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::api::Answer;
+use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::finding::{changed, failed, unclear};
 use crate::apply::settle::Ended;
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
 use crate::model::DeploymentId;
+use crate::observed::Status;
 use crate::plan::Step;
-use crate::snapshot::Status;
 use crate::transcript::Transcript;
 
 /// Where a follow-up stands, as a conversation shows it.
@@ -64,7 +64,9 @@ impl Work<'_, '_> {
             if !delay.is_zero() {
                 self.wait(step, *delay).await;
             }
-            let Answer::Done(transcript) = client.read_conversation(run).await else { continue };
+            let CallOutcome::Done(transcript) = client.read_conversation(run).await else {
+                continue;
+            };
             match seen(&transcript, turns, prompt) {
                 Seen::Sent => {
                     self.note_answered(step, None);
@@ -114,21 +116,21 @@ impl Work<'_, '_> {
             // Asked again a few times, because stopping twice is stopping once.
             if number < 3 {
                 match client.stop_deployment(run).await {
-                    Answer::Done(()) => {}
-                    Answer::Refused(trouble) => {
+                    CallOutcome::Done(()) => {}
+                    CallOutcome::Refused(error) => {
                         let read = self.read(client.read_deployment(run).await)?;
                         if read.status.is_terminal() || number > 0 {
                             continue;
                         }
-                        return Err(self.refused(&trouble));
+                        return Err(self.refused(&error));
                     }
-                    Answer::NotProcessed(trouble) => {
-                        return Err(failed(Code::NotProcessed, &trouble));
+                    CallOutcome::NotProcessed(error) => {
+                        return Err(failed(Code::NotProcessed, &error));
                     }
-                    Answer::Unclear(trouble) => doubt = with_causes(&trouble),
+                    CallOutcome::Unknown(error) => doubt = with_causes(&error),
                 }
             }
-            if let Answer::Done(seen) = client.read_deployment(run).await
+            if let CallOutcome::Done(seen) = client.read_deployment(run).await
                 && seen.status.is_terminal()
             {
                 return done();

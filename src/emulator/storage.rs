@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 
 /// Where the world is kept.
-pub enum Keeper {
+pub enum Storage {
     /// With the emulator, gone when it is.
     Memory,
     /// In one file, read and written as a whole by every request, under a lock beside it.
@@ -30,7 +30,7 @@ pub enum Keeper {
 
 /// Why the world could not be reached.
 #[derive(Debug, thiserror::Error)]
-pub enum KeeperError {
+pub enum StorageError {
     /// The file cannot be accessed.
     #[error("failed to use the emulator's file `{}`", path.display())]
     Files {
@@ -60,32 +60,32 @@ pub enum KeeperError {
 
 /// A world and where it is kept.
 pub(super) struct Kept {
-    keeper: Keeper,
+    storage: Storage,
     /// The world in memory, or what a file that does not exist yet begins with.
     world: Mutex<World>,
 }
 
 impl Kept {
     /// Keeps `world`, which gives way to what a file holds already.
-    pub(super) fn new(world: World, keeper: Keeper) -> Self {
-        Self { keeper, world: Mutex::new(world) }
+    pub(super) fn new(world: World, storage: Storage) -> Self {
+        Self { storage, world: Mutex::new(world) }
     }
 
     /// Changes the world as one step: nobody sees it half done, and a file is written first.
     pub(super) async fn change<T>(
         &self,
         change: impl FnOnce(&mut World) -> T,
-    ) -> Result<T, KeeperError> {
-        let Keeper::File { files, path } = &self.keeper else {
+    ) -> Result<T, StorageError> {
+        let Storage::File { files, path } = &self.storage else {
             return Ok(change(&mut self.world.lock().expect("no change panics")));
         };
         let _lock = lock(files.as_ref(), path).await?;
-        let failed = |source| KeeperError::Files { path: path.clone(), source };
+        let failed = |source| StorageError::Files { path: path.clone(), source };
         let stored = files.read(path).map_err(failed)?;
         let mut world = match stored {
             None => self.world.lock().expect("no change panics").clone(),
             Some(stored) => World::from_json(&stored)
-                .map_err(|source| KeeperError::Load { path: path.clone(), source })?,
+                .map_err(|source| StorageError::Load { path: path.clone(), source })?,
         };
         let result = change(&mut world);
         files.write(path, &world.to_json()).map_err(failed)?;
@@ -93,18 +93,19 @@ impl Kept {
     }
 }
 
-async fn lock(files: &dyn Files, path: &Path) -> Result<Lock, KeeperError> {
+async fn lock(files: &dyn Files, path: &Path) -> Result<Lock, StorageError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let name = PathBuf::from(name);
     let looks = PATIENCE.as_millis() / PAUSE.as_millis();
     for _ in 0..looks {
         let taken = files.try_lock(&name);
-        let taken = taken.map_err(|source| KeeperError::Files { path: path.to_owned(), source })?;
+        let taken =
+            taken.map_err(|source| StorageError::Files { path: path.to_owned(), source })?;
         if let Some(lock) = taken {
             return Ok(lock);
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Err(KeeperError::Locked { path: path.to_owned() })
+    Err(StorageError::Locked { path: path.to_owned() })
 }

@@ -3,34 +3,34 @@
 use std::collections::BTreeMap;
 
 use crate::model::TaskId;
-use crate::snapshot::{Coverage, Reading, Snapshot, TaskSeen};
+use crate::observed::{Completeness, ObservedState, ObservedTask, ReadResult};
 
 /// The tasks as they are known, by id.
-pub(super) struct Sight<'a> {
-    pub(super) tasks: BTreeMap<TaskId, &'a TaskSeen>,
+pub(super) struct Observed<'a> {
+    pub(super) tasks: BTreeMap<TaskId, &'a ObservedTask>,
     /// Why absence proves nothing, if it does not.
     pub(super) gap: Option<String>,
 }
 
 /// Lays reads over the list; a task that was read counts as it was read.
-pub(super) fn sight(snapshot: &Snapshot) -> Sight<'_> {
-    let mut tasks: BTreeMap<TaskId, &TaskSeen> =
-        snapshot.tasks.items.iter().map(|task| (task.id, task)).collect();
-    let mut gap = match &snapshot.tasks.coverage {
-        Coverage::Complete => None,
-        Coverage::Partial(why) => Some(format!("the task list is incomplete: {why}")),
+pub(super) fn observed(state: &ObservedState) -> Observed<'_> {
+    let mut tasks: BTreeMap<TaskId, &ObservedTask> =
+        state.tasks.items.iter().map(|task| (task.id, task)).collect();
+    let mut gap = match &state.tasks.coverage {
+        Completeness::Complete => None,
+        Completeness::Partial(why) => Some(format!("the task list is incomplete: {why}")),
     };
-    for (id, reading) in &snapshot.task_reads {
+    for (id, reading) in &state.task_reads {
         match reading {
-            Reading::Seen(task) => {
+            ReadResult::Seen(task) => {
                 if tasks.insert(*id, task).is_none() {
                     // It exists and is not listed: who knows what else is not.
                     let why = format!("the task list leaves out task {id}, which can be read");
                     gap = gap.or(Some(why));
                 }
             }
-            Reading::Refused(_) if !tasks.contains_key(id) => {}
-            Reading::Refused(why) | Reading::Unreadable(why) => {
+            ReadResult::Refused(_) if !tasks.contains_key(id) => {}
+            ReadResult::Refused(why) | ReadResult::Unreadable(why) => {
                 gap = gap.or_else(|| Some(format!("task {id} could not be read: {why}")));
             }
         }
@@ -38,13 +38,13 @@ pub(super) fn sight(snapshot: &Snapshot) -> Sight<'_> {
     let unknown = || tasks.values().find(|task| task.content.is_none());
     gap =
         gap.or_else(|| unknown().map(|task| format!("the content of task {} is unknown", task.id)));
-    Sight { tasks, gap }
+    Observed { tasks, gap }
 }
 
 /// Whether the list shows prompts as they are stored, told from the tasks that were read by id.
-pub(super) fn list_is_trusted(snapshot: &Snapshot) -> bool {
-    snapshot.tasks.items.iter().all(|listed| match snapshot.task_reads.get(&listed.id) {
-        Some(Reading::Seen(read)) => read.content == listed.content,
-        Some(Reading::Refused(_) | Reading::Unreadable(_)) | None => true,
+pub(super) fn list_is_trusted(state: &ObservedState) -> bool {
+    state.tasks.items.iter().all(|listed| match state.task_reads.get(&listed.id) {
+        Some(ReadResult::Seen(read)) => read.content == listed.content,
+        Some(ReadResult::Refused(_) | ReadResult::Unreadable(_)) | None => true,
     })
 }

@@ -1,42 +1,42 @@
 //! A key to which no task can be given: what stands against it, and the ways on.
 
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::WantedTask;
+use crate::manifest::DesiredTask;
 use crate::model::Key;
-use crate::plan::identify::Conflict;
+use crate::observed::ObservedTask;
+use crate::plan::matcher::MatchError;
 use crate::plan::{Before, Change};
-use crate::snapshot::TaskSeen;
 
 /// Returns the change that shows the candidates, and the finding that blocks it.
-pub(super) fn undecided(
+pub(super) fn ambiguous(
     key: &Key,
-    wanted: &WantedTask,
-    conflict: &Conflict<'_>,
+    desired: &DesiredTask,
+    match_error: &MatchError<'_>,
 ) -> (Change, Diagnostic) {
-    let (tasks, mut finding) = match conflict {
-        Conflict::Ambiguous(tasks) => {
+    let (tasks, mut finding) = match match_error {
+        MatchError::Ambiguous(tasks) => {
             let message = format!("{} fit equally well, and none is chosen for you", named(tasks));
             (tasks.clone(), Diagnostic::blocked(Code::Ambiguous, message))
         }
-        Conflict::Contested(task, keys) => {
+        MatchError::Contested(task, keys) => {
             let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
             let message =
                 format!("the keys {} have an equal right to task {}", listed(&keys), task.id);
             (vec![*task], Diagnostic::blocked(Code::Contested, message))
         }
-        Conflict::PinMissing(id) => {
+        MatchError::PinMissing(id) => {
             let message = format!("the pinned task {id} is not on the service's list");
             let finding = Diagnostic::blocked(Code::PinMissing, message)
                 .help(format!("remove `id: {id}` to have the task made anew, or correct it"));
             (Vec::new(), finding)
         }
-        Conflict::PinTaken(task) => {
+        MatchError::PinTaken(task) => {
             let message = format!("the pinned task {} has the content of another key", task.id);
             let finding = Diagnostic::blocked(Code::PinTaken, message)
                 .help(format!("remove `id: {}` here, or pin it at the key it belongs to", task.id));
             (Vec::new(), finding)
         }
-        Conflict::Unproven(tasks, why) => {
+        MatchError::Unproven(tasks, why) => {
             let (verb, what) = if tasks.len() == 1 {
                 ("has", "nothing proves that it is ours")
             } else {
@@ -51,16 +51,16 @@ pub(super) fn undecided(
         finding =
             finding.help(format!("`id: {}` under `{key}:` if it is that one{created}", task.id));
     }
-    if matches!(conflict, Conflict::Unproven(..)) {
+    if matches!(match_error, MatchError::Unproven(..)) {
         finding = finding.help("or change the name or the prompt, here or in the web interface");
     }
     let candidates = tasks.iter().filter_map(|task| Before::of(task)).collect();
-    let (name, content) = (wanted.name.clone(), wanted.content.clone());
-    (Change::Undecided { name, content, candidates }, finding)
+    let (name, content) = (desired.name.clone(), desired.content.clone());
+    (Change::Ambiguous { name, content, candidates }, finding)
 }
 
 /// Returns `task 512`, or `tasks 512 and 513`.
-fn named(tasks: &[&TaskSeen]) -> String {
+fn named(tasks: &[&ObservedTask]) -> String {
     let ids: Vec<String> = tasks.iter().map(|task| task.id.to_string()).collect();
     let noun = if ids.len() == 1 { "task" } else { "tasks" };
     format!("{noun} {}", listed(&ids))

@@ -7,13 +7,13 @@ use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
 use crate::model::{DeploymentId, Key};
-use crate::plan::identify::Identified;
-use crate::plan::{Change, Inputs, Step};
-use crate::snapshot::{DeploymentSeen, Reading, Status};
+use crate::observed::{ObservedDeployment, ReadResult, Status};
+use crate::plan::matcher::Matches;
+use crate::plan::{Change, PlanInputs, Step};
 
 /// How one deployment stands.
 #[derive(Clone, Debug)]
-pub struct RunOverview {
+pub struct DeploymentSummary {
     /// Its id.
     pub id: DeploymentId,
     /// The declared deployment that it serves, or was to serve before something else was said in it.
@@ -33,11 +33,11 @@ pub struct RunOverview {
     pub is_from_here: bool,
 }
 
-impl RunOverview {
-    pub(super) fn new(inputs: &Inputs<'_>, key: &Key, run: &DeploymentSeen) -> Self {
-        let offset = inputs.wish.service_utc_offset;
-        let tokens = match inputs.snapshot.conversations.get(&run.id) {
-            Some(Reading::Seen(transcript)) => transcript.tokens(),
+impl DeploymentSummary {
+    pub(super) fn new(inputs: &PlanInputs<'_>, key: &Key, run: &ObservedDeployment) -> Self {
+        let offset = inputs.desired_state.service_utc_offset;
+        let tokens = match inputs.state.conversations.get(&run.id) {
+            Some(ReadResult::Seen(transcript)) => transcript.tokens(),
             _ => None,
         };
         let evidence = inputs.evidence.keys.get(key);
@@ -56,17 +56,20 @@ impl RunOverview {
 
 /// The runs that steps speak to or stop, by their ids.
 pub(super) fn runs_of(
-    inputs: &Inputs<'_>,
-    found: &Identified<'_>,
+    inputs: &PlanInputs<'_>,
+    found: &Matches<'_>,
     steps: &[Step],
-) -> BTreeMap<DeploymentId, RunOverview> {
+) -> BTreeMap<DeploymentId, DeploymentSummary> {
     let overview = |step: &Step| {
         let id = run_of(&step.change)?;
-        let task = found.claims.get(&step.key)?.task;
-        let sight = inputs.snapshot.deployments.get(&task.id)?;
-        let run = sight.items.iter().find(|run| run.id == *id)?;
+        let task = found.matches.get(&step.key)?.task;
+        let observed = inputs.state.deployments.get(&task.id)?;
+        let run = observed.items.iter().find(|run| run.id == *id)?;
         let serves = step.deployment.clone();
-        Some((id.clone(), RunOverview { serves, ..RunOverview::new(inputs, &step.key, run) }))
+        Some((
+            id.clone(),
+            DeploymentSummary { serves, ..DeploymentSummary::new(inputs, &step.key, run) },
+        ))
     };
     steps.iter().filter_map(overview).collect()
 }
@@ -74,7 +77,7 @@ pub(super) fn runs_of(
 /// The run that a change is about, where it exists already.
 pub(super) fn run_of(change: &Change) -> Option<&DeploymentId> {
     match change {
-        Change::FollowUp { run, .. } | Change::Diverged { run, .. } | Change::Stop { run } => {
+        Change::Prompt { run, .. } | Change::Diverged { run, .. } | Change::Stop { run } => {
             Some(run)
         }
         _ => None,

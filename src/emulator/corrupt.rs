@@ -60,7 +60,7 @@ pub(super) fn plan(fault: Fault) -> Plan {
 }
 
 /// Returns what the client sees of a reply whose effect has happened.
-pub(super) fn spoil(reply: Reply, fault: Option<Fault>) -> Outcome {
+pub(super) fn corrupt(reply: Reply, fault: Option<Fault>) -> Outcome {
     let whole = Outcome::Answered;
     match fault {
         Some(Fault::LostAfter) => Outcome::Lost,
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     fn check(fault: Fault, before: &Value, after: &Value) {
-        let spoiled = spoil(Reply::json(200, before), Some(fault));
+        let spoiled = corrupt(Reply::json(200, before), Some(fault));
         assert_eq!(spoiled, Outcome::Answered(Reply::json(200, after)), "{fault}");
     }
 

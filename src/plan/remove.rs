@@ -3,27 +3,27 @@
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::KeyEvidence;
 use crate::model::{Key, archive_name};
-use crate::plan::{Before, Inputs, Retire, RetireReason, Retirement};
-use crate::snapshot::{Coverage, Look, Schedule, TaskSeen};
+use crate::observed::{Completeness, ObservedTask, ReadRequest, Schedule};
+use crate::plan::{Before, PlanInputs, Removal, Remove, RemoveReason};
 
 /// Decides how a task of ours goes.
-pub(super) fn retirement(
-    inputs: &Inputs<'_>,
-    task: &TaskSeen,
+pub(super) fn removal(
+    inputs: &PlanInputs<'_>,
+    task: &ObservedTask,
     before: &Before,
     evidence: Option<&KeyEvidence>,
-) -> Retirement {
+) -> Removal {
     let how = if holds_nothing(task, evidence) && has_no_deployments(inputs, task) {
-        Retire::Delete
+        Remove::Delete
     } else {
-        Retire::Archive { name: archive_name(&before.name, &before.content.hash().short()) }
+        Remove::Archive { name: archive_name(&before.name, &before.content.hash().short()) }
     };
     let content = before.content.hash();
-    Retirement { id: task.id, name: before.name.clone(), content, how }
+    Removal { id: task.id, name: before.name.clone(), content, how }
 }
 
 /// What a replace loses without a way to keep it: notifications that somebody set.
-pub(super) fn lost_notifications(key: &Key, task: &TaskSeen) -> Option<Diagnostic> {
+pub(super) fn lost_notifications(key: &Key, task: &ObservedTask) -> Option<Diagnostic> {
     let count = task.notification_count.filter(|count| *count > 0)?;
     let (noun, them) = if count == 1 { ("notification", "it") } else { ("notifications", "them") };
     let message = format!(
@@ -37,14 +37,14 @@ pub(super) fn lost_notifications(key: &Key, task: &TaskSeen) -> Option<Diagnosti
 
 /// What must be looked at before a task goes: a schedule that the list leaves out would go on running
 /// the old prompt, and a task with runs is archived rather than deleted.
-pub(super) fn looks_before_retiring(
-    task: &TaskSeen,
+pub(super) fn reads_before_removing(
+    task: &ObservedTask,
     evidence: Option<&KeyEvidence>,
-) -> impl Iterator<Item = Look> {
+) -> impl Iterator<Item = ReadRequest> {
     let is_unknown = task.schedule == Schedule::Unknown;
     let may_be_deleted = holds_nothing(task, evidence);
-    let task_read = is_unknown.then_some(Look::Task(task.id));
-    task_read.into_iter().chain(may_be_deleted.then_some(Look::Deployments(task.id)))
+    let task_read = is_unknown.then_some(ReadRequest::Task(task.id));
+    task_read.into_iter().chain(may_be_deleted.then_some(ReadRequest::Deployments(task.id)))
 }
 
 /// Whether every field is present and says that deleting the task loses nothing.
@@ -52,7 +52,7 @@ pub(super) fn looks_before_retiring(
 /// 1. It has had no deployment and none is active, so there is no conversation.
 /// 2. It has no schedule and no notifications, which only the web interface could bring back.
 /// 3. Its content stands in the history of the manifest.
-fn holds_nothing(task: &TaskSeen, evidence: Option<&KeyEvidence>) -> bool {
+fn holds_nothing(task: &ObservedTask, evidence: Option<&KeyEvidence>) -> bool {
     let is_unused = task.deployment_count == Some(0) && task.active.as_deref() == Some(&[]);
     let is_plain = task.schedule == Schedule::Unset && task.notification_count == Some(0);
     let is_in_history = task.content.as_ref().is_some_and(|content| {
@@ -61,16 +61,14 @@ fn holds_nothing(task: &TaskSeen, evidence: Option<&KeyEvidence>) -> bool {
     task.name.is_some() && is_unused && is_plain && is_in_history
 }
 
-fn has_no_deployments(inputs: &Inputs<'_>, task: &TaskSeen) -> bool {
-    inputs
-        .snapshot
-        .deployments
-        .get(&task.id)
-        .is_some_and(|sight| sight.coverage == Coverage::Complete && sight.items.is_empty())
+fn has_no_deployments(inputs: &PlanInputs<'_>, task: &ObservedTask) -> bool {
+    inputs.state.deployments.get(&task.id).is_some_and(|observed| {
+        observed.coverage == Completeness::Complete && observed.items.is_empty()
+    })
 }
 
 /// Says that a schedule stands against retiring a task; `why` is `None` where it would be replaced.
-pub(super) fn scheduled(task: &TaskSeen, why: Option<RetireReason>) -> Option<Diagnostic> {
+pub(super) fn scheduled(task: &ObservedTask, why: Option<RemoveReason>) -> Option<Diagnostic> {
     let Schedule::Set(schedule) = &task.schedule else { return None };
     let message = format!(
         "task {} has the schedule `{schedule}`, which would go on running the old prompt and \
@@ -83,10 +81,10 @@ pub(super) fn scheduled(task: &TaskSeen, why: Option<RetireReason>) -> Option<Di
         None => finding
             .help("paste the new text into the task in the web interface and run this again; the schedule stays")
             .help("or take the task's present text into the manifest; nothing is replaced then"),
-        Some(RetireReason::Undeclared) => finding
+        Some(RemoveReason::Undeclared) => finding
             .help(take_away)
             .help("or list its key under `released`; the task and its schedule stay as they are"),
-        Some(RetireReason::Superseded | RetireReason::Destroyed) => finding
+        Some(RemoveReason::Superseded | RemoveReason::Destroyed) => finding
             .help(take_away)
             .help("or give the task a name of its own in the web interface; it is left alone then"),
     })

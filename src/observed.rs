@@ -15,7 +15,7 @@ use crate::transcript::Transcript;
 
 /// Something that can be read from the service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Look {
+pub enum ReadRequest {
     /// One task by its id.
     Task(TaskId),
     /// The deployments of one task.
@@ -26,33 +26,33 @@ pub enum Look {
 
 /// Everything that was seen.
 #[derive(Clone, Debug)]
-pub struct Snapshot {
+pub struct ObservedState {
     /// The organization that was asked about.
     pub organization_id: OrganizationId,
     /// When the first list was asked for.
-    pub seen_at: Timestamp,
+    pub observed_at: Timestamp,
     /// The organization's tasks.
-    pub tasks: Sight<TaskSeen>,
+    pub tasks: Listing<ObservedTask>,
     /// Tasks that were read by id, beside the list.
-    pub task_reads: BTreeMap<TaskId, Reading<TaskSeen>>,
+    pub task_reads: BTreeMap<TaskId, ReadResult<ObservedTask>>,
     /// Deployments by task, of the tasks whose list was read.
-    pub deployments: BTreeMap<TaskId, Sight<DeploymentSeen>>,
+    pub deployments: BTreeMap<TaskId, Listing<ObservedDeployment>>,
     /// What was said, of the deployments whose conversation was read.
-    pub conversations: BTreeMap<DeploymentId, Reading<Transcript>>,
+    pub conversations: BTreeMap<DeploymentId, ReadResult<Transcript>>,
 }
 
 /// A list as it was seen.
 #[derive(Clone, Debug)]
-pub struct Sight<T> {
+pub struct Listing<T> {
     /// What it held, in the service's order.
     pub items: Vec<T>,
     /// Whether that was all.
-    pub coverage: Coverage,
+    pub coverage: Completeness,
 }
 
 /// Whether a list proves that what it leaves out does not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Coverage {
+pub enum Completeness {
     /// Every entry could be read.
     Complete,
     /// Something was missing, in a few words.
@@ -61,7 +61,7 @@ pub enum Coverage {
 
 /// One object as it was read by id.
 #[derive(Clone, Debug)]
-pub enum Reading<T> {
+pub enum ReadResult<T> {
     /// It was there.
     Seen(T),
     /// The service said no; the words say why. Where a complete list leaves it out, too, it is gone
@@ -73,7 +73,7 @@ pub enum Reading<T> {
 
 /// An agent as the list shows it.
 #[derive(Clone, Debug)]
-pub struct AgentSeen {
+pub struct ObservedAgent {
     /// Its number.
     pub id: AgentId,
     /// Its name.
@@ -82,7 +82,7 @@ pub struct AgentSeen {
 
 /// A task as the service shows it; `None` where a field was missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskSeen {
+pub struct ObservedTask {
     /// Its number.
     pub id: TaskId,
     /// The organization it says it belongs to.
@@ -124,7 +124,7 @@ pub enum Schedule {
 
 /// A deployment as the service shows it; `None` where a field was missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeploymentSeen {
+pub struct ObservedDeployment {
     /// Its id.
     pub id: DeploymentId,
     /// Its task.

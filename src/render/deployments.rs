@@ -2,20 +2,20 @@
 
 use std::fmt;
 
-use crate::event::{RunEnd, RunReport};
+use crate::event::{DeploymentEnd, DeploymentReport};
 use crate::model::grouped;
-use crate::render::escape::Foreign;
+use crate::observed::Status;
+use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 use crate::render::words::counted;
-use crate::snapshot::Status;
 use crate::transcript::{Failure, Transcript};
 
 /// Writes what became of the runs: passed ones in a line each, failed ones with what was found.
-pub fn text(reports: &[RunReport], color: Color, out: &mut dyn fmt::Write) -> fmt::Result {
+pub fn text(reports: &[DeploymentReport], color: Color, out: &mut dyn fmt::Write) -> fmt::Result {
     writeln!(out, "{}.", color.paint(Label::Verdict, verdict(reports)))?;
     for report in reports {
         let label = match (&report.end, report.is_failed()) {
-            (RunEnd::NotFollowed, _) => Label::Withheld,
+            (DeploymentEnd::NotFollowed, _) => Label::Deferred,
             (_, true) => Label::Blocked,
             (_, false) => Label::Create,
         };
@@ -29,18 +29,18 @@ pub fn text(reports: &[RunReport], color: Color, out: &mut dyn fmt::Write) -> fm
 }
 
 /// How many runs ended how, in our own words.
-pub(super) fn verdict(reports: &[RunReport]) -> String {
+pub(super) fn verdict(reports: &[DeploymentReport]) -> String {
     let failed = reports.iter().filter(|report| report.is_failed()).count();
-    let open = reports.iter().filter(|report| report.end == RunEnd::NotFollowed).count();
+    let open = reports.iter().filter(|report| report.end == DeploymentEnd::NotFollowed).count();
     let left = if open > 0 { format!(", {open} not waited for") } else { String::new() };
     let good = reports.len() - failed - open;
     format!("Runs: {good} as expected, {failed} failed{left}")
 }
 
 /// How a run ended, in a word.
-pub(super) fn word(report: &RunReport) -> &'static str {
+pub(super) fn word(report: &DeploymentReport) -> &'static str {
     match (&report.end, report.is_failed()) {
-        (RunEnd::NotFollowed, _) => "left",
+        (DeploymentEnd::NotFollowed, _) => "left",
         (_, true) => "failed",
         (_, false) => "ok",
     }
@@ -51,36 +51,36 @@ pub(super) const ENDS: [&str; 7] =
     ["ended", "timed-out", "wait-over", "over-budget", "blocked", "lost", "interrupted"];
 
 /// Why a run is no longer followed, for programs.
-pub(super) fn end_word(end: &RunEnd) -> &'static str {
+pub(super) fn end_word(end: &DeploymentEnd) -> &'static str {
     let at = match end {
-        RunEnd::Ended => 0,
-        RunEnd::TimedOut { .. } => 1,
-        RunEnd::WaitOver { .. } => 2,
-        RunEnd::OverBudget { .. } => 3,
-        RunEnd::Blocked => 4,
-        RunEnd::Lost(_) => 5,
-        RunEnd::NotFollowed => 6,
+        DeploymentEnd::Ended => 0,
+        DeploymentEnd::TimedOut { .. } => 1,
+        DeploymentEnd::WaitOver { .. } => 2,
+        DeploymentEnd::OverBudget { .. } => 3,
+        DeploymentEnd::Blocked => 4,
+        DeploymentEnd::Lost(_) => 5,
+        DeploymentEnd::NotFollowed => 6,
     };
     ENDS[at]
 }
 
 /// Which run it is, its status and its tokens.
-pub(super) fn head(report: &RunReport) -> String {
+pub(super) fn head(report: &DeploymentReport) -> String {
     let tokens = report.transcript.as_ref().ok().and_then(Transcript::tokens);
     let tokens = tokens.map_or_else(String::new, |tokens| format!(", {} tokens", grouped(tokens)));
-    let id = Foreign::new(report.id.0.as_str()).part();
-    format!("run {id} is {}{tokens}", Foreign::new(report.status.as_str()).part())
+    let id = Untrusted::new(report.id.0.as_str()).part();
+    format!("run {id} is {}{tokens}", Untrusted::new(report.status.as_str()).part())
 }
 
 /// Why a run is no longer followed, and what does not hold of it.
-pub(super) fn lines(report: &RunReport) -> Vec<String> {
+pub(super) fn lines(report: &DeploymentReport) -> Vec<String> {
     end(report).into_iter().chain(report.failures.iter().map(found)).collect()
 }
 
 /// Writes the runs as JUnit XML: each is a test, a failed expectation a failure.
-pub fn junit(reports: &[RunReport], out: &mut dyn fmt::Write) -> fmt::Result {
+pub fn junit(reports: &[DeploymentReport], out: &mut dyn fmt::Write) -> fmt::Result {
     let failed = reports.iter().filter(|report| report.is_failed()).count();
-    let skipped = reports.iter().filter(|report| report.end == RunEnd::NotFollowed).count();
+    let skipped = reports.iter().filter(|report| report.end == DeploymentEnd::NotFollowed).count();
     let seconds = reports.iter().map(|report| report.waited.as_secs_f64()).fold(0.0, f64::max);
     let counts = format!(
         "tests=\"{}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"{seconds:.3}\"",
@@ -97,42 +97,42 @@ pub fn junit(reports: &[RunReport], out: &mut dyn fmt::Write) -> fmt::Result {
             xml(report.deployment.as_str())
         )?;
         let lines = lines(report);
-        if report.end == RunEnd::NotFollowed {
+        if report.end == DeploymentEnd::NotFollowed {
             writeln!(out, "      <skipped/>")?;
         } else if report.is_failed() {
             let first = lines.first().map_or("", String::as_str);
             let all = lines.join("\n");
             writeln!(out, "      <failure message=\"{}\">{}</failure>", xml(first), xml(&all))?;
         }
-        let id = Foreign::new(report.id.0.as_str()).part();
-        let status = Foreign::new(report.status.as_str()).part();
+        let id = Untrusted::new(report.id.0.as_str()).part();
+        let status = Untrusted::new(report.status.as_str()).part();
         writeln!(out, "      <system-out>{}</system-out>", xml(&format!("run {id} is {status}")))?;
         writeln!(out, "    </testcase>")?;
     }
     writeln!(out, "  </testsuite>\n</testsuites>")
 }
 
-pub(super) fn address(report: &RunReport) -> String {
+pub(super) fn address(report: &DeploymentReport) -> String {
     format!("task.{}/{}", report.key, report.deployment)
 }
 
 /// What a failed expectation says, in one safe line.
 fn found(failure: &Failure) -> String {
     let Failure { field, expected, found } = failure;
-    let safe = |text: &str| Foreign::new(text).part();
+    let safe = |text: &str| Untrusted::new(text).part();
     format!("{field}: expected {}; found {}", safe(expected), safe(found))
 }
 
 /// Why a run is no longer followed, where that is worth a line.
-fn end(report: &RunReport) -> Option<String> {
+fn end(report: &DeploymentReport) -> Option<String> {
     match &report.end {
-        RunEnd::Ended => report.is_cut_short().then(|| {
+        DeploymentEnd::Ended => report.is_cut_short().then(|| {
             let were = if report.missing == 1 { "was" } else { "were" };
-            let status = Foreign::new(report.status.as_str()).part();
+            let status = Untrusted::new(report.status.as_str()).part();
             let missing = report.missing;
             format!("follow-ups: {missing} {were} not sent; the run has ended as {status}")
         }),
-        RunEnd::TimedOut { limit } => {
+        DeploymentEnd::TimedOut { limit } => {
             let what = if report.is_ours {
                 "it was stopped"
             } else {
@@ -140,7 +140,7 @@ fn end(report: &RunReport) -> Option<String> {
             };
             Some(format!("time limit: it took longer than {} s; {what}", limit.as_secs_f64()))
         }
-        RunEnd::WaitOver { limit } => {
+        DeploymentEnd::WaitOver { limit } => {
             let what = if !report.is_ours {
                 "it is not waited for any longer: this apply did not start it".to_owned()
             } else if report.missing > 0 && report.status == Status::Completed.to_string() {
@@ -154,19 +154,19 @@ fn end(report: &RunReport) -> Option<String> {
                 limit.as_secs_f64()
             ))
         }
-        RunEnd::OverBudget { sum, budget } => Some(format!(
+        DeploymentEnd::OverBudget { sum, budget } => Some(format!(
             "token budget: the runs of this apply have used {} of {} tokens; it was stopped",
             grouped(*sum),
             grouped(*budget)
         )),
-        RunEnd::Blocked => {
+        DeploymentEnd::Blocked => {
             let count = counted(report.missing, "follow-up", "follow-ups");
             Some(format!("{count} cannot be sent; the next `qcops plan` says why"))
         }
-        RunEnd::Lost(why) => {
-            Some(format!("it cannot be looked at: {}", Foreign::new(why.as_str()).part()))
+        DeploymentEnd::Lost(why) => {
+            Some(format!("it cannot be looked at: {}", Untrusted::new(why.as_str()).part()))
         }
-        RunEnd::NotFollowed => Some("the waiting was interrupted; it goes on".to_owned()),
+        DeploymentEnd::NotFollowed => Some("the waiting was interrupted; it goes on".to_owned()),
     }
 }
 
@@ -195,8 +195,8 @@ mod tests {
     use super::*;
     use crate::model::DeploymentId;
 
-    fn report(end: RunEnd, failures: Vec<Failure>) -> RunReport {
-        RunReport {
+    fn report(end: DeploymentEnd, failures: Vec<Failure>) -> DeploymentReport {
+        DeploymentReport {
             key: "spy".parse().unwrap(),
             deployment: "first".parse().unwrap(),
             id: DeploymentId("A-1".to_owned()),
@@ -219,10 +219,10 @@ mod tests {
         };
         let limit = Duration::from_secs(60);
         let reports = [
-            report(RunEnd::Ended, Vec::new()),
-            report(RunEnd::Ended, vec![failure]),
-            report(RunEnd::TimedOut { limit }, Vec::new()),
-            report(RunEnd::NotFollowed, Vec::new()),
+            report(DeploymentEnd::Ended, Vec::new()),
+            report(DeploymentEnd::Ended, vec![failure]),
+            report(DeploymentEnd::TimedOut { limit }, Vec::new()),
+            report(DeploymentEnd::NotFollowed, Vec::new()),
         ];
         let mut shown = String::new();
         text(&reports, Color::Off, &mut shown).unwrap();

@@ -66,26 +66,26 @@ pub(super) fn assign(
 ) -> Vec<Verdict> {
     let mut verdicts: Vec<Option<Verdict>> = vec![None; declared.len()];
     let mut taken: BTreeSet<usize> = BTreeSet::new();
-    for (wish, run, sent) in sent_pairs(declared, runs, may_serve) {
-        if verdicts[wish].is_none() && taken.insert(run) {
-            verdicts[wish] = Some(Verdict::Served { run, sent });
+    for (desired_state, run, sent) in sent_pairs(declared, runs, may_serve) {
+        if verdicts[desired_state].is_none() && taken.insert(run) {
+            verdicts[desired_state] = Some(Verdict::Served { run, sent });
         }
     }
     let sent_to = taken.clone();
     let free = |run: &usize| !sent_to.contains(run);
     // The run with most in common; of equals the newest, on which somebody worked last.
-    let diverged = |wish: usize, least: usize, is_free: &dyn Fn(&usize) -> bool| {
-        let known = (0..runs.len()).filter(|run| is_free(run) && may_serve(wish, *run));
+    let diverged = |desired_state: usize, least: usize, is_free: &dyn Fn(&usize) -> bool| {
+        let known = (0..runs.len()).filter(|run| is_free(run) && may_serve(desired_state, *run));
         let shared = known.filter_map(|run| {
             let turns = runs[run].turns.as_deref()?;
-            Some((common(turns, declared[wish].follow_ups), run))
+            Some((common(turns, declared[desired_state].follow_ups), run))
         });
         shared.filter(|(shared, _)| *shared >= least).max().map(|(_, run)| run)
     };
     let mut broken: BTreeSet<usize> = BTreeSet::new();
-    for (wish, verdict) in verdicts.iter_mut().enumerate() {
+    for (desired_state, verdict) in verdicts.iter_mut().enumerate() {
         if verdict.is_none()
-            && let Some(run) = diverged(wish, 1, &free)
+            && let Some(run) = diverged(desired_state, 1, &free)
         {
             broken.insert(run);
             *verdict = Some(Verdict::Diverged { run });
@@ -94,18 +94,20 @@ pub(super) fn assign(
     let mut fresh = Fresh { declared, runs, may_serve, sent_to: &sent_to, broken: &broken };
     let given = fresh.share(&verdicts);
     taken.extend(given.iter().flatten());
-    for (wish, verdict) in verdicts.iter_mut().enumerate().filter(|(_, known)| known.is_none()) {
+    for (desired_state, verdict) in
+        verdicts.iter_mut().enumerate().filter(|(_, known)| known.is_none())
+    {
         let unknown = (0..runs.len())
-            .find(|run| runs[*run].turns.is_none() && free(run) && may_serve(wish, *run));
+            .find(|run| runs[*run].turns.is_none() && free(run) && may_serve(desired_state, *run));
         let untaken = |run: &usize| !taken.contains(run);
-        *verdict = Some(match (given[wish], unknown) {
-            _ if declared[wish].follow_ups.is_empty() => match given[wish] {
+        *verdict = Some(match (given[desired_state], unknown) {
+            _ if declared[desired_state].follow_ups.is_empty() => match given[desired_state] {
                 Some(run) => Verdict::Served { run, sent: 0 },
                 None => Verdict::Missing,
             },
             (_, Some(run)) => Verdict::Unknown { run },
             (Some(run), None) => Verdict::Served { run, sent: 0 },
-            (None, None) => match diverged(wish, 0, &untaken) {
+            (None, None) => match diverged(desired_state, 0, &untaken) {
                 Some(run) => Verdict::Diverged { run },
                 None => Verdict::Missing,
             },
@@ -121,17 +123,22 @@ fn sent_pairs(
     may_serve: &dyn Fn(usize, usize) -> bool,
 ) -> Vec<(usize, usize, usize)> {
     let mut pairs = Vec::new();
-    for (wish, Declared { since, follow_ups, .. }) in declared.iter().enumerate() {
-        for (run, candidate) in runs.iter().enumerate().filter(|(run, _)| may_serve(wish, *run)) {
+    for (desired_state, Declared { since, follow_ups, .. }) in declared.iter().enumerate() {
+        for (run, candidate) in
+            runs.iter().enumerate().filter(|(run, _)| may_serve(desired_state, *run))
+        {
             let sent = candidate.turns.as_deref().and_then(|turns| fit(turns, follow_ups));
             if let Some(sent) = sent.filter(|sent| *sent > 0) {
                 let rank = (Reverse(sent), follow_ups.len() - sent, run, *since, *follow_ups);
-                pairs.push((rank, wish));
+                pairs.push((rank, desired_state));
             }
         }
     }
     pairs.sort();
-    pairs.into_iter().map(|((Reverse(sent), _, run, ..), wish)| (wish, run, sent)).collect()
+    pairs
+        .into_iter()
+        .map(|((Reverse(sent), _, run, ..), desired_state)| (desired_state, run, sent))
+        .collect()
 }
 
 /// Runs that nothing was sent to, and who may have them.
@@ -146,20 +153,21 @@ struct Fresh<'a> {
 impl Fresh<'_> {
     /// Shares them out along augmenting paths: who was served once stays served.
     fn share(&mut self, verdicts: &[Option<Verdict>]) -> Vec<Option<usize>> {
-        let mut order: Vec<usize> =
-            (0..self.declared.len()).filter(|wish| verdicts[*wish].is_none()).collect();
-        order.sort_by_key(|wish| {
-            let Declared { since, follow_ups, needs_run } = self.declared[*wish];
+        let mut order: Vec<usize> = (0..self.declared.len())
+            .filter(|desired_state| verdicts[*desired_state].is_none())
+            .collect();
+        order.sort_by_key(|desired_state| {
+            let Declared { since, follow_ups, needs_run } = self.declared[*desired_state];
             (!needs_run, follow_ups.len(), since, follow_ups)
         });
         let mut holder: Vec<Option<usize>> = vec![None; self.runs.len()];
-        for wish in order {
-            self.find_place(wish, &mut holder, &mut BTreeSet::new());
+        for desired_state in order {
+            self.find_place(desired_state, &mut holder, &mut BTreeSet::new());
         }
         let mut given = vec![None; self.declared.len()];
-        for (run, wish) in holder.into_iter().enumerate() {
-            if let Some(wish) = wish {
-                given[wish] = Some(run);
+        for (run, desired_state) in holder.into_iter().enumerate() {
+            if let Some(desired_state) = desired_state {
+                given[desired_state] = Some(run);
             }
         }
         given
@@ -167,17 +175,17 @@ impl Fresh<'_> {
 
     fn find_place(
         &self,
-        wish: usize,
+        desired_state: usize,
         holder: &mut [Option<usize>],
         tried: &mut BTreeSet<usize>,
     ) -> bool {
-        let wanted = self.wanted_runs(wish);
+        let desired = self.wanted_runs(desired_state);
         // A run that is free spares everybody a move.
-        if let Some(run) = wanted.iter().copied().find(|run| holder[*run].is_none()) {
-            holder[run] = Some(wish);
+        if let Some(run) = desired.iter().copied().find(|run| holder[*run].is_none()) {
+            holder[run] = Some(desired_state);
             return true;
         }
-        for run in wanted {
+        for run in desired {
             if !tried.insert(run) {
                 continue;
             }
@@ -186,7 +194,7 @@ impl Fresh<'_> {
                 Some(other) => self.find_place(other, holder, tried),
             };
             if is_free {
-                holder[run] = Some(wish);
+                holder[run] = Some(desired_state);
                 return true;
             }
         }
@@ -194,10 +202,10 @@ impl Fresh<'_> {
     }
 
     /// The runs a declaration may have, the one it likes best first: what others could not use less.
-    fn wanted_runs(&self, wish: usize) -> Vec<usize> {
-        let needs_silence = !self.declared[wish].follow_ups.is_empty();
-        let mut wanted: Vec<(bool, bool, bool, usize)> = (0..self.runs.len())
-            .filter(|run| !self.sent_to.contains(run) && (self.may_serve)(wish, *run))
+    fn wanted_runs(&self, desired_state: usize) -> Vec<usize> {
+        let needs_silence = !self.declared[desired_state].follow_ups.is_empty();
+        let mut desired: Vec<(bool, bool, bool, usize)> = (0..self.runs.len())
+            .filter(|run| !self.sent_to.contains(run) && (self.may_serve)(desired_state, *run))
             .map(|run| {
                 let turns = self.runs[run].turns.as_deref();
                 let is_silent = turns.is_some_and(<[_]>::is_empty);
@@ -205,8 +213,8 @@ impl Fresh<'_> {
             })
             .filter(|(.., is_spoken, _)| !(needs_silence && *is_spoken))
             .collect();
-        wanted.sort_unstable();
-        wanted.into_iter().map(|(.., run)| run).collect()
+        desired.sort_unstable();
+        desired.into_iter().map(|(.., run)| run).collect()
     }
 }
 
@@ -291,7 +299,9 @@ mod tests {
     /// What each log with its `since` comes to, where the runs were made a second apart.
     fn assigned(declared: &[(&[Arc<str>], Option<usize>)], runs: &[Candidate]) -> Vec<Verdict> {
         let second = |at: usize| Timestamp::from_second(i64::try_from(at).unwrap()).unwrap();
-        let may_serve = |wish: usize, run: usize| declared[wish].1.is_none_or(|since| since <= run);
+        let may_serve = |desired_state: usize, run: usize| {
+            declared[desired_state].1.is_none_or(|since| since <= run)
+        };
         let declared: Vec<Declared<'_>> = declared
             .iter()
             .map(|(follow_ups, since)| Declared {
@@ -346,14 +356,14 @@ mod tests {
             let before = assign(&declared, &runs, &|_, _| true);
             declared.push(Declared { since: None, follow_ups: &added, needs_run: true });
             let after = assign(&declared, &runs, &|_, _| true);
-            for (wish, (log, _)) in history.iter().enumerate() {
-                let Verdict::Served { run, sent } = before[wish] else { continue };
+            for (desired_state, (log, _)) in history.iter().enumerate() {
+                let Verdict::Served { run, sent } = before[desired_state] else { continue };
                 // Another log that begins with all that was sent is told apart by nothing: then the
                 // one of both with less to come has it.
                 let turns = runs[run].turns.as_deref().unwrap();
                 let is_rival = added.starts_with(turns) && added.len() <= log.len();
                 if sent > 0 && !is_rival {
-                    prop_assert_eq!(after[wish], before[wish], "{:?}", log);
+                    prop_assert_eq!(after[desired_state], before[desired_state], "{:?}", log);
                 }
             }
         }
@@ -369,14 +379,14 @@ mod tests {
                 logs.iter().map(|follow_ups| Declared { since: None, follow_ups, needs_run: true }).collect();
             let runs: Vec<Candidate> =
                 turns.iter().map(|turns| Candidate { turns: Some(texts(turns)) }).collect();
-            let may_serve = |wish: usize, run: usize| run >= first + wish;
-            for (wish, verdict) in assign(&declared, &runs, &may_serve).into_iter().enumerate() {
+            let may_serve = |desired_state: usize, run: usize| run >= first + desired_state;
+            for (desired_state, verdict) in assign(&declared, &runs, &may_serve).into_iter().enumerate() {
                 match verdict {
                     Verdict::Served { run, sent } => {
-                        prop_assert!(may_serve(wish, run));
-                        prop_assert_eq!(fit(runs[run].turns.as_deref().unwrap(), &logs[wish]), Some(sent));
+                        prop_assert!(may_serve(desired_state, run));
+                        prop_assert_eq!(fit(runs[run].turns.as_deref().unwrap(), &logs[desired_state]), Some(sent));
                     }
-                    Verdict::Diverged { run } | Verdict::Unknown { run } => prop_assert!(may_serve(wish, run)),
+                    Verdict::Diverged { run } | Verdict::Unknown { run } => prop_assert!(may_serve(desired_state, run)),
                     Verdict::Missing => {}
                 }
             }
@@ -415,13 +425,13 @@ mod tests {
             let by = rotation.index(after.len());
             after.rotate_left(by);
             let (was, is) = (assigned(&before, &runs), assigned(&after, &runs));
-            for (wish, verdict) in was.iter().enumerate() {
-                let place = (wish + after.len() - by) % after.len();
+            for (desired_state, verdict) in was.iter().enumerate() {
+                let place = (desired_state + after.len() - by) % after.len();
                 let Verdict::Served { run, sent: sent @ 1.. } = *verdict else { continue };
                 if after[place].1.is_some_and(|since| since > run) {
                     continue;
                 }
-                let rank = |wish: usize, sent| (Reverse(sent), after[wish].0.len() - sent);
+                let rank = |desired_state: usize, sent| (Reverse(sent), after[desired_state].0.len() - sent);
                 let own = rank(place, sent);
                 let holder = is.iter().enumerate().find_map(|(other, verdict)| match verdict {
                     Verdict::Served { run: taken, sent } if *taken == run => Some((other, *sent)),
@@ -436,7 +446,7 @@ mod tests {
                     Some((other, sent)) => sent > 0 && rank(other, sent) <= own,
                     None => false,
                 };
-                prop_assert!(is_right || is_better(place), "{wish}: {was:?} became {is:?} by {by}");
+                prop_assert!(is_right || is_better(place), "{desired_state}: {was:?} became {is:?} by {by}");
             }
         }
 

@@ -2,61 +2,61 @@
 
 use std::collections::BTreeMap;
 
-use crate::manifest::WantedTask;
+use crate::manifest::DesiredTask;
 use crate::model::{AgentId, FoldedName, fold};
-use crate::snapshot::TaskSeen;
+use crate::observed::ObservedTask;
 
 /// The letters and digits a stored prompt must have to count as a cut-short form of a declared one.
 const CUT_PROMPT_LENGTH: usize = 200;
 
 /// Tasks by what a person, or a service that rewrites, might have left of them.
 #[derive(Default)]
-pub(super) struct Looks<'a> {
-    names: BTreeMap<FoldedName, Vec<&'a TaskSeen>>,
-    prompts: BTreeMap<(AgentId, FoldedName), Vec<&'a TaskSeen>>,
+pub(super) struct Lookalikes<'a> {
+    names: BTreeMap<FoldedName, Vec<&'a ObservedTask>>,
+    prompts: BTreeMap<(AgentId, FoldedName), Vec<&'a ObservedTask>>,
     /// By the first letters of the prompt, for those long enough to have been cut.
-    starts: BTreeMap<String, Vec<(FoldedName, &'a TaskSeen)>>,
+    starts: BTreeMap<String, Vec<(FoldedName, &'a ObservedTask)>>,
 }
 
-impl<'a> Looks<'a> {
-    pub(super) fn of(tasks: impl Iterator<Item = &'a TaskSeen>) -> Self {
-        let mut looks = Self::default();
+impl<'a> Lookalikes<'a> {
+    pub(super) fn of(tasks: impl Iterator<Item = &'a ObservedTask>) -> Self {
+        let mut reads = Self::default();
         for task in tasks {
             if let Some(name) = &task.name {
-                looks.names.entry(fold(name)).or_default().push(task);
+                reads.names.entry(fold(name)).or_default().push(task);
             }
             let Some(content) = &task.content else { continue };
             let prompt = fold(content.prompt());
             if let Some(start) = start_of(&prompt) {
-                looks.starts.entry(start).or_default().push((prompt.clone(), task));
+                reads.starts.entry(start).or_default().push((prompt.clone(), task));
             }
-            looks.prompts.entry((content.agent_id(), prompt)).or_default().push(task);
+            reads.prompts.entry((content.agent_id(), prompt)).or_default().push(task);
         }
-        looks
+        reads
     }
 
     /// The tasks that look like the wanted one, and in what way.
     pub(super) fn like(
         &self,
-        wanted: &WantedTask,
-        is_free: impl Fn(&TaskSeen) -> bool,
-    ) -> (Vec<&'a TaskSeen>, &'static str) {
-        let free = |tasks: Option<&Vec<&'a TaskSeen>>| -> Vec<&'a TaskSeen> {
+        desired: &DesiredTask,
+        is_free: impl Fn(&ObservedTask) -> bool,
+    ) -> (Vec<&'a ObservedTask>, &'static str) {
+        let free = |tasks: Option<&Vec<&'a ObservedTask>>| -> Vec<&'a ObservedTask> {
             tasks.into_iter().flatten().copied().filter(|task| is_free(task)).collect()
         };
-        let prompt = fold(wanted.content.prompt());
-        let cut = || -> Vec<&'a TaskSeen> {
+        let prompt = fold(desired.content.prompt());
+        let cut = || -> Vec<&'a ObservedTask> {
             let start = start_of(&prompt);
             let stored = start.and_then(|start| self.starts.get(&start)).into_iter().flatten();
             let whole = prompt.to_string();
             let cut = stored.filter(|(stored, _)| whole.starts_with(&stored.to_string()));
             cut.map(|(_, task)| *task).filter(|task| is_free(task)).collect()
         };
-        let named = free(self.names.get(&fold(&wanted.name)));
+        let named = free(self.names.get(&fold(&desired.name)));
         if !named.is_empty() {
             return (named, "the same name");
         }
-        let prompted = free(self.prompts.get(&(wanted.content.agent_id(), prompt.clone())));
+        let prompted = free(self.prompts.get(&(desired.content.agent_id(), prompt.clone())));
         if !prompted.is_empty() {
             return (prompted, "the same prompt but for blanks and punctuation");
         }

@@ -1,0 +1,164 @@
+//! What must still be looked at before a plan can be trusted.
+//!
+//! An unchanged world without declared deployments needs the list alone.
+
+use std::collections::BTreeSet;
+
+use crate::manifest::DesiredTask;
+use crate::observed::{ObservedState, ObservedTask, ReadRequest};
+use crate::plan::counting::conversations;
+use crate::plan::estimate;
+use crate::plan::matcher::{Match, Matches, identify};
+use crate::plan::observed::{list_is_trusted, observed};
+use crate::plan::planner::plan_identified;
+use crate::plan::remove::reads_before_removing;
+use crate::plan::{Change, Plan, PlanInputs, StepStatus};
+
+/// What a sight leads to.
+pub enum Next {
+    /// More has to be seen.
+    ReadRequest(BTreeSet<ReadRequest>),
+    /// All that a plan needs was seen.
+    Plan(Box<Plan>),
+}
+
+/// Returns the looks that are still to be taken, or the plan.
+pub fn next(inputs: &PlanInputs<'_>) -> Next {
+    let (reads, plan) = reads_and_plan(inputs);
+    if reads.is_empty() { Next::Plan(Box::new(plan)) } else { Next::ReadRequest(reads) }
+}
+
+/// Returns the looks that are still to be taken; empty once the snapshot holds all that a plan needs.
+pub fn desired(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
+    reads_and_plan(inputs).0
+}
+
+/// Returns the looks that are still to be taken, and the plan as it stands.
+///
+/// 1. A task whose content the list does not show is read.
+/// 2. Before anything is created, replaced or retired, the task with the longest prompt is read: if
+///    it agrees with its entry the list's prompts are trusted, else every task that is not kept as
+///    it is listed is read.
+/// 3. Declared deployments need the runs of their task.
+/// 4. Declared follow-ups need the conversations of the runs that could have been sent them.
+/// 5. A task that this machine's ledger knows for a key without its content, and that the list does
+///    not show, is read: a list that lags or ends early must not make a twin.
+/// 6. A task that goes is read where the list leaves its schedule out; it can be deleted rather than
+///    archived only if its list of runs is empty too.
+/// 7. Where a run would be started, past runs of its task are read for the estimate, a few at most.
+pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) {
+    let state = inputs.state;
+    let observed = observed(state);
+    let unknown = observed.tasks.values().filter(|task| task.content.is_none());
+    let mut reads: BTreeSet<ReadRequest> = unknown.map(|task| ReadRequest::Task(task.id)).collect();
+    let found = identify(inputs, &observed.tasks);
+    let is_kept = |matched: &Match<'_>, desired: &DesiredTask| {
+        matched.task.content.as_ref() == Some(&desired.content)
+    };
+    let plan = plan_identified(inputs, &observed, &found);
+    if changes_anything(&plan) {
+        reads.extend(canaries(inputs));
+        if !list_is_trusted(state) {
+            let matches = found.matches.iter();
+            let kept = matches
+                .filter(|(key, matched)| is_kept(matched, &inputs.desired_state.tasks[**key]));
+            let kept: BTreeSet<_> = kept.map(|(_, matched)| matched.task.id).collect();
+            let others = observed.tasks.keys().filter(|id| !kept.contains(id));
+            reads.extend(others.map(|id| ReadRequest::Task(*id)));
+        }
+    }
+    for (key, matched) in &found.matches {
+        let desired = &inputs.desired_state.tasks[*key];
+        let is_kept = is_kept(matched, desired);
+        if is_kept && !desired.deployments.is_empty() {
+            reads.insert(ReadRequest::Deployments(matched.task.id));
+            reads.extend(conversations(inputs, desired, matched.task));
+        } else if !is_kept {
+            reads.extend(reads_before_removing(matched.task, inputs.evidence.keys.get(*key)));
+        }
+    }
+    reads.extend(unlisted(inputs, &found));
+    let superseded = found
+        .superseded
+        .iter()
+        .flat_map(|(key, tasks)| tasks.iter().map(move |task| (*key, *task)));
+    for (key, task) in superseded.chain(found.orphans.iter().copied()) {
+        reads.extend(reads_before_removing(task, inputs.evidence.keys.get(key)));
+    }
+    reads.extend(estimate::reads(inputs, &found, &plan.steps));
+    reads.retain(|read| is_unread(read, state));
+    (reads, plan)
+}
+
+/// Returns the looks that [`wanted`] asks for, and those that it would most likely ask for if the
+/// manifest were another: for an observation that is kept.
+///
+/// Those are the task with the longest prompt, and the runs of every declared task.
+pub fn snapshot_reads(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
+    let state = inputs.state;
+    let mut reads = canaries(inputs);
+    let tasks = observed(state).tasks;
+    let found = identify(inputs, &tasks);
+    reads.extend(found.matches.values().map(|matched| ReadRequest::Deployments(matched.task.id)));
+    reads.retain(|read| is_unread(read, state));
+    reads.extend(desired(inputs));
+    reads
+}
+
+fn is_unread(read: &ReadRequest, state: &ObservedState) -> bool {
+    match read {
+        ReadRequest::Task(id) => !state.task_reads.contains_key(id),
+        ReadRequest::Deployments(id) => !state.deployments.contains_key(id),
+        ReadRequest::Conversation(id) => !state.conversations.contains_key(id),
+    }
+}
+
+/// Whether the plan as it stands would create, replace or retire, guards left out of account.
+fn changes_anything(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| {
+        let is_withheld = matches!(step.status, StepStatus::Deferred(_));
+        !is_withheld && !is_of_runs(&step.change) && !matches!(step.change, Change::Rename { .. })
+    })
+}
+
+fn is_of_runs(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Deploy { .. }
+            | Change::Prompt { .. }
+            | Change::Diverged { .. }
+            | Change::Stop { .. }
+    )
+}
+
+/// The task with the longest prompt: the one that a service which cuts prompts has cut.
+///
+/// Two where the one with the most letters is not the one with the most bytes: nobody knows in which
+/// of them a service measures.
+pub(super) fn canaries(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
+    let tasks = &inputs.state.tasks.items;
+    let longest = |length: fn(&str) -> usize| {
+        let rank = |task: &&ObservedTask| {
+            (task.prompt.as_deref().map_or(0, length), std::cmp::Reverse(task.id))
+        };
+        tasks.iter().max_by_key(rank).map(|task| ReadRequest::Task(task.id))
+    };
+    [longest(|prompt| prompt.chars().count()), longest(str::len)].into_iter().flatten().collect()
+}
+
+/// Tasks with a key's content that the ledger knows and the list does not show.
+fn unlisted(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> BTreeSet<ReadRequest> {
+    let listed: BTreeSet<_> = inputs.state.tasks.items.iter().map(|task| task.id).collect();
+    let mut reads = BTreeSet::new();
+    for (key, desired) in &inputs.desired_state.tasks {
+        let claimed = found.matches.get(key).and_then(|matched| matched.task.content.as_ref());
+        if claimed == Some(&desired.content) {
+            continue;
+        }
+        let created = inputs.evidence.keys.get(key).into_iter().flat_map(|known| &known.created);
+        let created = created.filter(|created| created.content == desired.content.hash());
+        let ids = created.filter_map(|created| created.id).filter(|id| !listed.contains(id));
+        reads.extend(ids.map(ReadRequest::Task));
+    }
+    reads
+}
