@@ -72,7 +72,7 @@ impl Gap {
         Self { what: what.into(), way: way.into(), withholds_creates: true }
     }
 
-    /// A part that was left out by choice: only what it would have proven is withheld.
+    /// A part that was left out by choice: only what it would have proven is deferred.
     pub fn left_out(what: impl Into<String>, way: impl Into<String>) -> Self {
         Self { what: what.into(), way: way.into(), withholds_creates: false }
     }

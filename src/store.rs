@@ -50,7 +50,7 @@ pub struct SavedOptions {
     pub max_replace: Option<usize>,
     /// `--max-create`.
     pub max_create: Option<usize>,
-    /// `--max-runs`.
+    /// `--max-deployments`.
     pub max_deployments: Option<usize>,
     /// `--allow`.
     pub allow: Vec<String>,
@@ -163,7 +163,7 @@ fn other(bytes: &[u8], value: Option<&serde_json::Value>) -> Option<&'static str
     };
     let known = [
         ("reviewed", None),
-        ("task_reads", Some("what `plan --save-observation` keeps")),
+        ("task_reads", Some("what `plan --save-snapshot` keeps")),
         ("verdict", Some("what `plan --format json` prints")),
         ("is_interrupted", Some("what `apply --report` writes")),
     ];

@@ -35,7 +35,7 @@ const ELEMENTS: &[&str] = &[
     "STYLE", "SUMMARY", "TABLE", "TBODY", "TD", "TH", "THEAD", "TITLE", "TR", "UL",
 ];
 
-/// Two tasks to make, one to replace, one to rename, one that is withheld.
+/// Two tasks to make, one to replace, one to rename, one that is deferred.
 fn plan() -> Plan {
     let mut scene = Scene::established(5);
     scene.declare("alpha", "Buy SPY\nand hold it");
@@ -149,9 +149,9 @@ fn the_keyboard_is_enough() {
         let focused = browser.press("Tab").eval(at);
         order.push(focused.as_str().unwrap().to_owned());
     }
-    let filters = ["find", "show-create", "show-rename", "show-replace", "show-withheld"];
+    let filters = ["find", "show-create", "show-rename", "show-replace", "show-deferred"];
     assert_eq!(order[..5], filters);
-    // Of two radio buttons one is a stop; then the link to what is withheld, then the steps.
+    // Of two radio buttons one is a stop; then the link to what is deferred, then the steps.
     assert_eq!(order[5..], ["inline", "all", "A", "SUMMARY"]);
     browser.open(&page(&plan()));
     assert_eq!(browser.press("/").eval(at), "find");

@@ -247,7 +247,7 @@ fn expect_unusable((what, url, cause, way): &(&str, String, &str, &str)) {
         assert!(ran.err.contains("error: "), "{what}: {}", ran.err);
         assert_eq!(ran.err.matches(cause).count(), 1, "{what}, its cause once: {}", ran.err);
         assert!(ran.err.contains(way), "{what}: {}", ran.err);
-        assert!(ran.err.ends_with("hint: nothing was changed\n"), "{what}: {}", ran.err);
+        assert!(ran.err.ends_with("help: nothing was changed\n"), "{what}: {}", ran.err);
         let took = began.elapsed();
         assert!(took < Duration::from_secs(20), "{what}: {took:?}");
     }
@@ -371,7 +371,7 @@ fn a_run_that_is_not_there_is_answered_with_those_that_are() {
     for word in ["A-ffff", "nobody/first", "spy/third", "A-f/x"] {
         let err = told(word);
         assert!(err.contains(&format!("`{word}`")), "{err}");
-        assert!(err.contains("hint: declared runs: spy/first (A-"), "{word}: {err}");
+        assert!(err.contains("help: declared runs: spy/first (A-"), "{word}: {err}");
         assert!(err.contains("spy/second (A-"), "{word}: {err}");
         assert!(err.contains("any run's id, `A-` and 32 digits"), "{word}: {err}");
     }
@@ -390,7 +390,7 @@ fn without_a_terminal_and_without_yes_the_plan_is_printed_and_nothing_is_done() 
     assert!(ran.out.starts_with("Plan: 2 to create."), "{}", ran.out);
     assert_eq!(
         ran.err,
-        "error: nobody is there to approve the plan\n  hint: `--yes` carries it out without asking\n"
+        "error: nobody is there to approve the plan\n  help: `--yes` carries it out without asking\n"
     );
     assert_eq!(repo.qcops("plan").out, ran.out, "it is still to be done");
 }
@@ -420,7 +420,7 @@ fn a_variable_may_be_empty_a_switch_may_be_1_and_what_is_typed_counts_more() {
         ("QCOPS_PRUNE", "1"),
         ("QCOPS_PRUNE", "yes"),
         ("QCOPS_PRUNE", ""),
-        ("QCOPS_MAX_RUNS", ""),
+        ("QCOPS_MAX_DEPLOYMENTS", ""),
         ("QCOPS_ALLOW", ""),
         ("QCOPS_TARGET", ""),
         ("QCOPS_HISTORY_FROM", ""),
@@ -518,7 +518,7 @@ fn the_lean_credentials_serve_unless_others_can_read_them() {
     mode(0o644).unwrap();
     let ran = repo.run(&words);
     assert_eq!(ran.code, 1);
-    assert!(ran.err.contains("can be read by other users\n  hint: `chmod 600 "), "{}", ran.err);
+    assert!(ran.err.contains("can be read by other users\n  help: `chmod 600 "), "{}", ran.err);
     assert!(served.emulator.requests().is_empty());
     mode(0o600).unwrap();
     let ran = repo.run(&words);

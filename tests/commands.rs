@@ -554,7 +554,7 @@ async fn what_another_manifest_declares_is_not_destroyed() {
     repo.manifest("other.yaml", "theirs: {prompt: Buy SPY, name: spy}").commit("share");
     let listed = repo.qcops("destroy");
     assert_eq!(listed.code, 0, "{}{}", listed.out, listed.err);
-    assert!(listed.out.contains("withheld[still-declared]"), "{}", listed.out);
+    assert!(listed.out.contains("deferred[still-declared]"), "{}", listed.out);
     let names = repo.edit_service(|world: &mut emulator::World| world.tasks().count()).await;
     assert_eq!(names, 1);
 }

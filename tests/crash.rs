@@ -335,11 +335,11 @@ fn every_law_holds_under_each_quirk_alone() {
     // an error takes no follow-up.
     let expected = [
         "create-while-active=refuse: ",
-        "deployment-prompt=missing: run-unlike-task",
-        "deployment-prompt=null: run-unlike-task",
+        "deployment-prompt=missing: deployment-unlike-task",
+        "deployment-prompt=null: deployment-unlike-task",
         "prompt-rewrite=append: unproven, waits-for-blocked",
-        "run-outcome=failed: run-ended",
-        "run-outcome=stopped: run-ended",
+        "run-outcome=failed: deployment-ended",
+        "run-outcome=stopped: deployment-ended",
     ];
     assert_eq!(restless, expected);
 }

@@ -318,7 +318,8 @@ fn the_example_validates_applies_and_is_then_as_declared() {
         "Valid: 5 tasks, 3 deployments. Agents given by name are looked up by `plan`.\n"
     );
     assert!(
-        run("plan --emulator -f examples/tasks.yaml").starts_with("Plan: 5 to create, 3 to run.")
+        run("plan --emulator -f examples/tasks.yaml")
+            .starts_with("Plan: 5 to create, 3 to deploy.")
     );
     assert!(run(first).contains("\nApply: 8 done, 0 failed"));
     assert!(run(first).starts_with("No changes: 5 tasks are as declared."));

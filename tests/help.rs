@@ -38,7 +38,7 @@ fn bash_completes_commands_and_flags() {
         ran.out.trim().to_owned()
     };
     assert_eq!(completed("qcops pl"), "plan");
-    assert_eq!(completed("qcops plan --ag"), "--against");
+    assert_eq!(completed("qcops plan --snap"), "--snapshot");
     assert_eq!(completed("qcops plan --format m"), "markdown");
     assert_eq!(completed("qcops schema st"), "status");
     assert_eq!(completed("qcops unknown-to-all"), "");

@@ -217,7 +217,7 @@ async fn a_twin_with_the_content_of_today_is_reported_and_never_retired() {
     world.edit_service(|service| add_made(service, "Copy", "Buy SPY")).await;
     world.pruning().converge().await;
     let plan = world.plan_text().await;
-    assert!(plan.contains("note[twin]") && plan.contains("333"), "{plan}");
+    assert!(plan.contains("note[duplicate]") && plan.contains("333"), "{plan}");
 }
 
 #[tokio::test(start_paused = true)]

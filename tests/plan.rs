@@ -64,7 +64,12 @@ fn runs_serve_declarations_one_each() {
         ("the future takes no run", "x@2026-11-22 y", "2026-11-20T08", "note not-due"),
         ("another prompt does not count", "x", "other@2026-11-20T08 2026-11-20T09", ""),
         ("nor does it serve", "x y", "other@2026-11-20T08 2026-11-20T09", "y runs"),
-        ("none equal blocks", "x y", "other@2026-11-20T08", "x run-unlike-task, y run-unlike-task"),
+        (
+            "none equal blocks",
+            "x y",
+            "other@2026-11-20T08",
+            "x deployment-unlike-task, y deployment-unlike-task",
+        ),
         ("a run without a time serves no since", "x@2026-11-20", "?", "x zone-unknown"),
         ("a run without a time serves the rest", "x", "?", ""),
     ];

@@ -118,7 +118,7 @@ async fn a_forged_observation_is_refused_where_it_means_nothing_and_else_only_sh
     let open = |text: String| Observation::from_json(text.as_bytes());
     assert!(open(forged(&kept, |_| ())).is_ok(), "the test seals as the program does");
     let invalid: [fn(&mut Value); 4] = [
-        |value| value["seen_at"] = json!("yesterday"),
+        |value| value["observed_at"] = json!("yesterday"),
         |value| value["tasks"]["items"][0]["created"] = json!("2026-13-01T00:00:00"),
         |value| value["deployments"]["332"]["items"][0]["ended"] = json!("99999999999999999999"),
         |value| {
@@ -131,7 +131,7 @@ async fn a_forged_observation_is_refused_where_it_means_nothing_and_else_only_sh
         assert!(matches!(refused, Err(ObservationError::Invalid(_))), "{refused:?}");
     }
     let odd: [fn(&mut Value); 3] = [
-        |value| value["seen_at"] = json!("-009999-01-02T01:59:59Z"),
+        |value| value["observed_at"] = json!("-009999-01-02T01:59:59Z"),
         |value| value["tasks"]["items"][0]["prompt"] = json!("\u{202e}\u{1b}[2J ::error::x"),
         |value| value["tasks"]["items"][0]["id"] = json!(u64::MAX),
     ];
@@ -175,26 +175,26 @@ fn a_stranger_without_credentials_gets_the_very_plan_in_every_format() {
     let fork = repo.clone_with("");
     fs::remove_file(fork.path().join("../emulator.json")).unwrap();
     for format in ["text", "json", "markdown"] {
-        let with = repo.qcops(&format!("plan --save-observation seen.json --format {format}"));
+        let with = repo.qcops(&format!("plan --save-snapshot seen.json --format {format}"));
         assert!(with.err.contains("Kept what was seen in `seen.json`"), "{}", with.err);
         fork.write("seen.json", &repo.read("seen.json"));
-        let without = alone(&fork, &format!("plan --against seen.json --format {format}"));
+        let without = alone(&fork, &format!("plan --snapshot seen.json --format {format}"));
         // Only the mark of who started a run goes by the ledger of the machine at hand.
         let there = with.out.replace("\"started_here\": true", "\"started_here\": false");
         let there = there.replace(", started on this", ", not known to have been started on this");
         assert_eq!((with.code, &there), (without.code, &without.out), "{}", without.err);
         assert!(without.err.starts_with("Planned against what was seen at 2"), "{}", without.err);
     }
-    let detailed = alone(&fork, "plan --against seen.json --detailed-exitcode");
+    let detailed = alone(&fork, "plan --snapshot seen.json --detailed-exitcode");
     assert_eq!(detailed.code, 2, "{}", detailed.err);
     assert!(!fork.path().join("../emulator.json").exists());
     let kept = fork.read("seen.json");
     assert!(!kept.contains(qcops::emulator::API_TOKEN), "{kept}");
     // A plan that was saved from a replay is one more thing to compare with, and approves no more.
-    assert_eq!(alone(&fork, "plan --against seen.json --out plan.json").code, 0);
+    assert_eq!(alone(&fork, "plan --snapshot seen.json --out plan.json").code, 0);
     assert_eq!(alone(&fork, "apply seen.json").code, 6, "an observation is no plan");
-    let unknown = alone(&fork, "apply --against seen.json");
-    assert!(unknown.err.contains("unexpected argument '--against'"), "{}", unknown.err);
+    let unknown = alone(&fork, "apply --snapshot seen.json");
+    assert!(unknown.err.contains("unexpected argument '--snapshot'"), "{}", unknown.err);
 }
 
 #[test]
@@ -205,9 +205,9 @@ fn keeping_what_was_seen_changes_nothing_in_the_plan() {
     assert_eq!(repo.qcops("apply --yes").code, 0);
     repo.tasks("spy: {prompt: Buy SPY}\nqqq: {prompt: Buy QQQ daily}").commit("2");
     let plain = repo.on_another_machine().qcops("plan -v");
-    let kept = repo.qcops("plan -v --save-observation seen.json");
+    let kept = repo.qcops("plan -v --save-snapshot seen.json");
     assert_eq!((kept.code, &kept.out), (plain.code, &plain.out));
-    let again = alone(&repo, "plan -v --against seen.json");
+    let again = alone(&repo, "plan -v --snapshot seen.json");
     assert_eq!((again.code, &again.out), (plain.code, &plain.out));
     assert!(plain.out.contains("task.spy"), "{}", plain.out);
 }
@@ -215,20 +215,20 @@ fn keeping_what_was_seen_changes_nothing_in_the_plan() {
 #[test]
 fn a_manifest_that_wants_more_than_was_seen_is_told_so() {
     let repo = edited();
-    assert_eq!(repo.qcops("plan --save-observation seen.json").code, 0);
-    let known = alone(&repo, "plan --against seen.json");
+    assert_eq!(repo.qcops("plan --save-snapshot seen.json").code, 0);
+    let known = alone(&repo, "plan --snapshot seen.json");
     assert!(!known.out.contains("not-observed"), "{}", known.out);
     // The runs of declared tasks are kept too, so that a deployment may be added.
     let more = MANIFEST.replace("prompt: Buy QQQ", "prompt: Buy QQQ, deployments: {d: {}}");
     repo.write("tasks.yaml", &more);
-    let more = alone(&repo, "plan --against seen.json");
+    let more = alone(&repo, "plan --snapshot seen.json");
     assert!(!more.out.contains("not-observed"), "{}", more.out);
-    assert!(more.out.contains("task.qqq/d will be run"), "{}", more.out);
+    assert!(more.out.contains("task.qqq/d will be deployed"), "{}", more.out);
     // But not the conversations of a run that was not to be sent anything.
     repo.write("tasks.yaml", &MANIFEST.replace("followUps: [Go on]", "")).commit("silent");
-    assert_eq!(repo.qcops("plan --save-observation seen.json").code, 0);
+    assert_eq!(repo.qcops("plan --save-snapshot seen.json").code, 0);
     repo.write("tasks.yaml", MANIFEST);
-    let more = alone(&repo, "plan --against seen.json");
+    let more = alone(&repo, "plan --snapshot seen.json");
     assert!(more.out.contains("note[not-observed]: the observation does not hold what was said"));
     assert!(more.out.contains("what was said in run A-"), "{}", more.out);
 }
@@ -236,11 +236,11 @@ fn a_manifest_that_wants_more_than_was_seen_is_told_so() {
 #[test]
 fn what_is_no_observation_of_this_organization_is_refused_in_one_sentence() {
     let repo = edited();
-    assert_eq!(repo.qcops("plan --save-observation seen.json").code, 0);
+    assert_eq!(repo.qcops("plan --save-snapshot seen.json").code, 0);
     let kept = repo.read("seen.json");
     let refused = |name: &str, text: &str, expected: &str| {
         repo.write(name, text);
-        let ran = alone(&repo, &format!("plan --against {name}"));
+        let ran = alone(&repo, &format!("plan --snapshot {name}"));
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);
         assert!(ran.err.contains(expected), "{}", ran.err);
     };
@@ -252,14 +252,14 @@ fn what_is_no_observation_of_this_organization_is_refused_in_one_sentence() {
     repo.write("theirs.json", &theirs);
     repo.write("tasks.yaml", &MANIFEST.replace("${QC_ORGANIZATION_ID}", organization));
     refused("theirs.json", &theirs, "and the observation is of `f00d`");
-    let missing = alone(&repo, "plan --against missing.json");
+    let missing = alone(&repo, "plan --snapshot missing.json");
     assert_eq!(missing.code, 1);
     assert!(missing.err.contains("failed to read `missing.json`"), "{}", missing.err);
-    let folder = alone(&repo, "plan --against .");
+    let folder = alone(&repo, "plan --snapshot .");
     assert_eq!(folder.code, 1, "{}", folder.err);
     let large = fs::File::create(repo.path().join("large.json")).unwrap();
     large.set_len((64 << 20) + 1).unwrap();
-    let large = alone(&repo, "plan --against large.json");
+    let large = alone(&repo, "plan --snapshot large.json");
     assert!(large.err.contains("`large.json` has more than 64 MiB"), "{}", large.err);
     assert_eq!(large.code, 1);
 }
@@ -268,19 +268,19 @@ fn what_is_no_observation_of_this_organization_is_refused_in_one_sentence() {
 fn an_environment_for_a_service_does_not_stand_in_the_way_of_a_replay() {
     let repo = edited();
     let seen: PathBuf = repo.path().join("seen.json");
-    assert_eq!(repo.qcops("plan --save-observation seen.json").code, 0);
-    let against = words("plan --against seen.json");
+    assert_eq!(repo.qcops("plan --save-snapshot seen.json").code, 0);
+    let against = words("plan --snapshot seen.json");
     let set = [("QCOPS_API", "https://example.org"), ("QCOPS_EMULATOR", "x.json")];
     assert_eq!(repo.run_with(&against, &set[..1]).code, 0);
     assert_eq!(repo.run_with(&against, &set[1..]).code, 0);
-    let named = [("QCOPS_AGAINST", seen.to_str().unwrap())];
+    let named = [("QCOPS_SNAPSHOT", seen.to_str().unwrap())];
     assert_eq!(repo.run_with(&words("plan"), &named).code, 0);
     let ours = [("QC_ORGANIZATION_ID", "f00d")];
     let other = repo.run_with(&against, &ours);
     assert!(other.err.contains("`QC_ORGANIZATION_ID` names another"), "{}", other.err);
     assert_eq!(other.code, 1);
-    for rival in ["--api https://example.org", "--emulator", "--save-observation b.json"] {
-        let both = alone(&repo, &format!("plan --against seen.json {rival}"));
+    for rival in ["--api https://example.org", "--emulator", "--save-snapshot b.json"] {
+        let both = alone(&repo, &format!("plan --snapshot seen.json {rival}"));
         assert!(both.err.contains("cannot be used with"), "{}", both.err);
         assert_eq!(both.code, 1);
     }

@@ -140,11 +140,11 @@ fn a_plan_for_another_service_is_refused() {
 fn a_file_that_is_no_saved_plan_is_said_to_be_what_it_is() {
     let repo = Repo::new();
     repo.tasks("spy: {prompt: Buy SPY}").commit("first");
-    repo.write("plan.json", &repo.qcops("plan --format json --save-observation seen.json").out);
+    repo.write("plan.json", &repo.qcops("plan --format json --save-snapshot seen.json").out);
     assert_eq!(repo.qcops("apply --yes --report report.json").code, 0);
     repo.write("other.json", "{\"format_version\": 1}");
     let table = [
-        ("seen.json", "what `plan --save-observation` keeps"),
+        ("seen.json", "what `plan --save-snapshot` keeps"),
         ("plan.json", "what `plan --format json` prints"),
         ("report.json", "what `apply --report` writes"),
         ("other.json", "some other JSON"),

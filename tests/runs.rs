@@ -269,7 +269,7 @@ async fn the_plan_says_what_will_be_paid_for() {
     let text = world.plan_text().await;
     let line = "Paid for: 1 follow-up now, 2 follow-ups later, once the runs are idle.";
     assert!(text.contains(line), "{text}");
-    assert!(text.contains("  » task.spy/d will be followed up (run A-"), "{text}");
+    assert!(text.contains("  » task.spy/d will be prompted (run A-"), "{text}");
 }
 
 fn waiting() -> Waiting {
@@ -467,7 +467,7 @@ async fn the_token_budget_stops_what_this_apply_started_and_nothing_else() {
 
 #[tokio::test(start_paused = true)]
 async fn agents_play_the_script_of_the_documents() {
-    let text = include_str!("../docs/runs.md");
+    let text = include_str!("../docs/deployments.md");
     let script = text.split("```yaml\n").find(|block| block.contains("promptContains")).unwrap();
     let script = script.split("```").next().unwrap();
     let rules = qcops::emulator::run_rules(qcops::manifest::read_yaml_as(script).unwrap()).unwrap();

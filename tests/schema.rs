@@ -166,7 +166,7 @@ fn every_action_and_no_other_word_is_one_of_the_schema() {
 fn what_the_program_writes_fits_its_schemas() {
     let repo = Repo::new();
     repo.tasks("spy: {prompt: Buy SPY, deployments: {d: {}}}\nold: {prompt: x}").commit("first");
-    assert_eq!(repo.qcops("plan --out plan.json --save-observation seen.json").code, 0);
+    assert_eq!(repo.qcops("plan --out plan.json --save-snapshot seen.json").code, 0);
     expect_fits(&Schema::of("saved-plan"), &read(&repo.read("plan.json")), "/reviewed/plan");
     expect_fits(&Schema::of("observation"), &read(&repo.read("seen.json")), "");
     assert_eq!(repo.qcops("apply --yes --report report.json").code, 0);

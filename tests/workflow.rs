@@ -56,7 +56,7 @@ fn what_was_reviewed_is_applied_on_the_merge_and_a_change_by_hand_is_found_at_ni
     plan(&runner).expect(0, &["1 to create"]);
     repo.tasks(TASKS).commit("what is meant");
     let planned = plan(&runner);
-    planned.expect(0, &["**Plan: 2 to create, 1 to run.", "task.qqq"]);
+    planned.expect(0, &["**Plan: 2 to create, 1 to deploy.", "task.qqq"]);
     let comments = forge.comments();
     assert_eq!(comments.len(), 2, "the second plan is written over the first one");
     assert_eq!(comments[1], planned.summary, "the comment says what the summary says");

@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandEr
     let progress = Progress::new(context.terminal);
     if args.planning.format == Format::Junit && !args.waiting.wait {
         return Err(CommandError::new("`--format junit` shows runs that were waited for")
-            .hint("add `--wait`, or leave `--format` out"));
+            .help("add `--wait`, or leave `--format` out"));
     }
     let reviewed = match &args.plan {
         Some(path) => Some(review::open(context, path, args.max_age)?),
@@ -226,7 +226,7 @@ fn write(
     outcome: &Outcome,
 ) -> Result<(), CommandError> {
     context.files.write(path, bytes).map_err(|error| {
-        let mut error = CommandError::of(&error).hint("what was done stands above");
+        let mut error = CommandError::of(&error).help("what was done stands above");
         // Something was done, and a re-run finds it; only the report is missing.
         error.exit = if outcome.steps.is_empty() { Exit::Error } else { Exit::Partial };
         error
@@ -237,12 +237,12 @@ fn write(
 fn approve(count: usize) -> Result<bool, CommandError> {
     if !terminal::can_ask() {
         let mut error = CommandError::new("nobody is there to approve the plan")
-            .hint("`--yes` carries it out without asking");
+            .help("`--yes` carries it out without asking");
         error.exit = Exit::Blocked;
         return Err(error);
     }
     let noun = if count == 1 { "change" } else { "changes" };
-    Ok(terminal::ask(&format!("\nCarry out {count} {noun}? Only `yes` is a yes: ")))
+    Ok(terminal::ask(&format!("\nCarry out {count} {noun}? Only 'yes' is accepted: ")))
 }
 
 pub(super) fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {

@@ -26,10 +26,10 @@ pub(super) struct Cli {
     #[command(subcommand)]
     pub(super) command: Command,
     /// Say more on standard error; twice says every request.
-    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "QCOPS_VERBOSE", help_heading = "Everywhere")]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, env = "QCOPS_VERBOSE", help_heading = "Global options")]
     pub(super) verbose: u8,
     /// Say nothing on standard error but errors.
-    #[arg(short, long, global = true, env = "QCOPS_QUIET", help_heading = "Everywhere")]
+    #[arg(short, long, global = true, env = "QCOPS_QUIET", help_heading = "Global options")]
     pub(super) quiet: bool,
     /// When to color.
     #[arg(
@@ -38,7 +38,7 @@ pub(super) struct Cli {
         value_name = "WHEN",
         default_value = "auto",
         env = "QCOPS_COLOR",
-        help_heading = "Everywhere"
+        help_heading = "Global options"
     )]
     pub(super) color: ColorWhen,
 }
@@ -131,7 +131,7 @@ pub(super) struct Service {
         env = "QCOPS_EMULATOR"
     )]
     pub(super) emulator: Option<PathBuf>,
-    /// Let the agents of the embedded emulator play this script, a YAML file; docs/runs.md describes it.
+    /// Let the agents of the embedded emulator play this script, a YAML file; docs/deployments.md describes it.
     #[arg(long, value_name = "FILE", requires = "emulator", env = "QCOPS_SCRIPT")]
     pub(super) script: Option<PathBuf>,
     /// The most requests in flight.
@@ -181,7 +181,7 @@ pub(super) struct Planning {
     #[arg(long, value_name = "N", env = "QCOPS_MAX_CREATE")]
     pub(super) max_create: Option<usize>,
     /// The most deployments to start [default: 5, and 3 of a task and day].
-    #[arg(long, value_name = "N", env = "QCOPS_MAX_RUNS")]
+    #[arg(long, value_name = "N", env = "QCOPS_MAX_DEPLOYMENTS")]
     pub(super) max_deployments: Option<usize>,
     #[arg(long = "allow", help = allow_help(), value_name = "CODE", value_parser = guard, env = "QCOPS_ALLOW", value_delimiter = ',')]
     pub(super) allow: Vec<Code>,
@@ -221,17 +221,17 @@ pub(super) struct PlanArgs {
     /// Exit 2 where changes are present.
     #[arg(long, env = "QCOPS_DETAILED_EXITCODE")]
     pub(super) detailed_exitcode: bool,
-    /// Keep what was seen of the service in this file, for `--against`.
-    #[arg(long, value_name = "FILE", env = "QCOPS_SAVE_OBSERVATION")]
-    pub(super) save_observation: Option<PathBuf>,
+    /// Keep what was seen of the service in this file, for `--snapshot`.
+    #[arg(long, value_name = "FILE", env = "QCOPS_SAVE_SNAPSHOT")]
+    pub(super) save_snapshot: Option<PathBuf>,
     /// Plan against what was kept in this file: no request is made, and no credentials are needed.
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["api", "emulator", "save_observation"],
-        env = "QCOPS_AGAINST"
+        conflicts_with_all = ["api", "emulator", "save_snapshot"],
+        env = "QCOPS_SNAPSHOT"
     )]
-    pub(super) against: Option<PathBuf>,
+    pub(super) snapshot: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -405,7 +405,7 @@ pub(super) struct EmulatorArgs {
     /// Settle one unknown of the service's contract, as NAME=VALUE; `--quirk help` lists them.
     #[arg(long = "quirk", value_name = "NAME=VALUE")]
     pub(super) quirks: Vec<String>,
-    /// Let the agents play this script, a YAML file; docs/runs.md describes it.
+    /// Let the agents play this script, a YAML file; docs/deployments.md describes it.
     #[arg(long, value_name = "FILE", env = "QCOPS_EMULATOR_SCRIPT")]
     pub(super) script: Option<PathBuf>,
     /// Make something go wrong, such as `tasks/create#2=lost-after`; `--fault help` lists the words.

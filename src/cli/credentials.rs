@@ -29,9 +29,9 @@ pub(super) fn find(context: &Context) -> Result<Identity, CommandError> {
         (Some(user), Some(token)) => identity(user, token.to_owned(), organization_id),
         (None, None) => from_lean_file(context, organization_id),
         (Some(_), None) => Err(CommandError::new("`QC_USER_ID` is set and `QC_API_TOKEN` is not")
-            .hint("set both; an API token is made at https://www.quantconnect.com/settings/")),
+            .help("set both; an API token is made at https://www.quantconnect.com/settings/")),
         (None, Some(_)) => Err(CommandError::new("`QC_API_TOKEN` is set and `QC_USER_ID` is not")
-            .hint("set both; the user id stands at https://www.quantconnect.com/settings/")),
+            .help("set both; the user id stands at https://www.quantconnect.com/settings/")),
     }
 }
 
@@ -41,8 +41,8 @@ fn from_lean_file(
 ) -> Result<Identity, CommandError> {
     let none = || {
         CommandError::new("there are no credentials")
-            .hint("set `QC_USER_ID` and `QC_API_TOKEN`, or log in with the Lean CLI")
-            .hint("or try it on the embedded emulator, which needs none: `--emulator`")
+            .help("set `QC_USER_ID` and `QC_API_TOKEN`, or log in with the Lean CLI")
+            .help("or try it on the embedded emulator, which needs none: `--emulator`")
     };
     let path = context.home().ok_or_else(none)?.join(".lean").join("credentials");
     let bytes = context.files.read(&path).map_err(|error| CommandError::of(&error))?;
@@ -50,12 +50,12 @@ fn from_lean_file(
     if crate::files::is_readable_by_others(&path) {
         let shown = path.display();
         return Err(CommandError::new(format!("`{shown}` can be read by other users"))
-            .hint(format!("`chmod 600 {shown}`")));
+            .help(format!("`chmod 600 {shown}`")));
     }
     let unusable = |what: &str| {
         // The parser's own words could quote the file.
         CommandError::new(format!("`{}` {what}", path.display()))
-            .hint("log in with the Lean CLI again, or set `QC_USER_ID` and `QC_API_TOKEN`")
+            .help("log in with the Lean CLI again, or set `QC_USER_ID` and `QC_API_TOKEN`")
     };
     let file: LeanFile = serde_json::from_slice(&bytes).map_err(|_| unusable("is not usable"))?;
     let user = match &file.user_id {
@@ -74,7 +74,7 @@ fn identity(
 ) -> Result<Identity, CommandError> {
     let user_id = user.trim().parse().map_err(|_| {
         CommandError::new("the user id is not a number")
-            .hint("it stands at https://www.quantconnect.com/settings/")
+            .help("it stands at https://www.quantconnect.com/settings/")
     })?;
     let credentials = Credentials { user_id, token: Secret::new(token) };
     Ok(Identity { credentials, organization_id })

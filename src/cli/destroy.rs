@@ -28,8 +28,8 @@ pub(super) fn run(context: &Context, args: &DestroyArgs) -> Result<Exit, Command
     let organization_id = &session.organization_id().0;
     if args.confirm.as_ref().is_some_and(|named| named != organization_id) {
         return Err(CommandError::new("`--confirm` names another organization than this one")
-            .hint(format!("this is `{organization_id}`"))
-            .hint("nothing was changed"));
+            .help(format!("this is `{organization_id}`"))
+            .help("nothing was changed"));
     }
     block_on(plan_and_carry_out(context, args, &session, &progress))
 }
@@ -77,7 +77,7 @@ async fn plan_and_carry_out(
     let Some(turn) = turn else {
         let organization_id = session.organization_id();
         let mut error = CommandError::new("nothing is destroyed before it is confirmed")
-            .hint(format!("`--confirm {organization_id}` carries out what is listed above"));
+            .help(format!("`--confirm {organization_id}` carries out what is listed above"));
         error.exit = Exit::Blocked;
         return Err(error);
     };

@@ -51,7 +51,7 @@ pub(super) fn read_rules(context: &Context, path: &Path) -> Result<Vec<RunRule>,
     };
     read.map_err(|why| {
         CommandError::new(format!("the script `{}` cannot be played: {why}", path.display()))
-            .hint("docs/runs.md describes scripts")
+            .help("docs/deployments.md describes scripts")
     })
 }
 
@@ -68,7 +68,7 @@ async fn serve(
     let port = args.port;
     let listener = TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| {
         CommandError::new(format!("port {port} cannot be used: {error}"))
-            .hint("`--port N` takes another one, 0 a free one")
+            .help("`--port N` takes another one, 0 a free one")
     })?;
     let address = listener.local_addr().map_err(|error| CommandError::of(&error))?;
     terminal::output(&format!(
@@ -89,7 +89,7 @@ pub(super) fn is_help(texts: &[String]) -> bool {
 }
 
 pub(super) fn usage(why: &str, flag: &str) -> CommandError {
-    CommandError::new(why).hint(format!("`{flag} help` lists what there is"))
+    CommandError::new(why).help(format!("`{flag} help` lists what there is"))
 }
 
 pub(super) fn quirks() -> String {

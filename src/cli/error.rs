@@ -15,7 +15,7 @@ pub(super) struct CommandError {
     /// A text to start from, shown as it is.
     pub(super) example: &'static str,
     /// Ways on.
-    pub(super) hints: Vec<String>,
+    pub(super) help: Vec<String>,
     /// The code to end with.
     pub(super) exit: Exit,
     /// Whether everything was said already.
@@ -26,7 +26,7 @@ impl CommandError {
     /// Makes an error of words.
     pub(super) fn new(message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { message, example: "", hints: Vec::new(), exit: Exit::Error, is_said: false }
+        Self { message, example: "", help: Vec::new(), exit: Exit::Error, is_said: false }
     }
 
     /// Makes an error of a failure and its causes, each said once.
@@ -40,12 +40,12 @@ impl CommandError {
     }
 
     /// Adds a way on.
-    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
         self
     }
 
-    /// Adds a text to start from, shown below the hints.
+    /// Adds a text to start from, shown below the help.
     pub(super) fn example(mut self, text: &'static str) -> Self {
         self.example = text;
         self
@@ -56,24 +56,24 @@ impl From<ApiError> for CommandError {
     fn from(api_error: ApiError) -> Self {
         let error = Self::of(&api_error);
         match api_error.what {
-            ErrorKind::Auth { .. } => error.hint(
+            ErrorKind::Auth { .. } => error.help(
                 "check `QC_USER_ID` and `QC_API_TOKEN`, or `credentials` in the `.lean` folder, \
                  and this machine's clock",
             ),
             ErrorKind::Unreachable if is_of_the_emulator(&api_error) => {
-                error.hint("`--emulator=FILE` names another file; it is made where there is none")
+                error.help("`--emulator=FILE` names another file; it is made where there is none")
             }
-            ErrorKind::Unreachable | ErrorKind::Lost => error.hint("check the network and `--api`"),
+            ErrorKind::Unreachable | ErrorKind::Lost => error.help("check the network and `--api`"),
             ErrorKind::NotJson | ErrorKind::Redirected => {
-                error.hint("check that `--api` is the address of the service and not of a web page")
+                error.help("check that `--api` is the address of the service and not of a web page")
             }
-            ErrorKind::Busy => error.hint("try again later, or lower `--rate`"),
-            ErrorKind::Refused => error.hint(
+            ErrorKind::Busy => error.help("try again later, or lower `--rate`"),
+            ErrorKind::Refused => error.help(
                 "check `QC_ORGANIZATION_ID` and `organizationId`, and that the user is a member there",
             ),
-            ErrorKind::Broken | ErrorKind::NoVerdict | ErrorKind::Incomplete(_) => error.hint("try again later"),
+            ErrorKind::Broken | ErrorKind::NoVerdict | ErrorKind::Incomplete(_) => error.help("try again later"),
         }
-        .hint("nothing was changed")
+        .help("nothing was changed")
     }
 }
 

@@ -39,7 +39,7 @@ impl Exit {
         (Self::Blocked, "something is blocked or needs approval; `plan` too"),
         (Self::Expectation, "reconciled, but a run failed its expectation or time limit"),
         (Self::Changes, "changes present, only with `--detailed-exitcode`"),
-        (Self::Success, "success; for `plan` with or without changes; withheld retires are a note"),
+        (Self::Success, "success; for `plan` with or without changes; deferred retires are a note"),
     ];
 
     /// Returns the number that the shell sees.

@@ -163,7 +163,7 @@ fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
             if files.len() == before {
                 let message = format!("`{}` holds no `*.yaml` or `*.yml` file", path.display());
                 return Err(
-                    CommandError::new(message).hint("`-f` takes manifests and folders of them")
+                    CommandError::new(message).help("`-f` takes manifests and folders of them")
                 );
             }
         } else if path.exists() {
@@ -179,7 +179,7 @@ fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
 fn missing(path: &Path) -> CommandError {
     if path.as_os_str() == DEFAULT_FILE {
         return CommandError::new(format!("there is no `{DEFAULT_FILE}`"))
-            .hint("`-f PATH` names another manifest; a first one could be:")
+            .help("`-f PATH` names another manifest; a first one could be:")
             .example(EXAMPLE);
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
@@ -196,9 +196,9 @@ fn missing(path: &Path) -> CommandError {
         None => format!("there is no file or folder `{}`", path.display()),
     };
     let error = CommandError::new(message)
-        .hint("`-f PATH` names a manifest, or a folder with manifests right in it");
+        .help("`-f PATH` names a manifest, or a folder with manifests right in it");
     if Path::new(DEFAULT_FILE).is_file() {
-        error.hint(format!("there is a `{DEFAULT_FILE}`; it is read where no `-f` is given"))
+        error.help(format!("there is a `{DEFAULT_FILE}`; it is read where no `-f` is given"))
     } else {
         error
     }

@@ -17,7 +17,7 @@ pub(super) fn run(args: &ManArgs) -> Result<Exit, CommandError> {
         let found = command.get_subcommands().find(|command| command.get_name() == name);
         let Some(found) = found else {
             let message = format!("there is no command `{}`", escape::line(name));
-            return Err(CommandError::new(message).hint("`qcops --help` lists them"));
+            return Err(CommandError::new(message).help("`qcops --help` lists them"));
         };
         command = found.clone();
     }

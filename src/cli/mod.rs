@@ -79,7 +79,7 @@ pub fn run(
 
 fn say(error: &CommandError) -> Exit {
     if !error.is_said {
-        terminal::error(&error.message, &error.hints);
+        terminal::error(&error.message, &error.help);
         if !error.example.is_empty() {
             terminal::findings(&format!("\n{}", error.example));
         }

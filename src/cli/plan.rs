@@ -36,13 +36,13 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErr
     let (planning, progress) = (&args.planning, Progress::new(context.terminal));
     if planning.format == Format::Junit {
         return Err(CommandError::new("a plan holds no run that was waited for")
-            .hint("`qcops apply --wait --format junit` writes each run as a test"));
+            .help("`qcops apply --wait --format junit` writes each run as a test"));
     }
-    let (session, plan) = if let Some(path) = &args.against {
+    let (session, plan) = if let Some(path) = &args.snapshot {
         replay::against(context, path, planning, &progress)?
     } else {
         let session = Session::open(context, &planning.comparing, &progress)?;
-        let plan = match &args.save_observation {
+        let plan = match &args.save_snapshot {
             Some(path) => block_on(replay::plan_and_keep(context, path, planning, &session))?,
             None => block_on(session.plan(planning))?,
         };

@@ -82,8 +82,8 @@ fn save(
         in_the_way.truncate(NAMED);
         let names = in_the_way.join(", ");
         return Err(CommandError::new(format!("files would be overwritten: {names}{rest}"))
-            .hint("`--force` overwrites them; nothing was written")
-            .hint("or `--out` another folder"));
+            .help("`--force` overwrites them; nothing was written")
+            .help("or `--out` another folder"));
     }
     for (path, text) in files {
         let saved = context.files.write(&path, text.as_bytes());

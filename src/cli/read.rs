@@ -15,12 +15,12 @@ use crate::cli::args::Cli;
 const RIVALS: [(&str, &str); 8] = [
     ("--emulator", "QCOPS_API"),
     ("--api", "QCOPS_EMULATOR"),
-    ("--against", "QCOPS_API"),
-    ("--against", "QCOPS_EMULATOR"),
-    ("--against", "QCOPS_SAVE_OBSERVATION"),
-    ("--api", "QCOPS_AGAINST"),
-    ("--emulator", "QCOPS_AGAINST"),
-    ("--save-observation", "QCOPS_AGAINST"),
+    ("--snapshot", "QCOPS_API"),
+    ("--snapshot", "QCOPS_EMULATOR"),
+    ("--snapshot", "QCOPS_SAVE_SNAPSHOT"),
+    ("--api", "QCOPS_SNAPSHOT"),
+    ("--emulator", "QCOPS_SNAPSHOT"),
+    ("--save-snapshot", "QCOPS_SNAPSHOT"),
 ];
 
 impl Cli {

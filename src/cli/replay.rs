@@ -1,4 +1,4 @@
-//! `plan --save-observation` and `plan --against`: the same plan again, without the service.
+//! `plan --save-snapshot` and `plan --snapshot`: the same plan again, without the service.
 
 use std::path::Path;
 
@@ -41,11 +41,11 @@ pub(super) async fn plan_and_keep(
     let shown = escape::line(&path.display().to_string());
     if json.len() as u64 > LARGEST {
         let message = format!("what was seen is too large to be kept in `{shown}`");
-        return Err(CommandError::new(message).hint("`plan` without `--save-observation` works"));
+        return Err(CommandError::new(message).help("`plan` without `--save-snapshot` works"));
     }
     context.files.write(path, json.as_bytes()).map_err(|error| CommandError::of(&error))?;
     let words = format!(
-        "Kept what was seen in `{shown}`: `qcops plan --against {shown}` makes this plan again.\n"
+        "Kept what was seen in `{shown}`: `qcops plan --snapshot {shown}` makes this plan again.\n"
     );
     context.terminal.message(&words);
     Ok(plan)
@@ -81,9 +81,9 @@ fn open(context: &Context, path: &Path) -> Result<Observation, CommandError> {
         let shown = escape::line(&path.display().to_string());
         let message = escape::line(&CommandError::of(&error).message);
         let refused = CommandError::new(format!("`{shown}` cannot be used: {message}"));
-        refused.hint(match error {
+        refused.help(match error {
             ObservationError::Newer(_) => "install a newer `qcops`",
-            _ => "make a new one: `qcops plan --save-observation FILE`",
+            _ => "make a new one: `qcops plan --save-snapshot FILE`",
         })
     })?;
     let organization_id = &observation.organization_id().0;
@@ -93,7 +93,7 @@ fn open(context: &Context, path: &Path) -> Result<Observation, CommandError> {
                 "the observation is of organization `{}`, and `QC_ORGANIZATION_ID` names another",
                 escape::line(organization_id)
             );
-            Err(CommandError::new(message).hint("make one of that organization, or unset it"))
+            Err(CommandError::new(message).help("make one of that organization, or unset it"))
         }
         _ => Ok(observation),
     }

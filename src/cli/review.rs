@@ -58,15 +58,15 @@ pub(super) fn open(
         "`apply` takes a file that `qcops plan --out FILE` wrote; manifests stand behind `-f`";
     let reviewed = store::load_plan(&*context.files, path).map_err(|error| match &error {
         // Nothing that was reviewed is at hand: the word on the command line is at fault.
-        StoreError::Missing { .. } => CommandError::of(&error).hint(HINT),
-        StoreError::Other { .. } => stale(CommandError::of(&error)).hint(HINT),
-        _ => stale(CommandError::of(&error)).hint("make a new one: `qcops plan --out FILE`"),
+        StoreError::Missing { .. } => CommandError::of(&error).help(HINT),
+        StoreError::Other { .. } => stale(CommandError::of(&error)).help(HINT),
+        _ => stale(CommandError::of(&error)).help("make a new one: `qcops plan --out FILE`"),
     })?;
     let made_at = Timestamp::from_second(reviewed.made_at).unwrap_or(Timestamp::MIN);
     let age = context.clock.now().duration_since(made_at);
     if Duration::try_from(age).is_ok_and(|age| age > max_age) {
         let message = format!("`{}` was made {} h ago", path.display(), age.as_hours());
-        return Err(stale(CommandError::new(message)).hint("make a new one, or raise `--max-age`"));
+        return Err(stale(CommandError::new(message)).help("make a new one, or raise `--max-age`"));
     }
     Ok(reviewed)
 }
@@ -119,7 +119,7 @@ pub(super) fn expected(
                 "the plan was made for organization `{}` at `{}`, and this is `{organization_id}` at `{target}`",
                 reviewed.organization_id, reviewed.target
             );
-            return Err(stale(CommandError::new(message)).hint("nothing was sent"));
+            return Err(stale(CommandError::new(message)).help("nothing was sent"));
         }
     }
     let saved = reviewed.map(|reviewed| Expected {
@@ -147,12 +147,12 @@ impl Expected {
         let message = format!("the plan is no longer the reviewed one: its digest is {digest}");
         let mut error = stale(CommandError::new(message));
         let gone = self.fingerprints.iter().filter(|line| now.binary_search(line).is_err());
-        error.hints.extend(gone.map(|line| format!("reviewed: {line}")));
+        error.help.extend(gone.map(|line| format!("reviewed: {line}")));
         if !self.fingerprints.is_empty() {
             let new = now.iter().filter(|line| self.fingerprints.binary_search(line).is_err());
-            error.hints.extend(new.map(|line| format!("now:      {line}")));
+            error.help.extend(new.map(|line| format!("now:      {line}")));
         }
-        Err(error.hint("plan again and have it reviewed; nothing was sent"))
+        Err(error.help("plan again and have it reviewed; nothing was sent"))
     }
 }
 

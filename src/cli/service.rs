@@ -85,16 +85,16 @@ impl Target {
                 let message = format!(
                     "the manifest is for organization `{declared}`, and the observation is of `{seen}`"
                 );
-                Err(CommandError::new(message).hint("make one of the manifest's organization"))
+                Err(CommandError::new(message).help("make one of the manifest's organization"))
             }
             (Some(declared), Some(ours)) if declared != ours => Err(CommandError::new(format!(
                 "the manifest is for organization `{declared}`, and the credentials are for `{ours}`"
             ))
-            .hint("use the credentials of the manifest's organization, or correct `organizationId`")
-            .hint("nothing was sent")),
+            .help("use the credentials of the manifest's organization, or correct `organizationId`")
+            .help("nothing was sent")),
             (Some(id), _) | (None, Some(id)) => Ok(OrganizationId(id.to_owned())),
             (None, None) => Err(CommandError::new("the organization is not known")
-                .hint("set `QC_ORGANIZATION_ID`, or `organizationId` in the manifest")),
+                .help("set `QC_ORGANIZATION_ID`, or `organizationId` in the manifest")),
         }
     }
 

@@ -81,10 +81,10 @@ impl<W: Write> fmt::Write for Output<W> {
 }
 
 /// Writes an error and the ways on; the text may hold the service's words.
-pub(super) fn error(message: &str, hints: &[String]) {
+pub(super) fn error(message: &str, help: &[String]) {
     let mut text = format!("error: {}\n", escape::line(message));
-    for hint in hints {
-        text.push_str("  hint: ");
+    for hint in help {
+        text.push_str("  help: ");
         text.push_str(&escape::line(hint));
         text.push('\n');
     }

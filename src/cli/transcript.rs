@@ -34,7 +34,7 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
     let text = match words.as_slice() {
         ["diff", ..] if format != TranscriptFormat::Text => {
             return Err(CommandError::new("two runs are compared as text only")
-                .hint("leave `--format` out, or write each run with it and compare the files"));
+                .help("leave `--format` out, or write each run with it and compare the files"));
         }
         ["diff", old, new] => {
             let (old, new) =
@@ -69,7 +69,7 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
         }
         _ => {
             return Err(CommandError::new("it takes one run, or `diff` and two runs")
-                .hint("`qcops transcript KEY/DEPLOYMENT`, or `qcops transcript diff A B`"));
+                .help("`qcops transcript KEY/DEPLOYMENT`, or `qcops transcript diff A B`"));
         }
     };
     terminal::output(&text);
@@ -120,13 +120,13 @@ fn declared(plan: &Plan, word: &str) -> Result<DeploymentId, CommandError> {
         [(_, id)] => Ok((*id).clone()),
         [] => {
             let error = CommandError::new(format!("no run serves `{word}`"))
-                .hint("`qcops plan` says why, where it is declared");
+                .help("`qcops plan` says why, where it is declared");
             Err(name_others(error, word, &serving(plan, |_, _| true)))
         }
         several => {
             let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
             Err(CommandError::new(format!("several runs serve `{word}`"))
-                .hint(format!("name one of them: {}", names.join(", "))))
+                .help(format!("name one of them: {}", names.join(", "))))
         }
     }
 }
@@ -149,13 +149,13 @@ fn name_others(
     serving: &[(String, &DeploymentId)],
 ) -> CommandError {
     let error = if serving.is_empty() {
-        error.hint("no declared run has been started yet")
+        error.help("no declared run has been started yet")
     } else {
         let words = || serving.iter().flat_map(|(name, id)| [name.as_str(), &id.0]);
         let begun = words().find(|known| word.len() > 2 && known.starts_with(word));
         let near = begun.or_else(|| nearest_few(word, words(), 1).pop());
         let error = match near {
-            Some(near) => error.hint(format!("did you mean `{near}`?")),
+            Some(near) => error.help(format!("did you mean `{near}`?")),
             None => error,
         };
         let shown = serving.iter().take(NAMED).map(|(name, id)| format!("{name} ({id})"));
@@ -163,7 +163,7 @@ fn name_others(
             0 => String::new(),
             rest => format!(" and {rest} more"),
         };
-        error.hint(format!("declared runs: {}{rest}", shown.collect::<Vec<_>>().join(", ")))
+        error.help(format!("declared runs: {}{rest}", shown.collect::<Vec<_>>().join(", ")))
     };
-    error.hint("any run's id, `A-` and 32 digits, can be given; `qcops status` shows runs")
+    error.help("any run's id, `A-` and 32 digits, can be given; `qcops status` shows runs")
 }

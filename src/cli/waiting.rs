@@ -84,7 +84,7 @@ pub(super) async fn wait(
     let saved = match saved {
         Ok(()) => Exit::Success,
         Err(error) => {
-            terminal::error(&error.message, &error.hints);
+            terminal::error(&error.message, &error.help);
             Exit::Partial
         }
     };
@@ -117,8 +117,8 @@ fn save(
     let mut unsaved = unsaved.into_iter();
     let Some(first) = unsaved.next() else { return Ok(()) };
     let others = unsaved.map(|error| error.message);
-    let error = others.fold(first, |error, other| error.hint(format!("also: {other}")));
-    Err(error.hint("what was applied stays applied"))
+    let error = others.fold(first, |error, other| error.help(format!("also: {other}")));
+    Err(error.help("what was applied stays applied"))
 }
 
 fn save_conversation(

@@ -124,7 +124,7 @@ mod tests {
         insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r##"
          conflicting-manifests: the manifests give `organizationId` as `one` and as `two`
         b.yaml duplicate-key: task `spy` is given in two manifests
-        c.yaml released-task: task `qqq` is declared and in `released`
+        c.yaml forgotten-task: task `qqq` is declared and in `released`
         "##);
     }
 

@@ -51,10 +51,10 @@ impl Action {
             Self::Replace => "replaced",
             Self::Archive => "archived",
             Self::Delete => "deleted",
-            Self::Deploy => "run",
-            Self::Prompt => "followed up",
+            Self::Deploy => "deployed",
+            Self::Prompt => "prompted",
             Self::Stop => "stopped",
-            Self::NoChange => "kept",
+            Self::NoChange => "left unchanged",
         }
     }
 }
@@ -68,10 +68,10 @@ impl fmt::Display for Action {
             Self::Replace => "replace",
             Self::Archive => "archive",
             Self::Delete => "delete",
-            Self::Deploy => "run",
-            Self::Prompt => "follow up",
+            Self::Deploy => "deploy",
+            Self::Prompt => "prompt",
             Self::Stop => "stop",
-            Self::NoChange => "keep",
+            Self::NoChange => "unchanged",
         })
     }
 }

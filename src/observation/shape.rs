@@ -234,7 +234,7 @@ impl Sealed {
             .collect::<Result<_, String>>()?;
         let state = ObservedState {
             organization_id: OrganizationId(self.organization_id),
-            observed_at: read("seen_at", &self.observed_at)?,
+            observed_at: read("observed_at", &self.observed_at)?,
             tasks,
             task_reads,
             deployments,

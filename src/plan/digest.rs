@@ -49,7 +49,7 @@ impl Plan {
         let deployment = step.deployment.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
         let status = match &step.status {
             StepStatus::Ready => String::new(),
-            StepStatus::Deferred(finding) => format!("withheld[{}] ", finding.code),
+            StepStatus::Deferred(finding) => format!("deferred[{}] ", finding.code),
             StepStatus::Blocked(finding) => format!("blocked[{}] ", finding.code),
         };
         let what = match &step.change {

@@ -22,7 +22,7 @@ pub struct Limits {
     pub replace: Option<usize>,
     /// `--max-create`: tasks made.
     pub create: Option<usize>,
-    /// `--max-runs`: deployments started.
+    /// `--max-deployments`: deployments started.
     pub runs: Option<usize>,
 }
 
@@ -173,7 +173,7 @@ fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSta
     let message = format!("`{path}` may declare it too, and cannot be understood");
     let finding = Diagnostic::blocked(Code::UnreadableNeighbor, message)
         .help(format!("`qcops validate -f {path}`, and mend what it says"))
-        .help("or `--allow unclear-neighbor`");
+        .help("or `--allow unreadable-neighbor`");
     block(steps, is_undeclared, &finding)
 }
 
@@ -191,7 +191,7 @@ pub(super) fn implausible_list(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> 
         );
         Diagnostic::blocked(Code::MassMissing, message)
             .help("wait until the list shows them, then plan again")
-            .help("`--allow vanished` goes by what was read")
+            .help("`--allow mass-missing` goes by what was read")
     })
 }
 
@@ -230,7 +230,7 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     );
     let finding = Diagnostic::blocked(Code::MassMissing, message)
         .help("check the organization and the web interface, then plan again")
-        .help("`--allow vanished` makes them anew");
+        .help("`--allow mass-missing` makes them anew");
     let missing: BTreeSet<&Key> = missing.into_iter().collect();
     let touches =
         |step: &Step| missing.contains(&step.key) && matches!(step.change, Change::Create { .. });
@@ -297,7 +297,7 @@ fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
         limit,
         Code::TooManyDeployments,
         "deployments would be started",
-        "--max-runs",
+        "--max-deployments",
     )
 }
 
@@ -322,7 +322,7 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
                 runs.len()
             );
             let finding = Diagnostic::blocked(Code::TooManyDeploymentsOfATask, message)
-                .help("`--max-runs N` sets the limit for this apply by hand");
+                .help("`--max-deployments N` sets the limit for this apply by hand");
             verdicts
                 .extend(runs.iter().map(|step| (step.id, StepStatus::Blocked(finding.clone()))));
         }
@@ -354,7 +354,7 @@ fn runs_unlisted(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
             format!("of task {} the service counts {count} {noun} and lists {shown}", task.id);
         let finding = Diagnostic::blocked(Code::DeploymentsUnlisted, message)
             .help("wait until the list shows them, then plan again")
-            .help("`--allow runs-unlisted` if the others were deleted: another run is paid for");
+            .help("`--allow deployments-unlisted` if the others were deleted: another run is paid for");
         Some((step.id, StepStatus::Blocked(finding)))
     };
     steps.iter().filter_map(verdict).collect()

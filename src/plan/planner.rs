@@ -182,7 +182,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         }
         if !from_archive && has_new_number(stored, &desired.name) {
             let message = format!(
-                "task {} of `{key}` is named `{stored}`, with a new number at its end: there may be a twin",
+                "task {} of `{key}` is named `{stored}`, with a new number at its end: there may be a duplicate",
                 task.id
             );
             self.notes.push(Diagnostic::note(Code::NameNumbered, message));
@@ -301,7 +301,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
             } else {
                 let message =
                     format!("task {} `{name}` has an earlier content of `{key}`", task.id);
-                Diagnostic::note(Code::Clone, message)
+                Diagnostic::note(Code::Copy, message)
                     .help("it is left alone; its name is not one of ours")
             };
             self.notes.push(finding);
@@ -340,7 +340,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
 
 fn create(desired: &DesiredTask) -> Disposition {
     let change = Change::Create { name: desired.name.clone(), content: desired.content.clone() };
-    Disposition::Step(Box::new(change), "no task has its content".to_owned(), StepStatus::Ready)
+    Disposition::Step(Box::new(change), "no matching task exists".to_owned(), StepStatus::Ready)
 }
 
 /// An archived task that cannot come back beside one that may be the current one: an old commit is

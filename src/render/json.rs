@@ -38,7 +38,7 @@ pub struct PlanJson {
 #[derive(Debug, Serialize, JsonSchema)]
 struct CountsJson {
     /// Steps that go on, by action.
-    open: std::collections::BTreeMap<String, usize>,
+    ready: std::collections::BTreeMap<String, usize>,
     deferred: usize,
     blocked: usize,
     unchanged: usize,
@@ -84,7 +84,7 @@ struct StepJson {
     /// Null where nothing can be decided.
     #[schemars(schema_with = "schema::action_or_none")]
     action: Option<String>,
-    #[schemars(extend("enum" = ["open", "withheld", "blocked"]))]
+    #[schemars(extend("enum" = ["ready", "deferred", "blocked"]))]
     state: &'static str,
     /// The stable code of what holds it back.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,7 +176,7 @@ struct FindingJson {
 /// What holds steps back.
 #[derive(Debug, Serialize, JsonSchema)]
 struct BlockJson {
-    #[schemars(extend("enum" = ["withheld", "blocked"]))]
+    #[schemars(extend("enum" = ["deferred", "blocked"]))]
     state: &'static str,
     #[serde(flatten)]
     finding: FindingJson,
@@ -187,7 +187,7 @@ impl PlanJson {
     /// Takes everything a view holds.
     pub fn new(view: &PlanView) -> Self {
         let counts = &view.counts;
-        let open = counts.open.iter().map(|(action, count)| (action.to_string(), *count));
+        let ready = counts.ready.iter().map(|(action, count)| (action.to_string(), *count));
         let blocks = view.stops.iter().map(|stop| BlockJson {
             state: state(stop.state).0,
             finding: finding(&stop.finding),
@@ -199,7 +199,7 @@ impl PlanJson {
             digest: view.digest.clone(),
             verdict: counts.verdict(),
             counts: CountsJson {
-                open: open.collect(),
+                ready: ready.collect(),
                 deferred: counts.deferred,
                 blocked: counts.blocked,
                 unchanged: counts.unchanged,
@@ -306,8 +306,8 @@ fn cost(cost: Cost) -> CostJson {
 
 fn state(state: State) -> (&'static str, Option<&'static str>) {
     match state {
-        State::Ready => ("open", None),
-        State::Deferred(code) => ("withheld", Some(code.as_str())),
+        State::Ready => ("ready", None),
+        State::Deferred(code) => ("deferred", Some(code.as_str())),
         State::Blocked(code) => ("blocked", Some(code.as_str())),
     }
 }

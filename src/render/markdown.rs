@@ -44,7 +44,7 @@ pub fn render(view: &PlanView, context: usize, most: usize) -> String {
         let addresses: Vec<String> = stop.addresses.iter().map(Untrusted::part).collect();
         let (word, code) = match stop.state {
             State::Blocked(code) => ("blocked", code),
-            State::Deferred(code) => ("withheld", code),
+            State::Deferred(code) => ("deferred", code),
             State::Ready => continue,
         };
         let title = format!("{word}[{code}]");
@@ -100,8 +100,8 @@ impl Page {
 fn head(view: &PlanView) -> String {
     let counts = &view.counts;
     let mut rows: Vec<(String, usize)> =
-        counts.open.iter().map(|(action, count)| (action.to_string(), *count)).collect();
-    for (word, count) in [("withheld", counts.deferred), ("blocked", counts.blocked)] {
+        counts.ready.iter().map(|(action, count)| (action.to_string(), *count)).collect();
+    for (word, count) in [("deferred", counts.deferred), ("blocked", counts.blocked)] {
         if count > 0 {
             rows.push((word.to_owned(), count));
         }
@@ -143,7 +143,7 @@ fn line(entry: &Entry) -> String {
     let subject = entry.subject.as_ref().map(|(id, _)| format!(", task {id}")).unwrap_or_default();
     let state = match entry.state {
         State::Ready => String::new(),
-        State::Deferred(code) => format!(": withheld[{code}]"),
+        State::Deferred(code) => format!(": deferred[{code}]"),
         State::Blocked(code) => format!(": blocked[{code}]"),
     };
     let cost = entry.cost.map_or_else(String::new, |cost| format!("; estimated {}", cost.words()));
@@ -268,7 +268,7 @@ fn finding(title: &str, finding: &Finding, addresses: &[String]) -> String {
         writeln!(body, "  stops: {shown}{rest}").expect("a string takes everything");
     }
     for way in &finding.ways {
-        writeln!(body, "  way on: {}", way.part()).expect("a string takes everything");
+        writeln!(body, "  help: {}", way.part()).expect("a string takes everything");
     }
     format!("\n{}\n", fenced(&body, "text"))
 }

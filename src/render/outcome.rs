@@ -25,7 +25,7 @@ pub fn progress_line(event: &Event<'_>) -> Option<String> {
         Event::Settling { step, checking_again_in } => {
             // Rounded up, so that it never says 0 s.
             let seconds = checking_again_in.as_millis().div_ceil(1000);
-            format!("looking again in {seconds} s: {}", doubt(step))
+            format!("checking again in {seconds} s: {}", doubt(step))
         }
         Event::Deploy { key, deployment, id, status, waited } => {
             let word = Untrusted::new(status.to_string()).part();
@@ -87,7 +87,7 @@ pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
     ];
     let rare = [
         (count(|step| matches!(step, StepOutcome::NotStarted)), "not started"),
-        (deferred, "withheld"),
+        (deferred, "deferred"),
         (plan.blocks().count(), "blocked"),
     ];
     let counts: Vec<String> = ended

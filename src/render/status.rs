@@ -466,7 +466,7 @@ mod tests {
                     Some("would be renamed: the name differs"),
                     Vec::new(),
                 ),
-                key("new", KeyState::Missing, Some("no task has its content"), Vec::new()),
+                key("new", KeyState::Missing, Some("no matching task exists"), Vec::new()),
                 KeyOverview { deployments, ..key("spy", KeyState::InSync, None, runs) },
                 key("theirs", KeyState::Blocked, Some("task 7 has the same name"), Vec::new()),
             ],
@@ -485,7 +485,7 @@ mod tests {
         insta::assert_snapshot!(text, @r##"
         TASK      STATE      ID   AGE
         momentum  drifted    332  24 h   would be renamed: the name differs
-        new       missing    -    -      no task has its content
+        new       missing    -    -      no matching task exists
         spy       in sync    332  24 h
           first   Completed  A-3  3 h    12,345 tokens; would be followed up: run A-3
           last    no run     -    -      [zone-unknown] it lies elsewhere

@@ -123,7 +123,7 @@ impl Text<'_> {
                 let what = match (entry.state, entry.action) {
                     (_, None) => "that cannot be decided".to_owned(),
                     (State::Ready, Some(action)) => format!("to {action}"),
-                    (State::Deferred(_), Some(action)) => format!("to {action}, withheld"),
+                    (State::Deferred(_), Some(action)) => format!("to {action}, deferred"),
                     (State::Blocked(_), Some(action)) => format!("to {action}, blocked"),
                 };
                 writeln!(self.out)?;
@@ -160,7 +160,7 @@ impl Text<'_> {
         let (kind, end) = match entry.state {
             State::Ready => (entry.action.map_or(Label::Blocked, label), String::new()),
             State::Deferred(code) => {
-                (Label::Deferred, self.paint(Label::Deferred, format!(": withheld[{code}]")))
+                (Label::Deferred, self.paint(Label::Deferred, format!(": deferred[{code}]")))
             }
             State::Blocked(code) => {
                 (Label::Blocked, self.paint(Label::Blocked, format!(": blocked[{code}]")))
@@ -268,7 +268,7 @@ impl Text<'_> {
             let rest = seen - self.shown(seen, MOST_OF_A_KIND);
             let what = match state {
                 State::Blocked(code) => format!("of blocked[{code}]"),
-                State::Deferred(code) => format!("of withheld[{code}]"),
+                State::Deferred(code) => format!("of deferred[{code}]"),
                 State::Ready => continue,
             };
             self.left_out("", rest, &what)?;
@@ -282,7 +282,7 @@ impl Text<'_> {
                 (self.paint(Label::Blocked, format!("blocked[{code}]")), "stops")
             }
             State::Deferred(code) => {
-                (self.paint(Label::Deferred, format!("withheld[{code}]")), "holds back")
+                (self.paint(Label::Deferred, format!("deferred[{code}]")), "holds back")
             }
             State::Ready => return Ok(()),
         };
@@ -305,7 +305,7 @@ impl Text<'_> {
 
     pub(super) fn ways(&mut self, finding: &Finding) -> fmt::Result {
         for way in &finding.ways {
-            writeln!(self.out, "  way on: {}", way.part())?;
+            writeln!(self.out, "  help: {}", way.part())?;
         }
         Ok(())
     }

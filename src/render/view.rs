@@ -26,10 +26,10 @@ pub struct PlanView {
     pub digest: String,
     /// How much there is of everything.
     pub counts: Counts,
-    /// What would change: first what goes on, in the plan's order, then what is withheld, then what
+    /// What would change: first what goes on, in the plan's order, then what is deferred, then what
     /// is blocked, so that the latter stands where a reader on a terminal begins.
     pub entries: Vec<Entry>,
-    /// What holds entries back, each reason once: withheld before blocked.
+    /// What holds entries back, each reason once: deferred before blocked.
     pub stops: Vec<Stop>,
     /// What is worth knowing beside the entries.
     pub notes: Vec<Finding>,
@@ -39,7 +39,7 @@ pub struct PlanView {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Steps that go on, by action.
-    pub open: BTreeMap<Action, usize>,
+    pub ready: BTreeMap<Action, usize>,
     /// Steps that were not asked for.
     pub deferred: usize,
     /// Steps that something stands against.
@@ -213,7 +213,7 @@ impl PlanView {
         let is_withheld = |entry: &&Entry| matches!(entry.state, State::Deferred(_));
         let is_blocked = |entry: &&Entry| matches!(entry.state, State::Blocked(_));
         let counts = Counts {
-            open: plan.counts(),
+            ready: plan.counts(),
             deferred: entries.iter().filter(is_withheld).count(),
             blocked: entries.iter().filter(is_blocked).count(),
             unchanged: plan.kept_count,
@@ -238,19 +238,19 @@ impl Counts {
     pub fn verdict(&self) -> String {
         let Self { deferred, blocked, unchanged, unmanaged, archived, scheduled, .. } = self;
         let mut held: Vec<String> = Vec::new();
-        for (count, word) in [(deferred, "withheld"), (blocked, "blocked")] {
+        for (count, word) in [(deferred, "deferred"), (blocked, "blocked")] {
             if *count > 0 {
                 held.push(format!("{count} {word}"));
             }
         }
         let held = if held.is_empty() { held.concat() } else { format!("; {}", held.join(", ")) };
         let rest = format!("{unmanaged} unmanaged, {archived} archived, {scheduled} scheduled.");
-        if self.open.is_empty() && *blocked == 0 {
+        if self.ready.is_empty() && *blocked == 0 {
             let tasks = words::counted(*unchanged, "task is", "tasks are");
             return format!("No changes: {tasks} as declared{held}. {rest}");
         }
         let todo: Vec<String> =
-            self.open.iter().map(|(action, count)| format!("{count} to {action}")).collect();
+            self.ready.iter().map(|(action, count)| format!("{count} to {action}")).collect();
         let todo = if todo.is_empty() { "nothing can be done".to_owned() } else { todo.join(", ") };
         format!("Plan: {todo}{held}. {unchanged} unchanged, {rest}")
     }
@@ -507,7 +507,7 @@ mod tests {
         let counts = Counts { deferred: 1, unchanged: 1, ..Counts::default() };
         assert_eq!(
             counts.verdict(),
-            "No changes: 1 task is as declared; 1 withheld. 0 unmanaged, 0 archived, 0 scheduled."
+            "No changes: 1 task is as declared; 1 deferred. 0 unmanaged, 0 archived, 0 scheduled."
         );
     }
 }

@@ -53,10 +53,10 @@ pub(super) fn gerund(action: Action) -> &'static str {
         Action::Replace => "replacing",
         Action::Archive => "archiving",
         Action::Delete => "deleting",
-        Action::Deploy => "starting",
-        Action::Prompt => "following up",
+        Action::Deploy => "deploying",
+        Action::Prompt => "prompting",
         Action::Stop => "stopping",
-        Action::NoChange => "keeping",
+        Action::NoChange => "leaving",
     }
 }
 

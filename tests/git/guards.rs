@@ -9,7 +9,7 @@ use crate::support::repo::Repo;
 async fn omission_is_no_deletion_unless_pruning() {
     let repo = with_two();
     repo.tasks("spy: {prompt: Buy SPY}").commit("drop qqq").on_another_machine();
-    repo.qcops("apply --yes").expect(0, &["withheld[prune-off]", "`--prune`"]);
+    repo.qcops("apply --yes").expect(0, &["deferred[prune-off]", "`--prune`"]);
     assert_eq!(repo.service().await, "332 qqq: Buy QQQ\n333 spy: Buy SPY");
     repo.converge("--prune");
     assert_eq!(repo.service().await, "333 spy: Buy SPY");
@@ -71,7 +71,7 @@ async fn forty_of_a_hundred_are_not_retired_by_a_slip() {
     .await;
     repo.expect_nothing_to_do("--prune").tasks(&lines(60)).commit("a slip");
     let before = repo.service().await;
-    let blocked = ["blocked[too-many-retires]", "40 tasks would be retired", "`--max-delete 40`"];
+    let blocked = ["blocked[too-many-deletes]", "40 tasks would be retired", "`--max-delete 40`"];
     repo.qcops("plan --prune").expect(3, &blocked);
     repo.qcops("apply --yes --prune").expect(3, &blocked);
     assert_eq!(repo.service().await, before);

@@ -1,4 +1,4 @@
-//! What a checkout may lack, and that what cannot be proven is withheld.
+//! What a checkout may lack, and that what cannot be proven is deferred.
 
 use super::{with_spy, with_spy_and_a_run, with_two};
 use crate::support::repo::Repo;

@@ -11,9 +11,9 @@ const EDIT: &str = "spy: {prompt: Buy SPY daily}";
 async fn a_clone_is_reported_and_never_touched() {
     let repo = with_spy();
     repo.edit_service(|service| service.clone_task(332)).await;
-    repo.qcops("plan --prune").expect(0, &["note[twin]", "task 333 `spy (clone)`"]);
+    repo.qcops("plan --prune").expect(0, &["note[duplicate]", "task 333 `spy (clone)`"]);
     repo.tasks(EDIT).commit("edit").on_another_machine().converge("--prune");
-    repo.qcops("plan --prune").expect(0, &["note[clone]", "task 333 `spy (clone)`"]);
+    repo.qcops("plan --prune").expect(0, &["note[copy]", "task 333 `spy (clone)`"]);
     assert_eq!(repo.service().await, "333 spy (clone): Buy SPY\n334 spy: Buy SPY daily");
     repo.tasks("iwm: {prompt: Buy IWM}").commit("drop spy").converge("--prune");
     assert_eq!(repo.service().await, "333 spy (clone): Buy SPY\n335 iwm: Buy IWM");

@@ -82,7 +82,7 @@ async fn a_number_behind_a_name_is_an_alarm() {
     let mut world = with_spy().await;
     world.edit_service(|service| service.task_mut(332).unwrap().name = "spy 2".to_owned()).await;
     let plan = world.on_another_machine().plan_text().await;
-    assert!(plan.contains("note[name-numbered]") && plan.contains("twin"), "{plan}");
+    assert!(plan.contains("note[name-numbered]") && plan.contains("duplicate"), "{plan}");
     world.converge().await;
     assert_eq!(world.tasks().await, "332 spy: Buy SPY");
 }

@@ -24,7 +24,7 @@ async fn a_list_that_lies_about_established_tasks_makes_nothing() {
             world.on_another_machine();
         }
         world.faults(&format!("tasks/list={fault}"));
-        expect_blocked(&world, Code::MassMissing, &["of 20 tasks", "`--allow vanished`"]).await;
+        expect_blocked(&world, Code::MassMissing, &["of 20 tasks", "`--allow mass-missing`"]).await;
         world.faults("").expect_nothing_to_do().await;
     }
 }

@@ -197,7 +197,7 @@ fn runs_of_one_task_are_closed_above_three_a_day() {
         }
         scene.plan_context.options.limits.runs = Some(9);
         let runs = scene.plan().ready_steps().filter(|step| is_run(step)).count();
-        assert_eq!(runs, declared - recent - older, "{row}: `--max-runs` opens them");
+        assert_eq!(runs, declared - recent - older, "{row}: `--max-deployments` opens them");
     }
 }
 

@@ -325,11 +325,11 @@ fn the_made_up_sights_meet_every_action_and_most_codes() {
             *met.entry(finding.code.to_string()).or_default() += 1;
         }
     }
-    let expected = "create rename restore replace archive delete run unproven ambiguous \
+    let expected = "create rename restore replace archive delete deploy unproven ambiguous \
                     pin-missing pin-taken incomplete-read lost-evidence protected scheduled \
-                    stale-checkout empty-manifest vanished too-many-retires too-many-replaces \
-                    waits-for-blocked run-unlike-task zone-unknown \
-                    name-held unclear-neighbor";
+                    stale-checkout empty-manifest mass-missing too-many-deletes too-many-replaces \
+                    waits-for-blocked deployment-unlike-task zone-unknown \
+                    name-held unreadable-neighbor";
     for word in expected.split_whitespace() {
         assert!(met.contains_key(word), "no case of `{word}` in {met:#?}");
     }

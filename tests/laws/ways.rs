@@ -60,7 +60,7 @@ fn follow(plan_context: &PlanContext, step: &Step, finding: &Diagnostic) -> Opti
         Code::TooManyDeletes => limits.delete = number_in(&finding.help, "--max-delete "),
         Code::TooManyReplaces => limits.replace = number_in(&finding.help, "--max-replace "),
         Code::TooManyCreates => limits.create = number_in(&finding.help, "--max-create "),
-        Code::TooManyDeployments => limits.runs = number_in(&finding.help, "--max-runs "),
+        Code::TooManyDeployments => limits.runs = number_in(&finding.help, "--max-deployments "),
         code if Code::GUARDS.contains(&code) => {
             let way = format!("--allow {code}");
             assert!(finding.help.iter().any(|help| help.contains(&way)), "{finding:?}");

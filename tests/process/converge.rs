@@ -31,14 +31,14 @@ fn six_runs_with_follow_ups_come_true_in_one_apply_and_ten_further_ones_send_not
     let service = Service::of_quick_agents("[]");
     service.edit(|world| world.quirks.set("run-ms=30").unwrap());
     let repo = repo(SIX);
-    let ran = service.run(&repo, &format!("{APPLY} --max-runs 6 {WAIT}"));
+    let ran = service.run(&repo, &format!("{APPLY} --max-deployments 6 {WAIT}"));
     ran.expect(0, &["Runs: 6 as expected, 0 failed."]);
     expect_each_once(&service, "the first apply");
     for round in 0..10 {
         let wait = if round % 2 == 0 { WAIT } else { "" };
         // A machine of CI remembers nothing.
         let forgetful = if round < 5 { &repo } else { repo.on_another_machine() };
-        let ran = service.run(forgetful, &format!("{APPLY} --max-runs 6 {wait}"));
+        let ran = service.run(forgetful, &format!("{APPLY} --max-deployments 6 {wait}"));
         assert_eq!(ran.code, 0, "{round}: {}{}", ran.out, ran.err);
         expect_each_once(&service, "a further apply");
     }
@@ -55,7 +55,7 @@ fn ten_applies_started_while_runs_are_at_work_ask_for_each_thing_once_among_them
     });
     let repo = repo(SIX);
     let start = |round: usize, wait: &str| {
-        let mut child = service.spawn(&repo, &format!("{APPLY} --max-runs 6 {wait}"));
+        let mut child = service.spawn(&repo, &format!("{APPLY} --max-deployments 6 {wait}"));
         // The next one is started at another moment of this one, or of the one it waits for.
         let count = service.emulator.requests().len() + 1 + round * 7 % 23;
         service.wait_for(count, &mut child);
@@ -68,7 +68,7 @@ fn ten_applies_started_while_runs_are_at_work_ask_for_each_thing_once_among_them
     };
     let children: Vec<Child> = (0..5).map(|round| start(round, "")).collect();
     let outs: Vec<String> = children.into_iter().map(end).collect();
-    let busy = outs.iter().filter(|out| out.contains("run-busy")).count();
+    let busy = outs.iter().filter(|out| out.contains("deployment-busy")).count();
     assert_eq!(busy, 4, "all but the one that started the runs");
     assert_eq!(
         ["create", "prompt"].map(|end| service.count_of(&format!("deployments/{end}"))),
@@ -80,7 +80,7 @@ fn ten_applies_started_while_runs_are_at_work_ask_for_each_thing_once_among_them
     for child in children {
         end(child);
     }
-    assert_eq!(service.run(&repo, &format!("{APPLY} --max-runs 6 {WAIT}")).code, 0);
+    assert_eq!(service.run(&repo, &format!("{APPLY} --max-deployments 6 {WAIT}")).code, 0);
     expect_each_once(&service, "ten applies and a last one");
 }
 
@@ -90,13 +90,20 @@ fn more_runs_than_one_apply_may_start_exit_3_and_none_is_started_until_a_flag_al
     let repo = repo(SIX);
     for words in ["plan", APPLY, &format!("{APPLY} {WAIT}")] {
         let ran = service.run(&repo, words);
-        ran.expect(3, &["too-many-runs", "6 deployments would be started", "--max-runs 6"]);
+        ran.expect(
+            3,
+            &["too-many-deployments", "6 deployments would be started", "--max-deployments 6"],
+        );
         assert_eq!(service.count_of("deployments/create"), 0, "{words}");
     }
     // The limit is a number, and the one below it is too few.
-    service.run(&repo, &format!("{APPLY} --max-runs 5")).expect(3, &["too-many-runs"]);
+    service
+        .run(&repo, &format!("{APPLY} --max-deployments 5"))
+        .expect(3, &["too-many-deployments"]);
     assert_eq!(service.count_of("deployments/create"), 0);
-    service.run(&repo, &format!("{APPLY} --max-runs 6 {WAIT}")).expect(0, &["Runs: 6 as expected"]);
+    service
+        .run(&repo, &format!("{APPLY} --max-deployments 6 {WAIT}"))
+        .expect(0, &["Runs: 6 as expected"]);
     expect_each_once(&service, "the apply that may");
 }
 
@@ -118,7 +125,7 @@ fn a_run_of_another_prompt_or_agent_never_counts() {
     });
     repo.tasks("spy: {prompt: p, deployments: {first: {followUps: [a]}}}");
     for words in ["plan", APPLY, &format!("{APPLY} {WAIT}")] {
-        service.run(&repo, words).expect(3, &["run-unlike-task"]);
+        service.run(&repo, words).expect(3, &["deployment-unlike-task"]);
         assert_eq!(
             (service.count_of("deployments/create"), service.said()),
             (0, vec!["tried out".to_owned(), "p".to_owned()]),

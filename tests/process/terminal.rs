@@ -146,8 +146,8 @@ fn at_a_terminal_what_was_sent_stays_and_the_lines_of_the_runs_do_not() {
     let expected = [
         "created task.spy",
         "started task.spy/first",
-        "followed up task.spy/first",
-        "followed up task.spy/first",
+        "prompted task.spy/first",
+        "prompted task.spy/first",
     ];
     assert_eq!(lines, expected, "{left}");
     assert!(ran.out.contains("    ok task.spy/first: run A-"), "{}", ran.out);

@@ -47,7 +47,7 @@ async fn status_shows_which_run_serves_which_declaration_and_what_is_still_to_co
         .collect();
     let run = spy.runs.iter().find(|run| run.serves.is_some()).unwrap();
     let followed = format!(
-        "would be followed up: run {}, made 2026-11-21T12:00:00, is Completed and was sent 0 of 1 follow-ups",
+        "would be prompted: run {}, made 2026-11-21T12:00:00, is Completed and was sent 0 of 1 follow-ups",
         run.id.0
     );
     assert_eq!(
@@ -55,14 +55,14 @@ async fn status_shows_which_run_serves_which_declaration_and_what_is_still_to_co
         [
             ("first", true, Some(followed.as_str())),
             ("later", false, Some("it is not due before 2030-01-01T00:00:00Z")),
-            ("next", false, Some("would be run: no run of it exists")),
+            ("next", false, Some("would be deployed: no run of it exists")),
             ("off", false, None),
         ]
     );
     assert!(spy.runs.iter().all(|run| run.is_from_here), "{:?}", spy.runs);
     world.on_another_machine();
     let text = status(&world, Tokens::AsKnown, Length::Full).await;
-    assert!(text.contains("1,540 tokens; would be followed up"), "{text}");
+    assert!(text.contains("1,540 tokens; would be prompted"), "{text}");
     assert!(text.contains("not known to have been started on this machine"), "{text}");
     let text = status(&world, Tokens::AsKnown, Length::Cut).await;
     assert!(!text.contains("on this machine"), "{text}");

@@ -18,13 +18,13 @@ use serde_json::Value;
 /// Makes a view of a plan's JSON, by what `docs/formats.md` says about its fields.
 pub(crate) fn of_json(json: &Value) -> PlanView {
     let (counts, budget) = (&json["counts"], &json["budget"]);
-    let open = counts["open"].as_object().unwrap().iter();
+    let ready = counts["ready"].as_object().unwrap().iter();
     PlanView {
         organization_id: foreign(&json["organization_id"]),
         digest: text(&json["digest"]),
         counts: Counts {
-            open: open.map(|(word, count)| (action(word), size(count))).collect(),
-            deferred: size(&counts["withheld"]),
+            ready: ready.map(|(word, count)| (action(word), size(count))).collect(),
+            deferred: size(&counts["deferred"]),
             blocked: size(&counts["blocked"]),
             unchanged: size(&counts["unchanged"]),
             unmanaged: size(&counts["unmanaged"]),
@@ -32,7 +32,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
             scheduled: size(&counts["scheduled"]),
             budget: Budget {
                 runs: size(&budget["new_runs"]),
-                deployment_limit: size(&budget["run_limit"]),
+                deployment_limit: size(&budget["deployment_limit"]),
                 follow_ups: size(&budget["follow_ups"]),
                 later: size(&budget["later_follow_ups"]),
                 cost: cost(&budget["estimate"]),
@@ -123,8 +123,8 @@ fn field(row: &Value) -> FieldRow {
 
 fn state(of: &Value) -> State {
     match text(&of["state"]).as_str() {
-        "open" => State::Ready,
-        "withheld" => State::Deferred(code(of)),
+        "ready" => State::Ready,
+        "deferred" => State::Deferred(code(of)),
         "blocked" => State::Blocked(code(of)),
         other => panic!("{other} is no state"),
     }

@@ -16,7 +16,7 @@ use crate::render::words::counted;
 
 /// The kinds of steps that are not done.
 const BLOCKED: &str = "blocked";
-const WITHHELD: &str = "withheld";
+const WITHHELD: &str = "deferred";
 
 /// How many steps a page may have that shows all of them open.
 const SHORT: usize = 20;

@@ -17,7 +17,7 @@ fn a_doubt_that_is_about_no_step_is_not_counted_among_them() {
 }
 
 fn sample() -> (Plan, Outcome) {
-    let reason = "no task has its content";
+    let reason = "no matching task exists";
     let plan = plan(vec![
         ("momentum", create("Momentum", PROMPT), reason, StepStatus::Ready),
         (
@@ -69,20 +69,20 @@ fn sample() -> (Plan, Outcome) {
 fn the_summary_names_what_was_made_what_failed_and_what_is_unclear() {
     let (plan, outcome) = sample();
     insta::assert_snapshot!(summarized(&plan, &outcome, &TextOptions::default()), @r#"
-    Apply was interrupted: 3 done, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 withheld.
+    Apply was interrupted: 3 done, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 deferred.
       + task.momentum created: task 512
       ▶ task.momentum/november started: deployment A-0a1b
     -/+ task.value replaced: task 513
-    note[twin] task.momentum: the answer was lost, and the task was found
+    note[duplicate] task.momentum: the answer was lost, and the task was found
     skipped task.size/first: it waits for task.size, which did not end well
     not done task.carry: apply was interrupted before it
     failed[invalid-value] to create task.size: the service refused it: "No such agent"
-      way on: correct `agentId`, then run this again
+      help: correct `agentId`, then run this again
     unclear[incomplete-read]: it is unknown whether task.carry/first was started, and a person has to look.
       no answer came within 30 s, five looks
-      way on: look for a new deployment of task 4 in the web interface, then run this again
+      help: look for a new deployment of task 4 in the web interface, then run this again
 
-    Apply was interrupted: 3 done, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 withheld.
+    Apply was interrupted: 3 done, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 deferred.
     "#);
 }
 
@@ -115,7 +115,7 @@ fn every_event_is_one_line() {
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"
     creating task.momentum ...
-    looking again in 4 s: it is unknown whether task.carry/first was started
+    checking again in 4 s: it is unknown whether task.carry/first was started
     created task.momentum: task 512
     started task.momentum/november: deployment A-0a1b
     replaced task.value: task 513

@@ -17,7 +17,7 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
         (
             "momentum",
             create("Momentum", &prompt.join("\n\n")),
-            "no task has its content",
+            "no matching task exists",
             StepStatus::Ready,
         ),
         (
@@ -28,10 +28,10 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
         ),
     ];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
-    Plan: 1 to create, 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to create, 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
 
       + task.momentum will be created
-          # no task has its content
+          # no matching task exists
           name:              "Momentum"
           agentId:           47
           projectPreference: project-for-task
@@ -50,12 +50,12 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
             |
             ... 17 more lines (`-v` shows all)
 
-      ▶ task.momentum/november will be run
+      ▶ task.momentum/november will be deployed
           # its task is new
 
     Paid for: 1 new run of at most 5.
 
-    Plan: 1 to create, 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to create, 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
     "#);
 }
 
@@ -164,21 +164,21 @@ fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
         ("older", remove(8, "Older"), reason, status),
     ];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
-    No changes: 12 tasks are as declared; 2 withheld. 3 unmanaged, 1 archived, 0 scheduled.
+    No changes: 12 tasks are as declared; 2 deferred. 3 unmanaged, 1 archived, 0 scheduled.
 
-      - task.old would be archived (task 7): withheld[prune-off]
+      - task.old would be archived (task 7): deferred[prune-off]
           # it is no longer declared
           name: "Old" -> "Old [superseded 0a1b2c3d]"
 
-      - task.older would be archived (task 8): withheld[prune-off]
+      - task.older would be archived (task 8): deferred[prune-off]
           # it is no longer declared
           name: "Older" -> "Older [superseded 0a1b2c3d]"
 
-    withheld[prune-off]: no longer declared, and pruning is off
+    deferred[prune-off]: no longer declared, and pruning is off
       holds back: task.old, task.older
-      way on: `--prune` retires it; listing the key under `released` leaves it alone for good
+      help: `--prune` retires it; listing the key under `released` leaves it alone for good
 
-    No changes: 12 tasks are as declared; 2 withheld. 3 unmanaged, 1 archived, 0 scheduled.
+    No changes: 12 tasks are as declared; 2 deferred. 3 unmanaged, 1 archived, 0 scheduled.
     "#);
 }
 
@@ -209,14 +209,14 @@ fn a_run_names_its_task() {
     let change = run(TaskRef::Existing(TaskId(512)));
     let steps = vec![("momentum/november", change, "no run exists", StepStatus::Ready)];
     insta::assert_snapshot!(plain(&plan(steps)), @"
-    Plan: 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
 
-      ▶ task.momentum/november will be run (task 512)
+      ▶ task.momentum/november will be deployed (task 512)
           # no run exists
 
     Paid for: 1 new run of at most 5.
 
-    Plan: 1 to run. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
     ");
 }
 
@@ -247,7 +247,7 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
             "its task is new",
             StepStatus::Blocked(waits),
         ),
-        ("value", create("Value", "Research value."), "no task has its content", StepStatus::Ready),
+        ("value", create("Value", "Research value."), "no matching task exists", StepStatus::Ready),
     ]);
     plan.notes.push(
         Diagnostic::note(Code::Duplicate, "task 77 has the content of `value` too")
@@ -257,7 +257,7 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
     Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
 
       + task.value will be created
-          # no task has its content
+          # no matching task exists
           name:              "Value"
           agentId:           47
           projectPreference: project-for-task
@@ -277,20 +277,20 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
             + Use {+QQQ+} as the benchmark.
             | Report the Sharpe ratio.
 
-      ! task.momentum/november would be run: blocked[waits-for-blocked]
+      ! task.momentum/november would be deployed: blocked[waits-for-blocked]
           # its task is new
 
-    note[twin]: task 77 has the content of `value` too
-      way on: delete it in the web interface if it is not a copy that somebody wants
+    note[duplicate]: task 77 has the content of `value` too
+      help: delete it in the web interface if it is not a copy that somebody wants
 
     blocked[unproven]: tasks 512 and 513 have the same name, and nothing proves which of them is ours
       stops: task.momentum
-      way on: `id: 512` under `momentum:` if it is that one, made 2026-11-01T09:30:00
-      way on: or change the name or the prompt, here or in the web interface
+      help: `id: 512` under `momentum:` if it is that one, made 2026-11-01T09:30:00
+      help: or change the name or the prompt, here or in the web interface
 
     blocked[waits-for-blocked]: it has to wait for `momentum`, which is not done
       stops: task.momentum/november
-      way on: see what blocks `momentum`; this follows by itself
+      help: see what blocks `momentum`; this follows by itself
 
     Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
     "#);
@@ -305,7 +305,7 @@ fn a_reason_that_stops_many_is_printed_once() {
         (
             key.as_str(),
             create(key, "Do it."),
-            "no task has its content",
+            "no matching task exists",
             StepStatus::Blocked(finding.clone()),
         )
     });
@@ -315,7 +315,7 @@ fn a_reason_that_stops_many_is_printed_once() {
     insta::assert_snapshot!(end, @"
      tasks would be created, 50 may be
       stops: task.task-1, task.task-2, task.task-3, task.task-4, task.task-5, task.task-6, task.task-7, task.task-8, task.task-9, task.task-10 and 50 more
-      way on: `--max-create 60`
+      help: `--max-create 60`
 
     Plan: nothing can be done; 60 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
     ");
@@ -328,7 +328,7 @@ fn a_plan_of_thousands_stays_readable_and_v_shows_all() {
         (
             key.as_str(),
             create(key, &"Do it.\n".repeat(20)),
-            "no task has its content",
+            "no matching task exists",
             StepStatus::Ready,
         )
     });
