@@ -162,7 +162,7 @@ impl fmt::Display for ApiError {
             }
             ErrorKind::Broken => write!(f, "the service failed at `{path}` (status {status})")?,
             ErrorKind::NotJson => {
-                write!(f, "the answer to `{path}` is not usable (status {status})")?
+                write!(f, "the answer to `{path}` is not usable (status {status})")?;
             }
             ErrorKind::NoVerdict => {
                 write!(

@@ -62,7 +62,7 @@ pub(super) fn runs_of(
 ) -> BTreeMap<DeploymentId, DeploymentSummary> {
     let overview = |step: &Step| {
         let id = run_of(&step.change)?;
-        let task = found.matches.get(&step.key)?.task;
+        let task = found.by_key.get(&step.key)?.task;
         let observed = inputs.state.deployments.get(&task.id)?;
         let run = observed.items.iter().find(|run| run.id == *id)?;
         let serves = step.deployment.clone();

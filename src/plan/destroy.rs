@@ -136,8 +136,7 @@ fn candidates<'a>(
 ) -> Vec<(&'a Key, &'a ObservedTask)> {
     let mut ours: Vec<(&Key, &ObservedTask)> = match scope {
         Scope::Owned => {
-            let proven =
-                found.matches.iter().filter(|(key, matched)| is_ours(inputs, key, matched));
+            let proven = found.by_key.iter().filter(|(key, matched)| is_ours(inputs, key, matched));
             // A claimed task may be archived; it is where it would go already.
             let claimed = proven.map(|(key, matched)| (*key, matched.task));
             let superseded = found.superseded.iter();
@@ -351,7 +350,7 @@ fn notes(inputs: &PlanInputs<'_>, found: &Matches<'_>, scope: Scope) -> Vec<Diag
         return notes;
     }
     for (key, matched) in
-        found.matches.iter().filter(|(key, matched)| !is_ours(inputs, key, matched))
+        found.by_key.iter().filter(|(key, matched)| !is_ours(inputs, key, matched))
     {
         let message = format!(
             "task {} has the content of `{key}`, and nothing proves that it was made for it: it is left alone",

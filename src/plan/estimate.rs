@@ -110,7 +110,7 @@ impl<'a> Past<'a> {
         let archived = found.archived.iter().filter(is_proven);
         let mut earlier: Vec<&ObservedTask> = superseded.chain(archived).copied().collect();
         earlier.sort_by_key(|task| std::cmp::Reverse(task.id));
-        let today = found.matches.get(key).map(|matched| matched.task);
+        let today = found.by_key.get(key).map(|matched| matched.task);
         let all = today.into_iter().chain(earlier);
         let tasks = all.filter(|task| task.deployment_count != Some(0)).take(TASKS).collect();
         let mut past = Self { inputs, tasks };

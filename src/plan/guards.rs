@@ -181,9 +181,9 @@ fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSta
 /// nothing is to be done.
 pub(super) fn implausible_list(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> Option<Diagnostic> {
     let listed: BTreeSet<_> = inputs.state.tasks.items.iter().map(|task| task.id).collect();
-    let all = found.matches.len();
+    let all = found.by_key.len();
     let unlisted =
-        found.matches.values().filter(|matched| !listed.contains(&matched.task.id)).count();
+        found.by_key.values().filter(|matched| !listed.contains(&matched.task.id)).count();
     let is_allowed = inputs.options.allow.contains(&Code::MassMissing);
     (unlisted > ceiling(all) && !is_allowed).then(|| {
         let message = format!(
@@ -213,7 +213,7 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     // A task that cannot be told from others, or proven to be ours, is there all the same.
     let has_candidate = |key: &Key| match view.found.match_errors.get(key) {
         Some(match_error) => !matches!(match_error, MatchError::PinMissing(_)),
-        None => view.found.matches.contains_key(key),
+        None => view.found.by_key.contains_key(key),
     };
     let (found, missing): (Vec<&Key>, Vec<&Key>) =
         established.iter().partition(|key| has_candidate(key));
@@ -340,7 +340,7 @@ fn existing_task(step: &Step) -> Option<TaskId> {
 
 /// The task of a step that would start a run, where it exists already.
 fn runs_of<'a>(view: &View<'a, '_>, step: &Step) -> Option<&'a ObservedTask> {
-    let matched = view.found.matches.get(&step.key)?;
+    let matched = view.found.by_key.get(&step.key)?;
     (existing_task(step) == Some(matched.task.id)).then_some(matched.task)
 }
 
@@ -444,7 +444,7 @@ fn is_run(step: &Step) -> bool {
 
 /// How many tasks are provably ours.
 fn owned(view: &View<'_, '_>) -> usize {
-    let proven = view.found.matches.values().filter(|matched| matched.proof != Proof::None);
+    let proven = view.found.by_key.values().filter(|matched| matched.proof != Proof::None);
     let superseded: usize = view.found.superseded.values().map(Vec::len).sum();
     proven.count() + superseded + view.found.orphans.len()
 }

@@ -51,7 +51,7 @@ pub(super) enum MatchError<'a> {
 /// What became of every task that was seen.
 #[derive(Default)]
 pub(super) struct Matches<'a> {
-    pub(super) matches: BTreeMap<&'a Key, Match<'a>>,
+    pub(super) by_key: BTreeMap<&'a Key, Match<'a>>,
     pub(super) match_errors: BTreeMap<&'a Key, MatchError<'a>>,
     /// Ours, of a key that has another task now.
     pub(super) superseded: BTreeMap<&'a Key, Vec<&'a ObservedTask>>,
@@ -327,7 +327,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
 
     fn pending(&self) -> Vec<(&'a Key, &'a DesiredTask)> {
         let is_open = |key: &Key| {
-            !self.found.matches.contains_key(key) && !self.found.match_errors.contains_key(key)
+            !self.found.by_key.contains_key(key) && !self.found.match_errors.contains_key(key)
         };
         self.inputs.desired_state.tasks.iter().filter(|(key, _)| is_open(key)).collect()
     }
@@ -383,7 +383,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
 
     fn matched(&mut self, key: &'a Key, matched: Match<'a>) {
         self.taken.insert(matched.task.id);
-        self.found.matches.insert(key, matched);
+        self.found.by_key.insert(key, matched);
     }
 
     fn match_error(&mut self, key: &'a Key, match_error: MatchError<'a>) {

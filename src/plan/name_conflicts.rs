@@ -81,7 +81,7 @@ impl<'a> Movers<'a> {
         let mut movers = Self::default();
         let targets = &inputs.options.targets;
         let is_target = |key: &Key| targets.is_empty() || targets.contains(key);
-        for (key, matched) in found.matches.iter().filter(|(key, _)| is_target(key)) {
+        for (key, matched) in found.by_key.iter().filter(|(key, _)| is_target(key)) {
             let leftovers = found.superseded.get(key).into_iter().flatten();
             movers.all.extend(leftovers.map(|task| task.id));
             movers.add(inputs, key, *matched);

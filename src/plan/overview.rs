@@ -104,7 +104,7 @@ pub const NEWEST_RUNS: usize = 3;
 pub fn overview_reads(inputs: &PlanInputs<'_>, tokens: Tokens) -> BTreeSet<ReadRequest> {
     let mut reads = desired(inputs);
     let observed = observed(inputs.state);
-    for matched in identify(inputs, &observed.tasks).matches.values() {
+    for matched in identify(inputs, &observed.tasks).by_key.values() {
         let task = matched.task;
         let has_none = task.deployment_count == Some(0) && task.active.as_deref() == Some(&[]);
         if !has_none && !inputs.state.deployments.contains_key(&task.id) {
@@ -136,7 +136,7 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
     let keys = inputs.desired_state.tasks.keys().map(|key| {
         let step = first_steps.get(key).copied();
         let (state, reason, code) = step.map_or((KeyState::InSync, None, None), state);
-        let task = found.matches.get(key).map(|matched| matched.task);
+        let task = found.by_key.get(key).map(|matched| matched.task);
         let runs = task.and_then(|task| inputs.state.deployments.get(&task.id));
         let mut seen: Vec<&ObservedDeployment> =
             runs.into_iter().flat_map(|runs| &runs.items).collect();

@@ -100,7 +100,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
             if !self.is_target(key) {
                 continue;
             }
-            let matched = self.found.matches.get(key).copied();
+            let matched = self.found.by_key.get(key).copied();
             let fate = match (self.found.match_errors.get(key), matched) {
                 (Some(match_error), _) => blocked(key, desired, match_error),
                 (None, None) => create(desired),

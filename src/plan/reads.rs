@@ -59,7 +59,7 @@ pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) 
     if changes_anything(&plan) {
         reads.extend(canaries(inputs));
         if !list_is_trusted(state) {
-            let matches = found.matches.iter();
+            let matches = found.by_key.iter();
             let kept = matches
                 .filter(|(key, matched)| is_kept(matched, &inputs.desired_state.tasks[**key]));
             let kept: BTreeSet<_> = kept.map(|(_, matched)| matched.task.id).collect();
@@ -67,7 +67,7 @@ pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) 
             reads.extend(others.map(|id| ReadRequest::Task(*id)));
         }
     }
-    for (key, matched) in &found.matches {
+    for (key, matched) in &found.by_key {
         let desired = &inputs.desired_state.tasks[*key];
         let is_kept = is_kept(matched, desired);
         if is_kept && !desired.deployments.is_empty() {
@@ -99,7 +99,7 @@ pub fn snapshot_reads(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
     let mut reads = canaries(inputs);
     let tasks = observed(state).tasks;
     let found = identify(inputs, &tasks);
-    reads.extend(found.matches.values().map(|matched| ReadRequest::Deployments(matched.task.id)));
+    reads.extend(found.by_key.values().map(|matched| ReadRequest::Deployments(matched.task.id)));
     reads.retain(|read| is_unread(read, state));
     reads.extend(desired(inputs));
     reads
@@ -151,7 +151,7 @@ fn unlisted(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> BTreeSet<ReadReques
     let listed: BTreeSet<_> = inputs.state.tasks.items.iter().map(|task| task.id).collect();
     let mut reads = BTreeSet::new();
     for (key, desired) in &inputs.desired_state.tasks {
-        let claimed = found.matches.get(key).and_then(|matched| matched.task.content.as_ref());
+        let claimed = found.by_key.get(key).and_then(|matched| matched.task.content.as_ref());
         if claimed == Some(&desired.content) {
             continue;
         }
