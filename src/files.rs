@@ -3,19 +3,23 @@
 //! [`Disk`] is the machine's file system, [`Memory`] a map for stories that are cut short.
 //! Files written here are readable by their owner alone.
 
+mod bounds;
+mod input;
+
+pub use bounds::Bounds;
+pub use input::read_input;
+
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::future;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
-/// The largest file a manifest may name, in bytes.
-///
-/// A prompt that is longer than a novel is a mistake, and reading a device would not end.
-const LARGEST_READ: u64 = 32 << 20;
+/// The largest file that is read without a limit of its own, in bytes: a ledger, an emulated world.
+const LARGEST: u64 = 512 << 20;
 
 /// A failed access to a file.
 #[derive(Debug, thiserror::Error)]
@@ -38,14 +42,30 @@ pub enum FilesError {
         /// The folder it must stay in.
         root: PathBuf,
     },
-    /// The path names a folder, a device, a pipe, or a file beyond the limit.
-    #[error("`{}` is not a regular file of at most 32 MiB", path.display())]
-    NotPlain {
+    /// The path leads into a folder that is not read from, such as `.git`.
+    #[error("`{}` is in `{folder}`, from where no file is read", path.display())]
+    Closed {
+        /// The path, as it resolved where it could be.
+        path: PathBuf,
+        /// The folder.
+        folder: String,
+    },
+    /// There is no such file.
+    #[error("there is no file `{}`", path.display())]
+    Missing {
         /// The file.
         path: PathBuf,
     },
+    /// The path names a folder, a device or a pipe.
+    #[error("`{}` is {what}, not a regular file", path.display())]
+    NotPlain {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// The file is longer than anything it could rightly hold.
-    #[error("`{}` has more than {} MiB", path.display(), most >> 20)]
+    #[error("`{}` has more than {}", path.display(), size(*most))]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -82,11 +102,7 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FilesError> {
-        match fs::read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(failed("read", path, source)),
-        }
+        read_input(path, LARGEST)
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
@@ -177,42 +193,6 @@ impl Drop for Held {
     }
 }
 
-/// Reads a file below `root`, links followed, and nothing that lies outside of it.
-///
-/// Manifests name files, and a manifest may come from a stranger's pull request: what leaves the
-/// folder, is not a regular file or is larger than 32 MiB is refused.
-pub fn read_contained(root: &Path, path: &Path) -> Result<Vec<u8>, FilesError> {
-    let root = root.canonicalize().map_err(|source| failed("resolve", root, source))?;
-    let resolved = path.canonicalize().map_err(|source| failed("read", path, source))?;
-    if !resolved.starts_with(&root) {
-        return Err(FilesError::Outside { path: resolved, root });
-    }
-    let found = fs::symlink_metadata(&resolved).ok().filter(fs::Metadata::is_file);
-    let Some(length) = found.map(|found| found.len().min(LARGEST_READ)) else {
-        return Err(FilesError::NotPlain { path: resolved });
-    };
-    let file = File::open(&resolved).map_err(|source| failed("read", &resolved, source))?;
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default() + 1);
-    let read = file.take(LARGEST_READ + 1).read_to_end(&mut bytes);
-    let length = read.map_err(|source| failed("read", &resolved, source))?;
-    if length as u64 > LARGEST_READ {
-        return Err(FilesError::NotPlain { path: resolved });
-    }
-    Ok(bytes)
-}
-
-/// Reads a file that a person named, wherever it lies, up to `most` bytes.
-pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>, FilesError> {
-    let file = File::open(path).map_err(|source| failed("read", path, source))?;
-    let mut bytes = Vec::new();
-    let read = file.take(most + 1).read_to_end(&mut bytes);
-    let length = read.map_err(|source| failed("read", path, source))?;
-    if length as u64 > most {
-        return Err(FilesError::TooLarge { path: path.to_owned(), most });
-    }
-    Ok(bytes)
-}
-
 /// Returns the files right in a folder, in the order of their names.
 pub fn list(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
     let entries = fs::read_dir(folder).map_err(|source| failed("list", folder, source))?;
@@ -262,6 +242,15 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// A number of bytes in words.
+fn size(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
+        bytes if bytes >= 1 << 10 => format!("{} KiB", bytes >> 10),
+        bytes => format!("{bytes} bytes"),
+    }
+}
+
 fn failed(verb: &'static str, path: &Path, source: io::Error) -> FilesError {
     FilesError::Io { verb, path: path.to_owned(), source }
 }
@@ -306,28 +295,5 @@ mod tests {
             let mode = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", path.display());
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_contained_read_never_leaves_its_root() {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("root");
-        fs::create_dir_all(root.join("sub")).unwrap();
-        fs::write(root.join("sub/in.md"), "in").unwrap();
-        fs::write(folder.path().join("out.md"), "out").unwrap();
-        std::os::unix::fs::symlink(folder.path().join("out.md"), root.join("link.md")).unwrap();
-        std::os::unix::fs::symlink("sub/in.md", root.join("inner.md")).unwrap();
-        for good in ["sub/in.md", "sub/../sub/in.md", "inner.md"] {
-            assert_eq!(read_contained(&root, &root.join(good)).unwrap(), b"in", "{good}");
-        }
-        for outside in ["../out.md", "link.md", "/etc/hostname"] {
-            let error = read_contained(&root, &root.join(outside)).unwrap_err();
-            assert!(matches!(error, FilesError::Outside { .. }), "{outside}: {error}");
-        }
-        assert!(matches!(
-            read_contained(&root, &root.join("sub")).unwrap_err(),
-            FilesError::NotPlain { .. }
-        ));
     }
 }

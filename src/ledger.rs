@@ -458,7 +458,7 @@ mod tests {
 
         fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
             if self.appends.fetch_add(1, Ordering::Relaxed) < self.failing {
-                return Err(FilesError::NotPlain { path: path.to_owned() });
+                return Err(FilesError::NotPlain { path: path.to_owned(), what: "a device" });
             }
             self.files.append(path, bytes)
         }

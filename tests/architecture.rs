@@ -26,7 +26,7 @@ type Row = (&'static str, Part, &'static str, &'static str, &'static str);
 const MODULES: &[Row] = &[
     ("model", Computes, "", "", ""),
     ("secret", Computes, "", "", ""),
-    ("files", Acts, "", "tempfile", ""),
+    ("files", Acts, "", "tempfile libc", ""),
     ("exchange", Computes, "", "", ""),
     ("clock", Acts, "", "", ""),
     ("diag", Computes, "model", "", ""),

@@ -47,5 +47,7 @@ mod runs;
 mod schema;
 // What stories are told with.
 mod support;
+// Does what a stranger, a service or a checkout brings stay where it belongs?
+mod threats;
 // Do the pipelines that people copy do what they say?
 mod workflow;

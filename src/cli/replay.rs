@@ -10,7 +10,7 @@ use crate::cli::plan::Session;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
 use crate::diag::{Code, Diagnostic};
-use crate::files;
+use crate::files::{self, FilesError};
 use crate::observation::{Observation, ObservationError};
 use crate::observed::{ObservedState, ReadRequest};
 use crate::plan::{self, Plan};
@@ -76,7 +76,9 @@ pub(super) fn against<'a>(
 }
 
 fn open(context: &Context, path: &Path) -> Result<Observation, CommandError> {
-    let bytes = files::read_at_most(path, LARGEST).map_err(|error| CommandError::of(&error))?;
+    let bytes = files::read_input(path, LARGEST).map_err(|error| CommandError::of(&error))?;
+    let missing = || CommandError::of(&FilesError::Missing { path: path.to_owned() });
+    let bytes = bytes.ok_or_else(missing)?;
     let observation = Observation::from_json(&bytes).map_err(|error| {
         let shown = escape::line(&path.display().to_string());
         let message = escape::line(&CommandError::of(&error).message);

@@ -1,13 +1,18 @@
 //! Runs the `git` program, so that nothing a repository or a machine configures gets to run.
 //!
-//! Every call names its folder with `-C`, takes paths literally and answers in English. Variables
+//! Every call names its folder and its repository, takes paths literally and answers in English.
+//! Which repository that is, is decided in `checkout`: Git is left to find one by itself only where
+//! it is to say whether it agrees, and never takes a bare one. Variables
 //! that point Git elsewhere (a hook sets them) are cleared. Hooks, pagers, file system monitors and
 //! downloads of missing objects are off; only plumbing is called, which reads no other settings.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::history::checkout::GitFolders;
 
 /// Variables that would make Git look at another repository or read paths as patterns.
 const CLEARED: [&str; 15] = [
@@ -29,8 +34,14 @@ const CLEARED: [&str; 15] = [
 ];
 
 /// Settings that would run other programs or quote what is printed.
-const SETTINGS: [&str; 4] =
-    ["core.fsmonitor=false", "core.hooksPath=/dev/null", "core.quotePath=off", "core.pager=cat"];
+const SETTINGS: [&str; 5] = [
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.quotePath=off",
+    "core.pager=cat",
+    // A folder of a commit can look like a bare repository.
+    "safe.bareRepository=explicit",
+];
 
 /// A failed call of Git.
 #[derive(Debug, thiserror::Error)]
@@ -61,13 +72,21 @@ pub(super) enum GitError {
 #[derive(Debug)]
 pub(super) struct Git {
     folder: PathBuf,
+    /// Its own folder, where that is decided.
+    repository: Option<PathBuf>,
     /// How many processes were started; a plan must not start one for each file.
     pub(super) started: AtomicUsize,
 }
 
 impl Git {
+    /// Git as it finds its repository by itself, to ask whether it agrees.
     pub(super) fn new(folder: &Path) -> Self {
-        Self { folder: folder.to_owned(), started: AtomicUsize::new(0) }
+        Self { folder: folder.to_owned(), repository: None, started: AtomicUsize::new(0) }
+    }
+
+    /// Git in the work tree `top` of a repository.
+    pub(super) fn within(top: &Path, repository: &GitFolders) -> Self {
+        Self { repository: Some(repository.own.clone()), ..Self::new(top) }
     }
 
     /// Runs Git to its end and returns what it printed.
@@ -92,6 +111,15 @@ impl Git {
         self.started.fetch_add(1, Ordering::Relaxed);
         let mut command = Command::new("git");
         command.arg("-C").arg(&self.folder);
+        if let Some(repository) = &self.repository {
+            let option = |name: &str, path: &Path| {
+                let mut option = OsString::from(name);
+                option.push(path);
+                option
+            };
+            command.arg(option("--git-dir=", repository));
+            command.arg(option("--work-tree=", &self.folder));
+        }
         command.args(["--no-pager", "--literal-pathspecs", "--no-optional-locks"]);
         for setting in SETTINGS {
             command.args(["-c", setting]);

@@ -8,8 +8,10 @@
 //! Only committed versions are evidence. What cannot be read is a gap, never a guess.
 
 mod blocks;
+mod checkout;
 mod earlier;
 mod git;
+mod known;
 mod manifests;
 mod objects;
 mod repository;
@@ -119,6 +121,18 @@ pub enum HistoryError {
         first: PathBuf,
         /// The other.
         other: PathBuf,
+    },
+    /// The repository's settings name a work tree that does not hold the manifest.
+    #[error(
+        "`core.worktree` of the repository in `{}` is `{}`, which does not hold the manifest",
+        root.display(),
+        work_tree.display()
+    )]
+    WorkTree {
+        /// The folder that holds `.git`.
+        root: PathBuf,
+        /// The work tree.
+        work_tree: PathBuf,
     },
     /// `--history-from` names no commit.
     #[error("`{revision}` is not a commit of this repository")]

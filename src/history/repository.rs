@@ -4,20 +4,31 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Severity, with_causes};
 use crate::evidence::Gap;
-use crate::files::read_contained;
+use crate::files::{Bounds, FilesError, read_input};
 use crate::history::HistoryError;
+use crate::history::checkout::{self, GitFolders};
 use crate::history::git::{Git, GitError};
+use crate::history::known::KnownFiles;
 use crate::manifest::{self, Manifest, Source, Variables};
+
+/// The largest file that is read of a work tree, in bytes: a prompt that is longer than a novel is
+/// a mistake.
+const LARGEST: u64 = 32 << 20;
 
 /// The checkout that holds the manifests of one invocation.
 #[derive(Debug)]
 pub struct Repository {
-    pub(super) git: Git,
+    pub(super) git: Arc<Git>,
     pub(super) standing: RepositoryState,
     root: PathBuf,
+    /// The top of the work tree: `root`, or a folder above it where the settings say so.
+    pub(super) top: PathBuf,
+    closed: Vec<PathBuf>,
+    known: Arc<KnownFiles>,
 }
 
 /// What Git says about a folder.
@@ -53,18 +64,24 @@ pub struct OtherManifest {
 
 /// The files of the work tree, for [`manifest::parse`].
 ///
-/// What a manifest names lies relative to its folder and never outside of the repository; where
-/// there is none, never outside of that folder.
+/// What a manifest names is relative to its folder, in its repository and in no folder of a program;
+/// where there is no repository, it is in the manifest's folder. See [`Bounds`].
 #[derive(Clone, Debug)]
 pub struct WorkTree {
-    root: PathBuf,
+    bounds: Bounds,
     folder: PathBuf,
+}
+
+impl WorkTree {
+    fn bytes(&self, path: &Path) -> Result<Vec<u8>, FilesError> {
+        let file = self.bounds.resolve(&self.folder, path)?;
+        read_input(&file, LARGEST)?.ok_or(FilesError::Missing { path: file })
+    }
 }
 
 impl Source for WorkTree {
     fn read(&self, path: &str) -> Result<String, String> {
-        let bytes = read_contained(&self.root, &self.folder.join(path));
-        let bytes = bytes.map_err(|error| with_causes(&error))?;
+        let bytes = self.bytes(Path::new(path)).map_err(|error| with_causes(&error))?;
         String::from_utf8(bytes).map_err(|_| format!("`{path}` is not UTF-8"))
     }
 }
@@ -74,9 +91,9 @@ impl Repository {
     pub fn of(files: &[PathBuf]) -> Result<Self, HistoryError> {
         let folders: BTreeSet<PathBuf> = files.iter().map(|file| folder_of(file)).collect();
         let mut folders = folders.into_iter();
-        let first = Self::at(folders.next().unwrap_or_else(|| PathBuf::from(".")));
+        let first = Self::at(&folders.next().unwrap_or_else(|| PathBuf::from(".")))?;
         for folder in folders {
-            let other = Self::at(folder);
+            let other = Self::at(&folder)?;
             let is_same = match (&first.standing, &other.standing) {
                 (RepositoryState::Checkout { .. }, RepositoryState::Checkout { .. }) => {
                     first.root == other.root
@@ -92,21 +109,46 @@ impl Repository {
         Ok(first)
     }
 
-    fn at(folder: PathBuf) -> Self {
-        let git = Git::new(&folder);
-        let asked = ["rev-parse", "--is-shallow-repository", "--show-toplevel"];
-        match git.run(&asked).and_then(|answer| checkout(&answer)) {
-            Ok((shallow, root)) => {
-                Self { git: Git::new(&root), standing: RepositoryState::Checkout { shallow }, root }
+    fn at(folder: &Path) -> Result<Self, HistoryError> {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let Some(marked) = checkout::locate(&folder) else {
+            return Ok(Self::apart(folder, RepositoryState::Outside, Vec::new()));
+        };
+        let root = marked.root;
+        let folders = marked.repository;
+        let closed = folders.iter().flat_map(|git| [git.own.clone(), git.common.clone()]).collect();
+        // Whether the repository may be used is Git's to say: it may belong to somebody else.
+        let asked =
+            ["rev-parse", "--is-shallow-repository", "--show-toplevel", "--absolute-git-dir"];
+        let answer = Git::new(&root).run(&asked);
+        let found = answer.and_then(|answer| work_tree(&answer, folders.as_ref()));
+        let (shallow, top) = match (found, &folders) {
+            (Ok(found), Some(_)) => found,
+            (Ok(_), None) => {
+                let standing = standing_after(&GitError::Garbled { command: "rev-parse" }, &root);
+                return Ok(Self::apart(root, standing, closed));
             }
-            Err(error) => {
-                let folder = folder.canonicalize().unwrap_or(folder);
-                let marked = folder.ancestors().find(|folder| folder.join(".git").exists());
-                let standing = standing_after(&error, marked);
-                let root = marked.map_or_else(|| folder.clone(), Path::to_owned);
-                Self { git, standing, root }
+            (Err(error), _) => {
+                let standing = standing_after(&error, &root);
+                return Ok(Self::apart(root, standing, closed));
             }
+        };
+        if !folder.starts_with(&top) {
+            return Err(HistoryError::WorkTree { root, work_tree: top });
         }
+        let git = folders.map_or_else(|| Git::new(&top), |folders| Git::within(&top, &folders));
+        let git = Arc::new(git);
+        let known = Arc::new(KnownFiles::new(Arc::clone(&git)));
+        // The deeper one of the two: what a manifest names is in both.
+        let root = if top.starts_with(&root) { top.clone() } else { root };
+        Ok(Self { git, standing: RepositoryState::Checkout { shallow }, root, top, closed, known })
+    }
+
+    /// A folder about which Git is not asked any further.
+    fn apart(root: PathBuf, standing: RepositoryState, closed: Vec<PathBuf>) -> Self {
+        let git = Arc::new(Git::new(&root));
+        let known = Arc::new(KnownFiles::new(Arc::clone(&git)));
+        Self { git, standing, top: root.clone(), root, closed, known }
     }
 
     /// The folder that nothing a manifest names may leave.
@@ -123,8 +165,8 @@ impl Repository {
     pub fn work_tree(&self, file: &Path) -> WorkTree {
         let folder = folder_of(file);
         let is_alone = matches!(self.standing, RepositoryState::Outside);
-        let root = if is_alone { folder.clone() } else { self.root.clone() };
-        WorkTree { root, folder }
+        let root = if is_alone { &folder } else { &self.root };
+        WorkTree { bounds: Bounds::new(root, self.closed.clone()), folder }
     }
 
     /// Returns how far the checkout is behind, where its commit is a strict ancestor of its upstream.
@@ -149,27 +191,21 @@ impl Repository {
         files: &[PathBuf],
         variables: Variables<'_>,
     ) -> Vec<OtherManifest> {
-        let listed = if self.is_versioned() { self.git.run(&LISTED) } else { Ok(Vec::new()) };
-        let listed = listed.unwrap_or_default();
+        let none = BTreeSet::new();
+        let paths = if self.is_versioned() { self.known.paths() } else { &none };
         let given: BTreeSet<PathBuf> =
             files.iter().filter_map(|file| file.canonicalize().ok()).collect();
         let mut others = Vec::new();
-        // A path in the middle of a merge is listed several times.
-        let paths: BTreeSet<&str> = listed
-            .split(|byte| *byte == 0)
-            .filter_map(|path| std::str::from_utf8(path).ok())
-            .collect();
-        for path in paths.into_iter().filter(|path| is_yaml(path)) {
-            let file = self.root.join(path);
+        for path in paths.iter().filter(|path| is_yaml(path)) {
+            let file = self.top.join(path);
             if file.canonicalize().is_ok_and(|file| given.contains(&file)) {
                 continue;
             }
-            let text = read_contained(&self.root, &file)
-                .ok()
-                .and_then(|text| String::from_utf8(text).ok());
+            let source = self.work_tree(&file);
+            let text = file.file_name().and_then(|name| source.bytes(Path::new(name)).ok());
+            let text = text.and_then(|text| String::from_utf8(text).ok());
             let Some(text) = text.filter(|text| looks_like_manifest(text)) else { continue };
-            let (manifest, findings) =
-                manifest::parse(Path::new(path), &text, &self.work_tree(&file), variables);
+            let (manifest, findings) = manifest::parse(Path::new(path), &text, &source, variables);
             if findings.iter().any(is_of_another_program) {
                 continue;
             }
@@ -180,27 +216,35 @@ impl Repository {
     }
 }
 
-/// Tracked files, and those that are not added yet.
-const LISTED: [&str; 5] = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-
 /// Whether a finding says that the file's `version` is none that this program ever had.
 fn is_of_another_program(finding: &Diagnostic) -> bool {
     finding.code == Code::UnsupportedVersion
         || (finding.code == Code::InvalidValue && finding.message.starts_with("`version` "))
 }
 
-/// Reads the answer of `rev-parse`; the folder comes last, so that a line end in it does no harm.
-fn checkout(answer: &[u8]) -> Result<(bool, PathBuf), GitError> {
-    let text = std::str::from_utf8(answer).ok();
-    let split = text.and_then(|text| text.strip_suffix('\n')?.split_once('\n'));
-    let (shallow, root) = split.ok_or(GitError::Garbled { command: "rev-parse" })?;
-    let root = Path::new(root.trim_end_matches('\r'));
-    Ok((shallow == "true", root.canonicalize().unwrap_or_else(|_| root.to_owned())))
+/// Reads the answer of `rev-parse`: whether the clone is shallow, and the top of its work tree.
+///
+/// Git must mean the same repository; it comes last, so that a line end in a path does no harm.
+fn work_tree(answer: &[u8], folders: Option<&GitFolders>) -> Result<(bool, PathBuf), GitError> {
+    let garbled = || GitError::Garbled { command: "rev-parse" };
+    let text = std::str::from_utf8(answer).map_err(|_| garbled())?;
+    let (shallow, rest) = text.split_once('\n').ok_or_else(garbled)?;
+    let rest = rest.strip_suffix('\n').ok_or_else(garbled)?;
+    let own = folders.map(|folders| format!("\n{}", folders.own.display()));
+    let top = own.and_then(|own| rest.strip_suffix(&own).map(str::to_owned));
+    // Where it writes paths in its own way, as on Windows, what they lead to is compared.
+    let top = top.or_else(|| {
+        let (top, own) = rest.rsplit_once('\n')?;
+        let own = Path::new(own.trim_end_matches('\r')).canonicalize().ok()?;
+        let is_same = folders.is_some_and(|folders| folders.own == own);
+        is_same.then(|| top.trim_end_matches('\r').to_owned())
+    });
+    let top = PathBuf::from(top.ok_or_else(garbled)?);
+    Ok((shallow == "true", top.canonicalize().unwrap_or(top)))
 }
 
-/// Judges a refusal; `marked` is the folder that holds `.git`, if one does.
-fn standing_after(error: &GitError, marked: Option<&Path>) -> RepositoryState {
-    let Some(root) = marked else { return RepositoryState::Outside };
+/// Judges a refusal; `root` is the folder that holds `.git`.
+fn standing_after(error: &GitError, root: &Path) -> RepositoryState {
     let way = match error {
         GitError::Absent => "install Git".to_owned(),
         GitError::Refused { said, .. } if said.contains("dubious ownership") => {
@@ -255,12 +299,10 @@ mod tests {
             (refused("fatal: bad config line 1"), "git -C /r status"),
         ];
         for (error, words) in table {
-            let RepositoryState::Unknown(gap) = standing_after(&error, Some(Path::new("/r")))
-            else {
+            let RepositoryState::Unknown(gap) = standing_after(&error, Path::new("/r")) else {
                 panic!("{error}")
             };
             assert!(gap.way.contains(words), "{gap:?}");
-            assert!(matches!(standing_after(&error, None), RepositoryState::Outside));
         }
     }
 

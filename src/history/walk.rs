@@ -261,7 +261,7 @@ fn path_in(repository: &Repository, file: &Path) -> Result<String, HistoryError>
     let no_path = || HistoryError::Path { file: file.to_owned() };
     let folder = folder_of(file).canonicalize().map_err(|_| no_path())?;
     let file = folder.join(file.file_name().ok_or_else(no_path)?);
-    let path = file.strip_prefix(repository.root()).map_err(|_| no_path())?;
+    let path = file.strip_prefix(&repository.top).map_err(|_| no_path())?;
     let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
     Ok(parts.ok_or_else(no_path)?.join("/"))
 }

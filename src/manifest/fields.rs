@@ -143,7 +143,7 @@ pub(super) const TASK: &[Spec] = &[
         ..free(
             "promptFile",
             Text,
-            "The file that holds the prompt, relative to the manifest and inside its repository.",
+            "The file that holds the prompt, relative to the manifest and inside its repository, in no folder whose name begins with a dot.",
             "",
             "prompts/momentum.md",
         )

@@ -1,0 +1,135 @@
+//! What somebody else brings, in a pull request or a checkout, reads and writes nothing of ours.
+//!
+//! Every secret that is planted here has the word `PLANTED` in it, so that one search finds any.
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::support::repo::{Ran, Repo};
+
+const PLANTED: &str = "PLANTED-SECRET";
+
+/// Runs what a pipeline runs for a stranger's manifest, in every format; nothing planted is shown,
+/// saved or sent. Returns what `validate` said.
+fn run_all(repo: &Repo, manifest: &str) -> Ran {
+    let environment = [("PLANTED_VARIABLE", PLANTED)];
+    let emulator = repo.path().join("../emulator.json");
+    let on = format!("--emulator={}", emulator.display());
+    let saved = repo.path().join("../saved.json");
+    let out = format!("--out={}", saved.display());
+    let mut commands = vec![vec!["validate", "-f", manifest]];
+    for format in ["text", "json", "markdown", "html"] {
+        commands.push(vec!["plan", &on, "-f", manifest, "--format", format, &out]);
+    }
+    commands.push(vec!["apply", &on, "-f", manifest, "--yes"]);
+    let mut first = None;
+    for command in commands {
+        let words: Vec<String> = command.iter().map(ToString::to_string).collect();
+        let ran = repo.run_with(&words, &environment);
+        for text in [&ran.out, &ran.err] {
+            assert!(!text.contains("PLANTED"), "{command:?} shows it:\n{text}");
+        }
+        first.get_or_insert(ran);
+    }
+    for file in [emulator, saved] {
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        assert!(!text.contains("PLANTED"), "{} holds it", file.display());
+    }
+    first.unwrap()
+}
+
+/// Adds the files by which Git takes a folder for a bare repository with settings of its own.
+fn embed(repo: &Repo, folder: &str, work_tree: &str) {
+    let config = format!(
+        "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = {work_tree}\n"
+    );
+    repo.write(&format!("{folder}/HEAD"), "ref: refs/heads/main\n")
+        .write(&format!("{folder}/config"), &config)
+        .write(&format!("{folder}/objects/x"), "")
+        .write(&format!("{folder}/refs/x"), "");
+}
+
+fn prompt_file(repo: &Repo, folder: &str, path: &str) {
+    repo.manifest(&format!("{folder}/tasks.yaml"), &format!("a: {{promptFile: '{path}'}}"));
+}
+
+#[test]
+fn a_pull_request_reads_no_file_of_the_machine() {
+    let home = |repo: &Repo| repo.path().join("..").canonicalize().unwrap();
+    // Where the manifest is, which of the folders above it look like a repository, the prompt file.
+    let table = [
+        ("m", &["m"][..], "HOME/.lean/credentials"),
+        ("m", &["m"], "../../.lean/credentials"),
+        ("m", &["m"], "/proc/self/environ"),
+        ("m", &["m"], "/dev/fd/../environ"),
+        ("m/deeper", &["m"], "HOME/.lean/credentials"),
+        ("m/deeper", &["m", "m/deeper"], "HOME/notes.txt"),
+        ("m", &["m"], "link"),
+        ("m", &["m"], "linked/credentials"),
+        ("m", &[], "HOME/notes.txt"),
+        ("m", &[], "../../notes.txt"),
+        (".", &[], "m/link"),
+        (".", &[], "m/linked/credentials"),
+        (".", &[], ".git/config"),
+        (".", &[], "m/git/config"),
+        (".", &[], ".GIT/config"),
+    ];
+    for (folder, embedded, path) in table {
+        for work_tree in ["/", "../..", "../../.."] {
+            let repo = Repo::new();
+            let home = home(&repo);
+            fs::create_dir(home.join(".lean")).unwrap();
+            fs::write(home.join(".lean/credentials"), PLANTED).unwrap();
+            fs::write(home.join("notes.txt"), PLANTED).unwrap();
+            for embedded in embedded {
+                embed(&repo, embedded, work_tree);
+            }
+            prompt_file(&repo, folder, &path.replace("HOME", home.to_str().unwrap()));
+            repo.write("m/x", "");
+            symlink("../../notes.txt", repo.path().join("m/link")).unwrap();
+            symlink(home.join(".lean"), repo.path().join("m/linked")).unwrap();
+            symlink("../.git", repo.path().join("m/git")).unwrap();
+            repo.git("add -A -f");
+            repo.commit("a harmless task");
+            repo.git(&format!("config http.x.extraheader {PLANTED}"));
+            let ran = run_all(&repo, &format!("{folder}/tasks.yaml"));
+            assert_eq!(ran.code, 1, "{folder} {path}: {}{}", ran.out, ran.err);
+            assert!(ran.err.contains("`promptFile` of task `a` cannot be read"), "{}", ran.err);
+            assert!(!Path::new("/.qcops").exists(), "{folder} {path}");
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_only_looks_like_a_repository_is_one_folder_of_the_real_one() {
+    let repo = Repo::new();
+    embed(&repo, "m", "/");
+    repo.write("shared.md", "Buy SPY").write("m/own.md", "Buy QQQ");
+    repo.manifest("m/tasks.yaml", "a: {promptFile: ../shared.md}\nb: {promptFile: own.md}");
+    repo.commit("first");
+    repo.converge("-f m/tasks.yaml");
+    // The evidence is that of the repository around it: a new prompt replaces, and nothing is lost.
+    repo.write("shared.md", "Buy more SPY").commit("second");
+    repo.qcops("plan -f m/tasks.yaml").expect(0, &["task.a will be replaced"]);
+    assert!(repo.path().join(".qcops/ledger.jsonl").exists());
+}
+
+#[test]
+fn a_work_tree_that_the_settings_put_elsewhere_is_refused_and_one_above_widens_nothing() {
+    let repo = Repo::new();
+    fs::create_dir(repo.path().join("../elsewhere")).unwrap();
+    fs::write(repo.path().join("../notes.txt"), PLANTED).unwrap();
+    repo.tasks("a: {prompt: Buy SPY}").commit("first");
+    repo.git("config core.worktree ../../elsewhere");
+    let ran = run_all(&repo, "tasks.yaml");
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("`core.worktree` of the repository"), "{}", ran.err);
+    repo.git("config core.worktree /");
+    let ran = run_all(&repo, "tasks.yaml");
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    prompt_file(&repo, ".", "../notes.txt");
+    let ran = run_all(&repo, "tasks.yaml");
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+}
