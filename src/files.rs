@@ -5,9 +5,11 @@
 
 mod bounds;
 mod input;
+mod own;
 
 pub use bounds::Bounds;
 pub use input::read_input;
+pub use own::OWN_FOLDER;
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +66,17 @@ pub enum FilesError {
         /// What it is.
         what: &'static str,
     },
+    /// Something in the program's own folder is not what this program makes.
+    #[error(
+        "`{}` is {what}, and all in `.qcops` must be folders and regular files of yours; remove it",
+        path.display()
+    )]
+    NotOwn {
+        /// What it is about.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
     /// The file is longer than anything it could rightly hold.
     #[error("`{}` has more than {}", path.display(), size(*most))]
     TooLarge {
@@ -106,6 +119,7 @@ impl Files for Disk {
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+        own::check(path)?;
         let folder = folder_of(path)?;
         // `tempfile` opens with mode 0600.
         let write = || -> io::Result<()> {
@@ -119,13 +133,9 @@ impl Files for Disk {
     }
 
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
-        folder_of(path)?;
-        let append = || -> io::Result<()> {
-            let mut file = private(OpenOptions::new().append(true).create(true)).open(path)?;
-            file.write_all(bytes)?;
-            file.sync_data()
-        };
-        append().map_err(|source| failed("append to", path, source))
+        let mut file = open(path, OpenOptions::new().append(true).create(true), "append to")?;
+        let append = file.write_all(bytes).and_then(|()| file.sync_data());
+        append.map_err(|source| failed("append to", path, source))
     }
 
     fn append_aside<'a>(&'a self, path: &'a Path, bytes: Vec<u8>) -> Appending<'a> {
@@ -137,10 +147,7 @@ impl Files for Disk {
     }
 
     fn try_lock(&self, path: &Path) -> Result<Option<Lock>, FilesError> {
-        folder_of(path)?;
-        let file = private(OpenOptions::new().write(true).create(true).truncate(false))
-            .open(path)
-            .map_err(|source| failed("open", path, source))?;
+        let file = open(path, OpenOptions::new().write(true).create(true).truncate(false), "open")?;
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock(Box::new(file)))),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -218,10 +225,24 @@ pub fn is_readable_by_others(_path: &Path) -> bool {
 /// Makes the folder that holds the program's own files; Git ignores all of it.
 pub fn make_private_folder(folder: &Path) -> Result<(), FilesError> {
     let ignore = folder.join(".gitignore");
-    if ignore.exists() {
-        return Ok(());
+    match Disk.read(&ignore)? {
+        Some(_) => Ok(()),
+        None => Disk.write(&ignore, b"*\n"),
     }
-    Disk.write(&ignore, b"*\n")
+}
+
+/// Opens a regular file to write to, or makes it.
+fn open(path: &Path, options: &mut OpenOptions, verb: &'static str) -> Result<File, FilesError> {
+    let is_own = own::check(path)?;
+    folder_of(path)?;
+    if let Ok(found) = fs::metadata(path) {
+        input::check_regular(path, &found)?;
+    }
+    let file = own::unlinked(private(options), is_own).open(path);
+    let file = file.map_err(|source| failed(verb, path, source))?;
+    let found = file.metadata().map_err(|source| failed(verb, path, source))?;
+    input::check_regular(path, &found)?;
+    Ok(file)
 }
 
 fn folder_of(path: &Path) -> Result<PathBuf, FilesError> {

@@ -133,3 +133,51 @@ fn a_work_tree_that_the_settings_put_elsewhere_is_refused_and_one_above_widens_n
     let ran = run_all(&repo, "tasks.yaml");
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
 }
+
+#[test]
+fn a_committed_folder_of_ours_leads_no_write_anywhere() {
+    const LOCK: &str = ".qcops/e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0.lock";
+    const LEDGER: &str = ".qcops/ledger.jsonl";
+    const ALL: &[&str] = &["plan", "apply --yes", "status", "pull"];
+    const PLANNING: &[&str] = &["plan", "apply --yes", "status"];
+    // What is a link and where it leads; whether Git knows of it; the commands that would use it.
+    let table = [
+        (LEDGER, "../../bashrc", true, ALL),
+        (LEDGER, "../../bashrc", false, PLANNING),
+        (LEDGER, "/dev/zero", true, ALL),
+        (LEDGER, "/dev/zero", false, PLANNING),
+        (".qcops", "../home", true, ALL),
+        (".qcops", "../home", false, ALL),
+        (LOCK, "../../bashrc", true, ALL),
+        (LOCK, "../../bashrc", false, &["apply --yes"]),
+        (".qcops/emulator.json", "../../bashrc", true, ALL),
+        (".qcops/emulator.json", "../../bashrc", false, ALL),
+        (".qcops/emulator.json.lock", "../../bashrc", false, ALL),
+        (".qcops/.gitignore", "../../bashrc", false, ALL),
+        (".QCOPS/ledger.jsonl", "../../bashrc", true, ALL),
+    ];
+    for (link, target, is_tracked, commands) in table {
+        let repo = Repo::new();
+        let outside = |path: &str| repo.path().join("..").join(path);
+        fs::write(outside("bashrc"), "# mine").unwrap();
+        fs::create_dir(outside("home")).unwrap();
+        repo.tasks("a: {name: '$(touch PLANTED)', prompt: Buy SPY}").commit("a harmless task");
+        let at = repo.path().join(link);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        symlink(target, &at).unwrap();
+        if is_tracked {
+            repo.git("add -f -A");
+            repo.commit("a harmless folder");
+        }
+        for command in commands {
+            let words = command.split(' ').map(str::to_owned);
+            let ran = repo.run(&words.chain(["--emulator".to_owned()]).collect::<Vec<_>>());
+            assert_eq!(ran.code, 1, "{link} {command}: {}{}", ran.out, ran.err);
+            let said =
+                if is_tracked { format!("Git tracks `{link}`") } else { format!("{link}` is") };
+            assert!(ran.err.contains(&said), "{link} {command}: {}", ran.err);
+        }
+        assert_eq!(fs::read_to_string(outside("bashrc")).unwrap(), "# mine", "{link}");
+        assert_eq!(fs::read_dir(outside("home")).unwrap().count(), 0, "{link}");
+    }
+}

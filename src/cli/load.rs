@@ -10,6 +10,7 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Severity, Sources};
+use crate::files::OWN_FOLDER;
 use crate::history::Repository;
 use crate::manifest::{self, AgentRef, DesiredState, Manifest, Source};
 use crate::model::{AgentId, Key};
@@ -85,6 +86,19 @@ fn explain_folder(file: &Path, found: &mut [Diagnostic]) {
             escape::line(&name)
         ));
     }
+}
+
+/// Returns the folder of the program's own files; one that Git tracks is somebody else's.
+pub(super) fn own_folder(repository: &Repository) -> Result<PathBuf, CommandError> {
+    let Some(file) = repository.tracked_in(OWN_FOLDER) else {
+        return Ok(repository.root().join(OWN_FOLDER));
+    };
+    let shown = escape::line(file);
+    let message =
+        format!("Git tracks `{shown}`: what is in `{OWN_FOLDER}` is of one machine alone");
+    Err(CommandError::new(message)
+        .help(format!("`git rm -r --cached {OWN_FOLDER}`, and commit that"))
+        .help(format!("if a pull request adds `{OWN_FOLDER}`, do not merge it; nothing was sent")))
 }
 
 /// Looks up `${NAME}`: the organization is known from the credentials too.

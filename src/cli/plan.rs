@@ -29,9 +29,6 @@ use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
 use crate::render::{self, Color};
 
-/// The folder of the program's own files, at the root of the repository.
-pub(super) const FOLDER: &str = ".qcops";
-
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
     let (planning, progress) = (&args.planning, Progress::new(context.terminal));
     if planning.format == Format::Junit {
@@ -167,7 +164,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, CommandError> {
         let loaded = load::load(context, &comparing.files, asked.organization_id.as_deref())?;
         let organization_id = asked.organization(loaded.manifest.organization_id.as_deref())?;
-        let folder = loaded.repository.root().join(FOLDER);
+        let folder = load::own_folder(&loaded.repository)?;
         crate::files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
         let client = asked.client(
             context,

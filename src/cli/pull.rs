@@ -8,7 +8,7 @@ use crate::cli::args::PullArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::plan::FOLDER;
+use crate::cli::load;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
 use crate::cli::terminal;
@@ -49,7 +49,7 @@ async fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandEr
     let asked = Target::find(context, &args.service)?;
     let organization_id = asked.organization(None)?;
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
-    let folder = repository.root().join(FOLDER);
+    let folder = load::own_folder(&repository)?;
     if args.service.emulator.is_some() {
         crate::files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
     }

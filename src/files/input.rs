@@ -4,22 +4,14 @@ use std::fs::{self, File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-use super::{FilesError, failed};
+use super::{FilesError, failed, own};
 
 /// Reads a regular file of at most `most` bytes, links followed; `None` where there is no such file.
 ///
 /// A pipe, a device, a socket, a folder and a file that is too large are refused before anything is
 /// read: a pipe that nobody writes to would hold the program for ever, and a device never ends.
 pub fn read_input(path: &Path, most: u64) -> Result<Option<Vec<u8>>, FilesError> {
-    read_with(path, most, OpenOptions::new().read(true))
-}
-
-/// The same with options of one's own.
-pub(super) fn read_with(
-    path: &Path,
-    most: u64,
-    options: &mut OpenOptions,
-) -> Result<Option<Vec<u8>>, FilesError> {
+    let is_own = own::check(path)?;
     // Asked before it is opened, because opening alone can have an effect on a device.
     let found = match fs::metadata(path) {
         Ok(found) => found,
@@ -27,7 +19,8 @@ pub(super) fn read_with(
         Err(source) => return Err(failed("read", path, source)),
     };
     check(path, &found, most)?;
-    let file = unblocked(options).open(path).map_err(|source| failed("read", path, source))?;
+    let file = own::unlinked(OpenOptions::new().read(true), is_own).open(path);
+    let file = file.map_err(|source| failed("read", path, source))?;
     // And asked again of what was opened, which may be another file by now.
     let found = file.metadata().map_err(|source| failed("read", path, source))?;
     check(path, &found, most)?;
@@ -76,18 +69,6 @@ fn in_words(kind: FileType) -> &'static str {
 #[cfg(not(unix))]
 fn in_words(kind: FileType) -> &'static str {
     if kind.is_dir() { "a folder" } else { "a link or a device" }
-}
-
-/// Opening a pipe returns at once, should one take the file's place.
-#[cfg(unix)]
-pub(super) fn unblocked(options: &mut OpenOptions) -> &mut OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.custom_flags(libc::O_NONBLOCK)
-}
-
-#[cfg(not(unix))]
-pub(super) fn unblocked(options: &mut OpenOptions) -> &mut OpenOptions {
-    options
 }
 
 #[cfg(unix)]

@@ -161,6 +161,18 @@ impl Repository {
         matches!(self.standing, RepositoryState::Checkout { .. })
     }
 
+    /// Returns a file that Git tracks as the folder `name` of the root, or in it; in any case of
+    /// letters, as some file systems have it.
+    pub fn tracked_in(&self, name: &str) -> Option<&str> {
+        let below = self.root.strip_prefix(&self.top).unwrap_or(Path::new("")).join(name);
+        let below = below.to_str().filter(|_| self.is_versioned())?;
+        self.known.tracked().find(|path| {
+            let is_below =
+                path.get(..below.len()).is_some_and(|start| start.eq_ignore_ascii_case(below));
+            is_below && matches!(path.as_bytes().get(below.len()), None | Some(b'/'))
+        })
+    }
+
     /// Returns the files that the manifest at `file` may name.
     pub fn work_tree(&self, file: &Path) -> WorkTree {
         let folder = folder_of(file);
@@ -191,12 +203,11 @@ impl Repository {
         files: &[PathBuf],
         variables: Variables<'_>,
     ) -> Vec<OtherManifest> {
-        let none = BTreeSet::new();
-        let paths = if self.is_versioned() { self.known.paths() } else { &none };
+        let paths = if self.is_versioned() { self.known.paths() } else { BTreeSet::new() };
         let given: BTreeSet<PathBuf> =
             files.iter().filter_map(|file| file.canonicalize().ok()).collect();
         let mut others = Vec::new();
-        for path in paths.iter().filter(|path| is_yaml(path)) {
+        for path in paths.into_iter().filter(|path| is_yaml(path)) {
             let file = self.top.join(path);
             if file.canonicalize().is_ok_and(|file| given.contains(&file)) {
                 continue;
