@@ -181,3 +181,90 @@ fn a_committed_folder_of_ours_leads_no_write_anywhere() {
         assert_eq!(fs::read_dir(outside("home")).unwrap().count(), 0, "{link}");
     }
 }
+
+#[test]
+fn git_gets_no_credentials_and_runs_no_program_of_a_checkout() {
+    use std::os::unix::fs::PermissionsExt;
+    let repo = Repo::new();
+    let at = |path: &str| repo.path().join("..").canonicalize().unwrap().join(path);
+    let script = |path: &str, text: &str| {
+        fs::create_dir_all(at(path).parent().unwrap()).unwrap();
+        fs::write(at(path), text).unwrap();
+        fs::set_permissions(at(path), fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    repo.write("p.md", "Buy SPY").tasks("a: {promptFile: p.md}").commit("first");
+    repo.write("p.md", "Buy more SPY").commit("second");
+    // Everything by which a checkout's own settings could name a program.
+    let ran = at("ran");
+    script("run", &format!("#!/bin/sh\necho \"$0 $*\" >> '{}'\n", ran.display()));
+    let run = at("run").display().to_string();
+    for name in [
+        "core.fsmonitor",
+        "core.pager",
+        "pager.ls-files",
+        "pager.rev-list",
+        "core.editor",
+        "core.askPass",
+        "core.sshCommand",
+        "core.gitProxy",
+        "core.alternateRefsCommand",
+        "credential.helper",
+        "diff.external",
+        "diff.d.textconv",
+        "diff.d.command",
+        "filter.d.clean",
+        "filter.d.smudge",
+        "filter.d.process",
+        "gpg.program",
+        "alias.ls-files",
+        "alias.rev-parse",
+        "uploadpack.packObjectsHook",
+        "remote.origin.uploadpack",
+    ] {
+        repo.git(&format!("config {name} {run}"));
+    }
+    repo.git("config log.showSignature true");
+    repo.write(".gitattributes", "* diff=d filter=d\n");
+    for hook in
+        ["post-index-change", "fsmonitor-watchman", "post-checkout", "reference-transaction"]
+    {
+        fs::create_dir_all(repo.path().join(".git/hooks")).unwrap();
+        let hook = repo.path().join(".git/hooks").join(hook);
+        fs::copy(at("run"), hook).unwrap();
+    }
+    // A partial clone, whose missing objects would be fetched by a program.
+    for (name, value) in [
+        ("extensions.partialClone", "origin"),
+        ("remote.origin.promisor", "true"),
+        ("remote.origin.url", "ext::run"),
+        ("protocol.ext.allow", "always"),
+    ] {
+        repo.git(&format!("config {name} {}", value.replace("run", &run)));
+    }
+    let blob = repo.git("rev-parse HEAD~1:p.md");
+    fs::remove_file(repo.path().join(format!(".git/objects/{}/{}", &blob[..2], &blob[2..])))
+        .unwrap();
+    // A stand-in for Git writes down what it was given.
+    let seen = at("seen");
+    let git = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+        .map(|folder| folder.join("git"))
+        .find(|git| git.is_file())
+        .unwrap();
+    let text = format!("#!/bin/sh\nenv >> '{}'\nexec '{}' \"$@\"\n", seen.display(), git.display());
+    script("bin/git", &text);
+    let path = format!("{}:{}", at("bin").display(), std::env::var_os("PATH").unwrap().display());
+    let secrets = ["QC_USER_ID", "QC_API_TOKEN", "QUANTCONNECT_TOKEN", "GITHUB_TOKEN", "ANY"];
+    let mut variables: Vec<(&str, &str)> = secrets.map(|name| (name, PLANTED)).to_vec();
+    variables.push(("PATH", &path));
+    let world = format!("--emulator={}", at("emulator.json").display());
+    for command in ["validate", "plan", "status", "apply --yes", "plan --history=all", "pull"] {
+        let words = command.split(' ').map(str::to_owned);
+        let on = (command != "validate").then(|| world.clone());
+        let said = repo.run_with(&words.chain(on).collect::<Vec<_>>(), &variables);
+        assert!(said.code != 101 && said.code != 1, "{command}: {}{}", said.out, said.err);
+    }
+    let seen = fs::read_to_string(seen).unwrap();
+    assert!(seen.contains("GIT_TERMINAL_PROMPT=0"), "{seen}");
+    assert!(!seen.contains("PLANTED"), "{seen}");
+    assert!(!ran.exists(), "{}", fs::read_to_string(&ran).unwrap_or_default());
+}

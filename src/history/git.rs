@@ -2,11 +2,15 @@
 //!
 //! Every call names its folder and its repository, takes paths literally and answers in English.
 //! Which repository that is, is decided in `checkout`: Git is left to find one by itself only where
-//! it is to say whether it agrees, and never takes a bare one. Variables
-//! that point Git elsewhere (a hook sets them) are cleared. Hooks, pagers, file system monitors and
-//! downloads of missing objects are off; only plumbing is called, which reads no other settings.
+//! it is to say whether it agrees, and never takes a bare one. Of the environment it is given what
+//! it needs to run and to find its settings: no credentials, and nothing that points it elsewhere
+//! (a hook sets such variables). Hooks, pagers, file system monitors, foreign programs for
+//! differences and downloads of missing objects are off; only plumbing is called, which reads no
+//! other settings.
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::env;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,31 +18,48 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::history::checkout::GitFolders;
 
-/// Variables that would make Git look at another repository or read paths as patterns.
-const CLEARED: [&str; 15] = [
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_INDEX_FILE",
-    "GIT_PREFIX",
-    "GIT_COMMON_DIR",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_NAMESPACE",
-    "GIT_GRAFT_FILE",
-    "GIT_SHALLOW_FILE",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_LITERAL_PATHSPECS",
-    "GIT_GLOB_PATHSPECS",
-    "GIT_NOGLOB_PATHSPECS",
-    "GIT_ICASE_PATHSPECS",
+/// The variables that Git is given, where they are set; all others are kept from it.
+const GIVEN: [&str; 18] = [
+    "PATH",
+    "HOME",
+    "XDG_CONFIG_HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    // Where its settings are, and which of them count.
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_EXEC_PATH",
+    // Whose checkouts root trusts.
+    "SUDO_UID",
+    // Without these no program starts on Windows, or finds its user.
+    "SYSTEMROOT",
+    "WINDIR",
+    "PATHEXT",
+    "TEMP",
+    "TMP",
+    "USERPROFILE",
+    "PROGRAMDATA",
 ];
 
+/// The setting that may be given as variables, as containers do: any other could be a token.
+const SAFE: &str = "safe.directory";
+
+/// How many of them are looked through.
+const MOST_SETTINGS: usize = 1_000;
+
 /// Settings that would run other programs or quote what is printed.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 10] = [
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
     "core.quotePath=off",
     "core.pager=cat",
+    "core.askPass=",
+    "core.sshCommand=false",
+    "credential.helper=",
+    "diff.external=",
+    "protocol.allow=never",
     // A folder of a commit can look like a bare repository.
     "safe.bareRepository=explicit",
 ];
@@ -124,13 +145,42 @@ impl Git {
         for setting in SETTINGS {
             command.args(["-c", setting]);
         }
-        for name in CLEARED {
-            command.env_remove(name);
-        }
-        command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("GIT_NO_LAZY_FETCH", "1");
+        command.env_clear().envs(given(env::vars_os()));
+        command.env("LC_ALL", "C").env("GIT_TERMINAL_PROMPT", "0").env("GIT_OPTIONAL_LOCKS", "0");
+        // Older versions of Git do not know the first, and none fetches by a protocol that is not there.
+        command.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none");
         command.args(arguments).stdin(Stdio::null());
         command
     }
+}
+
+/// Returns what of an environment Git is given.
+fn given(all: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<OsString, OsString> {
+    let all: BTreeMap<OsString, OsString> = all.collect();
+    let mut given: BTreeMap<OsString, OsString> = all
+        .iter()
+        .filter(|(name, _)| GIVEN.iter().any(|known| name.eq_ignore_ascii_case(known)))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    let value = |name: &str, number: usize| all.get(OsStr::new(&format!("{name}_{number}")));
+    let count = all.get(OsStr::new("GIT_CONFIG_COUNT")).and_then(|count| count.to_str());
+    let count = count.and_then(|count| count.parse().ok()).unwrap_or(0).min(MOST_SETTINGS);
+    let safe = (0..count)
+        .filter(|number| {
+            let key = value("GIT_CONFIG_KEY", *number);
+            key.is_some_and(|key| key.eq_ignore_ascii_case(SAFE))
+        })
+        .filter_map(|number| value("GIT_CONFIG_VALUE", number));
+    let mut kept: usize = 0;
+    for value in safe {
+        given.insert(format!("GIT_CONFIG_KEY_{kept}").into(), SAFE.into());
+        given.insert(format!("GIT_CONFIG_VALUE_{kept}").into(), value.clone());
+        kept += 1;
+    }
+    if kept > 0 {
+        given.insert("GIT_CONFIG_COUNT".into(), kept.to_string().into());
+    }
+    given
 }
 
 fn failed(error: io::Error) -> GitError {
@@ -142,15 +192,55 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_hook_sets_does_not_lead_elsewhere() {
-        let command = Git::new(Path::new("-folder")).command(&["rev-parse"]);
-        for name in CLEARED {
-            assert!(
-                command.get_envs().any(|(set, value)| set == name && value.is_none()),
-                "{name}"
-            );
+    fn git_is_given_what_it_needs_and_no_more() {
+        let table = [
+            // What is set, and what of it Git is given.
+            ("PATH=/bin", "PATH=/bin"),
+            ("Path=/bin", "Path=/bin"),
+            ("HOME=/h", "HOME=/h"),
+            ("XDG_CONFIG_HOME=/x", "XDG_CONFIG_HOME=/x"),
+            ("GIT_CONFIG_GLOBAL=/g", "GIT_CONFIG_GLOBAL=/g"),
+            ("QC_API_TOKEN=s", ""),
+            ("QC_USER_ID=s", ""),
+            ("QCOPS_API=s", ""),
+            ("QUANTCONNECT_TOKEN=s", ""),
+            ("GITHUB_TOKEN=s", ""),
+            ("CI_JOB_TOKEN=s", ""),
+            ("AWS_SECRET_ACCESS_KEY=s", ""),
+            ("ANYTHING=s", ""),
+            ("GIT_DIR=/d", ""),
+            ("GIT_WORK_TREE=/d", ""),
+            ("GIT_INDEX_FILE=/d", ""),
+            ("GIT_OBJECT_DIRECTORY=/d", ""),
+            ("GIT_ALTERNATE_OBJECT_DIRECTORIES=/d", ""),
+            ("GIT_EXTERNAL_DIFF=run", ""),
+            ("GIT_PAGER=run", ""),
+            ("GIT_ASKPASS=run", ""),
+            ("SSH_ASKPASS=run", ""),
+            ("GIT_SSH_COMMAND=run", ""),
+            ("GIT_TRACE=/f", ""),
+            ("GIT_CONFIG_PARAMETERS='http.x.extraheader=s'", ""),
+            ("LD_PRELOAD=/l", ""),
+            ("GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=http.x.extraheader GIT_CONFIG_VALUE_0=s", ""),
+            (
+                "GIT_CONFIG_COUNT=3 GIT_CONFIG_KEY_0=core.pager GIT_CONFIG_VALUE_0=run \
+                 GIT_CONFIG_KEY_1=safe.directory GIT_CONFIG_VALUE_1=* \
+                 GIT_CONFIG_KEY_2=Safe.Directory GIT_CONFIG_VALUE_2=/r",
+                "GIT_CONFIG_COUNT=2 GIT_CONFIG_KEY_0=safe.directory \
+                 GIT_CONFIG_KEY_1=safe.directory GIT_CONFIG_VALUE_0=* GIT_CONFIG_VALUE_1=/r",
+            ),
+            ("GIT_CONFIG_COUNT=99999999999 GIT_CONFIG_KEY_0=x", ""),
+        ];
+        for (set, expected) in table {
+            let set = set.split_whitespace().filter_map(|set| set.split_once('='));
+            let words: Vec<String> = given(set.map(|(name, value)| (name.into(), value.into())))
+                .iter()
+                .map(|(name, value)| format!("{}={}", name.display(), value.display()))
+                .collect();
+            assert_eq!(words.join(" "), expected);
         }
-        let arguments: Vec<_> = command.get_args().take(2).collect();
+        let arguments = Git::new(Path::new("-folder")).command(&["rev-parse"]);
+        let arguments: Vec<_> = arguments.get_args().take(2).collect();
         assert_eq!(arguments, ["-C", "-folder"]);
     }
 }
