@@ -268,3 +268,59 @@ fn git_gets_no_credentials_and_runs_no_program_of_a_checkout() {
     assert!(!seen.contains("PLANTED"), "{seen}");
     assert!(!ran.exists(), "{}", fs::read_to_string(&ran).unwrap_or_default());
 }
+
+#[test]
+fn an_input_that_is_no_regular_file_is_refused_at_once() {
+    let repo = Repo::new();
+    repo.tasks("a: {prompt: Buy SPY}").commit("first");
+    let at = |path: &str| repo.path().join("..").canonicalize().unwrap().join(path);
+    fs::create_dir(at(".lean")).unwrap();
+    // What is read, and the command that reads it.
+    let table = [
+        ("manifest.yaml", "validate -f INPUT"),
+        ("work/manifest.yaml", "validate -f INPUT"),
+        ("work/many/manifest.yaml", "validate -f many"),
+        ("work/prompt.md", "validate -f named.yaml"),
+        ("saved.json", "apply --emulator=WORLD INPUT --yes"),
+        ("snapshot.json", "plan --snapshot INPUT"),
+        ("script.yaml", "plan --emulator=WORLD --script INPUT"),
+        ("script.yaml", "emulator --script INPUT --port 0"),
+        ("world.json", "plan --emulator=INPUT"),
+        ("world.json", "pull --emulator=INPUT"),
+        ("world.json", "emulator --state INPUT --port 0 --quirk visible-after=0s"),
+        (".lean/credentials", "plan --api http://127.0.0.1:1"),
+        ("work/.qcops/ledger.jsonl", "plan --emulator=WORLD"),
+        ("work/.qcops/emulator.json", "status --emulator"),
+    ];
+    repo.manifest("named.yaml", "a: {promptFile: prompt.md}");
+    fs::create_dir_all(repo.path().join("many")).unwrap();
+    repo.qcops("plan").expect(0, &[]);
+    let world = at("other.json");
+    for (input, command) in table {
+        for kind in ["pipe", "device", "sparse", "folder"] {
+            let path = at(input);
+            match kind {
+                "pipe" => nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap(),
+                "device" => symlink("/dev/zero", &path).unwrap(),
+                "sparse" => fs::File::create(&path).unwrap().set_len(1 << 40).unwrap(),
+                _ => fs::create_dir(&path).unwrap(),
+            }
+            let command = command.replace("INPUT", path.to_str().unwrap());
+            let command = command.replace("WORLD", world.to_str().unwrap());
+            let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            let ran = repo.run(&words);
+            let code = if input == "saved.json" { 6 } else { 1 };
+            assert_eq!(ran.code, code, "{kind} {command}: {}{}", ran.out, ran.err);
+            let expected: &[&str] = match kind {
+                "sparse" => &["has more than"],
+                // A folder of manifests is another thing, and so is a link out of the repository.
+                "folder" => &["is a folder", "not a regular file", "holds no `*.yaml`"],
+                "device" => &["is a device", "is a link", "is outside of", "holds no `*.yaml`"],
+                _ => &["is a pipe", "not a regular file", "holds no `*.yaml`"],
+            };
+            let is_said = expected.iter().any(|words| ran.err.contains(words));
+            assert!(is_said, "{kind} {command}: {}", ran.err);
+            if kind == "folder" { fs::remove_dir(&path) } else { fs::remove_file(&path) }.unwrap();
+        }
+    }
+}

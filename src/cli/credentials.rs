@@ -5,7 +5,11 @@ use serde::Deserialize;
 use crate::api::Credentials;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
+use crate::files;
 use crate::secret::Secret;
+
+/// The largest `credentials` file, in bytes.
+const LARGEST: u64 = 64 << 10;
 
 /// Who asks, and for which organization where that is known.
 pub(super) struct Identity {
@@ -45,9 +49,9 @@ fn from_lean_file(
             .help("or try it on the embedded emulator, which needs none: `--emulator`")
     };
     let path = context.home().ok_or_else(none)?.join(".lean").join("credentials");
-    let bytes = context.files.read(&path).map_err(|error| CommandError::of(&error))?;
+    let bytes = files::read_input(&path, LARGEST).map_err(|error| CommandError::of(&error))?;
     let bytes = bytes.ok_or_else(none)?;
-    if crate::files::is_readable_by_others(&path) {
+    if files::is_readable_by_others(&path) {
         let shown = path.display();
         return Err(CommandError::new(format!("`{shown}` can be read by other users"))
             .help(format!("`chmod 600 {shown}`")));

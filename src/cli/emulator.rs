@@ -14,7 +14,11 @@ use crate::emulator::{
     API_TOKEN, Emulator, FAULTS, LATE, ORGANIZATION_ID, QUIRKS, RunRule, Script, Storage, USER_ID,
     World, run_rules,
 };
+use crate::files::read_input;
 use crate::manifest::read_yaml_as;
+
+/// The largest script, in bytes.
+const LARGEST: u64 = 8 << 20;
 
 pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, CommandError> {
     let helps = [(is_help(&args.quirks), quirks()), (is_help(&args.faults), faults())];
@@ -36,14 +40,14 @@ pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, Comman
     let mut emulator = Emulator::new(world, context.clock, storage);
     emulator.set_faults(script);
     if let Some(path) = &args.script {
-        emulator = emulator.with_rules(read_rules(context, path)?);
+        emulator = emulator.with_rules(read_rules(path)?);
     }
     block_on(serve(context, args, emulator))
 }
 
 /// Reads the script of the agents.
-pub(super) fn read_rules(context: &Context, path: &Path) -> Result<Vec<RunRule>, CommandError> {
-    let bytes = context.files.read(path).map_err(|error| CommandError::of(&error))?;
+pub(super) fn read_rules(path: &Path) -> Result<Vec<RunRule>, CommandError> {
+    let bytes = read_input(path, LARGEST).map_err(|error| CommandError::of(&error))?;
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let read = match text {
         None => Err("there is no such UTF-8 file".to_owned()),

@@ -118,7 +118,7 @@ impl Target {
         folder: &Path,
         on_wait: OnWait,
     ) -> Result<Client, CommandError> {
-        let rules = args.script.as_deref().map(|path| read_rules(context, path)).transpose()?;
+        let rules = args.script.as_deref().map(read_rules).transpose()?;
         let (clock, credentials) = (context.clock, self.credentials.clone());
         let is_emulated = matches!(self.carrier, Backend::Emulator(_));
         let rate = args.rate.unwrap_or(if is_emulated { 0.0 } else { Limits::default().rate });
