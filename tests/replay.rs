@@ -254,7 +254,7 @@ fn what_is_no_observation_of_this_organization_is_refused_in_one_sentence() {
     refused("theirs.json", &theirs, "and the observation is of `f00d`");
     let missing = alone(&repo, "plan --snapshot missing.json");
     assert_eq!(missing.code, 1);
-    assert!(missing.err.contains("failed to read `missing.json`"), "{}", missing.err);
+    assert!(missing.err.contains("there is no file `missing.json`"), "{}", missing.err);
     let folder = alone(&repo, "plan --snapshot .");
     assert_eq!(folder.code, 1, "{}", folder.err);
     let large = fs::File::create(repo.path().join("large.json")).unwrap();
