@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::ORGANIZATION_ID;
-use super::fields::{FieldRule, Fields, Kind, optional, required};
+use super::fields::{AGENT_ID, FieldRule, Fields, Kind, optional, required};
 use super::objects::Agent;
 use super::quirk::{PlatformAgents, Reluctance};
 use super::routes::{HandlerResult, listed, payload};
@@ -21,7 +21,7 @@ pub(super) const CREATE: &[FieldRule] =
 
 /// The fields of `/agents/update`.
 pub(super) const UPDATE: &[FieldRule] =
-    &settable([required("agentId", Kind::Id), optional("name", Kind::Text)]);
+    &settable([required(AGENT_ID, Kind::Id), optional("name", Kind::Text)]);
 
 const fn settable([first, name]: [FieldRule; 2]) -> [FieldRule; 19] {
     [
@@ -129,7 +129,7 @@ impl World {
 }
 
 fn find<'w>(world: &'w World, fields: &Fields) -> Result<&'w Agent, String> {
-    let id = fields.id("agentId");
+    let id = fields.id(AGENT_ID);
     world.agents.get(&id).ok_or_else(|| "The agent was not found.".to_owned())
 }
 
@@ -144,7 +144,7 @@ fn add(world: &mut World, fields: Map<String, Value>) -> u64 {
 
 fn merge(agent: &mut Agent, fields: Map<String, Value>) {
     // The owner does not change hands over the API (contract 11).
-    const NOT_TAKEN: &[&str] = &["organizationId", "agentId", "organization", "author"];
+    const NOT_TAKEN: &[&str] = &["organizationId", AGENT_ID, "organization", "author"];
     const NULLABLE: &[&str] = &["model", "pipeline", "token"];
     for (name, value) in fields {
         let is_taken = !value.is_null() || NULLABLE.contains(&name.as_str());

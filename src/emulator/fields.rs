@@ -4,6 +4,9 @@ use serde_json::{Map, Value};
 
 use super::quirk::{IdsAccepted, Quirks, UnknownFields};
 
+/// The name of the field that refers to an agent.
+pub(super) const AGENT_ID: &str = "agentId";
+
 /// What a field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -110,7 +113,7 @@ fn check_kind(rule: &FieldRule, value: &mut Value, quirks: &Quirks) -> Result<()
             *value = number.into();
         }
     }
-    let names_an_agent = |entry: &Value| entry.get("agentId").is_some_and(Value::is_i64);
+    let names_an_agent = |entry: &Value| entry.get(AGENT_ID).is_some_and(Value::is_i64);
     let all = |value: &Value, test: &dyn Fn(&Value) -> bool| {
         value.as_array().is_some_and(|entries| entries.iter().all(test))
     };

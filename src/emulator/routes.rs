@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::fields::{FieldRule, Fields, Kind, optional, required};
+use super::fields::{AGENT_ID, FieldRule, Fields, Kind, optional, required};
 use super::quirk::ListOrder;
 use super::world::World;
 use super::{ORGANIZATION_ID, agents, deployments, tasks};
@@ -17,14 +17,14 @@ pub(super) struct Route {
     run: fn(&mut World, &Fields) -> HandlerResult,
 }
 
-const AGENT: &[FieldRule] = &[required("agentId", Kind::Id)];
+const AGENT: &[FieldRule] = &[required(AGENT_ID, Kind::Id)];
 const TASK: &[FieldRule] = &[required("taskId", Kind::Id)];
 const DEPLOYMENT: &[FieldRule] = &[required("deploymentId", Kind::Text)];
 const ORGANIZATION: &[FieldRule] = &[required("organizationId", Kind::Text)];
 const PREFERENCES: &[&str] = &["project-each-task-deployment", "project-for-task"];
 const TASK_CREATE: &[FieldRule] = &[
     required("organizationId", Kind::Text),
-    required("agentId", Kind::Id),
+    required(AGENT_ID, Kind::Id),
     required("name", Kind::Text),
     required("prompt", Kind::Text),
     required("projectPreference", Kind::Word(PREFERENCES)),

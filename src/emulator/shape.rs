@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
+use super::fields::AGENT_ID;
 use super::objects::{Agent, Deployment, Message, Status, Task};
 use super::quirk::{
     DeploymentCount, DeploymentPrompt, IdsSent, ListEntry, QueuedConversation, StatusCase, Switch,
@@ -56,7 +57,7 @@ impl World {
             "id": self.id(task.id),
             "name": task.name,
             "organizationId": ORGANIZATION_ID,
-            "agentId": self.id(task.agent_id),
+            (AGENT_ID): self.id(task.agent_id),
             "prompt": task.prompt,
             "deployments": count,
             "lastDeploymentId": task.last.map(|last| self.id(last.0)),
@@ -99,7 +100,7 @@ impl World {
         let has_host = run.started.is_some();
         let mut shape = json!({
             "deploymentId": run.id,
-            "agentId": self.id(run.agent_id),
+            (AGENT_ID): self.id(run.agent_id),
             "status": self.status(run.status),
             "taskId": self.id(run.task_id),
             "model": run.model,

@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 
-use super::fields::Fields;
+use super::fields::{AGENT_ID, Fields};
 use super::names::stored_prompt;
 use super::objects::Task;
 use super::quirk::{DeleteTask, UpdateAnswer};
@@ -11,7 +11,7 @@ use super::world::World;
 
 /// Creates a task.
 pub(super) fn create(world: &mut World, fields: &Fields) -> HandlerResult {
-    let agent_id = fields.id("agentId");
+    let agent_id = fields.id(AGENT_ID);
     if !world.agents.contains_key(&agent_id) {
         return Err("The agent was not found.".to_owned());
     }
