@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{ContentHash, DeploymentId, Key, PromptHash, TaskId};
+use crate::resource::Whole;
 
 /// Everything that is known about earlier versions.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +76,14 @@ impl Gap {
     /// A part that was left out by choice: only what it would have proven is deferred.
     pub fn left_out(what: impl Into<String>, way: impl Into<String>) -> Self {
         Self { what: what.into(), way: way.into(), withholds_creates: false }
+    }
+}
+
+impl Version {
+    /// What an earlier version of a manifest declared.
+    pub fn of(object: &Whole) -> Self {
+        let prompt = object.prompt_hash().unwrap_or_else(|| PromptHash::of(""));
+        Self { content: object.content(), prompt, name: object.name().to_owned() }
     }
 }
 

@@ -337,7 +337,7 @@ mod tests {
 
     use super::*;
     use crate::files::{Appending, Lock, Memory};
-    use crate::model::{AgentId, Content, ProjectPreference};
+    use crate::resource::Object;
 
     const PATH: &str = ".qcops/ledger.jsonl";
 
@@ -347,7 +347,7 @@ mod tests {
     }
 
     fn content(prompt: &str) -> ContentHash {
-        Content::new(AgentId(47), prompt, ProjectPreference::ForTask).hash()
+        Object::task("", 47, "project-for-task", prompt).content().unwrap()
     }
 
     fn read(ledger: &Ledger) -> Evidence {

@@ -29,6 +29,7 @@ pub mod plan;
 pub mod pull;
 pub mod rehearse;
 pub mod render;
+pub mod resource;
 pub mod secret;
 pub mod store;
 pub mod transcript;

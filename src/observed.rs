@@ -3,14 +3,16 @@
 //! A field that is missing is unknown, not empty (contract 15.5), and a list says whether it was
 //! complete: absence proves something only then. Filled by `api`, read by `plan`.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 
-use crate::model::{AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId};
+use crate::model::{AgentId, ContentHash, DeploymentId, OrganizationId, TaskId};
+use crate::resource::Object;
 use crate::transcript::Transcript;
 
 /// Something that can be read from the service.
@@ -39,6 +41,31 @@ pub struct ObservedState {
     pub deployments: BTreeMap<TaskId, Listing<ObservedDeployment>>,
     /// What was said, of the deployments whose conversation was read.
     pub conversations: BTreeMap<DeploymentId, ReadResult<Transcript>>,
+}
+
+impl ObservedState {
+    /// The tasks with the longest prompts: those that a list which cuts prompts has cut.
+    ///
+    /// Two where the one with the most letters is not the one with the most bytes: nobody knows in
+    /// which of them a service measures.
+    pub fn canaries(&self) -> BTreeSet<ReadRequest> {
+        let longest = |length: fn(&str) -> usize| {
+            let rank = |task: &&ObservedTask| {
+                (task.prompt().map_or(0, |prompt| length(prompt)), Reverse(task.id))
+            };
+            self.tasks.items.iter().max_by_key(rank).map(|task| ReadRequest::Task(task.id))
+        };
+        let longest = [longest(|prompt| prompt.chars().count()), longest(str::len)];
+        longest.into_iter().flatten().collect()
+    }
+
+    /// Whether the list shows prompts as they are stored, told from the tasks that were read by id.
+    pub fn list_is_trusted(&self) -> bool {
+        self.tasks.items.iter().all(|listed| match self.task_reads.get(&listed.id) {
+            Some(ReadResult::Seen(read)) => read.content() == listed.content(),
+            Some(ReadResult::Refused(_) | ReadResult::Unreadable(_)) | None => true,
+        })
+    }
 }
 
 /// A list as it was seen.
@@ -87,16 +114,8 @@ pub struct ObservedTask {
     pub id: TaskId,
     /// The organization it says it belongs to.
     pub organization_id: Option<OrganizationId>,
-    /// Its stored name.
-    pub name: Option<String>,
-    /// Its agent.
-    pub agent_id: Option<AgentId>,
-    /// Its prompt in canonical form.
-    pub prompt: Option<Arc<str>>,
-    /// Its project preference.
-    pub project_preference: Option<ProjectPreference>,
-    /// The three fields above as one, where none is missing.
-    pub content: Option<Content>,
+    /// Its fields; unknown where one was missing.
+    pub object: Object,
     /// How many deployments it has had.
     pub deployment_count: Option<u64>,
     /// When it was made, in the service's zone.
@@ -109,6 +128,23 @@ pub struct ObservedTask {
     pub schedule: Schedule,
     /// How many notifications it has, set in the web interface only.
     pub notification_count: Option<usize>,
+}
+
+impl ObservedTask {
+    /// Its stored name.
+    pub fn name(&self) -> Option<&str> {
+        self.object.name()
+    }
+
+    /// Its prompt in canonical form.
+    pub fn prompt(&self) -> Option<&Arc<str>> {
+        self.object.prompt()
+    }
+
+    /// The hash of what it does, where no field of that is missing.
+    pub fn content(&self) -> Option<ContentHash> {
+        self.object.content()
+    }
 }
 
 /// The schedule of a task.

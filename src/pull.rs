@@ -5,9 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::kinds::{NAME, Shape};
 use crate::manifest::{Outline, OutlineTask};
-use crate::model::{Key, TaskId, archived_base, canonical_text};
+use crate::model::{AgentId, Key, TaskId, archived_base, canonical_text};
 use crate::observed::{Completeness, ObservedState, ObservedTask, ReadRequest, ReadResult};
+use crate::resource::Value;
 
 /// The longest key made from a name, in characters: it also names a file.
 const LONGEST_KEY: usize = 40;
@@ -31,20 +33,16 @@ pub struct Pulled {
 /// 2. The task with the longest prompt is read. Where it differs from its entry, the list shows
 ///    prompts cut short, and every task is read.
 pub fn desired(state: &ObservedState) -> BTreeSet<ReadRequest> {
-    let tasks = &state.tasks.items;
-    let is_whole = |task: &ObservedTask| task.content.is_some() && task.name.is_some();
-    let length = |task: &ObservedTask| task.prompt.as_ref().map_or(0, |prompt| prompt.len());
-    let longest = tasks.iter().max_by_key(|task| (length(task), std::cmp::Reverse(task.id)));
-    let is_as_listed = |task: &ObservedTask| match state.task_reads.get(&task.id) {
-        Some(ReadResult::Seen(read)) => !is_whole(task) || read.content == task.content,
-        Some(ReadResult::Refused(_) | ReadResult::Unreadable(_)) => false,
-        None => true,
-    };
-    let is_trusted = tasks.iter().all(is_as_listed);
-    let is_longest = |task: &ObservedTask| longest.is_some_and(|longest| longest.id == task.id);
-    let unread = tasks.iter().filter(|task| !state.task_reads.contains_key(&task.id));
-    let looked_at = unread.filter(|task| !is_trusted || !is_whole(task) || is_longest(task));
-    looked_at.map(|task| ReadRequest::Task(task.id)).collect()
+    let is_trusted = state.list_is_trusted();
+    let is_whole = |task: &ObservedTask| task.content().is_some() && task.name().is_some();
+    let unsure = state.tasks.items.iter().filter(|task| !is_trusted || !is_whole(task));
+    let mut reads = state.canaries();
+    reads.extend(unsure.map(|task| ReadRequest::Task(task.id)));
+    reads.retain(|read| match read {
+        ReadRequest::Task(id) => !state.task_reads.contains_key(id),
+        ReadRequest::Deployments(_) | ReadRequest::Conversation(_) => false,
+    });
+    reads
 }
 
 /// Declares everything that was seen, in the order of ids.
@@ -68,9 +66,8 @@ pub fn pull(state: &ObservedState) -> Pulled {
             }
             None => Ok(listed),
         };
-        let is_archived = |task: &ObservedTask| {
-            task.name.as_deref().is_some_and(|name| archived_base(name).is_some())
-        };
+        let is_archived =
+            |task: &ObservedTask| task.name().is_some_and(|name| archived_base(name).is_some());
         if task.as_ref().is_ok_and(|task| is_archived(task)) {
             pulled.archived_count += 1;
             continue;
@@ -88,24 +85,22 @@ pub fn pull(state: &ObservedState) -> Pulled {
 
 /// Declares a task, or says why a manifest cannot.
 fn declare(task: &ObservedTask, taken: &BTreeSet<Key>) -> Result<OutlineTask, String> {
-    let unknown = |what: &str| format!("its {what} is not known");
-    let name = task.name.as_deref().ok_or_else(|| unknown("name"))?;
-    let agent_id = task.agent_id.ok_or_else(|| unknown("agent"))?;
-    let preference = task.project_preference.as_ref();
-    let preference = preference.ok_or_else(|| unknown("project preference"))?;
-    let content = task.content.clone().ok_or_else(|| unknown("prompt"))?;
-    let name = one_line(name);
+    for (field, value) in task.object.fields() {
+        let is_blank = matches!(field.shape, Shape::Word(_)) && value.to_string().trim().is_empty();
+        if !value.is_known() || is_blank {
+            return Err(format!("its `{}` is not known", field.name));
+        }
+    }
+    let name = one_line(task.name().unwrap_or_default());
     if name.is_empty() {
         return Err("its name is blank; give it one in the web interface".to_owned());
     }
-    if preference.as_str().trim().is_empty() {
-        return Err(unknown("project preference"));
-    }
-    if task.id.0 == 0 || agent_id.0 == 0 {
+    if task.id.0 == 0 || task.object.agent_id() == Some(AgentId(0)) {
         return Err("it has no number of its own, or its agent has none".to_owned());
     }
     let key = key_for(&name, task.id, taken);
-    Ok(OutlineTask { key, name, content, pin: Some(task.id) })
+    let object = task.object.with(NAME, Value::Text(name.into()));
+    Ok(OutlineTask { key, object, pin: Some(task.id) })
 }
 
 /// A name as a manifest can hold it; what is dropped is nothing that a plan compares.

@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use qcops::diag::{Code, Diagnostic};
 use qcops::event::{DeploymentEnd, DeploymentReport, Done, Outcome, StepOutcome};
+use qcops::kinds::NAME;
 use qcops::model::{DeploymentId, OrganizationId, TaskId};
 use qcops::plan::{Change, Plan, Prune};
 use qcops::render::html::{self, Applied};
 use qcops::render::transcript::Title;
 use qcops::render::view::PlanView;
+use qcops::resource::Value;
 use qcops::transcript::{Failure, Message, Part, ToolCall, Transcript};
 use serde_json::json;
 
 use crate::support::browser::Browser;
-use crate::support::scene::{Scene, key};
+use crate::support::scene::{Named, Scene, key};
 
 /// What stands in names, prompts and all other words of strangers.
 const HOSTILE: &str = "<script>window.__pwned=1</script><img src=x onerror=window.__pwned=1>\
@@ -41,7 +43,7 @@ fn plan() -> Plan {
     scene.declare("alpha", "Buy SPY\nand hold it");
     scene.declare("beta", "Buy QQQ");
     scene.declare("k0", "prompt zero\nand another line");
-    "A better name".clone_into(&mut scene.declare("k1", "prompt 1").name);
+    scene.declare("k1", "prompt 1").set_name("A better name");
     scene.plan_context.desired_state.tasks.remove(&key("k2"));
     scene.plan()
 }
@@ -149,7 +151,7 @@ fn the_keyboard_is_enough() {
         let focused = browser.press("Tab").eval(at);
         order.push(focused.as_str().unwrap().to_owned());
     }
-    let filters = ["find", "show-create", "show-rename", "show-replace", "show-deferred"];
+    let filters = ["find", "show-create", "show-update", "show-replace", "show-deferred"];
     assert_eq!(order[..5], filters);
     // Of two radio buttons one is a stop; then the link to what is deferred, then the steps.
     assert_eq!(order[5..], ["inline", "all", "A", "SUMMARY"]);
@@ -185,10 +187,10 @@ fn the_keyboard_is_enough() {
 /// A plan, an apply and a conversation in which every word that can be a stranger's is hostile.
 fn hostile_pages() -> Vec<String> {
     let mut scene = Scene::established(4);
-    HOSTILE.clone_into(&mut scene.declare("alpha", HOSTILE).name);
-    HOSTILE.clone_into(&mut scene.declare("k0", &format!("prompt 0\n{HOSTILE}")).name);
-    HOSTILE.clone_into(&mut scene.declare("k1", "prompt 1").name);
-    scene.state.tasks.items[2].name = Some(HOSTILE.to_owned());
+    scene.declare("alpha", HOSTILE).set_name(HOSTILE);
+    scene.declare("k0", &format!("prompt 0\n{HOSTILE}")).set_name(HOSTILE);
+    scene.declare("k1", "prompt 1").set_name(HOSTILE);
+    scene.state.tasks.items[2].set_name(HOSTILE);
     scene.plan_context.desired_state.tasks.remove(&key("k3"));
     scene.plan_context.options.prune = Prune::On;
     let mut plan = scene.plan();
@@ -198,8 +200,8 @@ fn hostile_pages() -> Vec<String> {
     plan.doubts.push(finding(Code::Unproven));
     for step in &mut plan.steps {
         HOSTILE.clone_into(&mut step.reason);
-        if let Change::Create { name, .. } = &mut step.change {
-            HOSTILE.clone_into(name);
+        if let Change::Create { object } = &mut step.change {
+            *object = object.with(NAME, Value::Text(HOSTILE.into())).whole().unwrap();
         }
     }
     let own = || Some(HOSTILE.to_owned());

@@ -168,7 +168,7 @@ async fn what_a_manifest_cannot_declare_is_left_out_with_the_reason() {
         why,
         [
             "332: its name is blank; give it one in the web interface",
-            "333: its project preference is not known",
+            "333: its `projectPreference` is not known",
         ]
     );
     assert_eq!(pulled.outline.tasks[0].key.as_str(), "fine");
@@ -214,7 +214,11 @@ async fn an_organization_is_pulled_into_files_and_adopted_by_a_commit() {
     repo.write("tasks.yaml", &unpinned).commit("no pin").expect_nothing_to_do("");
     repo.write("tasks.yaml", &unpinned.replace("Momentum: ", "Trend: ")).commit("rename");
     let planned = repo.qcops("plan");
-    assert!(planned.out.contains("~ task.momentum-weekly will be renamed"), "{}", planned.out);
+    assert!(
+        planned.out.contains("~ task.momentum-weekly will be updated in place"),
+        "{}",
+        planned.out
+    );
 }
 
 #[tokio::test]

@@ -2,12 +2,14 @@
 
 use jiff::tz::Offset;
 use qcops::diag::Code;
+use qcops::kinds::PROMPT;
 use qcops::manifest::DesiredDeployment;
 use qcops::model::TaskId;
 use qcops::observed::{ReadRequest, Schedule};
 use qcops::plan::{Prune, StepStatus, desired};
+use qcops::resource::Value;
 
-use crate::support::scene::{Scene, content, key};
+use crate::support::scene::{Named, Scene, key, object};
 use crate::support::world::shown;
 
 /// Plans one task with declared runs, `x y@2026-11-20`, and runs that are there,
@@ -116,7 +118,7 @@ fn an_unknown_zone_is_asked_about_within_fourteen_hours() {
 fn renames(rows: &[(&str, &str, &str)]) -> Scene {
     let mut scene = Scene::new();
     for (at, (name, stored, desired)) in rows.iter().enumerate() {
-        (*desired).clone_into(&mut scene.declare(name, name).name);
+        scene.declare(name, name).set_name(desired);
         scene.remember(name, name);
         scene.show(TaskId(at as u64 + 1), stored, name);
     }
@@ -135,7 +137,7 @@ fn two_names_that_are_swapped_go_by_way_of_a_third_one() {
 fn a_name_is_not_given_up_for_a_temporary_one_while_the_swap_cannot_be_finished() {
     let mut scene = renames(&[("a", "One", "Two"), ("b", "Two", "One")]);
     let swapped = scene.plan_context.desired_state.tasks.get_mut(&key("b")).unwrap();
-    (swapped.content, swapped.protect) = (content("changed"), true);
+    (swapped.object, swapped.protect) = (object("One", "changed"), true);
     let planned = scene.plan();
     assert!(shown(&planned).contains("[renaming 1]"), "{}", shown(&planned));
     assert_eq!(planned.ready_steps().count(), 0, "{}", shown(&planned));
@@ -174,7 +176,7 @@ fn a_name_becomes_free_with_the_task_that_pruning_retires() {
 #[test]
 fn an_archived_task_is_brought_back_although_a_task_that_stays_holds_its_name() {
     let mut scene = Scene::new();
-    scene.declare("a", "p").name = "One".to_owned();
+    scene.declare("a", "p").set_name("One");
     scene.remember("a", "p");
     scene.show(TaskId(1), "One [superseded 0a1b2c3d]", "p");
     scene.remember("gone", "q").versions[0].name = "One".to_owned();
@@ -200,7 +202,7 @@ fn a_replace_cut_in_two_after_a_renamed_key_is_finished_without_pruning() {
     let mut scene = Scene::new();
     scene.remember("a", "p").versions[0].name = "One".to_owned();
     scene.remember("b", "p").versions[0].name = "One".to_owned();
-    scene.declare("b", "q").name = "One".to_owned();
+    scene.declare("b", "q").set_name("One");
     scene.show(TaskId(1), "One", "p");
     scene.show(TaskId(2), "One", "q");
     let text = shown(&scene.plan());
@@ -226,7 +228,8 @@ fn a_schedule_that_the_list_leaves_out_is_looked_for_before_a_task_goes() {
     scene.state.tasks.items[0].schedule = Schedule::Unknown;
     scene.state.tasks.items[1].schedule = Schedule::Unknown;
     // Neither the canary nor the task that is kept: its prompt is the longest.
-    scene.state.tasks.items[1].prompt = Some("a prompt that is longer".into());
+    let task = &mut scene.state.tasks.items[1];
+    task.object = task.object.with(PROMPT, Value::Text("a prompt that is longer".into()));
     let reads = desired(&scene.plan_context.with(&scene.state));
     assert!(reads.contains(&ReadRequest::Task(TaskId(1))), "{reads:?}");
 }
@@ -235,7 +238,7 @@ fn a_schedule_that_the_list_leaves_out_is_looked_for_before_a_task_goes() {
 fn a_name_without_letters_belongs_to_nobody_but_who_declared_it() {
     let mut scene = Scene::new();
     let desired = scene.declare("a", "p");
-    "\u{1f680}".clone_into(&mut desired.name);
+    desired.set_name("\u{1f680}");
     desired.pin = Some(TaskId(1));
     scene.remember("a", "p").versions[0].name = "\u{1f680}".to_owned();
     scene.show(TaskId(1), "\u{1f680}", "p");

@@ -20,8 +20,10 @@ use crate::api::pace::{OnWait, Wait, WaitReason};
 use crate::api::wire::{self, Reply, WholeConversation};
 use crate::clock::Clock;
 use crate::exchange::{QueueDeadline, Request, Transport};
-use crate::model::{Content, DeploymentId, OrganizationId, TaskId};
+use crate::kinds::TASK;
+use crate::model::{DeploymentId, OrganizationId, TaskId};
 use crate::observed::{Listing, ObservedAgent, ObservedDeployment, ObservedTask};
+use crate::resource::{Edit, Object};
 use crate::transcript::Transcript;
 
 /// How a client behaves.
@@ -151,21 +153,15 @@ impl Client {
     }
 
     /// Makes a task (contract 3.1); the answer's name is the stored one, which may differ.
-    pub async fn create_task(&self, name: &str, content: &Content) -> CallOutcome<ObservedTask> {
-        let body = wire::CreateTask {
-            organization_id: &self.organization_id.0,
-            agent_id: content.agent_id().0,
-            name,
-            prompt: content.prompt(),
-            project_preference: content.project_preference().as_str(),
-        };
+    pub async fn create_task(&self, object: &Object) -> CallOutcome<ObservedTask> {
+        let body = wire::Create { organization_id: &self.organization_id.0, object };
         let finish = |reply: Reply<'_>| wire::task(reply, &self.organization_id);
         self.call(Endpoint::CREATE_TASK, &body, finish).await
     }
 
-    /// Renames a task (contract 3.3); only a read tells the name it got.
-    pub async fn rename_task(&self, id: TaskId, name: &str) -> CallOutcome<()> {
-        let body = wire::RenameTask { task_id: id.0, name };
+    /// Changes fields of a task in place (contract 3.3); only a read tells what they became.
+    pub async fn update_task(&self, id: TaskId, edits: &[Edit]) -> CallOutcome<()> {
+        let body = wire::Update { kind: &TASK, id: id.0, edits };
         self.call(Endpoint::UPDATE_TASK, &body, |_| Ok(())).await
     }
 
@@ -358,7 +354,7 @@ mod tests {
     use super::*;
     use crate::api::pace::{Limits, Paced};
     use crate::exchange::{Exchange, Response, TransportError};
-    use crate::model::{AgentId, ProjectPreference};
+    use crate::kinds::AGENT_ID;
     use crate::observed::Completeness;
 
     /// One scripted outcome.
@@ -401,8 +397,8 @@ mod tests {
         (Client::new(transport, org, clock, Settings::default()), script)
     }
 
-    fn content() -> Content {
-        Content::new(AgentId(47), "Say hi", ProjectPreference::ForTask)
+    fn task() -> Object {
+        Object::task("n", 47, "project-for-task", "Say hi")
     }
 
     const OK: &str = r#"{"success":true,"task":{"id":5,"name":"stored"},"tasks":[],"deployment":{"deploymentId":"A-1"}}"#;
@@ -433,7 +429,7 @@ mod tests {
         ];
         for (index, turn) in unclear.into_iter().enumerate() {
             let (client, script) = scripted(&[turn, Says(200, OK)]);
-            assert_eq!(class(&client.create_task("n", &content()).await), "unclear", "{index}");
+            assert_eq!(class(&client.create_task(&task()).await), "unclear", "{index}");
             assert_eq!(script.sent.lock().unwrap().len(), 1, "task, {index}");
             let (client, script) = scripted(&[turn, Says(200, OK)]);
             assert_eq!(class(&client.create_deployment(TaskId(5)).await), "unclear", "{index}");
@@ -465,7 +461,7 @@ mod tests {
         ];
         for (index, (turns, expected, count)) in table.into_iter().enumerate() {
             let (client, script) = scripted(turns);
-            assert_eq!(class(&client.create_task("n", &content()).await), expected, "{index}");
+            assert_eq!(class(&client.create_task(&task()).await), expected, "{index}");
             assert_eq!(script.sent.lock().unwrap().len(), count, "{index}");
         }
     }
@@ -539,7 +535,7 @@ mod tests {
             if is_read {
                 is_done(class(&client.list_tasks().await))
             } else {
-                is_done(class(&client.create_task("n", &content()).await))
+                is_done(class(&client.create_task(&task()).await))
             }
         });
         let done = futures_util::future::join_all(calls).await.into_iter().sum();
@@ -576,7 +572,7 @@ mod tests {
     async fn without_a_retry_time_everything_is_sent_once() {
         let (mut client, script) = scripted(&[Says(200, OK)]);
         client.settings.retry_time = Duration::ZERO;
-        assert_eq!(class(&client.create_task("n", &content()).await), "done");
+        assert_eq!(class(&client.create_task(&task()).await), "done");
         let sent = script.sent.lock().unwrap()[0].queue_deadline;
         assert_eq!(sent, QueueDeadline::Limited(SHORTEST_PATIENCE));
     }
@@ -585,21 +581,24 @@ mod tests {
     async fn bodies_hold_the_documented_fields_and_no_signature() {
         let (client, script) = scripted(&[Says(200, OK)]);
         let id = DeploymentId("A-1".to_owned());
-        let created = client.create_task("n", &content()).await.into_result().unwrap();
-        assert_eq!((created.id, created.name.as_deref()), (TaskId(5), Some("stored")));
+        let created = client.create_task(&task()).await.into_result().unwrap();
+        assert_eq!((created.id, created.name()), (TaskId(5), Some("stored")));
         assert_eq!(
             client.list_tasks().await.into_result().unwrap().coverage,
             Completeness::Complete
         );
-        client.rename_task(TaskId(5), "m").await.into_result().unwrap();
+        client.update_task(TaskId(5), &[Edit::name("m")]).await.into_result().unwrap();
         client.prompt_deployment(&id, "p").await.into_result().unwrap();
         client.authenticate().await.into_result().unwrap();
         let sent = script.sent.lock().unwrap();
         let bodies: Vec<_> = sent.iter().map(|sent| String::from_utf8_lossy(&sent.body)).collect();
+        let task = format!(
+            r#"{{"organizationId":"org","name":"n","{AGENT_ID}":47,"projectPreference":"project-for-task","prompt":"Say hi"}}"#
+        );
         assert_eq!(
             bodies,
             [
-                r#"{"organizationId":"org","agentId":47,"name":"n","prompt":"Say hi","projectPreference":"project-for-task"}"#,
+                task.as_str(),
                 r#"{"organizationId":"org"}"#,
                 r#"{"taskId":5,"name":"m"}"#,
                 r#"{"deploymentId":"A-1","prompt":"p"}"#,

@@ -192,7 +192,7 @@ mod tests {
             reads.flat_map(|id| [ReadRequest::Task(id), ReadRequest::Deployments(id)]).collect();
         look(&client, &mut state, &reads).await.unwrap();
         assert!(
-            matches!(&state.task_reads[&TaskId(1)], ReadResult::Seen(seen) if seen.prompt.is_some())
+            matches!(&state.task_reads[&TaskId(1)], ReadResult::Seen(seen) if seen.prompt().is_some())
         );
         assert!(
             matches!(&state.task_reads[&TaskId(2)], ReadResult::Refused(words) if words.contains("no such task"))

@@ -9,24 +9,20 @@ use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
 use crate::ledger::Creation;
-use crate::model::{Content, TaskId, has_new_number, is_rewriting_of};
+use crate::model::{TaskId, has_new_number, is_rewriting_of};
 use crate::observed::ObservedTask;
 use crate::plan::Step;
+use crate::resource::{Edit, Object, Whole};
 
 impl Work<'_, '_> {
     /// Makes the task of a step and gives it its name.
-    pub(super) async fn create(
-        &self,
-        step: &Step,
-        name: &str,
-        content: &Content,
-    ) -> Ended<StepOutcome> {
-        let (id, mut notes, answer) = self.make(step, name, content).await?;
-        if self.may_read_later(step, answer.as_ref(), name, content) {
+    pub(super) async fn create(&self, step: &Step, object: &Whole) -> Ended<StepOutcome> {
+        let (id, mut notes, answer) = self.make(step, object).await?;
+        if self.may_read_later(step, answer.as_ref(), object) {
             self.unread.borrow_mut().insert(id, step.id);
         } else {
-            let task = self.read_back(step, id, content).await?;
-            notes.extend(self.settle_name(step, &task, name).await);
+            let task = self.read_back(step, id, object).await?;
+            notes.extend(self.settle_name(step, &task, object.name()).await);
         }
         Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
     }
@@ -37,15 +33,14 @@ impl Work<'_, '_> {
     pub(super) async fn make(
         &self,
         step: &Step,
-        name: &str,
-        content: &Content,
+        object: &Whole,
     ) -> Ended<(TaskId, Vec<Diagnostic>, Option<ObservedTask>)> {
         self.look_once_more().await?;
-        let creation = Creation { key: &step.key, content: content.hash(), name };
+        let creation = Creation { key: &step.key, content: object.content(), name: object.name() };
         self.note(async |ledger, now| ledger.sending(creation, now).await).await?;
         let mut settled = "nothing was sent".to_owned();
         for _ in 0..2 {
-            match self.effects.client.create_task(name, content).await {
+            match self.effects.client.create_task(object).await {
                 CallOutcome::Done(task) => {
                     let notes = self.bind(step, creation, task.id, Vec::new()).await;
                     return Ok((task.id, notes, Some(task)));
@@ -60,7 +55,7 @@ impl Work<'_, '_> {
                 }
                 CallOutcome::Unknown(error) => {
                     let lost = with_causes(&error);
-                    match self.settle_create(step, content).await {
+                    match self.settle_create(step, object.content()).await {
                         Settled::Bound(task) => {
                             let message = format!(
                                 "task {} was found after its answer was lost ({lost})",
@@ -125,7 +120,7 @@ impl Work<'_, '_> {
             };
             let is_new = |task: &&ObservedTask| !self.plan.observed_task_ids.contains(&task.id);
             for task in listing.items.iter().filter(is_new) {
-                let hash = task.content.as_ref().map(Content::hash);
+                let hash = task.content();
                 if hash.is_some_and(|hash| self.desired.contains(&hash)) {
                     self.halt();
                     let message = format!("task {} with wanted content has appeared", task.id);
@@ -143,7 +138,7 @@ impl Work<'_, '_> {
         &self,
         step: &Step,
         id: TaskId,
-        content: &Content,
+        object: &Whole,
     ) -> Ended<ObservedTask> {
         let mut last = None;
         for delay in std::iter::once(&Duration::ZERO).chain(&self.settings.settle_delays) {
@@ -151,13 +146,13 @@ impl Work<'_, '_> {
                 self.wait(step, *delay).await;
             }
             match self.effects.client.read_task(id).await {
-                CallOutcome::Done(task) if task.content.as_ref() == Some(content) => {
+                CallOutcome::Done(task) if task.content() == Some(object.content()) => {
                     *self.is_proven.borrow_mut() = true;
                     return Ok(task);
                 }
                 CallOutcome::Done(task) => {
                     self.halt();
-                    return Err(differs(id, content, &task));
+                    return Err(differs(id, object, &task));
                 }
                 CallOutcome::Refused(error) if error.is_auth() => return Err(self.refused(&error)),
                 CallOutcome::Refused(error)
@@ -180,7 +175,7 @@ impl Work<'_, '_> {
         task: &ObservedTask,
         name: &str,
     ) -> Option<Diagnostic> {
-        let stored = task.name.as_deref()?;
+        let stored = task.name()?;
         if stored == name {
             return None;
         }
@@ -188,11 +183,11 @@ impl Work<'_, '_> {
         let (mut after, mut why) = (task.clone(), String::new());
         for delay in self.tries() {
             self.effects.stop.sleep(delay).await;
-            let renamed = self.effects.client.rename_task(id, name).await;
+            let renamed = self.effects.client.update_task(id, &[Edit::name(name)]).await;
             if let CallOutcome::Done(task) = self.effects.client.read_task(id).await {
                 after = task;
             }
-            if after.name.as_deref() == Some(name) {
+            if after.name() == Some(name) {
                 return None;
             }
             match renamed {
@@ -220,11 +215,11 @@ impl Work<'_, '_> {
         name: &str,
         why: &str,
     ) -> Option<Diagnostic> {
-        let (stored, content) = (task.name.as_deref()?, task.content.as_ref()?);
+        let (stored, content) = (task.name()?, task.content()?);
         if stored == name {
             return None;
         }
-        let creation = Creation { key: &step.key, content: content.hash(), name };
+        let creation = Creation { key: &step.key, content, name };
         // A number at the end goes once the other task has another name: worth asking again.
         if !has_new_number(stored, name) {
             // Extra evidence: without it the next plan shows the rename once more.
@@ -256,11 +251,12 @@ impl Work<'_, '_> {
 }
 
 /// Says where what was read back first departs from what was declared.
-pub(super) fn differs(id: TaskId, content: &Content, task: &ObservedTask) -> StepOutcome {
-    let stored = task.prompt.as_deref().unwrap_or_default();
-    let pairs = content.prompt().chars().zip(stored.chars());
+pub(super) fn differs(id: TaskId, object: &Whole, task: &ObservedTask) -> StepOutcome {
+    let text = |object: &Object| object.prompt().cloned().unwrap_or_default();
+    let (declared, stored) = (text(object), text(&task.object));
+    let pairs = declared.chars().zip(stored.chars());
     let same = pairs.take_while(|(declared, stored)| declared == stored).count();
-    let message = if stored == &**content.prompt() {
+    let message = if stored == declared {
         format!("task {id} was made with another agent or project preference than declared")
     } else {
         format!("task {id} was made, and its stored prompt differs from character {} on", same + 1)

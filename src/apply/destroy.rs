@@ -28,7 +28,7 @@ impl Work<'_, '_> {
         runs: &BTreeSet<DeploymentId>,
     ) -> Ended<()> {
         let id = removal.id;
-        if task.name.as_deref() != Some(&removal.name) {
+        if task.name() != Some(&removal.name) {
             return Err(changed(format!("task {id} has another name than the plan saw")));
         }
         let listed = self.read(self.effects.client.list_deployments(id).await)?;

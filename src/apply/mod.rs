@@ -153,7 +153,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
 /// The contents of all tasks that the plan makes.
 fn wanted_contents(plan: &Plan) -> BTreeSet<ContentHash> {
     let content = |step: &Step| match &step.change {
-        Change::Create { content, .. } | Change::Replace { content, .. } => Some(content.hash()),
+        Change::Create { object } | Change::Replace { object, .. } => Some(object.content()),
         _ => None,
     };
     plan.ready_steps().filter_map(content).collect()
@@ -198,11 +198,11 @@ struct Created {
 impl Work<'_, '_> {
     async fn carry_out(&self, step: &Step) -> StepOutcome {
         let ended = match &step.change {
-            Change::Create { name, content } => self.create(step, name, content).await,
-            Change::Rename { id, to, .. } => self.rename(step, *id, to).await,
-            Change::Replace { name, content, old, .. } => {
-                self.replace(step, name, content, old).await
+            Change::Create { object } => self.create(step, object).await,
+            Change::Update { id, edits } | Change::Restore { id, edits } => {
+                self.update(step, *id, edits).await
             }
+            Change::Replace { object, old, .. } => self.replace(step, object, old).await,
             Change::Remove { removal, .. } => self.remove(step, removal).await,
             Change::Deploy { task, seen, since, .. } => self.run(step, *task, seen, *since).await,
             Change::Prompt { run, prompt, turns, .. } => {

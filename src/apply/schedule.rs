@@ -144,17 +144,17 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{AgentId, Content, ProjectPreference, TaskId};
+    use crate::model::TaskId;
     use crate::plan::{Change, StepStatus};
+    use crate::resource::Object;
 
     /// A step of a key that makes a task, or renames one.
     fn step(id: usize, key: &str, is_maker: bool, after: &[usize]) -> Step {
         let change = if is_maker {
-            let content = Content::new(AgentId(47), "p", ProjectPreference::ForTask);
-            Change::Create { name: key.to_owned(), content }
+            let object = Object::task(key, 47, "project-for-task", "p").whole().unwrap();
+            Change::Create { object }
         } else {
-            let (from, to) = ("old".to_owned(), "new".to_owned());
-            Change::Rename { id: TaskId(id as u64), from, to, from_archive: false }
+            Change::Update { id: TaskId(id as u64), edits: Vec::new() }
         };
         Step {
             id: StepId(id),

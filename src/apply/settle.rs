@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::event::{Event, Outcome, StepOutcome};
 use crate::files::FilesError;
 use crate::ledger::Ledger;
-use crate::model::{Content, DeploymentId, TaskId};
+use crate::model::{ContentHash, DeploymentId, TaskId};
 use crate::observed::{Completeness, Listing, ObservedTask};
 use crate::plan::Step;
 
@@ -54,7 +54,7 @@ impl Work<'_, '_> {
     pub(super) async fn settle_create(
         &self,
         step: &Step,
-        content: &Content,
+        content: ContentHash,
     ) -> Settled<ObservedTask> {
         let (mut is_blind, mut is_short) = (false, false);
         let delays = &self.settings.settle_delays;
@@ -78,7 +78,7 @@ impl Work<'_, '_> {
             };
             match fresh.as_slice() {
                 [] => {}
-                [task] if task.content.as_ref() == Some(content) => {
+                [task] if task.content() == Some(content) => {
                     return Settled::Bound(task.clone());
                 }
                 several => {
@@ -104,7 +104,7 @@ impl Work<'_, '_> {
     async fn unexplained(
         &self,
         listed: Vec<ObservedTask>,
-        content: &Content,
+        content: ContentHash,
     ) -> Option<Vec<ObservedTask>> {
         let is_fresh = |task: &ObservedTask| {
             let baseline = self.baseline.borrow();
@@ -119,7 +119,7 @@ impl Work<'_, '_> {
                 };
                 task = read;
             }
-            let is_equal = task.content.as_ref() == Some(content);
+            let is_equal = task.content() == Some(content);
             if is_equal || !self.is_planned(&task) {
                 unexplained.push(task);
             }
@@ -129,7 +129,7 @@ impl Work<'_, '_> {
 
     /// Whether a step of this apply makes just such a task.
     fn is_planned(&self, task: &ObservedTask) -> bool {
-        let hash = task.content.as_ref().map(Content::hash);
+        let hash = task.content();
         hash.is_some_and(|hash| self.desired.contains(&hash))
     }
 
@@ -224,7 +224,7 @@ impl Work<'_, '_> {
 
     /// Says at once that somebody else has made the same as this apply; the next plan blocks on it.
     fn note_twin(&self, outcome: &mut Outcome, task: &ObservedTask) {
-        let Some(hash) = task.content.as_ref().map(Content::hash) else { return };
+        let Some(hash) = task.content() else { return };
         let created = self.created.borrow();
         let is_new = self.baseline.borrow().as_ref().is_some_and(|known| !known.contains(&task.id));
         if !is_new || created.contents.contains_key(&task.id) {

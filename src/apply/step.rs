@@ -1,4 +1,4 @@
-//! The steps that change or end a task: rename, replace, retire.
+//! The steps that change or end a task: update, replace, remove.
 
 use std::time::Duration;
 
@@ -8,22 +8,30 @@ use crate::apply::finding::{changed, failed, unclear};
 use crate::apply::settle::{Ended, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
-use crate::model::{
-    Content, TaskId, archive_name, archived_base, is_rewriting_of, other_archive_name,
-};
+use crate::kinds::NAME;
+use crate::model::{TaskId, archive_name, archived_base, is_rewriting_of, other_archive_name};
 use crate::observed::{ObservedTask, Schedule};
 use crate::plan::{Removal, Remove, Step};
+use crate::resource::{Edit, Value, Whole};
 
 /// A length of names that any service should take: the contract's own examples reach it.
 const SAFE_LENGTH: usize = 40;
 
 impl Work<'_, '_> {
-    /// Gives a task another name.
-    pub(super) async fn rename(&self, step: &Step, id: TaskId, to: &str) -> Ended<StepOutcome> {
-        self.rename_task(step, id, to).await?;
+    /// Changes fields of a task in place.
+    pub(super) async fn update(
+        &self,
+        step: &Step,
+        id: TaskId,
+        edits: &[Edit],
+    ) -> Ended<StepOutcome> {
+        self.update_task(step, id, edits).await?;
+        let name = edits.iter().find(|edit| edit.field == NAME).map(|edit| &edit.after);
         let read = self.effects.client.read_task(id).await;
-        let notes = match &read {
-            CallOutcome::Done(task) => self.note_name(step, task, to, "").into_iter().collect(),
+        let notes = match (&read, name) {
+            (CallOutcome::Done(task), Some(Value::Text(name))) => {
+                self.note_name(step, task, name, "").into_iter().collect()
+            }
             _ => Vec::new(),
         };
         Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
@@ -36,11 +44,11 @@ impl Work<'_, '_> {
     pub(super) async fn replace(
         &self,
         step: &Step,
-        name: &str,
-        content: &Content,
+        object: &Whole,
         old: &[Removal],
     ) -> Ended<StepOutcome> {
-        let created = match self.make(step, name, content).await {
+        let name = object.name();
+        let created = match self.make(step, object).await {
             Err(StepOutcome::Failed(finding))
                 if finding.code == Code::Refused
                     && old.iter().any(|old| is_rewriting_of(&old.name, name)) =>
@@ -55,7 +63,7 @@ impl Work<'_, '_> {
                     };
                     self.archive(step, holder.id, &planned).await?;
                 }
-                let second = self.make(step, name, content).await;
+                let second = self.make(step, object).await;
                 if matches!(second, Err(StepOutcome::Failed(_))) {
                     for holder in name_conflicts {
                         self.rename_task(step, holder.id, &holder.name).await?;
@@ -66,7 +74,7 @@ impl Work<'_, '_> {
             first => first,
         };
         let (id, mut notes, _) = created?;
-        let task = self.read_back(step, id, content).await?;
+        let task = self.read_back(step, id, object).await?;
         for removal in old {
             self.retire_one(step, removal).await?;
         }
@@ -84,16 +92,14 @@ impl Work<'_, '_> {
     async fn retire_one(&self, step: &Step, removal: &Removal) -> Ended<()> {
         let id = removal.id;
         let task = self.read(self.effects.client.read_task(id).await)?;
-        if task.content.as_ref().map(Content::hash) != Some(removal.content) {
+        if task.content() != Some(removal.content) {
             return Err(changed(format!("task {id} has other content than the plan saw")));
         }
         if let Schedule::Set(_) = task.schedule {
             return Err(changed(format!("task {id} has a schedule that the plan did not see")));
         }
         match &removal.how {
-            Remove::Archive { .. } if task.name.as_deref().and_then(archived_base).is_some() => {
-                Ok(())
-            }
+            Remove::Archive { .. } if task.name().and_then(archived_base).is_some() => Ok(()),
             Remove::Archive { name } => self.archive(step, id, name).await,
             Remove::Delete => self.delete(step, &task).await,
             Remove::Destroy { runs } => self.destroy(step, removal, &task, runs).await,
@@ -106,8 +112,8 @@ impl Work<'_, '_> {
         let room = match self.rename_task(step, id, planned).await {
             Ok(()) => match self.effects.client.read_task(id).await {
                 CallOutcome::Done(task) => {
-                    let stored = task.name.unwrap_or_default();
-                    if archived_base(&stored).is_some() {
+                    let stored = task.name().unwrap_or_default();
+                    if archived_base(stored).is_some() {
                         return Ok(());
                     }
                     stored.chars().count()
@@ -169,12 +175,16 @@ impl Work<'_, '_> {
         !is_listed && matches!(self.effects.client.read_task(id).await, CallOutcome::Refused(_))
     }
 
-    /// Renames a task; a lost answer is settled by reading, then the request is repeated.
     async fn rename_task(&self, step: &Step, id: TaskId, to: &str) -> Ended<()> {
+        self.update_task(step, id, &[Edit::name(to)]).await
+    }
+
+    /// Updates a task; a lost answer is settled by reading, then the request is repeated.
+    async fn update_task(&self, step: &Step, id: TaskId, edits: &[Edit]) -> Ended<()> {
         let mut lost = String::new();
         for delay in self.tries() {
             self.effects.stop.sleep(delay).await;
-            match self.effects.client.rename_task(id, to).await {
+            match self.effects.client.update_task(id, edits).await {
                 CallOutcome::Done(()) => return Ok(()),
                 CallOutcome::Refused(error) => return Err(self.refused(&error)),
                 CallOutcome::NotProcessed(error) => return Err(failed(Code::NotProcessed, &error)),
@@ -182,15 +192,20 @@ impl Work<'_, '_> {
                     lost = with_causes(&error);
                     self.wait(step, Duration::from_secs(1)).await;
                     let read = self.effects.client.read_task(id).await;
-                    if matches!(read, CallOutcome::Done(task) if task.name.as_deref() == Some(to)) {
+                    if matches!(read, CallOutcome::Done(task) if task.object.has(edits)) {
                         return Ok(());
                     }
                 }
             }
         }
-        let message = format!("whether task {id} is renamed to `{to}` is unknown ({lost})");
+        let changes: Vec<String> =
+            edits.iter().map(|edit| format!("`{}` as `{}`", edit.field, edit.after)).collect();
+        let changes = changes.join(" and ");
+        let message = format!("whether task {id} has {changes} is unknown ({lost})");
         let finding = Diagnostic::error(Code::OutcomeUnknown, message);
-        Err(StepOutcome::Unknown(finding.help("`qcops plan`: it shows the name and finishes")))
+        Err(StepOutcome::Unknown(
+            finding.help("`qcops plan`: it shows what is stored and finishes"),
+        ))
     }
 
     /// The waits before each try of a request that may be repeated.

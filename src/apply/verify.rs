@@ -13,9 +13,10 @@ use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::create::differs;
 use crate::event::Outcome;
-use crate::model::{Content, TaskId};
+use crate::model::TaskId;
 use crate::observed::ObservedTask;
 use crate::plan::{Change, Step, StepId};
+use crate::resource::Whole;
 
 impl Work<'_, '_> {
     /// Whether a new task need not be read by its id now: the service has shown that it stores what
@@ -24,11 +25,10 @@ impl Work<'_, '_> {
         &self,
         step: &Step,
         answer: Option<&ObservedTask>,
-        name: &str,
-        content: &Content,
+        object: &Whole,
     ) -> bool {
         let is_as_declared = |task: &ObservedTask| {
-            task.content.as_ref() == Some(content) && task.name.as_deref() == Some(name)
+            task.content() == Some(object.content()) && task.name() == Some(object.name())
         };
         *self.is_proven.borrow()
             && !self.awaited.contains(&step.id)
@@ -38,7 +38,7 @@ impl Work<'_, '_> {
     /// Takes note of a task on the list; one that is not as declared there stays unread.
     pub(super) fn verify_listed(&self, task: &ObservedTask) {
         let created = self.created.borrow().contents.get(&task.id).copied();
-        if created.is_some() && task.content.as_ref().map(Content::hash) == created {
+        if created.is_some() && task.content() == created {
             self.unread.borrow_mut().remove(&task.id);
         }
     }
@@ -60,10 +60,10 @@ impl Work<'_, '_> {
         while let Some((id, step, answer)) = reads.next().await {
             // One that cannot be read is on the list or reported as missing there.
             let CallOutcome::Done(task) = answer else { continue };
-            if let Some(Change::Create { content, .. }) = changes.get(&step)
-                && task.content.as_ref() != Some(content)
+            if let Some(Change::Create { object }) = changes.get(&step)
+                && task.content() != Some(object.content())
             {
-                outcome.steps.insert(step, differs(id, content, &task));
+                outcome.steps.insert(step, differs(id, object, &task));
             }
         }
     }

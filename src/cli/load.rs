@@ -12,7 +12,7 @@ use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Severity, Sources};
 use crate::files::OWN_FOLDER;
 use crate::history::Repository;
-use crate::manifest::{self, AgentRef, DesiredState, Manifest, Source};
+use crate::manifest::{self, DesiredState, Manifest, Source};
 use crate::model::{AgentId, Key};
 use crate::plan::Plan;
 use crate::render::{self, escape};
@@ -22,7 +22,7 @@ const EXAMPLE: &str = "\
 version: 1
 tasks:
   buy-and-hold-spy:
-    agentId: 47
+    agent: Momentum Researcher
     prompt: Build a buy and hold strategy for SPY
     projectPreference: project-each-task-deployment
 ";
@@ -114,7 +114,7 @@ pub(super) fn variable(
 impl Loaded {
     /// Whether a task names its agent, so that the agents must be listed.
     pub(super) fn names_agents(&self) -> bool {
-        self.manifest.tasks.values().any(|task| matches!(task.agent, AgentRef::Name(..)))
+        self.manifest.tasks.values().any(|task| !task.references.is_empty())
     }
 
     /// The texts of the manifests, in the order of `files`.

@@ -309,7 +309,7 @@ impl<'a> Session<'a> {
             other_manifests.pins.extend(other.manifest.tasks.values().filter_map(|task| task.pin));
             other_manifests
                 .contents
-                .extend(desired_state.tasks.values().map(|task| task.content.hash()));
+                .extend(desired_state.tasks.values().map(|task| task.content()));
         }
         other_manifests
     }

@@ -10,11 +10,13 @@ use crate::cli::exit::Exit;
 use crate::cli::load::{self, Loaded};
 use crate::cli::terminal;
 use crate::emulator::{self, World};
-use crate::manifest::{AgentRef, DesiredState};
-use crate::model::{AgentId, Content};
+use crate::kinds::{AGENT_ID, PROMPT, Shape};
+use crate::manifest::DesiredState;
+use crate::model::AgentId;
 use crate::plan::{Limits, Options};
 use crate::rehearse::{Act, Depth, Setting, Story, Tally, history_of, sweep};
 use crate::render::escape;
+use crate::resource::{Address, Value};
 
 /// What is added to every prompt in the story of an edit.
 const EDIT: &str = "\n\nThis is a rehearsal.";
@@ -58,12 +60,13 @@ pub(super) fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, Comman
 fn agents(loaded: &Loaded, world: &mut World) -> BTreeMap<String, Vec<AgentId>> {
     let mut by_name = BTreeMap::new();
     for task in loaded.manifest.tasks.values() {
-        match &task.agent {
-            AgentRef::Id(id) => world.need_agent(id.0),
-            AgentRef::Name(name, _) => {
-                let id = || vec![AgentId(world.add_agent(name))];
-                by_name.entry(name.clone()).or_insert_with(id);
+        match task.object.get(AGENT_ID) {
+            Value::Integer(id) => world.need_agent(*id),
+            Value::Ref(Address { key, .. }) => {
+                let id = || vec![AgentId(world.add_agent(key))];
+                by_name.entry(key.to_string()).or_insert_with(id);
             }
+            Value::Text(_) | Value::Unknown => {}
         }
     }
     by_name
@@ -72,10 +75,9 @@ fn agents(loaded: &Loaded, world: &mut World) -> BTreeMap<String, Vec<AgentId>> 
 fn edited(desired_state: &DesiredState) -> DesiredState {
     let mut edited = desired_state.clone();
     for task in edited.tasks.values_mut() {
-        let content = &task.content;
-        let prompt = format!("{}{EDIT}", content.prompt());
-        let preference = content.project_preference().clone();
-        task.content = Content::new(content.agent_id(), prompt, preference);
+        let Some(prompt) = task.object.prompt() else { continue };
+        let prompt = Value::text(Shape::LongText, format!("{prompt}{EDIT}"));
+        task.object = task.object.with(PROMPT, prompt).whole().expect("one field is another");
     }
     edited
 }

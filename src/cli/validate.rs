@@ -8,17 +8,18 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::load;
 use crate::cli::terminal;
-use crate::manifest::AgentRef;
+use crate::kinds::AGENT_ID;
 use crate::model::AgentId;
 use crate::render::counted;
+use crate::resource::Value;
 
 pub(super) fn run(context: &Context, args: &Files) -> Result<Exit, CommandError> {
     let loaded = load::load(context, args, None)?;
     // Agents are known by the service alone: a number of its own stands for each name, so that what
     // needs numbers (equal content, equal names) is checked all the same.
-    let names = loaded.manifest.tasks.values().filter_map(|task| match &task.agent {
-        AgentRef::Name(name, _) => Some(name.clone()),
-        AgentRef::Id(_) => None,
+    let names = loaded.manifest.tasks.values().filter_map(|task| match task.object.get(AGENT_ID) {
+        Value::Ref(address) => Some(address.key.to_string()),
+        _ => None,
     });
     let stand_ins: BTreeMap<String, Vec<AgentId>> =
         names.zip((0..).map(|below| vec![AgentId(u64::MAX - below)])).collect();

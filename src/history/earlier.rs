@@ -11,8 +11,10 @@ use std::thread;
 
 use crate::diag::Severity;
 use crate::history::objects::join;
-use crate::manifest::{self, AgentRef, Source, TaskConfig};
-use crate::model::{Key, ProjectPreference};
+use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE, PROMPT};
+use crate::manifest::{self, Source, TaskConfig};
+use crate::model::Key;
+use crate::resource::Value;
 
 /// A text to parse.
 #[derive(Clone)]
@@ -39,8 +41,8 @@ pub(super) struct ParsedTask {
     pub(super) at: usize,
     pub(super) key: Key,
     pub(super) name: String,
-    pub(super) agent: AgentRef,
-    pub(super) preference: ProjectPreference,
+    pub(super) agent: Value,
+    pub(super) preference: Arc<str>,
     pub(super) prompt: ParsedPrompt,
     pub(super) protect: bool,
 }
@@ -49,15 +51,16 @@ impl ParsedTask {
     /// Takes what counts of a task in the manifest at `path`.
     pub(super) fn new(path: &str, key: Key, task: &TaskConfig) -> Self {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let text = |field| task.object.text(field).cloned().unwrap_or_default();
         Self {
             at: task.place.span.start,
             key,
-            name: task.name.clone(),
-            agent: task.agent.clone(),
-            preference: task.project_preference.clone(),
-            prompt: match &task.prompt_file {
-                Some(file) => ParsedPrompt::File(join(folder, file)),
-                None => ParsedPrompt::Inline(Arc::clone(&task.prompt)),
+            name: task.object.name().unwrap_or_default().to_owned(),
+            agent: task.object.get(AGENT_ID).clone(),
+            preference: text(PROJECT_PREFERENCE),
+            prompt: match task.files.iter().find(|(field, _)| *field == PROMPT) {
+                Some((_, file)) => ParsedPrompt::File(join(folder, file)),
+                None => ParsedPrompt::Inline(text(PROMPT)),
             },
             protect: task.protect,
         }

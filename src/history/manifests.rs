@@ -17,8 +17,9 @@ use crate::history::git::GitError;
 use crate::history::objects::{Objects, Oid};
 use crate::history::walk::Commit;
 use crate::history::{Depth, Request};
-use crate::manifest::{AgentRef, TaskConfig};
-use crate::model::{AgentId, ContentHash, Key, ProjectPreference, PromptHash};
+use crate::manifest::TaskConfig;
+use crate::model::{AgentId, ContentHash, Key, PromptHash};
+use crate::resource::Value;
 
 /// How many bytes of manifests are parsed beyond the wanted number of versions: about a second.
 ///
@@ -111,7 +112,7 @@ pub(super) struct Manifests<'a> {
     request: Request<'a>,
     pub(super) keys: Interner<Key>,
     pub(super) names: Interner<String>,
-    pub(super) preferences: Interner<ProjectPreference>,
+    pub(super) preferences: Interner<Arc<str>>,
     pub(super) prompts: Interner<Prompt>,
     pub(super) files: Interner<String>,
     /// What was hashed so far; `None` where there is no prompt.
@@ -253,7 +254,7 @@ impl<'a> Manifests<'a> {
         if let Prompt::Inline(hash, text) = &self.prompts.values[doing.prompt]
             && !text.is_empty()
         {
-            let hashes = (desired.content.hash(), PromptHash(*hash));
+            let hashes = (desired.content(), PromptHash(*hash));
             self.hashes.insert(doing, Some(hashes));
         }
     }
@@ -367,8 +368,9 @@ impl<'a> Manifests<'a> {
 
     fn number(&mut self, path: &str, task: ParsedTask) -> EarlierTask {
         let agent = match task.agent {
-            AgentRef::Id(id) => Some(id),
-            AgentRef::Name(name, _) => self.agent(path, &name),
+            Value::Integer(id) => Some(AgentId(id)),
+            Value::Ref(address) => self.agent(path, &address.key),
+            Value::Text(_) | Value::Unknown => None,
         };
         let prompt = match task.prompt {
             ParsedPrompt::Inline(text) => {

@@ -13,7 +13,8 @@ use crate::diag::Severity;
 use crate::evidence::KeyEvidence;
 use crate::history::{self, Depth, History, HistoryError, Repository, Request};
 use crate::manifest::{self, DesiredState, Manifest, Source};
-use crate::model::{AgentId, Content, Key, ProjectPreference};
+use crate::model::{AgentId, ContentHash, Key};
+use crate::resource::Object;
 
 /// A repository in a folder of its own.
 struct Repo {
@@ -134,8 +135,8 @@ fn manifest(tasks: &[(&str, &str)]) -> String {
 const HEAD: &str =
     "version: 1\ndefaults:\n  agentId: 47\n  projectPreference: project-for-task\ntasks:\n";
 
-fn content(prompt: &str) -> Content {
-    Content::new(AgentId(47), prompt, ProjectPreference::ForTask)
+fn content(prompt: &str) -> ContentHash {
+    Object::task("", 47, "project-for-task", prompt).content().unwrap()
 }
 
 fn known<'a>(history: &'a History, key: &str) -> &'a KeyEvidence {
@@ -148,7 +149,7 @@ fn known<'a>(history: &'a History, key: &str) -> &'a KeyEvidence {
 fn check(history: &History, key: &str, prompts: &[&str]) {
     let found: Vec<_> =
         known(history, key).versions.iter().map(|version| version.content).collect();
-    let desired: Vec<_> = prompts.iter().map(|prompt| content(prompt).hash()).collect();
+    let desired: Vec<_> = prompts.iter().map(|prompt| content(prompt)).collect();
     assert_eq!(found, desired, "{key}: {history:#?}");
 }
 
@@ -228,7 +229,7 @@ fn each_version_has_its_own_defaults() {
     let versions = &known(&history, "spy").versions;
     assert_eq!(versions.len(), 2);
     assert_eq!(versions[0].prompt, versions[1].prompt);
-    assert_eq!(versions[1].content, content("same").hash());
+    assert_eq!(versions[1].content, content("same"));
 }
 
 #[test]
@@ -319,7 +320,7 @@ fn a_merge_of_a_manifest_and_a_prompt_file_is_a_version_of_its_own() {
     let versions = known(&history, "spy").versions.iter();
     let versions: Vec<_> =
         versions.map(|version| (version.name.as_str(), version.content)).collect();
-    let (one, two) = (content("one").hash(), content("two").hash());
+    let (one, two) = (content("one"), content("two"));
     assert_eq!(versions, [("SPY", two), ("SPY", one), ("spy", two), ("spy", one)]);
 }
 

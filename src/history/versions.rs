@@ -14,7 +14,7 @@ use crate::history::manifests::{EarlierTask, Manifests, Prompt, TaskSpec, file};
 use crate::history::objects::{Objects, Oid};
 use crate::history::walk::Commit;
 use crate::history::{Depth, History, Request};
-use crate::model::Content;
+use crate::resource::Object;
 
 /// How many prompt files are held at once.
 const AT_ONCE: usize = 60;
@@ -135,9 +135,9 @@ impl<'a> Versions<'a> {
         P: AsRef<str> + Into<Arc<str>>,
     {
         let preference = &self.manifests.preferences.values[doing.preference];
-        let content = text.map(|text| Content::new(doing.agent, text, preference.clone()));
-        let content = content.filter(|content| !content.prompt().is_empty());
-        let hashes = content.map(|content| (content.hash(), content.prompt_hash()));
+        let object = text.map(|text| Object::task("", doing.agent.0, preference, text));
+        let object = object.filter(|object| object.prompt().is_some_and(|text| !text.is_empty()));
+        let hashes = object.and_then(|object| object.content().zip(object.prompt_hash()));
         self.manifests.hashes.insert(doing, hashes);
     }
 

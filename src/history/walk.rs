@@ -269,9 +269,7 @@ fn path_in(repository: &Repository, file: &Path) -> Result<String, HistoryError>
 /// Outside of Git, the work tree is the only version there is.
 fn work_tree_alone(desired_state: &DesiredState) -> Evidence {
     let known = |(key, desired): (&Key, &DesiredTask)| {
-        let content = &desired.content;
-        let (prompt, name) = (content.prompt_hash(), desired.name.clone());
-        let versions = vec![Version { content: content.hash(), prompt, name }];
+        let versions = vec![Version::of(&desired.object)];
         let protect = desired.protect;
         (key.clone(), KeyEvidence { versions, protect, ..KeyEvidence::default() })
     };

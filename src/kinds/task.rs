@@ -1,16 +1,78 @@
 //! Agent tasks (contract 3, 11).
 
-use crate::kinds::{FieldSpec, KindSpec, OnChange};
+use crate::kinds::{Calls, Field, Identity, Instead, Kind, OnChange, RemovalRule, Shape};
+
+/// The name of the field that holds a resource's name.
+pub const NAME: &str = "name";
+
+/// The name of the field that refers to a task's agent.
+pub const AGENT_ID: &str = "agentId";
+
+/// The name of the field that says how projects are chosen.
+pub const PROJECT_PREFERENCE: &str = "projectPreference";
+
+/// The name of the field that holds a task's prompt.
+pub const PROMPT: &str = "prompt";
 
 /// An agent task. Of its fields only `name` is accepted by the update call (contract 3.3).
-pub const TASK: KindSpec = KindSpec {
+pub static TASK: Kind = Kind {
     name: "task",
     fields: &[
-        FieldSpec { name: "name", on_change: OnChange::InPlace },
-        FieldSpec { name: "agentId", on_change: OnChange::Replaces },
-        FieldSpec { name: "projectPreference", on_change: OnChange::Replaces },
-        FieldSpec { name: "prompt", on_change: OnChange::Replaces },
-        FieldSpec { name: "schedule", on_change: OnChange::NotOurs },
-        FieldSpec { name: "notifications", on_change: OnChange::NotOurs },
+        Field {
+            name: NAME,
+            doc: "Its name on the service.",
+            shape: Shape::Line,
+            on_change: OnChange::InPlace,
+            default: Some("the key"),
+            example: "Buy and hold SPY",
+            instead: None,
+        },
+        Field {
+            name: AGENT_ID,
+            doc: "The agent by its number. It or `agent` is needed, in the task or in `defaults`.",
+            shape: Shape::Reference("agent"),
+            on_change: OnChange::Replaces,
+            default: None,
+            example: "47",
+            instead: Some(Instead {
+                name: "agent",
+                doc: "The agent by its exact name.",
+                example: "Momentum Researcher",
+            }),
+        },
+        Field {
+            name: PROJECT_PREFERENCE,
+            doc: "How projects are chosen for its runs. Needed, in the task or in `defaults`.",
+            shape: Shape::Word(&["project-each-task-deployment", "project-for-task"]),
+            on_change: OnChange::Replaces,
+            default: None,
+            example: "project-for-task",
+            instead: None,
+        },
+        Field {
+            name: PROMPT,
+            doc: "What the agent is told. Another prompt means another task. It or `promptFile` is \
+                  needed, in the task or in `defaults`.",
+            shape: Shape::LongText,
+            on_change: OnChange::Replaces,
+            default: None,
+            example: "Build a buy and hold strategy for SPY",
+            instead: Some(Instead {
+                name: "promptFile",
+                doc: "The file that holds the prompt, relative to the manifest and inside its \
+                      repository, in no folder whose name begins with a dot.",
+                example: "prompts/momentum.md",
+            }),
+        },
+        unmanaged("schedule"),
+        unmanaged("notifications"),
     ],
+    identity: Identity::ByContent,
+    removal: RemovalRule::DeleteOrArchive,
+    calls: Calls { id: "taskId", one: "task", many: "tasks" },
 };
+
+const fn unmanaged(name: &'static str) -> Field {
+    let (doc, shape, on_change) = ("", Shape::Setting, OnChange::Unmanaged);
+    Field { name, doc, shape, on_change, default: None, example: "", instead: None }
+}

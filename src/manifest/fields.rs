@@ -1,11 +1,15 @@
 //! The fields of a manifest: names, kinds, meanings, examples.
 //!
-//! The one place that knows them. The reader takes the names from here, and so do the JSON Schema and
-//! the reference in `docs/manifest.md`; a test holds reader and schema against each other.
+//! The fields of a task are those of its kind (`kinds/task.rs`); all others are told here. The reader
+//! takes the names from here, and so do the JSON Schema and the reference in `docs/manifest.md`; a
+//! test holds reader and schema against each other.
 
+use std::sync::LazyLock;
+
+use crate::kinds::{self, Field, NAME};
 use crate::manifest::fields::Shape::{
     Bound, Deployments, Duration, Expression, Expressions, Flag, Mapping, Moment, Number, Offset,
-    Prompt, Prompts, Released, Tasks, Text, Texts, Version, Word,
+    OpenWord, Prompt, Prompts, Released, Tasks, Text, Texts, Version, Word,
 };
 
 /// A field.
@@ -46,8 +50,10 @@ pub(super) enum Shape {
     Text,
     /// A text in which `$` is an ordinary character.
     Prompt,
-    /// One of these words; a pinned task may hold another.
+    /// One of these words.
     Word(&'static [&'static str]),
+    /// One of these words; a pinned task may hold another.
+    OpenWord(&'static [&'static str]),
     /// A positive whole number.
     Number,
     /// Any number.
@@ -93,17 +99,17 @@ pub(super) const MANIFEST: &[Spec] = &[
     free(
         "defaults",
         Shape::Defaults,
-        "Fields for every task that does not have them itself; all but `name` and `id`. An `agentId` or \
-         `agent` of a task takes the place of either here, and a `prompt` or `promptFile` likewise.",
+        "Fields for every task that does not have them itself; all but `name` and `id`. What a task \
+         gives in one of two ways (its agent, its prompt) takes the place of either here.",
         "",
-        "{agentId: 47, projectPreference: project-for-task}",
+        "{agent: Momentum Researcher, projectPreference: project-for-task}",
     ),
     always(
         "tasks",
         Tasks,
         "The tasks, each under a key: the local name, stable for people and unknown to the service. A key \
          holds letters, digits, `.`, `_` and `-`. `{}` declares none.",
-        "{spy: {agentId: 47, prompt: Buy SPY, projectPreference: project-for-task}}",
+        "{spy: {agent: Momentum Researcher, prompt: Buy SPY, projectPreference: project-for-task}}",
     ),
     free(
         "released",
@@ -121,54 +127,14 @@ pub(super) const MANIFEST: &[Spec] = &[
     ),
 ];
 
-/// The fields of a task, and of `defaults`.
-pub(super) const TASK: &[Spec] = &[
-    Spec {
-        stands: Stands::InTasks,
-        ..free("name", Text, "Its name on the service.", "the key", "Buy and hold SPY")
-    },
-    Spec {
-        stands: Stands::Without("promptFile"),
-        ..free(
-            "prompt",
-            Prompt,
-            "What the agent is told. Another prompt means another task. It or `promptFile` is needed, in \
-             the task or in `defaults`.",
-            "",
-            "Build a buy and hold strategy for SPY",
-        )
-    },
-    Spec {
-        stands: Stands::Without("prompt"),
-        ..free(
-            "promptFile",
-            Text,
-            "The file that holds the prompt, relative to the manifest and inside its repository, in no folder whose name begins with a dot.",
-            "",
-            "prompts/momentum.md",
-        )
-    },
-    Spec {
-        stands: Stands::Without("agentId"),
-        ..free(
-            "agent",
-            Text,
-            "The agent by its exact name. It or `agentId` is needed, in the task or in `defaults`.",
-            "",
-            "Momentum Researcher",
-        )
-    },
-    Spec {
-        stands: Stands::Without("agent"),
-        ..free("agentId", Number, "The agent by its number.", "", "47")
-    },
-    free(
-        "projectPreference",
-        Word(&["project-each-task-deployment", "project-for-task"]),
-        "How projects are chosen for its runs. Needed, in the task or in `defaults`.",
-        "",
-        "project-for-task",
-    ),
+/// The fields of a task, and of `defaults`: those of its kind, then those that no call takes.
+pub(super) static TASK: LazyLock<Vec<Spec>> = LazyLock::new(|| {
+    let mut rows: Vec<Spec> = kinds::TASK.managed().flat_map(of_kind).collect();
+    rows.extend(OF_EVERY_TASK);
+    rows
+});
+
+const OF_EVERY_TASK: [Spec; 3] = [
     Spec {
         stands: Stands::InTasks,
         ..free(
@@ -189,9 +155,38 @@ pub(super) const TASK: &[Spec] = &[
     ),
 ];
 
+/// A field of a kind, and the other way to give it, in the order of their names.
+fn of_kind(field: &'static Field) -> Vec<Spec> {
+    let shape = match field.shape {
+        kinds::Shape::LongText => Prompt,
+        kinds::Shape::Word(words) => OpenWord(words),
+        kinds::Shape::Reference(_) => Number,
+        kinds::Shape::Line | kinds::Shape::Setting => Text,
+    };
+    let own = free(field.name, shape, field.doc, field.default.unwrap_or(""), field.example);
+    let Some(instead) = &field.instead else {
+        let stands = if field.name == NAME { Stands::InTasks } else { Stands::Freely };
+        return vec![Spec { stands, ..own }];
+    };
+    let other = free(instead.name, Text, instead.doc, "", instead.example);
+    let mut rows = vec![
+        Spec { stands: Stands::Without(instead.name), ..own },
+        Spec { stands: Stands::Without(field.name), ..other },
+    ];
+    rows.sort_by_key(|row| row.name);
+    rows
+}
+
 /// Of each of these a task needs one, its own or that of `defaults`.
-pub(super) const NEEDED: &[&[&str]] =
-    &[&["agentId", "agent"], &["prompt", "promptFile"], &["projectPreference"]];
+pub(super) fn needed() -> impl Iterator<Item = Vec<&'static str>> {
+    let needed = kinds::TASK.managed().filter(|field| field.default.is_none());
+    needed.map(|field| std::iter::once(field.name).chain(other_name(field)).collect())
+}
+
+/// The name of the other way to give a field.
+pub(super) fn other_name(field: &Field) -> Option<&'static str> {
+    field.instead.as_ref().map(|instead| instead.name)
+}
 
 /// The fields of a deployment.
 pub(super) const DEPLOYMENT: &[Spec] = &[

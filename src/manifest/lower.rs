@@ -156,8 +156,9 @@ fn parse_offset(text: &str) -> Option<Offset> {
 mod tests {
     use super::*;
     use crate::diag::Sources;
-    use crate::manifest::{AgentRef, DeploymentState, parse};
-    use crate::model::{AgentId, ProjectPreference};
+    use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE};
+    use crate::manifest::{DeploymentState, TaskConfig, parse};
+    use crate::resource::Value;
 
     struct Folder;
 
@@ -317,10 +318,10 @@ tasks:
         insta::assert_snapshot!(findings(text), @r##"
         3:3 missing-field: missing field `agentId` of task `spy`
           help: write `agentId` or `agent`, in the task or in `defaults`
-        3:3 missing-field: missing field `prompt` of task `spy`
-          help: write `prompt` or `promptFile`, in the task or in `defaults`
         3:3 missing-field: missing field `projectPreference` of task `spy`
           help: write `projectPreference: project-each-task-deployment` or `projectPreference: project-for-task`, in the task or in `defaults`
+        3:3 missing-field: missing field `prompt` of task `spy`
+          help: write `prompt` or `promptFile`, in the task or in `defaults`
         4:3 missing-field: missing field `agentId` of task `qqq`
           help: write `agentId` or `agent`, in the task or in `defaults`
         4:3 missing-field: missing field `prompt` of task `qqq`
@@ -585,8 +586,12 @@ serviceUtcOffset: "-05:30"
         assert_eq!(manifest.forgotten.iter().map(Key::as_str).collect::<Vec<_>>(), ["7", "old"]);
         let task = |key: &str| &manifest.tasks[&key.parse::<Key>().unwrap()];
         let spy = task("spy");
-        assert_eq!((spy.name.as_str(), &*spy.prompt), ("Costs ${PRICE} or $5", "Costs ${PRICE}"));
-        assert_eq!((&spy.agent, spy.protect), (&AgentRef::Id(AgentId(47)), false));
+        let texts = |task: &TaskConfig| {
+            let prompt = task.object.prompt().unwrap().to_string();
+            (task.object.name().unwrap().to_owned(), prompt)
+        };
+        assert_eq!(texts(spy), ("Costs ${PRICE} or $5".into(), "Costs ${PRICE}".into()));
+        assert_eq!((spy.object.get(AGENT_ID), spy.protect), (&Value::Integer(47), false));
         let since = spy.deployments.iter().map(|(key, deployment)| {
             format!(
                 "{key} {}",
@@ -598,14 +603,13 @@ serviceUtcOffset: "-05:30"
             ["again ", "baseline ", "later 2026-11-01T00:30:00Z", "november 2026-11-01T00:00:00Z"]
         );
         let momentum = task("momentum");
-        assert!(
-            matches!(&momentum.agent, AgentRef::Name(name, _) if name == "Momentum Researcher")
-        );
-        assert_eq!((momentum.name.as_str(), &*momentum.prompt), ("momentum", "Costs ${PRICE}"));
+        assert_eq!(momentum.object.get(AGENT_ID).to_string(), "agent.Momentum Researcher");
+        assert_eq!(texts(momentum), ("momentum".into(), "Costs ${PRICE}".into()));
         assert!(momentum.protect);
         let pinned = task("pinned");
-        let preference = ProjectPreference::Other("chosen-in-the-web".to_owned());
-        assert_eq!((&*pinned.prompt, &pinned.project_preference), ("", &preference));
+        assert_eq!(pinned.object.prompt().map(|prompt| &**prompt), Some(""));
+        let preference = pinned.object.get(PROJECT_PREFERENCE).to_string();
+        assert_eq!(preference, "chosen-in-the-web");
     }
 
     #[test]
@@ -626,7 +630,8 @@ tasks:
   shared: {<<: *base}",
         );
         assert_eq!(findings, []);
-        let prompts: Vec<&str> = manifest.tasks.values().map(|task| &*task.prompt).collect();
+        let prompts: Vec<&str> =
+            manifest.tasks.values().map(|task| &**task.object.prompt().unwrap()).collect();
         assert_eq!(prompts, ["own", "shared"]);
     }
 }

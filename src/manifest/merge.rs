@@ -102,7 +102,7 @@ mod tests {
     }
 
     fn manifest(file: &str, rest: &str, key: &str) -> Manifest {
-        let task = "{agentId: 1, prompt: x, projectPreference: project-for-task}";
+        let task = "{agent: A, prompt: x, projectPreference: project-for-task}";
         let text = format!("version: 1\n{rest}\ntasks: {{{key}: {task}}}");
         let (manifest, findings) = parse(Path::new(file), &text, &NoFiles, &|_| None);
         assert_eq!(findings, []);

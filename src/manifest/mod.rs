@@ -32,7 +32,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::diag::Place;
-use crate::model::{AgentId, Content, Key, ProjectPreference, TaskId};
+use crate::model::{ContentHash, Key, TaskId};
+use crate::resource::{Object, Whole};
 use crate::transcript::Expectation;
 
 /// Brings the files a manifest names.
@@ -60,16 +61,12 @@ pub struct Manifest {
 /// A task as declared.
 #[derive(Clone, Debug)]
 pub struct TaskConfig {
-    /// Its name on the service.
-    pub name: String,
-    /// Its agent.
-    pub agent: AgentRef,
-    /// Its prompt in canonical form.
-    pub prompt: Arc<str>,
-    /// The file that holds the prompt, relative to the manifest's folder, where one does.
-    pub prompt_file: Option<Arc<str>>,
-    /// How projects are chosen for its deployments.
-    pub project_preference: ProjectPreference,
+    /// Its fields; a reference may still be a name.
+    pub object: Object,
+    /// The files that hold long texts by field, relative to the manifest's folder.
+    pub files: Vec<(&'static str, Arc<str>)>,
+    /// Where names stand that refer to other resources.
+    pub references: Vec<Place>,
     /// The pinned id.
     pub pin: Option<TaskId>,
     /// Whether it is never deleted, archived or replaced.
@@ -78,15 +75,6 @@ pub struct TaskConfig {
     pub deployments: BTreeMap<Key, DesiredDeployment>,
     /// Where it stands: its key.
     pub place: Place,
-}
-
-/// An agent as a manifest names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AgentRef {
-    /// By number.
-    Id(AgentId),
-    /// By exact name; the place is that of the name.
-    Name(String, Place),
 }
 
 /// A deployment as declared: at least one run of the task's content exists.
@@ -128,10 +116,8 @@ pub struct DesiredState {
 /// A task as wanted.
 #[derive(Clone, Debug)]
 pub struct DesiredTask {
-    /// Its name on the service.
-    pub name: String,
-    /// What it does.
-    pub content: Content,
+    /// Its fields.
+    pub object: Whole,
     /// The pinned id.
     pub pin: Option<TaskId>,
     /// Whether it is never deleted, archived or replaced.
@@ -140,4 +126,16 @@ pub struct DesiredTask {
     pub deployments: BTreeMap<Key, DesiredDeployment>,
     /// Where it stands: its key.
     pub place: Place,
+}
+
+impl DesiredTask {
+    /// Its name on the service.
+    pub fn name(&self) -> &str {
+        self.object.name()
+    }
+
+    /// The hash of what it does.
+    pub fn content(&self) -> ContentHash {
+        self.object.content()
+    }
 }

@@ -200,7 +200,7 @@ impl<'a> Reader<'a> {
     ) {
         let finding =
             self.error(Code::UnknownField, format!("unknown field `{word}` of {owner}"), span);
-        let mut not_ours = TASK.fields.iter().filter(|row| row.on_change == OnChange::NotOurs);
+        let mut not_ours = TASK.fields.iter().filter(|row| row.on_change == OnChange::Unmanaged);
         self.report(if not_ours.any(|row| row.name == word) {
             finding.help(format!("`{word}` is set in the web interface only; leave it out"))
         } else if let Some(meant) = nearest(word, known.iter().map(|spec| spec.name)) {

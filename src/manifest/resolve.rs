@@ -1,12 +1,13 @@
 //! One manifest to a wish: agents by number, and what only shows over all tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Place};
+use crate::kinds::AGENT_ID;
 use crate::manifest::suggest::nearest_few;
-use crate::manifest::{AgentRef, DesiredState, DesiredTask, Manifest, TaskConfig};
-use crate::model::{AgentId, Content, Key, fold};
+use crate::manifest::{DesiredState, DesiredTask, Manifest, TaskConfig};
+use crate::model::{AgentId, Key, fold};
+use crate::resource::{Value, Whole};
 
 /// Turns agents' names into numbers and checks what needs the whole: equal content, equal names.
 ///
@@ -20,20 +21,24 @@ pub fn resolve(
     let mut tasks = BTreeMap::new();
     let mut reported = BTreeSet::new();
     for (key, declared) in &manifest.tasks {
-        let agent_id = match &declared.agent {
-            AgentRef::Id(id) => *id,
-            AgentRef::Name(name, place) => match agents.get(name).map(Vec::as_slice) {
-                Some([id]) => *id,
+        let object = match declared.object.get(AGENT_ID) {
+            Value::Ref(address) => match agents.get(&*address.key).map(Vec::as_slice) {
+                Some([id]) => declared.object.with(AGENT_ID, Value::Integer(id.0)),
                 ids => {
                     // A name in `defaults` is one mistake, however many tasks use it.
-                    if reported.insert((place.file.clone(), place.span.start)) {
-                        findings.push(no_agent(name, place, ids.unwrap_or_default(), agents));
+                    for place in &declared.references {
+                        if reported.insert((place.file.clone(), place.span.start)) {
+                            let ids = ids.unwrap_or_default();
+                            findings.push(no_agent(&address.key, place, ids, agents));
+                        }
                     }
                     continue;
                 }
             },
+            _ => declared.object.clone(),
         };
-        tasks.insert(key.clone(), desired(declared, agent_id));
+        let Some(object) = object.whole() else { continue };
+        tasks.insert(key.clone(), desired(declared, object));
     }
     check_contents(&tasks, &mut findings);
     check_names(&manifest.tasks, &mut findings);
@@ -46,11 +51,9 @@ pub fn resolve(
     (desired_state, findings)
 }
 
-fn desired(declared: &TaskConfig, agent_id: AgentId) -> DesiredTask {
-    let preference = declared.project_preference.clone();
+fn desired(declared: &TaskConfig, object: Whole) -> DesiredTask {
     DesiredTask {
-        name: declared.name.clone(),
-        content: Content::new(agent_id, Arc::clone(&declared.prompt), preference),
+        object,
         pin: declared.pin,
         protect: declared.protect,
         deployments: declared.deployments.clone(),
@@ -75,14 +78,15 @@ fn no_agent(
             format!("several agents are named `{name}`: {ids}"),
         )
         .at(place.clone())
-        .help("name one of them with `agentId` instead of `agent`");
+        .help(format!("name one of them with `{AGENT_ID}` instead of `agent`"));
     }
     let near = nearest_few(name, agents.keys().map(String::as_str), 3);
     let finding = Diagnostic::error(Code::UnknownAgent, format!("no agent is named `{name}`"))
         .at(place.clone());
     match near.as_slice() {
         [] if agents.is_empty() => finding.help("the organization has no agents yet"),
-        [] => finding.help("names are compared letter by letter; `agentId` names one by number"),
+        [] => finding
+            .help(format!("names are compared letter by letter; `{AGENT_ID}` names one by number")),
         near => {
             let near = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
             finding.help(format!("did you mean {}?", near.join(" or ")))
@@ -94,8 +98,7 @@ fn no_agent(
 fn check_contents(tasks: &BTreeMap<Key, DesiredTask>, findings: &mut Vec<Diagnostic>) {
     let mut first_by_hash: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
-        let (other, place) =
-            *first_by_hash.entry(task.content.hash()).or_insert((key, &task.place));
+        let (other, place) = *first_by_hash.entry(task.content()).or_insert((key, &task.place));
         if other != key {
             findings.push(
                 Diagnostic::error(
@@ -117,7 +120,8 @@ fn check_contents(tasks: &BTreeMap<Key, DesiredTask>, findings: &mut Vec<Diagnos
 fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Vec<Diagnostic>) {
     let mut first_by_name: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
-        let (other, place) = *first_by_name.entry(fold(&task.name)).or_insert((key, &task.place));
+        let name = task.object.name().unwrap_or_default();
+        let (other, place) = *first_by_name.entry(fold(name)).or_insert((key, &task.place));
         if other != key {
             findings.push(
                 Diagnostic::error(
@@ -125,7 +129,7 @@ fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Vec<Diagnostic>
                     format!(
                         "the `name` of task `{key}`, `{}`, is that of task `{other}` but for \
                          case, blanks and punctuation",
-                        task.name
+                        name
                     ),
                 )
                 .at(task.place.clone())
@@ -170,7 +174,7 @@ mod tests {
                 "{} at {at:?} {related:?}: {} ({})",
                 finding.code,
                 finding.message,
-                finding.help.join("; ")
+                finding.help.join("; ").replace(AGENT_ID, "AGENT_ID")
             )
         });
         (desired_state, lines.collect::<Vec<_>>().join("\n"))
@@ -178,10 +182,15 @@ mod tests {
 
     #[test]
     fn agents_become_numbers() {
-        let (desired_state, findings) = resolved("  a: {prompt: x}\n  b: {prompt: x, agentId: 5}");
+        let (desired_state, findings) =
+            resolved(&format!("  a: {{prompt: x}}\n  b: {{prompt: x, {AGENT_ID}: 5}}"));
         assert_eq!(findings, "");
-        let ids: Vec<AgentId> =
-            desired_state.tasks.values().map(|task| task.content.agent_id()).collect();
+        let ids: Vec<AgentId> = desired_state
+            .tasks
+            .values()
+            .map(|task| task.object.agent_id())
+            .map(Option::unwrap)
+            .collect();
         assert_eq!(ids, [AgentId(47), AgentId(5)]);
     }
 
@@ -190,8 +199,8 @@ mod tests {
         let tasks = "  a: {prompt: x, agent: Reseacher}\n  b: {prompt: y, agent: Twin}\n  c: {prompt: z, agent: Nobody Else}";
         insta::assert_snapshot!(resolved(tasks).1, @r##"
         unknown-agent at Some("Reseacher") []: no agent is named `Reseacher` (did you mean `Researcher`?)
-        ambiguous-agent at Some("Twin") []: several agents are named `Twin`: 1, 2 (name one of them with `agentId` instead of `agent`)
-        unknown-agent at Some("Nobody Else") []: no agent is named `Nobody Else` (names are compared letter by letter; `agentId` names one by number)
+        ambiguous-agent at Some("Twin") []: several agents are named `Twin`: 1, 2 (name one of them with `AGENT_ID` instead of `agent`)
+        unknown-agent at Some("Nobody Else") []: no agent is named `Nobody Else` (names are compared letter by letter; `AGENT_ID` names one by number)
         "##);
     }
 

@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::manifest::fields::{
-    DEPLOYMENT, EXPECT, MANIFEST, NEEDED, NUMBER, Shape, Spec, Stands, TASK, TRANSCRIPT,
+    DEPLOYMENT, EXPECT, MANIFEST, NUMBER, Shape, Spec, Stands, TASK, TRANSCRIPT, needed,
 };
 use crate::manifest::parse::yaml_to_json;
 
@@ -45,9 +45,9 @@ pub struct Row {
 
 /// Returns every field of a manifest, mapping by mapping.
 pub fn reference() -> Vec<Chapter> {
-    let chapters = [
+    let chapters: [(_, &[Spec]); 6] = [
         ("The manifest", MANIFEST),
-        ("A task, and `defaults`", TASK),
+        ("A task, and `defaults`", &TASK),
         ("A deployment", DEPLOYMENT),
         ("`expect` of a deployment", EXPECT),
         ("`transcript` of `expect`", TRANSCRIPT),
@@ -75,7 +75,7 @@ fn in_words(spec: &Spec) -> String {
     let words = match spec.shape {
         Shape::Version => "the number 1",
         Shape::Text | Shape::Prompt => "text",
-        Shape::Word(words) => {
+        Shape::Word(words) | Shape::OpenWord(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
             return words.join(" or ");
         }
@@ -100,16 +100,15 @@ fn in_words(spec: &Spec) -> String {
 /// Returns the JSON Schema of a manifest.
 pub fn schema() -> Value {
     let mut schema = mapping(MANIFEST, &|_| true);
-    let mut task = mapping(TASK, &|_| true);
+    let mut task = mapping(&TASK, &|_| true);
     let unpinned = unpinned();
     if let Some(task) = task.as_object_mut() {
         task.insert("if".to_owned(), json!({"required": ["id"]}));
         task.insert("else".to_owned(), unpinned.clone());
     }
-    let mut defaults = mapping(TASK, &|spec| spec.stands != Stands::InTasks);
+    let mut defaults = mapping(&TASK, &|spec| spec.stands != Stands::InTasks);
     add(&mut defaults, unpinned);
-    let needed = NEEDED.iter().map(|fields| needed(fields));
-    needed.for_each(|rule| add(&mut schema, rule));
+    needed().for_each(|fields| add(&mut schema, one_of(&fields)));
     let mut whole = Map::new();
     whole.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
     whole.insert("title".to_owned(), json!("A manifest of qcops"));
@@ -127,13 +126,13 @@ pub fn schema() -> Value {
 
 /// What holds for tasks without a pin: a pinned one may hold whatever the service holds.
 fn unpinned() -> Value {
-    let strict = |spec: &&Spec| matches!(spec.shape, Shape::Prompt) || is_preference(spec);
+    let strict = |spec: &&Spec| matches!(spec.shape, Shape::Prompt | Shape::OpenWord(_));
     let properties: Map<String, Value> = TASK
         .iter()
         .filter(strict)
         .map(|spec| {
             let value = match spec.shape {
-                Shape::Word(words) => any_of(&[json!({"enum": words}), variable()]),
+                Shape::OpenWord(words) => any_of(&[json!({"enum": words}), variable()]),
                 _ => text(),
             };
             (spec.name.to_owned(), value)
@@ -143,7 +142,7 @@ fn unpinned() -> Value {
 }
 
 /// One of `fields` is needed in each task, or in `defaults`.
-fn needed(fields: &[&str]) -> Value {
+fn one_of(fields: &[&str]) -> Value {
     let one: Vec<Value> = fields.iter().map(|field| json!({"required": [field]})).collect();
     let given = json!({"type": "object", "anyOf": one});
     json!({
@@ -158,10 +157,6 @@ fn add(schema: &mut Value, rule: Value) {
         Value::Array(rules) => rules.push(rule),
         none => *none = json!([rule]),
     }
-}
-
-fn is_preference(spec: &Spec) -> bool {
-    spec.name == "projectPreference"
 }
 
 /// A mapping of those fields that `may_stand` there; an empty value is an empty mapping.
@@ -196,7 +191,7 @@ fn property(spec: &Spec) -> Value {
         Shape::Version => json!({"const": 1}),
         Shape::Text | Shape::Duration | Shape::Expression => text(),
         Shape::Prompt => json!({"type": ["string", "null"]}),
-        Shape::Word(words) if is_preference(spec) => any_of(&[json!({"enum": words}), text()]),
+        Shape::OpenWord(words) => any_of(&[json!({"enum": words}), text()]),
         Shape::Word(words) => any_of(&[json!({"enum": words}), variable()]),
         Shape::Number => any_of(&[json!({"type": "integer", "minimum": 1}), variable()]),
         Shape::Bound => json!({"type": "number"}),
@@ -263,7 +258,6 @@ mod tests {
     use super::*;
     use crate::diag::Severity;
     use crate::manifest::{Source, parse};
-    use crate::model::ProjectPreference;
 
     /// Every file holds the same prompt.
     struct Prompts;
@@ -299,8 +293,8 @@ mod tests {
     fn mappings() -> Vec<(&'static str, &'static [Spec])> {
         vec![
             ("", MANIFEST),
-            ("/defaults", TASK),
-            ("/tasks/spy", TASK),
+            ("/defaults", &TASK),
+            ("/tasks/spy", &TASK),
             ("/tasks/spy/deployments/d", DEPLOYMENT),
             ("/defaults/deployments/d", DEPLOYMENT),
             ("/tasks/spy/deployments/d/expect", EXPECT),
@@ -315,7 +309,7 @@ mod tests {
             "version": 1,
             "defaults": {"deployments": {"d": {}}},
             "tasks": {"spy": {
-                "agentId": 47,
+                "agent": "Researcher",
                 "prompt": "Buy SPY",
                 "projectPreference": "project-for-task",
                 "deployments": {"d": {"expect": {"transcript": {}, "number": {"pattern": "x"}}}},
@@ -329,11 +323,8 @@ mod tests {
         for (name, value) in fields {
             // Its other half would stand beside it.
             if let [_] = fields {
-                let others = ["agentId", "agent", "prompt", "promptFile"].chunks(2);
-                for pair in others.filter(|pair| pair.contains(name)) {
-                    for other in pair {
-                        place.remove(*other);
-                    }
+                for other in needed().filter(|pair| pair.contains(name)).flatten() {
+                    place.remove(other);
                 }
             }
             place.insert((*name).to_owned(), (*value).clone());
@@ -375,7 +366,7 @@ mod tests {
             json!({"a": null}),
             json!({"a": {}}),
             json!({"a b": {}}),
-            json!({"ä1": {"agentId": 1, "prompt": "p", "projectPreference": "project-for-task"}}),
+            json!({"ä1": {"agent": "A", "prompt": "p", "projectPreference": "project-for-task"}}),
             json!({"a": []}),
             json!({"a": {"b": 1}}),
             json!({"prompt": "p"}),
@@ -393,7 +384,7 @@ mod tests {
         let known = mappings().into_iter().skip(2).flat_map(|(_, fields)| fields);
         for spec in known {
             values.push(example(spec));
-            if let Shape::Word(words) = spec.shape {
+            if let Shape::Word(words) | Shape::OpenWord(words) = spec.shape {
                 values.extend(words.iter().map(|word| json!(word)));
                 values.push(json!(format!("{}x", words[0])));
             }
@@ -441,7 +432,7 @@ mod tests {
                         // A variable may stand for anything.
                         _ => value.as_str().is_some_and(|text| text.contains("${")),
                     };
-                    let is_spelled_otherwise = matches!(spec.shape, Shape::Word(words)
+                    let is_spelled_otherwise = matches!(spec.shape, Shape::Word(words) | Shape::OpenWord(words)
                     if value.as_str().is_some_and(|text| {
                         words.iter().any(|word| word.eq_ignore_ascii_case(text))
                     }));
@@ -497,12 +488,5 @@ mod tests {
                 assert_eq!(checker.judge(&manifest), (false, false), "{}", spec.name);
             }
         }
-    }
-
-    #[test]
-    fn the_words_of_the_schema_are_those_of_the_program() {
-        let spec = TASK.iter().find(|spec| is_preference(spec)).unwrap();
-        let Shape::Word(words) = spec.shape else { panic!("it is one of some words") };
-        assert_eq!(words, ProjectPreference::WRITABLE.map(|known| known.to_string()));
     }
 }

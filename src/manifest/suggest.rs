@@ -73,11 +73,12 @@ mod tests {
 
     #[test]
     fn a_slip_is_recognized_and_another_word_is_not() {
-        let fields = ["name", "prompt", "promptFile", "agentId", "projectPreference", "protect"];
+        let fields =
+            ["name", "prompt", "promptFile", "projectPreference", "protect", "deployments"];
         let table = [
             ("promt", Some("prompt")),
             ("prompt_file", Some("promptFile")),
-            ("agentID", Some("agentId")),
+            ("promptfile", Some("promptFile")),
             ("projetPreferences", Some("projectPreference")),
             ("protected", Some("protect")),
             ("nmae", Some("name")),

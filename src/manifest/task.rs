@@ -4,14 +4,16 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diag::Code;
+use crate::diag::{Code, Place};
+use crate::kinds::{self, NAME, Shape, TASK};
 use crate::manifest::deployment::deployments;
-use crate::manifest::fields::{Stands, TASK};
-use crate::manifest::parse::{Node, Value};
+use crate::manifest::fields::{self, Stands, other_name};
+use crate::manifest::parse::{self, Node};
 use crate::manifest::reader::{Entries, Field, Owner, Reader};
 use crate::manifest::suggest::nearest;
-use crate::manifest::{AgentRef, DesiredDeployment, TaskConfig};
-use crate::model::{AgentId, Key, ProjectPreference, TaskId, archived_base, canonical_text};
+use crate::manifest::{DesiredDeployment, TaskConfig};
+use crate::model::{Key, TaskId, archived_base};
+use crate::resource::{Address, Object, Value};
 
 /// What is said where a number of the service was to be written.
 const SHOWN: &str = "write the number that the service shows, such as `47`";
@@ -25,50 +27,48 @@ enum Pinned {
 
 /// The fields that a task may leave to `defaults`.
 pub(super) struct Fields {
-    agent: Field<AgentRef>,
-    prompt: Field<Prompt>,
-    project_preference: Field<ProjectPreference>,
+    /// In the order of the kind's rows.
+    values: Vec<Field<Given>>,
     protect: Field<bool>,
     deployments: Field<BTreeMap<Key, DesiredDeployment>>,
 }
 
-/// A prompt and where it comes from.
+/// A value, and where it comes from.
 #[derive(Clone)]
-struct Prompt {
-    text: Arc<str>,
+struct Given {
+    value: Value,
+    /// The file that holds it.
     file: Option<Arc<str>>,
+    /// The place of a name that refers to another resource.
+    place: Option<Place>,
+}
+
+impl From<Value> for Given {
+    fn from(value: Value) -> Self {
+        Self { value, file: None, place: None }
+    }
 }
 
 impl Fields {
     /// No field given.
     pub(super) fn absent() -> Self {
-        Self {
-            agent: Field::Absent,
-            prompt: Field::Absent,
-            project_preference: Field::Absent,
-            protect: Field::Absent,
-            deployments: Field::Absent,
-        }
+        let values = TASK.managed().map(|_| Field::Absent).collect();
+        Self { values, protect: Field::Absent, deployments: Field::Absent }
     }
 
     /// Every field given and wrong: nothing is to be reported as missing.
     fn broken() -> Self {
-        Self {
-            agent: Field::Broken,
-            prompt: Field::Broken,
-            project_preference: Field::Broken,
-            protect: Field::Broken,
-            deployments: Field::Broken,
-        }
+        let values = TASK.managed().map(|_| Field::Broken).collect();
+        Self { values, protect: Field::Broken, deployments: Field::Broken }
     }
 }
 
 /// Reads `defaults`.
 pub(super) fn defaults(reader: &mut Reader<'_>, node: &Node<'_>) -> Fields {
-    let Some(entries) = reader.entries(node, Owner::Defaults, TASK) else {
+    let Some(entries) = reader.entries(node, Owner::Defaults, &fields::TASK) else {
         return Fields::broken();
     };
-    let own = TASK.iter().filter(|spec| spec.stands == Stands::InTasks);
+    let own = fields::TASK.iter().filter(|spec| spec.stands == Stands::InTasks);
     for field in own.map(|spec| spec.name) {
         if let Some(key) = entries.key(field) {
             let message = format!("`{field}` cannot be in `defaults`");
@@ -76,7 +76,7 @@ pub(super) fn defaults(reader: &mut Reader<'_>, node: &Node<'_>) -> Fields {
             reader.report(finding.help("every task has its own; write it in the task"));
         }
     }
-    fields(reader, &entries, Owner::Defaults, Pinned::No)
+    read_fields(reader, &entries, Owner::Defaults, Pinned::No)
 }
 
 /// Reads a task; `None` if it cannot be understood.
@@ -88,47 +88,36 @@ pub(super) fn task(
     defaults: &Fields,
 ) -> Option<TaskConfig> {
     let owner = Owner::Task(key.as_str());
-    let entries = reader.entries(node, owner, TASK)?;
+    let entries = reader.entries(node, owner, &fields::TASK)?;
     let pin: Field<TaskId> = match entries.value("id") {
         None => Field::Absent,
         Some(node) => reader.number(node, "id", owner, SHOWN).map(TaskId).into(),
     };
     let pinned = if matches!(pin, Field::Absent) { Pinned::No } else { Pinned::Yes };
-    let own = fields(reader, &entries, owner, pinned);
-    let name = name(reader, key, key_node, &entries);
-    let agent = own.agent.or(&defaults.agent);
-    let prompt = own.prompt.or(&defaults.prompt);
-    let project_preference = own.project_preference.or(&defaults.project_preference);
-    let mut require = |is_absent: bool, field: &str, way: &str| {
-        if is_absent {
-            let message = format!("missing field {field} of {owner}");
-            let finding = reader.error(Code::MissingField, message, &key_node.span);
-            reader.report(finding.help(format!("{way}, in the task or in `defaults`")));
-        }
-    };
-    require(matches!(agent, Field::Absent), "`agentId`", "write `agentId` or `agent`");
-    require(matches!(prompt, Field::Absent), "`prompt`", "write `prompt` or `promptFile`");
-    let [each, one] = ProjectPreference::WRITABLE;
-    require(
-        matches!(project_preference, Field::Absent),
-        "`projectPreference`",
-        &format!("write `projectPreference: {each}` or `projectPreference: {one}`"),
-    );
-    let sound = |field: Field<BTreeMap<Key, DesiredDeployment>>| match field {
-        Field::Sound(deployments) => deployments,
-        Field::Absent | Field::Broken => BTreeMap::new(),
-    };
-    let (Field::Sound(agent), Field::Sound(prompt), Field::Sound(project_preference)) =
-        (agent, prompt, project_preference)
-    else {
-        return None;
-    };
+    let own = read_fields(reader, &entries, owner, pinned);
+    let mut values = Vec::with_capacity(own.values.len());
+    for ((field, own), default) in TASK.managed().zip(own.values).zip(&defaults.values) {
+        values.push(if field.name == NAME {
+            name(reader, key, key_node, &entries).map(Given::from)
+        } else {
+            match own.or(default) {
+                Field::Sound(given) => Some(given),
+                Field::Broken => None,
+                Field::Absent => {
+                    missing(reader, field, owner, key_node);
+                    None
+                }
+            }
+        });
+    }
+    let given = values.into_iter().collect::<Option<Vec<Given>>>()?;
+    let files = TASK.managed().zip(&given);
+    let files =
+        files.filter_map(|(field, given)| Some((field.name, given.file.clone()?))).collect();
     Some(TaskConfig {
-        name: name?,
-        agent,
-        prompt: prompt.text,
-        prompt_file: prompt.file,
-        project_preference,
+        files,
+        references: given.iter().filter_map(|given| given.place.clone()).collect(),
+        object: Object::new(&TASK, given.into_iter().map(|given| given.value).collect::<Vec<_>>()),
         pin: if let Field::Sound(pin) = pin { Some(pin) } else { None },
         // What cannot be read as unprotected is protected.
         protect: match own.protect.or(&defaults.protect) {
@@ -136,24 +125,40 @@ pub(super) fn task(
             Field::Absent => false,
             Field::Broken => true,
         },
-        deployments: sound(own.deployments.or(&defaults.deployments)),
+        deployments: match own.deployments.or(&defaults.deployments) {
+            Field::Sound(deployments) => deployments,
+            Field::Absent | Field::Broken => BTreeMap::new(),
+        },
         place: reader.place(&key_node.span),
     })
 }
 
-fn fields(
+/// Reports a field that neither the task nor `defaults` has.
+fn missing(reader: &mut Reader<'_>, field: &kinds::Field, owner: Owner<'_>, key_node: &Node<'_>) {
+    let name = field.name;
+    let ways: Vec<String> = match (field.shape, other_name(field)) {
+        (Shape::Word(words), _) => words.iter().map(|word| format!("`{name}: {word}`")).collect(),
+        (_, other) => std::iter::once(name).chain(other).map(|name| format!("`{name}`")).collect(),
+    };
+    let message = format!("missing field `{name}` of {owner}");
+    let finding = reader.error(Code::MissingField, message, &key_node.span);
+    reader
+        .report(finding.help(format!("write {}, in the task or in `defaults`", ways.join(" or "))));
+}
+
+fn read_fields(
     reader: &mut Reader<'_>,
     entries: &Entries<'_, '_>,
     owner: Owner<'_>,
     pinned: Pinned,
 ) -> Fields {
+    let given = |field: &'static kinds::Field| match field.name {
+        // Every task has its own.
+        NAME => Field::Absent,
+        _ => given(reader, entries, field, owner, pinned),
+    };
     Fields {
-        agent: agent(reader, entries, owner),
-        prompt: prompt(reader, entries, owner, pinned),
-        project_preference: match entries.value("projectPreference") {
-            None => Field::Absent,
-            Some(node) => preference(reader, node, owner, pinned).into(),
-        },
+        values: TASK.managed().map(given).collect(),
         protect: match entries.value("protect") {
             None => Field::Absent,
             Some(node) => reader.boolean(node, "protect", owner).into(),
@@ -165,15 +170,108 @@ fn fields(
     }
 }
 
+/// Reads a field of the kind, whichever way it is given.
+fn given(
+    reader: &mut Reader<'_>,
+    entries: &Entries<'_, '_>,
+    field: &'static kinds::Field,
+    owner: Owner<'_>,
+    pinned: Pinned,
+) -> Field<Given> {
+    let other = other_name(field);
+    let is_double = other.is_some_and(|other| exclude(reader, entries, [field.name, other], owner));
+    let direct = entries.value(field.name).map(|node| value(reader, node, field, owner, pinned));
+    let indirect = other.and_then(|name| {
+        let node = entries.value(name)?;
+        Some(match field.shape {
+            Shape::Reference(kind) => reference(reader, node, name, kind, owner),
+            _ => from_file(reader, node, name, owner, pinned),
+        })
+    });
+    match direct.map(|value| value.map(Given::from)).or(indirect) {
+        None => Field::Absent,
+        Some(_) if is_double => Field::Broken,
+        Some(given) => given.into(),
+    }
+}
+
+/// Reads a value by the shape of its field.
+fn value(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    field: &'static kinds::Field,
+    owner: Owner<'_>,
+    pinned: Pinned,
+) -> Option<Value> {
+    match field.shape {
+        Shape::Line | Shape::Setting => {
+            Some(Value::text(field.shape, reader.text(node, field.name, owner)?))
+        }
+        Shape::Reference(_) => reader.number(node, field.name, owner, SHOWN).map(Value::Integer),
+        Shape::Word(words) => word(reader, node, (field.name, words), owner, pinned),
+        Shape::LongText => {
+            let text = match &node.value {
+                // `$` is ordinary text in a prompt.
+                parse::Value::Text(text) => text.as_ref(),
+                parse::Value::Null => "",
+                _ => {
+                    reader.wrong(node, field.name, owner, "a text");
+                    return None;
+                }
+            };
+            long_text(reader, text, node, (field.name, owner, pinned))
+        }
+    }
+}
+
+/// Reads the name of another resource.
+fn reference(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    name: &str,
+    kind: &'static str,
+    owner: Owner<'_>,
+) -> Option<Given> {
+    let key = reader.text(node, name, owner)?.as_ref().into();
+    let place = Some(reader.place(&node.span));
+    Some(Given { value: Value::Ref(Address { kind, key }), file: None, place })
+}
+
+/// Reads a long text out of the file that is named.
+fn from_file(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    name: &str,
+    owner: Owner<'_>,
+    pinned: Pinned,
+) -> Option<Given> {
+    let path = reader.text(node, name, owner)?;
+    match reader.source.read(&path) {
+        Ok(text) => {
+            let value = long_text(reader, &text, node, (name, owner, pinned))?;
+            Some(Given { value, file: Some(path.as_ref().into()), place: None })
+        }
+        Err(reason) => {
+            let message = format!("`{name}` of {owner} cannot be read: {reason}");
+            let finding = reader.error(Code::UnreadableFile, message, &node.span);
+            reader.report(
+                finding
+                    .help("the path is relative to the manifest and stays inside its repository"),
+            );
+            None
+        }
+    }
+}
+
 fn name(
     reader: &mut Reader<'_>,
     key: &Key,
     key_node: &Node<'_>,
     entries: &Entries<'_, '_>,
-) -> Option<String> {
+) -> Option<Value> {
     let owner = Owner::Task(key.as_str());
-    let (name, node): (Cow<'_, str>, _) = match entries.value("name") {
-        Some(node) => (reader.text(node, "name", owner)?, node),
+    let (name, node): (Cow<'_, str>, _) = match entries.value(NAME) {
+        Some(node) => (reader.text(node, NAME, owner)?, node),
         None => (key.as_str().into(), key_node),
     };
     let refusal = if name.contains(char::is_control) {
@@ -186,7 +284,7 @@ fn name(
     } else {
         None
     };
-    let Some((problem, way)) = refusal else { return Some(name.trim().to_owned()) };
+    let Some((problem, way)) = refusal else { return Some(Value::Text(name.trim().into())) };
     let message = format!("the `name` of {owner} {problem}");
     let finding = reader.error(Code::InvalidName, message, &node.span);
     reader.report(finding.help(way));
@@ -214,102 +312,41 @@ fn exclude(
     true
 }
 
-fn agent(reader: &mut Reader<'_>, entries: &Entries<'_, '_>, owner: Owner<'_>) -> Field<AgentRef> {
-    let is_double = exclude(reader, entries, ["agentId", "agent"], owner);
-    let by_id = entries.value("agentId").map(|node| {
-        reader.number(node, "agentId", owner, SHOWN).map(|id| AgentRef::Id(AgentId(id)))
-    });
-    let by_name = entries.value("agent").map(|node| {
-        let name = reader.text(node, "agent", owner)?;
-        Some(AgentRef::Name(name.into_owned(), reader.place(&node.span)))
-    });
-    match by_id.or(by_name) {
-        None => Field::Absent,
-        Some(_) if is_double => Field::Broken,
-        Some(agent) => agent.into(),
-    }
-}
-
-fn prompt(
-    reader: &mut Reader<'_>,
-    entries: &Entries<'_, '_>,
-    owner: Owner<'_>,
-    pinned: Pinned,
-) -> Field<Prompt> {
-    let is_double = exclude(reader, entries, ["prompt", "promptFile"], owner);
-    let written = entries.value("prompt").map(|node| {
-        let text = match &node.value {
-            // `$` is ordinary text in a prompt.
-            Value::Text(text) => text.as_ref(),
-            Value::Null => "",
-            _ => {
-                reader.wrong(node, "prompt", owner, "a text");
-                return None;
-            }
-        };
-        let text = checked_prompt(reader, text, node, ("prompt", owner, pinned))?;
-        Some(Prompt { text, file: None })
-    });
-    let from_file =
-        entries.value("promptFile").map(|node| {
-            let path = reader.text(node, "promptFile", owner)?;
-            match reader.source.read(&path) {
-                Ok(text) => {
-                    let text = checked_prompt(reader, &text, node, ("promptFile", owner, pinned))?;
-                    Some(Prompt { text, file: Some(path.into()) })
-                }
-                Err(reason) => {
-                    let message = format!("`promptFile` of {owner} cannot be read: {reason}");
-                    let finding = reader.error(Code::UnreadableFile, message, &node.span);
-                    reader.report(finding.help(
-                        "the path is relative to the manifest and stays inside its repository",
-                    ));
-                    None
-                }
-            }
-        });
-    match written.or(from_file) {
-        None => Field::Absent,
-        Some(_) if is_double => Field::Broken,
-        Some(prompt) => prompt.into(),
-    }
-}
-
-fn checked_prompt(
+fn long_text(
     reader: &mut Reader<'_>,
     text: &str,
     node: &Node<'_>,
     (field, owner, pinned): (&str, Owner<'_>, Pinned),
-) -> Option<Arc<str>> {
-    let canonical = canonical_text(text);
-    if canonical.is_empty() && pinned == Pinned::No {
+) -> Option<Value> {
+    let value = Value::text(Shape::LongText, text);
+    if pinned == Pinned::No && value == Value::Text("".into()) {
         let message = format!("`{field}` of {owner} is empty");
         let finding = reader.error(Code::EmptyPrompt, message, &node.span);
         reader.report(finding.help("write what the agent is to do"));
         return None;
     }
-    Some(canonical.into())
+    Some(value)
 }
 
-fn preference(
+/// Reads one of some words; a pinned task may hold whatever the service holds.
+fn word(
     reader: &mut Reader<'_>,
     node: &Node<'_>,
+    (field, words): (&str, &[&str]),
     owner: Owner<'_>,
     pinned: Pinned,
-) -> Option<ProjectPreference> {
-    let word = reader.text(node, "projectPreference", owner)?;
-    // As written: the value of a variable may be a secret.
-    let written = if let Value::Text(written) = &node.value { written } else { "" };
-    let preference = ProjectPreference::from_wire(&word);
-    if !matches!(preference, ProjectPreference::Other(_)) || pinned == Pinned::Yes {
-        return Some(preference);
+) -> Option<Value> {
+    let word = reader.text(node, field, owner)?;
+    if words.contains(&&*word) || pinned == Pinned::Yes {
+        return Some(Value::Text(word.into()));
     }
-    let [each, one] = &ProjectPreference::WRITABLE;
-    let message = format!("unknown `projectPreference` of {owner}: `{written}`");
+    // As written: the value of a variable may be a secret.
+    let written = if let parse::Value::Text(written) = &node.value { written } else { "" };
+    let message = format!("unknown `{field}` of {owner}: `{written}`");
     let finding = reader.error(Code::UnknownPreference, message, &node.span);
-    reader.report(match nearest(&word, [each.as_str(), one.as_str()]) {
+    reader.report(match nearest(&word, words.iter().copied()) {
         Some(meant) => finding.help(format!("did you mean `{meant}`?")),
-        None => finding.help(format!("write `{each}` or `{one}`")),
+        None => finding.help(format!("write `{}`", words.join("` or `"))),
     });
     None
 }

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::model::{Content, Key, TaskId, is_hidden};
+use crate::kinds::Shape;
+use crate::model::{Key, TaskId, is_hidden};
+use crate::resource::Object;
 
 /// Prompts of more lines get a file of their own where there may be files.
 const LONGEST_INLINE: usize = 3;
@@ -29,10 +31,8 @@ pub struct Outline {
 pub struct OutlineTask {
     /// Its key.
     pub key: Key,
-    /// Its name: one line that is not blank.
-    pub name: String,
-    /// What it does.
-    pub content: Content,
+    /// Its fields; the name is one line that is not blank.
+    pub object: Object,
     /// The id it is pinned to, if it is.
     pub pin: Option<TaskId>,
 }
@@ -67,17 +67,26 @@ pub fn write(outline: &Outline, prompts: Prompts) -> Written {
         if let Some(id) = task.pin {
             line(out, format_args!("    id: {id}"));
         }
-        line(out, format_args!("    name: {}", field(&task.name)));
-        line(out, format_args!("    agentId: {}", task.content.agent_id()));
-        let preference = task.content.project_preference().as_str();
-        line(out, format_args!("    projectPreference: {}", field(preference)));
-        let prompt = task.content.prompt();
-        if prompts == Prompts::Files && prompt.lines().count() > LONGEST_INLINE {
-            let path = format!("prompts/{}.md", task.key);
-            line(out, format_args!("    promptFile: {}", scalar(&path)));
-            written.prompts.insert(path, format!("{prompt}\n"));
-        } else {
-            line(out, format_args!("    prompt: {}", text(prompt)));
+        for (row, value) in task.object.fields().filter(|(_, value)| value.is_known()) {
+            let (name, value) = (row.name, value.to_string());
+            match row.shape {
+                Shape::Reference(_) => line(out, format_args!("    {name}: {value}")),
+                Shape::LongText => {
+                    let is_long = value.lines().count() > LONGEST_INLINE;
+                    let file =
+                        row.instead.as_ref().filter(|_| is_long && prompts == Prompts::Files);
+                    let Some(file) = file else {
+                        line(out, format_args!("    {name}: {}", text(&value)));
+                        continue;
+                    };
+                    let path = format!("prompts/{}.md", task.key);
+                    line(out, format_args!("    {}: {}", file.name, scalar(&path)));
+                    written.prompts.insert(path, format!("{value}\n"));
+                }
+                Shape::Line | Shape::Word(_) | Shape::Setting => {
+                    line(out, format_args!("    {name}: {}", field(&value)));
+                }
+            }
         }
     }
     written
@@ -208,8 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::manifest::{AgentRef, Source, parse};
-    use crate::model::{AgentId, ProjectPreference};
+    use crate::manifest::{Source, parse};
 
     impl Source for Written {
         fn read(&self, path: &str) -> Result<String, String> {
@@ -218,11 +226,9 @@ mod tests {
     }
 
     fn outline(key: &str, name: &str, prompt: &str) -> Outline {
-        let preference = ProjectPreference::from_wire("in-the ${web}: #interface");
         let task = OutlineTask {
             key: key.parse().unwrap(),
-            name: name.to_owned(),
-            content: Content::new(AgentId(47), prompt, preference),
+            object: Object::task(name, 47, "in-the ${web}: #interface", prompt),
             pin: Some(TaskId(332)),
         };
         Outline { organization_id: "0123456789abcdef".to_owned(), tasks: vec![task] }
@@ -238,11 +244,8 @@ mod tests {
         assert_eq!(manifest.tasks.len(), outline.tasks.len(), "{text}");
         for task in &outline.tasks {
             let read = &manifest.tasks[&task.key];
-            assert_eq!(read.name, task.name, "{text}");
-            assert_eq!(&read.prompt, task.content.prompt(), "{text}");
-            assert_eq!(&read.project_preference, task.content.project_preference(), "{text}");
+            assert_eq!(read.object, task.object, "{text}");
             assert_eq!(read.pin, task.pin, "{text}");
-            assert!(matches!(read.agent, AgentRef::Id(id) if id == task.content.agent_id()));
         }
         written.manifest
     }

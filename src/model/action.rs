@@ -7,8 +7,8 @@ use std::fmt;
 pub enum Action {
     /// A task is made.
     Create,
-    /// A task gets another name.
-    Rename,
+    /// Fields of a resource change in place.
+    Update,
     /// An archived task becomes the current one again, by renaming it.
     Restore,
     /// A new task takes the place of an old one, which is then retired.
@@ -23,15 +23,17 @@ pub enum Action {
     Prompt,
     /// A deployment is stopped.
     Stop,
+    /// What is to be done cannot be decided.
+    Undecided,
     /// Nothing to do.
     NoChange,
 }
 
 impl Action {
     /// Every action, in the order in which summaries list them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Create,
-        Self::Rename,
+        Self::Update,
         Self::Restore,
         Self::Replace,
         Self::Archive,
@@ -39,6 +41,7 @@ impl Action {
         Self::Deploy,
         Self::Prompt,
         Self::Stop,
+        Self::Undecided,
         Self::NoChange,
     ];
 
@@ -46,7 +49,7 @@ impl Action {
     pub fn participle(self) -> &'static str {
         match self {
             Self::Create => "created",
-            Self::Rename => "renamed",
+            Self::Update => "updated in place",
             Self::Restore => "restored",
             Self::Replace => "replaced",
             Self::Archive => "archived",
@@ -54,6 +57,7 @@ impl Action {
             Self::Deploy => "deployed",
             Self::Prompt => "prompted",
             Self::Stop => "stopped",
+            Self::Undecided => "decided by you",
             Self::NoChange => "left unchanged",
         }
     }
@@ -63,7 +67,7 @@ impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Create => "create",
-            Self::Rename => "rename",
+            Self::Update => "update",
             Self::Restore => "restore",
             Self::Replace => "replace",
             Self::Archive => "archive",
@@ -71,6 +75,7 @@ impl fmt::Display for Action {
             Self::Deploy => "deploy",
             Self::Prompt => "prompt",
             Self::Stop => "stop",
+            Self::Undecided => "undecided",
             Self::NoChange => "unchanged",
         })
     }

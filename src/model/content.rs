@@ -1,142 +1,15 @@
-//! Canonical content and its hash: the address of a task whatever happens to its name.
+//! Canonical text and its hashes.
 //!
-//! Everything of a task but its name is fixed at creation (contract 11), so
-//! `hash(agentId, prompt, projectPreference)` identifies it. There is one canonical form
-//! in the program, computed here, and what it yields is also what is sent.
+//! There is one canonical form in the program, computed here, and what it yields is also what is
+//! sent. `resource::Object` says of which fields of a resource the hash is its address.
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
-use serde::Serialize;
 use sha2::{Digest, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-use crate::model::AgentId;
-
-/// How the service chooses the project of a deployment (contract 3.1).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ProjectPreference {
-    /// A fresh project for each deployment.
-    EachTaskDeployment,
-    /// One project, made on the first deployment and used again.
-    ForTask,
-    /// A value the web interface set and the documented API does not accept (contract 9).
-    Other(String),
-}
-
-impl ProjectPreference {
-    /// The values that a create request accepts.
-    pub const WRITABLE: [Self; 2] = [Self::EachTaskDeployment, Self::ForTask];
-
-    /// Reads the service's word, keeping one it does not know.
-    pub fn from_wire(word: &str) -> Self {
-        Self::WRITABLE
-            .into_iter()
-            .find(|known| known.as_str() == word)
-            .unwrap_or_else(|| Self::Other(word.to_owned()))
-    }
-
-    /// Returns the service's word.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::EachTaskDeployment => "project-each-task-deployment",
-            Self::ForTask => "project-for-task",
-            Self::Other(word) => word,
-        }
-    }
-}
-
-impl fmt::Display for ProjectPreference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// What a task does, in canonical form, with its address.
-///
-/// Cheap to clone and to compare: the prompt is shared and the hash, which tells all fields, is
-/// computed once.
-#[derive(Clone, Debug, Eq)]
-pub struct Content {
-    agent_id: AgentId,
-    prompt: Arc<str>,
-    project_preference: ProjectPreference,
-    hash: ContentHash,
-}
-
-impl Content {
-    /// Makes content from fields as written or as read; the prompt is put in canonical form.
-    ///
-    /// A shared prompt that is canonical already stays shared.
-    pub fn new(
-        agent_id: AgentId,
-        prompt: impl AsRef<str> + Into<Arc<str>>,
-        project_preference: ProjectPreference,
-    ) -> Self {
-        let canonical = canonical_text(prompt.as_ref());
-        let prompt: Arc<str> =
-            if canonical.len() == prompt.as_ref().len() && matches!(canonical, Cow::Borrowed(_)) {
-                prompt.into()
-            } else {
-                canonical.into()
-            };
-        let fields = Canonical {
-            agent_id: agent_id.0,
-            project_preference: project_preference.as_str(),
-            prompt: &prompt,
-        };
-        let mut json = Vec::with_capacity(prompt.len() + ROOM);
-        serde_json::to_writer(&mut json, &fields).expect("texts and numbers are always JSON");
-        let hash = ContentHash(Sha256::digest(&json).into());
-        Self { agent_id, prompt, project_preference, hash }
-    }
-
-    /// The agent that runs the task.
-    pub fn agent_id(&self) -> AgentId {
-        self.agent_id
-    }
-
-    /// The canonical prompt, as it is sent.
-    pub fn prompt(&self) -> &Arc<str> {
-        &self.prompt
-    }
-
-    /// How projects are chosen for its deployments.
-    pub fn project_preference(&self) -> &ProjectPreference {
-        &self.project_preference
-    }
-
-    /// The address of this content.
-    pub fn hash(&self) -> ContentHash {
-        self.hash
-    }
-
-    /// The hash of the prompt alone, which survives a changed agent or preference.
-    pub fn prompt_hash(&self) -> PromptHash {
-        PromptHash(Sha256::digest(self.prompt.as_bytes()).into())
-    }
-}
-
-impl PartialEq for Content {
-    fn eq(&self, other: &Self) -> bool {
-        self.hash == other.hash
-    }
-}
-
-/// What is hashed as JSON without blanks; the keys are in alphabetical order.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Canonical<'a> {
-    agent_id: u64,
-    project_preference: &'a str,
-    prompt: &'a str,
-}
-
-/// The bytes of that JSON beside the prompt, line ends of many lines included.
-const ROOM: usize = 256;
-
-/// The address of a [`Content`]: SHA-256 over its canonical JSON.
+/// The address of a content: SHA-256 over the canonical JSON of the fields that cannot change in place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash(pub [u8; 32]);
 
@@ -145,6 +18,11 @@ pub struct ContentHash(pub [u8; 32]);
 pub struct PromptHash(pub [u8; 32]);
 
 impl ContentHash {
+    /// The hash of canonical JSON.
+    pub fn of(json: &[u8]) -> Self {
+        Self(Sha256::digest(json).into())
+    }
+
     /// The first eight hexadecimal digits, as archived names carry them.
     pub fn short(&self) -> String {
         hex(&self.0[..4])
@@ -160,6 +38,13 @@ impl ContentHash {
             *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
         }
         Some(Self(bytes))
+    }
+}
+
+impl PromptHash {
+    /// The hash of a canonical prompt.
+    pub fn of(prompt: &str) -> Self {
+        Self(Sha256::digest(prompt.as_bytes()).into())
     }
 }
 
@@ -266,26 +151,6 @@ mod tests {
         ];
         for (written, canonical) in table {
             assert_eq!(canonical_text(written), canonical, "{written:?}");
-        }
-    }
-
-    #[test]
-    fn the_hash_is_that_of_the_canonical_json() {
-        let content = Content::new(AgentId(47), "Say \"hi\"\r\n", ProjectPreference::ForTask);
-        let json = r#"{"agentId":47,"projectPreference":"project-for-task","prompt":"Say \"hi\""}"#;
-        assert_eq!(content.hash().0, <[u8; 32]>::from(Sha256::digest(json)));
-        assert_eq!(ContentHash::from_hex(&content.hash().to_string()), Some(content.hash()));
-    }
-
-    #[test]
-    fn every_field_counts() {
-        let base = Content::new(AgentId(1), "p", ProjectPreference::ForTask);
-        for other in [
-            Content::new(AgentId(2), "p", ProjectPreference::ForTask),
-            Content::new(AgentId(1), "q", ProjectPreference::ForTask),
-            Content::new(AgentId(1), "p", ProjectPreference::EachTaskDeployment),
-        ] {
-            assert_ne!(base.hash(), other.hash(), "{other:?}");
         }
     }
 

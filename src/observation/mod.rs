@@ -128,7 +128,7 @@ impl Observation {
         });
         let tasks = self.state.tasks.items.iter().chain(read);
         let runs = self.state.deployments.values().flat_map(|listing| &listing.items);
-        let of_tasks = tasks.filter_map(|task| task.prompt.as_ref());
+        let of_tasks = tasks.filter_map(|task| task.prompt());
         of_tasks.chain(runs.filter_map(|run| run.prompt.as_ref()))
     }
 

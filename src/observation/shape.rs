@@ -9,15 +9,14 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{
-    AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId, canonical_text,
-    sha256_hex,
-};
+use crate::kinds::{AGENT_ID, NAME, PROJECT_PREFERENCE, PROMPT, Shape, TASK};
+use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId, canonical_text, sha256_hex};
 use crate::observation::{Agents, FORMAT_VERSION, Observation};
 use crate::observed::{
     Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, ReadResult, Schedule,
     Status,
 };
+use crate::resource::{Object, Value};
 use crate::transcript::{Message, Part, Transcript};
 
 /// What was seen of the service (see `docs/formats.md`).
@@ -284,12 +283,7 @@ fn task_shape(task: &ObservedTask) -> TaskShape {
     let ObservedTask {
         id,
         organization_id,
-        name,
-        agent_id,
-        prompt,
-        project_preference,
-        // The three before as one: made of them again.
-        content: _,
+        object,
         deployment_count,
         created,
         updated,
@@ -297,13 +291,14 @@ fn task_shape(task: &ObservedTask) -> TaskShape {
         schedule,
         notification_count,
     } = task;
+    let text = |field| object.text(field).map(|text| text.to_string());
     TaskShape {
         id: id.0,
         organization_id: organization_id.as_ref().map(|id| id.0.clone()),
-        name: name.clone(),
-        agent_id: agent_id.map(|id| id.0),
-        prompt: prompt.as_deref().map(str::to_owned),
-        project_preference: project_preference.as_ref().map(ToString::to_string),
+        name: text(NAME),
+        agent_id: object.agent_id().map(|id| id.0),
+        prompt: text(PROMPT),
+        project_preference: text(PROJECT_PREFERENCE),
         deployment_count: *deployment_count,
         created: created.map(|at| at.to_string()),
         updated: updated.map(|at| at.to_string()),
@@ -319,24 +314,20 @@ fn task_shape(task: &ObservedTask) -> TaskShape {
 
 impl TaskShape {
     fn open(self) -> Result<ObservedTask, String> {
-        let agent_id = self.agent_id.map(AgentId);
-        let project_preference =
-            self.project_preference.map(|word| ProjectPreference::from_wire(&word));
-        let prompt: Option<Arc<str>> = self.prompt.map(|text| canonical_text(&text).into());
-        let content = match (agent_id, &prompt, &project_preference) {
-            (Some(agent_id), Some(prompt), Some(preference)) => {
-                Some(Content::new(agent_id, Arc::clone(prompt), preference.clone()))
-            }
+        let text = |shape, text: Option<String>| text.map(|text| Value::text(shape, text));
+        let (name, prompt) = (text(Shape::Line, self.name), text(Shape::LongText, self.prompt));
+        let values = TASK.managed().map(|field| match field.name {
+            NAME => name.clone(),
+            AGENT_ID => self.agent_id.map(Value::Integer),
+            PROJECT_PREFERENCE => text(field.shape, self.project_preference.clone()),
+            PROMPT => prompt.clone(),
             _ => None,
-        };
+        });
+        let values = values.map(|value| value.unwrap_or(Value::Unknown)).collect::<Vec<_>>();
         Ok(ObservedTask {
             id: TaskId(self.id),
             organization_id: self.organization_id.map(OrganizationId),
-            name: self.name,
-            agent_id,
-            prompt,
-            project_preference,
-            content,
+            object: Object::new(&TASK, values),
             deployment_count: self.deployment_count,
             created: time("created", self.created)?,
             updated: time("updated", self.updated)?,

@@ -55,8 +55,7 @@ pub(super) fn ambiguous(
         finding = finding.help("or change the name or the prompt, here or in the web interface");
     }
     let candidates = tasks.iter().filter_map(|task| Before::of(task)).collect();
-    let (name, content) = (desired.name.clone(), desired.content.clone());
-    (Change::Ambiguous { name, content, candidates }, finding)
+    (Change::Ambiguous { object: desired.object.clone(), candidates }, finding)
 }
 
 /// Returns `task 512`, or `tasks 512 and 513`.

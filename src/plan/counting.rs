@@ -70,7 +70,9 @@ pub(super) fn count_of_failed(
 
 /// Whether the run is one of the task's content, as the service shows both.
 pub(super) fn counts_for(run: &ObservedDeployment, task: &ObservedTask) -> bool {
-    run.prompt.is_some() && run.prompt == task.prompt && run.agent_id == task.agent_id
+    run.prompt.is_some()
+        && run.prompt.as_ref() == task.prompt()
+        && run.agent_id == task.object.agent_id()
 }
 
 pub(super) fn is_since(

@@ -200,7 +200,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
                     let turns = transcript.user_turns().map(|turns| {
                         let turns: Vec<Arc<str>> =
                             turns.into_iter().map(|turn| turn.text).collect();
-                        let skip = usize::from(turns.first() == task.prompt.as_ref());
+                        let skip = usize::from(turns.first() == task.prompt());
                         (turns, skip)
                     });
                     Counted { seen, turns, is_unanswered: transcript.is_unanswered() }

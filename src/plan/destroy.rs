@@ -10,13 +10,13 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::diag::{Code, Diagnostic};
-use crate::model::{Content, ContentHash, Key, archived_hash};
+use crate::manifest::DesiredTask;
+use crate::model::{ContentHash, Key, archived_hash};
 use crate::observed::{Completeness, ObservedTask, ReadRequest, Schedule};
 use crate::plan::guards::{View, guard};
 use crate::plan::matcher::{Match, Matches, Proof, identify, is_archived};
 use crate::plan::names::{NameFit, name_fit};
-use crate::plan::observed::{list_is_trusted, observed};
-use crate::plan::reads::canaries;
+use crate::plan::observed::observed;
 use crate::plan::remove::{reads_before_removing, removal};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Removal, Remove, RemoveReason, Step, StepId, StepStatus,
@@ -52,15 +52,15 @@ pub enum Saving {
 pub fn destroy_reads(inputs: &PlanInputs<'_>, scope: Scope) -> BTreeSet<ReadRequest> {
     let state = inputs.state;
     let observed = observed(state);
-    let unknown = observed.tasks.values().filter(|task| task.content.is_none());
+    let unknown = observed.tasks.values().filter(|task| task.content().is_none());
     let mut reads: BTreeSet<ReadRequest> = unknown.map(|task| ReadRequest::Task(task.id)).collect();
     let found = identify(inputs, &observed.tasks);
     let candidates = candidates(inputs, &found, scope);
     if !candidates.is_empty() {
-        reads.extend(canaries(inputs));
+        reads.extend(state.canaries());
     }
     for (key, task) in candidates {
-        if !list_is_trusted(state) {
+        if !state.list_is_trusted() {
             reads.insert(ReadRequest::Task(task.id));
         }
         match scope {
@@ -147,10 +147,10 @@ fn candidates<'a>(
         Scope::Archived { .. } => {
             let owners = owners(inputs);
             let owner = |task: &&'a ObservedTask| {
-                let content = task.content.as_ref()?;
-                let ending = archived_hash(task.name.as_deref()?)?;
-                let is_its_own = ending == content.hash().short();
-                Some((*owners.get(&content.hash()).filter(|_| is_its_own)?, *task))
+                let content = task.content()?;
+                let ending = archived_hash(task.name()?)?;
+                let is_its_own = ending == content.short();
+                Some((*owners.get(&content).filter(|_| is_its_own)?, *task))
             };
             found.archived.iter().filter_map(owner).collect()
         }
@@ -167,9 +167,9 @@ fn is_ours(inputs: &PlanInputs<'_>, key: &Key, matched: &Match<'_>) -> bool {
     match matched.proof {
         Proof::Pin | Proof::Ledger => true,
         Proof::History => {
-            let declared = inputs.desired_state.tasks.get(key).map_or("", |desired| &desired.name);
+            let declared = inputs.desired_state.tasks.get(key).map_or("", DesiredTask::name);
             let evidence = inputs.evidence.keys.get(key);
-            name_fit(matched.task.name.as_deref(), declared, evidence) != NameFit::Untrusted
+            name_fit(matched.task.name(), declared, evidence) != NameFit::Untrusted
         }
         Proof::None => false,
     }
@@ -245,8 +245,8 @@ fn delete(
         count => format!("{count} deployments go with it, and their conversations"),
     };
     let how = Remove::Destroy { runs };
-    let content = before.content.hash();
-    let removal = Removal { id: task.id, name: before.name.clone(), content, how };
+    let content = before.content();
+    let removal = Removal { id: task.id, name: before.name().to_owned(), content, how };
     let change = Change::Remove { removal, because: RemoveReason::Destroyed, before };
     (change, reason, block.map_or(StepStatus::Ready, StepStatus::Blocked))
 }
@@ -259,7 +259,7 @@ fn kept(inputs: &PlanInputs<'_>, key: &Key, task: &ObservedTask) -> Option<Diagn
         return Some(finding.help("commit the entry with `protect: false` first"));
     }
     let other_manifests = inputs.other_manifests;
-    let hash = task.content.as_ref().map(Content::hash);
+    let hash = task.content();
     let is_declared_elsewhere = other_manifests.keys.contains(key)
         || other_manifests.pins.contains(&task.id)
         || hash.is_some_and(|hash| other_manifests.contents.contains(&hash));

@@ -5,8 +5,9 @@
 
 use std::fmt;
 
-use crate::model::{Content, sha256_hex};
+use crate::model::sha256_hex;
 use crate::plan::{Change, Plan, Removal, Remove, Step, StepId, StepStatus, TaskRef};
+use crate::resource::{Edit, Whole};
 
 /// The hash of a plan; `Display` writes 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,19 +54,19 @@ impl Plan {
             StepStatus::Blocked(finding) => format!("blocked[{}] ", finding.code),
         };
         let what = match &step.change {
-            Change::Create { name, content } => named(name, content),
-            Change::Rename { id, from, to, .. } => format!("task {id} {from:?} -> {to:?}"),
-            Change::Replace { before, name, content, old } => {
+            Change::Create { object } => named(object),
+            Change::Update { id, edits } | Change::Restore { id, edits } => {
+                let edits = edits.iter().map(|Edit { field, before, after }| {
+                    format!("{field} {:?} -> {:?}", before.to_string(), after.to_string())
+                });
+                format!("task {id} {}", edits.collect::<Vec<_>>().join(", "))
+            }
+            Change::Replace { before, object, old } => {
                 let old: Vec<String> = old.iter().map(removal).collect();
-                format!(
-                    "{} -> {}; {}",
-                    named(&before.name, &before.content),
-                    named(name, content),
-                    old.join("; ")
-                )
+                format!("{} -> {}; {}", named(&before.object), named(object), old.join("; "))
             }
             Change::Remove { removal: given, before, .. } => {
-                format!("{} of {}", removal(given), before.content.hash())
+                format!("{} of {}", removal(given), before.content())
             }
             Change::Deploy { task, seen, later, .. } => {
                 let task = match task {
@@ -79,9 +80,9 @@ impl Plan {
             }
             Change::Diverged { run, said, .. } => format!("run {:?} after {said:?}", run.0),
             Change::Stop { run } => format!("run {:?}", run.0),
-            Change::Ambiguous { name, content, candidates } => {
+            Change::Ambiguous { object, candidates } => {
                 let ids: Vec<String> = candidates.iter().map(|task| task.id.to_string()).collect();
-                format!("{} or tasks {}", named(name, content), ids.join(", "))
+                format!("{} or tasks {}", named(object), ids.join(", "))
             }
         };
         format!("task.{}{deployment}: {status}{} {what}", step.key, step.change.action())
@@ -93,8 +94,8 @@ impl Plan {
     }
 }
 
-fn named(name: &str, content: &Content) -> String {
-    format!("{name:?} {}", content.hash())
+fn named(object: &Whole) -> String {
+    format!("{:?} {}", object.name(), object.content())
 }
 
 fn removal(removal: &Removal) -> String {

@@ -101,10 +101,8 @@ impl<'a> Past<'a> {
     fn new(inputs: &'a PlanInputs<'a>, found: &Matches<'a>, key: &Key) -> Self {
         let evidence = inputs.evidence.keys.get(key);
         let is_proven = |task: &&&ObservedTask| {
-            let content = task.content.as_ref();
-            content
-                .zip(evidence)
-                .is_some_and(|(content, known)| known.proves(task.id, content.hash()))
+            let content = task.content().zip(evidence);
+            content.is_some_and(|(content, known)| known.proves(task.id, content))
         };
         let superseded = found.superseded.get(key).into_iter().flatten();
         let archived = found.archived.iter().filter(is_proven);

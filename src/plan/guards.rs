@@ -110,7 +110,7 @@ fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
     let Some(gap) = view.gap else { return Vec::new() };
     let finding = Diagnostic::blocked(Code::IncompleteRead, gap)
         .help("run this again; if it stays, look at the task in the web interface");
-    let touches = |step: &Step| !matches!(step.change, Change::Rename { .. });
+    let touches = |step: &Step| !step.change.is_in_place();
     block(steps, touches, &finding)
 }
 

@@ -22,15 +22,17 @@ impl<'a> Lookalikes<'a> {
     pub(super) fn of(tasks: impl Iterator<Item = &'a ObservedTask>) -> Self {
         let mut reads = Self::default();
         for task in tasks {
-            if let Some(name) = &task.name {
+            if let Some(name) = task.name() {
                 reads.names.entry(fold(name)).or_default().push(task);
             }
-            let Some(content) = &task.content else { continue };
-            let prompt = fold(content.prompt());
+            let (Some(agent), Some(prompt)) = (task.object.agent_id(), task.prompt()) else {
+                continue;
+            };
+            let prompt = fold(prompt);
             if let Some(start) = start_of(&prompt) {
                 reads.starts.entry(start).or_default().push((prompt.clone(), task));
             }
-            reads.prompts.entry((content.agent_id(), prompt)).or_default().push(task);
+            reads.prompts.entry((agent, prompt)).or_default().push(task);
         }
         reads
     }
@@ -44,7 +46,7 @@ impl<'a> Lookalikes<'a> {
         let free = |tasks: Option<&Vec<&'a ObservedTask>>| -> Vec<&'a ObservedTask> {
             tasks.into_iter().flatten().copied().filter(|task| is_free(task)).collect()
         };
-        let prompt = fold(desired.content.prompt());
+        let prompt = fold(desired.object.prompt().map_or("", |prompt| prompt));
         let cut = || -> Vec<&'a ObservedTask> {
             let start = start_of(&prompt);
             let stored = start.and_then(|start| self.starts.get(&start)).into_iter().flatten();
@@ -52,11 +54,12 @@ impl<'a> Lookalikes<'a> {
             let cut = stored.filter(|(stored, _)| whole.starts_with(&stored.to_string()));
             cut.map(|(_, task)| *task).filter(|task| is_free(task)).collect()
         };
-        let named = free(self.names.get(&fold(&desired.name)));
+        let named = free(self.names.get(&fold(desired.name())));
         if !named.is_empty() {
             return (named, "the same name");
         }
-        let prompted = free(self.prompts.get(&(desired.content.agent_id(), prompt.clone())));
+        let same = |agent| self.prompts.get(&(agent, prompt.clone()));
+        let prompted = free(desired.object.agent_id().and_then(same));
         if !prompted.is_empty() {
             return (prompted, "the same prompt but for blanks and punctuation");
         }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::KeyEvidence;
 use crate::manifest::DesiredTask;
-use crate::model::{Content, ContentHash, FoldedName, Key, TaskId, archived_base, fold};
+use crate::model::{ContentHash, FoldedName, Key, TaskId, archived_base, fold};
 use crate::observed::ObservedTask;
 use crate::plan::PlanInputs;
 use crate::plan::lookalikes::Lookalikes;
@@ -91,8 +91,8 @@ impl<'a, 'b> Matcher<'a, 'b> {
     fn new(inputs: &'b PlanInputs<'a>, tasks: &'b BTreeMap<TaskId, &'a ObservedTask>) -> Self {
         let mut by_content: BTreeMap<ContentHash, Vec<&ObservedTask>> = BTreeMap::new();
         for task in tasks.values() {
-            if let Some(content) = &task.content {
-                by_content.entry(content.hash()).or_default().push(task);
+            if let Some(content) = task.content() {
+                by_content.entry(content).or_default().push(task);
             }
         }
         let pins = inputs.desired_state.tasks.iter();
@@ -104,7 +104,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
     /// Rung 1.
     fn claim_equal_content(&mut self) {
         for (key, desired) in &self.inputs.desired_state.tasks {
-            let hash = desired.content.hash();
+            let hash = desired.content();
             let equal = self.by_content.get(&hash).into_iter().flatten().copied();
             let candidates = equal.filter(|task| {
                 // An archived name alone proves nothing; bringing it back is a rename.
@@ -192,11 +192,11 @@ impl<'a, 'b> Matcher<'a, 'b> {
         let is_candidate =
             |task: &ObservedTask| !is_archived(task) && !self.is_declared_elsewhere(task);
         for task in self.tasks.values().copied().filter(|task| is_candidate(task)) {
-            if let Some(name) = &task.name {
+            if let Some(name) = task.name() {
                 by_name.entry(fold(name)).or_default().push(task);
             }
-            if let Some(content) = &task.content {
-                by_prompt.entry(content.prompt_hash()).or_insert_with(Vec::new).push(task);
+            if let (Some(_), Some(prompt)) = (task.content(), task.object.prompt_hash()) {
+                by_prompt.entry(prompt).or_insert_with(Vec::new).push(task);
             }
         }
         let candidates_of = |key: &'a Key, desired: &DesiredTask| {
@@ -225,7 +225,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
                 }
             }
             // A copy under a foreign name does not stand in for an original that was edited by hand.
-            let mut named = by_name.get(&fold(&desired.name)).into_iter().flatten();
+            let mut named = by_name.get(&fold(desired.name())).into_iter().flatten();
             if named.any(|task| self.is_free(key, task) && !candidates.contains_key(&task.id)) {
                 candidates.retain(|_, (rank, _)| !rank.is_foreign);
             }
@@ -278,7 +278,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
                 self.found.other_manifests.push(task);
                 continue;
             }
-            let hash = task.content.as_ref().map(Content::hash);
+            let hash = task.content();
             let keys = hash.and_then(|hash| keys_by_content.get(&hash)).into_iter().flatten();
             let desired_state = &self.inputs.desired_state;
             let pinning = self.pinned_by.get(&task.id);
@@ -313,16 +313,16 @@ impl<'a, 'b> Matcher<'a, 'b> {
     fn is_duplicate(&self, key: &Key, task: &ObservedTask) -> bool {
         let desired = self.inputs.desired_state.tasks.get(key);
         desired.is_some_and(|desired| {
-            desired.pin.is_none() && task.content.as_ref() == Some(&desired.content)
+            desired.pin.is_none() && task.content() == Some(desired.content())
         })
     }
 
     /// Whether the task bears a name that was declared for the key, or the ledger knows it.
     fn is_named_for(&self, key: &Key, task: &ObservedTask) -> bool {
         let evidence = self.inputs.evidence.keys.get(key);
-        let declared = self.inputs.desired_state.tasks.get(key).map_or("", |desired| &desired.name);
+        let declared = self.inputs.desired_state.tasks.get(key).map_or("", DesiredTask::name);
         evidence.is_some_and(|evidence| evidence.created(task.id))
-            || name_fit(task.name.as_deref(), declared, evidence) != NameFit::Untrusted
+            || name_fit(task.name(), declared, evidence) != NameFit::Untrusted
     }
 
     fn pending(&self) -> Vec<(&'a Key, &'a DesiredTask)> {
@@ -337,7 +337,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
     fn is_free_by_content(&self, key: &Key, task: &ObservedTask) -> bool {
         let has_content_of = |key: &Key| {
             let desired = self.inputs.desired_state.tasks.get(key);
-            desired.is_some_and(|desired| task.content.as_ref() == Some(&desired.content))
+            desired.is_some_and(|desired| task.content() == Some(desired.content()))
         };
         let pinning = self.pinned_by.get(&task.id).filter(|pinning| **pinning != key);
         !self.taken.contains(&task.id) && !pinning.is_some_and(|pinning| has_content_of(pinning))
@@ -352,16 +352,16 @@ impl<'a, 'b> Matcher<'a, 'b> {
     /// Whether another manifest of the work tree declares the task, by its content or its id.
     fn is_declared_elsewhere(&self, task: &ObservedTask) -> bool {
         let other_manifests = self.inputs.other_manifests;
-        let is_declared = |content: &Content| other_manifests.contents.contains(&content.hash());
-        other_manifests.pins.contains(&task.id) || task.content.as_ref().is_some_and(is_declared)
+        let is_declared = |content| other_manifests.contents.contains(&content);
+        other_manifests.pins.contains(&task.id) || task.content().is_some_and(is_declared)
     }
 
     fn name_fit(&self, key: &Key, desired: &DesiredTask, task: &ObservedTask) -> NameFit {
-        if task.name.as_deref() == Some(&desired.name) {
+        if task.name() == Some(desired.name()) {
             // As for nearly every task: no evidence has to be looked up.
             return NameFit::Declared;
         }
-        name_fit(task.name.as_deref(), &desired.name, self.inputs.evidence.keys.get(key))
+        name_fit(task.name(), desired.name(), self.inputs.evidence.keys.get(key))
     }
 
     /// What proves that the task is the key's, if something does.
@@ -369,8 +369,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
         let is_pinned = self.pinned_by.get(&task.id).is_some_and(|pinning| *pinning == key);
         let evidence = self.inputs.evidence.keys.get(key);
         let holds = |evidence: &KeyEvidence| {
-            let content = task.content.as_ref();
-            content.is_some_and(|content| evidence.proves(task.id, content.hash()))
+            task.content().is_some_and(|content| evidence.proves(task.id, content))
         };
         if is_pinned {
             Some(Proof::Pin)
@@ -413,7 +412,7 @@ struct EvidenceRank {
 
 /// Whether the task bears an archived name.
 pub(super) fn is_archived(task: &ObservedTask) -> bool {
-    task.name.as_deref().is_some_and(|name| archived_base(name).is_some())
+    task.name().is_some_and(|name| archived_base(name).is_some())
 }
 
 /// Every item with the smallest rank.

@@ -48,9 +48,11 @@ use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::Evidence;
+use crate::kinds::NAME;
 use crate::manifest::DesiredState;
-use crate::model::{Action, Content, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
+use crate::model::{Action, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 use crate::observed::{ObservedState, ObservedTask};
+use crate::resource::{Edit, Value, Whole};
 use crate::transcript::Expectation;
 
 /// What is known before the service is asked.
@@ -228,30 +230,29 @@ pub enum StepStatus {
 pub enum Change {
     /// A task is made.
     Create {
-        /// Its wanted name.
-        name: String,
-        /// What it does.
-        content: Content,
+        /// What is wanted.
+        object: Whole,
     },
-    /// A task gets another name.
-    Rename {
+    /// Fields of a task change in place.
+    Update {
         /// The task.
         id: TaskId,
-        /// Its stored name.
-        from: String,
-        /// Its wanted name.
-        to: String,
-        /// Whether it was archived.
-        from_archive: bool,
+        /// What changes.
+        edits: Vec<Edit>,
+    },
+    /// An archived task becomes the current one again.
+    Restore {
+        /// The task.
+        id: TaskId,
+        /// What changes: its name.
+        edits: Vec<Edit>,
     },
     /// A new task takes the place of `before`, which is retired with every task in `old`.
     Replace {
         /// The task as it is.
         before: Before,
-        /// The wanted name.
-        name: String,
-        /// The wanted content.
-        content: Content,
+        /// What is wanted.
+        object: Whole,
         /// What is retired once the new task has been read back; `before` first.
         old: Vec<Removal>,
     },
@@ -302,10 +303,8 @@ pub enum Change {
     },
     /// Nothing can be decided: the candidates, each a task that could be meant.
     Ambiguous {
-        /// The wanted name.
-        name: String,
-        /// The wanted content.
-        content: Content,
+        /// What is wanted.
+        object: Whole,
         /// What it might be; the diff is against the first.
         candidates: Vec<Before>,
     },
@@ -316,10 +315,8 @@ pub enum Change {
 pub struct Before {
     /// Its number.
     pub id: TaskId,
-    /// Its stored name.
-    pub name: String,
-    /// What it does.
-    pub content: Content,
+    /// Its fields.
+    pub object: Whole,
     /// When it was made, in the service's zone.
     pub created: Option<DateTime>,
 }
@@ -378,9 +375,10 @@ impl Change {
     /// Returns the verb.
     pub fn action(&self) -> Action {
         match self {
-            Self::Create { .. } | Self::Ambiguous { .. } => Action::Create,
-            Self::Rename { from_archive: true, .. } => Action::Restore,
-            Self::Rename { .. } => Action::Rename,
+            Self::Create { .. } => Action::Create,
+            Self::Ambiguous { .. } => Action::Undecided,
+            Self::Update { .. } => Action::Update,
+            Self::Restore { .. } => Action::Restore,
             Self::Replace { .. } => Action::Replace,
             Self::Remove { removal, .. } => match removal.how {
                 Remove::Archive { .. } => Action::Archive,
@@ -390,6 +388,22 @@ impl Change {
             Self::Prompt { .. } | Self::Diverged { .. } => Action::Prompt,
             Self::Stop { .. } => Action::Stop,
         }
+    }
+}
+
+impl Change {
+    /// The task whose name it changes in place, with the stored name and the wanted one.
+    pub fn renaming(&self) -> Option<(TaskId, &str, &str)> {
+        let (Self::Update { id, edits } | Self::Restore { id, edits }) = self else { return None };
+        edits.iter().find_map(|edit| match (edit.field, &edit.before, &edit.after) {
+            (NAME, Value::Text(from), Value::Text(to)) => Some((*id, &**from, &**to)),
+            _ => None,
+        })
+    }
+
+    /// Whether it changes fields of a task in place, which needs no complete list.
+    fn is_in_place(&self) -> bool {
+        matches!(self, Self::Update { .. } | Self::Restore { .. })
     }
 }
 
@@ -434,10 +448,19 @@ impl Plan {
 }
 
 impl Before {
+    /// Its stored name.
+    pub fn name(&self) -> &str {
+        self.object.name()
+    }
+
+    /// The hash of what it does.
+    pub fn content(&self) -> ContentHash {
+        self.object.content()
+    }
+
     /// Returns what a plan shows of a task, or `None` where its content is unknown.
     fn of(task: &ObservedTask) -> Option<Self> {
-        let content = task.content.clone()?;
-        let name = task.name.clone().unwrap_or_default();
-        Some(Self { id: task.id, name, content, created: task.created })
+        let object = task.object.clone().whole()?;
+        Some(Self { id: task.id, object, created: task.created })
     }
 }

@@ -34,7 +34,7 @@ impl<'a> NameConflicts<'a> {
             tasks.values().copied().filter(|task| !movers.all.contains(&task.id)).collect();
         let mut stuck: BTreeSet<TaskId> = BTreeSet::new();
         while let Some(task) = open.pop() {
-            let Some(name) = task.name.as_deref().map(comparable) else { continue };
+            let Some(name) = task.name().map(comparable) else { continue };
             // Whoever wants this name stays too, and with it everybody who wants theirs.
             for mover in movers.by_wanted_name.get(&name).into_iter().flatten() {
                 if mover.id != task.id && stuck.insert(mover.id) {
@@ -49,7 +49,7 @@ impl<'a> NameConflicts<'a> {
         let copies = found.copies.iter().map(|(_, task)| *task);
         let mut unproven = ByName::new();
         for task in found.unmanaged.iter().copied().chain(copies) {
-            if let Some(name) = task.name.as_deref() {
+            if let Some(name) = task.name() {
                 unproven.entry(comparable(name)).or_default().push(task);
             }
         }
@@ -101,19 +101,19 @@ impl<'a> Movers<'a> {
     fn add(&mut self, inputs: &PlanInputs<'a>, key: &Key, Match { task, proof }: Match<'a>) {
         let desired = &inputs.desired_state.tasks[key];
         let evidence = inputs.evidence.keys.get(key);
-        let (Some(content), Some(stored)) = (&task.content, task.name.as_deref()) else { return };
-        let name = comparable(&desired.name);
+        let (Some(content), Some(stored)) = (task.content(), task.name()) else { return };
+        let name = comparable(desired.name());
         // A new task takes over the name where it is still the wanted one.
         if comparable(stored) == name {
             return;
         }
-        if *content != desired.content {
+        if content != desired.content() {
             self.all.insert(task.id);
             return;
         }
         let is_kept = proof == Proof::None
-            || is_accepted(stored, &desired.name, evidence)
-            || is_kept_as(stored, &desired.name, evidence);
+            || is_accepted(stored, desired.name(), evidence)
+            || is_kept_as(stored, desired.name(), evidence);
         if !is_kept && archived_base(stored).is_none() {
             self.all.insert(task.id);
             self.by_wanted_name.entry(name).or_default().push(task);

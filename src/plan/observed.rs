@@ -35,16 +35,8 @@ pub(super) fn observed(state: &ObservedState) -> Observed<'_> {
             }
         }
     }
-    let unknown = || tasks.values().find(|task| task.content.is_none());
+    let unknown = || tasks.values().find(|task| task.content().is_none());
     gap =
         gap.or_else(|| unknown().map(|task| format!("the content of task {} is unknown", task.id)));
     Observed { tasks, gap }
-}
-
-/// Whether the list shows prompts as they are stored, told from the tasks that were read by id.
-pub(super) fn list_is_trusted(state: &ObservedState) -> bool {
-    state.tasks.items.iter().all(|listed| match state.task_reads.get(&listed.id) {
-        Some(ReadResult::Seen(read)) => read.content == listed.content,
-        Some(ReadResult::Refused(_) | ReadResult::Unreadable(_)) | None => true,
-    })
 }

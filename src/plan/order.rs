@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::kinds::NAME;
 use crate::model::{Key, is_rewriting_of};
 use crate::plan::names::comparable as name_of;
 use crate::plan::{Change, Prune, RemoveReason, Step, StepId};
+use crate::resource::{Edit, Value};
 
 /// Adds what must be done before each step and sorts the steps accordingly.
 ///
@@ -32,13 +34,13 @@ type Name = String;
 /// The name a step takes that no task of its own gives up.
 fn taken_name(change: &Change) -> Option<Name> {
     let name = match change {
-        Change::Create { name, .. } => name,
-        Change::Rename { to, .. } => to,
-        Change::Replace { name, old, .. } => {
+        Change::Create { object } => object.name(),
+        Change::Replace { object, old, .. } => {
+            let name = object.name();
             let is_own = old.iter().any(|old| name_of(&old.name) == name_of(name));
             return (!is_own).then(|| name_of(name));
         }
-        _ => return None,
+        change => change.renaming()?.2,
     };
     Some(name_of(name))
 }
@@ -53,7 +55,7 @@ fn own_givers(steps: &[Step]) -> BTreeMap<StepId, Vec<StepId>> {
         }
     }
     let of_step = |step: &Step| {
-        let Change::Rename { to, .. } = &step.change else { return None };
+        let (_, _, to) = step.change.renaming()?;
         let names = retired.get(&step.key)?.iter();
         let own = names.filter(|(_, name)| is_rewriting_of(name, to)).map(|(id, _)| *id);
         Some((step.id, own.collect()))
@@ -70,10 +72,8 @@ fn givers(steps: &[Step], prune: Prune) -> BTreeMap<Name, StepId> {
     };
     for step in steps.iter().filter(|step| is_asked(&step.change)) {
         match &step.change {
-            Change::Rename { from, to, .. } if name_of(from) != name_of(to) => {
-                givers.insert(name_of(from), step.id);
-            }
-            Change::Replace { name, old, .. } => {
+            Change::Replace { object, old, .. } => {
+                let name = object.name();
                 let others = old.iter().map(|old| name_of(&old.name));
                 let others = others.filter(|old| *old != name_of(name));
                 givers.extend(others.map(|old| (old, step.id)));
@@ -81,7 +81,11 @@ fn givers(steps: &[Step], prune: Prune) -> BTreeMap<Name, StepId> {
             Change::Remove { removal, .. } => {
                 givers.insert(name_of(&removal.name), step.id);
             }
-            _ => {}
+            change => {
+                let moved = change.renaming().map(|(_, from, to)| (name_of(from), name_of(to)));
+                givers
+                    .extend(moved.filter(|(from, to)| from != to).map(|(from, _)| (from, step.id)));
+            }
         }
     }
     givers
@@ -95,15 +99,14 @@ fn break_rings(steps: &mut Vec<Step>) {
         .iter()
         .enumerate()
         .filter_map(|(at, step)| match &step.change {
-            Change::Rename { from, to, .. } => Some((name_of(from), (at, name_of(to)))),
-            Change::Replace { before, name, .. } => {
-                Some((name_of(&before.name), (at, name_of(name))))
+            Change::Replace { before, object, .. } => {
+                Some((name_of(before.name()), (at, name_of(object.name()))))
             }
-            _ => None,
+            change => change.renaming().map(|(_, from, to)| (name_of(from), (at, name_of(to)))),
         })
         .filter(|(from, (_, to))| from != to)
         .collect();
-    let is_rename = |at: usize| matches!(steps[at].change, Change::Rename { .. });
+    let is_rename = |at: usize| steps[at].change.renaming().is_some();
     let mut done: BTreeSet<&Name> = BTreeSet::new();
     let mut splits = Vec::new();
     for start in moves.keys() {
@@ -122,17 +125,26 @@ fn break_rings(steps: &mut Vec<Step>) {
         let mut last = steps[at].clone();
         let id = StepId(steps.len());
         let step = &mut steps[at];
-        let (Change::Rename { id: task, to, .. }, Change::Rename { from, .. }) =
-            (&mut step.change, &mut last.change)
-        else {
-            continue;
-        };
-        let temporary = format!("{to} [renaming {task}]");
-        (*to, *from) = (temporary.clone(), temporary);
+        let Some((task, _, to)) = step.change.renaming() else { continue };
+        let temporary = Value::Text(format!("{to} [renaming {task}]").into());
+        for edit in name_edits(&mut step.change) {
+            edit.after = temporary.clone();
+        }
+        for edit in name_edits(&mut last.change) {
+            edit.before = temporary.clone();
+        }
         last.id = id;
         last.after.insert(step.id);
         steps.push(last);
     }
+}
+
+fn name_edits(change: &mut Change) -> impl Iterator<Item = &mut Edit> {
+    let edits = match change {
+        Change::Update { edits, .. } | Change::Restore { edits, .. } => edits.as_mut_slice(),
+        _ => &mut [],
+    };
+    edits.iter_mut().filter(|edit| edit.field == NAME)
 }
 
 /// Sorts so that every step comes after those it waits for, otherwise in the order given.

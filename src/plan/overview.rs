@@ -148,7 +148,7 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
             reason,
             code,
             task: task.map(|task| task.id),
-            name: task.and_then(|task| task.name.clone()),
+            name: task.and_then(|task| task.name().map(str::to_owned)),
             created: task.and_then(|task| instant(task.created, offset)),
             runs: seen
                 .into_iter()

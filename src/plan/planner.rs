@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use crate::diag::{Code, Diagnostic};
+use crate::kinds::{OnChange, TASK};
 use crate::manifest::DesiredTask;
 use crate::model::{Key, archived_base, has_new_number};
 use crate::observed::{Completeness, ObservedTask, Schedule};
@@ -21,6 +22,7 @@ use crate::plan::remove::{lost_notifications, removal, scheduled};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, RemoveReason, Step, StepId, StepStatus, Watch,
 };
+use crate::resource::Edit;
 
 /// Compares what is wanted with what was seen. Never waits and never fails.
 pub fn plan(inputs: &PlanInputs<'_>) -> Plan {
@@ -132,7 +134,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         matched: Match<'a>,
     ) -> Disposition {
         let Match { task, proof } = matched;
-        if task.content.as_ref() == Some(&desired.content) {
+        if task.content() == Some(desired.content()) {
             return self.change_name(key, desired, task, proof);
         }
         let Some(before) = Before::of(task) else { return create(desired) };
@@ -148,12 +150,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         }
         self.notes.extend(lost_notifications(key, task));
         let reason = changed_fields(&before, desired);
-        let change = Change::Replace {
-            before,
-            name: desired.name.clone(),
-            content: desired.content.clone(),
-            old,
-        };
+        let change = Change::Replace { before, object: desired.object.clone(), old };
         Disposition::Step(
             Box::new(change),
             reason,
@@ -169,54 +166,49 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         task: &'a ObservedTask,
         proof: Proof,
     ) -> Disposition {
-        let Some(stored) = task.name.as_deref() else { return Disposition::Unchanged };
+        let Some(stored) = task.name() else { return Disposition::Unchanged };
         let from_archive = archived_base(stored).is_some();
-        if !from_archive && stored == desired.name {
+        if !from_archive && stored == desired.name() {
             self.note_origin(key, task, proof);
             return Disposition::Unchanged;
         }
         let evidence = self.inputs.evidence.keys.get(key);
-        if !from_archive && is_accepted(stored, &desired.name, evidence) {
+        if !from_archive && is_accepted(stored, desired.name(), evidence) {
             self.note_origin(key, task, proof);
             return Disposition::Unchanged;
         }
-        if !from_archive && has_new_number(stored, &desired.name) {
+        if !from_archive && has_new_number(stored, desired.name()) {
             let message = format!(
                 "task {} of `{key}` is named `{stored}`, with a new number at its end: there may be a duplicate",
                 task.id
             );
             self.notes.push(Diagnostic::note(Code::NameNumbered, message));
         }
-        if proof == Proof::None || (!from_archive && is_kept_as(stored, &desired.name, evidence)) {
+        if proof == Proof::None || (!from_archive && is_kept_as(stored, desired.name(), evidence)) {
             self.note_origin(key, task, proof);
             return Disposition::Unchanged;
         }
-        if from_archive && let Some(rival) = self.name_conflicts().rival(&desired.name) {
-            return restore_beside(task, stored, &desired.name, rival);
+        if from_archive && let Some(rival) = self.name_conflicts().rival(desired.name()) {
+            return restore_beside(task, desired, rival);
         }
-        let foreign = || self.name_conflicts().foreign(task.id, &desired.name);
+        let foreign = || self.name_conflicts().foreign(task.id, desired.name());
         if let Some(holder) = (!from_archive).then(foreign).flatten() {
             let message = format!(
                 "task {} of `{key}` keeps the name `{stored}`: task {} holds `{}`",
                 task.id,
                 holder.id,
-                holder.name.as_deref().unwrap_or_default()
+                holder.name().unwrap_or_default()
             );
             self.notes.push(Diagnostic::note(Code::NameHeld, message));
             return Disposition::Unchanged;
         }
-        let change = Change::Rename {
-            id: task.id,
-            from: stored.to_owned(),
-            to: desired.name.clone(),
-            from_archive,
-        };
-        let reason = if from_archive {
-            "an archived task has the wanted content".to_owned()
+        let (id, edits) = (task.id, task.object.edits(&desired.object));
+        let (change, reason) = if from_archive {
+            (Change::Restore { id, edits }, "an archived task has the wanted content")
         } else {
-            "the name differs".to_owned()
+            (Change::Update { id, edits }, "the name differs")
         };
-        Disposition::Step(Box::new(change), reason, StepStatus::Ready)
+        Disposition::Step(Box::new(change), reason.to_owned(), StepStatus::Ready)
     }
 
     /// What an unfinished replace has left behind.
@@ -255,7 +247,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         task: Option<&ObservedTask>,
         step: Option<StepId>,
     ) {
-        let making = step.filter(|id| !matches!(self.steps[id.0].change, Change::Rename { .. }));
+        let making = step.filter(|id| !self.steps[id.0].change.is_in_place());
         let runs = match (making, task) {
             (None, Some(task)) => {
                 DeploymentPlanner { key, inputs: self.inputs }.existing(desired, task)
@@ -292,8 +284,8 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         for (key, task) in &self.found.copies {
             let desired = self.inputs.desired_state.tasks.get(*key);
             let is_duplicate =
-                desired.is_some_and(|desired| task.content.as_ref() == Some(&desired.content));
-            let name = task.name.as_deref().unwrap_or("?");
+                desired.is_some_and(|desired| task.content() == Some(desired.content()));
+            let name = task.name().unwrap_or("?");
             let finding = if is_duplicate {
                 let message = format!("task {} `{name}` has the same content as `{key}`", task.id);
                 Diagnostic::note(Code::Duplicate, message)
@@ -339,30 +331,24 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
 }
 
 fn create(desired: &DesiredTask) -> Disposition {
-    let change = Change::Create { name: desired.name.clone(), content: desired.content.clone() };
+    let change = Change::Create { object: desired.object.clone() };
     Disposition::Step(Box::new(change), "no matching task exists".to_owned(), StepStatus::Ready)
 }
 
 /// An archived task that cannot come back beside one that may be the current one: an old commit is
 /// planned late, or somebody else took the name.
-fn restore_beside(
-    task: &ObservedTask,
-    stored: &str,
-    name: &str,
-    rival: &ObservedTask,
-) -> Disposition {
+fn restore_beside(task: &ObservedTask, desired: &DesiredTask, rival: &ObservedTask) -> Disposition {
     let message = format!(
         "task {} is archived and has the wanted content, but task {} is named `{}`, and nothing \
          proves that it is ours",
         task.id,
         rival.id,
-        rival.name.as_deref().unwrap_or_default()
+        rival.name().unwrap_or_default()
     );
     let finding = Diagnostic::blocked(Code::NameHeld, message)
         .help("plan the commit that declares it, or name that commit with `--history-from REV`")
         .help("or give one of the two another name, here or in the web interface");
-    let (from, to) = (stored.to_owned(), name.to_owned());
-    let change = Change::Rename { id: task.id, from, to, from_archive: true };
+    let change = Change::Restore { id: task.id, edits: task.object.edits(&desired.object) };
     let reason = "an archived task has the wanted content".to_owned();
     Disposition::Step(Box::new(change), reason, StepStatus::Blocked(finding))
 }
@@ -379,13 +365,11 @@ fn blocked(key: &Key, desired: &DesiredTask, match_error: &MatchError<'_>) -> Di
 
 /// Names the fields that make a replace necessary.
 fn changed_fields(before: &Before, desired: &DesiredTask) -> String {
-    let (old, new) = (&before.content, &desired.content);
-    let fields = [
-        ("agentId", old.agent_id() != new.agent_id()),
-        ("projectPreference", old.project_preference() != new.project_preference()),
-        ("prompt", old.prompt() != new.prompt()),
-    ];
-    let changed: Vec<&str> =
-        fields.iter().filter(|(_, differs)| *differs).map(|(name, _)| *name).collect();
+    let edits = before.object.edits(&desired.object);
+    let replaces = |edit: &&Edit| {
+        let row = TASK.fields.iter().find(|field| field.name == edit.field);
+        row.is_some_and(|field| field.on_change == OnChange::Replaces)
+    };
+    let changed: Vec<&str> = edits.iter().filter(replaces).map(|edit| edit.field).collect();
     format!("{} cannot be changed in place", changed.join(" and "))
 }

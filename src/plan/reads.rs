@@ -5,11 +5,11 @@
 use std::collections::BTreeSet;
 
 use crate::manifest::DesiredTask;
-use crate::observed::{ObservedState, ObservedTask, ReadRequest};
+use crate::observed::{ObservedState, ReadRequest};
 use crate::plan::counting::conversations;
 use crate::plan::estimate;
 use crate::plan::matcher::{Match, Matches, identify};
-use crate::plan::observed::{list_is_trusted, observed};
+use crate::plan::observed::observed;
 use crate::plan::planner::plan_identified;
 use crate::plan::remove::reads_before_removing;
 use crate::plan::{Change, Plan, PlanInputs, StepStatus};
@@ -49,16 +49,16 @@ pub fn desired(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
 pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) {
     let state = inputs.state;
     let observed = observed(state);
-    let unknown = observed.tasks.values().filter(|task| task.content.is_none());
+    let unknown = observed.tasks.values().filter(|task| task.content().is_none());
     let mut reads: BTreeSet<ReadRequest> = unknown.map(|task| ReadRequest::Task(task.id)).collect();
     let found = identify(inputs, &observed.tasks);
     let is_kept = |matched: &Match<'_>, desired: &DesiredTask| {
-        matched.task.content.as_ref() == Some(&desired.content)
+        matched.task.content() == Some(desired.content())
     };
     let plan = plan_identified(inputs, &observed, &found);
     if changes_anything(&plan) {
-        reads.extend(canaries(inputs));
-        if !list_is_trusted(state) {
+        reads.extend(state.canaries());
+        if !state.list_is_trusted() {
             let matches = found.by_key.iter();
             let kept = matches
                 .filter(|(key, matched)| is_kept(matched, &inputs.desired_state.tasks[**key]));
@@ -96,7 +96,7 @@ pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) 
 /// Those are the task with the longest prompt, and the runs of every declared task.
 pub fn snapshot_reads(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
     let state = inputs.state;
-    let mut reads = canaries(inputs);
+    let mut reads = state.canaries();
     let tasks = observed(state).tasks;
     let found = identify(inputs, &tasks);
     reads.extend(found.by_key.values().map(|matched| ReadRequest::Deployments(matched.task.id)));
@@ -117,7 +117,7 @@ fn is_unread(read: &ReadRequest, state: &ObservedState) -> bool {
 fn changes_anything(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| {
         let is_withheld = matches!(step.status, StepStatus::Deferred(_));
-        !is_withheld && !is_of_runs(&step.change) && !matches!(step.change, Change::Rename { .. })
+        !is_withheld && !is_of_runs(&step.change) && !step.change.is_in_place()
     })
 }
 
@@ -131,32 +131,17 @@ fn is_of_runs(change: &Change) -> bool {
     )
 }
 
-/// The task with the longest prompt: the one that a service which cuts prompts has cut.
-///
-/// Two where the one with the most letters is not the one with the most bytes: nobody knows in which
-/// of them a service measures.
-pub(super) fn canaries(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
-    let tasks = &inputs.state.tasks.items;
-    let longest = |length: fn(&str) -> usize| {
-        let rank = |task: &&ObservedTask| {
-            (task.prompt.as_deref().map_or(0, length), std::cmp::Reverse(task.id))
-        };
-        tasks.iter().max_by_key(rank).map(|task| ReadRequest::Task(task.id))
-    };
-    [longest(|prompt| prompt.chars().count()), longest(str::len)].into_iter().flatten().collect()
-}
-
 /// Tasks with a key's content that the ledger knows and the list does not show.
 fn unlisted(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> BTreeSet<ReadRequest> {
     let listed: BTreeSet<_> = inputs.state.tasks.items.iter().map(|task| task.id).collect();
     let mut reads = BTreeSet::new();
     for (key, desired) in &inputs.desired_state.tasks {
-        let claimed = found.by_key.get(key).and_then(|matched| matched.task.content.as_ref());
-        if claimed == Some(&desired.content) {
+        let claimed = found.by_key.get(key).and_then(|matched| matched.task.content());
+        if claimed == Some(desired.content()) {
             continue;
         }
         let created = inputs.evidence.keys.get(key).into_iter().flat_map(|known| &known.created);
-        let created = created.filter(|created| created.content == desired.content.hash());
+        let created = created.filter(|created| created.content == desired.content());
         let ids = created.filter_map(|created| created.id).filter(|id| !listed.contains(id));
         reads.extend(ids.map(ReadRequest::Task));
     }

@@ -16,10 +16,10 @@ pub(super) fn removal(
     let how = if holds_nothing(task, evidence) && has_no_deployments(inputs, task) {
         Remove::Delete
     } else {
-        Remove::Archive { name: archive_name(&before.name, &before.content.hash().short()) }
+        Remove::Archive { name: archive_name(before.name(), &before.content().short()) }
     };
-    let content = before.content.hash();
-    Removal { id: task.id, name: before.name.clone(), content, how }
+    let content = before.content();
+    Removal { id: task.id, name: before.name().to_owned(), content, how }
 }
 
 /// What a replace loses without a way to keep it: notifications that somebody set.
@@ -55,10 +55,10 @@ pub(super) fn reads_before_removing(
 fn holds_nothing(task: &ObservedTask, evidence: Option<&KeyEvidence>) -> bool {
     let is_unused = task.deployment_count == Some(0) && task.active.as_deref() == Some(&[]);
     let is_plain = task.schedule == Schedule::Unset && task.notification_count == Some(0);
-    let is_in_history = task.content.as_ref().is_some_and(|content| {
-        evidence.is_some_and(|evidence| evidence.history_holds(content.hash()))
-    });
-    task.name.is_some() && is_unused && is_plain && is_in_history
+    let is_in_history = task
+        .content()
+        .is_some_and(|content| evidence.is_some_and(|evidence| evidence.history_holds(content)));
+    task.name().is_some() && is_unused && is_plain && is_in_history
 }
 
 fn has_no_deployments(inputs: &PlanInputs<'_>, task: &ObservedTask) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diag::{Code, Diagnostic};
 use crate::model::TaskId;
-use crate::plan::{Change, Step, StepId, StepStatus};
+use crate::plan::{Step, StepId, StepStatus};
 
 /// A step that waits for a closed one is closed too, and so is a rename by way of a temporary name
 /// whose second half is closed: the task would keep that name.
@@ -20,7 +20,7 @@ fn close_first_halves(steps: &mut [Step]) -> bool {
     let mut last: BTreeMap<TaskId, StepStatus> = BTreeMap::new();
     let mut is_changed = false;
     for step in steps.iter_mut().rev() {
-        let Change::Rename { id, .. } = step.change else { continue };
+        let Some((id, ..)) = step.change.renaming() else { continue };
         let status = last.entry(id).or_insert_with(|| step.status.clone());
         if step.status == StepStatus::Ready && *status != StepStatus::Ready {
             step.status = status.clone();

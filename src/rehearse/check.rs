@@ -8,11 +8,13 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::emulator::{Status, Task, World};
-use crate::model::{AgentId, Content, ContentHash, Key, ProjectPreference, archived_base};
+use crate::kinds::AGENT_ID;
+use crate::model::{ContentHash, Key, archived_base};
 use crate::rehearse::cut::Cut;
 use crate::rehearse::machine::Call;
 use crate::rehearse::stage::ARTIFACTS;
 use crate::rehearse::story::{Act, Prepared};
+use crate::resource::Object;
 
 /// What has to be made, told from the manifest and the world before.
 #[derive(Default)]
@@ -35,7 +37,7 @@ impl Needs {
             return Self { desired };
         }
         for (key, task) in &act.desired_state.tasks {
-            let hash = task.content.hash();
+            let hash = task.content();
             let equal = || world.tasks().filter(|seen| content(seen) == Some(hash));
             let runs: usize = equal().map(|seen| seen.runs.len()).sum();
             let declared_runs = task.deployments.len();
@@ -226,7 +228,7 @@ fn judge_creates(calls: &[Call], settle: SignedDuration, wrong: &mut Vec<String>
         if call.path != "/agents/tasks/create" {
             continue;
         }
-        let what = format!("{} {}", field(&call.body, "agentId"), field(&call.body, "prompt"));
+        let what = format!("{} {}", field(&call.body, AGENT_ID), field(&call.body, "prompt"));
         if let Some(earlier) = last.get(&what).copied().filter(|at| may_have_worked(&calls[*at])) {
             let between = &calls[earlier + 1..at];
             let is_proof = |call: &&Call| {
@@ -288,12 +290,8 @@ fn may_have_worked(call: &Call) -> bool {
 
 /// The content a task was made with, or `None` where the service shows none of ours.
 fn content(task: &Task) -> Option<ContentHash> {
-    let preference = match task.project_preference.as_str() {
-        "project-for-task" => ProjectPreference::ForTask,
-        "project-each-task-deployment" => ProjectPreference::EachTaskDeployment,
-        _ => return None,
-    };
-    Some(Content::new(AgentId(task.agent_id), task.prompt.as_str(), preference).hash())
+    let preference = task.project_preference.as_str();
+    Object::task(&task.name, task.agent_id, preference, task.prompt.as_str()).content()
 }
 
 fn field(body: &[u8], name: &str) -> Value {

@@ -7,11 +7,12 @@ use serde_json::Value;
 
 use crate::emulator::{PromptRewrite, Quirks, TooLong};
 use crate::event::{Outcome, StepOutcome};
-use crate::model::Content;
+use crate::kinds::{AGENT_ID, PROMPT};
 use crate::plan::{Change, Plan, Step};
 use crate::rehearse::cut::Cut;
 use crate::rehearse::machine::Call;
 use crate::rehearse::story::Act;
+use crate::resource::{Object, Whole};
 
 /// Every unclear create of one run.
 #[derive(Default)]
@@ -65,7 +66,7 @@ pub(super) fn hidden_by(
     settle: Duration,
 ) -> Option<&'static str> {
     let limit = usize::try_from(quirks.prompt_limit).unwrap_or(usize::MAX);
-    let prompts = || act.desired_state.tasks.values().map(|task| task.content.prompt());
+    let prompts = || act.desired_state.tasks.values().filter_map(|task| task.object.prompt());
     let is_cut = limit > 0 && quirks.long_prompt == TooLong::Cut;
     if quirks.prompt_rewrite == PromptRewrite::Append {
         Some("prompts are stored with a text behind them")
@@ -93,21 +94,21 @@ fn body(call: &Call) -> Value {
 }
 
 /// What a step makes a task of.
-fn made_by(step: &Step) -> Option<&Content> {
+fn made_by(step: &Step) -> Option<&Whole> {
     match &step.change {
-        Change::Create { content, .. } | Change::Replace { content, .. } => Some(content),
+        Change::Create { object } | Change::Replace { object, .. } => Some(object),
         _ => None,
     }
 }
 
-fn is_of(content: &Content, body: &Value) -> bool {
-    body["agentId"].as_u64() == Some(content.agent_id().0)
-        && body["prompt"].as_str() == Some(&**content.prompt())
+fn is_of(object: &Object, body: &Value) -> bool {
+    body[AGENT_ID].as_u64() == object.agent_id().map(|id| id.0)
+        && body[PROMPT].as_str() == object.prompt().map(|prompt| &**prompt)
 }
 
 /// Whether the ledger's last word on a create says what it made, or that it made nothing.
 fn is_known(step: &Step, ledger: &[u8]) -> bool {
-    let Some(hash) = made_by(step).map(|content| content.hash().to_string()) else { return false };
+    let Some(hash) = made_by(step).map(|object| object.content().to_string()) else { return false };
     let lines = ledger.split(|byte| *byte == b'\n');
     let mut words = lines.filter_map(|line| {
         let line: Value = serde_json::from_slice(line).ok()?;

@@ -114,8 +114,7 @@ pub fn history_of(desired_states: &[DesiredState]) -> Evidence {
         for (key, task) in &desired_state.tasks {
             let is_new = !evidence.keys.contains_key(key);
             let known = evidence.keys.entry(key.clone()).or_default();
-            let (content, prompt) = (task.content.hash(), task.content.prompt_hash());
-            let version = Version { content, prompt, name: task.name.clone() };
+            let version = Version::of(&task.object);
             if !known.versions.contains(&version) {
                 known.versions.push(version);
             }

@@ -133,8 +133,8 @@ fn risk(entry: &Entry) -> u8 {
         (_, Some(Action::Archive)) => 2,
         (_, Some(Action::Replace)) => RISKY,
         (_, Some(Action::Deploy | Action::Prompt | Action::Stop)) => 4,
-        (_, Some(Action::Rename | Action::Restore)) => 5,
-        (_, Some(Action::Create | Action::NoChange)) => 6,
+        (_, Some(Action::Update | Action::Restore)) => 5,
+        (_, Some(Action::Create | Action::Undecided | Action::NoChange)) => 6,
     }
 }
 

@@ -10,40 +10,44 @@ use proptest::prelude::*;
 
 use crate::diag::{Code, Diagnostic};
 use crate::event::{Done, Event, Outcome, StepOutcome};
-use crate::model::{AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId};
+use crate::model::{DeploymentId, OrganizationId, TaskId};
 use crate::plan::{
     Before, Change, Plan, Removal, Remove, RemoveReason, Step, StepId, StepStatus, TaskRef,
 };
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
 use crate::render::{Color, outcome as summary, text as plan_text};
+use crate::resource::{Edit, Object, Value, Whole};
 
 const PROMPT: &str = "Research momentum.\n\nUse SPY as the benchmark.\nReport the Sharpe ratio.";
 const EDITED: &str = "Research momentum.\n\nUse QQQ as the benchmark.\nReport the Sharpe ratio.";
 
-fn content(prompt: &str) -> Content {
-    Content::new(AgentId(47), prompt, ProjectPreference::ForTask)
+fn object(name: &str, prompt: &str) -> Whole {
+    Object::task(name, 47, "project-for-task", prompt).whole().unwrap()
 }
 
 fn before(id: u64, name: &str, prompt: &str) -> Before {
     let created = Some(jiff::civil::datetime(2026, 11, 1, 9, 30, 0, 0));
-    Before { id: TaskId(id), name: name.to_owned(), content: content(prompt), created }
+    Before { id: TaskId(id), object: object(name, prompt), created }
+}
+
+fn renaming(from: &str, to: &str) -> Vec<Edit> {
+    vec![Edit { before: Value::Text(from.into()), ..Edit::name(to) }]
 }
 
 fn archive(id: u64, name: &str) -> Removal {
     let how = Remove::Archive { name: format!("{name} [superseded 0a1b2c3d]") };
-    Removal { id: TaskId(id), name: name.to_owned(), content: content("").hash(), how }
+    Removal { id: TaskId(id), name: name.to_owned(), content: object("", "").content(), how }
 }
 
 fn create(name: &str, prompt: &str) -> Change {
-    Change::Create { name: name.to_owned(), content: content(prompt) }
+    Change::Create { object: object(name, prompt) }
 }
 
 fn replace(name: &str, old: &str, new: &str) -> Change {
     Change::Replace {
         before: before(512, name, old),
-        name: name.to_owned(),
-        content: content(new),
+        object: object(name, new),
         old: vec![archive(512, name)],
     }
 }
@@ -114,18 +118,12 @@ fn hostile(text: &str) -> (Plan, Outcome) {
         make(code, text.to_owned()).help(text).help(text)
     };
     let ambiguous = Change::Ambiguous {
-        name: text.to_owned(),
-        content: content(&format!("{text} more")),
+        object: object(text, &format!("{text} more")),
         candidates: vec![before(1, text, text), before(2, "other", text)],
     };
     let blocked = finding(Diagnostic::blocked, Code::Unproven);
     let deferred = finding(Diagnostic::note, Code::PruneOff);
-    let rename = Change::Rename {
-        id: TaskId(3),
-        from: text.to_owned(),
-        to: format!("new {text}"),
-        from_archive: false,
-    };
+    let rename = Change::Update { id: TaskId(3), edits: renaming(text, &format!("new {text}")) };
     let remove = Change::Remove {
         removal: archive(4, text),
         because: RemoveReason::Undeclared,

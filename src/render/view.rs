@@ -9,13 +9,14 @@ use std::sync::Arc;
 use jiff::civil::DateTime;
 
 use crate::diag::{Code, Diagnostic};
-use crate::kinds::TASK;
-use crate::model::{Action, Content, DeploymentId, TaskId};
+use crate::kinds::{Field, Shape, TASK};
+use crate::model::{Action, DeploymentId, TaskId};
 use crate::plan::{Before, Change, Plan, Removal, Remove, Step, StepStatus, TaskRef};
 use crate::render::budget::{Budget, Cost, cost};
 use crate::render::escape::Untrusted;
 use crate::render::textdiff::TextChange;
 use crate::render::words;
+use crate::resource::{self, Edit, Object};
 
 /// A plan ready for eyes.
 #[derive(Clone, Debug)]
@@ -336,34 +337,33 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
         cost: cost(plan, step),
         turns: Vec::new(),
     };
-    let named = |before: &Before| Some((before.id, Some(Untrusted::new(before.name.as_str()))));
+    let named = |before: &Before| Some((before.id, Some(Untrusted::new(before.name()))));
     match &step.change {
-        Change::Create { name, content } => {
-            entry.fields = every_field(name, content, FieldChange::Set);
-        }
-        Change::Rename { id, from, to, .. } => {
+        Change::Create { object } => entry.fields = every_field(object, FieldChange::Set),
+        Change::Update { id, edits } | Change::Restore { id, edits } => {
             entry.subject = Some((*id, None));
-            entry.fields = vec![renaming(from, to)];
+            entry.fields = changed(edits);
         }
-        Change::Replace { before, name, content, old } => {
+        Change::Replace { before, object, old } => {
             entry.subject = named(before);
-            entry.fields = edits(before, name, content);
+            entry.fields = changed(&before.object.edits(object));
             entry.fates = old.iter().map(fate).collect();
         }
         Change::Remove { removal, before, .. } => match &removal.how {
             Remove::Archive { name } => {
                 entry.subject = Some((removal.id, None));
-                entry.fields = vec![renaming(&removal.name, name)];
+                let before = resource::Value::Text(removal.name.as_str().into());
+                entry.fields = changed(&[Edit { before, ..Edit::name(name) }]);
             }
             Remove::Delete => {
                 entry.subject = Some((removal.id, None));
-                entry.fields = every_field(&before.name, &before.content, FieldChange::Gone);
+                entry.fields = every_field(&before.object, FieldChange::Gone);
                 entry.fates = vec![fate(removal)];
             }
             // The reason says what goes with it.
             Remove::Destroy { .. } => {
                 entry.subject = Some((removal.id, None));
-                entry.fields = every_field(&before.name, &before.content, FieldChange::Gone);
+                entry.fields = every_field(&before.object, FieldChange::Gone);
             }
         },
         Change::Deploy { task, later, .. } => {
@@ -382,10 +382,10 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
             entry.turns = turns(said, declared);
         }
         Change::Stop { run } => (entry.run, entry.standing) = about(plan, run),
-        Change::Ambiguous { name, content, candidates } => {
+        Change::Ambiguous { object, candidates } => {
             entry.action = None;
-            entry.fields =
-                candidates.first().map(|first| edits(first, name, content)).unwrap_or_default();
+            let edits = candidates.first().map(|first| first.object.edits(object));
+            entry.fields = changed(&edits.unwrap_or_default());
             entry.candidates = candidates.iter().map(candidate).collect();
         }
     }
@@ -425,71 +425,58 @@ fn fate(removal: &Removal) -> Disposition {
 }
 
 fn candidate(before: &Before) -> Candidate {
-    let name = Untrusted::new(before.name.as_str());
+    let name = Untrusted::new(before.name());
     Candidate { id: before.id, name, created: before.created }
 }
 
-fn renaming(from: &str, to: &str) -> FieldRow {
-    let value = |name: &str| Value::Name(Untrusted::new(name));
-    FieldRow { name: "name", change: FieldChange::Changed(value(from), value(to)) }
-}
-
-fn every_field(
-    name: &str,
-    content: &Content,
-    as_change: fn(Value) -> FieldChange,
-) -> Vec<FieldRow> {
-    let values = TASK.fields.iter().filter_map(|field| {
-        let change = as_change(value(field.name, name, content)?);
+fn every_field(object: &Object, as_change: fn(Value) -> FieldChange) -> Vec<FieldRow> {
+    let rows = object.fields().filter_map(|(field, known)| {
+        let change = as_change(value(field, known)?);
         Some(FieldRow { name: field.name, change })
     });
-    values.collect()
+    rows.collect()
 }
 
-/// The fields in which a task differs from what is wanted.
-fn edits(before: &Before, name: &str, content: &Content) -> Vec<FieldRow> {
-    let differing = TASK.fields.iter().filter_map(|field| {
-        let old = value(field.name, &before.name, &before.content)?;
-        let new = value(field.name, name, content)?;
-        let change = match (&old, &new) {
-            _ if old == new => return None,
-            (Value::Text(_), Value::Text(_)) => {
-                FieldChange::Text(TextChange::new(before.content.prompt(), content.prompt()))
+/// The fields that change, in the order of the kind's rows.
+fn changed(edits: &[Edit]) -> Vec<FieldRow> {
+    let rows = edits.iter().filter_map(|edit| {
+        let field = TASK.fields.iter().find(|field| field.name == edit.field)?;
+        let change = match (&edit.before, &edit.after) {
+            (resource::Value::Text(old), resource::Value::Text(new))
+                if matches!(field.shape, Shape::LongText) =>
+            {
+                FieldChange::Text(TextChange::new(old, new))
             }
-            _ => FieldChange::Changed(old, new),
+            (old, new) => FieldChange::Changed(value(field, old)?, value(field, new)?),
         };
         Some(FieldRow { name: field.name, change })
     });
-    differing.collect()
+    rows.collect()
 }
 
-/// Returns a task's value of a field, or `None` where a manifest has no say in it.
-fn value(field: &str, name: &str, content: &Content) -> Option<Value> {
-    match field {
-        "name" => Some(Value::Name(Untrusted::new(name))),
-        "agentId" => Some(Value::Word(Untrusted::new(content.agent_id().to_string()))),
-        "projectPreference" => {
-            Some(Value::Word(Untrusted::new(content.project_preference().as_str())))
-        }
-        "prompt" => Some(Value::Text(Untrusted::new(content.prompt().clone()))),
-        _ => None,
-    }
+/// Returns a value for eyes, or `None` where it is not known.
+fn value(field: &Field, value: &resource::Value) -> Option<Value> {
+    let text = match value {
+        resource::Value::Text(text) => Untrusted::new(Arc::clone(text)),
+        resource::Value::Unknown => return None,
+        other => Untrusted::new(other.to_string()),
+    };
+    Some(match field.shape {
+        Shape::Line => Value::Name(text),
+        Shape::LongText => Value::Text(text),
+        Shape::Word(_) | Shape::Reference(_) | Shape::Setting => Value::Word(text),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::kinds::OnChange;
-    use crate::model::{AgentId, ProjectPreference};
-
     use super::*;
 
     #[test]
     fn every_field_that_a_manifest_sets_is_shown() {
-        let content = Content::new(AgentId(47), "hello", ProjectPreference::ForTask);
-        for field in TASK.fields {
-            let is_ours = field.on_change != OnChange::NotOurs;
-            assert_eq!(value(field.name, "n", &content).is_some(), is_ours, "{}", field.name);
-        }
+        let object = Object::task("n", 47, "project-for-task", "hello");
+        let shown = every_field(&object, FieldChange::Set).into_iter().map(|row| row.name);
+        assert_eq!(shown.collect::<Vec<_>>(), TASK.managed().map(|f| f.name).collect::<Vec<_>>());
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub(super) fn span(seconds: u64) -> String {
 pub(super) fn symbol(action: Action) -> &'static str {
     match action {
         Action::Create => "+",
-        Action::Rename | Action::Restore => "~",
+        Action::Update | Action::Restore => "~",
+        Action::Undecided => "!",
         Action::Replace => "-/+",
         Action::Archive | Action::Delete => "-",
         Action::Deploy => "▶",
@@ -36,11 +37,11 @@ pub(super) fn symbol(action: Action) -> &'static str {
 pub(super) fn label(action: Action) -> Label {
     match action {
         Action::Create => Label::Create,
-        Action::Rename | Action::Restore => Label::Change,
+        Action::Update | Action::Restore => Label::Change,
         Action::Replace => Label::Replace,
         Action::Archive | Action::Delete | Action::Stop => Label::Remove,
         Action::Deploy | Action::Prompt => Label::Deploy,
-        Action::NoChange => Label::Aside,
+        Action::Undecided | Action::NoChange => Label::Aside,
     }
 }
 
@@ -48,7 +49,7 @@ pub(super) fn label(action: Action) -> Label {
 pub(super) fn gerund(action: Action) -> &'static str {
     match action {
         Action::Create => "creating",
-        Action::Rename => "renaming",
+        Action::Update => "updating",
         Action::Restore => "restoring",
         Action::Replace => "replacing",
         Action::Archive => "archiving",
@@ -56,7 +57,7 @@ pub(super) fn gerund(action: Action) -> &'static str {
         Action::Deploy => "deploying",
         Action::Prompt => "prompting",
         Action::Stop => "stopping",
-        Action::NoChange => "leaving",
+        Action::Undecided | Action::NoChange => "leaving",
     }
 }
 

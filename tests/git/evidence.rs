@@ -52,7 +52,7 @@ async fn a_renamed_key_keeps_its_task() {
     let repo = with_spy_and_a_run();
     repo.tasks("index: {prompt: Buy SPY, deployments: {first: {}}}").commit("rename the key");
     repo.on_another_machine();
-    repo.qcops("plan --prune").expect(0, &["task.index will be renamed (task 332"]);
+    repo.qcops("plan --prune").expect(0, &["task.index will be updated in place (task 332"]);
     repo.converge("--prune");
     assert_eq!(repo.service().await, "332 index: Buy SPY");
 }

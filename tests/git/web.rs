@@ -70,7 +70,9 @@ async fn a_task_edited_by_hand_is_known_to_the_machine_that_made_it_no_more_than
 async fn a_renamed_task_gets_its_name_back() {
     let repo = with_spy();
     repo.edit_service(|service| service.task_mut(332).unwrap().name = "Mine".to_owned()).await;
-    repo.on_another_machine().qcops("plan").expect(0, &["task.spy will be renamed (task 332"]);
+    repo.on_another_machine()
+        .qcops("plan")
+        .expect(0, &["task.spy will be updated in place (task 332"]);
     repo.converge("");
     assert_eq!(repo.service().await, "332 spy: Buy SPY");
 }

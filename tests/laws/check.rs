@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use qcops::evidence::KeyEvidence;
-use qcops::model::{Content, Key, TaskId};
+use qcops::manifest::DesiredTask;
+use qcops::model::{Key, TaskId};
 use qcops::observed::{Completeness, ObservedState, ObservedTask, ReadResult, Schedule};
 use qcops::plan::{
     self, Change, Plan, PlanContext, Prune, Removal, Remove, RemoveReason, Step, StepStatus,
@@ -74,9 +75,9 @@ impl Case<'_> {
         let mut gone = BTreeSet::new();
         for step in &self.plan.steps {
             let claimed = match &step.change {
-                Change::Rename { id, .. } | Change::Deploy { task: TaskRef::Existing(id), .. } => {
-                    Some(*id)
-                }
+                Change::Update { id, .. }
+                | Change::Restore { id, .. }
+                | Change::Deploy { task: TaskRef::Existing(id), .. } => Some(*id),
                 Change::Replace { before, old, .. } => {
                     for removal in old {
                         assert!(gone.insert(removal.id), "{} goes twice{self}", removal.id);
@@ -103,11 +104,11 @@ impl Case<'_> {
     fn nothing_happens_without_proof(&self) {
         for step in self.plan.ready_steps() {
             match &step.change {
-                Change::Rename { id, to, from_archive, .. } => {
+                Change::Update { id, .. } => self.expect_proof(&step.key, *id),
+                Change::Restore { id, .. } => {
                     self.expect_proof(&step.key, *id);
-                    if *from_archive {
-                        self.expect_no_rival(&step.key, to);
-                    }
+                    let (_, _, to) = step.change.renaming().expect("a restore renames");
+                    self.expect_no_rival(&step.key, to);
                 }
                 Change::Replace { before, old, .. } => {
                     self.expect_proof(&step.key, before.id);
@@ -135,8 +136,8 @@ impl Case<'_> {
                     assert!(!self.wanted_protection(&step.key), "{} is protected{self}", step.key);
                 }
                 Change::Deploy { task: TaskRef::Existing(id), .. } => {
-                    let content = self.tasks[id].content.as_ref();
-                    let desired = &self.plan_context.desired_state.tasks[&step.key].content;
+                    let content = self.tasks[id].content();
+                    let desired = self.plan_context.desired_state.tasks[&step.key].content();
                     assert_eq!(content, Some(desired), "task {id} would run something else{self}");
                 }
                 Change::Create { .. }
@@ -167,11 +168,11 @@ impl Case<'_> {
                 || evidence.any(|known| {
                     is_made(known, task.id) || holds(known, task) || holds_prompt(known, task)
                 })
-                || desired.any(|desired| task.content.as_ref() == Some(&desired.content))
+                || desired.any(|desired| task.content() == Some(desired.content()))
                 || desired_state.values().any(|desired| desired.pin == Some(task.id))
                 || self.plan.steps.iter().any(in_doubt)
         };
-        let mut rivals = self.tasks.values().filter(|task| task.name.as_deref() == Some(name));
+        let mut rivals = self.tasks.values().filter(|task| task.name() == Some(name));
         let rival = rivals.find(|task| !is_known(task));
         assert!(rival.is_none(), "{key} comes back beside {rival:?}{self}");
     }
@@ -198,7 +199,7 @@ impl Case<'_> {
         assert!(holds(evidence, task), "task {id} goes without proof{self}");
         let is_named = self.bears_a_name_of(key, task) || is_made(evidence, id);
         assert!(is_named, "task {id} goes under a foreign name{self}");
-        let name = task.name.as_deref().unwrap_or_default();
+        let name = task.name().unwrap_or_default();
         assert!(!is_archived(name), "task {id} is archived already{self}");
         assert!(
             !self.plan_context.desired_state.forgotten.contains(key),
@@ -220,7 +221,7 @@ impl Case<'_> {
     /// Whether another manifest declares the task.
     fn is_declared_elsewhere(&self, task: &ObservedTask) -> bool {
         let other_manifests = &self.plan_context.other_manifests;
-        let hash = task.content.as_ref().map(Content::hash);
+        let hash = task.content();
         other_manifests.pins.contains(&task.id)
             || hash.is_some_and(|hash| other_manifests.contents.contains(&hash))
     }
@@ -235,23 +236,24 @@ impl Case<'_> {
                 && task.active.as_deref() == Some(&[])
                 && task.notification_count == Some(0)
                 && task.schedule == Schedule::Unset
-                && task.name.is_some()
+                && task.name().is_some()
                 && runs.is_some_and(|runs| {
                     runs.items.is_empty() && runs.coverage == Completeness::Complete
                 })
-                && versions.into_iter().flatten().any(|version| {
-                    task.content.as_ref().is_some_and(|content| content.hash() == version.content)
-                });
+                && versions
+                    .into_iter()
+                    .flatten()
+                    .any(|version| task.content() == Some(version.content));
             assert!(holds_nothing, "task {} is deleted with what it holds{self}", task.id);
         }
     }
 
     fn a_partial_sight_opens_nothing(&self) {
         let is_partial = self.state.tasks.coverage != Completeness::Complete
-            || self.tasks.values().any(|task| task.content.is_none())
+            || self.tasks.values().any(|task| task.content().is_none())
             || self.state.task_reads.values().any(|read| matches!(read, ReadResult::Unreadable(_)));
         for step in self.plan.ready_steps() {
-            let is_rename = matches!(step.change, Change::Rename { .. });
+            let is_rename = matches!(step.change, Change::Update { .. } | Change::Restore { .. });
             assert!(is_rename || !is_partial, "{:?} is open on a partial sight{self}", step.id);
             if let Change::Deploy { task: TaskRef::Existing(id), .. } = &step.change {
                 let runs = self.state.deployments.get(id);
@@ -271,15 +273,14 @@ impl Case<'_> {
             .filter_map(|desired| desired.pin)
             .collect();
         for step in self.plan.ready_steps() {
-            let (Change::Create { content, .. } | Change::Replace { content, .. }) = &step.change
-            else {
+            let (Change::Create { object } | Change::Replace { object, .. }) = &step.change else {
                 continue;
             };
             let declared = self.plan_context.desired_state.tasks.values();
-            let count = declared.filter(|desired| desired.content == *content).count();
+            let count = declared.filter(|desired| desired.content() == object.content()).count();
             let duplicate = self.tasks.values().find(|task| {
-                task.content.as_ref() == Some(content)
-                    && !is_archived(task.name.as_deref().unwrap_or_default())
+                task.content() == Some(object.content())
+                    && !is_archived(task.name().unwrap_or_default())
                     && !pinned.contains(&task.id)
             });
             assert!(count > 1 || duplicate.is_none(), "{} is made again{self}", step.key);
@@ -291,31 +292,32 @@ impl Case<'_> {
         let mut names: BTreeMap<TaskId, &str> = BTreeMap::new();
         let mut renamed: BTreeMap<TaskId, (&Key, bool)> = BTreeMap::new();
         for task in self.tasks.values() {
-            names.insert(task.id, task.name.as_deref().unwrap_or_default());
+            names.insert(task.id, task.name().unwrap_or_default());
         }
         for step in self.plan.ready_steps() {
             match &step.change {
-                Change::Rename { id, to, from_archive, .. } => {
-                    names.insert(*id, to);
-                    renamed.insert(*id, (&step.key, *from_archive));
-                }
                 Change::Replace { old, .. } => old.iter().for_each(|gone| {
                     names.remove(&gone.id);
                 }),
                 Change::Remove { removal, .. } => {
                     names.remove(&removal.id);
                 }
-                _ => {}
+                change => {
+                    let Some((id, _, to)) = change.renaming() else { continue };
+                    names.insert(id, to);
+                    renamed.insert(id, (&step.key, matches!(change, Change::Restore { .. })));
+                }
             }
         }
         for (id, (key, from_archive)) in &renamed {
             let name = names[id];
             assert_eq!(
-                name, self.plan_context.desired_state.tasks[*key].name,
+                name,
+                self.plan_context.desired_state.tasks[*key].name(),
                 "the last name of {key}{self}"
             );
             let declared = self.plan_context.desired_state.tasks.values();
-            let is_shared = declared.filter(|desired| desired.name == name).count() > 1;
+            let is_shared = declared.filter(|desired| desired.name() == name).count() > 1;
             let other = names.iter().find(|(other, held)| *other != id && **held == name);
             let is_free = other.is_none() || is_shared || *from_archive;
             assert!(is_free, "{key} is renamed to `{name}`, which {other:?} holds{self}");
@@ -331,9 +333,8 @@ impl Case<'_> {
 
     /// A name that is or was declared for the key, or what a service may have made of it.
     fn bears_a_name_of(&self, key: &Key, task: &ObservedTask) -> bool {
-        let stored = folded(task.name.as_deref().unwrap_or_default());
-        let declared =
-            self.plan_context.desired_state.tasks.get(key).map(|desired| desired.name.as_str());
+        let stored = folded(task.name().unwrap_or_default());
+        let declared = self.plan_context.desired_state.tasks.get(key).map(DesiredTask::name);
         let evidence = self.plan_context.evidence.keys.get(key);
         let earlier = evidence.into_iter().flat_map(KeyEvidence::names);
         declared.into_iter().chain(earlier).map(folded).any(|name| {
@@ -370,13 +371,13 @@ fn is_made(evidence: &KeyEvidence, id: TaskId) -> bool {
 
 /// Content of the history, or of a create: of this very task, or of one whose answer was never noted.
 fn holds(evidence: &KeyEvidence, task: &ObservedTask) -> bool {
-    let Some(hash) = task.content.as_ref().map(Content::hash) else { return false };
+    let Some(hash) = task.content() else { return false };
     let is_of_it = |id: Option<TaskId>| id.is_none_or(|id| id == task.id);
     evidence.versions.iter().any(|version| version.content == hash)
         || evidence.created.iter().any(|created| created.content == hash && is_of_it(created.id))
 }
 
 fn holds_prompt(evidence: &KeyEvidence, task: &ObservedTask) -> bool {
-    let Some(hash) = task.content.as_ref().map(Content::prompt_hash) else { return false };
+    let Some(hash) = task.object.prompt_hash() else { return false };
     evidence.versions.iter().any(|version| version.prompt == hash)
 }

@@ -7,7 +7,7 @@ use qcops::model::{Action, TaskId};
 use qcops::observed::Completeness;
 use qcops::plan::{Change, Options, Plan, Prune, RemoveReason, Step, StepStatus, ceiling};
 
-use crate::support::scene::{Scene, key};
+use crate::support::scene::{Named, Scene, key};
 use crate::support::world::shown;
 
 /// Sizes that lie on both sides of everything that is compared.
@@ -86,7 +86,7 @@ fn code_of(step: &Step) -> Option<Code> {
 /// `size` established tasks, and one beside them whose name is to change: it always goes on.
 fn established(size: usize) -> Scene {
     let mut scene = Scene::established(size);
-    "Other".clone_into(&mut scene.declare("other", "another prompt").name);
+    scene.declare("other", "another prompt").set_name("Other");
     scene.remember("other", "another prompt");
     scene.show(TaskId(9000), "other", "another prompt");
     scene
@@ -321,7 +321,8 @@ fn a_partial_sight_opens_names_alone() {
         scene.declare("new", "new");
         scene.declare_runs("other", 1);
         scene.state.tasks.coverage = Completeness::Partial("the list has no end".to_owned());
-        let is_more = |step: &Step| !matches!(step.change, Change::Rename { .. });
+        let is_more =
+            |step: &Step| !matches!(step.change, Change::Update { .. } | Change::Restore { .. });
         expect(&scene, Code::IncompleteRead, true, is_more, &size.to_string());
     }
 }

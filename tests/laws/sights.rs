@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use jiff::civil::DateTime;
 use proptest::collection::{btree_map, vec};
@@ -11,16 +10,15 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use qcops::diag::Place;
 use qcops::evidence::{Created, Evidence, Gap, KeyEvidence, Version};
+use qcops::kinds::{AGENT_ID, NAME, PROMPT};
 use qcops::manifest::{DesiredDeployment, DesiredState, DesiredTask};
-use qcops::model::{
-    AgentId, Content, DeploymentId, Key, OrganizationId, ProjectPreference, TaskId, archive_name,
-    fold,
-};
+use qcops::model::{DeploymentId, Key, OrganizationId, TaskId, archive_name, fold};
 use qcops::observed::{
     Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, ReadRequest,
     ReadResult, Schedule, Status,
 };
 use qcops::plan::{self, Limits, Options, OtherManifests, PlanContext, Prune};
+use qcops::resource::{Object, Value, Whole};
 use qcops::transcript::Transcript;
 
 use super::{cases, check, ways};
@@ -49,7 +47,7 @@ proptest! {
                 match look {
                     ReadRequest::Task(id) => {
                         let task = listed.iter().find(|task| task.id == id);
-                        let seen = task.filter(|task| !fails && task.content.is_some());
+                        let seen = task.filter(|task| !fails && task.content().is_some());
                         let lost = || ReadResult::Unreadable("status 500".to_owned());
                         let reading = seen.cloned().map_or_else(lost, ReadResult::Seen);
                         prop_assert!(state.task_reads.insert(id, reading).is_none());
@@ -92,11 +90,15 @@ fn keys() -> impl Strategy<Value = Key> {
     select(&KEYS[..]).prop_map(key)
 }
 
-fn contents() -> impl Strategy<Value = Content> {
+fn contents() -> impl Strategy<Value = Whole> {
     let agents = prop_oneof![4 => Just(47), 1 => Just(48)];
     (agents, select(&PROMPTS[..])).prop_map(|(agent, prompt)| {
-        Content::new(AgentId(agent), prompt, ProjectPreference::ForTask)
+        Object::task("", agent, "project-for-task", prompt).whole().unwrap()
     })
+}
+
+fn named(content: &Object, name: &str) -> Object {
+    content.with(NAME, Value::Text(name.into()))
 }
 
 fn ids() -> impl Strategy<Value = TaskId> {
@@ -122,7 +124,7 @@ fn desired_state() -> impl Strategy<Value = DesiredState> {
             DesiredState { service_utc_offset: offset, ..DesiredState::default() };
         let (mut names, mut contents) = (BTreeSet::new(), BTreeSet::new());
         for (key, (name, content, pin, protect, deployments)) in tasks {
-            let is_new = names.insert(fold(name)) & contents.insert(content.hash());
+            let is_new = names.insert(fold(name)) & contents.insert(content.content());
             if !is_new && pin.is_none() {
                 continue;
             }
@@ -132,8 +134,7 @@ fn desired_state() -> impl Strategy<Value = DesiredState> {
                 (key, DesiredDeployment { since, ..DesiredDeployment::default() })
             };
             let desired = DesiredTask {
-                name: name.to_owned(),
-                content,
+                object: named(&content, name).whole().unwrap(),
                 pin,
                 protect: protect.is_some(),
                 deployments: deployments.into_iter().map(declared).collect(),
@@ -148,15 +149,12 @@ fn desired_state() -> impl Strategy<Value = DesiredState> {
 }
 
 fn evidence() -> impl Strategy<Value = Evidence> {
-    let version = (contents(), select(&NAMES[..])).prop_map(|(content, name)| Version {
-        content: content.hash(),
-        prompt: content.prompt_hash(),
-        name: name.to_owned(),
-    });
+    let version = (contents(), select(&NAMES[..]))
+        .prop_map(|(content, name)| Version::of(&named(&content, name).whole().unwrap()));
     let created = (option::of(ids()), contents(), select(&NAMES[..]));
     let created = created.prop_map(|(id, content, name)| Created {
         id,
-        content: content.hash(),
+        content: content.content(),
         name: name.to_owned(),
     });
     let name = || select(&NAMES[..]).prop_map(str::to_owned);
@@ -182,7 +180,7 @@ fn other_manifests() -> impl Strategy<Value = OtherManifests> {
     (weighted(0.1, keys()), weighted(0.1, contents()), weighted(0.1, ids()), unclear).prop_map(
         |(key, content, pin, unclear)| OtherManifests {
             keys: key.into_iter().collect(),
-            contents: content.into_iter().map(|content| content.hash()).collect(),
+            contents: content.into_iter().map(|content| content.content()).collect(),
             pins: pin.into_iter().collect(),
             unclear,
         },
@@ -224,7 +222,7 @@ fn state() -> impl Strategy<Value = ObservedState> {
         if is_clean {
             coverage = Completeness::Complete;
             reads.clear();
-            items.retain(|task| task.content.is_some());
+            items.retain(|task| task.content().is_some());
         }
         let read = |id: &TaskId, reads: Option<bool>| match (
             items.iter().find(|task| task.id == *id),
@@ -266,23 +264,22 @@ fn task() -> impl Strategy<Value = ObservedTask> {
     let is_whole = (weighted(0.97, name), weighted(0.97, Just(())));
     (is_whole, contents(), count, schedule, bells).prop_map(
         |((name, is_known), content, count, schedule, bells)| {
-            let content = is_known.map(|()| content);
-            let short =
-                content.as_ref().map_or("00000000".to_owned(), |known| known.hash().short());
-            let name =
-                name.map(
-                    |(name, is_archived)| {
-                        if is_archived { archive_name(name, &short) } else { name.to_owned() }
-                    },
-                );
+            let short = is_known.map_or("00000000".to_owned(), |()| content.content().short());
+            let name = match name {
+                Some((name, true)) => Value::Text(archive_name(name, &short).into()),
+                Some((name, false)) => Value::Text(name.into()),
+                None => Value::Unknown,
+            };
+            let object = content.with(NAME, name);
+            let object = if is_known.is_some() {
+                object
+            } else {
+                object.with(AGENT_ID, Value::Unknown).with(PROMPT, Value::Unknown)
+            };
             ObservedTask {
                 id: TaskId(0),
                 organization_id: None,
-                name,
-                agent_id: content.as_ref().map(Content::agent_id),
-                prompt: content.as_ref().map(|content| Arc::clone(content.prompt())),
-                project_preference: Some(ProjectPreference::ForTask),
-                content,
+                object,
                 deployment_count: count,
                 created: None,
                 updated: None,
@@ -294,14 +291,14 @@ fn task() -> impl Strategy<Value = ObservedTask> {
     )
 }
 
-fn run(task: TaskId, at: usize, content: &Content, is_early: bool) -> ObservedDeployment {
+fn run(task: TaskId, at: usize, content: &Object, is_early: bool) -> ObservedDeployment {
     let day = if is_early { 19 } else { 20 };
     let created: DateTime = format!("2026-11-{day}T20:00:00").parse().unwrap();
     ObservedDeployment {
         id: DeploymentId(format!("A-{task}-{at}")),
         task_id: Some(task),
-        agent_id: Some(content.agent_id()),
-        prompt: Some(Arc::clone(content.prompt())),
+        agent_id: content.agent_id(),
+        prompt: content.prompt().cloned(),
         status: Status::Completed,
         created: Some(created),
         ended: None,
@@ -325,7 +322,7 @@ fn the_made_up_sights_meet_every_action_and_most_codes() {
             *met.entry(finding.code.to_string()).or_default() += 1;
         }
     }
-    let expected = "create rename restore replace archive delete deploy unproven ambiguous \
+    let expected = "create update restore replace archive delete deploy unproven ambiguous \
                     pin-missing pin-taken incomplete-read lost-evidence protected scheduled \
                     stale-checkout empty-manifest mass-missing too-many-deletes too-many-replaces \
                     waits-for-blocked deployment-unlike-task zone-unknown \

@@ -1,9 +1,11 @@
 //! Every closed step names a way past it: the ways that need no person are followed here.
 
 use qcops::diag::{Code, Diagnostic};
+use qcops::kinds::NAME;
 use qcops::model::TaskId;
 use qcops::observed::ObservedState;
 use qcops::plan::{self, Change, Plan, PlanContext, Prune, Step, StepStatus};
+use qcops::resource::Value;
 
 use crate::support::world::shown;
 
@@ -53,7 +55,9 @@ fn follow(plan_context: &PlanContext, step: &Step, finding: &Diagnostic) -> Opti
         },
         Code::Scheduled => match &step.change {
             Change::Replace { before, .. } if before.id == old_with_schedule(step, finding)? => {
-                desired?.content = before.content.clone();
+                let desired = desired?;
+                let name = Value::Text(desired.name().into());
+                desired.object = before.object.with(NAME, name).whole()?;
             }
             _ => return None,
         },

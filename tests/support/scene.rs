@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use qcops::diag::Place;
 use qcops::evidence::{Created, KeyEvidence, Version};
+use qcops::kinds::NAME;
 use qcops::manifest::{DesiredDeployment, DesiredTask};
-use qcops::model::{
-    AgentId, Content, DeploymentId, Key, OrganizationId, ProjectPreference, TaskId,
-};
+use qcops::model::{AgentId, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 use qcops::observed::{
     Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, Schedule, Status,
 };
 use qcops::plan::{self, Plan, PlanContext};
+use qcops::resource::{Object, Value, Whole};
 
 /// What is wanted, known and seen, at noon of 21 November 2026.
 #[derive(Clone)]
@@ -26,8 +25,29 @@ pub(crate) fn key(text: &str) -> Key {
     text.parse().unwrap()
 }
 
-pub(crate) fn content(prompt: &str) -> Content {
-    Content::new(AgentId(47), prompt, ProjectPreference::ForTask)
+pub(crate) fn object(name: &str, prompt: &str) -> Whole {
+    Object::task(name, 47, "project-for-task", prompt).whole().unwrap()
+}
+
+pub(crate) fn content(prompt: &str) -> ContentHash {
+    object("", prompt).content()
+}
+
+/// What can be given another name.
+pub(crate) trait Named {
+    fn set_name(&mut self, name: &str);
+}
+
+impl Named for DesiredTask {
+    fn set_name(&mut self, name: &str) {
+        self.object = self.object.with(NAME, Value::Text(name.into())).whole().unwrap();
+    }
+}
+
+impl Named for ObservedTask {
+    fn set_name(&mut self, name: &str) {
+        self.object = self.object.with(NAME, Value::Text(name.into()));
+    }
 }
 
 impl Scene {
@@ -59,8 +79,7 @@ impl Scene {
     /// Declares a task under its key as name.
     pub(crate) fn declare(&mut self, name: &str, prompt: &str) -> &mut DesiredTask {
         let desired = DesiredTask {
-            name: name.to_owned(),
-            content: content(prompt),
+            object: object(name, prompt),
             pin: None,
             protect: false,
             deployments: BTreeMap::new(),
@@ -79,34 +98,24 @@ impl Scene {
 
     /// Adds an older version of a key to its history.
     pub(crate) fn remember(&mut self, name: &str, prompt: &str) -> &mut KeyEvidence {
-        let (known, content) =
-            (self.plan_context.evidence.keys.entry(key(name)).or_default(), content(prompt));
-        known.versions.push(Version {
-            content: content.hash(),
-            prompt: content.prompt_hash(),
-            name: name.to_owned(),
-        });
+        let known = self.plan_context.evidence.keys.entry(key(name)).or_default();
+        known.versions.push(Version::of(&object(name, prompt)));
         known
     }
 
     /// Lets the ledger know a task.
     pub(crate) fn created(&mut self, name: &str, id: u64, prompt: &str) {
         let known = self.plan_context.evidence.keys.entry(key(name)).or_default();
-        let (id, content) = (Some(TaskId(id)), content(prompt).hash());
+        let (id, content) = (Some(TaskId(id)), content(prompt));
         known.created.push(Created { id, content, name: name.to_owned() });
     }
 
     /// Puts a task that has had no run on the list.
     pub(crate) fn show(&mut self, id: TaskId, name: &str, prompt: &str) -> &mut ObservedTask {
-        let content = content(prompt);
         self.state.tasks.items.push(ObservedTask {
             id,
             organization_id: None,
-            name: Some(name.to_owned()),
-            agent_id: Some(content.agent_id()),
-            prompt: Some(Arc::clone(content.prompt())),
-            project_preference: Some(ProjectPreference::ForTask),
-            content: Some(content),
+            object: Object::clone(&object(name, prompt)),
             deployment_count: Some(0),
             created: None,
             updated: None,

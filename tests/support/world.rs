@@ -203,8 +203,7 @@ impl World {
             for (key, task) in read(text).tasks {
                 let is_new = !evidence.keys.contains_key(&key);
                 let known = evidence.keys.entry(key).or_default();
-                let (content, prompt) = (task.content.hash(), task.content.prompt_hash());
-                let version = Version { content, prompt, name: task.name };
+                let version = Version::of(&task.object);
                 if !known.versions.contains(&version) {
                     known.versions.push(version);
                 }

@@ -7,13 +7,14 @@
 mod conversation;
 mod loose;
 mod request;
+mod rows;
 mod seen;
 mod time;
 
 pub use conversation::WholeConversation;
 pub(super) use conversation::{conversation, whole_conversation};
 pub(super) use request::{
-    CreateTask, DeploymentOnly, Nothing, OrganizationOnly, PromptDeployment, RenameTask, TaskOnly,
+    Create, DeploymentOnly, Nothing, OrganizationOnly, PromptDeployment, TaskOnly, Update,
 };
 pub(super) use seen::{
     agent_listing, created_deployment, deployment, deployment_listing, task, task_listing,
@@ -199,7 +200,10 @@ mod tests {
         #[test]
         fn arbitrary_values_in_known_places_never_panic(
             key in "(task|tasks|deployment|deployments|agents|debug|errors|success)",
-            field in "(id|name|prompt|status|schedule|notifications|created|deploymentId|agentId)",
+            field in prop::sample::select(vec![
+                "id", "name", "prompt", "status", "schedule", "notifications", "created",
+                "deploymentId", crate::kinds::AGENT_ID,
+            ]),
             value in r#"(null|true|-1|1e400|99999999999999999999|""|"\\ud83d\\ude00"|"47"|\[\]|\[null,1\]|\{"id":\{\}\}|"[^"\\\x00-\x1f]{0,20}")"#,
         ) {
             see_everything(format!(r#"{{"{key}":{value}}}"#).as_bytes());

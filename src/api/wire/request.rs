@@ -1,6 +1,10 @@
 //! Request bodies: documented fields, never null (contract 15.9).
 
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use crate::kinds::Kind;
+use crate::resource::{Edit, Object};
 
 /// An empty object, for the credential check.
 #[derive(Debug, Serialize)]
@@ -27,23 +31,41 @@ pub(crate) struct DeploymentOnly<'a> {
     pub(crate) deployment_id: &'a str,
 }
 
-/// The body that makes a task (contract 3.1).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CreateTask<'a> {
+/// The body that makes a resource (contract 3.1): its fields by the rows of its kind.
+#[derive(Debug)]
+pub(crate) struct Create<'a> {
     pub(crate) organization_id: &'a str,
-    pub(crate) agent_id: u64,
-    pub(crate) name: &'a str,
-    pub(crate) prompt: &'a str,
-    pub(crate) project_preference: &'a str,
+    pub(crate) object: &'a Object,
 }
 
-/// The body that renames a task; nothing else of it can change (contract 3.3).
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct RenameTask<'a> {
-    pub(crate) task_id: u64,
-    pub(crate) name: &'a str,
+/// The body that changes fields of a resource in place (contract 3.3): those and no others.
+#[derive(Debug)]
+pub(crate) struct Update<'a> {
+    pub(crate) kind: &'static Kind,
+    pub(crate) id: u64,
+    pub(crate) edits: &'a [Edit],
+}
+
+impl Serialize for Create<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_map(None)?;
+        body.serialize_entry("organizationId", self.organization_id)?;
+        for (field, value) in self.object.fields().filter(|(_, value)| value.is_known()) {
+            body.serialize_entry(field.name, value)?;
+        }
+        body.end()
+    }
+}
+
+impl Serialize for Update<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut body = serializer.serialize_map(None)?;
+        body.serialize_entry(self.kind.calls.id, &self.id)?;
+        for edit in self.edits.iter().filter(|edit| edit.after.is_known()) {
+            body.serialize_entry(edit.field, &edit.after)?;
+        }
+        body.end()
+    }
 }
 
 /// The body that sends a follow-up (contract 4.3).

@@ -15,13 +15,14 @@ use serde::de::value::MapAccessDeserializer;
 
 use crate::api::wire::Reply;
 use crate::api::wire::loose::{Count, Field, List, Loose, Number, Setting};
+use crate::api::wire::rows::{Resource, resource};
 use crate::api::wire::time::service_time;
-use crate::model::{
-    AgentId, Content, DeploymentId, OrganizationId, ProjectPreference, TaskId, canonical_text,
-};
+use crate::kinds::TASK;
+use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId, canonical_text};
 use crate::observed::{
     Completeness, Listing, ObservedAgent, ObservedDeployment, ObservedTask, Schedule, Status,
 };
+use crate::resource::Object;
 
 type Text<'a> = Field<Cow<'a, str>>;
 
@@ -34,20 +35,13 @@ pub(super) struct AgentWire<'a> {
     name: Text<'a>,
 }
 
-/// A task (contract 3.6).
+/// What is read of a task beside its fields (contract 3.6).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(super) struct TaskWire<'a> {
+pub(super) struct TaskRest<'a> {
     id: Field<Number>,
     #[serde(borrow)]
     organization_id: Text<'a>,
-    #[serde(borrow)]
-    name: Text<'a>,
-    agent_id: Field<Number>,
-    #[serde(borrow)]
-    prompt: Text<'a>,
-    #[serde(borrow)]
-    project_preference: Text<'a>,
     deployments: Field<Number>,
     #[serde(borrow)]
     created: Text<'a>,
@@ -112,39 +106,34 @@ macro_rules! from_object_only {
         }
     )*};
 }
-from_object_only!(AgentWire, TaskWire, StatusWire, DeploymentWire, DebugWire);
+from_object_only!(AgentWire, StatusWire, DeploymentWire, DebugWire);
 
-impl TaskWire<'_> {
+/// A task (contract 3.6).
+pub(super) type TaskWire<'a> = Resource<TaskRest<'a>>;
+
+impl<'de: 'a, 'a> Loose<'de> for TaskWire<'a> {
+    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+        resource(&TASK, map).map(Some)
+    }
+}
+
+impl TaskRest<'_> {
     /// Returns what was seen, or why it is none of the organization's tasks.
-    fn lower(self, organization_id: &OrganizationId) -> Result<ObservedTask, String> {
+    fn lower(
+        self,
+        object: Object,
+        organization_id: &OrganizationId,
+    ) -> Result<ObservedTask, String> {
         let schedule = self.lower_schedule();
         let id = self.id.value().map(|id| TaskId(id.0)).ok_or("has no id")?;
         let owner = self.organization_id.value().map(|text| OrganizationId(text.into_owned()));
         if owner.as_ref().is_some_and(|owner| owner != organization_id) {
             return Err(format!("task {id} belongs to another organization"));
         }
-        let agent_id = self.agent_id.value().map(|id| AgentId(id.0));
-        let project_preference =
-            self.project_preference.value().map(|word| ProjectPreference::from_wire(&word));
-        let written = self.prompt.value();
-        let content = match (agent_id, &written, &project_preference) {
-            (Some(agent_id), Some(prompt), Some(preference)) => {
-                Some(Content::new(agent_id, &**prompt, preference.clone()))
-            }
-            _ => None,
-        };
-        let prompt = match &content {
-            Some(content) => Some(Arc::clone(content.prompt())),
-            None => canonical(written),
-        };
         Ok(ObservedTask {
             id,
             organization_id: owner,
-            name: self.name.value().map(Cow::into_owned),
-            agent_id,
-            prompt,
-            project_preference,
-            content,
+            object,
             deployment_count: self.deployments.value().map(|count| count.0),
             created: time(self.created),
             updated: time(self.updated),
@@ -237,7 +226,7 @@ pub(crate) fn task(
     organization_id: &OrganizationId,
 ) -> Result<ObservedTask, String> {
     let task = reply.task.value().ok_or("the answer has no `task`")?;
-    task.lower(organization_id).map_err(|words| in_answer("task", &words))
+    task.rest.lower(task.object, organization_id).map_err(|words| in_answer("task", &words))
 }
 
 /// Returns the deployment of an answer, or why there is none.
@@ -270,7 +259,7 @@ pub(crate) fn task_listing(
     organization_id: &OrganizationId,
 ) -> Listing<ObservedTask> {
     listing(reply.tasks, "tasks", |wire: TaskWire<'_>| {
-        wire.lower(organization_id).map(|seen| (seen.id, seen))
+        wire.rest.lower(wire.object, organization_id).map(|seen| (seen.id, seen))
     })
 }
 
@@ -364,6 +353,8 @@ impl Problems {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE};
+    use crate::resource::Value;
 
     fn org() -> OrganizationId {
         OrganizationId("org".to_owned())
@@ -381,16 +372,17 @@ mod tests {
 
     #[test]
     fn a_full_task_is_seen_in_full() {
-        let seen = one(concat!(
-            r#""name":"N","organizationId":"org","agentId":"47","prompt":"Say\r\nhi  ","deployments":1,"#,
-            r#""created":"2026-05-06 19:22:25","status":[{"deploymentId":"A-1","status":"running"},"#,
-            r#"{"deploymentId":"A-2","status":"COMPLETED"}],"schedule":null,"scheduleHuman":null,"#,
-            r#""upcomingDeployments":null,"projectPreference":"project-for-task","notifications":[{}],"#,
-            r#""owner":{"publicId":"x"},"somethingNew":[[[]]]"#,
+        let seen = one(&format!(
+            r#""{AGENT_ID}":"47",{}"#,
+            concat!(
+                r#""name":"N","organizationId":"org","prompt":"Say\r\nhi  ","deployments":1,"#,
+                r#""created":"2026-05-06 19:22:25","status":[{"deploymentId":"A-1","status":"running"},"#,
+                r#"{"deploymentId":"A-2","status":"COMPLETED"}],"schedule":null,"scheduleHuman":null,"#,
+                r#""upcomingDeployments":null,"projectPreference":"project-for-task","notifications":[{}],"#,
+                r#""owner":{"publicId":"x"},"somethingNew":[[[]]]"#,
+            )
         ));
-        let content = Content::new(AgentId(47), "Say\nhi", ProjectPreference::ForTask);
-        assert_eq!(seen.content.as_ref(), Some(&content));
-        assert_eq!(seen.prompt.as_deref(), Some("Say\nhi"));
+        assert_eq!(seen.object, Object::task("N", 47, "project-for-task", "Say\nhi"));
         assert_eq!(seen.active, Some(vec![DeploymentId("A-1".to_owned())]));
         assert_eq!((seen.deployment_count, seen.notification_count), (Some(1), Some(1)));
         assert_eq!(seen.schedule, Schedule::Unset);
@@ -420,23 +412,23 @@ mod tests {
     #[test]
     fn a_missing_field_is_unknown_and_a_null_list_is_empty() {
         let bare = one(r#""x":1"#);
-        assert_eq!((bare.content, bare.prompt, bare.name), (None, None, None));
+        assert!(bare.object.fields().all(|(_, value)| *value == Value::Unknown), "{bare:?}");
         assert_eq!(
             (bare.notification_count, bare.active, bare.deployment_count),
             (None, None, None)
         );
         let null = one(r#""notifications":null,"status":null,"prompt":null"#);
-        assert_eq!((null.notification_count, null.active), (Some(0), Some(Vec::new())));
-        assert_eq!(null.prompt, None);
+        assert_eq!((null.notification_count, &null.active), (Some(0), &Some(Vec::new())));
+        assert_eq!(null.prompt(), None);
         let odd = one(r#""notifications":"none","status":"Running","prompt":7,"name":{"a":[1]}"#);
         assert_eq!(
-            (odd.notification_count, odd.active, odd.prompt, odd.name),
-            (None, None, None, None)
+            (odd.notification_count, &odd.active, odd.prompt(), odd.name()),
+            (None, &None, None, None)
         );
         assert_eq!(one(r#""status":[{"status":"Running"}]"#).active, None);
-        let other = one(r#""agentId":1,"prompt":"p","projectPreference":"no-project""#);
-        let preference = other.content.expect("all three").project_preference().clone();
-        assert_eq!(preference, ProjectPreference::Other("no-project".to_owned()));
+        let other = one(&format!(r#""{AGENT_ID}":1,"prompt":"p","projectPreference":"new""#));
+        assert_eq!(other.object.text(PROJECT_PREFERENCE).map(|word| &**word), Some("new"));
+        assert!(other.content().is_some());
     }
 
     #[test]

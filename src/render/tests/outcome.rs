@@ -46,7 +46,7 @@ fn sample() -> (Plan, Outcome) {
     let settled = Diagnostic::note(Code::Duplicate, "the answer was lost, and the task was found");
     let refused =
         Diagnostic::error(Code::InvalidValue, "the service refused it: \"No such agent\"")
-            .help("correct `agentId`, then run this again");
+            .help("correct `agent`, then run this again");
     let unclear = Diagnostic::error(Code::IncompleteRead, "no answer came within 30 s, five looks")
         .help("look for a new deployment of task 4 in the web interface, then run this again");
     let done = |task, deployment: Option<&str>, notes| {
@@ -77,7 +77,7 @@ fn the_summary_names_what_was_made_what_failed_and_what_is_unclear() {
     skipped task.size/first: it waits for task.size, which did not end well
     not done task.carry: apply was interrupted before it
     failed[invalid-value] to create task.size: the service refused it: "No such agent"
-      help: correct `agentId`, then run this again
+      help: correct `agent`, then run this again
     unclear[incomplete-read]: it is unknown whether task.carry/first was started, and a person has to look.
       no answer came within 30 s, five looks
       help: look for a new deployment of task 4 in the web interface, then run this again

@@ -61,11 +61,9 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
 
 #[test]
 fn a_rename_and_a_restore_show_both_names() {
-    let rename = |id, from: &str, to: &str, from_archive| Change::Rename {
-        id: TaskId(id),
-        from: from.to_owned(),
-        to: to.to_owned(),
-        from_archive,
+    let rename = |id, from: &str, to: &str, from_archive| {
+        let (id, edits) = (TaskId(id), renaming(from, to));
+        if from_archive { Change::Restore { id, edits } } else { Change::Update { id, edits } }
     };
     let steps = vec![
         (
@@ -82,9 +80,9 @@ fn a_rename_and_a_restore_show_both_names() {
         ),
     ];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
-    Plan: 1 to rename, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to update, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
 
-      ~ task.momentum will be renamed (task 512)
+      ~ task.momentum will be updated in place (task 512)
           # its name differs
           name: "Momentum old" -> "Momentum"
 
@@ -92,7 +90,7 @@ fn a_rename_and_a_restore_show_both_names() {
           # an archived task has the wanted content
           name: "Value [superseded 0a1b2c3d]" -> "Value"
 
-    Plan: 1 to rename, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to update, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
     "#);
 }
 
@@ -223,8 +221,7 @@ fn a_run_names_its_task() {
 #[test]
 fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
     let ambiguous = Change::Ambiguous {
-        name: "Momentum".to_owned(),
-        content: content(EDITED),
+        object: object("Momentum", EDITED),
         candidates: vec![before(512, "momentum", PROMPT), before(513, "Momentum (2)", PROMPT)],
     };
     let finding = Diagnostic::blocked(
