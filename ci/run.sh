@@ -10,10 +10,16 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 mkdir -p "$work"
 page="$work/page.md"
 
-args=(--annotate github)
+args=(--output github)
 while IFS= read -r file; do
     [[ -z "$file" ]] || args+=("--file=$file")
 done <<<"$ACTION_FILES"
+
+if [[ "$ACTION_MODE" != validate ]]; then
+    while IFS= read -r flag; do
+        [[ -z "$flag" ]] || args+=("$flag")
+    done <<<"${ACTION_FLAGS-}"
+fi
 
 code=0
 command=(plan --detailed-exitcode --format markdown)
@@ -24,7 +30,7 @@ case "$ACTION_MODE" in
         # Without a reviewed digest the plan is shown, and nothing is done.
         if [[ -n "${ACTION_DIGEST-}" ]]; then
             must_match ACTION_DIGEST '[0-9a-f]{64}'
-            command=(apply "--expect-digest=$ACTION_DIGEST" --format markdown --report "$work/report.json")
+            command=(apply "--expect-digest=$ACTION_DIGEST" --format markdown --output "json=$work/report.json")
         fi
         ;;
     *) fail "the mode is validate, plan, apply or drift" ;;

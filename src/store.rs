@@ -44,11 +44,11 @@ pub struct SavedOptions {
     pub history: String,
     /// `--history-from`.
     pub history_from: Vec<String>,
-    /// `--max-delete`.
+    /// `--max-deletes`.
     pub max_delete: Option<usize>,
-    /// `--max-replace`.
+    /// `--max-replaces`.
     pub max_replace: Option<usize>,
-    /// `--max-create`.
+    /// `--max-creates`.
     pub max_create: Option<usize>,
     /// `--max-deployments`.
     pub max_deployments: Option<usize>,
@@ -165,7 +165,7 @@ fn other(bytes: &[u8], value: Option<&serde_json::Value>) -> Option<&'static str
         ("reviewed", None),
         ("task_reads", Some("what `plan --save-snapshot` keeps")),
         ("verdict", Some("what `plan --format json` prints")),
-        ("is_interrupted", Some("what `apply --report` writes")),
+        ("is_interrupted", Some("what `apply --output json=FILE` writes")),
     ];
     let found = known.into_iter().find(|(field, _)| value.get(field).is_some());
     found.map_or(Some("some other JSON"), |(_, what)| what)

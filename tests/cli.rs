@@ -17,6 +17,8 @@ use sha2::{Digest, Sha256};
 use crate::support::repo::{Ran, Repo};
 use crate::support::world::World;
 
+mod flags;
+
 const TWO: &str = "a: {prompt: p}\nb: {prompt: q}";
 
 /// An emulator that answers over HTTP until the test program ends.
@@ -410,44 +412,6 @@ fn the_version_is_printed_and_help_names_every_command() {
     let unknown = run("aply");
     assert_eq!((unknown.code, unknown.out.as_str()), (1, ""));
     assert!(unknown.err.contains("'apply'"), "{}", unknown.err);
-}
-
-#[test]
-fn a_variable_may_be_empty_a_switch_may_be_1_and_what_is_typed_counts_more() {
-    let repo = two_tasks();
-    let words = ["plan", "--emulator", "--detailed-exitcode"].map(str::to_owned);
-    let rows = [
-        ("QCOPS_PRUNE", "1"),
-        ("QCOPS_PRUNE", "yes"),
-        ("QCOPS_PRUNE", ""),
-        ("QCOPS_MAX_DEPLOYMENTS", ""),
-        ("QCOPS_ALLOW", ""),
-        ("QCOPS_TARGET", ""),
-        ("QCOPS_HISTORY_FROM", ""),
-        ("QCOPS_FILE", ""),
-        ("QCOPS_VERBOSE", ""),
-        ("QCOPS_EMULATOR", ""),
-        ("QCOPS_API", ""),
-        ("QCOPS_API", "http://127.0.0.1:1"),
-    ];
-    for row in rows {
-        let ran = repo.run_with(&words, &[row]);
-        assert_eq!(ran.code, 2, "{row:?}: {}", ran.err);
-    }
-    let ran = repo.run_with(&words, &[("QCOPS_DETAILED_EXITCODE", "maybe")]);
-    assert_eq!(ran.code, 2, "what is typed counts: {}", ran.err);
-    let served = Served::new();
-    let words = ["plan", "--api", &served.url].map(str::to_owned);
-    let user = emulator::USER_ID.to_string();
-    let variables = [
-        ("QCOPS_EMULATOR", "other.json"),
-        ("QC_USER_ID", user.as_str()),
-        ("QC_API_TOKEN", emulator::API_TOKEN),
-        ("QC_ORGANIZATION_ID", emulator::ORGANIZATION_ID),
-    ];
-    let ran = repo.run_with(&words, &variables);
-    assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(!served.emulator.requests().is_empty());
 }
 
 #[test]

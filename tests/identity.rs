@@ -205,7 +205,7 @@ async fn forty_of_a_hundred_are_retired_when_that_number_is_asked_for() {
         })
         .await;
     world.commit().edit(&lines(60)).commit().pruning();
-    expect_blocked(&world, Code::TooManyDeletes, &["`--max-delete 40`"]).await;
+    expect_blocked(&world, Code::TooManyDeletes, &["`--max-deletes 40`"]).await;
     world.options.limits.delete = Some(40);
     world.converge().await;
     assert_eq!(world.tasks().await.lines().count(), 60);

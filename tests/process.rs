@@ -296,7 +296,8 @@ fn an_interrupt_finishes_what_is_in_flight_and_starts_nothing_more() {
             "tasks/list#3=500-after",
             "tasks/list#4=500-after",
         ]);
-        let words = "apply --yes --settle-delays 60 --report report.json --wait --format junit";
+        let words =
+            "apply --yes --settle-delays 60 --output json=report.json --wait --format junit";
         let mut child = service.spawn(&repo, words);
         let is_create = |path: &String| path.ends_with("tasks/create");
         while !service.writes().iter().any(is_create) && child.try_wait().unwrap().is_none() {
@@ -331,7 +332,7 @@ fn a_second_interrupt_ends_it_at_once() {
 fn what_does_not_depend_on_a_failed_step_goes_on_and_a_second_apply_finishes() {
     let (service, repo) = (Service::start(), repo(TASKS));
     service.faults(&["tasks/create#2=429"]);
-    let applied = service.run(&repo, &format!("{APPLY} --report report.json"));
+    let applied = service.run(&repo, &format!("{APPLY} --output json=report.json"));
     assert_eq!(applied.code, 4, "{}{}", applied.out, applied.err);
     let report = std::fs::read_to_string(repo.path().join("report.json")).unwrap();
     for outcome in ["done", "failed", "skipped"] {
@@ -363,7 +364,7 @@ fn a_token_that_is_revoked_in_mid_apply_stops_it() {
 fn a_report_is_readable_by_its_owner_alone() {
     use std::os::unix::fs::PermissionsExt;
     let (service, repo) = (Service::start(), repo("a: {prompt: p}"));
-    service.run(&repo, &format!("{APPLY} --report report.json"));
+    service.run(&repo, &format!("{APPLY} --output json=report.json"));
     let mode = std::fs::metadata(repo.path().join("report.json")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

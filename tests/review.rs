@@ -141,12 +141,12 @@ fn a_file_that_is_no_saved_plan_is_said_to_be_what_it_is() {
     let repo = Repo::new();
     repo.tasks("spy: {prompt: Buy SPY}").commit("first");
     repo.write("plan.json", &repo.qcops("plan --format json --save-snapshot seen.json").out);
-    assert_eq!(repo.qcops("apply --yes --report report.json").code, 0);
+    assert_eq!(repo.qcops("apply --yes --output json=report.json").code, 0);
     repo.write("other.json", "{\"format_version\": 1}");
     let table = [
         ("seen.json", "what `plan --save-snapshot` keeps"),
         ("plan.json", "what `plan --format json` prints"),
-        ("report.json", "what `apply --report` writes"),
+        ("report.json", "what `apply --output json=FILE` writes"),
         ("other.json", "some other JSON"),
         ("tasks.yaml", "something that is not JSON"),
     ];
@@ -171,7 +171,7 @@ fn an_edited_file_and_another_digest_are_refused() {
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replace("Buy SPY", "Buy SPX")).unwrap();
     assert_eq!(repo.qcops("apply plan.json").code, 6);
-    assert_eq!(repo.qcops("apply --expect-digest 00").code, 6);
+    assert_eq!(repo.qcops(&format!("apply --expect-digest {}", "0".repeat(64))).code, 6);
     let missing = repo.qcops("apply missing.json");
     assert_eq!(missing.code, 1, "no plan was reviewed");
     assert!(missing.err.contains("there is no plan file `missing.json`"), "{}", missing.err);
@@ -261,11 +261,11 @@ fn an_apply_leaves_a_page_with_its_steps_its_runs_and_what_was_said() {
     let repo = Repo::new();
     repo.tasks("spy: {prompt: Buy SPY, deployments: {first: {expect: {maxTokens: 1}}}}")
         .commit("first");
-    let applied = repo.qcops("apply --yes --html before.html");
+    let applied = repo.qcops("apply --yes --output html=before.html");
     assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
     let page = repo.read("before.html");
     assert!(page.contains("Apply: 2 done") && !page.contains("Runs: "), "{page}");
-    let applied = repo.qcops("apply --yes --wait --poll-interval 200ms --html after.html");
+    let applied = repo.qcops("apply --yes --wait --poll-interval 200ms --output html=after.html");
     assert_eq!(applied.code, 7, "{}{}", applied.out, applied.err);
     let page = repo.read("after.html");
     for words in ["Runs: 0 as expected, 1 failed", "maxTokens: expected", "Turn 1", "Sharpe Ratio"]

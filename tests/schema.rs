@@ -169,7 +169,7 @@ fn what_the_program_writes_fits_its_schemas() {
     assert_eq!(repo.qcops("plan --out plan.json --save-snapshot seen.json").code, 0);
     expect_fits(&Schema::of("saved-plan"), &read(&repo.read("plan.json")), "/reviewed/plan");
     expect_fits(&Schema::of("observation"), &read(&repo.read("seen.json")), "");
-    assert_eq!(repo.qcops("apply --yes --report report.json").code, 0);
+    assert_eq!(repo.qcops("apply --yes --output json=report.json").code, 0);
     expect_fits(&Schema::of("report"), &read(&repo.read("report.json")), "");
     repo.tasks("spy: {prompt: Buy SPY, name: S, deployments: {d: {}}}\nnew: {prompt: n}");
     expect_fits(&Schema::of("status"), &read(&repo.qcops("status --format json").out), "");

@@ -215,7 +215,7 @@ impl Scenario {
             ErrorKind::Version => words.push("--version"),
             ErrorKind::Validate => words.push("validate"),
             _ if applies => {
-                words.extend(["apply", "--yes", "--max-create", &count, "--rate", &rate]);
+                words.extend(["apply", "--yes", "--max-creates", &count, "--rate", &rate]);
                 words.extend(speed.into_iter().chain(api));
             }
             _ => {
@@ -223,9 +223,9 @@ impl Scenario {
                     "plan",
                     "--rate",
                     "0",
-                    "--max-create",
+                    "--max-creates",
                     &count,
-                    "--max-replace",
+                    "--max-replaces",
                     &count,
                 ]);
                 words.extend(api);

@@ -1,52 +1,70 @@
 //! Findings told to the CI system that runs this program, at the lines they are about.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
-use crate::cli::args::CiSystem;
-use crate::cli::context::Context;
+use crate::cli::output::{FileFormat, Output};
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Place, Sources};
-use crate::files::FilesError;
+use crate::files::{Files, FilesError};
 use crate::model::Key;
 use crate::plan::{Plan, StepStatus};
 use crate::render::annotations::{self, Annotated};
 
-/// What the CI system was told so far.
+/// Which CI systems are told of findings, and of which so far.
 pub(super) struct Annotator {
-    system: Option<CiSystem>,
-    told: RefCell<Vec<Diagnostic>>,
+    outputs: Vec<(System, Option<PathBuf>)>,
+    told: Mutex<Vec<Diagnostic>>,
+}
+
+/// A CI system that shows findings at the lines they are about.
+#[derive(Clone, Copy)]
+enum System {
+    /// Reads workflow commands from the log.
+    GitHub,
+    /// Reads a code quality report.
+    GitLab,
 }
 
 impl Annotator {
-    pub(super) fn new(system: Option<CiSystem>) -> Self {
-        Self { system, told: RefCell::default() }
+    pub(super) fn new(outputs: &[Output]) -> Self {
+        let systems = outputs.iter().filter_map(|output| match output.format {
+            FileFormat::GitHub => Some((System::GitHub, output.file.clone())),
+            FileFormat::GitLab => Some((System::GitLab, output.file.clone())),
+            _ => None,
+        });
+        Self { outputs: systems.collect(), told: Mutex::default() }
     }
 
     /// Whether anybody is told.
     pub(super) fn is_asked(&self) -> bool {
-        self.system.is_some()
+        !self.outputs.is_empty()
     }
 
-    /// Tells these findings too; a report is written anew, so that it holds all of them.
+    /// Tells these findings too; a file is written anew, so that it holds all of them.
     pub(super) fn tell(
         &self,
-        context: &Context,
+        files: &dyn Files,
         findings: &[Diagnostic],
         sources: &Sources,
         (root, manifest): (&Path, &Path),
     ) -> Result<(), FilesError> {
         let path = |file: &Path| path_below(root, file);
         let of = |findings| Annotated { findings, sources, path: &path, manifest };
-        match &self.system {
-            None => {}
-            Some(CiSystem::GitHub) => terminal::findings(&annotations::github(of(findings))),
-            Some(CiSystem::GitLab(file)) => {
-                let mut told = self.told.borrow_mut();
-                told.extend_from_slice(findings);
-                context.files.write(file, annotations::gitlab(of(&told)).as_bytes())?;
-            }
+        let mut told = self.told.lock().expect("no holder panics");
+        told.extend_from_slice(findings);
+        for (system, file) in &self.outputs {
+            let Some(file) = file else {
+                // What was printed stays.
+                terminal::findings(&annotations::github(of(findings)));
+                continue;
+            };
+            let text = match system {
+                System::GitHub => annotations::github(of(&told)),
+                System::GitLab => annotations::gitlab(of(&told)),
+            };
+            files.write(file, text.as_bytes())?;
         }
         Ok(())
     }
@@ -66,7 +84,7 @@ pub(super) fn of_plan(plan: &Plan, place: &dyn Fn(&Key) -> Option<Place>) -> Vec
         if let Some(finding) = reasons.get_mut(index) {
             let is_new = |here: &Place| finding.place.as_ref() != Some(here);
             if let Some(here) = here.filter(is_new) {
-                finding.related.push((here, "holds back too".to_owned()));
+                finding.related.push((here, "affected too".to_owned()));
             }
         } else {
             let mut finding = reason.clone();

@@ -1,14 +1,15 @@
 //! `qcops apply`: plans, asks, carries out and reports.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apply::{self, Effects, Settings, Stop};
-use crate::cli::args::{ApplyArgs, Format, Planning, Service, WaitingArgs};
+use crate::cli::args::{ApplyArgs, WaitingArgs};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::flags::{ApplyFormat, Planning, Tuning};
+use crate::cli::output::{self, FileFormat, Output, Shape};
 use crate::cli::plan::{self, Session};
 use crate::cli::progress::Progress;
 use crate::cli::review::{self, Expected};
@@ -25,9 +26,11 @@ const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);
-    if args.planning.format == Format::Junit && !args.waiting.wait {
-        return Err(CommandError::new("`--format junit` shows runs that were waited for")
-            .help("add `--wait`, or leave `--format` out"));
+    let writes_junit = args.format == ApplyFormat::Junit
+        || args.outputs.iter().any(|output| output.format == FileFormat::Junit);
+    if writes_junit && !args.waiting.wait {
+        return Err(CommandError::new("`junit` shows deployments that were waited for")
+            .help("add `--wait`, or choose another format"));
     }
     let reviewed = match &args.plan {
         Some(path) => Some(review::open(context, path, args.max_age)?),
@@ -38,7 +41,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandEr
         review::take_options(&mut planning, &reviewed.options)?;
     }
     let session = Session::open(context, &planning.comparing, &progress)?;
-    let expected = review::expected(reviewed.as_ref(), args.expect_digest.as_deref(), &session)?;
+    let expected = review::expected(reviewed.as_ref(), args.expect_digest.as_ref(), &session)?;
     block_on(plan_and_carry_out(context, args, &planning, &session, &progress, expected.as_ref()))
 }
 
@@ -52,23 +55,22 @@ async fn plan_and_carry_out(
 ) -> Result<Exit, CommandError> {
     let settings = Settings {
         settle_delays: args.settle_delays.iter().copied().map(Duration::from_secs).collect(),
-        retry_time: planning.comparing.service.retry_time,
-        under_way: under_way(&planning.comparing.service),
+        retry_time: planning.comparing.service.tuning.retry_time,
+        under_way: under_way(&planning.comparing.service.tuning),
         ..Settings::default()
     };
     let turn = ApplyLock::take(context, session, progress, &settings).await?;
     let plan = session.plan(planning).await?;
-    plan::show(context, planning, &plan);
+    plan::show(context, planning, args.format, &plan);
     session.annotate(&plan)?;
     if let Some(expected) = expected {
         expected.check(&plan)?;
     }
     let manner = OutputOptions {
-        lines: planning.context,
-        format: planning.format,
+        shape: plan::shape(planning),
+        format: args.format,
         waiting: Some((&args.waiting, planning)),
-        report: args.report.as_deref(),
-        html: args.html.as_deref(),
+        outputs: &args.outputs,
     };
     let planned = plan::exit_of(&plan, false);
     let count = plan.ready_steps().count();
@@ -85,6 +87,7 @@ async fn plan_and_carry_out(
         let approved = approve(count);
         if !matches!(approved, Ok(true)) {
             manner.show_no_runs();
+            manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
             return approved.map(|_| Exit::Blocked);
         }
     }
@@ -94,11 +97,11 @@ async fn plan_and_carry_out(
 
 /// How many steps are begun at once: three for each request in flight, and no more than may be sent in
 /// half the retry time, because what has waited longer than that is not sent.
-fn under_way(service: &Service) -> usize {
-    let most = service.parallelism * 3;
-    let Some(rate) = service.rate.filter(|rate| *rate > 0.0) else { return most };
+fn under_way(tuning: &Tuning) -> usize {
+    let most = tuning.parallelism * 3;
+    let Some(rate) = tuning.rate.filter(|rate| *rate > 0.0) else { return most };
     let pause = Duration::try_from_secs_f64(2.0 / rate).unwrap_or(Duration::MAX);
-    let timely = service.retry_time.as_millis() / pause.as_millis().max(1);
+    let timely = tuning.retry_time.as_millis() / pause.as_millis().max(1);
     usize::try_from(timely).map_or(most, |timely| timely.clamp(1, most.max(1)))
 }
 
@@ -135,41 +138,39 @@ impl ApplyLock {
 /// How a plan is reported, and whether its runs are waited for.
 #[derive(Clone, Copy)]
 pub(super) struct OutputOptions<'a> {
-    /// Lines of context in differences.
-    pub(super) lines: usize,
+    /// How files are written.
+    pub(super) shape: Shape,
     /// How the plan was written, and what became of it is.
-    pub(super) format: Format,
+    pub(super) format: ApplyFormat,
     /// What was asked for, and how plans are made meanwhile.
     pub(super) waiting: Option<(&'a WaitingArgs, &'a Planning)>,
-    /// The file for the report.
-    pub(super) report: Option<&'a Path>,
-    /// The file for the page.
-    pub(super) html: Option<&'a Path>,
+    /// The files that are written.
+    pub(super) outputs: &'a [Output],
 }
 
 impl OutputOptions<'_> {
     /// Writes the document of no run where it ends before the waiting: whoever reads it parses it.
     fn show_no_runs(self) {
-        if self.format == Format::Junit {
+        if self.format == ApplyFormat::Junit {
             terminal::stream(|out| render::deployments::junit(&[], out));
         }
     }
 
-    /// Writes the report and the page as a whole, readable by their owner alone; anew once the runs
-    /// that are waited for have ended.
+    /// Writes every file as a whole, readable by its owner alone; anew once the deployments that
+    /// are waited for have ended.
     pub(super) fn write_reports(
         self,
         context: &Context,
         applied: Applied<'_>,
     ) -> Result<(), CommandError> {
-        if let Some(path) = self.report {
-            write(context, path, &render::report::render(applied), applied.outcome)?;
-        }
-        if let Some(path) = self.html {
-            let page = render::html::applied(applied, self.lines);
-            write(context, path, page.as_bytes(), applied.outcome)?;
-        }
-        Ok(())
+        let written = output::write_apply(context, self.outputs, self.shape, applied);
+        written.map_err(|error| {
+            let mut error = error.help("what was done stands above");
+            // Something was done, and a re-run finds it; only the report is missing.
+            let is_undone = applied.outcome.steps.is_empty();
+            error.exit = if is_undone { Exit::Error } else { Exit::Partial };
+            error
+        })
     }
 }
 
@@ -199,7 +200,7 @@ pub(super) async fn carry_out(
     let outcome = apply::apply(plan, &effects, settings).await;
     progress.finish();
     if plan.ready_steps().next().is_some() {
-        let options = plan::text_options(context, manner.lines);
+        let options = plan::text_options(context, manner.shape.context);
         plan::show_outcome(context, manner.format, |out| {
             out.write_str("\n")?;
             render::outcome::render(plan, &outcome, &options, out)
@@ -216,20 +217,6 @@ pub(super) async fn carry_out(
             manner.show_no_runs();
             exit
         }
-    })
-}
-
-fn write(
-    context: &Context,
-    path: &Path,
-    bytes: &[u8],
-    outcome: &Outcome,
-) -> Result<(), CommandError> {
-    context.files.write(path, bytes).map_err(|error| {
-        let mut error = CommandError::of(&error).help("what was done stands above");
-        // Something was done, and a re-run finds it; only the report is missing.
-        error.exit = if outcome.steps.is_empty() { Exit::Error } else { Exit::Partial };
-        error
     })
 }
 

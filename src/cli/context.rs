@@ -8,8 +8,10 @@ use std::sync::Arc;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::prelude::*;
 
+use crate::cli::annotate::Annotator;
 use crate::cli::args::Cli;
 use crate::cli::error::CommandError;
+use crate::cli::output::Output;
 use crate::cli::terminal::{self, Terminal};
 use crate::clock::Clock;
 use crate::files::{Disk, Files};
@@ -21,6 +23,10 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     pub(super) files: Arc<dyn Files>,
     pub(super) verbose: u8,
+    /// What is written beside standard output.
+    pub(super) outputs: Vec<Output>,
+    /// Tells CI systems of findings.
+    pub(super) annotator: Annotator,
 }
 
 impl Context {
@@ -38,14 +44,27 @@ impl Context {
             clock: Clock::System,
             files: Arc::new(Disk),
             verbose: cli.verbose,
+            outputs: cli.command.outputs().to_vec(),
+            annotator: Annotator::new(cli.command.outputs()),
         };
+        context.verbose = context.verbose.max(context.log_level());
         // A log is read by its lines, whether a terminal shows it or not: those of a CI system, and
         // ours, which would come in between.
-        let is_log = cli.verbose > 0 || context.variable("CI").is_some_and(|word| word != "false");
+        let is_log =
+            context.verbose > 0 || context.variable("CI").is_some_and(|word| word != "false");
         let is_dumb = context.variable("TERM") == Some("dumb");
         context.terminal = Terminal::new(cli.color, cli.quiet, !is_log && !is_dumb);
-        start_logs(cli.verbose, context.terminal);
+        start_logs(context.verbose, context.terminal);
         context
+    }
+
+    /// What `QCOPS_LOG` asks for, as so many `-v`.
+    fn log_level(&self) -> u8 {
+        match self.variable("QCOPS_LOG") {
+            Some("info") => 1,
+            Some("debug") => 2,
+            _ => 0,
+        }
     }
 
     /// Returns a variable that is set and not empty.

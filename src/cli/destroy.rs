@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use crate::apply::{Artifacts, Settings};
 use crate::cli::apply::{ApplyLock, OutputOptions, carry_out};
-use crate::cli::args::{DestroyArgs, Format};
+use crate::cli::args::DestroyArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::flags::ApplyFormat;
+use crate::cli::output::Shape;
 use crate::cli::plan::{Session, exit_of, show_text};
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
@@ -19,8 +21,12 @@ use crate::render::view::PlanView;
 const LINES: usize = 3;
 
 /// Nothing that is destroyed is waited for.
-const MANNER: OutputOptions<'static> =
-    OutputOptions { lines: LINES, format: Format::Text, waiting: None, report: None, html: None };
+const MANNER: OutputOptions<'static> = OutputOptions {
+    shape: Shape { context: LINES, max_bytes: 0 },
+    format: ApplyFormat::Text,
+    waiting: None,
+    outputs: &[],
+};
 
 pub(super) fn run(context: &Context, args: &DestroyArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);
@@ -57,7 +63,7 @@ async fn plan_and_carry_out(
         None => None,
     };
     let options = Options {
-        allow: args.allow.iter().copied().collect(),
+        allow: args.guards.allow.iter().copied().collect(),
         is_stale: session.is_stale(),
         ..Options::default()
     };

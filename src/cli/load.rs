@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::cli::annotate::{self, Annotator};
-use crate::cli::args::{DEFAULT_FILE, Files};
+use crate::cli::annotate;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::flags::{DEFAULT_FILE, Files};
+use crate::cli::output;
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Severity, Sources};
 use crate::files::OWN_FOLDER;
@@ -33,7 +34,6 @@ pub(super) struct Loaded {
     pub(super) repository: Repository,
     pub(super) manifest: Manifest,
     sources: Sources,
-    annotator: Annotator,
 }
 
 /// Reads every manifest; all that is wrong with any of them is said before it ends.
@@ -43,6 +43,7 @@ pub(super) fn load(
     organization_id: Option<&str>,
 ) -> Result<Loaded, CommandError> {
     let files = find(&args.files)?;
+    output::check(&context.outputs, &files)?;
     let folders: Vec<&Path> =
         args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
     let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
@@ -68,8 +69,7 @@ pub(super) fn load(
     }
     let (manifest, found) = manifest::merge(manifests);
     findings.extend(found);
-    let annotator = Annotator::new(args.annotate.clone());
-    let loaded = Loaded { files, repository, manifest, sources, annotator };
+    let loaded = Loaded { files, repository, manifest, sources };
     loaded.report(context, &findings)?;
     Ok(loaded)
 }
@@ -135,7 +135,7 @@ impl Loaded {
 
     /// Tells the CI system what a plan has against its steps, at the lines of their keys.
     pub(super) fn annotate(&self, context: &Context, plan: &Plan) -> Result<(), CommandError> {
-        if !self.annotator.is_asked() {
+        if !context.annotator.is_asked() {
             return Ok(());
         }
         let place = |key: &Key| self.manifest.tasks.get(key).map(|task| task.place.clone());
@@ -143,8 +143,9 @@ impl Loaded {
     }
 
     fn tell(&self, context: &Context, findings: &[Diagnostic]) -> Result<(), CommandError> {
-        let Self { files, repository, sources, annotator, .. } = self;
-        let told = annotator.tell(context, findings, sources, (repository.root(), &files[0]));
+        let Self { files, repository, sources, .. } = self;
+        let place = (repository.root(), files[0].as_path());
+        let told = context.annotator.tell(&*context.files, findings, sources, place);
         told.map_err(|error| CommandError::of(&error))
     }
 

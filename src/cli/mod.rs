@@ -13,9 +13,11 @@ mod destroy;
 mod emulator;
 mod error;
 mod exit;
+mod flags;
 mod live;
 mod load;
 mod man;
+mod output;
 mod plan;
 mod progress;
 mod pull;
@@ -26,6 +28,7 @@ mod review;
 mod schema;
 mod service;
 mod status;
+mod target;
 mod terminal;
 mod times;
 mod transcript;
@@ -51,14 +54,18 @@ pub fn run(
     let cli = match Cli::read(&args, &environment) {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version are not errors; a closed pipe is nobody's concern here.
-            drop(error.print());
-            return if error.use_stderr() { Exit::Error } else { Exit::Success };
+            if !error.use_stderr() {
+                // A closed pipe is nobody's concern here.
+                drop(error.print());
+                return Exit::Success;
+            }
+            terminal::usage(&error.render().ansi().to_string().replace("tip:", "help:"));
+            return Exit::Error;
         }
     };
     let context = Context::new(&cli, environment);
     let ended = match cli.command {
-        Command::Validate(files) => validate::run(&context, &files),
+        Command::Validate(args) => validate::run(&context, &args.files),
         Command::Plan(args) => plan::run(&context, &args),
         Command::Apply(args) => apply::run(&context, &args),
         Command::Transcript(args) => transcript::run(&context, args),

@@ -6,13 +6,16 @@ use std::fmt;
 use std::path::PathBuf;
 
 use crate::api;
-use crate::cli::args::{Comparing, Format, PlanArgs, Planning};
+use crate::cli::args::PlanArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::flags::{ApplyFormat, Comparing, Planning};
 use crate::cli::load::{self, Loaded};
+use crate::cli::output::{self, Shape};
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
+use crate::cli::target;
 use crate::cli::terminal;
 use crate::cli::{replay, review};
 use crate::diag::{Code, Diagnostic};
@@ -20,7 +23,7 @@ use crate::evidence::Evidence;
 use crate::history;
 use crate::ledger::Ledger;
 use crate::manifest::DesiredState;
-use crate::model::{AgentId, Key, OrganizationId};
+use crate::model::{AgentId, OrganizationId};
 use crate::observed::{ObservedState, ReadRequest};
 use crate::plan::{
     self, Limits, Next, Options, OtherManifests, Plan, PlanContext, Prune, StepStatus,
@@ -31,10 +34,6 @@ use crate::render::{self, Color};
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
     let (planning, progress) = (&args.planning, Progress::new(context.terminal));
-    if planning.format == Format::Junit {
-        return Err(CommandError::new("a plan holds no run that was waited for")
-            .help("`qcops apply --wait --format junit` writes each run as a test"));
-    }
     let (session, plan) = if let Some(path) = &args.snapshot {
         replay::against(context, path, planning, &progress)?
     } else {
@@ -45,7 +44,8 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErr
         };
         (session, plan)
     };
-    show(context, &args.planning, &plan);
+    show(context, planning, args.format.into(), &plan);
+    output::write_plan(context, &args.outputs, shape(planning), &PlanView::new(&plan))?;
     session.annotate(&plan)?;
     if let Some(path) = &args.out {
         review::save(context, path, &args.planning, &session, &plan)?;
@@ -54,21 +54,20 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErr
 }
 
 /// Prints a plan.
-pub(super) fn show(context: &Context, args: &Planning, plan: &Plan) {
-    let view = PlanView::new(plan);
-    match args.format {
-        Format::Text => show_text(context, args.context, &view),
-        Format::Json => terminal::output(&render::json::render(&view)),
-        Format::Markdown => {
-            let text = render::markdown::render(&view, args.context, args.max_bytes);
-            terminal::output(&text);
+pub(super) fn show(context: &Context, args: &Planning, format: ApplyFormat, plan: &Plan) {
+    let (view, Shape { context: lines, max_bytes }) = (PlanView::new(plan), shape(args));
+    match format {
+        ApplyFormat::Text => show_text(context, lines, &view),
+        ApplyFormat::Json => terminal::output(&render::json::render(&view)),
+        ApplyFormat::Markdown => {
+            terminal::output(&render::markdown::render(&view, lines, max_bytes));
         }
-        Format::Html => terminal::output(&render::html::plan(&view, args.context)),
-        // Standard output is for the runs, which are still to come.
-        Format::Junit => {
+        ApplyFormat::Html => terminal::output(&render::html::plan(&view, lines)),
+        // Standard output is for the deployments, which are still to come.
+        ApplyFormat::Junit => {
             let colors = context.terminal.colors_messages();
             let color = if colors { Color::On } else { Color::Off };
-            let options = TextOptions { color, ..text_options(context, args.context) };
+            let options = TextOptions { color, ..text_options(context, lines) };
             let mut text = String::new();
             render::text::render(&view, &options, &mut text).expect("a string takes everything");
             context.terminal.message(&text);
@@ -76,21 +75,26 @@ pub(super) fn show(context: &Context, args: &Planning, plan: &Plan) {
     }
 }
 
+/// How plans are written into files.
+pub(super) fn shape(args: &Planning) -> Shape {
+    Shape { context: args.showing.context, max_bytes: args.showing.max_bytes }
+}
+
 /// Prints what became of a plan: behind one for people, and beside one that a program or a browser
 /// reads, which is all there may be on standard output.
 pub(super) fn show_outcome(
     context: &Context,
-    format: Format,
+    format: ApplyFormat,
     write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
 ) {
-    if format == Format::Text {
+    if format == ApplyFormat::Text {
         return terminal::stream(write);
     }
     let mut text = String::new();
     write(&mut text).expect("a string takes everything");
     match format {
-        Format::Markdown => terminal::output(&render::markdown::block(&text)),
-        Format::Text | Format::Json | Format::Html | Format::Junit => {
+        ApplyFormat::Markdown => terminal::output(&render::markdown::block(&text)),
+        ApplyFormat::Text | ApplyFormat::Json | ApplyFormat::Html | ApplyFormat::Junit => {
             context.terminal.message(&text);
         }
     }
@@ -187,8 +191,8 @@ impl<'a> Session<'a> {
 
     /// Observes the service and plans; looks are taken until the plan wants no more of them.
     pub(super) async fn plan(&self, args: &Planning) -> Result<Plan, CommandError> {
-        let plan_context = self.plan_context(self.options(args)).await?;
-        self.warn_of_unknown_targets(&args.targets, &plan_context.desired_state);
+        let mut plan_context = self.plan_context(self.options(args)).await?;
+        target::resolve(&args.selection.targets, &mut plan_context)?;
         self.observe_and_plan(&plan_context).await
     }
 
@@ -273,8 +277,8 @@ impl<'a> Session<'a> {
             texts: &self.loaded.texts(),
             manifest: &self.loaded.manifest,
             desired_state,
-            depth: self.comparing.history,
-            from: &self.comparing.history_from,
+            depth: self.comparing.reading.history,
+            from: &self.comparing.reading.history_from,
             variables: &variables,
             agents,
         };
@@ -314,27 +318,19 @@ impl<'a> Session<'a> {
         other_manifests
     }
 
-    /// What was asked for on the command line.
+    /// What was asked for on the command line, but for targets: they need the manifest.
     pub(super) fn options(&self, args: &Planning) -> Options {
         Options {
-            prune: if args.prune { Prune::On } else { Prune::Off },
-            targets: args.targets.iter().cloned().collect(),
+            prune: if args.selection.prune { Prune::On } else { Prune::Off },
             limits: Limits {
-                delete: args.max_delete,
-                replace: args.max_replace,
-                create: args.max_create,
-                runs: args.max_deployments,
+                delete: args.ceilings.deletes,
+                replace: args.ceilings.replaces,
+                create: args.ceilings.creates,
+                runs: args.ceilings.deployments,
             },
-            allow: args.allow.iter().copied().collect(),
+            allow: args.guards.allow.iter().copied().collect(),
             is_stale: self.is_stale(),
-        }
-    }
-
-    /// Says which targets are no keys of the manifest.
-    pub(super) fn warn_of_unknown_targets(&self, targets: &[Key], desired_state: &DesiredState) {
-        for target in targets.iter().filter(|key| !desired_state.tasks.contains_key(*key)) {
-            let words = format!("note: the target `{target}` is not declared\n");
-            self.context.terminal.message(&words);
+            ..Options::default()
         }
     }
 }

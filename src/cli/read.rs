@@ -1,26 +1,61 @@
 //! From words and variables to [`Cli`]: what a variable counts for beside what was typed.
 //!
-//! Pipelines set variables they have no value for, and switches to `1`. What was typed counts more
-//! than any variable, also where the two stand for different things that exclude each other.
+//! Pipelines set variables they have no value for. What was typed counts more than any variable,
+//! also where the two stand for different things that exclude each other.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::builder::{BoolishValueParser, Resettable};
-use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
+use clap::builder::{Resettable, StyledStr};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, CommandFactory, FromArgMatches};
 
 use crate::cli::args::Cli;
 
 /// Of these flags only one may be given; typing one passes over the variable of the other.
-const RIVALS: [(&str, &str); 8] = [
+const RIVALS: [(&str, &str); 4] = [
     ("--emulator", "QCOPS_API"),
     ("--api", "QCOPS_EMULATOR"),
     ("--snapshot", "QCOPS_API"),
     ("--snapshot", "QCOPS_EMULATOR"),
-    ("--snapshot", "QCOPS_SAVE_SNAPSHOT"),
-    ("--api", "QCOPS_SNAPSHOT"),
-    ("--emulator", "QCOPS_SNAPSHOT"),
-    ("--save-snapshot", "QCOPS_SNAPSHOT"),
+];
+
+/// Flags and commands of other programs, and ours in their place.
+const OTHERS: &[(&[&str], &str)] = &[
+    (
+        &["--dry-run", "-n", "--preview", "--check"],
+        "`qcops plan` shows the changes without making them",
+    ),
+    (&["--auto-approve", "--approve", "-y", "--assume-yes"], "`--yes` applies without asking"),
+    (&["--destroy"], "`qcops destroy` removes every owned task"),
+    (&["--html", "--junit"], "write `--output html=FILE` or `--output junit=FILE`"),
+    (&["--report", "--json"], "write `--output json=FILE`, or `--format json` for standard output"),
+    (&["--annotate"], "write `--output github` or `--output gitlab=FILE`"),
+    (&["--watch", "--follow"], "`apply --wait` follows deployments; `qcops status` shows them"),
+    (&["--manifest", "--config", "-c", "--filename"], "name manifests with `-f PATH`"),
+    (&["--refresh-only", "refresh"], "every plan reads the service; `qcops plan` is enough"),
+    (
+        &["import", "adopt"],
+        "`qcops pull` writes a manifest with the ids of existing tasks; `id:` in a task adopts one",
+    ),
+    (
+        &["list", "ls", "show", "get", "state", "describe"],
+        "`qcops status` shows tasks and their deployments",
+    ),
+    (
+        &["logs", "log", "output", "conversation"],
+        "`qcops transcript KEY/DEPLOYMENT` shows what was said",
+    ),
+    (&["diff", "preview", "dry-run"], "`qcops plan` shows what differs"),
+    (&["lint", "check", "verify"], "`qcops validate` checks the manifest"),
+    (
+        &["up", "deploy", "sync", "push", "update", "run"],
+        "`qcops apply` makes the changes that `qcops plan` shows",
+    ),
+    (
+        &["down", "delete", "rm", "remove"],
+        "remove the task from the manifest and use `qcops apply --prune`, or `qcops destroy` for all",
+    ),
 ];
 
 impl Cli {
@@ -41,13 +76,35 @@ impl Cli {
             let is_empty = environment.get(&name).is_some_and(|value| value.is_empty());
             let is_overruled =
                 RIVALS.iter().any(|(flag, variable)| name == *variable && is_typed(flag));
-            let is_switch = matches!(arg.get_action(), ArgAction::SetTrue);
-            let arg = if is_switch { arg.value_parser(BoolishValueParser::new()) } else { arg };
             if is_empty || is_overruled { arg.env(Resettable::Reset) } else { arg }
         };
         let mut command = Self::command().mut_args(settle);
         command = command.mut_subcommands(|command| command.mut_args(settle));
-        let mut matches = command.try_get_matches_from_mut(args)?;
+        let mut matches = command.try_get_matches_from_mut(args).map_err(with_help)?;
         Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
     }
+}
+
+/// Adds what to write in place of a word of another program.
+fn with_help(mut error: clap::Error) -> clap::Error {
+    let word =
+        [ContextKind::InvalidArg, ContextKind::InvalidSubcommand].into_iter().find_map(|kind| {
+            match error.get(kind) {
+                Some(ContextValue::String(word)) => Some(word.clone()),
+                _ => None,
+            }
+        });
+    if let Some(help) = word.and_then(|word| help_for(&word)) {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(help)]));
+    }
+    error
+}
+
+fn help_for(word: &str) -> Option<String> {
+    let typed = word.split(['=', ' ']).next().unwrap_or_default();
+    let found = OTHERS.iter().find(|(words, _)| words.contains(&typed));
+    let is_manifest = [".yaml", ".yml", "/"].iter().any(|ending| word.ends_with(ending));
+    found
+        .map(|(_, help)| (*help).to_owned())
+        .or_else(|| is_manifest.then(|| format!("name manifests with `-f`: `-f {word}`")))
 }

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use crate::api;
-use crate::cli::args::Planning;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
+use crate::cli::flags::Planning;
 use crate::cli::plan::Session;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
+use crate::cli::target;
 use crate::diag::{Code, Diagnostic};
 use crate::files::{self, FilesError};
 use crate::observation::{Observation, ObservationError};
@@ -31,8 +32,8 @@ pub(super) async fn plan_and_keep(
 ) -> Result<Plan, CommandError> {
     // All of them, because another manifest may name others.
     let agents = api::list_agents(&session.client).await?;
-    let plan_context = session.basis_with(session.options(args), &agents)?;
-    session.warn_of_unknown_targets(&args.targets, &plan_context.desired_state);
+    let mut plan_context = session.basis_with(session.options(args), &agents)?;
+    target::resolve(&args.selection.targets, &mut plan_context)?;
     let desired = |state: &ObservedState| plan::snapshot_reads(&plan_context.with(state));
     let state = session.observe(desired).await?;
     let plan = plan::plan(&plan_context.with(&state));
@@ -61,8 +62,8 @@ pub(super) fn against<'a>(
     let observation = open(context, path)?;
     let asked = Target::nobody(&observation);
     let session = Session::with(context, &args.comparing, &asked, progress)?;
-    let plan_context = session.basis_with(session.options(args), observation.agents())?;
-    session.warn_of_unknown_targets(&args.targets, &plan_context.desired_state);
+    let mut plan_context = session.basis_with(session.options(args), observation.agents())?;
+    target::resolve(&args.selection.targets, &mut plan_context)?;
     let state = observation.state(&plan_context.desired_state);
     let inputs = plan_context.with(&state);
     let (missing, mut plan) = plan::reads_and_plan(&inputs);

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::cli::args::Planning;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::flags::Planning;
 use crate::cli::plan::Session;
 use crate::diag::Code;
 use crate::plan::{Digest, Plan};
@@ -75,41 +75,42 @@ pub(super) fn open(
 pub(super) fn take_options(args: &mut Planning, saved: &SavedOptions) -> Result<(), CommandError> {
     let unusable = || stale(CommandError::new("the saved plan holds options this program lacks"));
     let guards = |word: &String| Code::GUARDS.iter().find(|code| code.as_str() == word).copied();
-    args.prune = saved.prune;
-    args.targets = saved
+    args.selection.prune = saved.prune;
+    args.selection.targets = saved
         .targets
         .iter()
         .map(|key| key.parse())
         .collect::<Result<_, _>>()
         .map_err(|_| unusable())?;
-    args.comparing.history = saved.history.parse().map_err(|_| unusable())?;
-    args.comparing.history_from.clone_from(&saved.history_from);
-    args.max_delete = saved.max_delete;
-    args.max_replace = saved.max_replace;
-    args.max_create = saved.max_create;
-    args.max_deployments = saved.max_deployments;
-    args.allow = saved.allow.iter().map(guards).collect::<Option<_>>().ok_or_else(unusable)?;
+    args.comparing.reading.history = saved.history.parse().map_err(|_| unusable())?;
+    args.comparing.reading.history_from.clone_from(&saved.history_from);
+    args.ceilings.deletes = saved.max_delete;
+    args.ceilings.replaces = saved.max_replace;
+    args.ceilings.creates = saved.max_create;
+    args.ceilings.deployments = saved.max_deployments;
+    args.guards.allow =
+        saved.allow.iter().map(guards).collect::<Option<_>>().ok_or_else(unusable)?;
     Ok(())
 }
 
 fn options(args: &Planning) -> SavedOptions {
     SavedOptions {
-        prune: args.prune,
-        targets: args.targets.iter().map(ToString::to_string).collect(),
-        history: args.comparing.history.to_string(),
-        history_from: args.comparing.history_from.clone(),
-        max_delete: args.max_delete,
-        max_replace: args.max_replace,
-        max_create: args.max_create,
-        max_deployments: args.max_deployments,
-        allow: args.allow.iter().map(ToString::to_string).collect(),
+        prune: args.selection.prune,
+        targets: args.selection.targets.iter().map(ToString::to_string).collect(),
+        history: args.comparing.reading.history.to_string(),
+        history_from: args.comparing.reading.history_from.clone(),
+        max_delete: args.ceilings.deletes,
+        max_replace: args.ceilings.replaces,
+        max_create: args.ceilings.creates,
+        max_deployments: args.ceilings.deployments,
+        allow: args.guards.allow.iter().map(ToString::to_string).collect(),
     }
 }
 
 /// Returns what the plan must be, if anything was reviewed.
 pub(super) fn expected(
     reviewed: Option<&Reviewed>,
-    digest: Option<&str>,
+    digest: Option<&Digest>,
     session: &Session<'_>,
 ) -> Result<Option<Expected>, CommandError> {
     if let Some(reviewed) = reviewed {
@@ -122,12 +123,13 @@ pub(super) fn expected(
             return Err(stale(CommandError::new(message)).help("nothing was sent"));
         }
     }
-    let saved = reviewed.map(|reviewed| Expected {
-        digest: Digest::from_text(&reviewed.digest),
-        fingerprints: reviewed.fingerprints.clone(),
-    });
-    let typed = digest
-        .map(|digest| Expected { digest: Digest::from_text(digest), fingerprints: Vec::new() });
+    let unusable = || stale(CommandError::new("the saved plan holds no digest"));
+    let of_saved = |reviewed: &Reviewed| {
+        let digest = Digest::from_text(&reviewed.digest).ok_or_else(unusable)?;
+        Ok::<_, CommandError>(Expected { digest, fingerprints: reviewed.fingerprints.clone() })
+    };
+    let saved = reviewed.map(of_saved).transpose()?;
+    let typed = digest.map(|digest| Expected { digest: digest.clone(), fingerprints: Vec::new() });
     match (&saved, &typed) {
         (Some(saved), Some(typed)) if saved.digest != typed.digest => Err(stale(
             CommandError::new("the saved plan has another digest than `--expect-digest`"),

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use crate::api::{
     BaseUrl, Client, Credentials, Http, Limits, OnWait, Paced, Settings, Signed, TimeLimits,
 };
-use crate::cli::args::{EMULATOR_FILE, Service};
 use crate::cli::context::Context;
 use crate::cli::credentials;
 use crate::cli::emulator::read_rules;
 use crate::cli::error::CommandError;
+use crate::cli::flags::{EMULATOR_FILE, Service};
 use crate::emulator::{self, Emulator, Storage, World};
 use crate::exchange::{Exchange, Request, Transport, TransportError};
 use crate::model::OrganizationId;
@@ -121,8 +121,9 @@ impl Target {
         let rules = args.script.as_deref().map(read_rules).transpose()?;
         let (clock, credentials) = (context.clock, self.credentials.clone());
         let is_emulated = matches!(self.carrier, Backend::Emulator(_));
-        let rate = args.rate.unwrap_or(if is_emulated { 0.0 } else { Limits::default().rate });
-        let limits = Limits { in_flight: args.parallelism, rate };
+        let rate =
+            args.tuning.rate.unwrap_or(if is_emulated { 0.0 } else { Limits::default().rate });
+        let limits = Limits { in_flight: args.tuning.parallelism, rate };
         let transport: Arc<dyn Transport> = match &self.carrier {
             Backend::Offline(_) => Arc::new(Offline),
             Backend::Http(base) => {
@@ -142,7 +143,8 @@ impl Target {
                 Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait)))
             }
         };
-        let settings = Settings { retry_time: args.retry_time, on_wait, ..Settings::default() };
+        let settings =
+            Settings { retry_time: args.tuning.retry_time, on_wait, ..Settings::default() };
         Ok(Client::new(transport, organization_id, clock, settings))
     }
 }

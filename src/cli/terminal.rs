@@ -91,6 +91,12 @@ pub(super) fn error(message: &str, help: &[String]) {
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }
 
+/// Writes what is wrong with the words that were typed; its colors are left out where nobody sees
+/// them.
+pub(super) fn usage(text: &str) {
+    drop(AutoStream::auto(io::stderr().lock()).write_all(text.as_bytes()));
+}
+
 /// Writes findings.
 pub(super) fn findings(text: &str) {
     drop(io::stderr().lock().write_all(text.as_bytes()));

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::args::Files;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::flags::Files;
 use crate::cli::load;
 use crate::cli::terminal;
 use crate::kinds::AGENT_ID;

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use crate::apply::{self, Effects, Settings, Waiting};
 use crate::cli::apply::{OutputOptions, exit_of};
-use crate::cli::args::{Format, Planning, WaitingArgs};
+use crate::cli::args::WaitingArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::flags::{ApplyFormat, Planning};
 use crate::cli::plan::{self, Session};
 use crate::cli::progress::Progress;
 use crate::cli::terminal;
@@ -68,7 +69,7 @@ pub(super) async fn wait(
             render::deployments::text(&waited.reports, color, out)
         });
     }
-    if manner.format == Format::Junit {
+    if manner.format == ApplyFormat::Junit {
         terminal::stream(|out| render::deployments::junit(&waited.reports, out));
     }
     let rounds = waited.rounds.iter();
@@ -91,19 +92,13 @@ pub(super) async fn wait(
     rounds.chain([judged, stopped, saved]).min().unwrap_or(Exit::Success)
 }
 
-/// Writes transcripts and the JUnit file; every one that can be written is, whatever the others do.
+/// Writes transcripts; every one that can be written is, whatever the others do.
 fn save(
     context: &Context,
     args: &WaitingArgs,
     reports: &[DeploymentReport],
 ) -> Result<(), CommandError> {
     let mut unsaved = Vec::new();
-    if let Some(path) = &args.junit {
-        let mut xml = String::new();
-        render::deployments::junit(reports, &mut xml).expect("a string takes everything");
-        let written = context.files.write(path, xml.as_bytes());
-        unsaved.extend(written.err().map(|error| CommandError::of(&error)));
-    }
     let kept =
         args.artifacts.iter().flat_map(|folder| reports.iter().map(move |run| (folder, run)));
     for (folder, report) in kept {

@@ -14,9 +14,11 @@ use crate::resource::{Edit, Whole};
 pub struct Digest(String);
 
 impl Digest {
-    /// Takes a digest as a person or a file gives it.
-    pub fn from_text(text: &str) -> Self {
-        Self(text.trim().to_ascii_lowercase())
+    /// Reads a digest as a person or a file gives it: 64 hexadecimal digits.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let digest = text.trim().to_ascii_lowercase();
+        let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_digest.then_some(Self(digest))
     }
 }
 

@@ -16,11 +16,11 @@ use crate::plan::{Change, PlanInputs, Prune, RemoveReason, Step, StepId, StepSta
 /// How much one apply may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// `--max-delete`: tasks retired because they are no longer declared.
+    /// `--max-deletes`: tasks retired because they are no longer declared.
     pub delete: Option<usize>,
-    /// `--max-replace`: tasks replaced.
+    /// `--max-replaces`: tasks replaced.
     pub replace: Option<usize>,
-    /// `--max-create`: tasks made.
+    /// `--max-creates`: tasks made.
     pub create: Option<usize>,
     /// `--max-deployments`: deployments started.
     pub runs: Option<usize>,
@@ -79,11 +79,29 @@ pub(super) const GUARDS: &[Guard] = &[
     too_many_follow_ups,
 ];
 
-/// The most objects of `total` that one apply may retire or replace: `max(1, min(10, 30 %))`.
+/// The most of `owned` tasks that may be missing from the service's list: 30 %, 1 to 10.
 ///
-/// octoDNS's 30 %, stretched to hold for small sets too, where one object is more than that.
-pub fn ceiling(total: usize) -> usize {
-    (total * 3 / 10).clamp(1, 10)
+/// The strictest share: a list that lacks tasks is the service's doing, and nobody's intention.
+pub fn missing_limit(owned: usize) -> usize {
+    share(owned).clamp(1, 10)
+}
+
+/// The most of `owned` tasks that one apply removes because they are no longer declared: 30 %, 3 to
+/// 10.
+pub fn delete_limit(owned: usize) -> usize {
+    share(owned).clamp(3, 10)
+}
+
+/// The most of `owned` tasks that one apply replaces: 30 %, 5 to 20.
+///
+/// A replace loses nothing, so editing a few prompts in one commit is normal work.
+pub fn replace_limit(owned: usize) -> usize {
+    share(owned).clamp(5, 20)
+}
+
+/// octoDNS's 30 %.
+fn share(owned: usize) -> usize {
+    owned * 3 / 10
 }
 
 /// Closes what must not be done; a code named with `--allow` closes nothing.
@@ -185,7 +203,7 @@ pub(super) fn implausible_list(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> 
     let unlisted =
         found.by_key.values().filter(|matched| !listed.contains(&matched.task.id)).count();
     let is_allowed = inputs.options.allow.contains(&Code::MassMissing);
-    (unlisted > ceiling(all) && !is_allowed).then(|| {
+    (unlisted > missing_limit(all) && !is_allowed).then(|| {
         let message = format!(
             "{unlisted} of {all} tasks are not on the service's list, and can be read by their ids"
         );
@@ -219,7 +237,7 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
         established.iter().partition(|key| has_candidate(key));
     let is_known_elsewhere = found.iter().any(|key| !was_made(key));
     let is_lost = missing.iter().any(|key| was_made(key));
-    let limit = ceiling(established.len());
+    let limit = missing_limit(established.len());
     if !(is_known_elsewhere || is_lost) || missing.len() <= limit {
         return Vec::new();
     }
@@ -259,19 +277,19 @@ fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
 }
 
 fn too_many_retires(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let limit = view.inputs.options.limits.delete.unwrap_or_else(|| ceiling(owned(view)));
+    let limit = view.inputs.options.limits.delete.unwrap_or_else(|| delete_limit(owned(view)));
     over(
         steps,
         is_undeclared,
         limit,
         Code::TooManyDeletes,
         "tasks would be retired",
-        "--max-delete",
+        "--max-deletes",
     )
 }
 
 fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let limit = view.inputs.options.limits.replace.unwrap_or_else(|| ceiling(owned(view)));
+    let limit = view.inputs.options.limits.replace.unwrap_or_else(|| replace_limit(owned(view)));
     let is_replace = |step: &Step| step.change.action() == Action::Replace;
     over(
         steps,
@@ -279,14 +297,14 @@ fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSt
         limit,
         Code::TooManyReplaces,
         "tasks would be replaced",
-        "--max-replace",
+        "--max-replaces",
     )
 }
 
 fn too_many_creates(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let limit = view.inputs.options.limits.create.unwrap_or(CREATES_PER_APPLY);
     let is_create = |step: &Step| matches!(step.change, Change::Create { .. });
-    over(steps, is_create, limit, Code::TooManyCreates, "tasks would be created", "--max-create")
+    over(steps, is_create, limit, Code::TooManyCreates, "tasks would be created", "--max-creates")
 }
 
 fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {

@@ -29,7 +29,7 @@ pub use deployment_status::DeploymentSummary;
 pub use destroy::{Saving, Scope, destroy, destroy_reads};
 pub use digest::Digest;
 pub use estimate::{Estimate, Spread};
-pub use guards::{Limits, ceiling};
+pub use guards::{Limits, delete_limit, missing_limit, replace_limit};
 pub use overview::{
     DeclaredDeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, Tokens, overview,
     overview_reads,
@@ -111,6 +111,8 @@ pub struct Options {
     pub prune: Prune,
     /// The keys to plan for; empty for all.
     pub targets: BTreeSet<Key>,
+    /// The deployments to plan for, of keys of which only some are meant.
+    pub target_deployments: BTreeMap<Key, BTreeSet<Key>>,
     /// How much one apply may do.
     pub limits: Limits,
     /// Guards switched off by name.

@@ -258,7 +258,13 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
             (None, None) => return,
         };
         self.notes.extend(runs.notes);
-        for PlannedDeployment { deployment, step: planned, watch } in runs.runs {
+        let targets = self.inputs.options.target_deployments.get(key);
+        let is_target = |run: &PlannedDeployment| {
+            targets.is_none_or(|targets| targets.contains(&run.deployment))
+        };
+        for PlannedDeployment { deployment, step: planned, watch } in
+            runs.runs.into_iter().filter(is_target)
+        {
             let started = planned.map(|(change, reason, status)| {
                 let id = self.push(key, Some(deployment), change, reason, status);
                 self.steps[id.0].after.extend(step);

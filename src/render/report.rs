@@ -1,4 +1,4 @@
-//! What became of every step, as JSON for machines: `apply --report FILE`.
+//! What became of every step, as JSON for machines: `apply --output json=FILE`.
 //!
 //! A stored format: the version grows when a field changes its meaning or goes; readers ignore what
 //! they do not know. It holds no prompt and no secret.

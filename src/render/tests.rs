@@ -103,7 +103,18 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
 fn shown(plan: &Plan, options: &TextOptions) -> String {
     let mut text = String::new();
     plan_text::render(&PlanView::new(plan), options, &mut text).unwrap();
-    text
+    // Hashes would only blur the pages below.
+    text.strip_suffix(&format!("Digest: {}\n", plan.digest())).unwrap_or(&text).to_owned()
+}
+
+#[test]
+fn a_plan_with_steps_ends_with_its_digest() {
+    let steps = vec![("spy", create("SPY", PROMPT), "", StepStatus::Ready)];
+    for (plan, is_shown) in [(plan(steps), true), (plan(Vec::new()), false)] {
+        let mut text = String::new();
+        plan_text::render(&PlanView::new(&plan), &TextOptions::default(), &mut text).unwrap();
+        assert_eq!(text.ends_with(&format!("\nDigest: {}\n", plan.digest())), is_shown, "{text}");
+    }
 }
 
 fn summarized(plan: &Plan, outcome: &Outcome, options: &TextOptions) -> String {

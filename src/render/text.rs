@@ -66,7 +66,8 @@ pub fn render(view: &PlanView, options: &TextOptions, out: &mut dyn fmt::Write) 
     if let Some(line) = view.counts.budget.line() {
         writeln!(out, "\n{line}")?;
     }
-    writeln!(out, "\n{verdict}")
+    writeln!(out, "\n{verdict}")?;
+    writeln!(out, "Digest: {}", view.digest)
 }
 
 /// Text on its way out.

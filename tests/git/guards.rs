@@ -71,19 +71,22 @@ async fn forty_of_a_hundred_are_not_retired_by_a_slip() {
     .await;
     repo.expect_nothing_to_do("--prune").tasks(&lines(60)).commit("a slip");
     let before = repo.service().await;
-    let blocked = ["blocked[too-many-deletes]", "40 tasks would be retired", "`--max-delete 40`"];
+    let blocked = ["blocked[too-many-deletes]", "40 tasks would be retired", "`--max-deletes 40`"];
     repo.qcops("plan --prune").expect(3, &blocked);
     repo.qcops("apply --yes --prune").expect(3, &blocked);
     assert_eq!(repo.service().await, before);
-    repo.qcops("plan --prune --max-delete 40").expect(0, &["task.t099 will be"]);
+    repo.qcops("plan --prune --max-deletes 40").expect(0, &["task.t099 will be"]);
 }
 
 #[tokio::test]
 async fn replacing_most_tasks_at_once_has_to_be_asked_for() {
-    let repo = with_two();
-    repo.tasks("qqq: {prompt: Buy QQQ daily}\nspy: {prompt: Buy SPY daily}").commit("edit both");
+    let repo = Repo::new();
+    repo.tasks(&lines(6)).commit("six").converge("");
+    repo.tasks(&lines(6).replace("Task 0", "Do 0").replace("Task 1", "Do 1")).commit("edit two");
+    repo.converge("");
+    repo.tasks(&lines(6).replace("Task", "Make")).commit("edit all");
     let before = repo.service().await;
-    repo.qcops("apply --yes").expect(3, &["blocked[too-many-replaces]", "`--max-replace 2`"]);
+    repo.qcops("apply --yes").expect(3, &["blocked[too-many-replaces]", "`--max-replaces 6`"]);
     assert_eq!(repo.service().await, before);
-    repo.converge("--max-replace 2");
+    repo.converge("--max-replaces 6");
 }

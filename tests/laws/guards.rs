@@ -5,22 +5,41 @@ use qcops::diag::Code;
 use qcops::evidence::Gap;
 use qcops::model::{Action, TaskId};
 use qcops::observed::Completeness;
-use qcops::plan::{Change, Options, Plan, Prune, RemoveReason, Step, StepStatus, ceiling};
+use qcops::plan::{Change, Options, Plan, Prune, RemoveReason, Step, StepStatus};
+use qcops::plan::{delete_limit, missing_limit, replace_limit};
 
 use crate::support::scene::{Named, Scene, key};
 use crate::support::world::shown;
 
 /// Sizes that lie on both sides of everything that is compared.
 fn sizes() -> impl Iterator<Item = usize> {
-    (0..=14).chain([20, 33, 34, 36, 50, 51, 67, 100, 500])
+    (0..=14).chain([20, 33, 34, 36, 50, 51, 66, 67, 100, 500])
 }
 
-/// The design's sentence, by hand: 30 %, at least 1 and at most 10.
-fn expected_ceiling(owned: usize) -> usize {
+/// The design's sentences, by hand: 30 %, at least 1 and at most 10 for what is missing,
+fn expected_missing_limit(owned: usize) -> usize {
     match owned {
         0..=6 => 1,
         7..=33 => owned * 30 / 100,
         _ => 10,
+    }
+}
+
+/// at least 3 and at most 10 for deletes,
+fn expected_delete_limit(owned: usize) -> usize {
+    match owned {
+        0..=10 => 3,
+        11..=33 => owned * 30 / 100,
+        _ => 10,
+    }
+}
+
+/// and at least 5 and at most 20 for replaces.
+fn expected_replace_limit(owned: usize) -> usize {
+    match owned {
+        0..=16 => 5,
+        17..=66 => owned * 30 / 100,
+        _ => 20,
     }
 }
 
@@ -105,9 +124,11 @@ fn is_run(step: &Step) -> bool {
 }
 
 #[test]
-fn the_ceiling_is_thirty_percent_at_least_one_and_at_most_ten() {
+fn the_limits_are_thirty_percent_within_their_bounds() {
     for owned in 0..=500 {
-        assert_eq!(ceiling(owned), expected_ceiling(owned), "{owned}");
+        assert_eq!(missing_limit(owned), expected_missing_limit(owned), "{owned}");
+        assert_eq!(delete_limit(owned), expected_delete_limit(owned), "{owned}");
+        assert_eq!(replace_limit(owned), expected_replace_limit(owned), "{owned}");
     }
 }
 
@@ -115,7 +136,7 @@ fn the_ceiling_is_thirty_percent_at_least_one_and_at_most_ten() {
 fn retires_are_closed_above_the_ceiling() {
     for size in sizes() {
         // `other` is owned too.
-        let limit = expected_ceiling(size + 1);
+        let limit = expected_delete_limit(size + 1);
         for dropped in [1, limit, limit + 1, size].into_iter().filter(|dropped| *dropped <= size) {
             let mut scene = established(size);
             for at in 0..dropped {
@@ -134,7 +155,7 @@ fn retires_are_closed_above_the_ceiling() {
 #[test]
 fn replaces_are_closed_above_the_ceiling() {
     for size in sizes() {
-        let limit = expected_ceiling(size + 1);
+        let limit = expected_replace_limit(size + 1);
         for edited in [1, limit, limit + 1, size].into_iter().filter(|edited| *edited <= size) {
             let mut scene = established(size);
             for at in 0..edited {
@@ -204,7 +225,7 @@ fn runs_of_one_task_are_closed_above_three_a_day() {
 #[test]
 fn creates_are_closed_where_more_established_tasks_than_the_ceiling_have_vanished() {
     for size in sizes().filter(|size| *size > 0) {
-        let limit = expected_ceiling(size);
+        let limit = expected_missing_limit(size);
         for missing in [1, limit, limit + 1, size].into_iter().filter(|missing| *missing <= size) {
             let mut scene = Scene::established(size);
             scene.hide((0..missing as u64).map(|at| at + 1));

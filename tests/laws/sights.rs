@@ -192,11 +192,14 @@ fn options() -> impl Strategy<Value = Options> {
     let targets = prop_oneof![9 => Just(BTreeSet::new()), 1 => keys().prop_map(|key| [key].into())];
     (any::<bool>(), is_generous, targets, weighted(0.03, Just(()))).prop_map(
         |(prunes, is_generous, targets, stale)| {
-            let limit = is_generous.then_some(100);
+            // One, because the limits that hold without a flag need more tasks than there are here.
+            let (limit, runs) =
+                (Some(if is_generous { 100 } else { 1 }), is_generous.then_some(100));
             Options {
                 prune: if prunes { Prune::On } else { Prune::Off },
                 targets,
-                limits: Limits { delete: limit, replace: limit, create: limit, runs: limit },
+                target_deployments: BTreeMap::new(),
+                limits: Limits { delete: limit, replace: limit, create: runs, runs },
                 allow: BTreeSet::new(),
                 is_stale: stale.is_some(),
             }

@@ -61,9 +61,9 @@ fn follow(plan_context: &PlanContext, step: &Step, finding: &Diagnostic) -> Opti
             }
             _ => return None,
         },
-        Code::TooManyDeletes => limits.delete = number_in(&finding.help, "--max-delete "),
-        Code::TooManyReplaces => limits.replace = number_in(&finding.help, "--max-replace "),
-        Code::TooManyCreates => limits.create = number_in(&finding.help, "--max-create "),
+        Code::TooManyDeletes => limits.delete = number_in(&finding.help, "--max-deletes "),
+        Code::TooManyReplaces => limits.replace = number_in(&finding.help, "--max-replaces "),
+        Code::TooManyCreates => limits.create = number_in(&finding.help, "--max-creates "),
         Code::TooManyDeployments => limits.runs = number_in(&finding.help, "--max-deployments "),
         code if Code::GUARDS.contains(&code) => {
             let way = format!("--allow {code}");

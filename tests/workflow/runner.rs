@@ -204,8 +204,7 @@ impl<'a> Runner<'a> {
             .env("GITHUB_ACTION_PATH", env!("CARGO_MANIFEST_DIR"))
             .env("GITHUB_OUTPUT", temp.join("output"))
             .env("GITHUB_STEP_SUMMARY", temp.join("summary"))
-            .env("QCOPS_API", &self.service.address)
-            .env("QCOPS_RATE", "0");
+            .env("QCOPS_API", &self.service.address);
         for (name, value) in step["env"].as_object().into_iter().flatten() {
             command.env(name, interpolated(value.as_str().unwrap(), names));
         }

@@ -296,7 +296,7 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
 #[test]
 fn a_reason_that_stops_many_is_printed_once() {
     let finding = Diagnostic::blocked(Code::TooManyCreates, "60 tasks would be created, 50 may be")
-        .help("`--max-create 60`");
+        .help("`--max-creates 60`");
     let keys: Vec<String> = (1..=60).map(|n| format!("task-{n}")).collect();
     let steps = keys.iter().map(|key| {
         (
@@ -312,7 +312,7 @@ fn a_reason_that_stops_many_is_printed_once() {
     insta::assert_snapshot!(end, @"
      tasks would be created, 50 may be
       stops: task.task-1, task.task-2, task.task-3, task.task-4, task.task-5, task.task-6, task.task-7, task.task-8, task.task-9, task.task-10 and 50 more
-      help: `--max-create 60`
+      help: `--max-creates 60`
 
     Plan: nothing can be done; 60 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
     ");

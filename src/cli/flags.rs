@@ -1,0 +1,232 @@
+//! The flags that several commands share, in the groups that `--help` shows.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use crate::cli::target::Target;
+use crate::cli::times::duration;
+use crate::diag::Code;
+use crate::history::Depth;
+use crate::render::markdown::DEFAULT_BYTES;
+
+/// The manifest that is read where none is named.
+pub(super) const DEFAULT_FILE: &str = "tasks.yaml";
+
+/// Where the emulator is kept unless another file is named: beside the ledger.
+pub(super) const EMULATOR_FILE: &str = ".qcops/emulator.json";
+
+/// The manifests.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Manifest")]
+pub(super) struct Files {
+    /// Read a manifest, or all in a folder; repeatable
+    #[arg(short, long = "file", value_name = "PATH", default_value = DEFAULT_FILE)]
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Which service to talk to, and how fast.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Service")]
+pub(super) struct Service {
+    /// Use the service at this address
+    ///
+    /// https, or http on this machine.
+    #[arg(
+        long,
+        value_name = "URL",
+        default_value = "https://www.quantconnect.com/api/v2",
+        env = "QCOPS_API",
+        hide_default_value = true,
+        hide_env = true
+    )]
+    pub(super) api: String,
+    /// Use the embedded emulator, kept in FILE
+    #[arg(
+        long,
+        value_name = "FILE",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = EMULATOR_FILE,
+        conflicts_with = "api",
+        env = "QCOPS_EMULATOR",
+        hide_env = true
+    )]
+    pub(super) emulator: Option<PathBuf>,
+    /// Play this script, a YAML file, on the embedded emulator
+    ///
+    /// docs/deployments.md describes scripts.
+    #[arg(long, value_name = "FILE", requires = "emulator", hide_short_help = true)]
+    pub(super) script: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) tuning: Tuning,
+}
+
+/// What hardly anybody needs to change.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Tuning")]
+pub(super) struct Tuning {
+    /// Send at most N requests at once
+    #[arg(long, value_name = "N", default_value_t = 8, hide_short_help = true)]
+    pub(super) parallelism: usize,
+    /// Start with N requests a second; 0 is no limit [default: 10; no limit for the emulator]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub(super) rate: Option<f64>,
+    /// Retry requests that the service does not process for this long, such as `2m`
+    #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration, hide_short_help = true)]
+    pub(super) retry_time: Duration,
+}
+
+/// What is compared: the manifests, their history, and a service.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Comparing {
+    #[command(flatten)]
+    pub(super) files: Files,
+    #[command(flatten)]
+    pub(super) service: Service,
+    #[command(flatten)]
+    pub(super) reading: History,
+}
+
+/// How much of the manifest's history is read.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Tuning")]
+pub(super) struct History {
+    /// Read N versions of the manifest from Git: a number, `none` or `all`
+    #[arg(long, value_name = "N", default_value = "200", hide_short_help = true)]
+    pub(super) history: Depth,
+    /// Read history from this commit too, such as a branch that was force-pushed away
+    #[arg(long, value_name = "REV", hide_short_help = true)]
+    pub(super) history_from: Vec<String>,
+}
+
+/// What `plan` and `apply` share: the same flags give the same plan.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Planning {
+    #[command(flatten)]
+    pub(super) comparing: Comparing,
+    #[command(flatten)]
+    pub(super) selection: Selection,
+    #[command(flatten)]
+    pub(super) ceilings: Ceilings,
+    #[command(flatten)]
+    pub(super) guards: Guards,
+    #[command(flatten)]
+    pub(super) showing: Showing,
+}
+
+/// What is planned for.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Plan")]
+pub(super) struct Selection {
+    /// Plan only for a key, or an address that `plan` prints; repeatable
+    #[arg(
+        long = "target",
+        value_name = "ADDRESS",
+        value_delimiter = ',',
+        value_hint = ValueHint::Other
+    )]
+    pub(super) targets: Vec<Target>,
+    /// Remove owned tasks that are no longer declared
+    #[arg(long)]
+    pub(super) prune: bool,
+}
+
+/// How much one apply may do.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Guards")]
+pub(super) struct Ceilings {
+    /// Create at most N tasks [default: 50]
+    #[arg(long = "max-creates", value_name = "N")]
+    pub(super) creates: Option<usize>,
+    /// Replace at most N tasks [default: 30 % of owned, 5 to 20]
+    #[arg(long = "max-replaces", value_name = "N")]
+    pub(super) replaces: Option<usize>,
+    /// Remove at most N undeclared tasks [default: 30 % of owned, 3 to 10]
+    #[arg(long = "max-deletes", value_name = "N")]
+    pub(super) deletes: Option<usize>,
+    /// Start at most N deployments [default: 5; 3 of a task and day]
+    #[arg(long = "max-deployments", value_name = "N")]
+    pub(super) deployments: Option<usize>,
+}
+
+/// Guards that are switched off.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Guards")]
+pub(super) struct Guards {
+    #[arg(
+        long = "allow",
+        help = "Switch off the guard with this code; `--help` lists them",
+        long_help = allow_help(),
+        value_name = "CODE",
+        value_parser = guard,
+        value_delimiter = ',',
+        value_hint = ValueHint::Other
+    )]
+    pub(super) allow: Vec<Code>,
+}
+
+/// How plans are shown.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Tuning")]
+pub(super) struct Showing {
+    /// Show N unchanged lines around a changed line of a prompt
+    #[arg(long, value_name = "N", default_value_t = 3, hide_short_help = true)]
+    pub(super) context: usize,
+    /// Write at most N bytes of Markdown
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_BYTES, hide_short_help = true)]
+    pub(super) max_bytes: usize,
+}
+
+/// What standard output shows of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For a terminal or a log
+    Text,
+    /// For programs; `docs/formats.md` names every field
+    Json,
+    /// For a comment at a pull request
+    Markdown,
+    /// For a browser: one page that needs nothing else
+    Html,
+}
+
+/// What standard output shows of an apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ApplyFormat {
+    /// For a terminal or a log
+    Text,
+    /// For programs; `docs/formats.md` names every field
+    Json,
+    /// For a comment at a pull request
+    Markdown,
+    /// For a browser: one page that needs nothing else
+    Html,
+    /// For a CI system, with `--wait`: each deployment as a test
+    Junit,
+}
+
+impl From<PlanFormat> for ApplyFormat {
+    fn from(format: PlanFormat) -> Self {
+        match format {
+            PlanFormat::Text => Self::Text,
+            PlanFormat::Json => Self::Json,
+            PlanFormat::Markdown => Self::Markdown,
+            PlanFormat::Html => Self::Html,
+        }
+    }
+}
+
+fn allow_help() -> String {
+    let words: Vec<String> = Code::GUARDS.iter().map(|code| format!("`{code}`")).collect();
+    format!("Switch off the guard with this code: {}", words.join(", "))
+}
+
+fn guard(text: &str) -> Result<Code, String> {
+    let known = Code::GUARDS.iter().find(|code| code.as_str() == text);
+    known.copied().ok_or_else(|| {
+        let words: Vec<&str> = Code::GUARDS.iter().map(|code| code.as_str()).collect();
+        format!("the guards that can be switched off are: {}", words.join(", "))
+    })
+}

@@ -1,0 +1,116 @@
+//! `--target`: a key, or an address as plans print it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::cli::error::CommandError;
+use crate::manifest::nearest_few;
+use crate::model::Key;
+use crate::plan::{Options, PlanContext};
+
+/// What stands in front of a task's key in an address.
+const KIND: &str = "task.";
+
+/// What is planned for: a task, or one deployment of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// As it was typed, without the deployment.
+    task: Key,
+    deployment: Option<Key>,
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (task, deployment) = match text.split_once('/') {
+            Some((task, deployment)) => (task, Some(deployment)),
+            None => (text, None),
+        };
+        let key = |text: &str| {
+            text.parse::<Key>()
+                .map_err(|_| "write a key, or an address such as `task.spy`".to_owned())
+        };
+        Ok(Self { task: key(task)?, deployment: deployment.map(key).transpose()? })
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.deployment {
+            Some(deployment) => write!(f, "{}/{deployment}", self.task),
+            None => write!(f, "{}", self.task),
+        }
+    }
+}
+
+/// Puts the targets into the options of a plan; one that names nothing is an error.
+pub(super) fn resolve(targets: &[Target], context: &mut PlanContext) -> Result<(), CommandError> {
+    let (mut keys, mut whole) = (BTreeSet::new(), BTreeSet::new());
+    let mut deployments: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
+    for target in targets {
+        let key = task_of(target, context).ok_or_else(|| unknown(target, context))?;
+        keys.insert(key.clone());
+        match &target.deployment {
+            None => {
+                whole.insert(key);
+            }
+            Some(deployment) => {
+                let declared = context.desired_state.tasks.get(&key);
+                if !declared.is_some_and(|task| task.deployments.contains_key(deployment)) {
+                    return Err(unknown(target, context));
+                }
+                deployments.entry(key).or_default().insert(deployment.clone());
+            }
+        }
+    }
+    deployments.retain(|key, _| !whole.contains(key));
+    let Options { targets, target_deployments, .. } = &mut context.options;
+    (*targets, *target_deployments) = (keys, deployments);
+    Ok(())
+}
+
+/// The key that is meant: one that is declared, or that was once and may have a task to remove.
+fn task_of(target: &Target, context: &PlanContext) -> Option<Key> {
+    let is_known = |key: &Key| {
+        context.desired_state.tasks.contains_key(key) || context.evidence.keys.contains_key(key)
+    };
+    let typed = Some(target.task.clone());
+    let bare = target.task.as_str().strip_prefix(KIND).and_then(|key| key.parse().ok());
+    [typed, bare].into_iter().flatten().find(is_known)
+}
+
+fn unknown(target: &Target, context: &PlanContext) -> CommandError {
+    let tasks = &context.desired_state.tasks;
+    let of_task = |(key, task): (&Key, &crate::manifest::DesiredTask)| {
+        let deployments = task.deployments.keys().map(move |name| format!("{key}/{name}"));
+        std::iter::once(key.to_string()).chain(deployments).collect::<Vec<_>>()
+    };
+    let known: Vec<String> = tasks.iter().flat_map(of_task).collect();
+    let written = target.to_string();
+    let word = written.strip_prefix(KIND).unwrap_or(&written);
+    let is_meant = |known: &&String| target.deployment.is_some() == known.contains('/');
+    let near = nearest_few(word, known.iter().filter(is_meant).map(String::as_str), 1).pop();
+    let error = CommandError::new(format!("`--target {target}` names nothing in the manifest"));
+    let error = match near {
+        Some(near) => error.help(format!("did you mean `{near}`?")),
+        None => error.help("`qcops status` lists the declared tasks"),
+    };
+    error.help("nothing was sent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_a_key_or_an_address() {
+        for text in ["spy", "task.spy", "spy/first", "task.spy/first"] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+        }
+        for text in ["", "/", "spy/", "/first", "a b", "spy/first/more"] {
+            assert!(text.parse::<Target>().unwrap_err().contains("`task.spy`"), "{text}");
+        }
+    }
+}
