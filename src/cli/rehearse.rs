@@ -66,7 +66,7 @@ fn agents(loaded: &Loaded, world: &mut World) -> BTreeMap<String, Vec<AgentId>> 
                 let id = || vec![AgentId(world.add_agent(key))];
                 by_name.entry(key.to_string()).or_insert_with(id);
             }
-            Value::Text(_) | Value::Unknown => {}
+            _ => {}
         }
     }
     by_name

@@ -370,7 +370,7 @@ impl<'a> Manifests<'a> {
         let agent = match task.agent {
             Value::Integer(id) => Some(AgentId(id)),
             Value::Ref(address) => self.agent(path, &address.key),
-            Value::Text(_) | Value::Unknown => None,
+            _ => None,
         };
         let prompt = match task.prompt {
             ParsedPrompt::Inline(text) => {

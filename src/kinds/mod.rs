@@ -7,6 +7,9 @@ mod task;
 
 pub use task::{AGENT_ID, NAME, PROJECT_PREFERENCE, PROMPT, TASK};
 
+/// Every kind, each behind those that its fields refer to.
+pub static KINDS: [&Kind; 1] = [&TASK];
+
 /// A kind of resource on the service.
 #[derive(Debug)]
 pub struct Kind {
@@ -61,8 +64,18 @@ pub enum Shape {
     LongText,
     /// One of these words; the web interface may have set another.
     Word(&'static [&'static str]),
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Flag,
+    /// Words whose order means nothing.
+    Set,
     /// The id of a resource of the kind of this name.
     Reference(&'static str),
+    /// Ids of resources, each with a number that the service gives this name.
+    References(&'static str),
+    /// The number in the member of this name.
+    Member(&'static str),
     /// Something that only the web interface sets.
     Setting,
 }
@@ -123,10 +136,19 @@ mod tests {
 
     #[test]
     fn rows_are_in_the_order_that_places_and_hashes_rely_on() {
-        let first_unmanaged = |kind: &Kind| kind.managed().count();
-        let rest = &TASK.fields[first_unmanaged(&TASK)..];
-        assert!(rest.iter().all(|field| field.on_change == OnChange::Unmanaged));
-        let hashed = TASK.fields.iter().filter(|field| field.on_change == OnChange::Replaces);
-        assert!(hashed.map(|field| field.name).is_sorted(), "the hash takes them as they stand");
+        for (at, kind) in KINDS.iter().enumerate() {
+            let rest = &kind.fields[kind.managed().count()..];
+            assert!(rest.iter().all(|field| field.on_change == OnChange::Unmanaged));
+            let hashed = kind.fields.iter().filter(|field| field.on_change == OnChange::Replaces);
+            assert!(hashed.map(|field| field.name).is_sorted(), "{} is hashed so", kind.name);
+            let has_content = kind.fields.iter().any(|row| row.on_change == OnChange::Replaces);
+            assert_eq!(has_content, kind.identity == Identity::ByContent, "{}", kind.name);
+            for field in kind.fields {
+                if let Shape::Reference(name) = field.shape {
+                    let is_behind = KINDS[at..].iter().any(|later| later.name == name);
+                    assert!(!is_behind, "{} refers to {name}", kind.name);
+                }
+            }
+        }
     }
 }

@@ -160,8 +160,14 @@ fn of_kind(field: &'static Field) -> Vec<Spec> {
     let shape = match field.shape {
         kinds::Shape::LongText => Prompt,
         kinds::Shape::Word(words) => OpenWord(words),
-        kinds::Shape::Reference(_) => Number,
-        kinds::Shape::Line | kinds::Shape::Setting => Text,
+        kinds::Shape::Reference(_) | kinds::Shape::Integer => Number,
+        kinds::Shape::Flag => Flag,
+        kinds::Shape::Line => Text,
+        // No field of a manifest holds one yet.
+        kinds::Shape::Set
+        | kinds::Shape::References(_)
+        | kinds::Shape::Member(_)
+        | kinds::Shape::Setting => return Vec::new(),
     };
     let own = free(field.name, shape, field.doc, field.default.unwrap_or(""), field.example);
     let Some(instead) = &field.instead else {

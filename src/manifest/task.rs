@@ -204,10 +204,13 @@ fn value(
     pinned: Pinned,
 ) -> Option<Value> {
     match field.shape {
-        Shape::Line | Shape::Setting => {
-            Some(Value::text(field.shape, reader.text(node, field.name, owner)?))
+        Shape::Line => Some(Value::text(field.shape, reader.text(node, field.name, owner)?)),
+        // No field of a manifest holds one yet.
+        Shape::Set | Shape::References(_) | Shape::Member(_) | Shape::Setting => None,
+        Shape::Reference(_) | Shape::Integer => {
+            reader.number(node, field.name, owner, SHOWN).map(Value::Integer)
         }
-        Shape::Reference(_) => reader.number(node, field.name, owner, SHOWN).map(Value::Integer),
+        Shape::Flag => reader.boolean(node, field.name, owner).map(Value::Flag),
         Shape::Word(words) => word(reader, node, (field.name, words), owner, pinned),
         Shape::LongText => {
             let text = match &node.value {

@@ -70,7 +70,11 @@ pub fn write(outline: &Outline, prompts: Prompts) -> Written {
         for (row, value) in task.object.fields().filter(|(_, value)| value.is_known()) {
             let (name, value) = (row.name, value.to_string());
             match row.shape {
-                Shape::Reference(_) => line(out, format_args!("    {name}: {value}")),
+                Shape::Reference(_) | Shape::Integer | Shape::Flag => {
+                    line(out, format_args!("    {name}: {value}"));
+                }
+                // No field of a manifest holds one yet.
+                Shape::Set | Shape::References(_) | Shape::Member(_) | Shape::Setting => {}
                 Shape::LongText => {
                     let is_long = value.lines().count() > LONGEST_INLINE;
                     let file =
@@ -83,7 +87,7 @@ pub fn write(outline: &Outline, prompts: Prompts) -> Written {
                     line(out, format_args!("    {}: {}", file.name, scalar(&path)));
                     written.prompts.insert(path, format!("{value}\n"));
                 }
-                Shape::Line | Shape::Word(_) | Shape::Setting => {
+                Shape::Line | Shape::Word(_) => {
                     line(out, format_args!("    {name}: {}", field(&value)));
                 }
             }

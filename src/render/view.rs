@@ -464,7 +464,14 @@ fn value(field: &Field, value: &resource::Value) -> Option<Value> {
     Some(match field.shape {
         Shape::Line => Value::Name(text),
         Shape::LongText => Value::Text(text),
-        Shape::Word(_) | Shape::Reference(_) | Shape::Setting => Value::Word(text),
+        Shape::Word(_)
+        | Shape::Integer
+        | Shape::Flag
+        | Shape::Set
+        | Shape::Reference(_)
+        | Shape::References(_)
+        | Shape::Member(_)
+        | Shape::Setting => Value::Word(text),
     })
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::kinds::{
-    AGENT_ID, Field, Kind, NAME, OnChange, PROJECT_PREFERENCE, PROMPT, Shape, TASK,
+    AGENT_ID, Field, Identity, Kind, NAME, OnChange, PROJECT_PREFERENCE, PROMPT, Shape, TASK,
 };
 use crate::model::{AgentId, ContentHash, PromptHash, canonical_text};
 
@@ -31,6 +31,12 @@ pub enum Value {
     Text(Arc<str>),
     /// It is this number.
     Integer(u64),
+    /// It is on or off.
+    Flag(bool),
+    /// It is these words, sorted.
+    Set(Arc<[Arc<str>]>),
+    /// It refers to these resources, each with a number.
+    References(Arc<[(u64, Option<u64>)]>),
     /// The service did not show it, or a manifest leaves it out.
     Unknown,
     /// It is the id of that resource.
@@ -108,7 +114,7 @@ impl Value {
 
     /// Whether it is known.
     pub fn is_known(&self) -> bool {
-        matches!(self, Self::Text(_) | Self::Integer(_))
+        !matches!(self, Self::Unknown | Self::Ref(_))
     }
 }
 
@@ -117,6 +123,15 @@ impl fmt::Display for Value {
         match self {
             Self::Text(text) => f.write_str(text),
             Self::Integer(number) => number.fmt(f),
+            Self::Flag(value) => value.fmt(f),
+            Self::Set(words) => f.write_str(&words.join(", ")),
+            Self::References(ids) => {
+                let ids = ids.iter().map(|(id, number)| match number {
+                    Some(number) => format!("{id} ({number})"),
+                    None => id.to_string(),
+                });
+                f.write_str(&ids.collect::<Vec<_>>().join(", "))
+            }
             Self::Unknown => f.write_str("unknown"),
             Self::Ref(address) => write!(f, "{}.{}", address.kind, address.key),
         }
@@ -128,7 +143,9 @@ impl Serialize for Value {
         match self {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Integer(number) => serializer.serialize_u64(*number),
-            Self::Unknown | Self::Ref(_) => serializer.serialize_none(),
+            Self::Flag(value) => serializer.serialize_bool(*value),
+            Self::Set(words) => serializer.collect_seq(words.iter().map(|word| &**word)),
+            Self::References(_) | Self::Unknown | Self::Ref(_) => serializer.serialize_none(),
         }
     }
 }
@@ -273,6 +290,9 @@ impl Serialize for Replaced<'_> {
 const ROOM: usize = 256;
 
 fn content_hash(kind: &'static Kind, values: &[Value]) -> Option<ContentHash> {
+    if kind.identity != Identity::ByContent {
+        return None;
+    }
     let fields = || kind.managed().zip(values);
     let mut replacing = fields().filter(|(field, _)| field.on_change == OnChange::Replaces);
     if !replacing.all(|(_, value)| value.is_known()) {

@@ -1,13 +1,15 @@
 //! The fields of a resource out of an answer, by the rows of its kind.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
 use serde::de::{DeserializeSeed, Error, MapAccess};
 
-use crate::api::wire::loose::{Field, Number};
-use crate::kinds::{Kind, Shape};
+use crate::api::wire::loose::{Field, List, Loose, Number};
+use crate::kinds::{AGENT_ID, Kind, Shape};
 use crate::resource::{Object, Value};
 
 /// An object of an answer: the values of its kind's fields, and the rest of it.
@@ -72,9 +74,55 @@ fn value<'de, A: MapAccess<'de>>(shape: Shape, map: &mut A) -> Result<Value, A::
             let text = map.next_value::<Field<Cow<'de, str>>>()?.value();
             text.map(|text| Value::text(shape, &*text))
         }
-        Shape::Reference(_) => {
+        Shape::Reference(_) | Shape::Integer => {
             map.next_value::<Field<Number>>()?.value().map(|id| Value::Integer(id.0))
+        }
+        Shape::Flag => map.next_value::<Field<bool>>()?.value().map(Value::Flag),
+        Shape::Set => map.next_value::<Field<List<Cow<'de, str>>>>()?.value().and_then(set),
+        Shape::References(number) => {
+            map.next_value::<Field<List<Numbers>>>()?.value().and_then(|list| members(list, number))
+        }
+        Shape::Member(name) => {
+            let numbers = map.next_value::<Field<Numbers>>()?.value();
+            numbers.and_then(|numbers| numbers.get(name)).map(Value::Integer)
         }
     };
     Ok(value.unwrap_or(Value::Unknown))
+}
+
+/// Words as a set; unknown as a whole where one is no text.
+fn set(list: List<Cow<'_, str>>) -> Option<Value> {
+    let words = list.0.into_iter().map(|word| Some(Arc::from(word.value()?)));
+    let words: BTreeSet<Arc<str>> = words.collect::<Option<_>>()?;
+    Some(Value::Set(words.into_iter().collect()))
+}
+
+/// Ids with their numbers; unknown as a whole where one is no id.
+fn members(list: List<Numbers>, number: &str) -> Option<Value> {
+    let members = list.0.into_iter().map(|member| {
+        let member = member.value()?;
+        Some((member.get(AGENT_ID)?, member.get(number)))
+    });
+    Some(Value::References(members.collect::<Option<Vec<_>>>()?.into()))
+}
+
+/// The numbers of an object, by name; whatever else it holds is left out.
+struct Numbers(Vec<(String, u64)>);
+
+impl Numbers {
+    fn get(&self, name: &str) -> Option<u64> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, number)| *number)
+    }
+}
+
+impl<'de> Loose<'de> for Numbers {
+    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
+        let mut numbers = Vec::new();
+        while let Some(key) = map.next_key::<Field<Cow<'de, str>>>()? {
+            let number = map.next_value::<Field<Number>>()?.value();
+            let name = key.value().map(Cow::into_owned);
+            numbers.extend(name.zip(number.map(|number| number.0)));
+        }
+        Ok(Some(Self(numbers)))
+    }
 }
