@@ -103,8 +103,8 @@ pub enum ReadResult<T> {
 pub struct ObservedAgent {
     /// Its number.
     pub id: AgentId,
-    /// Its name.
-    pub name: String,
+    /// Its fields; unknown where one was missing.
+    pub object: Object,
 }
 
 /// A task as the service shows it; `None` where a field was missing.

@@ -82,8 +82,9 @@ pub async fn list_agents(client: &Client) -> Result<BTreeMap<String, Vec<AgentId
     }
     let mut ids_by_name = BTreeMap::<String, Vec<AgentId>>::new();
     for agent in listing.items {
-        if !agent.name.is_empty() {
-            ids_by_name.entry(agent.name).or_default().push(agent.id);
+        // Nobody can have meant one without a name.
+        if let Some(name) = agent.object.name().filter(|name| !name.is_empty()) {
+            ids_by_name.entry(name.to_owned()).or_default().push(agent.id);
         }
     }
     Ok(ids_by_name)

@@ -3,12 +3,14 @@
 //! Code that treats all fields alike loops over these rows: the manifest reader and writer, the JSON
 //! Schema, the documents, the wire forms, the diff, the content hash and the renderers.
 
+mod agent;
 mod task;
 
+pub use agent::AGENT;
 pub use task::{AGENT_ID, NAME, PROJECT_PREFERENCE, PROMPT, TASK};
 
 /// Every kind, each behind those that its fields refer to.
-pub static KINDS: [&Kind; 1] = [&TASK];
+pub static KINDS: [&Kind; 2] = [&AGENT, &TASK];
 
 /// A kind of resource on the service.
 #[derive(Debug)]
@@ -105,6 +107,8 @@ pub enum Identity {
 pub enum RemovalRule {
     /// It is deleted if it holds nothing, and otherwise kept under an archived name.
     DeleteOrArchive,
+    /// It is deleted if nothing uses it, and otherwise stays.
+    DeleteUnused,
 }
 
 /// What the service's calls name a kind.
@@ -145,8 +149,8 @@ mod tests {
             assert_eq!(has_content, kind.identity == Identity::ByContent, "{}", kind.name);
             for field in kind.fields {
                 if let Shape::Reference(name) = field.shape {
-                    let is_behind = KINDS[at..].iter().any(|later| later.name == name);
-                    assert!(!is_behind, "{} refers to {name}", kind.name);
+                    let is_before = KINDS[..at].iter().any(|earlier| earlier.name == name);
+                    assert!(is_before, "{} refers to {name}", kind.name);
                 }
             }
         }

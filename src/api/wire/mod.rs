@@ -35,8 +35,7 @@ pub(super) struct Reply<'a> {
     messages: Field<Lines>,
     #[serde(rename = "Message")]
     message: Field<Lines>,
-    #[serde(borrow)]
-    agents: Field<List<AgentWire<'a>>>,
+    agents: Field<List<AgentWire>>,
     #[serde(borrow)]
     task: Field<TaskWire<'a>>,
     #[serde(borrow)]

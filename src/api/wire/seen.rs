@@ -17,7 +17,7 @@ use crate::api::wire::Reply;
 use crate::api::wire::loose::{Count, Field, List, Loose, Number, Setting};
 use crate::api::wire::rows::{Resource, resource};
 use crate::api::wire::time::service_time;
-use crate::kinds::TASK;
+use crate::kinds::{AGENT, TASK};
 use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId, canonical_text};
 use crate::observed::{
     Completeness, Listing, ObservedAgent, ObservedDeployment, ObservedTask, Schedule, Status,
@@ -26,13 +26,11 @@ use crate::resource::Object;
 
 type Text<'a> = Field<Cow<'a, str>>;
 
-/// An agent (contract 2.6).
+/// What is read of an agent beside its fields (contract 2.6).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct AgentWire<'a> {
+pub(super) struct AgentRest {
     id: Field<Number>,
-    #[serde(borrow)]
-    name: Text<'a>,
 }
 
 /// What is read of a task beside its fields (contract 3.6).
@@ -106,7 +104,16 @@ macro_rules! from_object_only {
         }
     )*};
 }
-from_object_only!(AgentWire, StatusWire, DeploymentWire, DebugWire);
+from_object_only!(StatusWire, DeploymentWire, DebugWire);
+
+/// An agent (contract 2.6).
+pub(super) type AgentWire = Resource<AgentRest>;
+
+impl<'de> Loose<'de> for AgentWire {
+    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+        resource(&AGENT, map).map(Some)
+    }
+}
 
 /// A task (contract 3.6).
 pub(super) type TaskWire<'a> = Resource<TaskRest<'a>>;
@@ -226,7 +233,7 @@ pub(crate) fn task(
     organization_id: &OrganizationId,
 ) -> Result<ObservedTask, String> {
     let task = reply.task.value().ok_or("the answer has no `task`")?;
-    task.rest.lower(task.object, organization_id).map_err(|words| in_answer("task", &words))
+    task.rest.lower(task.object, organization_id).map_err(|words| in_answer(TASK.calls.one, &words))
 }
 
 /// Returns the deployment of an answer, or why there is none.
@@ -258,7 +265,7 @@ pub(crate) fn task_listing(
     reply: Reply<'_>,
     organization_id: &OrganizationId,
 ) -> Listing<ObservedTask> {
-    listing(reply.tasks, "tasks", |wire: TaskWire<'_>| {
+    listing(reply.tasks, TASK.calls.many, |wire: TaskWire<'_>| {
         wire.rest.lower(wire.object, organization_id).map(|seen| (seen.id, seen))
     })
 }
@@ -275,13 +282,10 @@ pub(crate) fn deployment_listing(reply: Reply<'_>, task: TaskId) -> Listing<Obse
 }
 
 /// Returns the agents of a list answer, and whether they are all.
-///
-/// An agent without a name stays in the list under an empty one: nobody can have meant it.
 pub(crate) fn agent_listing(reply: Reply<'_>) -> Listing<ObservedAgent> {
-    listing(reply.agents, "agents", |wire: AgentWire<'_>| {
-        let id = wire.id.value().map(|id| AgentId(id.0)).ok_or("has no id")?;
-        let name = wire.name.value().map(Cow::into_owned).unwrap_or_default();
-        Ok((id, ObservedAgent { id, name }))
+    listing(reply.agents, AGENT.calls.many, |wire: AgentWire| {
+        let id = wire.rest.id.value().map(|id| AgentId(id.0)).ok_or("has no id")?;
+        Ok((id, ObservedAgent { id, object: wire.object }))
     })
 }
 
@@ -429,6 +433,40 @@ mod tests {
         let other = one(&format!(r#""{AGENT_ID}":1,"prompt":"p","projectPreference":"new""#));
         assert_eq!(other.object.text(PROJECT_PREFERENCE).map(|word| &**word), Some("new"));
         assert!(other.content().is_some());
+    }
+
+    #[test]
+    fn an_agent_is_seen_by_its_rows() {
+        let member = |rest: &str| format!(r#"{{"{AGENT_ID}":105,{rest}}}"#);
+        let body = format!(
+            r#"{{"agents":[{{"id":47,"name":"N","systemPrompt":"Be\r\nbrief ","model":null,"maxTurns":100,
+            "reasoningEffort":"high","tools":["b","a","b"],"public":false,"node":{{"id":0,"sku":"A-8"}},
+            "chainedAgents":[{}],"subAgents":[{},{{}}],"token":{{"llmApiTokenUser":"secret"}}}}]}}"#,
+            member(r#""step":1,"agent":{"id":105}"#),
+            member(r#""callableCount":2"#),
+        );
+        let listing = agent_listing(Reply::parse(body.as_bytes()).expect("an object"));
+        assert_eq!(listing.coverage, Completeness::Complete);
+        let agent = &listing.items[0].object;
+        let shown = AGENT.managed().map(|row| format!("{}: {}", row.name, agent.get(row.name)));
+        insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r"
+        name: N
+        description: unknown
+        systemPrompt: Be
+        brief
+        model: unknown
+        reasoningEffort: high
+        maxTurns: 100
+        toolChoice: unknown
+        tools: a, b
+        public: false
+        useQCC: unknown
+        pipeline: unknown
+        node: 0
+        chainedAgents: 105 (1)
+        subAgents: unknown
+        ");
+        assert!(!format!("{listing:?}").contains("secret"), "{listing:?}");
     }
 
     #[test]
