@@ -2,11 +2,13 @@
 
 use jiff::tz::Offset;
 use qcops::diag::Code;
-use qcops::kinds::PROMPT;
+use qcops::kinds::{AGENT_ID, PROMPT};
 use qcops::manifest::DesiredDeployment;
-use qcops::model::TaskId;
+use qcops::model::{AgentId, TaskId};
 use qcops::observed::{ReadRequest, Schedule};
 use qcops::plan::{Prune, StepStatus, desired};
+use qcops::render::text::{TextOptions, render};
+use qcops::render::view::PlanView;
 use qcops::resource::Value;
 
 use crate::support::scene::{Named, Scene, key, object};
@@ -244,4 +246,27 @@ fn a_name_without_letters_belongs_to_nobody_but_who_declared_it() {
     scene.show(TaskId(1), "\u{1f680}", "p");
     scene.show(TaskId(2), "?!", "p");
     assert!(scene.plan().steps.is_empty(), "{}", shown(&scene.plan()));
+}
+
+#[test]
+fn an_agent_is_shown_by_name_and_one_that_is_not_listed_is_noted_once() {
+    let mut scene = Scene::new();
+    scene.declare("a", "p");
+    for name in ["b", "c"] {
+        let task = scene.declare(name, name);
+        task.object = task.object.with(AGENT_ID, Value::Integer(4711)).whole().unwrap();
+    }
+    assert_eq!(scene.plan().notes, [], "nobody listed them");
+    scene.plan_context.agents.insert(AgentId(47), "Researcher \u{1b}[2J".to_owned());
+    let planned = scene.plan();
+    let notes: Vec<String> =
+        planned.notes.iter().map(|note| format!("{} {}", note.code, note.message)).collect();
+    assert_eq!(notes, ["unknown-agent agent 4711 of `b` is not on the service's list"]);
+    let view = PlanView::new(&planned);
+    let row = &view.entries[0].fields[1];
+    assert_eq!((row.label(), row.name), ("agent", AGENT_ID));
+    let mut text = String::new();
+    render(&view, &TextOptions::default(), &mut text).unwrap();
+    assert!(text.contains("agent:             \"Researcher \\u{1b}[2J\" (47)\n"), "{text}");
+    assert!(text.contains("agentId:           4711\n"), "{text}");
 }

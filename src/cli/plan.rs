@@ -242,6 +242,7 @@ impl<'a> Session<'a> {
             evidence,
             other_manifests: self.other_manifests(agents),
             options,
+            agents: names(agents),
         })
     }
 
@@ -333,4 +334,12 @@ impl<'a> Session<'a> {
             ..Options::default()
         }
     }
+}
+
+/// The names of agents by their numbers.
+fn names(agents: &BTreeMap<String, Vec<AgentId>>) -> BTreeMap<AgentId, String> {
+    let named = |(name, ids): (&String, &Vec<AgentId>)| {
+        ids.iter().map(|id| (*id, name.clone())).collect::<Vec<_>>()
+    };
+    agents.iter().flat_map(named).collect()
 }

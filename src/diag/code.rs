@@ -48,7 +48,7 @@ codes! {
     EmptyPrompt "empty-prompt" "A task has nothing to say to its agent."
     UnknownPreference "unknown-preference" "A project preference is none that the service accepts."
     UnresolvedVariable "unresolved-variable" "A `${VAR}` has no value."
-    UnknownAgent "unknown-agent" "The organization has no agent of that name."
+    UnknownAgent "unknown-agent" "The organization has no agent of that name or number."
     AmbiguousAgent "ambiguous-agent" "The organization has several agents of that name."
     EqualContent "equal-content" "Two tasks have the same agent, prompt and project preference."
     EqualName "equal-name" "Two tasks have names that the service may not tell apart."

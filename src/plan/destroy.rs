@@ -125,6 +125,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         estimates: BTreeMap::new(),
         observed_at: inputs.state.observed_at,
         runs: BTreeMap::new(),
+        agents: inputs.agents.clone(),
     }
 }
 

@@ -50,7 +50,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::evidence::Evidence;
 use crate::kinds::NAME;
 use crate::manifest::DesiredState;
-use crate::model::{Action, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
+use crate::model::{Action, AgentId, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 use crate::observed::{ObservedState, ObservedTask};
 use crate::resource::{Edit, Value, Whole};
 use crate::transcript::Expectation;
@@ -66,13 +66,15 @@ pub struct PlanContext {
     pub other_manifests: OtherManifests,
     /// What was asked for on the command line.
     pub options: Options,
+    /// The names of all agents, where they were listed.
+    pub agents: BTreeMap<AgentId, String>,
 }
 
 impl PlanContext {
     /// Adds what was seen.
     pub fn with<'a>(&'a self, state: &'a ObservedState) -> PlanInputs<'a> {
-        let Self { desired_state, evidence, other_manifests, options } = self;
-        PlanInputs { desired_state, state, evidence, other_manifests, options }
+        let Self { desired_state, evidence, other_manifests, options, agents } = self;
+        PlanInputs { desired_state, state, evidence, other_manifests, options, agents }
     }
 }
 
@@ -89,6 +91,8 @@ pub struct PlanInputs<'a> {
     pub other_manifests: &'a OtherManifests,
     /// What was asked for on the command line.
     pub options: &'a Options,
+    /// The names of all agents, where they were listed.
+    pub agents: &'a BTreeMap<AgentId, String>,
 }
 
 /// What other manifests of the work tree declare for the same organization; never retired.
@@ -163,6 +167,8 @@ pub struct Plan {
     pub observed_at: Timestamp,
     /// How the runs stand that steps are about.
     pub runs: BTreeMap<DeploymentId, DeploymentSummary>,
+    /// The names of all agents, where they were listed; not covered by the digest.
+    pub agents: BTreeMap<AgentId, String>,
 }
 
 /// A declared run to be waited for and judged.

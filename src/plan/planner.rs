@@ -1,7 +1,7 @@
 //! The stages of planning, in order.
 
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Code, Diagnostic};
 use crate::kinds::{OnChange, TASK};
@@ -42,6 +42,7 @@ pub(super) fn plan_identified<'a>(
     draft.plan_undeclared();
     draft.note_leftovers();
     draft.note_gaps();
+    draft.note_unlisted_agents();
     let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
     guard(&View { inputs, found, gap: observed.gap.as_deref() }, &mut steps);
@@ -63,6 +64,7 @@ pub(super) fn plan_identified<'a>(
         estimates,
         observed_at: inputs.state.observed_at,
         runs,
+        agents: inputs.agents.clone(),
     }
 }
 
@@ -313,6 +315,25 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         if let Completeness::Partial(why) = &self.inputs.state.tasks.coverage {
             let message = format!("the task list is incomplete: {why}");
             self.notes.push(Diagnostic::note(Code::IncompleteRead, message));
+        }
+    }
+
+    /// Agents that tasks name by number and the service does not list, each once.
+    fn note_unlisted_agents(&mut self) {
+        let mut unlisted = BTreeMap::new();
+        if !self.inputs.agents.is_empty() {
+            for (key, desired) in &self.inputs.desired_state.tasks {
+                let id = desired.object.agent_id();
+                let id =
+                    id.filter(|id| self.is_target(key) && !self.inputs.agents.contains_key(id));
+                unlisted.entry(id).or_insert(key);
+            }
+        }
+        for (id, key) in unlisted {
+            let Some(id) = id else { continue };
+            let message = format!("agent {id} of `{key}` is not on the service's list");
+            let finding = Diagnostic::note(Code::UnknownAgent, message);
+            self.notes.push(finding.help("correct it, or name the agent by its exact name"));
         }
     }
 

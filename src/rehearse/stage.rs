@@ -1,6 +1,6 @@
 //! One service, the machine beside it, and the processes that run there one after the other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -105,6 +105,7 @@ impl Stage {
             evidence,
             other_manifests: OtherManifests::default(),
             options,
+            agents: BTreeMap::new(),
         };
         let desired = |state: &ObservedState| match act.destroys {
             None => plan::desired(&plan_context.with(state)),

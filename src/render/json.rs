@@ -10,8 +10,9 @@ use crate::model::visible_json;
 use crate::plan::Spread;
 use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Untrusted;
+use crate::render::rows::{FieldChange, Value};
 use crate::render::schema;
-use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, Value};
+use crate::render::view::{Entry, Finding, PlanView, State};
 
 /// The version of the shape; a reader refuses a newer one.
 pub const FORMAT_VERSION: u32 = 1;
@@ -229,7 +230,9 @@ pub fn schema() -> schemars::Schema {
 fn step(entry: &Entry) -> StepJson {
     let (state, code) = state(entry.state);
     let text = |value: &Value| match value {
-        Value::Word(text) | Value::Name(text) | Value::Text(text) => text.raw().to_owned(),
+        Value::Word(text) | Value::Name(text) | Value::Text(text) | Value::Reference(_, text) => {
+            text.raw().to_owned()
+        }
     };
     let fields = entry.fields.iter().map(|row| {
         let (before, after) = match &row.change {

@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 
 use crate::model::Action;
 use crate::render::escape::Untrusted;
+use crate::render::rows::{FieldChange, Value};
 use crate::render::textdiff::{Piece, Side};
-use crate::render::view::{Entry, FieldChange, Finding, PlanView, State, TurnRow, Value};
+use crate::render::view::{Entry, Finding, PlanView, State, TurnRow};
 
 /// How the first line begins, by which a bot finds its comment again; the digest comes behind it.
 pub const MARKER: &str = "<!-- qcops-plan";
@@ -155,7 +156,7 @@ fn details(entry: &Entry, context: usize) -> Option<String> {
     let mut body = String::new();
     writeln!(body, "# {}", entry.reason.part()).expect("a string takes everything");
     for row in &entry.fields {
-        field(&mut body, row.name, &row.change, context);
+        field(&mut body, row.label(), &row.change, context);
     }
     for fate in &entry.fates {
         let kept = fate
@@ -190,6 +191,7 @@ fn field(body: &mut String, name: &str, change: &FieldChange, context: usize) {
     let shown = |value: &Value| match value {
         Value::Word(text) => text.part(),
         Value::Name(text) | Value::Text(text) => text.quoted(),
+        Value::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
     };
     let lines = match change {
         FieldChange::Set(Value::Text(text)) => prefixed(text, '+', name),

@@ -15,6 +15,7 @@ pub mod live;
 pub mod markdown;
 pub mod outcome;
 pub mod report;
+pub mod rows;
 pub mod status;
 pub mod text;
 pub mod textdiff;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use crate::diag::{Code, Diagnostic};
 use crate::event::{Done, Event, Outcome, StepOutcome};
-use crate::model::{DeploymentId, OrganizationId, TaskId};
+use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId};
 use crate::plan::{
     Before, Change, Plan, Removal, Remove, RemoveReason, Step, StepId, StepStatus, TaskRef,
 };
@@ -97,6 +97,7 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
         estimates: BTreeMap::new(),
         observed_at: jiff::Timestamp::UNIX_EPOCH,
         runs: BTreeMap::new(),
+        agents: BTreeMap::new(),
     }
 }
 
@@ -154,6 +155,7 @@ fn hostile(text: &str) -> (Plan, Outcome) {
         ("create/run", run(TaskRef::MadeBy(StepId(0))), text, StepStatus::Ready),
         ("undecided", ambiguous, text, StepStatus::Blocked(blocked)),
     ]);
+    plan.agents.insert(AgentId(47), text.to_owned());
     plan.notes.push(finding(Diagnostic::note, Code::NameHeld));
     plan.organization_id = OrganizationId(text.to_owned());
     let failed = finding(Diagnostic::error, Code::InvalidValue);

@@ -12,9 +12,8 @@ use std::fmt;
 use crate::model::Action;
 use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
-use crate::render::view::{
-    Candidate, Disposition, Entry, FieldChange, FieldRow, Finding, PlanView, State, Stop, Value,
-};
+use crate::render::rows::{FieldChange, FieldRow, Value};
+use crate::render::view::{Candidate, Disposition, Entry, Finding, PlanView, State, Stop};
 use crate::render::words::{counted, label};
 
 /// How many entries of one action are shown, and how many findings of one code.
@@ -145,7 +144,7 @@ impl Text<'_> {
         if let ([first, ..], false) = (entry.candidates.as_slice(), entry.fields.is_empty()) {
             writeln!(self.out, "      compared with task {}:", first.id)?;
         }
-        let width = entry.fields.iter().map(|row| row.name.len()).max().unwrap_or_default();
+        let width = entry.fields.iter().map(|row| row.label().len()).max().unwrap_or_default();
         for row in &entry.fields {
             self.field(row, width)?;
         }
@@ -211,7 +210,7 @@ impl Text<'_> {
     }
 
     fn field(&mut self, row: &FieldRow, width: usize) -> fmt::Result {
-        let name = format!("{}:", row.name);
+        let name = format!("{}:", row.label());
         let width = width + 1;
         match &row.change {
             FieldChange::Set(Value::Text(text)) | FieldChange::Gone(Value::Text(text)) => {
@@ -316,5 +315,6 @@ fn shown_value(value: &Value) -> String {
     match value {
         Value::Word(word) => word.part(),
         Value::Name(text) | Value::Text(text) => text.quoted(),
+        Value::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
     }
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use jiff::civil::DateTime;
 
 use crate::diag::{Code, Diagnostic};
-use crate::kinds::{Field, Shape, TASK};
+use crate::kinds::TASK;
 use crate::model::{Action, DeploymentId, TaskId};
 use crate::plan::{Before, Change, Plan, Removal, Remove, Step, StepStatus, TaskRef};
 use crate::render::budget::{Budget, Cost, cost};
 use crate::render::escape::Untrusted;
-use crate::render::textdiff::TextChange;
+use crate::render::rows::{FieldChange, FieldRow, changed, every_field};
 use crate::render::words;
-use crate::resource::{self, Edit, Object};
+use crate::resource::{self, Edit};
 
 /// A plan ready for eyes.
 #[derive(Clone, Debug)]
@@ -123,39 +123,6 @@ pub enum State {
     Deferred(Code),
     /// Something stands against it.
     Blocked(Code),
-}
-
-/// One field of an entry.
-#[derive(Clone, Debug)]
-pub struct FieldRow {
-    /// The service's name of it.
-    pub name: &'static str,
-    /// What becomes of it.
-    pub change: FieldChange,
-}
-
-/// What becomes of a field.
-#[derive(Clone, Debug)]
-pub enum FieldChange {
-    /// It is set.
-    Set(Value),
-    /// It goes with its task.
-    Gone(Value),
-    /// It gets another value.
-    Changed(Value, Value),
-    /// Its long text differs.
-    Text(TextChange),
-}
-
-/// The value of a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// A number or a word of the service's own.
-    Word(Untrusted),
-    /// Free text of one line.
-    Name(Untrusted),
-    /// Free text of any length.
-    Text(Untrusted),
 }
 
 /// What happens to a task that gives way.
@@ -339,31 +306,33 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
     };
     let named = |before: &Before| Some((before.id, Some(Untrusted::new(before.name()))));
     match &step.change {
-        Change::Create { object } => entry.fields = every_field(object, FieldChange::Set),
+        Change::Create { object } => {
+            entry.fields = every_field(plan, object, FieldChange::Set);
+        }
         Change::Update { id, edits } | Change::Restore { id, edits } => {
             entry.subject = Some((*id, None));
-            entry.fields = changed(edits);
+            entry.fields = changed(plan, edits);
         }
         Change::Replace { before, object, old } => {
             entry.subject = named(before);
-            entry.fields = changed(&before.object.edits(object));
+            entry.fields = changed(plan, &before.object.edits(object));
             entry.fates = old.iter().map(fate).collect();
         }
         Change::Remove { removal, before, .. } => match &removal.how {
             Remove::Archive { name } => {
                 entry.subject = Some((removal.id, None));
                 let before = resource::Value::Text(removal.name.as_str().into());
-                entry.fields = changed(&[Edit { before, ..Edit::name(name) }]);
+                entry.fields = changed(plan, &[Edit { before, ..Edit::name(name) }]);
             }
             Remove::Delete => {
                 entry.subject = Some((removal.id, None));
-                entry.fields = every_field(&before.object, FieldChange::Gone);
+                entry.fields = every_field(plan, &before.object, FieldChange::Gone);
                 entry.fates = vec![fate(removal)];
             }
             // The reason says what goes with it.
             Remove::Destroy { .. } => {
                 entry.subject = Some((removal.id, None));
-                entry.fields = every_field(&before.object, FieldChange::Gone);
+                entry.fields = every_field(plan, &before.object, FieldChange::Gone);
             }
         },
         Change::Deploy { task, later, .. } => {
@@ -385,7 +354,7 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
         Change::Ambiguous { object, candidates } => {
             entry.action = None;
             let edits = candidates.first().map(|first| first.object.edits(object));
-            entry.fields = changed(&edits.unwrap_or_default());
+            entry.fields = changed(plan, &edits.unwrap_or_default());
             entry.candidates = candidates.iter().map(candidate).collect();
         }
     }
@@ -429,62 +398,9 @@ fn candidate(before: &Before) -> Candidate {
     Candidate { id: before.id, name, created: before.created }
 }
 
-fn every_field(object: &Object, as_change: fn(Value) -> FieldChange) -> Vec<FieldRow> {
-    let rows = object.fields().filter_map(|(field, known)| {
-        let change = as_change(value(field, known)?);
-        Some(FieldRow { name: field.name, change })
-    });
-    rows.collect()
-}
-
-/// The fields that change, in the order of the kind's rows.
-fn changed(edits: &[Edit]) -> Vec<FieldRow> {
-    let rows = edits.iter().filter_map(|edit| {
-        let field = TASK.fields.iter().find(|field| field.name == edit.field)?;
-        let change = match (&edit.before, &edit.after) {
-            (resource::Value::Text(old), resource::Value::Text(new))
-                if matches!(field.shape, Shape::LongText) =>
-            {
-                FieldChange::Text(TextChange::new(old, new))
-            }
-            (old, new) => FieldChange::Changed(value(field, old)?, value(field, new)?),
-        };
-        Some(FieldRow { name: field.name, change })
-    });
-    rows.collect()
-}
-
-/// Returns a value for eyes, or `None` where it is not known.
-fn value(field: &Field, value: &resource::Value) -> Option<Value> {
-    let text = match value {
-        resource::Value::Text(text) => Untrusted::new(Arc::clone(text)),
-        resource::Value::Unknown => return None,
-        other => Untrusted::new(other.to_string()),
-    };
-    Some(match field.shape {
-        Shape::Line => Value::Name(text),
-        Shape::LongText => Value::Text(text),
-        Shape::Word(_)
-        | Shape::Integer
-        | Shape::Flag
-        | Shape::Set
-        | Shape::Reference(_)
-        | Shape::References(_)
-        | Shape::Member(_)
-        | Shape::Setting => Value::Word(text),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_field_that_a_manifest_sets_is_shown() {
-        let object = Object::task("n", 47, "project-for-task", "hello");
-        let shown = every_field(&object, FieldChange::Set).into_iter().map(|row| row.name);
-        assert_eq!(shown.collect::<Vec<_>>(), TASK.managed().map(|f| f.name).collect::<Vec<_>>());
-    }
 
     #[test]
     fn the_verdict_says_nothing_can_be_done_where_all_is_blocked() {

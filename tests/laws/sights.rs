@@ -77,7 +77,8 @@ proptest! {
 fn scene() -> impl Strategy<Value = (PlanContext, ObservedState)> {
     (desired_state(), evidence(), other_manifests(), options(), state()).prop_map(
         |(desired_state, evidence, other_manifests, options, state)| {
-            (PlanContext { desired_state, evidence, other_manifests, options }, state)
+            let agents = BTreeMap::new();
+            (PlanContext { desired_state, evidence, other_manifests, options, agents }, state)
         },
     )
 }

@@ -8,10 +8,11 @@ use qcops::model::{Action, TaskId};
 use qcops::plan::Spread;
 use qcops::render::budget::{Budget, Cost};
 use qcops::render::escape::Untrusted;
+use qcops::render::rows::{FieldChange, FieldRow, Value as ResponseSummary};
 use qcops::render::textdiff::TextChange;
 use qcops::render::view::{
-    Candidate, Counts, DeploymentStatus, Disposition, Entry, FieldChange, FieldRow, Finding,
-    PlanView, State, Stop, TurnRow, Value as ResponseSummary,
+    Candidate, Counts, DeploymentStatus, Disposition, Entry, Finding, PlanView, State, Stop,
+    TurnRow,
 };
 use serde_json::Value;
 

@@ -220,6 +220,7 @@ impl World {
             evidence,
             other_manifests,
             options: self.options.clone(),
+            agents: BTreeMap::new(),
         }
     }
 

@@ -8,10 +8,8 @@ use crate::model::Action;
 use crate::render::escape::Untrusted;
 use crate::render::html::diff::difference;
 use crate::render::html::page::page;
-use crate::render::view::{
-    Candidate, Disposition, Entry, FieldChange, FieldRow, Finding, PlanView, State, Stop, TurnRow,
-    Value,
-};
+use crate::render::rows::{FieldChange, FieldRow, Value};
+use crate::render::view::{Candidate, Disposition, Entry, Finding, PlanView, State, Stop, TurnRow};
 use crate::render::words::counted;
 
 /// The kinds of steps that are not done.
@@ -274,7 +272,7 @@ fn fate_line(Disposition { id, name, archived_as }: &Disposition, state: State) 
 
 fn field(row: &FieldRow, context: usize) -> Markup {
     html! {
-        dt { (row.name) }
+        dt { (row.label()) }
         dd {
             @match &row.change {
                 FieldChange::Set(value) | FieldChange::Gone(value) => (whole(value)),
@@ -296,7 +294,7 @@ fn whole(value: &Value) -> Markup {
             }
             (text(words))
         },
-        Value::Word(_) | Value::Name(_) => short(value),
+        Value::Word(_) | Value::Name(_) | Value::Reference(..) => short(value),
     }
 }
 
@@ -305,6 +303,7 @@ fn short(value: &Value) -> Markup {
         @match value {
             Value::Word(word) => code { (word.part()) },
             Value::Name(name) | Value::Text(name) => code { (name.quoted()) },
+            Value::Reference(name, id) => { code { (name.quoted()) } " (" (id.part()) ")" },
         }
     }
 }
