@@ -13,7 +13,7 @@ use qcops::api::{CallOutcome, Client, Settings};
 use qcops::clock::Clock;
 use qcops::evidence::Evidence;
 use qcops::exchange::{Exchange, Request, Response, Transport};
-use qcops::manifest::{self, DesiredState, Manifest, Source};
+use qcops::manifest::{self, DesiredState, Manifest, Source, Unreadable};
 use qcops::model::{OrganizationId, canonical_text};
 use qcops::observed::{Listing, ObservedState, ObservedTask};
 use qcops::plan::{Options, PlanContext};
@@ -32,8 +32,8 @@ fn main() {
 struct NoFiles;
 
 impl Source for NoFiles {
-    fn read(&self, _path: &str) -> Result<String, String> {
-        Err("there are no files".to_owned())
+    fn read(&self, _path: &str) -> Result<String, Unreadable> {
+        Err("there are no files".to_owned().into())
     }
 }
 

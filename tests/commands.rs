@@ -12,7 +12,7 @@ use qcops::diag::{Code, Severity};
 use qcops::emulator::{self, ORGANIZATION_ID};
 use qcops::event::{Outcome, StepOutcome};
 use qcops::files::{Files, FilesError, Lock, Memory};
-use qcops::manifest::{self, Outline, Prompts, Source};
+use qcops::manifest::{self, Outline, Prompts, Source, Unreadable};
 use qcops::model::Action;
 use qcops::observed::ObservedState;
 use qcops::plan::{self, KeyState, Plan, Saving, Scope};
@@ -40,8 +40,8 @@ fn text(outline: &Outline) -> String {
 fn errors(text: &str) -> BTreeSet<Code> {
     struct NoFiles;
     impl Source for NoFiles {
-        fn read(&self, path: &str) -> Result<String, String> {
-            Err(format!("there is no `{path}`"))
+        fn read(&self, path: &str) -> Result<String, Unreadable> {
+            Err(format!("there is no `{path}`").into())
         }
     }
     let (parsed, mut findings) =

@@ -324,3 +324,99 @@ fn an_input_that_is_no_regular_file_is_refused_at_once() {
         }
     }
 }
+
+#[test]
+fn a_prompt_file_that_git_ignores_is_refused_unless_it_is_tracked() {
+    let make = || {
+        let repo = Repo::new();
+        repo.write(".gitignore", ".qcops/\n.env\n*.secret\nbuild/\nvendor/\n")
+            .write("sub/.gitignore", "local.md\n")
+            .write("tracked.secret", "Buy")
+            .write("sub/.tracked", "Buy")
+            .commit("first");
+        repo.git("add -f tracked.secret");
+        for file in [".env", "sub/.env", "a.secret", "build/x.md", "sub/local.md", "vendor/in.md"] {
+            repo.write(file, PLANTED);
+        }
+        for file in ["new.md", "sub/new.md", "inner/new.md"] {
+            repo.write(file, "Buy SPY");
+        }
+        for file in [".netrc", ".npmrc", "sub/.new.md", "inner/.env"] {
+            repo.write(file, PLANTED);
+        }
+        // A repository of its own inside, with rules of its own.
+        repo.write("inner/.gitignore", ".env\nkeys\n").write("inner/keys", PLANTED);
+        repo.git("init -q inner");
+        symlink(".env", repo.path().join("link.md")).unwrap();
+        repo
+    };
+    let repo = make();
+    for good in ["tracked.secret", "sub/.tracked", "new.md", "sub/new.md", "inner/new.md"] {
+        prompt_file(&repo, ".", good);
+        let ran = run_all(&repo, "tasks.yaml");
+        assert_eq!(ran.code, 0, "{good}: {}{}", ran.out, ran.err);
+    }
+    let table = [
+        (".env", "ignored by Git"),
+        ("sub/.env", "ignored by Git"),
+        ("a.secret", "ignored by Git"),
+        ("build/x.md", "ignored by Git"),
+        ("sub/local.md", "ignored by Git"),
+        ("vendor/in.md", "ignored by Git"),
+        ("link.md", "ignored by Git"),
+        ("inner/.env", "ignored by Git"),
+        ("inner/keys", "ignored by Git"),
+        (".netrc", "a hidden file that Git does not track"),
+        (".npmrc", "a hidden file that Git does not track"),
+        ("sub/.new.md", "a hidden file that Git does not track"),
+    ];
+    for (path, words) in table {
+        prompt_file(&repo, ".", path);
+        let ran = run_all(&repo, "tasks.yaml");
+        assert_eq!(ran.code, 1, "{path}: {}{}", ran.out, ran.err);
+        assert!(ran.err.contains(words) && ran.err.contains("git add --force"), "{}", ran.err);
+    }
+    // A link among the manifests of a folder shows nothing of what it leads to.
+    repo.write("many/tasks.yaml", "version: 1\ntasks: {}\n");
+    symlink("../.env", repo.path().join("many/other.yaml")).unwrap();
+    let ran = run_all(&repo, "many");
+    assert!(ran.code == 1 && ran.err.contains("ignored by Git"), "{}{}", ran.out, ran.err);
+    // Outside of Git nothing says what is a secret but its name.
+    let plain = Repo::plain();
+    plain.write(".env", PLANTED);
+    prompt_file(&plain, ".", ".env");
+    assert_eq!(run_all(&plain, "tasks.yaml").code, 1);
+}
+
+#[test]
+fn a_file_that_stands_for_its_content_is_refused_with_the_command_that_fetches_it() {
+    let oid = "0".repeat(64);
+    let lfs = format!("version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 25\n");
+    let annex = format!(".git/annex/objects/a/b/SHA256E-s9--{oid}.md/SHA256E-s9--{oid}.md");
+    let repo = Repo::new();
+    repo.write("p.md", "Buy SPY").write("sub/x.md", &lfs);
+    symlink(format!("../{annex}"), repo.path().join("sub/annexed.md")).unwrap();
+    repo.write("crypt.md", "\0GITCRYPT\0\u{1}");
+    prompt_file(&repo, ".", "p.md");
+    repo.commit("first").converge("");
+    let check = |path: &str, words: &[&str]| {
+        prompt_file(&repo, ".", path);
+        let ran = run_all(&repo, "tasks.yaml");
+        assert_eq!(ran.code, 1, "{path}: {}{}", ran.out, ran.err);
+        for words in words {
+            assert!(ran.err.contains(words), "no `{words}`: {}", ran.err);
+        }
+    };
+    check("sub/x.md", &["is a Git LFS pointer", "`git lfs pull --include=sub/x.md`"]);
+    check("crypt.md", &["is encrypted by git-crypt", "`git-crypt unlock`"]);
+    check("sub/annexed.md", &["`git annex get sub/annexed.md`"]);
+    repo.write(&annex, "Buy SPY");
+    check("sub/annexed.md", &["`git annex unlock sub/annexed.md`"]);
+    repo.write("p.md", &lfs);
+    check("p.md", &["`git lfs pull --include=p.md`"]);
+    // A manifest can be one too.
+    repo.write("tasks.yaml", &lfs);
+    let ran = run_all(&repo, "tasks.yaml");
+    let words = "`git lfs pull --include=tasks.yaml` puts the text in its place";
+    assert!(ran.code == 1 && ran.err.contains(words), "{}{}", ran.out, ran.err);
+}

@@ -13,7 +13,7 @@ use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Severity, Sources};
 use crate::files::OWN_FOLDER;
 use crate::history::Repository;
-use crate::manifest::{self, DesiredState, Manifest, Source};
+use crate::manifest::{self, DesiredState, Manifest, Unreadable};
 use crate::model::{AgentId, Key};
 use crate::plan::Plan;
 use crate::render::{self, escape};
@@ -61,10 +61,12 @@ pub(super) fn load(
                 findings.extend(found);
                 manifests.push(manifest);
             }
-            Err(why) => findings.push(
-                Diagnostic::error(Code::UnreadableFile, why)
-                    .help("a manifest is a UTF-8 file inside its repository"),
-            ),
+            Err(Unreadable { why, help }) => {
+                let help = help.unwrap_or_else(|| {
+                    "a manifest is a UTF-8 file inside its repository".to_owned()
+                });
+                findings.push(Diagnostic::error(Code::UnreadableFile, why).help(help));
+            }
         }
     }
     let (manifest, found) = manifest::merge(manifests);
@@ -219,7 +221,7 @@ fn missing(path: &Path) -> CommandError {
     }
 }
 
-fn read(repository: &Repository, file: &Path) -> Result<String, String> {
+fn read(repository: &Repository, file: &Path) -> Result<String, Unreadable> {
     let name = file.file_name().ok_or_else(|| format!("`{}` is no file", file.display()))?;
-    repository.work_tree(file).read(&name.to_string_lossy())
+    repository.work_tree(file).manifest(Path::new(name))
 }

@@ -12,7 +12,7 @@ use std::thread;
 use crate::diag::Severity;
 use crate::history::objects::join;
 use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE, PROMPT};
-use crate::manifest::{self, Source, TaskConfig};
+use crate::manifest::{self, Source, TaskConfig, Unreadable};
 use crate::model::Key;
 use crate::resource::Value;
 
@@ -79,7 +79,7 @@ pub(super) enum ParsedPrompt {
 struct Placeholders;
 
 impl Source for Placeholders {
-    fn read(&self, _path: &str) -> Result<String, String> {
+    fn read(&self, _path: &str) -> Result<String, Unreadable> {
         Ok("placeholder".to_owned())
     }
 }

@@ -1,18 +1,37 @@
-//! Which files of a work tree Git tracks or would add, asked once.
+//! Which files of a work tree Git tracks or ignores, asked once and only when a prompt is in a file.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::history::checkout;
 use crate::history::git::Git;
 
 /// Tracked files and those that are not added yet, each behind a letter.
 const LISTED: [&str; 6] = ["ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"];
 
+/// What Git says of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Knowledge {
+    /// It is tracked.
+    Tracked,
+    /// It would be added.
+    New,
+    /// It would not be added.
+    Ignored,
+    /// Git cannot be asked.
+    Unknown,
+}
+
 /// The files of one work tree.
 #[derive(Debug)]
 pub(super) struct KnownFiles {
-    git: Arc<Git>,
-    lists: OnceLock<Lists>,
+    /// `None` where there is no repository that may be used.
+    git: Option<Arc<Git>>,
+    top: PathBuf,
+    lists: OnceLock<Option<Lists>>,
+    /// Repositories inside of this one, such as submodules, by their folder.
+    inner: Mutex<BTreeMap<PathBuf, Arc<KnownFiles>>>,
 }
 
 #[derive(Debug, Default)]
@@ -22,23 +41,66 @@ struct Lists {
 }
 
 impl KnownFiles {
-    pub(super) fn new(git: Arc<Git>) -> Self {
-        Self { git, lists: OnceLock::new() }
+    pub(super) fn new(git: Option<Arc<Git>>, top: &Path) -> Self {
+        let (lists, inner) = (OnceLock::new(), Mutex::default());
+        Self { git, top: top.to_owned(), lists, inner }
     }
 
     /// Returns the files that Git tracks or would add, as paths from the top, each once.
     pub(super) fn paths(&self) -> BTreeSet<&str> {
-        let Lists { tracked, new } = self.lists();
-        tracked.iter().chain(new).map(String::as_str).collect()
+        let lists = self.lists().into_iter();
+        lists.flat_map(|lists| lists.tracked.iter().chain(&lists.new)).map(String::as_str).collect()
+    }
+
+    /// A file's path from the top, for people.
+    pub(super) fn below_top(&self, file: &Path) -> String {
+        file.strip_prefix(&self.top).unwrap_or(file).display().to_string()
     }
 
     /// Returns the files that Git tracks.
     pub(super) fn tracked(&self) -> impl Iterator<Item = &str> {
-        self.lists().tracked.iter().map(String::as_str)
+        self.lists().into_iter().flat_map(|lists| lists.tracked.iter().map(String::as_str))
     }
 
-    fn lists(&self) -> &Lists {
-        self.lists.get_or_init(|| lists(&self.git.run(&LISTED).unwrap_or_default()))
+    /// Returns what Git says of a file, whose links are followed already.
+    pub(super) fn of(&self, file: &Path) -> Knowledge {
+        let Some(lists) = self.lists() else { return Knowledge::Unknown };
+        let Ok(below) = file.strip_prefix(&self.top) else { return Knowledge::Unknown };
+        let Some(parts) = below.iter().map(|part| part.to_str()).collect::<Option<Vec<_>>>() else {
+            return Knowledge::Ignored;
+        };
+        let path = parts.join("/");
+        if lists.tracked.contains(&path) {
+            return Knowledge::Tracked;
+        }
+        if lists.new.contains(&path) {
+            return Knowledge::New;
+        }
+        // Git lists a repository inside of this one as if it were a file.
+        let inner = (1..parts.len()).map(|length| parts[..length].join("/")).find(|folder| {
+            lists.tracked.contains(folder) || lists.new.contains(&format!("{folder}/"))
+        });
+        match inner.and_then(|folder| self.inner(&self.top.join(folder))) {
+            Some(inner) => inner.of(file),
+            None => Knowledge::Ignored,
+        }
+    }
+
+    fn lists(&self) -> Option<&Lists> {
+        let ask = || Some(lists(&self.git.as_ref()?.run(&LISTED).ok()?));
+        self.lists.get_or_init(ask).as_ref()
+    }
+
+    fn inner(&self, root: &Path) -> Option<Arc<Self>> {
+        let mut inner = self.inner.lock().expect("no holder panics");
+        if let Some(known) = inner.get(root) {
+            return Some(Arc::clone(known));
+        }
+        let marked = checkout::locate(root).filter(|marked| marked.root == root)?;
+        let git = Arc::new(Git::within(root, &marked.repository?));
+        let known = Arc::new(Self::new(Some(git), root));
+        inner.insert(root.to_owned(), Arc::clone(&known));
+        Some(known)
     }
 }
 

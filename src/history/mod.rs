@@ -17,12 +17,14 @@ mod objects;
 mod repository;
 mod versions;
 mod walk;
+mod worktree;
 
 #[cfg(test)]
 mod tests;
 
-pub use repository::{OtherManifest, Repository, Stale, WorkTree};
+pub use repository::{OtherManifest, Repository, Stale};
 pub use walk::read;
+pub use worktree::WorkTree;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -8,16 +8,13 @@ use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Severity, with_causes};
 use crate::evidence::Gap;
-use crate::files::{Bounds, FilesError, read_input};
+use crate::files::Bounds;
 use crate::history::HistoryError;
 use crate::history::checkout::{self, GitFolders};
 use crate::history::git::{Git, GitError};
 use crate::history::known::KnownFiles;
-use crate::manifest::{self, Manifest, Source, Variables};
-
-/// The largest file that is read of a work tree, in bytes: a prompt that is longer than a novel is
-/// a mistake.
-const LARGEST: u64 = 32 << 20;
+use crate::history::worktree::WorkTree;
+use crate::manifest::{self, Manifest, Variables};
 
 /// The checkout that holds the manifests of one invocation.
 #[derive(Debug)]
@@ -60,30 +57,6 @@ pub struct OtherManifest {
     pub manifest: Manifest,
     /// Whether all of it was.
     pub is_complete: bool,
-}
-
-/// The files of the work tree, for [`manifest::parse`].
-///
-/// What a manifest names is relative to its folder, in its repository and in no folder of a program;
-/// where there is no repository, it is in the manifest's folder. See [`Bounds`].
-#[derive(Clone, Debug)]
-pub struct WorkTree {
-    bounds: Bounds,
-    folder: PathBuf,
-}
-
-impl WorkTree {
-    fn bytes(&self, path: &Path) -> Result<Vec<u8>, FilesError> {
-        let file = self.bounds.resolve(&self.folder, path)?;
-        read_input(&file, LARGEST)?.ok_or(FilesError::Missing { path: file })
-    }
-}
-
-impl Source for WorkTree {
-    fn read(&self, path: &str) -> Result<String, String> {
-        let bytes = self.bytes(Path::new(path)).map_err(|error| with_causes(&error))?;
-        String::from_utf8(bytes).map_err(|_| format!("`{path}` is not UTF-8"))
-    }
 }
 
 impl Repository {
@@ -138,7 +111,7 @@ impl Repository {
         }
         let git = folders.map_or_else(|| Git::new(&top), |folders| Git::within(&top, &folders));
         let git = Arc::new(git);
-        let known = Arc::new(KnownFiles::new(Arc::clone(&git)));
+        let known = Arc::new(KnownFiles::new(Some(Arc::clone(&git)), &top));
         // The deeper one of the two: what a manifest names is in both.
         let root = if top.starts_with(&root) { top.clone() } else { root };
         Ok(Self { git, standing: RepositoryState::Checkout { shallow }, root, top, closed, known })
@@ -147,7 +120,7 @@ impl Repository {
     /// A folder about which Git is not asked any further.
     fn apart(root: PathBuf, standing: RepositoryState, closed: Vec<PathBuf>) -> Self {
         let git = Arc::new(Git::new(&root));
-        let known = Arc::new(KnownFiles::new(Arc::clone(&git)));
+        let known = Arc::new(KnownFiles::new(None, &root));
         Self { git, standing, top: root.clone(), root, closed, known }
     }
 
@@ -178,7 +151,7 @@ impl Repository {
         let folder = folder_of(file);
         let is_alone = matches!(self.standing, RepositoryState::Outside);
         let root = if is_alone { &folder } else { &self.root };
-        WorkTree { bounds: Bounds::new(root, self.closed.clone()), folder }
+        WorkTree::new(Bounds::new(root, self.closed.clone()), folder, Arc::clone(&self.known))
     }
 
     /// Returns how far the checkout is behind, where its commit is a strict ancestor of its upstream.
@@ -213,8 +186,8 @@ impl Repository {
                 continue;
             }
             let source = self.work_tree(&file);
-            let text = file.file_name().and_then(|name| source.bytes(Path::new(name)).ok());
-            let text = text.and_then(|text| String::from_utf8(text).ok());
+            let name = file.file_name().unwrap_or_default();
+            let text = source.manifest(Path::new(name)).ok();
             let Some(text) = text.filter(|text| looks_like_manifest(text)) else { continue };
             let (manifest, findings) = manifest::parse(Path::new(path), &text, &source, variables);
             if findings.iter().any(is_of_another_program) {

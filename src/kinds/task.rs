@@ -60,7 +60,8 @@ pub static TASK: Kind = Kind {
             instead: Some(Instead {
                 name: "promptFile",
                 doc: "The file that holds the prompt, relative to the manifest and inside its \
-                      repository, in no folder whose name begins with a dot.",
+                      repository, in no folder whose name begins with a dot. A file that Git ignores is \
+                      refused.",
                 example: "prompts/momentum.md",
             }),
         },

@@ -157,17 +157,17 @@ mod tests {
     use super::*;
     use crate::diag::Sources;
     use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE};
-    use crate::manifest::{DeploymentState, TaskConfig, parse};
+    use crate::manifest::{DeploymentState, TaskConfig, Unreadable, parse};
     use crate::resource::Value;
 
     struct Folder;
 
     impl Source for Folder {
-        fn read(&self, path: &str) -> Result<String, String> {
+        fn read(&self, path: &str) -> Result<String, Unreadable> {
             match path {
                 "prompts/momentum.md" => Ok("Costs ${PRICE}\r\n\n".to_owned()),
                 "empty.md" => Ok("\u{feff} \n".to_owned()),
-                _ => Err("there is no such file".to_owned()),
+                _ => Err("there is no such file".to_owned().into()),
             }
         }
     }

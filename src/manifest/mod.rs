@@ -13,6 +13,7 @@ mod plain;
 mod reader;
 mod resolve;
 mod schema;
+mod standin;
 mod suggest;
 mod task;
 mod variable;
@@ -22,6 +23,7 @@ pub use merge::merge;
 pub use parse::{parse, read_yaml_as};
 pub use resolve::resolve;
 pub use schema::{Chapter, Row, reference, schema};
+pub use standin::stand_in;
 pub use suggest::nearest_few;
 pub use write::{Outline, OutlineTask, Prompts, Written, write};
 
@@ -39,7 +41,22 @@ use crate::transcript::Expectation;
 /// Brings the files a manifest names.
 pub trait Source {
     /// Returns the text of `path`, which is relative to the manifest's folder, or why it cannot.
-    fn read(&self, path: &str) -> Result<String, String>;
+    fn read(&self, path: &str) -> Result<String, Unreadable>;
+}
+
+/// Why a file that a manifest names is not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// What is wrong.
+    pub why: String,
+    /// What to do about it, where that is known.
+    pub help: Option<String>,
+}
+
+impl From<String> for Unreadable {
+    fn from(why: String) -> Self {
+        Self { why, help: None }
+    }
 }
 
 /// Looks up `${NAME}`: returns the variable's value, or `None` where it is not set.

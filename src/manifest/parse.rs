@@ -341,8 +341,8 @@ mod tests {
     struct NoFiles;
 
     impl Source for NoFiles {
-        fn read(&self, _path: &str) -> Result<String, String> {
-            Err("there are no files".to_owned())
+        fn read(&self, _path: &str) -> Result<String, crate::manifest::Unreadable> {
+            Err("there are no files".to_owned().into())
         }
     }
 

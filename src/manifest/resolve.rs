@@ -145,13 +145,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::manifest::{Source, parse};
+    use crate::manifest::{Source, Unreadable, parse};
 
     struct NoFiles;
 
     impl Source for NoFiles {
-        fn read(&self, _path: &str) -> Result<String, String> {
-            Err("there are no files".to_owned())
+        fn read(&self, _path: &str) -> Result<String, Unreadable> {
+            Err("there are no files".to_owned().into())
         }
     }
 

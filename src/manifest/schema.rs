@@ -257,13 +257,13 @@ mod tests {
 
     use super::*;
     use crate::diag::Severity;
-    use crate::manifest::{Source, parse};
+    use crate::manifest::{Source, Unreadable, parse};
 
     /// Every file holds the same prompt.
     struct Prompts;
 
     impl Source for Prompts {
-        fn read(&self, _path: &str) -> Result<String, String> {
+        fn read(&self, _path: &str) -> Result<String, Unreadable> {
             Ok("Buy SPY".to_owned())
         }
     }

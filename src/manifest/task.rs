@@ -11,7 +11,7 @@ use crate::manifest::fields::{self, Stands, other_name};
 use crate::manifest::parse::{self, Node};
 use crate::manifest::reader::{Entries, Field, Owner, Reader};
 use crate::manifest::suggest::nearest;
-use crate::manifest::{DesiredDeployment, TaskConfig};
+use crate::manifest::{DesiredDeployment, TaskConfig, Unreadable};
 use crate::model::{Key, TaskId, archived_base};
 use crate::resource::{Address, Object, Value};
 
@@ -254,13 +254,12 @@ fn from_file(
             let value = long_text(reader, &text, node, (name, owner, pinned))?;
             Some(Given { value, file: Some(path.as_ref().into()), place: None })
         }
-        Err(reason) => {
-            let message = format!("`{name}` of {owner} cannot be read: {reason}");
+        Err(Unreadable { why, help }) => {
+            let message = format!("`{name}` of {owner} cannot be read: {why}");
             let finding = reader.error(Code::UnreadableFile, message, &node.span);
-            reader.report(
-                finding
-                    .help("the path is relative to the manifest and stays inside its repository"),
-            );
+            reader.report(finding.help(help.unwrap_or_else(|| {
+                "the path is relative to the manifest and stays inside its repository".to_owned()
+            })));
             None
         }
     }

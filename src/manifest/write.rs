@@ -221,11 +221,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::manifest::{Source, parse};
+    use crate::manifest::{Source, Unreadable, parse};
 
     impl Source for Written {
-        fn read(&self, path: &str) -> Result<String, String> {
-            self.prompts.get(path).cloned().ok_or_else(|| format!("there is no `{path}`"))
+        fn read(&self, path: &str) -> Result<String, Unreadable> {
+            self.prompts.get(path).cloned().ok_or_else(|| format!("there is no `{path}`").into())
         }
     }
 

@@ -19,7 +19,7 @@ use qcops::evidence::{Evidence, Version};
 use qcops::exchange::{Exchange, Request, Response, Transport};
 use qcops::files::Memory;
 use qcops::ledger::Ledger;
-use qcops::manifest::{self, DesiredState, Source};
+use qcops::manifest::{self, DesiredState, Source, Unreadable};
 use qcops::model::{AgentId, OrganizationId};
 use qcops::observation::{Agents, Observation};
 use qcops::observed::ObservedState;
@@ -70,8 +70,8 @@ impl Transport for Shared {
 struct NoFiles;
 
 impl Source for NoFiles {
-    fn read(&self, path: &str) -> Result<String, String> {
-        Err(format!("there is no `{path}`"))
+    fn read(&self, path: &str) -> Result<String, Unreadable> {
+        Err(format!("there is no `{path}`").into())
     }
 }
 

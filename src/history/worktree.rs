@@ -1,0 +1,92 @@
+//! The files of a work tree as a manifest names them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::diag::with_causes;
+use crate::files::{Bounds, FilesError, read_input};
+use crate::history::known::{Knowledge, KnownFiles};
+use crate::manifest::{Source, Unreadable, stand_in};
+
+/// The largest file that is read, in bytes: a prompt that is longer than a novel is a mistake.
+const LARGEST: u64 = 32 << 20;
+
+/// The files of the work tree, for [`manifest::parse`](crate::manifest::parse).
+///
+/// What a manifest names is relative to its folder, in its repository and in no folder of a program;
+/// where there is no repository, it is in the manifest's folder. See [`Bounds`]. What Git ignores
+/// is not read either: secrets are kept so.
+#[derive(Clone, Debug)]
+pub struct WorkTree {
+    bounds: Bounds,
+    folder: PathBuf,
+    known: Arc<KnownFiles>,
+}
+
+impl WorkTree {
+    pub(super) fn new(bounds: Bounds, folder: PathBuf, known: Arc<KnownFiles>) -> Self {
+        Self { bounds, folder, known }
+    }
+
+    /// Returns the text of a manifest right in the folder.
+    ///
+    /// The person who runs the program has named it, so that Git may ignore it, unless it is a link.
+    pub fn manifest(&self, name: &Path) -> Result<String, Unreadable> {
+        let file = self.bounds.resolve(&self.folder, name);
+        let file = file.map_err(|error| with_causes(&error))?;
+        let is_named = self.folder.canonicalize().is_ok_and(|folder| folder.join(name) == file);
+        self.text(name, &file, is_named)
+    }
+
+    fn text(&self, path: &Path, file: &Path, is_named: bool) -> Result<String, Unreadable> {
+        let missing = || FilesError::Missing { path: file.to_owned() };
+        let bytes = read_input(file, LARGEST).and_then(|bytes| bytes.ok_or_else(missing));
+        let bytes = bytes.map_err(|error| with_causes(&error))?;
+        // Git lists regular files alone, so that one is what it must be by now.
+        if !is_named {
+            self.check_known(path, file)?;
+        }
+        let shown = path.display();
+        if let Some((what, command)) = stand_in(&self.known.below_top(file), &bytes) {
+            let help = Some(format!("`{command}` puts the text in its place"));
+            return Err(Unreadable { why: format!("`{shown}` is {what}, not the text"), help });
+        }
+        String::from_utf8(bytes).map_err(|_| format!("`{shown}` is not UTF-8").into())
+    }
+
+    /// Refuses what Git ignores, and hidden files that it does not track.
+    fn check_known(&self, path: &Path, file: &Path) -> Result<(), Unreadable> {
+        let is_hidden =
+            file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        let what = match self.known.of(file) {
+            Knowledge::Ignored => "is ignored by Git, as files with secrets are",
+            Knowledge::New | Knowledge::Unknown if is_hidden => {
+                "is a hidden file that Git does not track, as files with secrets are"
+            }
+            _ => return Ok(()),
+        };
+        let why = format!("`{}` {what}", path.display());
+        let help = "if it holds a prompt and no secret, `git add --force` it; or name another file";
+        Err(Unreadable { why, help: Some(help.to_owned()) })
+    }
+
+    /// Says why a path leads to nothing that may be read.
+    fn unresolved(&self, path: &str, error: &FilesError) -> Unreadable {
+        let target = fs::read_link(self.folder.join(path)).unwrap_or_default();
+        let target = target.to_string_lossy().replace('\\', "/");
+        let help = target.contains(".git/annex/objects/").then(|| {
+            format!("git-annex holds it: `git annex get {path}`, then `git annex unlock {path}`")
+        });
+        Unreadable { why: with_causes(error), help }
+    }
+}
+
+impl Source for WorkTree {
+    fn read(&self, path: &str) -> Result<String, Unreadable> {
+        let named = Path::new(path);
+        let file = self.bounds.resolve(&self.folder, named);
+        let file = file.map_err(|error| self.unresolved(path, &error))?;
+        self.text(named, &file, false)
+    }
+}

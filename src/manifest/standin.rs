@@ -1,0 +1,142 @@
+//! Files that stand for a prompt without being it: what a tool leaves where the content is elsewhere.
+
+/// The longest stand-in, in bytes; a text that only begins like one is a prompt.
+const LONGEST: usize = 2_000;
+
+/// What a stand-in is, and the command that puts the content in its place; `{}` is the path.
+struct Kind {
+    name: &'static str,
+    command: &'static str,
+    is: fn(&str) -> bool,
+    /// Whether its content is in it, so that it may have any length.
+    holds_content: bool,
+}
+
+const KINDS: &[Kind] = &[
+    Kind {
+        name: "a Git LFS pointer",
+        command: "git lfs pull --include={}",
+        is: |text| {
+            let first = text.lines().next().unwrap_or_default();
+            let specs = ["https://git-lfs.github.com/spec/", "https://hawser.github.com/spec/"];
+            let version = first.strip_prefix("version ").unwrap_or_default().trim_start();
+            let has = |field: &str| text.lines().any(|line| line.starts_with(field));
+            specs.iter().any(|spec| version.starts_with(spec)) && has("oid ") && has("size ")
+        },
+        holds_content: false,
+    },
+    Kind {
+        name: "a git-annex pointer",
+        command: "git annex get {}",
+        is: |text| {
+            let first = text.lines().next().unwrap_or_default().replace('\\', "/");
+            let is_link = first.contains(".git/annex/objects/") && !first.contains(' ');
+            first.starts_with("/annex/objects/") || is_link
+        },
+        holds_content: false,
+    },
+    Kind {
+        name: "a git-fat pointer",
+        command: "git fat pull {}",
+        is: |text| text.starts_with("#$# git-fat "),
+        holds_content: false,
+    },
+    Kind {
+        name: "encrypted by git-crypt",
+        command: "git-crypt unlock",
+        is: |text| text.starts_with("\0GITCRYPT\0"),
+        holds_content: true,
+    },
+    Kind {
+        name: "encrypted by transcrypt",
+        command: "transcrypt",
+        is: |text| text.starts_with("U2FsdGVkX1") && !text.trim_end().contains(' '),
+        holds_content: true,
+    },
+    Kind {
+        name: "encrypted by Ansible Vault",
+        command: "ansible-vault decrypt {}",
+        is: |text| text.starts_with("$ANSIBLE_VAULT;"),
+        holds_content: true,
+    },
+    Kind {
+        name: "encrypted by age",
+        command: "age --decrypt -o {} {}",
+        is: |text| {
+            text.starts_with("-----BEGIN AGE ENCRYPTED FILE-----")
+                || text.starts_with("age-encryption.org/v1")
+        },
+        holds_content: true,
+    },
+];
+
+/// Returns what a file is where it only stands for its content, and the command that fetches it.
+pub fn stand_in(path: &str, bytes: &[u8]) -> Option<(&'static str, String)> {
+    // An encrypted file is no UTF-8 but at its start.
+    let text = String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes));
+    let text = text.trim_start_matches('\u{feff}');
+    let fits = |kind: &&Kind| (kind.holds_content || bytes.len() <= LONGEST) && (kind.is)(text);
+    KINDS.iter().find(fits).map(|kind| (kind.name, kind.command.replace("{}", &quoted(path))))
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    if path.chars().all(is_plain) {
+        path.to_owned()
+    } else {
+        format!("'{}'", path.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_stands_for_a_prompt_is_known_and_what_speaks_of_it_is_not() {
+        let oid = "0".repeat(64);
+        let lfs = |version: &str| format!("version {version}\noid sha256:{oid}\nsize 25\n");
+        let specification = lfs("https://git-lfs.github.com/spec/v1");
+        let table = [
+            (specification.clone(), "git lfs pull --include=p.md"),
+            (specification.replace('\n', "\r\n"), "git lfs pull --include=p.md"),
+            (specification.trim_end().to_owned(), "git lfs pull --include=p.md"),
+            (lfs("https://git-lfs.github.com/spec/v2"), "git lfs pull --include=p.md"),
+            (lfs("https://hawser.github.com/spec/v1"), "git lfs pull --include=p.md"),
+            (
+                format!(
+                    "version https://git-lfs.github.com/spec/v1\next-0-x sha256:{oid}\noid sha256:{oid}\nsize 1\n"
+                ),
+                "git lfs pull --include=p.md",
+            ),
+            (format!("/annex/objects/SHA256E-s25--{oid}.md\n"), "git annex get p.md"),
+            (format!("../.git/annex/objects/a/b/SHA256E-s25--{oid}.md/x"), "git annex get p.md"),
+            (format!("#$# git-fat {oid} 25\n"), "git fat pull p.md"),
+            ("\0GITCRYPT\0\u{1}\u{2}".to_owned(), "git-crypt unlock"),
+            (format!("U2FsdGVkX1{}\n", "a".repeat(9_000)), "transcrypt"),
+            ("$ANSIBLE_VAULT;1.1;AES256\n3361\n".to_owned(), "ansible-vault decrypt p.md"),
+            ("-----BEGIN AGE ENCRYPTED FILE-----\n".to_owned(), "age --decrypt -o p.md p.md"),
+        ];
+        for (text, command) in table {
+            let found = stand_in("p.md", text.as_bytes()).map(|(_, command)| command);
+            assert_eq!(found.as_deref(), Some(command), "{text}");
+        }
+        let prompts = [
+            String::new(),
+            "Research momentum on SPY".to_owned(),
+            "Explain `version https://git-lfs.github.com/spec/v1`".to_owned(),
+            "version https://git-lfs.github.com/spec/v1 is what pointers begin with. Explain it."
+                .to_owned(),
+            format!("{specification}\n{}", "Explain each of these lines. ".repeat(200)),
+            "Look into .git/annex/objects/ and say what is there".to_owned(),
+            "U2FsdGVkX1 is what such files begin with. Explain it.".to_owned(),
+        ];
+        for text in prompts {
+            assert_eq!(stand_in("p.md", text.as_bytes()), None, "{text}");
+        }
+        let quoted =
+            stand_in("my prompt's.md", specification.as_bytes()).map(|(_, command)| command);
+        assert_eq!(quoted.as_deref(), Some("git lfs pull --include='my prompt'\\''s.md'"));
+    }
+}
