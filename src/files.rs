@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::future;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -76,6 +76,12 @@ pub enum FilesError {
         path: PathBuf,
         /// What it is.
         what: &'static str,
+    },
+    /// What is to be written lies behind a link.
+    #[error("`{}` is a link, and nothing is written where it leads", path.display())]
+    Link {
+        /// The link.
+        path: PathBuf,
     },
     /// The file is longer than anything it could rightly hold.
     #[error("`{}` has more than {}", path.display(), size(*most))]
@@ -198,6 +204,27 @@ impl Drop for Held {
     fn drop(&mut self) {
         self.locks.lock().expect("no holder panics").remove(&self.path);
     }
+}
+
+/// Refuses to write at `path`, from the folder `base` on, through or over a link.
+///
+/// In a repository a link is what somebody committed, and it may lead anywhere. A `path` that is not
+/// below `base` is judged as a whole.
+pub fn check_unlinked(base: &Path, path: &Path) -> Result<(), FilesError> {
+    let mut walked = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(walked.pop()),
+            Component::CurDir => {}
+            part => walked.push(part),
+        }
+        let is_judged = walked.starts_with(base) && walked != base || !path.starts_with(base);
+        let is_link = || fs::symlink_metadata(&walked).is_ok_and(|found| found.is_symlink());
+        if is_judged && is_link() {
+            return Err(FilesError::Link { path: walked });
+        }
+    }
+    Ok(())
 }
 
 /// Returns the files right in a folder, in the order of their names.

@@ -420,3 +420,44 @@ fn a_file_that_stands_for_its_content_is_refused_with_the_command_that_fetches_i
     let words = "`git lfs pull --include=tasks.yaml` puts the text in its place";
     assert!(ran.code == 1 && ran.err.contains(words), "{}{}", ran.out, ran.err);
 }
+
+#[test]
+fn pull_writes_nothing_through_a_committed_link() {
+    // What is a link, and the folder that is written.
+    let table = [
+        ("prompts", "."),
+        ("tasks.yaml", "."),
+        ("prompts/spy.md", "."),
+        ("out", "out"),
+        ("out/prompts", "out"),
+        ("out", "./out"),
+        ("out", "out/deeper"),
+        ("out", "sub/../out"),
+        ("out", "WORK/out"),
+        ("out/tasks.yaml", "out"),
+    ];
+    for (link, folder) in table {
+        let repo = Repo::new();
+        repo.tasks(r#"spy: {prompt: "Buy\nSPY\nand\nhold"}"#).converge("");
+        let outside = repo.path().join("../outside");
+        fs::create_dir_all(outside.join("inner")).unwrap();
+        fs::remove_file(repo.path().join("tasks.yaml")).unwrap();
+        repo.write("sub/x", "");
+        let at = repo.path().join(link);
+        fs::create_dir_all(at.parent().unwrap()).unwrap();
+        symlink(outside.canonicalize().unwrap(), &at).unwrap();
+        repo.commit("a link");
+        let work = repo.path().canonicalize().unwrap();
+        let folder = folder.replace("WORK", work.to_str().unwrap());
+        for force in ["", " --force"] {
+            let ran = repo.qcops(&format!("pull --out {folder}{force}"));
+            assert_eq!(ran.code, 1, "{link} {folder}: {}{}", ran.out, ran.err);
+            assert!(ran.err.contains("is a link"), "{link} {folder}: {}", ran.err);
+        }
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1, "{link} {folder}");
+        // A link outside of the repository is the user's own.
+        symlink(&outside, repo.path().join("../mine")).unwrap();
+        repo.qcops("pull --out ../mine/inner").expect(0, &[]);
+        assert!(outside.join("inner/tasks.yaml").exists());
+    }
+}

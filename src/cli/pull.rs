@@ -12,6 +12,7 @@ use crate::cli::load;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
 use crate::cli::terminal;
+use crate::files;
 use crate::history::Repository;
 use crate::manifest::{self, Prompts, Written};
 use crate::pull::{self, Pulled};
@@ -51,7 +52,7 @@ async fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandEr
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
     let folder = load::own_folder(&repository)?;
     if args.service.emulator.is_some() {
-        crate::files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
+        files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
     }
     let on_wait = Progress::new(context.terminal).on_wait();
     let client = asked.client(context, &args.service, organization_id, &folder, on_wait)?;
@@ -69,6 +70,13 @@ fn save(
     let prompts = written.prompts.iter().map(|(path, text)| (folder.join(path), text));
     let files: Vec<(PathBuf, &String)> =
         prompts.chain([(folder.join(MANIFEST), &written.manifest)]).collect();
+    let base = base_of(folder)?;
+    for (path, _) in &files {
+        let whole = std::path::absolute(path).map_err(|error| CommandError::of(&error))?;
+        files::check_unlinked(&base, &whole).map_err(|error| {
+            CommandError::of(&error).help("`--out` another folder; nothing was written")
+        })?;
+    }
     let mut in_the_way = Vec::new();
     for (path, text) in &files {
         let found = context.files.read(path).map_err(|error| CommandError::of(&error))?;
@@ -90,6 +98,14 @@ fn save(
         saved.map_err(|error| CommandError::of(&error))?;
     }
     Ok(())
+}
+
+/// From where on no link may be on the way: the repository, or the folder if that is outside of it.
+fn base_of(folder: &Path) -> Result<PathBuf, CommandError> {
+    let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
+    let whole = std::path::absolute(folder).map_err(|error| CommandError::of(&error))?;
+    let is_inside = whole.starts_with(repository.root());
+    Ok(if is_inside { repository.root().to_owned() } else { whole })
 }
 
 /// What the manifest does not declare, and why.
