@@ -1,5 +1,7 @@
 //! A small wish, a small sight, and what the plan makes of them.
 
+use std::sync::Arc;
+
 use jiff::tz::Offset;
 use qcops::diag::Code;
 use qcops::kinds::{AGENT_ID, PROMPT};
@@ -23,8 +25,7 @@ fn runs(declared: &str, seen: &str, offset: Option<i8>) -> String {
     for word in declared.split_whitespace() {
         let (name, since) = word.split_once('@').map_or((word, None), |(k, at)| (k, Some(at)));
         let since = since.map(|day| format!("{day}T00:00:00Z").parse().unwrap());
-        desired
-            .deployments
+        Arc::make_mut(&mut desired.deployments)
             .insert(key(name), DesiredDeployment { since, ..DesiredDeployment::default() });
     }
     for word in seen.split_whitespace() {
@@ -87,7 +88,7 @@ fn no_run_is_started_while_the_task_counts_one_that_its_list_leaves_out() {
     let table = [(None, StepStatus::Ready), (Some(0), StepStatus::Ready)];
     let mut scene = Scene::established(1);
     let desired = scene.plan_context.desired_state.tasks.get_mut(&key("k0")).unwrap();
-    desired.deployments.insert(key("x"), DesiredDeployment::default());
+    Arc::make_mut(&mut desired.deployments).insert(key("x"), DesiredDeployment::default());
     for (count, status) in table {
         scene.state.tasks.items[0].deployment_count = count;
         assert_eq!(scene.plan().steps[0].status, status, "{count:?}");

@@ -461,3 +461,59 @@ fn pull_writes_nothing_through_a_committed_link() {
         assert!(outside.join("inner/tasks.yaml").exists());
     }
 }
+
+#[test]
+fn a_manifest_that_would_keep_validate_busy_is_refused_with_a_finding() {
+    let repo = Repo::new();
+    let head = "version: 1\ndefaults: {agentId: 47, projectPreference: project-for-task}\n";
+    let matches = |list: &str| {
+        format!(
+            "tasks: {{a: {{prompt: x, deployments: {{d: {{expect: {{transcript: {{matches: {list}}}}}}}}}}}}}\n"
+        )
+    };
+    let many =
+        |make: &dyn Fn(usize) -> String, count: usize| (0..count).map(make).collect::<Vec<_>>();
+    let lines =
+        |make: &dyn Fn(usize) -> String, count| format!("tasks:\n{}", many(make, count).join(""));
+    let list = |make: &dyn Fn(usize) -> String, count| {
+        matches(&format!("[{}]", many(make, count).join(",")))
+    };
+    let table = [
+        (list(&|_| r"'[\pL\pN\w]{200}'".to_owned(), 500), "compiled, it has more than 2048 KiB"),
+        (list(&|n| format!(r"'\w{{50}}{n}'"), 500), "compiled, all together have at most 24 MiB"),
+        (list(&|n| format!(r"'(?i)\pL\pN{n}'"), 900), "compiled, all together have at most 24 MiB"),
+        (list(&|n| format!("'{n}{}'", "x".repeat(900)), 100), "all together have at most 64 KiB"),
+        (list(&|n| format!("a{n}"), 2_000), "at most 1000 different ones"),
+        (matches(&format!("'{}'", "(a|b)?".repeat(100_000))), "of at most 1000"),
+        (lines(&|n| format!("  k{n}: {{prompt: same}}\n"), 5_000), "more findings like these"),
+        (lines(&|n| format!("  k{n}: {{promt: x}}\n"), 5_000), "more findings like these"),
+        (
+            format!(
+                "x-a: &a {}\n{}",
+                "x".repeat(100_000),
+                lines(&|n| format!("  k{n}: {{prompt: *a, agentId: {}}}\n", n + 1), 1_000)
+            ),
+            "error",
+        ),
+        (
+            lines(&|n| format!("  k{n}: {{agentId: {}, promptFile: big.md}}\n", n + 1), 100),
+            "the prompts of the tasks have more than 64 MiB together",
+        ),
+        (format!("# {}\ntasks: {{}}\n", "x".repeat(17 << 20)), "has more than 16 MiB"),
+    ];
+    repo.write("big.md", &"x".repeat(1 << 20));
+    for (rest, expected) in table {
+        repo.write("tasks.yaml", &format!("{head}{rest}"));
+        for annotate in ["", "github", "gitlab=report.json"] {
+            let mut words = vec!["validate".to_owned()];
+            if !annotate.is_empty() {
+                words.extend(["--annotate".to_owned(), annotate.to_owned()]);
+            }
+            let ran = repo.run(&words);
+            let start: String = rest.chars().take(80).collect();
+            assert_eq!(ran.code, 1, "{start}: {}", &ran.out);
+            assert!(ran.err.contains(expected), "{start}: {:.900}", ran.err);
+            assert!(ran.err.len() < 1 << 20, "{start}: {}", ran.err.len());
+        }
+    }
+}

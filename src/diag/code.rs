@@ -52,6 +52,8 @@ codes! {
     AmbiguousAgent "ambiguous-agent" "The organization has several agents of that name."
     EqualContent "equal-content" "Two tasks have the same agent, prompt and project preference."
     EqualName "equal-name" "Two tasks have names that the service may not tell apart."
+    TooMuchText "too-much-text" "The prompts of a manifest's tasks are together larger than any could be."
+    MoreFindings "more-findings" "More was found than is shown."
     // Plan: identity.
     Unproven "unproven" "A task looks like the declared one, and nothing proves that it is ours."
     Ambiguous "ambiguous" "Several tasks fit a key equally well; none is chosen."

@@ -41,6 +41,41 @@ pub struct Diagnostic {
     pub help: Vec<String>,
 }
 
+/// The most findings that are kept of one question; nobody reads more, and they are a stranger's.
+const MOST_FINDINGS: usize = 500;
+
+/// Findings as they come, the first of them kept and the rest counted.
+#[derive(Debug, Default)]
+pub struct Findings {
+    kept: Vec<Diagnostic>,
+    left_out: usize,
+    /// The weight of the heaviest one that is left out.
+    heaviest: Option<Severity>,
+}
+
+impl Findings {
+    /// Adds a finding.
+    pub fn push(&mut self, finding: Diagnostic) {
+        if self.kept.len() < MOST_FINDINGS {
+            return self.kept.push(finding);
+        }
+        self.left_out += 1;
+        let heaviest = self.heaviest.unwrap_or(finding.severity);
+        self.heaviest = Some(heaviest.min(finding.severity));
+    }
+
+    /// Returns them in the order of `key`, and at their end how many are left out.
+    pub fn in_order<K: Ord>(mut self, key: impl Fn(&Diagnostic) -> K) -> Vec<Diagnostic> {
+        self.kept.sort_by_key(|finding| key(finding));
+        if let Some(severity) = self.heaviest {
+            let message = format!("there are {} more findings like these", self.left_out);
+            let finding = Diagnostic::new(severity, Code::MoreFindings, message);
+            self.kept.push(finding.help("correct these first"));
+        }
+        self.kept
+    }
+}
+
 /// A stretch of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {

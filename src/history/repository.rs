@@ -185,7 +185,7 @@ impl Repository {
             if file.canonicalize().is_ok_and(|file| given.contains(&file)) {
                 continue;
             }
-            let source = self.work_tree(&file);
+            let source = self.work_tree(&file).of_neighbor();
             let name = file.file_name().unwrap_or_default();
             let text = source.manifest(Path::new(name)).ok();
             let Some(text) = text.filter(|text| looks_like_manifest(text)) else { continue };

@@ -12,6 +12,9 @@ use crate::manifest::{Source, Unreadable, stand_in};
 /// The largest file that is read, in bytes: a prompt that is longer than a novel is a mistake.
 const LARGEST: u64 = 32 << 20;
 
+/// The largest manifest, in bytes: 50,000 tasks of some 300 bytes each.
+const LARGEST_MANIFEST: u64 = 16 << 20;
+
 /// The files of the work tree, for [`manifest::parse`](crate::manifest::parse).
 ///
 /// What a manifest names is relative to its folder, in its repository and in no folder of a program;
@@ -22,11 +25,17 @@ pub struct WorkTree {
     bounds: Bounds,
     folder: PathBuf,
     known: Arc<KnownFiles>,
+    is_neighbor: bool,
 }
 
 impl WorkTree {
     pub(super) fn new(bounds: Bounds, folder: PathBuf, known: Arc<KnownFiles>) -> Self {
-        Self { bounds, folder, known }
+        Self { bounds, folder, known, is_neighbor: false }
+    }
+
+    /// The same for a manifest that is read for what it declares alone.
+    pub(super) fn of_neighbor(self) -> Self {
+        Self { is_neighbor: true, ..self }
     }
 
     /// Returns the text of a manifest right in the folder.
@@ -36,12 +45,18 @@ impl WorkTree {
         let file = self.bounds.resolve(&self.folder, name);
         let file = file.map_err(|error| with_causes(&error))?;
         let is_named = self.folder.canonicalize().is_ok_and(|folder| folder.join(name) == file);
-        self.text(name, &file, is_named)
+        self.text(name, &file, LARGEST_MANIFEST, is_named)
     }
 
-    fn text(&self, path: &Path, file: &Path, is_named: bool) -> Result<String, Unreadable> {
+    fn text(
+        &self,
+        path: &Path,
+        file: &Path,
+        most: u64,
+        is_named: bool,
+    ) -> Result<String, Unreadable> {
         let missing = || FilesError::Missing { path: file.to_owned() };
-        let bytes = read_input(file, LARGEST).and_then(|bytes| bytes.ok_or_else(missing));
+        let bytes = read_input(file, most).and_then(|bytes| bytes.ok_or_else(missing));
         let bytes = bytes.map_err(|error| with_causes(&error))?;
         // Git lists regular files alone, so that one is what it must be by now.
         if !is_named {
@@ -87,6 +102,10 @@ impl Source for WorkTree {
         let named = Path::new(path);
         let file = self.bounds.resolve(&self.folder, named);
         let file = file.map_err(|error| self.unresolved(path, &error))?;
-        self.text(named, &file, false)
+        self.text(named, &file, LARGEST, false)
+    }
+
+    fn wants_expectations(&self) -> bool {
+        !self.is_neighbor
     }
 }

@@ -9,6 +9,7 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::diag::Code;
+use crate::manifest::expressions::Refusal;
 use crate::manifest::fields::{DEPLOYMENT, ENDS, EXPECT, NUMBER, TRANSCRIPT};
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::reader::{Entries, Owner, Reader};
@@ -52,7 +53,8 @@ fn deployment(
     let follow_ups = entries.value("followUps").map(|node| follow_ups(reader, node, owner));
     let state = entries.value("state").map(|node| state(reader, node, owner));
     let timeout = entries.value("timeout").map(|node| timeout(reader, node, owner));
-    let expect = entries.value("expect").map(|node| expect(reader, node, owner));
+    let desired = entries.value("expect").filter(|_| reader.source.wants_expectations());
+    let expect = desired.map(|node| expect(reader, node, owner));
     Some(DesiredDeployment {
         since: given(since)?,
         follow_ups: given(follow_ups)?.unwrap_or_default(),
@@ -234,15 +236,28 @@ fn pattern(
     field: &str,
     owner: Owner<'_>,
 ) -> Option<Pattern> {
-    match Pattern::parse(text) {
-        Ok(pattern) => Some(pattern),
-        Err(why) => {
-            let message = format!("`{field}` of {owner} is no regular expression: {why}");
-            let finding = reader.error(Code::InvalidValue, message, &node.span);
-            reader.report(finding.help("single quotes keep YAML from reading its backslashes"));
-            None
-        }
-    }
+    let refusal = match reader.expressions.compile(text) {
+        Ok(pattern) => return Some(pattern),
+        Err(refusal) => refusal,
+    };
+    let (message, help) = match refusal {
+        Refusal::Invalid(why) => (
+            format!("`{field}` of {owner} is no regular expression: {why}"),
+            "single quotes keep YAML from reading its backslashes",
+        ),
+        Refusal::TooLarge(why) => (
+            format!("the regular expression of `{field}` of {owner} is too large: {why}"),
+            "write a shorter one, or one that repeats less",
+        ),
+        Refusal::TooMany(why) => (
+            format!("the manifest has too many regular expressions: {why}"),
+            "write fewer or shorter ones, or divide the manifest",
+        ),
+        Refusal::Said => return None,
+    };
+    let finding = reader.error(Code::InvalidValue, message, &node.span);
+    reader.report(finding.help(help));
+    None
 }
 
 fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<NumberExpectation> {

@@ -5,6 +5,7 @@
 //! an old commit go through the same code.
 
 mod deployment;
+mod expressions;
 mod fields;
 mod lower;
 mod merge;
@@ -42,6 +43,12 @@ use crate::transcript::Expectation;
 pub trait Source {
     /// Returns the text of `path`, which is relative to the manifest's folder, or why it cannot.
     fn read(&self, path: &str) -> Result<String, Unreadable>;
+
+    /// Whether anybody wants to know what is expected of runs: an earlier manifest, or one that is
+    /// not to be applied, says what is declared, and compiling expressions takes time.
+    fn wants_expectations(&self) -> bool {
+        true
+    }
 }
 
 /// Why a file that a manifest names is not read.
@@ -89,7 +96,7 @@ pub struct TaskConfig {
     /// Whether it is never deleted, archived or replaced.
     pub protect: bool,
     /// Its declared deployments.
-    pub deployments: BTreeMap<Key, DesiredDeployment>,
+    pub deployments: Arc<BTreeMap<Key, DesiredDeployment>>,
     /// Where it stands: its key.
     pub place: Place,
 }
@@ -140,7 +147,7 @@ pub struct DesiredTask {
     /// Whether it is never deleted, archived or replaced.
     pub protect: bool,
     /// Its declared deployments.
-    pub deployments: BTreeMap<Key, DesiredDeployment>,
+    pub deployments: Arc<BTreeMap<Key, DesiredDeployment>>,
     /// Where it stands: its key.
     pub place: Place,
 }

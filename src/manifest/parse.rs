@@ -36,8 +36,8 @@ const MOST_KEPT: usize = 20_000;
 /// The most nodes that aliases may copy; ten shared fields in each of 10,000 tasks.
 const MOST_COPIED: usize = 200_000;
 
-/// The most bytes of one manifest's values; prompts of 4 KB for each of 50,000 tasks.
-const MOST_BYTES: usize = 256 * 1024 * 1024;
+/// The most bytes of one manifest's values, those of aliases counted each time.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// The deepest nesting; a manifest needs six levels.
 ///

@@ -10,8 +10,9 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diag::{Code, Diagnostic, Place, floor_boundary};
+use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::kinds::{OnChange, TASK};
+use crate::manifest::expressions::Expressions;
 use crate::manifest::fields::Spec;
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::suggest::nearest;
@@ -26,8 +27,12 @@ pub(super) struct Reader<'a> {
     pub(super) text: &'a str,
     /// Looks up variables.
     pub(super) variables: Variables<'a>,
+    /// The regular expressions of the manifest.
+    pub(super) expressions: Expressions,
+    /// How many bytes the prompts of its tasks have together.
+    pub(super) prompt_bytes: usize,
     file: Arc<Path>,
-    findings: Vec<Diagnostic>,
+    findings: Findings,
 }
 
 /// Whose field it is, as findings name it.
@@ -105,13 +110,20 @@ impl<'a> Reader<'a> {
         source: &'a dyn Source,
         variables: Variables<'a>,
     ) -> Self {
-        Self { source, file: Arc::clone(file), text, variables, findings: Vec::new() }
+        Self {
+            source,
+            text,
+            variables,
+            expressions: Expressions::default(),
+            prompt_bytes: 0,
+            file: Arc::clone(file),
+            findings: Findings::default(),
+        }
     }
 
     /// Returns the findings in the order of their places.
-    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        self.findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
-        self.findings
+    pub(super) fn finish(self) -> Vec<Diagnostic> {
+        self.findings.in_order(|finding| finding.place.as_ref().map(|place| place.span.start))
     }
 
     /// Adds a finding.

@@ -1,8 +1,10 @@
 //! One manifest to a wish: agents by number, and what only shows over all tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
 
-use crate::diag::{Code, Diagnostic, Place};
+use crate::diag::{Code, Diagnostic, Findings, Place};
 use crate::kinds::AGENT_ID;
 use crate::manifest::suggest::nearest_few;
 use crate::manifest::{DesiredState, DesiredTask, Manifest, TaskConfig};
@@ -17,7 +19,7 @@ pub fn resolve(
     manifest: &Manifest,
     agents: &BTreeMap<String, Vec<AgentId>>,
 ) -> (DesiredState, Vec<Diagnostic>) {
-    let mut findings = Vec::new();
+    let mut findings = Findings::default();
     let mut tasks = BTreeMap::new();
     let mut reported = BTreeSet::new();
     for (key, declared) in &manifest.tasks {
@@ -42,7 +44,7 @@ pub fn resolve(
     }
     check_contents(&tasks, &mut findings);
     check_names(&manifest.tasks, &mut findings);
-    findings.sort_by(|a, b| position(a).cmp(&position(b)));
+    let findings = findings.in_order(position);
     let desired_state = DesiredState {
         tasks,
         forgotten: manifest.forgotten.clone(),
@@ -56,13 +58,13 @@ fn desired(declared: &TaskConfig, object: Whole) -> DesiredTask {
         object,
         pin: declared.pin,
         protect: declared.protect,
-        deployments: declared.deployments.clone(),
+        deployments: Arc::clone(&declared.deployments),
         place: declared.place.clone(),
     }
 }
 
-fn position(finding: &Diagnostic) -> Option<(&std::path::Path, usize)> {
-    finding.place.as_ref().map(|place| (&*place.file, place.span.start))
+fn position(finding: &Diagnostic) -> Option<(Arc<Path>, usize)> {
+    finding.place.as_ref().map(|place| (Arc::clone(&place.file), place.span.start))
 }
 
 fn no_agent(
@@ -95,7 +97,7 @@ fn no_agent(
 }
 
 /// Two tasks with one content could never be told apart on the service.
-fn check_contents(tasks: &BTreeMap<Key, DesiredTask>, findings: &mut Vec<Diagnostic>) {
+fn check_contents(tasks: &BTreeMap<Key, DesiredTask>, findings: &mut Findings) {
     let mut first_by_hash: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let (other, place) = *first_by_hash.entry(task.content()).or_insert((key, &task.place));
@@ -117,7 +119,7 @@ fn check_contents(tasks: &BTreeMap<Key, DesiredTask>, findings: &mut Vec<Diagnos
 }
 
 /// The service may rewrite names, so that two that differ in case or punctuation become one.
-fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Vec<Diagnostic>) {
+fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Findings) {
     let mut first_by_name: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let name = task.object.name().unwrap_or_default();
@@ -142,8 +144,6 @@ fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Vec<Diagnostic>
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use super::*;
     use crate::manifest::{Source, Unreadable, parse};
 

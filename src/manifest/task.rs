@@ -18,6 +18,10 @@ use crate::resource::{Address, Object, Value};
 /// What is said where a number of the service was to be written.
 const SHOWN: &str = "write the number that the service shows, such as `47`";
 
+/// The most bytes that the prompts of a manifest's tasks have together: one that `defaults` holds
+/// counts for each task, since each is hashed and compared.
+const MOST_TEXT: usize = 64 << 20;
+
 /// Whether a task is pinned to an id, and with it free to hold what the service holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pinned {
@@ -30,8 +34,11 @@ pub(super) struct Fields {
     /// In the order of the kind's rows.
     values: Vec<Field<Given>>,
     protect: Field<bool>,
-    deployments: Field<BTreeMap<Key, DesiredDeployment>>,
+    deployments: Field<Deployments>,
 }
+
+/// Shared, because those of `defaults` are those of every task.
+type Deployments = Arc<BTreeMap<Key, DesiredDeployment>>;
 
 /// A value, and where it comes from.
 #[derive(Clone)]
@@ -114,6 +121,13 @@ pub(super) fn task(
     let files = TASK.managed().zip(&given);
     let files =
         files.filter_map(|(field, given)| Some((field.name, given.file.clone()?))).collect();
+    let length = |given: &Given| match &given.value {
+        Value::Text(text) => text.len(),
+        _ => 0,
+    };
+    if !has_room(reader, given.iter().map(length).sum(), key_node) {
+        return None;
+    }
     Some(TaskConfig {
         files,
         references: given.iter().filter_map(|given| given.place.clone()).collect(),
@@ -127,10 +141,24 @@ pub(super) fn task(
         },
         deployments: match own.deployments.or(&defaults.deployments) {
             Field::Sound(deployments) => deployments,
-            Field::Absent | Field::Broken => BTreeMap::new(),
+            Field::Absent | Field::Broken => Deployments::default(),
         },
         place: reader.place(&key_node.span),
     })
+}
+
+/// Counts the texts of one more task; says so once where all are too large together.
+fn has_room(reader: &mut Reader<'_>, length: usize, key_node: &Node<'_>) -> bool {
+    let was_within = reader.prompt_bytes <= MOST_TEXT;
+    reader.prompt_bytes = reader.prompt_bytes.saturating_add(length);
+    let is_within = reader.prompt_bytes <= MOST_TEXT;
+    if was_within && !is_within {
+        let message =
+            format!("the prompts of the tasks have more than {} MiB together", MOST_TEXT >> 20);
+        let finding = reader.error(Code::TooMuchText, message, &key_node.span);
+        reader.report(finding.help("divide the manifest, or shorten the prompts"));
+    }
+    is_within
 }
 
 /// Reports a field that neither the task nor `defaults` has.
@@ -165,7 +193,7 @@ fn read_fields(
         },
         deployments: match entries.value("deployments") {
             None => Field::Absent,
-            Some(node) => deployments(reader, node, owner).into(),
+            Some(node) => deployments(reader, node, owner).map(Arc::new).into(),
         },
     }
 }

@@ -168,7 +168,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
         notes: &mut Vec<Diagnostic>,
     ) -> Vec<(&'w Key, &'w DesiredDeployment)> {
         let mut due = Vec::new();
-        for (key, declared) in &desired.deployments {
+        for (key, declared) in desired.deployments.iter() {
             match declared.since.filter(|since| *since > self.inputs.state.observed_at) {
                 Some(since) => {
                     let message = format!("`{}/{key}` is not due before {since}", self.key);

@@ -171,8 +171,12 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
 
 /// How the declared deployments of a key stand, as the plan sees them.
 fn deployments(inputs: &PlanInputs<'_>, plan: &Plan, key: &Key) -> Vec<DeclaredDeploymentOverview> {
-    let declared =
-        inputs.desired_state.tasks.get(key).into_iter().flat_map(|desired| &desired.deployments);
+    let declared = inputs
+        .desired_state
+        .tasks
+        .get(key)
+        .into_iter()
+        .flat_map(|desired| desired.deployments.iter());
     let overview = |(deployment, declared): (&Key, &DesiredDeployment)| {
         let watch =
             plan.watches.iter().find(|watch| watch.key == *key && watch.deployment == *deployment);

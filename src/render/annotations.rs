@@ -3,8 +3,9 @@
 //! GitHub reads commands from the log of a job; what a command may hold is decided in
 //! [`escape`]. GitLab reads a code quality report, which is JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -32,7 +33,7 @@ pub struct Annotated<'a> {
 ///
 /// What is blocked is an error here: it fails the job.
 pub fn github(of: Annotated<'_>) -> String {
-    let mut text = String::new();
+    let (mut text, mut lines) = (String::new(), LineStarts::default());
     for finding in of.findings {
         let command = match finding.severity {
             Severity::Error | Severity::Blocked => "error",
@@ -43,14 +44,14 @@ pub fn github(of: Annotated<'_>) -> String {
         if let Some(place) = &finding.place {
             let file = escape::command_property(&(of.path)(&place.file));
             write!(text, ",file={file}").expect("a string takes everything");
-            if let Some((line, column)) = position(place, of.sources) {
+            if let Some((line, column)) = lines.position(place, of.sources) {
                 write!(text, ",line={line},col={column}").expect("a string takes everything");
             }
         }
-        let lines: Vec<String> =
-            sentences(finding, of).iter().map(|line| escape::command_message(line)).collect();
+        let said = sentences(finding, of, &mut lines);
+        let said: Vec<String> = said.iter().map(|line| escape::command_message(line)).collect();
         // A line break within a message is written so.
-        writeln!(text, "::{}", lines.join("%0A")).expect("a string takes everything");
+        writeln!(text, "::{}", said.join("%0A")).expect("a string takes everything");
     }
     text
 }
@@ -78,22 +79,23 @@ struct Lines {
 
 /// Returns the findings as a code quality report of GitLab; an empty list says that all is well.
 pub fn gitlab(of: Annotated<'_>) -> String {
-    let mut identities = Vec::new();
+    let mut identities: BTreeMap<String, usize> = BTreeMap::new();
+    let mut lines = LineStarts::default();
     let mut report = Vec::new();
     for finding in of.findings {
         let place = finding.place.as_ref();
         let path = escape::line(&(of.path)(place.map_or(of.manifest, |place| &*place.file)));
-        let position = place.and_then(|place| position(place, of.sources));
+        let position = place.and_then(|place| lines.position(place, of.sources));
         let code = finding.code.as_str();
         // Without the line, so that a finding that only moved stays the same one.
         let identity = format!("{code}\n{path}\n{}", finding.message);
-        let duplicates = identities.iter().filter(|known| **known == identity).count();
+        let duplicates = identities.entry(identity.clone()).or_default();
         let fingerprint = sha256_hex(format!("{identity}\n{duplicates}").as_bytes());
-        identities.push(identity);
-        let lines: Vec<String> =
-            sentences(finding, of).iter().map(|line| escape::line(line)).collect();
+        *duplicates += 1;
+        let said: Vec<String> =
+            sentences(finding, of, &mut lines).iter().map(|line| escape::line(line)).collect();
         report.push(Quality {
-            description: lines.join("\n"),
+            description: said.join("\n"),
             check_name: code,
             fingerprint,
             severity: match finding.severity {
@@ -112,11 +114,11 @@ pub fn gitlab(of: Annotated<'_>) -> String {
 }
 
 /// What a finding says, a line each, as it is: the sentence, other places, ways on.
-fn sentences(finding: &Diagnostic, of: Annotated<'_>) -> Vec<String> {
+fn sentences(finding: &Diagnostic, of: Annotated<'_>, known: &mut LineStarts) -> Vec<String> {
     let mut lines = vec![finding.message.clone()];
     for (place, words) in finding.related.iter().take(MOST_RELATED) {
         let file = (of.path)(&place.file);
-        let at = position(place, of.sources).map(|(line, _)| format!(":{line}"));
+        let at = known.position(place, of.sources).map(|(line, _)| format!(":{line}"));
         lines.push(format!("{words}: {file}{}", at.unwrap_or_default()));
     }
     let rest = finding.related.len().saturating_sub(MOST_RELATED);
@@ -127,12 +129,21 @@ fn sentences(finding: &Diagnostic, of: Annotated<'_>) -> Vec<String> {
     lines
 }
 
-/// The line and the column of a place, from 1, in characters.
-fn position(place: &Place, sources: &Sources) -> Option<(usize, usize)> {
-    let text = sources.text(&place.file)?;
-    let before = &text[..floor_boundary(text, place.span.start)];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    Some((before.matches('\n').count() + 1, before[line_start..].chars().count() + 1))
+/// The starts of the lines of each text, looked up once for all findings.
+#[derive(Default)]
+struct LineStarts(BTreeMap<PathBuf, Vec<usize>>);
+
+impl LineStarts {
+    /// The line and the column of a place, from 1, in characters.
+    fn position(&mut self, place: &Place, sources: &Sources) -> Option<(usize, usize)> {
+        let text = sources.text(&place.file)?;
+        let find = || text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        let starts = self.0.entry(place.file.to_path_buf()).or_insert_with(find);
+        let at = floor_boundary(text, place.span.start);
+        let line = starts.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).map_or(0, |line| starts[line]);
+        Some((line + 1, text[start..at].chars().count() + 1))
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! What a manifest expects of a run, and what was found instead.
 
 use std::fmt;
+use std::sync::Arc;
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 
 use crate::model::grouped;
 use crate::transcript::{Message, Transcript};
@@ -66,16 +67,29 @@ pub struct NumberExpectation {
 
 /// A regular expression, equal to another where both are written alike.
 #[derive(Clone, Debug)]
-pub struct Pattern(Regex);
+pub struct Pattern(Arc<Regex>);
+
+/// Why an expression is not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PatternError {
+    /// It is none; what is wrong with it, in one line.
+    Invalid(String),
+    /// Compiled it takes more than it may.
+    TooLarge,
+}
 
 impl Pattern {
-    /// Reads an expression, or says in one line what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        Regex::new(text).map(Self).map_err(|error| {
+    /// Reads an expression that takes at most `most` bytes once it is compiled.
+    pub fn parse(text: &str, most: usize) -> Result<Self, PatternError> {
+        let compiled = RegexBuilder::new(text).size_limit(most).build();
+        compiled.map(|regex| Self(Arc::new(regex))).map_err(|error| {
+            if matches!(error, regex::Error::CompiledTooBig(_)) {
+                return PatternError::TooLarge;
+            }
             let words = error.to_string();
             // The crate draws the place on lines of its own; the last one says what is wrong.
             let last = words.lines().last().unwrap_or_default().trim();
-            last.strip_prefix("error: ").unwrap_or(last).to_owned()
+            PatternError::Invalid(last.strip_prefix("error: ").unwrap_or(last).to_owned())
         })
     }
 }
@@ -317,7 +331,7 @@ mod tests {
     }
 
     fn pattern(text: &str) -> Pattern {
-        Pattern::parse(text).unwrap()
+        Pattern::parse(text, 1 << 20).unwrap()
     }
 
     #[test]
@@ -389,6 +403,8 @@ mod tests {
 
     #[test]
     fn a_bad_expression_is_said_in_one_line() {
-        assert_eq!(Pattern::parse("(a").unwrap_err(), "unclosed group");
+        let invalid = PatternError::Invalid("unclosed group".to_owned());
+        assert_eq!(Pattern::parse("(a", 1 << 20).unwrap_err(), invalid);
+        assert_eq!(Pattern::parse(r"\w{500}", 1 << 10).unwrap_err(), PatternError::TooLarge);
     }
 }

@@ -6,7 +6,7 @@
 
 mod expectation;
 
-pub use expectation::{Expectation, Failure, NumberExpectation, Pattern};
+pub use expectation::{Expectation, Failure, NumberExpectation, Pattern, PatternError};
 
 use std::sync::Arc;
 

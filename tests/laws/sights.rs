@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::civil::DateTime;
 use proptest::collection::{btree_map, vec};
@@ -138,7 +139,7 @@ fn desired_state() -> impl Strategy<Value = DesiredState> {
                 object: named(&content, name).whole().unwrap(),
                 pin,
                 protect: protect.is_some(),
-                deployments: deployments.into_iter().map(declared).collect(),
+                deployments: Arc::new(deployments.into_iter().map(declared).collect()),
                 place: Place { file: Path::new("tasks.yaml").into(), span: 0..0 },
             };
             desired_state.tasks.insert(key, desired);

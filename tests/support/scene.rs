@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use qcops::diag::Place;
 use qcops::evidence::{Created, KeyEvidence, Version};
@@ -82,7 +83,7 @@ impl Scene {
             object: object(name, prompt),
             pin: None,
             protect: false,
-            deployments: BTreeMap::new(),
+            deployments: Arc::default(),
             place: Place { file: Path::new("tasks.yaml").into(), span: 0..0 },
         };
         self.plan_context.desired_state.tasks.insert(key(name), desired);
@@ -93,7 +94,7 @@ impl Scene {
     pub(crate) fn declare_runs(&mut self, name: &str, count: usize) {
         let desired = self.plan_context.desired_state.tasks.get_mut(&key(name)).unwrap();
         let runs = (0..count).map(|at| (key(&format!("run{at}")), DesiredDeployment::default()));
-        desired.deployments = runs.collect();
+        desired.deployments = Arc::new(runs.collect());
     }
 
     /// Adds an older version of a key to its history.
