@@ -68,10 +68,25 @@ pub struct Response {
 /// Why an exchange brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
-    /// The request never left: no address, no connection, no TLS, no turn. Sending it again is safe.
+    /// The request never left: no address, no connection, no TLS. Sending it again is safe.
     #[error("could not connect")]
     NotSent {
         /// What the network said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The other side says that it did not look at the request. Sending it again is safe.
+    #[error("it was not processed")]
+    NotProcessed {
+        /// What the network said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The request was held back for as long as it may wait, or would have been.
+    #[error("{0}")]
+    HeldBack(HeldBack),
+    /// What stands for the service on this machine cannot be used; nothing will change that.
+    #[error("the emulator cannot be used")]
+    Unusable {
+        /// What is wrong with it.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The request may have arrived, and its answer is lost.
@@ -80,6 +95,31 @@ pub enum TransportError {
         /// What the network said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+/// Why a request was held back until it was too late to send it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HeldBack {
+    /// The service asks to wait for longer than the request may.
+    Asked(Duration),
+    /// At the rate in force it was not sent within this time.
+    Rate(Duration),
+}
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |time: &Duration| time.as_millis().div_ceil(1000);
+        match self {
+            Self::Asked(wait) => write!(
+                f,
+                "the service asks to wait {} s, which is longer than the retry time",
+                seconds(wait)
+            ),
+            Self::Rate(waited) => {
+                write!(f, "the rate of requests left no room for it within {} s", seconds(waited))
+            }
+        }
+    }
 }
 
 /// The future of one exchange.

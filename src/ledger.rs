@@ -177,6 +177,10 @@ impl Ledger {
         task: TaskId,
     ) -> Result<Option<Timestamp>, FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
+        // Asked for each run, and hardly ever noted: most ledgers need not be understood for it.
+        if !holds(&bytes, b"\"unseen\"") {
+            return Ok(None);
+        }
         let mut noted = None;
         for line in self.lines(&bytes) {
             let is_its = line.key == key.as_str() && line.name == run.as_str();
@@ -236,29 +240,16 @@ impl Ledger {
     /// Adds what the ledger knows to `evidence`.
     pub fn add_to(&self, evidence: &mut Evidence) -> Result<(), FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
+        let mut notes = BTreeMap::<Key, Notes>::new();
         for line in self.lines(&bytes) {
             let Ok(key) = line.key.parse::<Key>() else { continue };
+            notes.entry(key).or_default().take(line);
+        }
+        for (key, notes) in notes {
             let known = evidence.keys.entry(key).or_default();
-            if line.what == What::Answered {
-                known.runs.extend(line.run.clone().map(DeploymentId));
-            }
-            let Some(content) = ContentHash::from_hex(&line.content) else { continue };
-            let sent = |created: &Created| created.id.is_none() && created.content == content;
-            match line.what {
-                What::Sending => {
-                    known.created.insert(0, Created { id: None, content, name: line.name });
-                }
-                What::Created => {
-                    known.created.retain(|created| !sent(created));
-                    let id = line.id.map(TaskId);
-                    known.created.insert(0, Created { id, content, name: line.name });
-                }
-                What::Renamed => {
-                    known.rewritten.insert(0, (line.name, line.stored.unwrap_or_default()));
-                }
-                What::Refused => known.created.retain(|created| !sent(created)),
-                What::Starting | What::Answered | What::Unseen | What::Listed => {}
-            }
+            known.runs.extend(notes.runs);
+            known.created.splice(0..0, notes.created.into_iter().rev().flatten());
+            known.rewritten.splice(0..0, notes.rewritten.into_iter().rev());
         }
         Ok(())
     }
@@ -322,6 +313,53 @@ impl Ledger {
             return appended;
         }
     }
+}
+
+/// What the lines say about one key, the oldest first.
+#[derive(Default)]
+struct Notes {
+    /// Creates; those that were answered or refused leave their place.
+    created: Vec<Option<Created>>,
+    /// Where the unanswered ones of a content are.
+    unanswered: BTreeMap<ContentHash, Vec<usize>>,
+    rewritten: Vec<(String, String)>,
+    runs: BTreeSet<DeploymentId>,
+}
+
+impl Notes {
+    fn take(&mut self, line: Line) {
+        if line.what == What::Answered {
+            self.runs.extend(line.run.clone().map(DeploymentId));
+        }
+        let Some(content) = ContentHash::from_hex(&line.content) else { return };
+        match line.what {
+            What::Sending => {
+                self.unanswered.entry(content).or_default().push(self.created.len());
+                self.created.push(Some(Created { id: None, content, name: line.name }));
+            }
+            What::Created => {
+                self.answer(content);
+                let id = line.id.map(TaskId);
+                self.created.push(Some(Created { id, content, name: line.name }));
+            }
+            What::Renamed => {
+                self.rewritten.push((line.name, line.stored.unwrap_or_default()));
+            }
+            What::Refused => self.answer(content),
+            What::Starting | What::Answered | What::Unseen | What::Listed => {}
+        }
+    }
+
+    /// Notes that it is known what became of the creates of a content.
+    fn answer(&mut self, content: ContentHash) {
+        for at in self.unanswered.remove(&content).unwrap_or_default() {
+            self.created[at] = None;
+        }
+    }
+}
+
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }
 
 /// A line as it is stored; the line break in front ends one that a crash has cut.
@@ -438,6 +476,46 @@ mod tests {
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         ledger(&files, "here").created(creation, TaskId(7), Timestamp::UNIX_EPOCH).await.unwrap();
         assert!(read(&ledger(&files, "there")).keys.is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_long_ledger_is_read_in_one_pass() {
+        const LINES: u64 = 40_000;
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let ledger = ledger(&files, "here");
+        let now = Timestamp::UNIX_EPOCH;
+        let creation = Creation { key: &key, content: content("a"), name: "SPY" };
+        let mut lines = String::new();
+        for id in 0..LINES {
+            let created = Line { id: Some(id), ..ledger.creation(What::Created, creation, now) };
+            lines += &text(&ledger.creation(What::Sending, creation, now));
+            lines += &text(&created);
+        }
+        files.append(Path::new(PATH), lines.as_bytes()).unwrap();
+        let known = &read(&ledger).keys[&key];
+        let ids: Vec<u64> = known.created.iter().map(|created| created.id.unwrap().0).collect();
+        assert_eq!(ids, (0..LINES).rev().collect::<Vec<_>>(), "the newest first, none unanswered");
+        assert_eq!(ledger.unfinished().unwrap().unanswered, None);
+    }
+
+    #[tokio::test]
+    async fn a_create_stays_unanswered_until_its_own_content_is_answered() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let (ledger, now) = (ledger(&files, "here"), Timestamp::UNIX_EPOCH);
+        let [a, b] =
+            ["a", "b"].map(|prompt| Creation { key: &key, content: content(prompt), name: "SPY" });
+        ledger.sending(a, now).await.unwrap();
+        ledger.sending(b, now).await.unwrap();
+        ledger.sending(a, now).await.unwrap();
+        ledger.created(b, TaskId(7), now).await.unwrap();
+        ledger.renamed(b, "spy", now).unwrap();
+        ledger.renamed(b, "Spy", now).unwrap();
+        let known = &read(&ledger).keys[&key];
+        let created: Vec<_> =
+            known.created.iter().map(|created| (created.id, created.content)).collect();
+        let [a, b] = [a.content, b.content];
+        assert_eq!(created, [(Some(TaskId(7)), b), (None, a), (None, a)]);
+        assert_eq!(known.stored_as("SPY"), Some("Spy"), "the newest");
     }
 
     /// Memory whose appends take a moment; the first few fail.

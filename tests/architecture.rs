@@ -54,7 +54,7 @@ const MODULES: &[Row] = &[
         "api",
         Acts,
         "model secret kinds resource transcript observed clock exchange",
-        "reqwest rustls",
+        "reqwest rustls h2 hyper hyper_util",
         "",
     ),
     ("emulator", Acts, "files clock exchange", "axum", ""),

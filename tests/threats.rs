@@ -507,7 +507,7 @@ fn a_manifest_that_would_keep_validate_busy_is_refused_with_a_finding() {
         for annotate in ["", "github", "gitlab=report.json"] {
             let mut words = vec!["validate".to_owned()];
             if !annotate.is_empty() {
-                words.extend(["--annotate".to_owned(), annotate.to_owned()]);
+                words.extend(["--output".to_owned(), annotate.to_owned()]);
             }
             let ran = repo.run(&words);
             let start: String = rest.chars().take(80).collect();

@@ -5,13 +5,14 @@
 //! not plainly one of the first three is unclear.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::endpoint::Endpoint;
 use crate::api::wire::{Reply, Unreadable};
-use crate::exchange::{Response, TransportError};
+use crate::exchange::{HeldBack, Response, TransportError};
 
 /// What came of a call.
 #[derive(Debug)]
@@ -69,6 +70,12 @@ pub struct ApiError {
 pub enum ErrorKind {
     /// It never left.
     Unreachable,
+    /// The other side says that it did not look at it.
+    NotProcessed,
+    /// It was held back for too long and never left.
+    HeldBack(HeldBack),
+    /// The emulator on this machine cannot be used.
+    Unusable,
     /// It left, and no answer came back.
     Lost,
     /// The service does not accept the signature (contract 6.1).
@@ -103,6 +110,8 @@ pub struct ResponseSummary {
     pub first_line: Option<String>,
     /// The service's own texts.
     pub texts: Vec<String>,
+    /// How long it asks to wait.
+    pub retry_after: Option<Duration>,
 }
 
 impl ApiError {
@@ -111,11 +120,20 @@ impl ApiError {
         matches!(self.what, ErrorKind::Auth { .. })
     }
 
+    /// How long the service asks to wait before it is asked again.
+    pub fn asks_to_wait(&self) -> Option<Duration> {
+        match (&self.what, &self.shown) {
+            (ErrorKind::HeldBack(HeldBack::Asked(wait)), _) => Some(*wait),
+            (ErrorKind::Busy, Some(shown)) => shown.retry_after.filter(|wait| !wait.is_zero()),
+            _ => None,
+        }
+    }
+
     /// Makes trouble about an answer that succeeded but does not hold what was asked for.
     pub(super) fn incomplete(endpoint: Endpoint, words: impl Into<String>) -> Self {
         Self {
             path: endpoint.path,
-            what: ErrorKind::Incomplete(words.into()),
+            what: ErrorKind::Incomplete(excerpt(&words.into())),
             shown: None,
             source: None,
         }
@@ -140,6 +158,9 @@ impl fmt::Display for ApiError {
         let status = shown.map_or(0, |shown| shown.status);
         match &self.what {
             ErrorKind::Unreachable => write!(f, "`{path}` could not be reached")?,
+            ErrorKind::NotProcessed => write!(f, "`{path}` was not processed")?,
+            ErrorKind::HeldBack(why) => write!(f, "`{path}` was not sent: {why}")?,
+            ErrorKind::Unusable => write!(f, "the emulator cannot be used")?,
             ErrorKind::Lost => write!(f, "the answer to `{path}` was lost")?,
             ErrorKind::Auth { skew } => {
                 write!(
@@ -153,7 +174,12 @@ impl fmt::Display for ApiError {
                 }
             }
             ErrorKind::Refused => write!(f, "the service refused `{path}`")?,
-            ErrorKind::Busy => write!(f, "the service is too busy for `{path}` (status {status})")?,
+            ErrorKind::Busy => {
+                write!(f, "the service is too busy for `{path}` (status {status})")?;
+                if let Some(wait) = self.asks_to_wait() {
+                    write!(f, " and asks to wait {} s", wait.as_millis().div_ceil(1000))?;
+                }
+            }
             ErrorKind::Redirected => {
                 write!(
                     f,
@@ -211,24 +237,7 @@ pub(super) fn classify<T>(
     let path = endpoint.path;
     let response = match outcome {
         Ok(response) => response,
-        Err(TransportError::NotSent { source }) => {
-            let what = ErrorKind::Unreachable;
-            return CallOutcome::NotProcessed(ApiError {
-                path,
-                what,
-                shown: None,
-                source: Some(source),
-            });
-        }
-        Err(TransportError::Lost { source }) => {
-            let what = ErrorKind::Lost;
-            return CallOutcome::Unknown(ApiError {
-                path,
-                what,
-                shown: None,
-                source: Some(source),
-            });
-        }
+        Err(error) => return unanswered(path, error),
     };
     let status = response.status;
     let reply = Reply::parse(&response.body);
@@ -252,16 +261,17 @@ pub(super) fn classify<T>(
     };
     let shown = ResponseSummary {
         status,
-        content_type: response.content_type.clone(),
+        content_type: excerpt(&response.content_type),
         first_line: reply.is_err().then(|| first_line(&response.body)),
-        texts,
+        texts: excerpts(&texts),
+        retry_after: retry_after(&response, now),
     };
     let (what, source) = match (what, reply) {
         (None, Ok(reply)) => match finish(reply) {
             Ok(value) => return CallOutcome::Done(value),
-            Err(words) => (ErrorKind::Incomplete(words), None),
+            Err(words) => (ErrorKind::Incomplete(excerpt(&words)), None),
         },
-        (what, reply) => (what.unwrap_or(ErrorKind::NotJson), reply.err().and_then(cause)),
+        (what, reply) => (what.unwrap_or(ErrorKind::NotJson), reply.err().as_ref().and_then(cause)),
     };
     let error = ApiError { path, what, shown: Some(Box::new(shown)), source };
     match error.what {
@@ -271,10 +281,33 @@ pub(super) fn classify<T>(
     }
 }
 
+/// What it means that there is no answer.
+fn unanswered<T>(path: &'static str, error: TransportError) -> CallOutcome<T> {
+    let failed = |what, source| ApiError { path, what, shown: None, source };
+    match error {
+        TransportError::NotSent { source } => {
+            CallOutcome::NotProcessed(failed(ErrorKind::Unreachable, Some(source)))
+        }
+        TransportError::NotProcessed { source } => {
+            CallOutcome::NotProcessed(failed(ErrorKind::NotProcessed, Some(source)))
+        }
+        TransportError::HeldBack(why) => {
+            CallOutcome::NotProcessed(failed(ErrorKind::HeldBack(why), None))
+        }
+        TransportError::Unusable { source } => {
+            CallOutcome::NotProcessed(failed(ErrorKind::Unusable, Some(source)))
+        }
+        TransportError::Lost { source } => {
+            CallOutcome::Unknown(failed(ErrorKind::Lost, Some(source)))
+        }
+    }
+}
+
 /// What lies beneath an unreadable body, where its first line does not say it already.
-fn cause(unreadable: Unreadable) -> Option<Cause> {
+fn cause(unreadable: &Unreadable) -> Option<Cause> {
     match unreadable {
-        Unreadable::Broken { .. } => Some(Box::new(unreadable)),
+        // The parser's words can quote the body.
+        Unreadable::Broken { .. } => Some(excerpt(&with_source(unreadable)).into()),
         Unreadable::Empty | Unreadable::NotAnObject => None,
     }
 }
@@ -309,11 +342,50 @@ pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     DateTimeParser::new().parse_timestamp(text.trim()).ok()
 }
 
+/// How long an answer asks to wait, in seconds or until a date of its own clock, where `now` is ours.
+pub(super) fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
+    /// Nobody waits for longer, and times beyond would not fit.
+    const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    let text = response.retry_after.as_deref()?.trim();
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(text.parse().map_or(LONGEST, Duration::from_secs).min(LONGEST));
+    }
+    let service = response.date.as_deref().and_then(http_date);
+    let until = http_date(text)?.duration_since(service.unwrap_or(now));
+    Some(Duration::try_from(until).unwrap_or_default().min(LONGEST))
+}
+
 /// How far the service's clock is ahead of ours, where it matters.
 fn skew(response: &Response, now: Timestamp) -> Option<SignedDuration> {
     let service = http_date(response.date.as_deref()?)?;
     let skew = service.duration_since(now);
     (skew.abs() > SignedDuration::from_secs(60)).then_some(skew)
+}
+
+/// The most texts of an answer that a message repeats.
+const MOST_TEXTS: usize = 5;
+
+/// The longest text of the service that a message repeats, in characters.
+const LONGEST_TEXT: usize = 500;
+
+/// Cuts a text of the service to what a message can bear.
+fn excerpt(text: &str) -> String {
+    let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) else { return text.to_owned() };
+    format!("{}... ({} bytes in all)", &text[..end], text.len())
+}
+
+/// The same for all texts of an answer.
+fn excerpts(texts: &[String]) -> Vec<String> {
+    let left_out = texts.len().saturating_sub(MOST_TEXTS);
+    let mut shown: Vec<String> = texts.iter().take(MOST_TEXTS).map(|text| excerpt(text)).collect();
+    if left_out > 0 {
+        shown.push(format!("and {left_out} more"));
+    }
+    shown
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
 /// The first line of a body that holds something, cut to what a message can bear.

@@ -291,6 +291,11 @@ impl Client {
 
     /// How long to wait before a call that was not processed, or `None` to give up.
     fn back_off(&self, error: &ApiError, again: &mut RetryState) -> Option<Duration> {
+        let is_final = matches!(error.what, ErrorKind::HeldBack(_) | ErrorKind::Unusable);
+        let asked = error.asks_to_wait().unwrap_or_default();
+        if is_final || again.since.elapsed() + asked > self.settings.retry_time {
+            return None;
+        }
         let is_unreachable = error.what == ErrorKind::Unreachable;
         let pause = if is_unreachable && !self.learned.has_answered.load(Ordering::Relaxed) {
             *FIRST_CONTACT.get(again.not_processed)?
@@ -554,6 +559,35 @@ mod tests {
             assert!(last <= retry_time && took <= retry_time, "{busy:?}: {last:?}, {took:?}");
             let (done, _, _, took) = crowd(&busy, 10.0, true).await;
             assert!(done == 0 && took <= retry_time * 2, "{busy:?}: {took:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_service_that_asks_for_more_than_the_retry_time_fails_at_once_and_says_so() {
+        let words =
+            "the service is too busy for `/agents/tasks/list` (status 429) and asks to wait";
+        let held = "`/agents/tasks/list` was not sent: the service asks to wait";
+        let table = [
+            ("600", false, format!("{words} 600 s")),
+            ("99999999999999999999", false, format!("{words} 31536000 s")),
+            ("Sat, 21 Nov 2026 12:10:00 GMT", false, format!("{words} 600 s")),
+            ("600", true, format!("{held} 600 s, which is longer than the retry time")),
+        ];
+        for (retry_after, is_second, expected) in table {
+            let retry_after = Some(retry_after.to_owned());
+            let response = Response { status: 429, retry_after, ..Response::default() };
+            let same = Same { response, asked: Arc::default() };
+            let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
+            let paced = Paced::new(same, Limits::default(), clock, Arc::new(|_| ()));
+            let org = OrganizationId("org".to_owned());
+            let client = Client::new(Arc::new(paced), org, clock, Settings::default());
+            if is_second {
+                assert_eq!(class(&client.authenticate().await), "not processed");
+            }
+            let start = Instant::now();
+            let error = client.list_tasks().await.into_result().unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
         }
     }
 

@@ -13,6 +13,7 @@ use reqwest::header::{
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Url};
 
+use crate::api::network::{Network, ProxyError, Route};
 use crate::exchange::{Exchange, Request, Response, Transport, TransportError};
 
 /// The largest body that is read; a conversation is the largest there is.
@@ -117,9 +118,16 @@ fn is_loopback(host: &str) -> bool {
 
 /// Why no HTTP client could be made.
 #[derive(Debug, thiserror::Error)]
-#[error("no HTTP client could be made")]
-pub struct HttpError {
-    source: reqwest::Error,
+pub enum HttpError {
+    /// The library refused.
+    #[error("no HTTP client could be made")]
+    Client {
+        /// What it said.
+        source: reqwest::Error,
+    },
+    /// The environment names no usable proxy.
+    #[error(transparent)]
+    Proxy(#[from] ProxyError),
 }
 
 /// Sends requests over HTTP.
@@ -127,31 +135,33 @@ pub struct HttpError {
 pub struct Http {
     client: Client,
     base: BaseUrl,
+    route: Route,
 }
 
 impl Http {
-    /// Makes a client for `base`; nothing is sent yet.
-    pub fn new(base: BaseUrl, limits: TimeLimits) -> Result<Self, HttpError> {
+    /// Makes a client for `base`, which `network` leads to; nothing is sent yet.
+    pub fn new(base: BaseUrl, limits: TimeLimits, network: &Network) -> Result<Self, HttpError> {
         // Fails only where a provider is installed already, which is then as good.
         rustls::crypto::ring::default_provider().install_default().ok();
+        let route = Route::find(&base.text, base.is_loopback, network, limits)?;
         let builder = || {
             let builder = ClientBuilder::new()
                 .user_agent(concat!("qcops/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(limits.connect)
-                .timeout(limits.total)
                 .redirect(Policy::none())
                 // What is sent again is decided in one place, and it is not this one.
                 .retry(reqwest::retry::never());
-            // A proxy of the environment stands somewhere else and cannot reach this machine.
-            if base.is_loopback { builder.no_proxy() } else { builder }
+            route.build(builder)
         };
         // A slim container without certificates can still talk to an emulator; HTTPS fails there
         // later, with a message about trust.
-        let client = builder()
-            .build()
-            .or_else(|_| builder().tls_certs_only([]).build())
-            .map_err(|source| HttpError { source })?;
-        Ok(Self { client, base })
+        let failed = |source| HttpError::Client { source };
+        let (client, route) = if let Ok(client) = builder().map_err(failed)?.build() {
+            (client, route)
+        } else {
+            let client = builder().map_err(failed)?.tls_certs_only([]).build();
+            (client.map_err(failed)?, route.without_authorities())
+        };
+        Ok(Self { client, base, route })
     }
 
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
@@ -167,14 +177,10 @@ impl Http {
             headers.insert(HeaderName::from_static("timestamp"), header(&signature.timestamp)?);
         }
         let sending = self.client.post(self.base.join(&request.path)).headers(headers);
-        let mut answer = sending.body(request.body).send().await.map_err(|error| {
-            // Only these two are sure to come before the first byte is written.
-            if error.is_connect() || error.is_builder() {
-                not_sent(format!("no connection to `{}`: {}", self.base, innermost(&error)))
-            } else {
-                lost(innermost(&error))
-            }
-        })?;
+        let mut answer = match sending.body(request.body).send().await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.route.explain(&error).await),
+        };
         let mut response = Response {
             status: answer.status().as_u16(),
             content_type: text_of(answer.headers(), CONTENT_TYPE).unwrap_or_default(),
@@ -182,7 +188,9 @@ impl Http {
             retry_after: text_of(answer.headers(), RETRY_AFTER),
             body: Vec::new(),
         };
-        while let Some(chunk) = answer.chunk().await.map_err(|error| lost(innermost(&error)))? {
+        while let Some(chunk) =
+            answer.chunk().await.map_err(|error| self.route.explain_rest(&error))?
+        {
             if response.body.len() + chunk.len() > LARGEST_BODY {
                 return Err(lost(format!("the answer is larger than {LARGEST_BODY} bytes")));
             }
@@ -200,17 +208,6 @@ impl Transport for Http {
 
 fn text_of(headers: &HeaderMap, name: HeaderName) -> Option<String> {
     headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// Says what happened in the words of the layer that saw it.
-///
-/// The layers above only repeat that a request failed; and an address may be in their words.
-fn innermost(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(beneath) = innermost.source() {
-        innermost = beneath;
-    }
-    innermost.to_string()
 }
 
 fn not_sent(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> TransportError {
@@ -270,7 +267,7 @@ mod tests {
 
     fn http(port: u16) -> Http {
         let base = BaseUrl::parse(&format!("http://127.0.0.1:{port}/api/v2/")).expect("loopback");
-        Http::new(base, TimeLimits::default()).expect("a client")
+        Http::new(base, TimeLimits::default(), &Network::default()).expect("a client")
     }
 
     fn request() -> Request {
@@ -352,5 +349,112 @@ mod tests {
         let words =
             format!("no connection to `http://127.0.0.1:{port}/api/v2`: Connection refused");
         assert!(source.to_string().starts_with(&words), "{source}");
+    }
+
+    /// An HTTP/2 frame without flags: its type, its stream and what it holds.
+    fn frame(kind: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(payload.len()).expect("short");
+        [&[0, 0, length, kind, 0, 0, 0, 0, stream][..], payload].concat()
+    }
+
+    #[tokio::test]
+    async fn what_http_2_says_was_not_processed_was_not_and_all_else_may_have_been() {
+        const HEADERS: u8 = 1;
+        let reset = |reason: u8| frame(3, 1, &[0, 0, 0, reason]);
+        let go_away = |last: u8, reason: u8| frame(7, 0, &[0, 0, 0, last, 0, 0, 0, reason]);
+        let table = [
+            ("REFUSED_STREAM", reset(7), "refused unprocessed (HTTP/2 REFUSED_STREAM)"),
+            ("GOAWAY before", go_away(0, 0), "before it was processed (HTTP/2 GOAWAY)"),
+            ("GOAWAY before, calm", go_away(0, 11), "before it was processed (HTTP/2 GOAWAY)"),
+            ("INTERNAL_ERROR", reset(2), "lost"),
+            ("CANCEL", reset(8), "lost"),
+            ("GOAWAY after", go_away(1, 0), "lost"),
+        ];
+        for (name, answer, expected) in table {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let port = listener.local_addr().expect("it is bound").port();
+            let mut http = http(port);
+            let builder = ClientBuilder::new().no_proxy().retry(reqwest::retry::never());
+            http.client = builder.http2_prior_knowledge().build().expect("a client");
+            let server = async {
+                let (mut socket, _) = listener.accept().await.expect("a connection");
+                socket.write_all(&frame(4, 0, &[])).await.expect("it listens");
+                let mut asked = Vec::new();
+                let has_headers = |asked: &[u8]| {
+                    // Frames follow the 24 bytes that begin a connection.
+                    let mut frames = asked.get(24..).unwrap_or_default();
+                    while let [a, b, c, kind, ..] = *frames {
+                        if kind == HEADERS {
+                            return true;
+                        }
+                        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+                        frames = frames.get(9 + length..).unwrap_or_default();
+                    }
+                    false
+                };
+                while !has_headers(&asked) {
+                    assert!(socket.read_buf(&mut asked).await.expect("a request") > 0);
+                }
+                socket.write_all(&answer).await.expect("it listens");
+                socket.shutdown().await.expect("it listens");
+                // What is unread when it closes would take the answer with it.
+                while socket.read_buf(&mut asked).await.is_ok_and(|read| read > 0) {}
+                std::future::pending::<()>().await;
+            };
+            let outcome = tokio::select! {
+                outcome = http.exchange(request()) => outcome,
+                () = server => unreachable!("it never ends"),
+            };
+            let said = match outcome {
+                Err(TransportError::NotProcessed { source }) => source.to_string(),
+                Err(TransportError::Lost { .. }) => "lost".to_owned(),
+                other => format!("{other:?}"),
+            };
+            assert!(said.contains(expected), "{name}: {said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_opens_no_way_is_named_with_what_it_said() {
+        let table = [
+            ("HTTP/1.1 403 Not on my list\r\n\r\n", "it answered 403 Not on my list"),
+            ("HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "it answered 407 Proxy"),
+            ("HTTP/1.1 502 Bad Gateway\r\n\r\n", "it answered 502 Bad Gateway"),
+            ("", "unexpected end of file"),
+        ];
+        for (answer, expected) in table {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+            let port = listener.local_addr().expect("it is bound").port();
+            let proxy = crate::api::Variable {
+                name: "HTTPS_PROXY",
+                value: format!("http://me:hunter2@127.0.0.1:{port}"),
+            };
+            let network = Network { proxies: vec![proxy], ..Network::default() };
+            let base = BaseUrl::parse("https://qc.example.test/api/v2").expect("an address");
+            let http = Http::new(base, TimeLimits::default(), &network).expect("a client");
+            assert!(!format!("{http:?}").contains("hunter2"), "{http:?}");
+            let server = async {
+                loop {
+                    let (mut socket, _) = listener.accept().await.expect("a connection");
+                    let mut asked = Vec::new();
+                    while !asked.ends_with(b"\r\n\r\n") {
+                        assert!(socket.read_buf(&mut asked).await.expect("a request") > 0);
+                    }
+                    let asked = String::from_utf8_lossy(&asked).to_lowercase();
+                    assert!(asked.contains("proxy-authorization: basic "), "{asked}");
+                    socket.write_all(answer.as_bytes()).await.expect("it listens");
+                }
+            };
+            let outcome = tokio::select! {
+                outcome = http.exchange(request()) => outcome,
+                () = server => unreachable!("it serves for ever"),
+            };
+            let Err(TransportError::NotSent { source }) = outcome else { panic!("{outcome:?}") };
+            let words = format!(
+                "the proxy `http://127.0.0.1:{port}` of `HTTPS_PROXY` opens no connection to `qc.example.test:443`: "
+            );
+            assert!(source.to_string().starts_with(&words), "{source}");
+            assert!(source.to_string().contains(expected), "{answer}: {source}");
+        }
     }
 }

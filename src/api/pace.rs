@@ -11,10 +11,12 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout};
 
-use crate::api::answer::{http_date, is_rate_answer};
+use crate::api::answer::{is_rate_answer, retry_after};
 use crate::api::rate::{Rate, Ticket};
 use crate::clock::Clock;
-use crate::exchange::{Exchange, QueueDeadline, Request, Response, Transport, TransportError};
+use crate::exchange::{
+    Exchange, HeldBack, QueueDeadline, Request, Response, Transport, TransportError,
+};
 
 /// How much may be asked at once and in a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,11 +57,6 @@ pub enum WaitReason {
 
 /// Hears of waits, so that progress can say why nothing moves. It must return at once.
 pub type OnWait = Arc<dyn Fn(Wait) + Send + Sync>;
-
-/// The longest `Retry-After` that is obeyed.
-///
-/// Two minutes, the whole retry time: whoever asks for more gets a failure that names it instead.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// Whatever is given, one request in a quarter of an hour may leave.
 const LOWEST_FULL_RATE: f64 = 0.001;
@@ -132,8 +129,13 @@ impl<T> Paced<T> {
         self.state.lock().expect("nobody panics while holding it")
     }
 
-    /// Waits for this request's turn; `None` once its patience, counted from `begun`, is over.
-    async fn turn(&self, queue_deadline: QueueDeadline, begun: Duration) -> Option<Ticket> {
+    /// Waits for this request's turn, or says why it does not come while its patience, counted from
+    /// `begun`, lasts; that the service asks for more is said at once.
+    async fn turn(
+        &self,
+        queue_deadline: QueueDeadline,
+        begun: Duration,
+    ) -> Result<Ticket, HeldBack> {
         let _turn = self.turns.lock().await;
         let last = match queue_deadline {
             QueueDeadline::Endless => Duration::MAX,
@@ -145,13 +147,16 @@ impl<T> Paced<T> {
             let now = self.started.elapsed();
             let (pause, wait) = {
                 let mut state = self.state();
+                if state.closed_until > last.max(now) {
+                    return Err(HeldBack::Asked(state.closed_until.saturating_sub(now)));
+                }
                 let may_wait =
                     matches!(queue_deadline, QueueDeadline::WhileRefused(_)) && !state.refuses(now);
                 if now >= last && !may_wait {
-                    return None;
+                    return Err(HeldBack::Rate(now.saturating_sub(begun)));
                 }
                 let Some(pause) = state.take(now, self.full_rate, self.burst) else {
-                    return Some(state.rate.leave(now));
+                    return Ok(state.rate.leave(now));
                 };
                 (pause, state.announce(now, pause, self.full_rate))
             };
@@ -177,7 +182,7 @@ impl<T> Paced<T> {
             }
             return;
         }
-        let pause = self.retry_after(response);
+        let pause = retry_after(response, self.clock.now());
         state.closed_until = state.closed_until.max(now + pause.unwrap_or_default());
         if self.full_rate > 0.0 {
             state.rate.refuse(now, ticket, pause.is_some());
@@ -185,19 +190,6 @@ impl<T> Paced<T> {
         state.tokens = 0.0;
         // While nothing may leave, nothing is saved up for a burst right after.
         state.filled_at = state.closed_until.max(now);
-    }
-
-    /// The pause an answer asks for, in seconds or until a date of its own clock.
-    fn retry_after(&self, response: &Response) -> Option<Duration> {
-        let text = response.retry_after.as_deref()?.trim();
-        let pause = if let Ok(seconds) = text.parse() {
-            Duration::from_secs(seconds)
-        } else {
-            let now = response.date.as_deref().and_then(http_date);
-            let until = http_date(text)?.duration_since(now.unwrap_or_else(|| self.clock.now()));
-            Duration::try_from(until).unwrap_or_default()
-        };
-        Some(pause.min(LONGEST_WAIT))
     }
 }
 
@@ -256,11 +248,8 @@ impl<T: Transport> Transport for Paced<T> {
         Box::pin(async move {
             let begun = self.started.elapsed();
             let permit = self.permits.acquire().await.expect("it is never closed");
-            let Some(ticket) = self.turn(request.queue_deadline, begun).await else {
-                let waited = self.started.elapsed().saturating_sub(begun).as_secs();
-                let source = format!("its turn did not come within {waited} s").into();
-                return Err(TransportError::NotSent { source });
-            };
+            let turn = self.turn(request.queue_deadline, begun).await;
+            let ticket = turn.map_err(TransportError::HeldBack)?;
             let outcome = self.inner.exchange(request).await;
             drop(permit);
             if let Ok(response) = &outcome {
@@ -399,10 +388,10 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn everybody_obeys_retry_after_up_to_its_cap() {
+    async fn everybody_obeys_retry_after() {
         let table = [
             ("30", 30),
-            ("3600", 120),
+            ("3600", 3600),
             ("Sat, 21 Nov 2026 12:00:45 GMT", 45),
             ("Sat, 21 Nov 2026 11:00:00 GMT", 0),
             ("soon", 0),

@@ -20,6 +20,8 @@ use crate::files::{Disk, Files};
 pub(super) struct Context {
     pub(super) terminal: Terminal,
     pub(super) environment: BTreeMap<String, String>,
+    /// Variables that hold no UTF-8, as far as they can be read.
+    broken: BTreeMap<String, String>,
     pub(super) clock: Clock,
     pub(super) files: Arc<dyn Files>,
     pub(super) verbose: u8,
@@ -34,13 +36,21 @@ impl Context {
         cli: &Cli,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Self {
-        let utf8 = environment.into_iter().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
+        let (mut utf8, mut broken) = (BTreeMap::new(), BTreeMap::new());
+        for (name, value) in environment {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => drop(utf8.insert(name, value)),
+                (Ok(name), Err(value)) => {
+                    broken.insert(name, value.to_string_lossy().into_owned());
+                }
+                (Err(_), _) => {}
+            }
+        }
         let terminal = Terminal::new(cli.color, cli.quiet, false);
         let mut context = Self {
             terminal,
-            environment: utf8.collect(),
+            environment: utf8,
+            broken,
             clock: Clock::System,
             files: Arc::new(Disk),
             verbose: cli.verbose,
@@ -70,6 +80,11 @@ impl Context {
     /// Returns a variable that is set and not empty.
     pub(super) fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Returns a variable that is set, its bytes that are no UTF-8 replaced.
+    pub(super) fn lossy_variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name).or_else(|| self.broken.get(name)).cloned()
     }
 
     /// How many columns the reader has, where that is known.

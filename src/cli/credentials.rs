@@ -6,7 +6,7 @@ use crate::api::Credentials;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::files;
-use crate::secret::Secret;
+use crate::secret::{Secret, SecretError, read_secret};
 
 /// The largest `credentials` file, in bytes.
 const LARGEST: u64 = 64 << 10;
@@ -28,14 +28,26 @@ struct LeanFile {
 
 /// Finds the credentials.
 pub(super) fn find(context: &Context) -> Result<Identity, CommandError> {
-    let organization_id = context.variable("QC_ORGANIZATION_ID").map(str::to_owned);
-    match (context.variable("QC_USER_ID"), context.variable("QC_API_TOKEN")) {
-        (Some(user), Some(token)) => identity(user, token.to_owned(), organization_id),
+    let organization_id = read_variable(context, "QC_ORGANIZATION_ID")?;
+    let user = read_variable(context, "QC_USER_ID")?;
+    match (user, read_variable(context, "QC_API_TOKEN")?) {
+        (Some(user), Some(token)) => identity(&user, token, organization_id),
         (None, None) => from_lean_file(context, organization_id),
         (Some(_), None) => Err(CommandError::new("`QC_USER_ID` is set and `QC_API_TOKEN` is not")
             .help("set both; an API token is made at https://www.quantconnect.com/settings/")),
         (None, Some(_)) => Err(CommandError::new("`QC_API_TOKEN` is set and `QC_USER_ID` is not")
             .help("set both; the user id stands at https://www.quantconnect.com/settings/")),
+    }
+}
+
+/// Reads a variable that holds a credential; one that is empty is not set.
+pub(super) fn read_variable(context: &Context, name: &str) -> Result<Option<String>, CommandError> {
+    let Some(text) = context.lossy_variable(name) else { return Ok(None) };
+    match read_secret(&text) {
+        Ok(value) => Ok(Some(value.to_owned())),
+        Err(SecretError::Empty) => Ok(None),
+        Err(why) => Err(CommandError::new(format!("`{name}` {why}"))
+            .help(format!("set `{name}` to the value alone"))),
     }
 }
 
@@ -52,9 +64,11 @@ fn from_lean_file(
     let bytes = files::read_input(&path, LARGEST).map_err(|error| CommandError::of(&error))?;
     let bytes = bytes.ok_or_else(none)?;
     if files::is_readable_by_others(&path) {
+        // The Lean CLI itself writes it so.
         let shown = path.display();
-        return Err(CommandError::new(format!("`{shown}` can be read by other users"))
-            .help(format!("`chmod 600 {shown}`")));
+        context.terminal.message(&format!(
+            "warning: `{shown}` can be read by other users; `chmod 600 {shown}` prevents it\n"
+        ));
     }
     let unusable = |what: &str| {
         // The parser's own words could quote the file.
@@ -68,7 +82,16 @@ fn from_lean_file(
         _ => return Err(unusable("holds no `user-id`")),
     };
     let token = file.api_token.ok_or_else(|| unusable("holds no `api-token`"))?;
-    identity(&user, token, organization_id.or(file.organization_id))
+    let read = |field: &str, text: &str| match read_secret(text) {
+        Ok(value) => Ok(value.to_owned()),
+        Err(why) => Err(unusable(&format!("is not usable: `{field}` {why}"))),
+    };
+    let token = read("api-token", &token)?;
+    let organization_id = match (organization_id, file.organization_id) {
+        (None, Some(id)) if !id.trim().is_empty() => Some(read("organization-id", &id)?),
+        (known, _) => known,
+    };
+    identity(&read("user-id", &user)?, token, organization_id)
 }
 
 fn identity(
@@ -76,7 +99,7 @@ fn identity(
     token: String,
     organization_id: Option<String>,
 ) -> Result<Identity, CommandError> {
-    let user_id = user.trim().parse().map_err(|_| {
+    let user_id = user.parse().map_err(|_| {
         CommandError::new("the user id is not a number")
             .help("it stands at https://www.quantconnect.com/settings/")
     })?;

@@ -2,10 +2,10 @@
 
 use std::error::Error;
 
-use crate::api::{ApiError, ErrorKind};
+use crate::api::{ApiError, ErrorKind, NetworkError};
 use crate::cli::exit::Exit;
 use crate::diag::with_causes;
-use crate::emulator::StorageError;
+use crate::exchange::HeldBack;
 
 /// Why a command ends early.
 #[derive(Debug)]
@@ -60,14 +60,26 @@ impl From<ApiError> for CommandError {
                 "check `QC_USER_ID` and `QC_API_TOKEN`, or `credentials` in the `.lean` folder, \
                  and this machine's clock",
             ),
-            ErrorKind::Unreachable if is_of_the_emulator(&api_error) => {
+            ErrorKind::Unusable => {
                 error.help("`--emulator=FILE` names another file; it is made where there is none")
             }
-            ErrorKind::Unreachable | ErrorKind::Lost => error.help("check the network and `--api`"),
+            ErrorKind::HeldBack(HeldBack::Rate(_)) => {
+                error.help("raise `--rate`, or `--retry-time` to wait longer")
+            }
+            ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::NotProcessed => match network_help(&api_error) {
+                Some(help) => error.help(help),
+                None => error.help("check the network and `--api`"),
+            },
             ErrorKind::NotJson | ErrorKind::Redirected => {
                 error.help("check that `--api` is the address of the service and not of a web page")
             }
-            ErrorKind::Busy => error.help("try again later, or lower `--rate`"),
+            ErrorKind::Busy | ErrorKind::HeldBack(HeldBack::Asked(_)) => match api_error.asks_to_wait() {
+                Some(wait) => error.help(format!(
+                    "try again later; `--retry-time {}s` waits that long",
+                    wait.as_secs() + 1
+                )),
+                None => error.help("try again later, or lower `--rate`"),
+            },
             ErrorKind::Refused => error.help(
                 "check `QC_ORGANIZATION_ID` and `organizationId`, and that the user is a member there",
             ),
@@ -77,14 +89,7 @@ impl From<ApiError> for CommandError {
     }
 }
 
-/// Whether the emulator's own file stood in the way, and no network.
-fn is_of_the_emulator(api_error: &ApiError) -> bool {
-    let mut cause = api_error.source();
-    while let Some(error) = cause {
-        if error.is::<StorageError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+/// What helps against a failure of the network.
+fn network_help(api_error: &ApiError) -> Option<&str> {
+    api_error.source.as_ref()?.downcast_ref::<NetworkError>()?.help()
 }

@@ -22,7 +22,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::evidence::Evidence;
 use crate::history;
 use crate::ledger::Ledger;
-use crate::manifest::DesiredState;
+use crate::manifest::{DesiredState, DesiredTask};
 use crate::model::{AgentId, OrganizationId};
 use crate::observed::{ObservedState, ReadRequest};
 use crate::plan::{
@@ -312,9 +312,7 @@ impl<'a> Session<'a> {
             let (desired_state, _) = crate::manifest::resolve(&other.manifest, agents);
             other_manifests.keys.extend(other.manifest.tasks.keys().cloned());
             other_manifests.pins.extend(other.manifest.tasks.values().filter_map(|task| task.pin));
-            other_manifests
-                .contents
-                .extend(desired_state.tasks.values().map(|task| task.content()));
+            other_manifests.contents.extend(desired_state.tasks.values().map(DesiredTask::content));
         }
         other_manifests
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::api;
 use crate::cli::context::Context;
+use crate::cli::credentials::read_variable;
 use crate::cli::error::CommandError;
 use crate::cli::flags::Planning;
 use crate::cli::plan::Session;
@@ -90,8 +91,8 @@ fn open(context: &Context, path: &Path) -> Result<Observation, CommandError> {
         })
     })?;
     let organization_id = &observation.organization_id().0;
-    match context.variable("QC_ORGANIZATION_ID") {
-        Some(ours) if ours != organization_id => {
+    match read_variable(context, "QC_ORGANIZATION_ID")? {
+        Some(ours) if ours != *organization_id => {
             let message = format!(
                 "the observation is of organization `{}`, and `QC_ORGANIZATION_ID` names another",
                 escape::line(organization_id)

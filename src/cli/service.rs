@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::api::{
-    BaseUrl, Client, Credentials, Http, Limits, OnWait, Paced, Settings, Signed, TimeLimits,
+    BaseUrl, Client, Credentials, Http, Limits, Network, OnWait, Paced, Settings, Signed,
+    TimeLimits, TrustFile, Variable,
 };
 use crate::cli::context::Context;
 use crate::cli::credentials;
@@ -13,6 +14,7 @@ use crate::cli::error::CommandError;
 use crate::cli::flags::{EMULATOR_FILE, Service};
 use crate::emulator::{self, Emulator, Storage, World};
 use crate::exchange::{Exchange, Request, Transport, TransportError};
+use crate::files::{self, FilesError};
 use crate::model::OrganizationId;
 use crate::observation::Observation;
 use crate::secret::Secret;
@@ -127,7 +129,7 @@ impl Target {
         let transport: Arc<dyn Transport> = match &self.carrier {
             Backend::Offline(_) => Arc::new(Offline),
             Backend::Http(base) => {
-                let http = Http::new(base.clone(), TimeLimits::default());
+                let http = Http::new(base.clone(), TimeLimits::default(), &network(context));
                 let http = http.map_err(|error| CommandError::of(&error))?;
                 let signed = Signed::new(http, credentials, clock);
                 Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait)))
@@ -154,4 +156,33 @@ fn emulator_file(file: &Path, folder: &Path) -> PathBuf {
     let is_default = file == Path::new(EMULATOR_FILE);
     let name = file.file_name().filter(|_| is_default);
     name.map_or_else(|| file.to_owned(), |name| folder.join(name))
+}
+
+/// What the environment says about the way to the service, as curl reads it.
+fn network(context: &Context) -> Network {
+    let first = |names: [&'static str; 2]| {
+        let set = |name| context.environment.get(name).map(|value| (name, value.clone()));
+        names.into_iter().find_map(set)
+    };
+    let variable = |(name, value)| Variable { name, value };
+    // A CGI program is sent `Proxy:` headers as a variable, so none is obeyed there.
+    let is_cgi = context.environment.contains_key("REQUEST_METHOD");
+    let proxies = [first(["HTTPS_PROXY", "https_proxy"]), first(["ALL_PROXY", "all_proxy"])];
+    let proxies = proxies.into_iter().flatten().map(variable).filter(|_| !is_cgi).collect();
+    let no_proxy = first(["NO_PROXY", "no_proxy"]).map(|(_, value)| value).unwrap_or_default();
+    Network { proxies, no_proxy, trust: context.variable("SSL_CERT_FILE").map(trust_file) }
+}
+
+/// Looks whether the file of `SSL_CERT_FILE` can be of use.
+fn trust_file(path: &str) -> TrustFile {
+    const LARGEST: u64 = 64 << 20;
+    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
+    let problem = match files::read_input(Path::new(path), LARGEST) {
+        Ok(Some(bytes)) if bytes.windows(BEGIN.len()).any(|window| window == BEGIN) => None,
+        Ok(Some(_)) => Some("holds no certificate in PEM form".to_owned()),
+        Ok(None) => Some("does not exist".to_owned()),
+        Err(FilesError::Io { source, .. }) => Some(format!("cannot be read: {source}")),
+        Err(_) => Some("is too large, or not a regular file".to_owned()),
+    };
+    TrustFile { path: path.to_owned(), problem }
 }

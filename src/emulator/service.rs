@@ -175,7 +175,7 @@ impl Transport for Emulator {
     fn exchange(&self, request: Request) -> Exchange<'_> {
         Box::pin(async move {
             let outcome = self.handle(request).await;
-            match outcome.map_err(|error| TransportError::NotSent { source: Box::new(error) })? {
+            match outcome.map_err(|error| TransportError::Unusable { source: Box::new(error) })? {
                 Outcome::Answered(reply) => Ok(self.response(reply)),
                 Outcome::Cut(_) => Err(lost("the connection broke in the middle of the answer")),
                 Outcome::Lost => Err(lost("the connection broke")),

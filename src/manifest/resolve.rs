@@ -129,9 +129,8 @@ fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Findings) {
                 Diagnostic::error(
                     Code::EqualName,
                     format!(
-                        "the `name` of task `{key}`, `{}`, is that of task `{other}` but for \
-                         case, blanks and punctuation",
-                        name
+                        "the `name` of task `{key}`, `{name}`, is that of task `{other}` but for \
+                         case, blanks and punctuation"
                     ),
                 )
                 .at(task.place.clone())

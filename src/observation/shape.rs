@@ -291,7 +291,7 @@ fn task_shape(task: &ObservedTask) -> TaskShape {
         schedule,
         notification_count,
     } = task;
-    let text = |field| object.text(field).map(|text| text.to_string());
+    let text = |field| object.text(field).map(ToString::to_string);
     TaskShape {
         id: id.0,
         organization_id: organization_id.as_ref().map(|id| id.0.clone()),

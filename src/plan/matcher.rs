@@ -211,7 +211,9 @@ impl<'a, 'b> Matcher<'a, 'b> {
             };
             let created = evidence.created.iter().map(|created| created.content);
             let contents = evidence.versions.iter().map(|version| version.content).chain(created);
-            for (age, hash) in contents.enumerate() {
+            // A long ledger repeats contents; only the newest of each counts.
+            let mut seen = BTreeSet::new();
+            for (age, hash) in contents.enumerate().filter(|(_, hash)| seen.insert(*hash)) {
                 let tasks = self.by_content.get(&hash).into_iter().flatten();
                 let ours =
                     tasks.filter(|task| is_candidate(task) && evidence.proves(task.id, hash));

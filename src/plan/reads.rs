@@ -131,6 +131,10 @@ fn is_of_runs(change: &Change) -> bool {
     )
 }
 
+/// The most tasks of a key that are read because the ledger knows them and the list does not show them,
+/// the newest first: a list lags behind what was created lately.
+const MOST_UNLISTED: usize = 100;
+
 /// Tasks with a key's content that the ledger knows and the list does not show.
 fn unlisted(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> BTreeSet<ReadRequest> {
     let listed: BTreeSet<_> = inputs.state.tasks.items.iter().map(|task| task.id).collect();
@@ -143,7 +147,7 @@ fn unlisted(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> BTreeSet<ReadReques
         let created = inputs.evidence.keys.get(key).into_iter().flat_map(|known| &known.created);
         let created = created.filter(|created| created.content == desired.content());
         let ids = created.filter_map(|created| created.id).filter(|id| !listed.contains(id));
-        reads.extend(ids.map(ReadRequest::Task));
+        reads.extend(ids.take(MOST_UNLISTED).map(ReadRequest::Task));
     }
     reads
 }

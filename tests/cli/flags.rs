@@ -39,8 +39,11 @@ fn an_apply_writes_every_format_once_deployments_have_ended() {
     let repo = Repo::new();
     repo.tasks("a: {prompt: p, deployments: {first: {}}}").commit("first");
     let formats = ["json", "markdown", "html", "junit", "github", "gitlab", "text"];
-    let outputs: String =
-        formats.iter().map(|format| format!(" --output {format}=out.{format}")).collect();
+    let outputs: String = formats
+        .iter()
+        .map(|format| format!(" --output {format}=out.{format}"))
+        .collect::<Vec<_>>()
+        .concat();
     let apply = format!("apply --yes --wait --poll-interval 10ms{outputs}");
     assert_eq!(repo.qcops(&apply).code, 0);
     for format in ["json", "markdown", "html", "junit", "text"] {
