@@ -2,6 +2,8 @@
 //!
 //! Sleeping and time limits are tokio's; this clock only says what the calendar shows.
 
+use std::time::SystemTime;
+
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -25,11 +27,11 @@ impl Clock {
         Self::Following { origin, started: Instant::now() }
     }
 
-    /// Returns the time it shows.
+    /// Returns the time it shows; one that no calendar holds is the last that it does.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads wall time")]
     pub fn now(&self) -> Timestamp {
         match self {
-            Self::System => Timestamp::now(),
+            Self::System => Timestamp::try_from(SystemTime::now()).unwrap_or(Timestamp::MAX),
             Self::Following { origin, started } => {
                 let elapsed = SignedDuration::try_from(started.elapsed()).unwrap_or_default();
                 origin.saturating_add(elapsed).unwrap_or(Timestamp::MAX)
@@ -38,11 +40,33 @@ impl Clock {
     }
 }
 
+/// Whether times that follow `now` can be told: the calendar ends with the year 9999.
+pub fn is_usable(now: Timestamp) -> bool {
+    /// The beginning of the year 9999, in seconds since 1970.
+    const LAST: i64 = 253_370_764_800;
+    now.as_second() < LAST
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn a_clock_near_the_end_of_the_calendar_is_not_usable() {
+        let table = [
+            ("1970-01-01", true),
+            ("2026-11-21", true),
+            ("9998-12-31", true),
+            ("9999-01-01", false),
+        ];
+        for (date, expected) in table {
+            let now: Timestamp = format!("{date}T00:00:00Z").parse().expect("a time stamp");
+            assert_eq!(is_usable(now), expected, "{date}");
+        }
+        assert!(!is_usable(Timestamp::MAX));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_following_clock_moves_with_tokio() {

@@ -303,6 +303,116 @@ fn failed(verb: &'static str, path: &Path, source: io::Error) -> FilesError {
     FilesError::Io { verb, path: path.to_owned(), source }
 }
 
+/// Writes what a person asked for to a file they named.
+///
+/// A regular file is replaced as a whole. A device or a pipe is written to, and so is what `/dev/stdout`
+/// and its like name, whatever lies behind them.
+pub fn write_output(files: &dyn Files, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
+    own::check(path)?;
+    match write_special(path, bytes) {
+        Some(written) => written.map_err(|source| failed("write to", path, source)),
+        None => files.write(path, bytes),
+    }
+}
+
+/// Whether writing to a path replaces nothing: it is a device, a pipe, or an open stream.
+#[cfg(unix)]
+pub fn is_special(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let is_device = |found: fs::Metadata| {
+        let kind = found.file_type();
+        kind.is_fifo() || kind.is_char_device() || kind.is_block_device() || kind.is_socket()
+    };
+    descriptor(path).is_some() || fs::metadata(path).is_ok_and(is_device)
+}
+
+/// Whether writing to a path replaces nothing; not told on this system.
+#[cfg(not(unix))]
+pub fn is_special(_path: &Path) -> bool {
+    false
+}
+
+/// Whether two paths lead to one file, which may not be there yet.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    match (whole(one), whole(other)) {
+        (Some(one), Some(other)) => one == other || has_same_inode(&one, &other),
+        _ => one == other,
+    }
+}
+
+/// The path without links and detours, as far as it exists.
+fn whole(path: &Path) -> Option<PathBuf> {
+    if let Ok(whole) = path.canonicalize() {
+        return Some(whole);
+    }
+    let name = path.file_name()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Some(whole(folder.unwrap_or(Path::new(".")))?.join(name))
+}
+
+#[cfg(unix)]
+fn has_same_inode(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let inode = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    inode(one).is_some() && inode(one) == inode(other)
+}
+
+#[cfg(not(unix))]
+fn has_same_inode(_one: &Path, _other: &Path) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn write_special(path: &Path, bytes: &[u8]) -> Option<io::Result<()>> {
+    if !is_special(path) {
+        return None;
+    }
+    let write_all = |mut stream: Box<dyn Write>| {
+        stream.write_all(bytes)?;
+        stream.flush()
+    };
+    Some(match descriptor(path) {
+        // Opened anew, a file behind it would be written from its start.
+        Some(1) => write_all(Box::new(io::stdout())),
+        Some(2) => write_all(Box::new(io::stderr())),
+        _ => open_special(path).and_then(|file| write_all(Box::new(file))),
+    })
+}
+
+#[cfg(not(unix))]
+fn write_special(_path: &Path, _bytes: &[u8]) -> Option<io::Result<()>> {
+    None
+}
+
+/// Opens a device or a pipe; a pipe that nobody reads is an error, since waiting could last for ever.
+#[cfg(unix)]
+fn open_special(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = OpenOptions::new();
+    options.append(true);
+    let probe = options.clone().custom_flags(libc::O_NONBLOCK).open(path)?;
+    let file = options.open(path)?;
+    drop(probe);
+    Ok(file)
+}
+
+/// The open stream of this process that a path names, such as `/dev/stdout`, links followed.
+#[cfg(unix)]
+fn descriptor(path: &Path) -> Option<u32> {
+    const MOST_LINKS: usize = 16;
+    let streams = PathBuf::from(format!("/proc/{}/fd", std::process::id()));
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new(".")).canonicalize().ok()?;
+        if folder == streams || folder == Path::new("/dev/fd") {
+            return path.file_name()?.to_str()?.parse().ok();
+        }
+        path = folder.join(fs::read_link(folder.join(path.file_name()?)).ok()?);
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -342,6 +452,65 @@ mod tests {
         for path in [written, appended] {
             let mode = fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_output_replaces_a_regular_file_and_is_written_to_all_else() {
+        use std::io::Read as _;
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let pipe = || nix::unistd::mkfifo(&path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        pipe();
+        let error = write_output(&Disk, &path("pipe"), b"x").unwrap_err();
+        assert!(error.to_string().contains("failed to write to"), "{error}");
+        let reader = OpenOptions::new().read(true).write(true).open(path("pipe")).unwrap();
+        for (link, target) in [("null", "/dev/null"), ("link", "pipe"), ("err", "/proc/self/fd/2")]
+        {
+            symlink(target, path(link)).unwrap();
+            assert!(is_special(&path(link)), "{link}");
+            write_output(&Disk, &path(link), b"").unwrap();
+            assert!(path(link).is_symlink(), "{link} is still a link");
+        }
+        write_output(&Disk, &path("link"), b"said").unwrap();
+        let mut said = [0; 4];
+        (&reader).read_exact(&mut said).unwrap();
+        assert_eq!(&said, b"said");
+        assert!(fs::metadata(path("pipe")).unwrap().file_type().is_fifo());
+        for full in ["/dev/full", "full"] {
+            drop(symlink("/dev/full", path("full")));
+            assert!(write_output(&Disk, &folder.path().join(full), b"x").is_err(), "{full}");
+        }
+        assert!(write_output(&Disk, folder.path(), b"x").is_err(), "a folder");
+        fs::write(path("old"), "old").unwrap();
+        write_output(&Disk, &path("old"), b"new").unwrap();
+        assert_eq!(fs::read(path("old")).unwrap(), b"new");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn one_file_is_known_under_all_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a"), "a").unwrap();
+        fs::write(path("b"), "a").unwrap();
+        fs::hard_link(path("a"), path("hard")).unwrap();
+        std::os::unix::fs::symlink("a", path("soft")).unwrap();
+        let table = [
+            ("a", "a", true),
+            ("a", "./a", true),
+            ("a", "hard", true),
+            ("soft", "a", true),
+            ("new", "../new", false),
+            ("new", "./new", true),
+            ("no/new", "./no/new", true),
+            ("a", "b", false),
+            ("a", "new", false),
+        ];
+        for (one, other, expected) in table {
+            assert_eq!(is_same_file(&path(one), &path(other)), expected, "{one}, {other}");
         }
     }
 }

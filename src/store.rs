@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::files::{Files, FilesError};
+use crate::files::{self, Files, FilesError};
 use crate::model::{sha256_hex, visible_json};
 
 pub use conversation::{Conversation, Said};
@@ -130,7 +130,7 @@ pub fn save_plan(files: &dyn Files, path: &Path, reviewed: Reviewed) -> Result<(
     let seal = String::new();
     let mut sealed = Sealed { format_version: FORMAT_VERSION, tool_version, reviewed, seal };
     sealed.seal = seal_of(&sealed);
-    Ok(files.write(path, text(&sealed).as_bytes())?)
+    Ok(files::write_output(files, path, text(&sealed).as_bytes())?)
 }
 
 /// Reads a saved plan; one that was edited or is of a newer format is refused.

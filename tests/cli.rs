@@ -464,6 +464,27 @@ fn an_organization_that_the_user_is_no_member_of_is_the_services_refusal() {
 }
 
 #[test]
+fn who_only_reads_writes_nothing() {
+    let served = Served::new();
+    let repo = two_tasks();
+    let user = emulator::USER_ID.to_string();
+    let variables = [
+        ("QC_USER_ID", user.as_str()),
+        ("QC_API_TOKEN", emulator::API_TOKEN),
+        ("QC_ORGANIZATION_ID", emulator::ORGANIZATION_ID),
+    ];
+    for command in ["plan", "status", "destroy", "destroy --archived", "pull", "validate"] {
+        let mut words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+        if command != "validate" {
+            words.extend(["--api".to_owned(), served.url.clone()]);
+        }
+        let ran = repo.run_with(&words, &variables);
+        assert_eq!(ran.code, 0, "{command}: {}", ran.err);
+        assert!(!repo.path().join(".qcops").exists(), "{command}");
+    }
+}
+
+#[test]
 fn credentials_are_taken_without_line_breaks_and_never_repeated() {
     let served = Served::new();
     let repo = two_tasks();

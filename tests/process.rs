@@ -288,7 +288,7 @@ fn two_machines_whose_creates_cross_delete_nothing_and_both_name_what_arose_twic
 
 #[test]
 fn an_interrupt_finishes_what_is_in_flight_and_starts_nothing_more() {
-    for name in ["INT", "TERM"] {
+    for name in ["INT", "TERM", "HUP", "QUIT"] {
         let (service, repo) = (Service::start(), repo(TASKS));
         // The first create's answer is lost and nothing shows: it is settling when the signal comes.
         service.faults(&[

@@ -37,6 +37,8 @@ mod laws;
 mod mutants;
 // Does a small wish and sight give the expected plan?
 mod plan;
+// Is what is written complete, where it was asked for, and nowhere else?
+mod outputs;
 // Is what was reviewed what is done?
 mod review;
 // Does what was kept of a sight give the same plan again, and nobody away?

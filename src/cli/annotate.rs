@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use crate::cli::output::{FileFormat, Output};
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Place, Sources};
-use crate::files::{Files, FilesError};
+use crate::files::{self, Files, FilesError};
 use crate::model::Key;
 use crate::plan::{Plan, StepStatus};
 use crate::render::annotations::{self, Annotated};
@@ -64,7 +64,7 @@ impl Annotator {
                 System::GitHub => annotations::github(of(&told)),
                 System::GitLab => annotations::gitlab(of(&told)),
             };
-            files.write(file, text.as_bytes())?;
+            files::write_output(files, file, text.as_bytes())?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use crate::cli::terminal;
 use crate::cli::waiting::{self, Waited};
 use crate::event::{Outcome, StepOutcome};
 use crate::files::Lock;
-use crate::plan::Plan;
+use crate::plan::{Change, Plan};
 use crate::render;
 use crate::render::html::Applied;
 
@@ -32,6 +32,8 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandEr
         return Err(CommandError::new("`junit` shows deployments that were waited for")
             .help("add `--wait`, or choose another format"));
     }
+    // Findings are written as soon as the manifest is read.
+    output::check(&context.outputs, &[], args.plan.as_slice())?;
     let reviewed = match &args.plan {
         Some(path) => Some(review::open(context, path, args.max_age)?),
         None => None,
@@ -41,6 +43,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandEr
         review::take_options(&mut planning, &reviewed.options)?;
     }
     let session = Session::open(context, &planning.comparing, &progress)?;
+    session.check_outputs(&[], &[args.plan.as_deref()])?;
     let expected = review::expected(reviewed.as_ref(), args.expect_digest.as_ref(), &session)?;
     block_on(plan_and_carry_out(context, args, &planning, &session, &progress, expected.as_ref()))
 }
@@ -61,7 +64,7 @@ async fn plan_and_carry_out(
     };
     let turn = ApplyLock::take(context, session, progress, &settings).await?;
     let plan = session.plan(planning).await?;
-    plan::show(context, planning, args.format, &plan);
+    plan::show(context, planning, args.format, &plan)?;
     session.annotate(&plan)?;
     if let Some(expected) = expected {
         expected.check(&plan)?;
@@ -75,7 +78,7 @@ async fn plan_and_carry_out(
     let planned = plan::exit_of(&plan, false);
     let count = plan.ready_steps().count();
     if turn.stop.is_asked() {
-        manner.show_no_runs();
+        manner.show_no_runs()?;
         manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
         return Ok(Exit::Interrupted);
     }
@@ -84,10 +87,13 @@ async fn plan_and_carry_out(
         return Ok(planned);
     }
     if count > 0 && expected.is_none() && !args.yes {
-        let approved = approve(count);
+        let approved = approve(&plan);
         if !matches!(approved, Ok(true)) {
-            manner.show_no_runs();
+            manner.show_no_runs()?;
             manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
+            if approved.is_ok() {
+                context.terminal.message("Nothing was changed.\n");
+            }
             return approved.map(|_| Exit::Blocked);
         }
     }
@@ -120,6 +126,7 @@ impl ApplyLock {
         settings: &Settings,
     ) -> Result<Self, CommandError> {
         let stop = Arc::new(Stop::default());
+        session.make_folder()?;
         tokio::spawn(hear_signals(Arc::clone(&stop), progress.clone()));
         let lock = take_lock(context, session, progress, &stop).await?;
         let say = |rest: Duration| {
@@ -150,10 +157,11 @@ pub(super) struct OutputOptions<'a> {
 
 impl OutputOptions<'_> {
     /// Writes the document of no run where it ends before the waiting: whoever reads it parses it.
-    fn show_no_runs(self) {
+    fn show_no_runs(self) -> Result<(), CommandError> {
         if self.format == ApplyFormat::Junit {
-            terminal::stream(|out| render::deployments::junit(&[], out));
+            terminal::stream(|out| render::deployments::junit(&[], out))?;
         }
+        Ok(())
     }
 
     /// Writes every file as a whole, readable by its owner alone; anew once the deployments that
@@ -199,37 +207,76 @@ pub(super) async fn carry_out(
     };
     let outcome = apply::apply(plan, &effects, settings).await;
     progress.finish();
+    let mut printed = Exit::Success;
     if plan.ready_steps().next().is_some() {
         let options = plan::text_options(context, manner.shape.context);
-        plan::show_outcome(context, manner.format, |out| {
+        printed = told(plan::show_outcome(context, manner.format, |out| {
             out.write_str("\n")?;
             render::outcome::render(plan, &outcome, &options, out)
-        });
+        }));
     }
     manner.write_reports(context, before_waiting(plan, &outcome))?;
-    let exit = exit_of(plan, &outcome);
+    let exit = exit_of(plan, &outcome).min(printed);
     Ok(match manner.waiting {
         Some((waiting, planning)) if waiting.wait && !turn.stop.is_asked() => {
             let run = Waited { plan, outcome: &outcome, settings, planning, manner };
             exit.min(waiting::wait(context, waiting, session, &effects, run, progress).await)
         }
-        _ => {
-            manner.show_no_runs();
-            exit
-        }
+        _ => exit.min(told(manner.show_no_runs())),
     })
 }
 
+/// Says that a result could not be written, which undoes nothing that was done.
+pub(super) fn told(written: Result<(), CommandError>) -> Exit {
+    match written {
+        Ok(()) => Exit::Success,
+        Err(error) => {
+            terminal::error(&error.message, &error.help);
+            Exit::Partial
+        }
+    }
+}
+
 /// Asks where there is somebody to ask; elsewhere the plan has to be approved by a flag.
-fn approve(count: usize) -> Result<bool, CommandError> {
+fn approve(plan: &Plan) -> Result<bool, CommandError> {
     if !terminal::can_ask() {
         let mut error = CommandError::new("nobody is there to approve the plan")
             .help("`--yes` carries it out without asking");
         error.exit = Exit::Blocked;
         return Err(error);
     }
-    let noun = if count == 1 { "change" } else { "changes" };
-    Ok(terminal::ask(&format!("\nCarry out {count} {noun}? Only 'yes' is accepted: ")))
+    Ok(terminal::ask(&format!("\n{} Only 'yes' is accepted: ", question(plan))))
+}
+
+/// The question, which says what costs money: deployments, and prompts that follow them.
+fn question(plan: &Plan) -> String {
+    let (mut count, mut paid, mut deployments, mut follow_ups) = (0, 0, 0, 0);
+    for step in plan.ready_steps() {
+        count += 1;
+        match &step.change {
+            Change::Deploy { later, .. } => {
+                (paid, deployments) = (paid + 1, deployments + 1);
+                follow_ups += later;
+            }
+            Change::Prompt { later, .. } => {
+                paid += 1;
+                follow_ups += 1 + later;
+            }
+            _ => {}
+        }
+    }
+    let changes = render::counted(count, "change", "changes");
+    if paid == 0 {
+        return format!("Apply {changes}?");
+    }
+    let parts = [
+        (deployments, render::counted(deployments, "deployment", "deployments")),
+        (follow_ups, render::counted(follow_ups, "follow-up", "follow-ups")),
+    ];
+    let parts: Vec<String> =
+        parts.into_iter().filter_map(|(count, words)| (count > 0).then_some(words)).collect();
+    let verb = if paid == 1 { "costs" } else { "cost" };
+    format!("Apply {changes}, of which {paid} {verb} money ({})?", parts.join(", "))
 }
 
 pub(super) fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {
@@ -266,14 +313,32 @@ fn leave() -> ! {
 
 #[cfg(unix)]
 async fn wait_for_signal() {
+    use std::task::Poll;
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
+    // Whoever is started by `nohup` goes on without its terminal.
+    if !is_hangup_ignored() {
+        kinds.push(SignalKind::hangup());
     }
+    let mut heard: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
+    std::future::poll_fn(|context| {
+        let is_heard = heard.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+        if is_heard { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Whether this process was started to ignore that its terminal is gone; told where Linux tells it.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    const LARGEST: u64 = 64 << 10;
+    let path = std::path::Path::new("/proc/self/status");
+    let status = crate::files::read_input(path, LARGEST).ok().flatten().unwrap_or_default();
+    let status = String::from_utf8_lossy(&status);
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // The signals are counted from one, and this is the first.
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 #[cfg(not(unix))]

@@ -3,12 +3,13 @@
 use clap::CommandFactory;
 
 use crate::cli::args::{Cli, CompletionsArgs};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 
-pub(super) fn run(args: &CompletionsArgs) -> Exit {
+pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "qcops", &mut script);
-    terminal::output(&String::from_utf8_lossy(&script));
-    Exit::Success
+    terminal::output(&String::from_utf8_lossy(&script))?;
+    Ok(Exit::Success)
 }

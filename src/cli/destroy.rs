@@ -72,10 +72,10 @@ async fn plan_and_carry_out(
     let state = session.observe(desired).await?;
     let plan = plan::destroy(&plan_context.with(&state), scope);
     if plan.steps.is_empty() && plan.notes.is_empty() {
-        terminal::output("Nothing to destroy.\n");
+        terminal::output("Nothing to destroy.\n")?;
         return Ok(Exit::Success);
     }
-    show_text(context, LINES, &PlanView::new(&plan));
+    show_text(context, LINES, &PlanView::new(&plan))?;
     let planned = exit_of(&plan, false);
     if plan.ready_steps().next().is_none() {
         return Ok(planned);

@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, Comman
     let asked: Vec<String> =
         helps.into_iter().filter_map(|(is_asked, text)| is_asked.then_some(text)).collect();
     if !asked.is_empty() {
-        terminal::output(&asked.join("\n"));
+        terminal::output(&asked.join("\n"))?;
         return Ok(Exit::Success);
     }
     let mut script = Script::default();
@@ -77,7 +77,7 @@ async fn serve(
     let address = listener.local_addr().map_err(|error| CommandError::of(&error))?;
     terminal::output(&format!(
         "BASE_URL=http://{address}/api/v2\nUSER_ID={USER_ID}\nAPI_TOKEN={API_TOKEN}\nORGANIZATION_ID={ORGANIZATION_ID}\n"
-    ));
+    ))?;
     context.terminal.message("The emulator answers until it is interrupted.\n");
     let until_interrupted = async {
         drop(tokio::signal::ctrl_c().await);

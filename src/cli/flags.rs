@@ -11,6 +11,9 @@ use crate::diag::Code;
 use crate::history::Depth;
 use crate::render::markdown::DEFAULT_BYTES;
 
+/// The address of the service where none is named.
+pub(super) const DEFAULT_API: &str = "https://www.quantconnect.com/api/v2";
+
 /// The manifest that is read where none is named.
 pub(super) const DEFAULT_FILE: &str = "tasks.yaml";
 
@@ -36,7 +39,7 @@ pub(super) struct Service {
     #[arg(
         long,
         value_name = "URL",
-        default_value = "https://www.quantconnect.com/api/v2",
+        default_value = DEFAULT_API,
         env = "QCOPS_API",
         hide_default_value = true,
         hide_env = true

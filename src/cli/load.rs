@@ -18,6 +18,9 @@ use crate::model::{AgentId, Key};
 use crate::plan::Plan;
 use crate::render::{self, escape};
 
+/// The file in the program's own folder that says what this machine has sent.
+pub(super) const LEDGER: &str = "ledger.jsonl";
+
 /// What a newcomer is shown who has no manifest yet.
 const EXAMPLE: &str = "\
 version: 1
@@ -43,7 +46,6 @@ pub(super) fn load(
     organization_id: Option<&str>,
 ) -> Result<Loaded, CommandError> {
     let files = find(&args.files)?;
-    output::check(&context.outputs, &files)?;
     let folders: Vec<&Path> =
         args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
     let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
@@ -72,6 +74,7 @@ pub(super) fn load(
     let (manifest, found) = manifest::merge(manifests);
     findings.extend(found);
     let loaded = Loaded { files, repository, manifest, sources };
+    output::check(&context.outputs, &[], &loaded.inputs())?;
     loaded.report(context, &findings)?;
     Ok(loaded)
 }
@@ -122,6 +125,16 @@ impl Loaded {
     /// The texts of the manifests, in the order of `files`.
     pub(super) fn texts(&self) -> Vec<&str> {
         self.files.iter().filter_map(|file| self.sources.text(file)).collect()
+    }
+
+    /// The files that are read: the manifests, the files of texts that they name, and the ledger.
+    pub(super) fn inputs(&self) -> Vec<PathBuf> {
+        let texts = self.manifest.tasks.values().flat_map(|task| {
+            let folder = task.place.file.parent().unwrap_or(Path::new(""));
+            task.files.iter().map(move |(_, file)| folder.join(&**file))
+        });
+        let ledger = self.repository.root().join(OWN_FOLDER).join(LEDGER);
+        self.files.iter().cloned().chain(texts).chain([ledger]).collect()
     }
 
     /// Resolves the agents, or says what is wrong.

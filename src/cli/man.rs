@@ -28,6 +28,6 @@ pub(super) fn run(args: &ManArgs) -> Result<Exit, CommandError> {
         .manual("qcops")
         .render(&mut page)
         .map_err(|error| CommandError::of(&error))?;
-    terminal::output(&String::from_utf8_lossy(&page));
+    terminal::output(&String::from_utf8_lossy(&page))?;
     Ok(Exit::Success)
 }

@@ -39,10 +39,12 @@ pub use exit::Exit;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::Write as _;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
+use crate::clock;
 
 /// Runs one invocation and returns how it ended.
 pub fn run(
@@ -54,16 +56,20 @@ pub fn run(
     let cli = match Cli::read(&args, &environment) {
         Ok(cli) => cli,
         Err(error) => {
-            if !error.use_stderr() {
-                // A closed pipe is nobody's concern here.
-                drop(error.print());
-                return Exit::Success;
+            if error.use_stderr() {
+                terminal::usage(&error.render().ansi().to_string().replace("tip:", "help:"));
+                return Exit::Error;
             }
-            terminal::usage(&error.render().ansi().to_string().replace("tip:", "help:"));
-            return Exit::Error;
+            // Help and version are not errors.
+            let printed = error.print().and_then(|()| std::io::stdout().flush());
+            return terminal::ended(printed).map_or_else(|error| say(&error), |()| Exit::Success);
         }
     };
     let context = Context::new(&cli, environment);
+    if !clock::is_usable(context.clock.now()) {
+        let words = "this machine's clock shows a time at the end of the calendar, the year 9999";
+        return say(&CommandError::new(words).help("set the clock; nothing was sent"));
+    }
     let ended = match cli.command {
         Command::Validate(args) => validate::run(&context, &args.files),
         Command::Plan(args) => plan::run(&context, &args),
@@ -74,8 +80,8 @@ pub fn run(
         Command::Destroy(args) => destroy::run(&context, &args),
         Command::Rehearse(args) => rehearse::run(&context, &args),
         Command::Emulator(args) => emulator::run(&context, &args),
-        Command::Schema(args) => Ok(schema::run(&args)),
-        Command::Completions(args) => Ok(completions::run(&args)),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };
     match ended {

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
-use crate::render;
+use crate::files::{is_same_file, is_special, write_output};
 use crate::render::html::Applied;
 use crate::render::text::TextOptions;
 use crate::render::view::PlanView;
+use crate::render::{self, escape};
 
 /// A format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,21 +100,31 @@ pub(super) struct Shape {
     pub(super) max_bytes: usize,
 }
 
-/// Refuses outputs that would overwrite each other or a file that the command reads.
-pub(super) fn check(outputs: &[Output], inputs: &[PathBuf]) -> Result<(), CommandError> {
-    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let mut seen: Vec<PathBuf> = Vec::new();
-    for path in outputs.iter().filter_map(|output| output.file.as_deref()) {
-        let found = whole(path);
-        if inputs.iter().any(|input| whole(input) == found) {
-            let message = format!("`--output` would overwrite `{}`, which is read", path.display());
-            return Err(CommandError::new(message).help("name another file"));
+/// Refuses outputs, and more of them behind their flags, that are inputs of the same command or one
+/// another.
+pub(super) fn check(
+    outputs: &[Output],
+    more: &[(&str, Option<&Path>)],
+    inputs: &[PathBuf],
+) -> Result<(), CommandError> {
+    let named = files(outputs).map(|(_, path)| ("--output", path));
+    let more = more.iter().filter_map(|(flag, path)| Some((*flag, (*path)?)));
+    // Nothing that was there is lost in a device or a pipe.
+    let named: Vec<(&str, &Path)> =
+        named.chain(more).filter(|(_, path)| !is_special(path)).collect();
+    for (at, (flag, path)) in named.iter().enumerate() {
+        let shown = escape::line(&path.display().to_string());
+        let refused = |why: &str| {
+            CommandError::new(format!("`{flag}` would overwrite `{shown}`, which {why}"))
+                .help("name another file; nothing was sent")
+        };
+        if inputs.iter().any(|input| is_same_file(input, path)) {
+            return Err(refused("this command reads"));
         }
-        if seen.contains(&found) {
-            let message = format!("`{}` is named by two outputs", path.display());
-            return Err(CommandError::new(message).help("give each output a file of its own"));
+        let mut others = named.iter().take(at);
+        if let Some((other, _)) = others.find(|(_, other)| is_same_file(other, path)) {
+            return Err(refused(&format!("`{other}` writes too")));
         }
-        seen.push(found);
     }
     Ok(())
 }
@@ -204,7 +215,7 @@ fn junit(applied: Applied<'_>) -> String {
 }
 
 fn write(context: &Context, path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    context.files.write(path, bytes).map_err(|error| CommandError::of(&error))
+    write_output(&*context.files, path, bytes).map_err(|error| CommandError::of(&error))
 }
 
 #[cfg(test)]

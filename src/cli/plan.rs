@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::api;
 use crate::cli::args::PlanArgs;
@@ -14,12 +14,13 @@ use crate::cli::flags::{ApplyFormat, Comparing, Planning};
 use crate::cli::load::{self, Loaded};
 use crate::cli::output::{self, Shape};
 use crate::cli::progress::Progress;
-use crate::cli::service::Target;
+use crate::cli::service::{Target, emulator_file};
 use crate::cli::target;
 use crate::cli::terminal;
 use crate::cli::{replay, review};
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::Evidence;
+use crate::files::make_private_folder;
 use crate::history;
 use crate::ledger::Ledger;
 use crate::manifest::{DesiredState, DesiredTask};
@@ -34,17 +35,26 @@ use crate::render::{self, Color};
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
     let (planning, progress) = (&args.planning, Progress::new(context.terminal));
+    let saved = args.save_snapshot.as_deref();
+    let outputs = [("--out", args.out.as_deref()), ("--save-snapshot", saved)];
+    let snapshot = args.snapshot.as_deref();
+    // Findings are written as soon as the manifest is read.
+    output::check(&context.outputs, &outputs, &Vec::from_iter(snapshot.map(Path::to_owned)))?;
+    let check = |session: &Session<'_>| session.check_outputs(&outputs, &[snapshot]);
     let (session, plan) = if let Some(path) = &args.snapshot {
-        replay::against(context, path, planning, &progress)?
+        let (session, plan) = replay::against(context, path, planning, &progress)?;
+        check(&session)?;
+        (session, plan)
     } else {
         let session = Session::open(context, &planning.comparing, &progress)?;
+        check(&session)?;
         let plan = match &args.save_snapshot {
             Some(path) => block_on(replay::plan_and_keep(context, path, planning, &session))?,
             None => block_on(session.plan(planning))?,
         };
         (session, plan)
     };
-    show(context, planning, args.format.into(), &plan);
+    show(context, planning, args.format.into(), &plan)?;
     output::write_plan(context, &args.outputs, shape(planning), &PlanView::new(&plan))?;
     session.annotate(&plan)?;
     if let Some(path) = &args.out {
@@ -54,13 +64,18 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErr
 }
 
 /// Prints a plan.
-pub(super) fn show(context: &Context, args: &Planning, format: ApplyFormat, plan: &Plan) {
+pub(super) fn show(
+    context: &Context,
+    args: &Planning,
+    format: ApplyFormat,
+    plan: &Plan,
+) -> Result<(), CommandError> {
     let (view, Shape { context: lines, max_bytes }) = (PlanView::new(plan), shape(args));
     match format {
         ApplyFormat::Text => show_text(context, lines, &view),
         ApplyFormat::Json => terminal::output(&render::json::render(&view)),
         ApplyFormat::Markdown => {
-            terminal::output(&render::markdown::render(&view, lines, max_bytes));
+            terminal::output(&render::markdown::render(&view, lines, max_bytes))
         }
         ApplyFormat::Html => terminal::output(&render::html::plan(&view, lines)),
         // Standard output is for the deployments, which are still to come.
@@ -71,6 +86,7 @@ pub(super) fn show(context: &Context, args: &Planning, format: ApplyFormat, plan
             let mut text = String::new();
             render::text::render(&view, &options, &mut text).expect("a string takes everything");
             context.terminal.message(&text);
+            Ok(())
         }
     }
 }
@@ -86,7 +102,7 @@ pub(super) fn show_outcome(
     context: &Context,
     format: ApplyFormat,
     write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
-) {
+) -> Result<(), CommandError> {
     if format == ApplyFormat::Text {
         return terminal::stream(write);
     }
@@ -96,14 +112,19 @@ pub(super) fn show_outcome(
         ApplyFormat::Markdown => terminal::output(&render::markdown::block(&text)),
         ApplyFormat::Text | ApplyFormat::Json | ApplyFormat::Html | ApplyFormat::Junit => {
             context.terminal.message(&text);
+            Ok(())
         }
     }
 }
 
 /// Prints a plan as text, with so many lines of context.
-pub(super) fn show_text(context: &Context, lines: usize, view: &PlanView) {
+pub(super) fn show_text(
+    context: &Context,
+    lines: usize,
+    view: &PlanView,
+) -> Result<(), CommandError> {
     let options = text_options(context, lines);
-    terminal::stream(|out| render::text::render(view, &options, out));
+    terminal::stream(|out| render::text::render(view, &options, out))
 }
 
 /// How plans and outcomes are written.
@@ -169,7 +190,10 @@ impl<'a> Session<'a> {
         let loaded = load::load(context, &comparing.files, asked.organization_id.as_deref())?;
         let organization_id = asked.organization(loaded.manifest.organization_id.as_deref())?;
         let folder = load::own_folder(&loaded.repository)?;
-        crate::files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
+        // Who only reads needs no right to write.
+        if asked.keeps_in(&folder) {
+            make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
+        }
         let client = asked.client(
             context,
             &comparing.service,
@@ -177,11 +201,30 @@ impl<'a> Session<'a> {
             &folder,
             progress.on_wait(),
         )?;
-        let path = folder.join("ledger.jsonl");
+        let path = folder.join(load::LEDGER);
         let files = std::sync::Arc::clone(&context.files);
         let target = asked.target(&folder);
         let ledger = Ledger::new(files, path, target.clone(), organization_id.clone());
         Ok(Self { context, comparing, loaded, organization_id, client, ledger, folder, target })
+    }
+
+    /// Makes the folder that holds the lock and the ledger.
+    pub(super) fn make_folder(&self) -> Result<(), CommandError> {
+        make_private_folder(&self.folder).map_err(|error| CommandError::of(&error))
+    }
+
+    /// Refuses outputs that are inputs of this command, or one another, before anything is sent.
+    pub(super) fn check_outputs(
+        &self,
+        outputs: &[(&str, Option<&Path>)],
+        more_inputs: &[Option<&Path>],
+    ) -> Result<(), CommandError> {
+        let service = &self.comparing.service;
+        let mut inputs = self.loaded.inputs();
+        inputs.extend(service.emulator.iter().map(|file| emulator_file(file, &self.folder)));
+        let named = more_inputs.iter().flatten().copied().chain(service.script.as_deref());
+        inputs.extend(named.map(Path::to_owned));
+        output::check(&self.context.outputs, outputs, &inputs)
     }
 
     /// The organization it is about.

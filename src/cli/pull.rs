@@ -29,7 +29,7 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
     let prompts = if args.out.is_some() { Prompts::Files } else { Prompts::Inline };
     let written = manifest::write(&pulled.outline, prompts);
     match &args.out {
-        None => terminal::output(&written.manifest),
+        None => terminal::output(&written.manifest)?,
         Some(folder) => {
             save(context, folder, &written, args.force)?;
             let prompts = match written.prompts.len() {
@@ -51,7 +51,7 @@ async fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandEr
     let organization_id = asked.organization(None)?;
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
     let folder = load::own_folder(&repository)?;
-    if args.service.emulator.is_some() {
+    if asked.keeps_in(&folder) {
         files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
     }
     let on_wait = Progress::new(context.terminal).on_wait();

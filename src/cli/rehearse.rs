@@ -23,7 +23,7 @@ const EDIT: &str = "\n\nThis is a rehearsal.";
 
 pub(super) fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, CommandError> {
     if is_help(&args.quirks) {
-        terminal::output(&quirks());
+        terminal::output(&quirks())?;
         return Ok(Exit::Success);
     }
     let loaded = load::load(context, &args.files, Some(emulator::ORGANIZATION_ID))?;
@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, Comman
         let name = story.name.clone();
         let tally = sweep(&[story], std::slice::from_ref(&setting), depth, threads);
         is_right &= tally.violations.is_empty();
-        terminal::output(&shown(&name, &tally));
+        terminal::output(&shown(&name, &tally))?;
     }
     Ok(if is_right { Exit::Success } else { Exit::Error })
 }

@@ -45,7 +45,8 @@ pub(super) async fn plan_and_keep(
         let message = format!("what was seen is too large to be kept in `{shown}`");
         return Err(CommandError::new(message).help("`plan` without `--save-snapshot` works"));
     }
-    context.files.write(path, json.as_bytes()).map_err(|error| CommandError::of(&error))?;
+    files::write_output(&*context.files, path, json.as_bytes())
+        .map_err(|error| CommandError::of(&error))?;
     let words = format!(
         "Kept what was seen in `{shown}`: `qcops plan --snapshot {shown}` makes this plan again.\n"
     );

@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::flags::Planning;
+use crate::cli::flags::{Comparing, DEFAULT_API, DEFAULT_FILE, EMULATOR_FILE, Planning};
 use crate::cli::plan::Session;
 use crate::diag::Code;
 use crate::plan::{Digest, Plan};
+use crate::render::escape;
 use crate::render::json::PlanJson;
 use crate::render::view::PlanView;
 use crate::store::{self, Reviewed, SavedOptions, StoreError};
@@ -42,10 +43,46 @@ pub(super) fn save(
         plan: json.expect("texts and numbers are always JSON"),
     };
     store::save_plan(&*context.files, path, reviewed).map_err(|error| CommandError::of(&error))?;
-    let words =
-        format!("Saved to `{0}`: `qcops apply {0}` carries out just this.\n", path.display());
+    let shown = escape::line(&path.display().to_string());
+    let command = escape::line(&apply_command(path, args));
+    let words = format!("Saved to `{shown}`. To apply exactly this plan:\n  {command}\n");
     context.terminal.message(&words);
     Ok(())
+}
+
+/// The command that applies a saved plan, for a shell in this folder: what the file does not hold
+/// is which manifests were read and which service was asked.
+fn apply_command(path: &Path, args: &Planning) -> String {
+    let Comparing { files, service, .. } = &args.comparing;
+    let quoted = |path: &Path| shell_word(&path.to_string_lossy());
+    let mut words = vec!["qcops apply".to_owned()];
+    if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
+        words.push(quoted(&Path::new(".").join(path)));
+    } else {
+        words.push(quoted(path));
+    }
+    if files.files != [Path::new(DEFAULT_FILE)] {
+        words.extend(files.files.iter().map(|file| format!("-f {}", quoted(file))));
+    }
+    match &service.emulator {
+        Some(file) if file == Path::new(EMULATOR_FILE) => words.push("--emulator".to_owned()),
+        Some(file) => words.push(format!("--emulator={}", quoted(file))),
+        None if service.api != DEFAULT_API => {
+            words.push(format!("--api {}", shell_word(&service.api)));
+        }
+        None => {}
+    }
+    words.extend(service.script.iter().map(|file| format!("--script {}", quoted(file))));
+    words.join(" ")
+}
+
+/// A word as a shell takes it for itself.
+fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Opens a saved plan that is young enough.

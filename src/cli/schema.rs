@@ -1,6 +1,7 @@
 //! `qcops schema`: the shape of manifests and of what is written, as JSON Schema.
 
 use crate::cli::args::{Described, SchemaArgs};
+use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::terminal;
 use crate::manifest;
@@ -8,7 +9,7 @@ use crate::observation;
 use crate::render;
 use crate::store;
 
-pub(super) fn run(args: &SchemaArgs) -> Exit {
+pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
     let schema = match args.what {
         Described::Manifest => manifest::schema(),
         Described::Plan => render::json::schema().to_value(),
@@ -18,6 +19,6 @@ pub(super) fn run(args: &SchemaArgs) -> Exit {
         Described::Status => render::status::schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema).expect("texts and numbers are always JSON");
-    terminal::output(&(text + "\n"));
-    Exit::Success
+    terminal::output(&(text + "\n"))?;
+    Ok(Exit::Success)
 }

@@ -100,6 +100,11 @@ impl Target {
         }
     }
 
+    /// Whether what stands for the service is kept in this folder.
+    pub(super) fn keeps_in(&self, folder: &Path) -> bool {
+        matches!(&self.carrier, Backend::Emulator(file) if emulator_file(file, folder).starts_with(folder))
+    }
+
     /// The name of the target in the ledger.
     pub(super) fn target(&self, folder: &Path) -> String {
         match &self.carrier {
@@ -152,7 +157,7 @@ impl Target {
 }
 
 /// The default file lies in the program's folder, from wherever in the repository it is called.
-fn emulator_file(file: &Path, folder: &Path) -> PathBuf {
+pub(super) fn emulator_file(file: &Path, folder: &Path) -> PathBuf {
     let is_default = file == Path::new(EMULATOR_FILE);
     let name = file.file_name().filter(|_| is_default);
     name.map_or_else(|| file.to_owned(), |name| folder.join(name))
@@ -180,9 +185,10 @@ fn trust_file(path: &str) -> TrustFile {
     let problem = match files::read_input(Path::new(path), LARGEST) {
         Ok(Some(bytes)) if bytes.windows(BEGIN.len()).any(|window| window == BEGIN) => None,
         Ok(Some(_)) => Some("holds no certificate in PEM form".to_owned()),
-        Ok(None) => Some("does not exist".to_owned()),
+        Ok(None) => Some("is missing".to_owned()),
+        Err(FilesError::NotPlain { what, .. }) => Some(format!("is {what}, not a regular file")),
         Err(FilesError::Io { source, .. }) => Some(format!("cannot be read: {source}")),
-        Err(_) => Some("is too large, or not a regular file".to_owned()),
+        Err(_) => Some("is too large".to_owned()),
     };
     TrustFile { path: path.to_owned(), problem }
 }

@@ -15,11 +15,11 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, CommandE
     let session = Session::open(context, &args.comparing, &Progress::new(context.terminal))?;
     let view = StatusView::new(&block_on(overview(&session, args.tokens))?);
     match args.format {
-        StatusFormat::Json => terminal::output(&view.to_json()),
+        StatusFormat::Json => terminal::output(&view.to_json())?,
         StatusFormat::Text => {
             let mut text = String::new();
             render(&view, &text_options(context, 0), &mut text).expect("a string takes everything");
-            terminal::output(&text);
+            terminal::output(&text)?;
         }
     }
     Ok(Exit::Success)

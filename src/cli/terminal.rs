@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 
 use crate::cli::args::ColorWhen;
+use crate::cli::error::CommandError;
 use crate::render::escape;
 
 /// Standard output and standard error, and how to treat them.
@@ -59,23 +60,42 @@ pub(super) fn width() -> Option<usize> {
 }
 
 /// Writes data. A reader that has gone away ends nothing: what is under way goes on.
-pub(super) fn output(text: &str) {
-    drop(io::stdout().lock().write_all(text.as_bytes()));
+pub(super) fn output(text: &str) -> Result<(), CommandError> {
+    stream(|out| out.write_str(text))
 }
 
 /// Writes data piece by piece, so that a long text never stands in memory as a whole.
-pub(super) fn stream(write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result) {
-    let mut output = Output(io::BufWriter::new(io::stdout().lock()));
+pub(super) fn stream(
+    write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
+) -> Result<(), CommandError> {
+    let out = io::BufWriter::new(io::stdout().lock());
+    let mut output = Output { out, written: Ok(()) };
     write(&mut output).expect("an output takes everything");
-    drop(output.0.flush());
+    ended(output.written.and_then(|()| output.out.flush()))
 }
 
-/// Takes everything: a reader that has gone away ends nothing.
-struct Output<W>(W);
+/// What it means that writing to standard output ended so.
+pub(super) fn ended(written: io::Result<()>) -> Result<(), CommandError> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CommandError::new(format!("failed to write to standard output: {error}"))
+                .help("what was printed is not complete"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Takes everything, and remembers the first failure.
+struct Output<W> {
+    out: W,
+    written: io::Result<()>,
+}
 
 impl<W: Write> fmt::Write for Output<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        drop(self.0.write_all(text.as_bytes()));
+        if self.written.is_ok() {
+            self.written = self.out.write_all(text.as_bytes());
+        }
         Ok(())
     }
 }
@@ -111,5 +131,9 @@ pub(super) fn can_ask() -> bool {
 pub(super) fn ask(question: &str) -> bool {
     let mut answer = String::new();
     drop(io::stderr().lock().write_all(question.as_bytes()));
-    io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+    let is_read = io::stdin().read_line(&mut answer).is_ok();
+    if !answer.ends_with('\n') {
+        drop(io::stderr().lock().write_all(b"\n"));
+    }
+    is_read && answer.trim() == "yes"
 }

@@ -72,7 +72,7 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
                 .help("`qcops transcript KEY/DEPLOYMENT`, or `qcops transcript diff A B`"));
         }
     };
-    terminal::output(&text);
+    terminal::output(&text)?;
     Ok(Exit::Success)
 }
 

@@ -33,6 +33,6 @@ pub(super) fn run(context: &Context, args: &Files) -> Result<Exit, CommandError>
     if !stand_ins.is_empty() {
         words.push_str(" Agents given by name are looked up by `plan`.");
     }
-    terminal::output(&format!("{words}\n"));
+    terminal::output(&format!("{words}\n"))?;
     Ok(Exit::Success)
 }

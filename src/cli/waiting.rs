@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::apply::{self, Effects, Settings, Waiting};
-use crate::cli::apply::{OutputOptions, exit_of};
+use crate::cli::apply::{OutputOptions, exit_of, told};
 use crate::cli::args::WaitingArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
@@ -63,14 +63,16 @@ pub(super) async fn wait(
     let waited = apply::watch(plan, outcome, effects, settings, &waiting, replan).await;
     progress.finish();
     let color = if context.terminal.colors_output() { Color::On } else { Color::Off };
+    let mut printed = Exit::Success;
     if !waited.reports.is_empty() {
-        plan::show_outcome(context, manner.format, |out| {
+        printed = told(plan::show_outcome(context, manner.format, |out| {
             out.write_str("\n")?;
             render::deployments::text(&waited.reports, color, out)
-        });
+        }));
     }
     if manner.format == ApplyFormat::Junit {
-        terminal::stream(|out| render::deployments::junit(&waited.reports, out));
+        let written = terminal::stream(|out| render::deployments::junit(&waited.reports, out));
+        printed = printed.min(told(written));
     }
     let rounds = waited.rounds.iter();
     let rounds =
@@ -82,14 +84,7 @@ pub(super) async fn wait(
     let outcome = Outcome { is_interrupted, ..outcome.clone() };
     let ended = Applied { plan, outcome: &outcome, runs: &waited.reports };
     let saved = save(context, args, &waited.reports).and(manner.write_reports(context, ended));
-    let saved = match saved {
-        Ok(()) => Exit::Success,
-        Err(error) => {
-            terminal::error(&error.message, &error.help);
-            Exit::Partial
-        }
-    };
-    rounds.chain([judged, stopped, saved]).min().unwrap_or(Exit::Success)
+    rounds.chain([judged, stopped, printed, told(saved)]).min().unwrap_or(Exit::Success)
 }
 
 /// Writes transcripts; every one that can be written is, whatever the others do.

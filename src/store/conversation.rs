@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::files::Files;
+use crate::files::{Files, write_output};
 use crate::model::visible_json;
 use crate::render::transcript::{self, Title};
 use crate::store::StoreError;
@@ -49,8 +49,8 @@ impl Conversation<'_> {
             return Err(StoreError::NoName { id: run.to_owned() });
         }
         let path = |ending: &str| -> PathBuf { folder.join(format!("{stem}{run}.{ending}")) };
-        files.write(&path("json"), self.json().as_bytes())?;
-        Ok(files.write(&path("md"), self.markdown().as_bytes())?)
+        write_output(files, &path("json"), self.json().as_bytes())?;
+        Ok(write_output(files, &path("md"), self.markdown().as_bytes())?)
     }
 
     fn markdown(&self) -> String {

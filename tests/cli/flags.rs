@@ -63,8 +63,8 @@ fn an_output_that_cannot_be_is_refused_before_anything_is_sent() {
         ("plan --output =x", "unknown format"),
         ("apply --yes --output junit=x", "add `--wait`"),
         ("apply --yes --format junit", "add `--wait`"),
-        ("plan --output json=x --output html=x", "named by two outputs"),
-        ("plan --output json=tasks.yaml", "which is read"),
+        ("plan --output json=x --output html=x", "which `--output` writes too"),
+        ("plan --output json=tasks.yaml", "which this command reads"),
         ("apply --yes --expect-digest 1234", "64 hexadecimal digits"),
         ("apply --yes --expect-digest zz", "64 hexadecimal digits"),
     ];
