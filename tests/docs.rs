@@ -319,19 +319,19 @@ fn the_example_validates_applies_and_is_then_as_declared() {
 }
 
 /// One command of the tour, with the output that is shown below it.
-struct ResponseSummary {
+struct ShownCommand {
     command: String,
     output: String,
 }
 
 /// The commands of a page, in order.
-fn session(page: &str) -> Vec<ResponseSummary> {
-    let mut shown: Vec<ResponseSummary> = Vec::new();
+fn session(page: &str) -> Vec<ShownCommand> {
+    let mut shown: Vec<ShownCommand> = Vec::new();
     for block in read(page).split("```console\n").skip(1) {
         let (block, _) = block.split_once("```").unwrap();
         for line in block.lines() {
             if let Some(command) = line.strip_prefix("$ ") {
-                shown.push(ResponseSummary { command: command.to_owned(), output: String::new() });
+                shown.push(ShownCommand { command: command.to_owned(), output: String::new() });
             } else if let Some(more) = line.strip_prefix("> ") {
                 shown.last_mut().unwrap().command.extend(["\n", more]);
             } else {
@@ -344,7 +344,7 @@ fn session(page: &str) -> Vec<ResponseSummary> {
 
 #[test]
 fn the_tour_of_the_readme_shows_what_really_happens() {
-    let judged = |shown: &ResponseSummary| {
+    let judged = |shown: &ShownCommand| {
         shown.command.contains("--script") && shown.output.ends_with("\n7\n")
     };
     assert!(session("README.md").iter().any(judged), "a run that fails its expectation");

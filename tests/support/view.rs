@@ -8,7 +8,7 @@ use qcops::model::{Action, TaskId};
 use qcops::plan::Spread;
 use qcops::render::budget::{Budget, Cost};
 use qcops::render::escape::Untrusted;
-use qcops::render::rows::{FieldChange, FieldRow, Value as ResponseSummary};
+use qcops::render::rows::{FieldChange, FieldRow, Value as ShownValue};
 use qcops::render::textdiff::TextChange;
 use qcops::render::view::{
     Candidate, Counts, DeploymentStatus, Disposition, Entry, Finding, PlanView, State, Stop,
@@ -105,9 +105,9 @@ fn field(row: &Value) -> FieldRow {
     let name = TASK.fields.iter().map(|field| field.name).find(|name| row["name"] == *name);
     let name = name.unwrap();
     let value = |value: &Value| match name {
-        "name" => ResponseSummary::Name(foreign(value)),
-        "prompt" => ResponseSummary::Text(foreign(value)),
-        _ => ResponseSummary::Word(foreign(value)),
+        "name" => ShownValue::Name(foreign(value)),
+        "prompt" => ShownValue::Text(foreign(value)),
+        _ => ShownValue::Word(foreign(value)),
     };
     let change = match (row.get("before"), row.get("after")) {
         (None, Some(new)) => FieldChange::Set(value(new)),
