@@ -369,7 +369,7 @@ fn a_run_that_is_not_there_is_answered_with_those_that_are() {
     repo.tasks(runs).commit("runs").converge("");
     let status: serde_json::Value =
         serde_json::from_str(&repo.qcops("status --format json").out).unwrap();
-    let id = status["tasks"][0]["runs"][0]["id"].as_str().unwrap();
+    let id = status["tasks"][0]["deployments"][0]["deployment_id"].as_str().unwrap();
     for word in ["A-ffff", "nobody/first", "spy/third", "A-f/x"] {
         let err = told(word);
         assert!(err.contains(&format!("`{word}`")), "{err}");

@@ -300,8 +300,8 @@ fn status_is_a_table_for_people_and_json_for_programs() {
     let json: serde_json::Value =
         serde_json::from_str(&repo.qcops("status --format json").out).unwrap();
     assert_eq!(json["format_version"], 1);
-    assert_eq!(json["tasks"][1]["state"], "drifted");
-    assert_eq!(json["tasks"][1]["runs"].as_array().unwrap().len(), 1);
+    assert_eq!(json["tasks"][1]["status"], "drifted");
+    assert_eq!(json["tasks"][1]["deployments"].as_array().unwrap().len(), 1);
     assert_eq!(json["counts"]["missing"], 1);
 }
 

@@ -30,7 +30,8 @@ const COMMANDS: &[&str] = &[
     "man",
 ];
 
-const SCHEMAS: &[&str] = &["manifest", "plan", "saved-plan", "observation", "report", "status"];
+const SCHEMAS: &[&str] = 
+    &["manifest", "plan", "saved-plan", "snapshot", "report", "status", "transcript"];
 
 fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

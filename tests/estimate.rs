@@ -52,8 +52,7 @@ async fn a_run_is_estimated_by_past_runs_of_its_task_and_one_without_any_is_not(
     assert!(markdown::render(&PlanView::new(&plan), 3, 60_000).contains(line));
     let value: serde_json::Value =
         serde_json::from_str(&json::render(&PlanView::new(&plan))).unwrap();
-    let spread =
-        |value| serde_json::json!({"median": value, "least": value, "most": value, "past_runs": 1});
+    let spread = |value| serde_json::json!({"median": value, "least": value, "most": value, "past_deployments": 1});
     let cost = serde_json::json!({"prompts": 1, "tokens": spread(1_540), "seconds": spread(4)});
     assert_eq!(value["budget"]["estimate"], cost);
     assert_eq!(value["steps"][0]["estimate"], cost);

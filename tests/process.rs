@@ -335,8 +335,8 @@ fn what_does_not_depend_on_a_failed_step_goes_on_and_a_second_apply_finishes() {
     let applied = service.run(&repo, &format!("{APPLY} --output json=report.json"));
     assert_eq!(applied.code, 4, "{}{}", applied.out, applied.err);
     let report = std::fs::read_to_string(repo.path().join("report.json")).unwrap();
-    for outcome in ["done", "failed", "skipped"] {
-        assert!(report.contains(&format!("\"outcome\": \"{outcome}\"")), "{outcome}: {report}");
+    for outcome in ["succeeded", "failed", "skipped"] {
+        assert!(report.contains(&format!("\"status\": \"{outcome}\"")), "{outcome}: {report}");
     }
     assert_eq!(service.counts().0.len(), 2);
     let applied = service.run(&repo, APPLY);

@@ -132,7 +132,7 @@ async fn a_forged_observation_is_refused_where_it_means_nothing_and_else_only_sh
     let odd: [fn(&mut Value); 3] = [
         |value| value["observed_at"] = json!("-009999-01-02T01:59:59Z"),
         |value| value["tasks"]["items"][0]["prompt"] = json!("\u{202e}\u{1b}[2J ::error::x"),
-        |value| value["tasks"]["items"][0]["id"] = json!(u64::MAX),
+        |value| value["tasks"]["items"][0]["task_id"] = json!(u64::MAX),
     ];
     for change in odd {
         let read = open(forged(&kept, change)).unwrap();
@@ -179,7 +179,7 @@ fn a_stranger_without_credentials_gets_the_very_plan_in_every_format() {
         fork.write("seen.json", &repo.read("seen.json"));
         let without = alone(&fork, &format!("plan --snapshot seen.json --format {format}"));
         // Only the mark of who started a run goes by the ledger of the machine at hand.
-        let there = with.out.replace("\"started_here\": true", "\"started_here\": false");
+        let there = with.out.replace("\"started_by_this_ledger\": true", "\"started_by_this_ledger\": false");
         let there = there.replace(", started on this", ", not known to have been started on this");
         assert_eq!((with.code, &there), (without.code, &without.out), "{}", without.err);
         assert!(without.err.starts_with("Planned against what was seen at 2"), "{}", without.err);

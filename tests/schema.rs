@@ -111,7 +111,7 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn plans_reports_and_observations_of_stories_fit_their_schemas() {
-    let [plan, of_report, observation] = ["plan", "report", "observation"].map(Schema::of);
+    let [plan, of_report, observation] = ["plan", "report", "snapshot"].map(Schema::of);
     let (mut actions, mut outcomes) = (Vec::new(), Vec::new());
     for mut world in worlds().await {
         let (plan_context, state) = world.see().await;
@@ -135,12 +135,12 @@ async fn plans_reports_and_observations_of_stories_fit_their_schemas() {
         );
         expect_fits(&of_report, &written, "");
         let steps = written["steps"].as_array().unwrap().iter();
-        outcomes.extend(steps.map(|step| step["outcome"].as_str().unwrap().to_owned()));
+        outcomes.extend(steps.map(|step| step["status"].as_str().unwrap().to_owned()));
     }
     let met: std::collections::BTreeSet<Action> = actions.into_iter().collect();
     assert!(met.len() > 6, "{met:?}");
-    assert!(outcomes.iter().any(|word| word == "done"), "{outcomes:?}");
-    assert!(outcomes.iter().any(|word| word != "done"), "{outcomes:?}");
+    assert!(outcomes.iter().any(|word| word == "succeeded"), "{outcomes:?}");
+    assert!(outcomes.iter().any(|word| word != "succeeded"), "{outcomes:?}");
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn every_action_and_no_other_word_is_one_of_the_schema() {
         plan["steps"][0]["action"] = word;
         schema.expect(&plan);
     }
-    for (field, word) in [("action", "creates"), ("state", "closed")] {
+    for (field, word) in [("action", "creates"), ("status", "closed")] {
         let mut odd = plan.clone();
         odd["steps"][0][field] = json!(word);
         assert!(!schema.takes(&odd), "{field}");
@@ -168,9 +168,23 @@ fn what_the_program_writes_fits_its_schemas() {
     repo.tasks("spy: {prompt: Buy SPY, deployments: {d: {}}}\nold: {prompt: x}").commit("first");
     assert_eq!(repo.qcops("plan --out plan.json --save-snapshot seen.json").code, 0);
     expect_fits(&Schema::of("saved-plan"), &read(&repo.read("plan.json")), "/reviewed/plan");
-    expect_fits(&Schema::of("observation"), &read(&repo.read("seen.json")), "");
-    assert_eq!(repo.qcops("apply --yes --output json=report.json").code, 0);
-    expect_fits(&Schema::of("report"), &read(&repo.read("report.json")), "");
+    expect_fits(&Schema::of("snapshot"), &read(&repo.read("seen.json")), "");
+    let apply = "apply --yes --wait --poll-interval 10ms --artifacts said";
+    assert_eq!(repo.qcops(&format!("{apply} --output json=report.json")).code, 0);
+    let report = read(&repo.read("report.json"));
+    expect_fits(&Schema::of("report"), &report, "");
+    let (schema, id) = (Schema::of("transcript"), &report["deployments"][0]["deployment_id"]);
+    let saved = repo.read(&format!("said/spy.d.{}.json", id.as_str().unwrap()));
+    for written in [saved, repo.qcops("transcript spy/d --format json").out] {
+        let mut transcript = read(&written);
+        schema.expect(&transcript);
+        assert_eq!((&transcript["format_version"], &transcript["deployment_id"]), (&json!(1), id));
+        for field in ["format_version", "deployment_id", "turns"] {
+            let removed = transcript.as_object_mut().unwrap().remove(field).unwrap();
+            assert!(!schema.takes(&transcript), "`{field}` is always there");
+            transcript[field] = removed;
+        }
+    }
     repo.tasks("spy: {prompt: Buy SPY, name: S, deployments: {d: {}}}\nnew: {prompt: n}");
     expect_fits(&Schema::of("status"), &read(&repo.qcops("status --format json").out), "");
 }

@@ -392,11 +392,13 @@ pub(super) enum Described {
     /// A plan that was saved for `apply`
     SavedPlan,
     /// What the service returned, saved for another plan
-    Observation,
+    Snapshot,
     /// The report of an apply
     Report,
     /// The status as JSON
     Status,
+    /// A transcript as JSON
+    Transcript,
 }
 
 #[derive(Debug, Args)]

@@ -14,8 +14,9 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
         Described::Manifest => manifest::schema(),
         Described::Plan => render::json::schema().to_value(),
         Described::SavedPlan => store::schema().to_value(),
-        Described::Observation => observation::schema().to_value(),
+        Described::Snapshot => observation::schema().to_value(),
         Described::Report => render::report::schema().to_value(),
+        Described::Transcript => render::transcript_schema().to_value(),
         Described::Status => render::status::schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema).expect("texts and numbers are always JSON");

@@ -22,7 +22,7 @@ use crate::transcript::{Message, Part, Transcript};
 /// What was seen of the service (see `docs/formats.md`).
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-#[schemars(title = "An observation of qcops")]
+#[schemars(title = "A snapshot of qcops")]
 pub(super) struct Sealed {
     /// The version of this shape.
     format_version: u32,
@@ -74,7 +74,7 @@ enum ReadingShape<T> {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct TaskShape {
-    id: u64,
+    task_id: u64,
     organization_id: Option<String>,
     name: Option<String>,
     agent_id: Option<u64>,
@@ -108,7 +108,7 @@ enum ScheduleShape {
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DeploymentShape {
-    id: String,
+    deployment_id: String,
     task_id: Option<u64>,
     agent_id: Option<u64>,
     /// In canonical form.
@@ -293,7 +293,7 @@ fn task_shape(task: &ObservedTask) -> TaskShape {
     } = task;
     let text = |field| object.text(field).map(ToString::to_string);
     TaskShape {
-        id: id.0,
+        task_id: id.0,
         organization_id: organization_id.as_ref().map(|id| id.0.clone()),
         name: text(NAME),
         agent_id: object.agent_id().map(|id| id.0),
@@ -325,7 +325,7 @@ impl TaskShape {
         });
         let values = values.map(|value| value.unwrap_or(Value::Unknown)).collect::<Vec<_>>();
         Ok(ObservedTask {
-            id: TaskId(self.id),
+            id: TaskId(self.task_id),
             organization_id: self.organization_id.map(OrganizationId),
             object: Object::new(&TASK, values),
             deployment_count: self.deployment_count,
@@ -346,7 +346,7 @@ fn run_shape(run: &ObservedDeployment) -> DeploymentShape {
     let ObservedDeployment { id, task_id, agent_id, prompt, status, created, ended, runtime_error } =
         run;
     DeploymentShape {
-        id: id.0.clone(),
+        deployment_id: id.0.clone(),
         task_id: task_id.map(|id| id.0),
         agent_id: agent_id.map(|id| id.0),
         prompt: prompt.as_deref().map(str::to_owned),
@@ -360,7 +360,7 @@ fn run_shape(run: &ObservedDeployment) -> DeploymentShape {
 impl DeploymentShape {
     fn open(self) -> Result<ObservedDeployment, String> {
         Ok(ObservedDeployment {
-            id: DeploymentId(self.id),
+            id: DeploymentId(self.deployment_id),
             task_id: self.task_id.map(TaskId),
             agent_id: self.agent_id.map(AgentId),
             prompt: self.prompt.map(|text| canonical_text(&text).into()),

@@ -31,7 +31,7 @@ pub struct PlanJson {
     budget: BudgetJson,
     steps: Vec<StepJson>,
     notes: Vec<FindingJson>,
-    /// What holds steps back, each reason once.
+    /// Why steps are deferred or blocked, each reason once.
     blocks: Vec<BlockJson>,
 }
 
@@ -51,15 +51,15 @@ struct CountsJson {
 /// What is paid for.
 #[derive(Debug, Serialize, JsonSchema)]
 struct BudgetJson {
-    new_runs: usize,
+    new_deployments: usize,
     deployment_limit: usize,
     follow_ups: usize,
     later_follow_ups: usize,
-    /// What it is likely to cost; null where no past run is known.
+    /// What it is likely to cost; null where no past deployment is known.
     estimate: Option<CostJson>,
 }
 
-/// What prompts are likely to cost, by past runs of the same tasks.
+/// What prompts are likely to cost, by past deployments of the same tasks.
 #[derive(Debug, Serialize, JsonSchema)]
 struct CostJson {
     /// How many of the prompts it speaks for.
@@ -68,13 +68,13 @@ struct CostJson {
     seconds: Option<SpreadJson>,
 }
 
-/// A median, the range around it, and of how many past runs.
+/// A median, the range around it, and of how many past deployments.
 #[derive(Debug, Serialize, JsonSchema)]
 struct SpreadJson {
     median: u64,
     least: u64,
     most: u64,
-    past_runs: usize,
+    past_deployments: usize,
 }
 
 /// One change.
@@ -86,8 +86,8 @@ struct StepJson {
     #[schemars(schema_with = "schema::action_or_none")]
     action: Option<String>,
     #[schemars(extend("enum" = ["ready", "deferred", "blocked"]))]
-    state: &'static str,
-    /// The stable code of what holds it back.
+    status: &'static str,
+    /// The stable code of the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,13 +99,13 @@ struct StepJson {
     /// What is set or differs.
     fields: Vec<FieldJson>,
     /// What happens to the tasks that give way.
-    retires: Vec<RemoveJson>,
+    removes: Vec<RemoveJson>,
     /// Tasks that could be meant; the fields are compared with the first.
     candidates: Vec<CandidateJson>,
-    /// The run it is about.
-    run: Option<String>,
-    /// How that run stands.
-    run_standing: Option<DeploymentStatusJson>,
+    /// The existing deployment it is about.
+    deployment_id: Option<String>,
+    /// The state of that deployment.
+    deployment: Option<DeploymentStatusJson>,
     /// The follow-up it sends.
     prompt: Option<String>,
     /// How many follow-ups come later.
@@ -116,15 +116,15 @@ struct StepJson {
     turns: Vec<TurnJson>,
 }
 
-/// How the run stands that a step is about.
+/// The state of the deployment that a step is about.
 #[derive(Debug, Serialize, JsonSchema)]
 struct DeploymentStatusJson {
     status: String,
     age_seconds: Option<u64>,
     /// Read and written; null where its conversation was not read.
     tokens: Option<u64>,
-    /// Whether this machine's ledger knows it as started from here.
-    started_here: bool,
+    /// Whether the ledger at hand records that it was started.
+    started_by_this_ledger: bool,
 }
 
 /// A place in the list of follow-ups: what was said there, against what is declared.
@@ -170,15 +170,15 @@ struct FindingJson {
     /// A stable code; `docs/findings.md` names them all.
     code: &'static str,
     message: String,
-    /// Ways on, the best first.
-    ways: Vec<String>,
+    /// What to do, the best first.
+    help: Vec<String>,
 }
 
-/// What holds steps back.
+/// Why steps are deferred or blocked.
 #[derive(Debug, Serialize, JsonSchema)]
 struct BlockJson {
     #[schemars(extend("enum" = ["deferred", "blocked"]))]
-    state: &'static str,
+    status: &'static str,
     #[serde(flatten)]
     finding: FindingJson,
     addresses: Vec<String>,
@@ -190,7 +190,7 @@ impl PlanJson {
         let counts = &view.counts;
         let ready = counts.ready.iter().map(|(action, count)| (action.to_string(), *count));
         let blocks = view.stops.iter().map(|stop| BlockJson {
-            state: state(stop.state).0,
+            status: status(stop.state).0,
             finding: finding(&stop.finding),
             addresses: stop.addresses.iter().map(|address| address.raw().to_owned()).collect(),
         });
@@ -228,7 +228,7 @@ pub fn schema() -> schemars::Schema {
 }
 
 fn step(entry: &Entry) -> StepJson {
-    let (state, code) = state(entry.state);
+    let (status, code) = status(entry.state);
     let text = |value: &Value| match value {
         Value::Word(text) | Value::Name(text) | Value::Text(text) | Value::Reference(_, text) => {
             text.raw().to_owned()
@@ -245,7 +245,7 @@ fn step(entry: &Entry) -> StepJson {
         };
         FieldJson { name: row.name, before, after }
     });
-    let retires = entry.fates.iter().map(|fate| RemoveJson {
+    let removes = entry.fates.iter().map(|fate| RemoveJson {
         task_id: fate.id.0,
         name: fate.name.raw().to_owned(),
         archived_as: fate.archived_as.as_ref().map(|name| name.raw().to_owned()),
@@ -264,20 +264,20 @@ fn step(entry: &Entry) -> StepJson {
     StepJson {
         address: entry.address.raw().to_owned(),
         action: entry.action.map(|action| action.to_string()),
-        state,
+        status,
         code,
         task_id: entry.subject.as_ref().map(|(id, _)| id.0),
         task_name: entry.subject.as_ref().and_then(|(_, name)| own(name)),
         reason: entry.reason.raw().to_owned(),
         fields: fields.collect(),
-        retires: retires.collect(),
+        removes: removes.collect(),
         candidates: candidates.collect(),
-        run: entry.run.as_ref().map(|run| run.raw().to_owned()),
-        run_standing: entry.standing.as_ref().map(|run| DeploymentStatusJson {
+        deployment_id: own(&entry.run),
+        deployment: entry.standing.as_ref().map(|run| DeploymentStatusJson {
             status: run.status.raw().to_owned(),
             age_seconds: run.age_seconds,
             tokens: run.tokens,
-            started_here: run.started_here,
+            started_by_this_ledger: run.started_by_this_ledger,
         }),
         prompt: entry.prompt.as_ref().map(|prompt| prompt.raw().to_owned()),
         later_follow_ups: entry.later,
@@ -288,7 +288,7 @@ fn step(entry: &Entry) -> StepJson {
 
 fn budget(budget: &Budget) -> BudgetJson {
     BudgetJson {
-        new_runs: budget.runs,
+        new_deployments: budget.runs,
         deployment_limit: budget.deployment_limit,
         follow_ups: budget.follow_ups,
         later_follow_ups: budget.later,
@@ -301,13 +301,13 @@ fn cost(cost: Cost) -> CostJson {
         median: spread.median,
         least: spread.least,
         most: spread.most,
-        past_runs: spread.count,
+        past_deployments: spread.count,
     };
     let Cost { prompts, tokens, seconds } = cost;
     CostJson { prompts, tokens: tokens.map(spread), seconds: seconds.map(spread) }
 }
 
-fn state(state: State) -> (&'static str, Option<&'static str>) {
+fn status(state: State) -> (&'static str, Option<&'static str>) {
     match state {
         State::Ready => ("ready", None),
         State::Deferred(code) => ("deferred", Some(code.as_str())),
@@ -319,6 +319,6 @@ fn finding(finding: &Finding) -> FindingJson {
     FindingJson {
         code: finding.code.as_str(),
         message: finding.message.raw().to_owned(),
-        ways: finding.ways.iter().map(|way| way.raw().to_owned()).collect(),
+        help: finding.ways.iter().map(|way| way.raw().to_owned()).collect(),
     }
 }

@@ -28,6 +28,7 @@ mod schema;
 mod words;
 
 pub use paint::Color;
+pub use schema::transcript as transcript_schema;
 pub use words::counted;
 
 #[cfg(test)]

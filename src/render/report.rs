@@ -22,17 +22,19 @@ const VERSION: u32 = 1;
 #[schemars(title = "A report of qcops")]
 struct Report<'a> {
     format_version: u32,
-    organization: &'a str,
+    organization_id: &'a str,
     /// Whether a signal ended it.
     is_interrupted: bool,
     steps: Vec<Entry<'a>>,
     /// The runs that were waited for; none before the waiting has ended.
-    runs: Vec<Deploy<'a>>,
+    deployments: Vec<Deploy<'a>>,
 }
 
 /// A run that was waited for.
 #[derive(Serialize, JsonSchema)]
 struct Deploy<'a> {
+    /// As the plan prints it.
+    address: String,
     key: String,
     deployment: String,
     deployment_id: &'a str,
@@ -47,7 +49,7 @@ struct Deploy<'a> {
     #[schemars(extend("enum" = deployments::ENDS))]
     end: &'static str,
     /// Whether this apply has started it.
-    started_here: bool,
+    started_by_this_apply: bool,
     /// Read and written; null where the conversation does not show them.
     tokens: Option<u64>,
     /// How many follow-ups were not sent.
@@ -59,13 +61,15 @@ struct Deploy<'a> {
 /// One step, and how it ended.
 #[derive(Serialize, JsonSchema)]
 struct Entry<'a> {
+    /// As the plan prints it.
+    address: String,
     key: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<String>,
     #[schemars(schema_with = "schema::action")]
     action: String,
-    #[schemars(extend("enum" = ["done", "failed", "unclear", "skipped", "not-started"]))]
-    outcome: &'static str,
+    #[schemars(extend("enum" = ["succeeded", "failed", "unknown", "skipped", "not-started"]))]
+    status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -97,10 +101,10 @@ pub fn render(applied: Applied<'_>) -> Vec<u8> {
     let steps = plan.ready_steps().map(|step| entry(plan, step, outcome.steps.get(&step.id)));
     let report = Report {
         format_version: VERSION,
-        organization: &plan.organization_id.0,
+        organization_id: &plan.organization_id.0,
         is_interrupted: outcome.is_interrupted,
         steps: steps.collect(),
-        runs: runs.iter().map(run).collect(),
+        deployments: runs.iter().map(run).collect(),
     };
     let json = serde_json::to_string_pretty(&report).expect("texts and numbers are always JSON");
     (visible_json(&json) + "\n").into_bytes()
@@ -108,13 +112,14 @@ pub fn render(applied: Applied<'_>) -> Vec<u8> {
 
 fn run(report: &DeploymentReport) -> Deploy<'_> {
     Deploy {
+        address: format!("task.{}/{}", report.key, report.deployment),
         key: report.key.to_string(),
         deployment: report.deployment.to_string(),
         deployment_id: &report.id.0,
         status: &report.status,
         result: deployments::word(report),
         end: deployments::end_word(&report.end),
-        started_here: report.is_ours,
+        started_by_this_apply: report.is_ours,
         tokens: report.transcript.as_ref().ok().and_then(Transcript::tokens),
         missing_follow_ups: report.missing,
         failures: deployments::lines(report),
@@ -123,10 +128,11 @@ fn run(report: &DeploymentReport) -> Deploy<'_> {
 
 fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> Entry<'a> {
     let mut entry = Entry {
+        address: address(step),
         key: step.key.to_string(),
         deployment: step.deployment.as_ref().map(ToString::to_string),
         action: step.change.action().to_string(),
-        outcome: "not-started",
+        status: "not-started",
         task_id: None,
         deployment_id: None,
         because_of: None,
@@ -134,22 +140,22 @@ fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> Entry<
     };
     match ended {
         Some(StepOutcome::Done(done)) => {
-            entry.outcome = "done";
+            entry.status = "succeeded";
             entry.task_id = done.task.map(|id| id.0);
             entry.deployment_id = done.deployment.as_ref().map(|id| id.0.as_str());
             entry.findings = done.notes.iter().map(finding).collect();
         }
         Some(StepOutcome::Failed(found)) => {
-            entry.outcome = "failed";
+            entry.status = "failed";
             entry.findings.push(finding(found));
         }
         Some(StepOutcome::Unknown(found)) => {
-            entry.outcome = "unclear";
+            entry.status = "unknown";
             entry.findings.push(finding(found));
         }
         Some(StepOutcome::Skipped(first)) => {
-            entry.outcome = "skipped";
-            entry.because_of = address(plan, *first);
+            entry.status = "skipped";
+            entry.because_of = plan.steps.iter().find(|step| step.id == *first).map(address);
         }
         Some(StepOutcome::NotStarted) | None => {}
     }
@@ -160,10 +166,7 @@ fn finding(found: &Diagnostic) -> Finding<'_> {
     Finding { code: found.code.as_str(), message: &found.message, help: &found.help }
 }
 
-fn address(plan: &Plan, id: StepId) -> Option<String> {
-    let step = plan.steps.iter().find(|step| step.id == id)?;
-    Some(match &step.deployment {
-        Some(deployment) => format!("{}/{deployment}", step.key),
-        None => step.key.to_string(),
-    })
+fn address(step: &Step) -> String {
+    let deployment = step.deployment.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+    format!("task.{}{deployment}", step.key)
 }

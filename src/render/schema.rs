@@ -2,7 +2,7 @@
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::model::Action;
 use crate::render::escape::Untrusted;
@@ -11,6 +11,77 @@ use crate::render::escape::Untrusted;
 pub(super) fn root<T: JsonSchema>() -> Schema {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     settings.into_generator().into_root_schema_for::<T>()
+}
+
+/// Returns the JSON Schema of a transcript, whose turns hold turns of other agents.
+pub fn transcript() -> Schema {
+    let nullable = |kind: &str| json!({"type": [kind, "null"]});
+    let turns = json!({"type": "array", "items": {"$ref": "#/$defs/Turn"}});
+    let part = |kind: &str, fields: &[(&str, Value)]| {
+        let mut properties = Map::from_iter([("type".to_owned(), json!({"const": kind}))]);
+        properties.extend(fields.iter().map(|(name, field)| ((*name).to_owned(), field.clone())));
+        let required: Vec<&String> = properties.keys().collect();
+        json!({"type": "object", "required": required, "properties": properties})
+    };
+    let text = [("text", json!({"type": "string"}))];
+    let tool = [
+        ("tool", json!({"type": "string"})),
+        ("state", nullable("string")),
+        ("success", nullable("boolean")),
+        ("errors", json!({"type": "array", "items": {"type": "string"}})),
+        ("input", json!({"description": "What the tool was given."})),
+        ("output", json!({"description": "What it returned."})),
+        ("turns", turns.clone()),
+    ];
+    let other = [
+        ("kind", json!({"description": "The service's word."})),
+        ("part", json!({"description": "The part as the service shows it."})),
+        ("turns", turns.clone()),
+    ];
+    let parts = [
+        part("text", &text),
+        part("reasoning", &text),
+        part("step", &[]),
+        part("tool", &tool),
+        part("other", &other),
+    ];
+    json_schema!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A transcript of qcops",
+        "description": "What was said in a deployment (see `docs/formats.md`).",
+        "type": "object",
+        "properties": {
+            "format_version": {"type": "integer", "minimum": 1},
+            "name": nullable("string"),
+            "deployment_id": {"type": "string"},
+            "status": nullable("string"),
+            "input_tokens": nullable("integer"),
+            "output_tokens": nullable("integer"),
+            "turns": turns,
+        },
+        "required": [
+            "format_version", "name", "deployment_id", "status", "input_tokens", "output_tokens",
+            "turns"
+        ],
+        "$defs": {
+            "Turn": {
+                "type": "object",
+                "properties": {
+                    "turn": {"type": "integer", "minimum": 1},
+                    "role": nullable("string"),
+                    "time": {"description": "The service's time stamp; null where it was not shown."},
+                    "parts": {
+                        "description": "Null where they were not shown.",
+                        "anyOf": [
+                            {"type": "array", "items": {"anyOf": parts}},
+                            {"type": "null"}
+                        ]
+                    }
+                },
+                "required": ["turn", "role", "time", "parts"]
+            }
+        }
+    })
 }
 
 /// An action.

@@ -52,7 +52,7 @@ struct TaskRow {
     key: Untrusted,
     /// `in-sync`, `drifted`, `missing` or `blocked`.
     #[schemars(extend("enum" = ["in-sync", "drifted", "missing", "blocked"]))]
-    state: &'static str,
+    status: &'static str,
     /// Why it is not in sync.
     reason: Option<Untrusted>,
     /// The stable code of what blocks it.
@@ -64,10 +64,10 @@ struct TaskRow {
     created: Option<String>,
     age_seconds: Option<i64>,
     /// Its declared deployments, in the order of keys.
-    deployments: Vec<DeploymentRow>,
-    runs: Vec<RunRow>,
+    declared_deployments: Vec<DeploymentRow>,
+    deployments: Vec<RunRow>,
     /// Whether `runs` is all.
-    runs_complete: bool,
+    deployments_complete: bool,
     #[serde(skip)]
     label: Label,
 }
@@ -77,7 +77,7 @@ struct TaskRow {
 struct DeploymentRow {
     key: Untrusted,
     /// The run that serves it.
-    run: Option<Untrusted>,
+    deployment_id: Option<Untrusted>,
     /// What is still to be done about it, or stands against it.
     reason: Option<Untrusted>,
     /// The stable code of what stands against it.
@@ -87,7 +87,7 @@ struct DeploymentRow {
 /// One deployment.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct RunRow {
-    id: Untrusted,
+    deployment_id: Untrusted,
     /// The declared deployment that it serves.
     serves: Option<Untrusted>,
     /// The service's word.
@@ -98,8 +98,8 @@ struct RunRow {
     error: Option<Untrusted>,
     /// Read and written, where its conversation was read.
     tokens: Option<u64>,
-    /// Whether this machine's ledger knows it as started from here.
-    started_here: bool,
+    /// Whether the ledger at hand records that it was started.
+    started_by_this_ledger: bool,
     #[serde(skip)]
     label: Label,
 }
@@ -112,7 +112,7 @@ struct StatusCounts {
     missing: usize,
     blocked: usize,
     /// By status, of declared tasks.
-    runs: BTreeMap<String, usize>,
+    deployments: BTreeMap<String, usize>,
     /// Ours, and no longer declared.
     undeclared: usize,
     unmanaged: usize,
@@ -141,7 +141,7 @@ impl StatusView {
                 KeyState::Blocked => &mut counts.blocked,
             } += 1;
             for run in &key.runs {
-                *counts.runs.entry(status_word(&run.status)).or_default() += 1;
+                *counts.deployments.entry(status_word(&run.status)).or_default() += 1;
             }
         }
         let OrganizationId(organization_id) = &overview.organization_id;
@@ -163,7 +163,7 @@ impl StatusView {
 }
 
 fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
-    let (state, label) = match key.state {
+    let (status, label) = match key.state {
         KeyState::InSync => ("in-sync", Label::Create),
         KeyState::Drifted => ("drifted", Label::Change),
         KeyState::Missing => ("missing", Label::Remove),
@@ -171,16 +171,16 @@ fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
     };
     TaskRow {
         key: Untrusted::new(key.key.as_str()),
-        state,
+        status,
         reason: key.reason.as_deref().map(Untrusted::new),
         code: key.code.map(crate::diag::Code::as_str),
         task_id: key.task.map(|TaskId(id)| id),
         name: key.name.as_deref().map(Untrusted::new),
         created: key.created.map(|at| at.to_string()),
         age_seconds: age(key.created, now),
-        deployments: key.deployments.iter().map(deployment_row).collect(),
-        runs: key.runs.iter().map(|run| run_row(run, now)).collect(),
-        runs_complete: key.is_complete,
+        declared_deployments: key.deployments.iter().map(deployment_row).collect(),
+        deployments: key.runs.iter().map(|run| run_row(run, now)).collect(),
+        deployments_complete: key.is_complete,
         label,
     }
 }
@@ -188,7 +188,7 @@ fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
 fn deployment_row(deployment: &DeclaredDeploymentOverview) -> DeploymentRow {
     DeploymentRow {
         key: Untrusted::new(deployment.key.as_str()),
-        run: deployment.run.as_ref().map(|run| Untrusted::new(run.0.as_str())),
+        deployment_id: deployment.run.as_ref().map(|run| Untrusted::new(run.0.as_str())),
         reason: deployment.reason.as_deref().map(Untrusted::new),
         code: deployment.code.map(crate::diag::Code::as_str),
     }
@@ -196,7 +196,7 @@ fn deployment_row(deployment: &DeclaredDeploymentOverview) -> DeploymentRow {
 
 fn run_row(run: &DeploymentSummary, now: Timestamp) -> RunRow {
     RunRow {
-        id: Untrusted::new(run.id.0.as_str()),
+        deployment_id: Untrusted::new(run.id.0.as_str()),
         serves: run.serves.as_ref().map(|key| Untrusted::new(key.as_str())),
         status: Untrusted::new(run.status.to_string()),
         created: run.created.map(|at| at.to_string()),
@@ -204,7 +204,7 @@ fn run_row(run: &DeploymentSummary, now: Timestamp) -> RunRow {
         age_seconds: age(run.created, now),
         error: run.error.as_deref().map(Untrusted::new),
         tokens: run.tokens,
-        started_here: run.is_from_here,
+        started_by_this_ledger: run.is_from_here,
         label: match run.status {
             Status::InQueue | Status::Running | Status::Other(_) => Label::Deploy,
             Status::Completed => Label::Create,
@@ -239,12 +239,12 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
     for task in &view.tasks {
         let id = task.task_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
         let reason = reasoned(task.reason.as_ref(), task.code, options).unwrap_or_default();
-        let state = task.state.replace('-', " ");
+        let state = task.status.replace('-', " ");
         table.row(task.label, [task.key.part(), state, id, in_words(task.age_seconds), reason]);
-        for declared in &task.deployments {
+        for declared in &task.declared_deployments {
             let name = format!("  {}", declared.key.part());
             let reason = reasoned(declared.reason.as_ref(), declared.code, options);
-            let run = task.runs.iter().find(|run| Some(&run.id) == declared.run.as_ref());
+            let run = task.deployments.iter().find(|run| Some(&run.deployment_id) == declared.deployment_id.as_ref());
             if let Some(run) = run {
                 run.write(name, reason, options, &mut table);
             } else {
@@ -253,7 +253,7 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
                 table.row(Label::Aside, cells);
             }
         }
-        let others: Vec<&RunRow> = task.runs.iter().filter(|run| run.serves.is_none()).collect();
+        let others: Vec<&RunRow> = task.deployments.iter().filter(|run| run.serves.is_none()).collect();
         let most = if options.length == Length::Full { others.len() } else { NEWEST_RUNS };
         for run in others.iter().take(most) {
             run.write("  (run)".to_owned(), None, options, &mut table);
@@ -264,7 +264,7 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
                 format!("  ... {} (`-v` shows all)", counted(rest, "more run", "more runs"));
             table.aside(words);
         }
-        if !task.runs_complete {
+        if !task.deployments_complete {
             table.aside("  ... some runs could not be read".to_owned());
         }
     }
@@ -306,11 +306,11 @@ impl RunRow {
         let tokens = self.tokens.map(|tokens| format!("{} tokens", grouped(tokens)));
         let error = reasoned(self.error.as_ref(), None, options);
         let is_full = options.length == Length::Full;
-        let origin = (is_full && !self.started_here)
+        let origin = (is_full && !self.started_by_this_ledger)
             .then(|| "not known to have been started on this machine".to_owned());
         let words: Vec<String> = [tokens, error, reason, origin].into_iter().flatten().collect();
         let (status, age) = (self.status.part(), in_words(self.age_seconds));
-        table.row(self.label, [name, status, self.id.part(), age, words.join("; ")]);
+        table.row(self.label, [name, status, self.deployment_id.part(), age, words.join("; ")]);
     }
 }
 
@@ -332,7 +332,7 @@ impl StatusCounts {
         let tasks = counted(all, "task is declared", "tasks are declared");
         let states = if all == 0 { String::new() } else { format!(": {}", states.join(", ")) };
         let runs: Vec<String> = self
-            .runs
+            .deployments
             .iter()
             .map(|(status, count)| format!("{count} {}", status.replace('_', " ")))
             .collect();

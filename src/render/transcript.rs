@@ -18,7 +18,7 @@ use crate::render::words::counted;
 use crate::transcript::{Message, Part, ToolCall, Transcript};
 
 /// The version of the JSON form.
-const VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 1;
 
 /// How many characters of a thought or of an unknown part are shown unless everything is.
 const FOLDED: usize = 120;
@@ -212,12 +212,12 @@ fn turns_as_markdown(messages: &[Message], of: &str, out: &mut dyn fmt::Write) -
 /// Returns a conversation as JSON, with everything that was kept of it.
 pub fn json(title: Title<'_>, transcript: &Transcript) -> String {
     let value = json!({
-        "version": VERSION,
+        "format_version": FORMAT_VERSION,
         "name": title.name,
-        "run": title.run,
+        "deployment_id": title.run,
         "status": title.status,
-        "inputTokens": transcript.input_tokens,
-        "outputTokens": transcript.output_tokens,
+        "input_tokens": transcript.input_tokens,
+        "output_tokens": transcript.output_tokens,
         "turns": turns_as_json(&transcript.messages),
     });
     visible_json(&format!("{value:#}")) + "\n"

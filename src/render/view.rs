@@ -99,8 +99,8 @@ pub struct DeploymentStatus {
     pub age_seconds: Option<u64>,
     /// Its tokens, read and written, where its conversation was read.
     pub tokens: Option<u64>,
-    /// Whether this machine's ledger knows it as started from here.
-    pub started_here: bool,
+    /// Whether the ledger at hand records that it was started.
+    pub started_by_this_ledger: bool,
 }
 
 /// A place in the list of follow-ups.
@@ -369,7 +369,7 @@ fn about(plan: &Plan, run: &DeploymentId) -> (Option<Untrusted>, Option<Deployme
             u64::try_from(plan.observed_at.duration_since(created).as_secs()).unwrap_or_default()
         }),
         tokens: run.tokens,
-        started_here: run.is_from_here,
+        started_by_this_ledger: run.is_from_here,
     });
     (Some(Untrusted::new(run.0.as_str())), standing)
 }

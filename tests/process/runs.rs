@@ -111,9 +111,9 @@ fn an_interrupt_while_waiting_stops_nothing_and_the_next_apply_follows_the_run()
     assert_eq!(ran.code, 130, "{}{}", ran.out, ran.err);
     assert!(ran.out.contains("the waiting was interrupted; it goes on"), "{}", ran.out);
     let report: serde_json::Value = serde_json::from_str(&repo.read("report.json")).unwrap();
-    assert_eq!(report["steps"][1]["outcome"], "done", "{report:#}");
+    assert_eq!(report["steps"][1]["status"], "succeeded", "{report:#}");
     assert_eq!(
-        (&report["is_interrupted"], &report["runs"][0]["result"]),
+        (&report["is_interrupted"], &report["deployments"][0]["result"]),
         (&true.into(), &"left".into())
     );
     let junit = junit_parser::from_reader(repo.read("runs.xml").as_bytes()).unwrap();
@@ -274,7 +274,7 @@ fn every_report_says_that_the_time_for_all_waiting_was_over() {
     let ran = service.run(&repo, &words);
     ran.expect(7, &["Runs: 1 as expected, 2 failed", "    ok task.done/only: run A-"]);
     let report: serde_json::Value = serde_json::from_str(&repo.read("report.json")).unwrap();
-    let ends = report["runs"].as_array().unwrap().iter().map(|run| {
+    let ends = report["deployments"].as_array().unwrap().iter().map(|run| {
         let words =
             ["deployment", "status", "result", "end"].map(|name| run[name].as_str().unwrap());
         words.join(" ")
@@ -284,7 +284,7 @@ fn every_report_says_that_the_time_for_all_waiting_was_over() {
         ["only Completed ok ended", "one Stopped failed wait-over", "two Stopped failed wait-over"]
     );
     let why = "time for all waiting: it took longer than 0.1 s; it was stopped";
-    assert_eq!(report["runs"][1]["failures"][0], why);
+    assert_eq!(report["deployments"][1]["failures"][0], why);
     let junit = junit_parser::from_reader(repo.read("runs.xml").as_bytes()).unwrap();
     assert_eq!((junit.tests, junit.failures, junit.skipped), (3, 2, 0));
     let TestStatus::Failure(failure) = &junit.suites[0].cases[1].status else {
@@ -311,7 +311,7 @@ fn the_junit_file_is_read_by_a_parser_that_is_not_ours_whatever_stands_in_it() {
     let ran = service.run(&repo, &words);
     assert_eq!(ran.code, 7, "{}{}", ran.out, ran.err);
     let report: serde_json::Value = serde_json::from_str(&repo.read("report.json")).unwrap();
-    let results = report["runs"].as_array().unwrap().iter().map(|run| {
+    let results = report["deployments"].as_array().unwrap().iter().map(|run| {
         let failures = run["failures"].as_array().unwrap().len();
         (run["deployment"].as_str().unwrap(), run["result"].as_str().unwrap(), failures)
     });

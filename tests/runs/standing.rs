@@ -105,9 +105,9 @@ async fn a_plan_marks_a_run_that_this_machine_is_not_known_to_have_started() {
     let json: serde_json::Value =
         serde_json::from_str(&qcops::render::json::render(&PlanView::new(&plan))).unwrap();
     let standing = serde_json::json!(
-        {"status": "Completed", "age_seconds": 7_200, "tokens": 1_540, "started_here": false}
+        {"status": "Completed", "age_seconds": 7_200, "tokens": 1_540, "started_by_this_ledger": false}
     );
-    assert_eq!(json["steps"][0]["run_standing"], standing);
+    assert_eq!(json["steps"][0]["deployment"], standing);
     world.apply().await;
     seconds(10).await;
     person_says(&world, "my own").await;

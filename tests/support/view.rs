@@ -32,7 +32,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
             archived: size(&counts["archived"]),
             scheduled: size(&counts["scheduled"]),
             budget: Budget {
-                runs: size(&budget["new_runs"]),
+                runs: size(&budget["new_deployments"]),
                 deployment_limit: size(&budget["deployment_limit"]),
                 follow_ups: size(&budget["follow_ups"]),
                 later: size(&budget["later_follow_ups"]),
@@ -57,7 +57,7 @@ fn entry(step: &Value) -> Entry {
         subject: step["task_id"].as_u64().map(|id| (TaskId(id), option(&step["task_name"]))),
         reason: foreign(&step["reason"]),
         fields: all(&step["fields"], field),
-        fates: all(&step["retires"], |retired| Disposition {
+        fates: all(&step["removes"], |retired| Disposition {
             id: id(retired),
             name: foreign(&retired["name"]),
             archived_as: option(&retired["archived_as"]),
@@ -67,12 +67,12 @@ fn entry(step: &Value) -> Entry {
             name: foreign(&candidate["name"]),
             created: candidate["created"].as_str().map(|at| at.parse().unwrap()),
         }),
-        run: option(&step["run"]),
-        standing: step["run_standing"].as_object().map(|run| DeploymentStatus {
+        run: option(&step["deployment_id"]),
+        standing: step["deployment"].as_object().map(|run| DeploymentStatus {
             status: foreign(&run["status"]),
             age_seconds: run["age_seconds"].as_u64(),
             tokens: run["tokens"].as_u64(),
-            started_here: run["started_here"].as_bool().unwrap(),
+            started_by_this_ledger: run["started_by_this_ledger"].as_bool().unwrap(),
         }),
         prompt: option(&step["prompt"]),
         later: size(&step["later_follow_ups"]),
@@ -92,7 +92,7 @@ fn cost(estimate: &Value) -> Option<Cost> {
             median: number("median")?,
             least: number("least")?,
             most: number("most")?,
-            count: size(&spread["past_runs"]),
+            count: size(&spread["past_deployments"]),
         })
     };
     let prompts = size(estimate.get("prompts")?);
@@ -123,7 +123,7 @@ fn field(row: &Value) -> FieldRow {
 }
 
 fn state(of: &Value) -> State {
-    match text(&of["state"]).as_str() {
+    match text(&of["status"]).as_str() {
         "ready" => State::Ready,
         "deferred" => State::Deferred(code(of)),
         "blocked" => State::Blocked(code(of)),
@@ -132,7 +132,7 @@ fn state(of: &Value) -> State {
 }
 
 fn finding(of: &Value) -> Finding {
-    let (message, ways) = (foreign(&of["message"]), all(&of["ways"], foreign));
+    let (message, ways) = (foreign(&of["message"]), all(&of["help"], foreign));
     Finding { code: code(of), message, ways }
 }
 

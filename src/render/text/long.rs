@@ -39,12 +39,12 @@ impl Text<'_> {
 
     /// Writes what is said to a run, or what was said against what is declared.
     pub(super) fn talk(&mut self, entry: &Entry) -> fmt::Result {
-        if let Some(DeploymentStatus { status, age_seconds, tokens, started_here }) =
+        if let Some(DeploymentStatus { status, age_seconds, tokens, started_by_this_ledger }) =
             &entry.standing
         {
             let age = age_seconds.map(|age| format!("{} old", span(age)));
             let tokens = tokens.map(|tokens| format!("{} tokens", grouped(tokens)));
-            let origin = if *started_here { "started" } else { "not known to have been started" };
+            let origin = if *started_by_this_ledger { "started" } else { "not known to have been started" };
             let words =
                 [Some(status.part()), age, tokens, Some(format!("{origin} on this machine"))];
             let words: Vec<String> = words.into_iter().flatten().collect();
