@@ -89,6 +89,10 @@ impl Target {
                 );
                 Err(CommandError::new(message).help("make one of the manifest's organization"))
             }
+            // The emulator is whatever organization the manifest is for.
+            (Some(declared), _) if matches!(self.carrier, Backend::Emulator(_)) => {
+                Ok(OrganizationId(declared.to_owned()))
+            }
             (Some(declared), Some(ours)) if declared != ours => Err(CommandError::new(format!(
                 "the manifest is for organization `{declared}`, and the credentials are for `{ours}`"
             ))

@@ -44,5 +44,5 @@ pub use world::{LoadError, Reply, VERSION, World};
 pub const USER_ID: u64 = 1;
 /// That user's API token; it opens nothing but an emulator.
 pub const API_TOKEN: &str = "emulator-token";
-/// The only organization the emulated service knows.
+/// The organization that every emulated world has.
 pub const ORGANIZATION_ID: &str = "e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0";

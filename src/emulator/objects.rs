@@ -25,6 +25,9 @@ pub(super) struct Agent {
 pub struct Task {
     /// Its number.
     pub id: u64,
+    /// Its organization, where that is not the one that every world has.
+    #[serde(default)]
+    pub organization: Option<String>,
     /// The name as stored.
     pub name: String,
     /// The agent that runs it.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::fields::{AGENT_ID, FieldRule, Fields, Kind, optional, required};
 use super::quirk::ListOrder;
 use super::world::World;
-use super::{ORGANIZATION_ID, agents, deployments, tasks};
+use super::{agents, deployments, tasks};
 
 /// The payload of a success, or the text of a refusal.
 pub(super) type HandlerResult = Result<Map<String, Value>, String>;
@@ -73,7 +73,7 @@ pub(super) fn find(path: &str) -> Option<&'static Route> {
 pub(super) fn answer(world: &mut World, route: &Route, body: &[u8]) -> HandlerResult {
     let fields = Fields::check(body, route.fields, &world.quirks)?;
     let organization = fields.text("organizationId");
-    if organization.is_some_and(|organization| organization != ORGANIZATION_ID) {
+    if organization.is_some_and(|organization| !world.organizations.contains(organization)) {
         return Err("The organization was not found, or you are not a member of it.".to_owned());
     }
     (route.run)(world, &fields)

@@ -44,6 +44,7 @@ pub struct Emulator {
     clock: Clock,
     latency: Duration,
     rules: Option<Vec<RunRule>>,
+    organization: Option<String>,
     side: Mutex<Side>,
 }
 
@@ -58,7 +59,8 @@ impl Emulator {
     /// Makes an emulator of `world`; a keeper's file that exists already takes its place.
     pub fn new(world: World, clock: Clock, storage: Storage) -> Self {
         let side = Mutex::default();
-        Self { kept: Kept::new(world, storage), clock, latency: Duration::ZERO, rules: None, side }
+        let kept = Kept::new(world, storage);
+        Self { kept, clock, latency: Duration::ZERO, rules: None, organization: None, side }
     }
 
     /// Lets every exchange take this long, half of it before the effect.
@@ -72,6 +74,13 @@ impl Emulator {
     #[must_use]
     pub fn with_rules(mut self, rules: Vec<RunRule>) -> Self {
         self.rules = Some(rules);
+        self
+    }
+
+    /// Makes the user a member of this organization too, in a world that was kept as well.
+    #[must_use]
+    pub fn with_organization(mut self, id: String) -> Self {
+        self.organization = Some(id);
         self
     }
 
@@ -92,7 +101,7 @@ impl Emulator {
     ) -> Result<T, StorageError> {
         let now = self.clock.now();
         let change = |world: &mut World| {
-            self.bring_rules(world);
+            self.bring_settings(world);
             world.advance(now);
             edit(world)
         };
@@ -117,7 +126,7 @@ impl Emulator {
             Plan::Now => {
                 // The clock is read once the file's lock is held, so times never go back.
                 let accept = |world: &mut World| {
-                    self.bring_rules(world);
+                    self.bring_settings(world);
                     world.accept(self.clock.now(), &request)
                 };
                 corrupt::corrupt(self.kept.change(accept).await?, fault)
@@ -128,9 +137,13 @@ impl Emulator {
         Ok(outcome)
     }
 
-    fn bring_rules(&self, world: &mut World) {
+    fn bring_settings(&self, world: &mut World) {
         if let Some(rules) = self.rules.as_ref().filter(|rules| **rules != world.rules) {
             world.rules.clone_from(rules);
+        }
+        if let Some(id) = self.organization.as_ref().filter(|id| !world.organizations.contains(*id))
+        {
+            world.organizations.insert(id.clone());
         }
     }
 

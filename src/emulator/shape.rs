@@ -56,7 +56,7 @@ impl World {
         let mut shape = json!({
             "id": self.id(task.id),
             "name": task.name,
-            "organizationId": ORGANIZATION_ID,
+            "organizationId": task.organization.as_deref().unwrap_or(ORGANIZATION_ID),
             (AGENT_ID): self.id(task.agent_id),
             "prompt": task.prompt,
             "deployments": count,
@@ -141,11 +141,13 @@ impl World {
         let shown = if is_hidden { &[] } else { &run.messages[..] };
         let messages = shown.iter().enumerate();
         let messages = messages.map(|(place, message)| self.message_shape(place, message));
+        let task = self.tasks.get(&run.task_id);
+        let organization = task.and_then(|task| task.organization.as_deref());
         let are_counted = self.quirks.token_counts == TokenCounts::Present;
         let mut shape = json!({
             "id": run.id,
             "userId": USER_ID,
-            "organizationId": ORGANIZATION_ID,
+            "organizationId": organization.unwrap_or(ORGANIZATION_ID),
             "channel": format!("agents-{}", run.id),
             "projectId": self.id(run.project_id),
             "prompt": run.prompt,

@@ -2,6 +2,7 @@
 
 use serde_json::Map;
 
+use super::ORGANIZATION_ID;
 use super::fields::{AGENT_ID, Fields};
 use super::names::stored_prompt;
 use super::objects::Task;
@@ -20,6 +21,8 @@ pub(super) fn create(world: &mut World, fields: &Fields) -> HandlerResult {
     let prompt = stored_prompt(fields.filled("prompt")?, &world.quirks)?;
     let preference = fields.text("projectPreference").unwrap_or_default();
     let id = world.insert_task(name, agent_id, prompt, preference, "emulator");
+    let organization = organization(fields).map(str::to_owned);
+    world.tasks.get_mut(&id).expect("it was just made").organization = organization;
     Ok(payload("task", world.task_shape(&world.tasks[&id])))
 }
 
@@ -70,12 +73,20 @@ pub(super) fn delete(world: &mut World, fields: &Fields) -> HandlerResult {
 
 /// Lists the tasks.
 #[expect(clippy::unnecessary_wraps, reason = "all endpoints have one type")]
-pub(super) fn list(world: &mut World, _: &Fields) -> HandlerResult {
+pub(super) fn list(world: &mut World, fields: &Fields) -> HandlerResult {
     let world = &*world;
+    let organization = organization(fields);
     let newest = world.clock - i64::from(world.quirks.list_lag_ms);
-    let rows = world.tasks.values().filter(|task| task.created <= newest);
+    let is_listed =
+        |task: &&Task| task.created <= newest && task.organization.as_deref() == organization;
+    let rows = world.tasks.values().filter(is_listed);
     let rows = rows.map(|task| (task.id, task.name.clone(), task)).collect();
     Ok(payload("tasks", listed(world, rows, |task| world.task_entry(task))))
+}
+
+/// The organization of a request, as tasks keep it.
+fn organization(fields: &Fields) -> Option<&str> {
+    fields.text("organizationId").filter(|organization| *organization != ORGANIZATION_ID)
 }
 
 impl World {
@@ -91,6 +102,7 @@ impl World {
         self.last_task += 1;
         let task = Task {
             id: self.last_task,
+            organization: None,
             name,
             agent_id,
             prompt,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::ORGANIZATION_ID;
 use super::auth;
 use super::lifecycle::Due;
 use super::objects::{Agent, Deployment, Task};
@@ -55,6 +56,12 @@ impl Reply {
 pub struct World {
     version: u32,
     seed: u64,
+    /// Tells this world from those before it; empty in one that an older program made.
+    #[serde(default)]
+    identity: String,
+    /// The organizations that the user is a member of.
+    #[serde(default = "only_organization")]
+    pub(super) organizations: BTreeSet<String>,
     /// The unknowns of the service, decided.
     pub quirks: Quirks,
     /// How runs end; the quirk `run-outcome` decides where no rule matches.
@@ -83,6 +90,8 @@ impl World {
         let mut world = Self {
             version: VERSION,
             seed,
+            identity: auth::hex(&Sha256::digest(format!("{seed} {}", now.as_nanosecond()))[..8]),
+            organizations: only_organization(),
             quirks: Quirks::default(),
             rules: Vec::new(),
             clock: now.as_millisecond(),
@@ -102,6 +111,11 @@ impl World {
             world.seed_agent(name);
         }
         world
+    }
+
+    /// What tells this world from those before it in the same place.
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Answers one request at the time `now`.
@@ -192,6 +206,10 @@ impl World {
         }
         serde_json::from_slice(stored).map_err(LoadError::Damaged)
     }
+}
+
+fn only_organization() -> BTreeSet<String> {
+    BTreeSet::from([ORGANIZATION_ID.to_owned()])
 }
 
 /// Why a stored world cannot be used.
