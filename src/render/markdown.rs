@@ -25,7 +25,7 @@ const RESERVE: usize = 200;
 /// The most lines of one prompt's difference; the whole is in the text form.
 const DIFF_LINES: usize = 200;
 
-/// How many addresses are named that one reason holds back; each has a line of its own, with the code.
+/// How many addresses are named that one reason affects; each has a line of its own, with the code.
 const ADDRESSES: usize = 10;
 
 /// Returns a plan as Markdown of at most `most` bytes.
@@ -267,7 +267,7 @@ fn finding(title: &str, finding: &Finding, addresses: &[String]) -> String {
         let shown = addresses[..addresses.len().min(ADDRESSES)].join(", ");
         let rest = addresses.len().saturating_sub(ADDRESSES);
         let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
-        writeln!(body, "  stops: {shown}{rest}").expect("a string takes everything");
+        writeln!(body, "  affects: {shown}{rest}").expect("a string takes everything");
     }
     for way in &finding.ways {
         writeln!(body, "  help: {}", way.part()).expect("a string takes everything");

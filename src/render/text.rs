@@ -21,7 +21,7 @@ use crate::render::words::{counted, label};
 /// A screen or two of each; who reviews more at once does it in a file, with `-v`.
 pub(super) const MOST_OF_A_KIND: usize = 50;
 
-/// How many addresses are named that one reason holds back.
+/// How many addresses are named that one reason affects.
 const ADDRESSES: usize = 10;
 
 /// How text is written.
@@ -277,13 +277,9 @@ impl Text<'_> {
     }
 
     fn stop(&mut self, stop: &Stop) -> fmt::Result {
-        let (title, verb) = match stop.state {
-            State::Blocked(code) => {
-                (self.paint(Label::Blocked, format!("blocked[{code}]")), "stops")
-            }
-            State::Deferred(code) => {
-                (self.paint(Label::Deferred, format!("deferred[{code}]")), "holds back")
-            }
+        let title = match stop.state {
+            State::Blocked(code) => self.paint(Label::Blocked, format!("blocked[{code}]")),
+            State::Deferred(code) => self.paint(Label::Deferred, format!("deferred[{code}]")),
             State::Ready => return Ok(()),
         };
         writeln!(self.out, "{title}: {}", stop.finding.message.part())?;
@@ -292,7 +288,7 @@ impl Text<'_> {
         let names: Vec<String> = stop.addresses[..shown].iter().map(Untrusted::part).collect();
         let rest = if all > shown { format!(" and {} more", all - shown) } else { String::new() };
         if !names.is_empty() {
-            writeln!(self.out, "  {verb}: {}{rest}", names.join(", "))?;
+            writeln!(self.out, "  affects: {}{rest}", names.join(", "))?;
         }
         self.ways(&stop.finding)
     }

@@ -140,11 +140,10 @@ fn held(stop: &Stop, place_of: &BTreeMap<String, usize>) -> Markup {
         State::Deferred(code) => (WITHHELD, code),
         State::Ready => return html! {},
     };
-    let verb = if kind == BLOCKED { "Stops" } else { "Holds back" };
     let addresses = html! {
         @if !stop.addresses.is_empty() {
             p {
-                (verb) " "
+                "Affects "
                 @for (at, address) in stop.addresses.iter().map(Untrusted::part).enumerate() {
                     @if at > 0 { ", " }
                     @match place_of.get(&address) {

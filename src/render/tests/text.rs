@@ -173,7 +173,7 @@ fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
           name: "Older" -> "Older [superseded 0a1b2c3d]"
 
     deferred[prune-off]: no longer declared, and pruning is off
-      holds back: task.old, task.older
+      affects: task.old, task.older
       help: `--prune` retires it; listing the key under `released` leaves it alone for good
 
     No changes: 12 tasks are as declared; 2 deferred. 3 unmanaged, 1 archived, 0 scheduled.
@@ -281,12 +281,12 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
       help: delete it in the web interface if it is not a copy that somebody wants
 
     blocked[unproven]: tasks 512 and 513 have the same name, and nothing proves which of them is ours
-      stops: task.momentum
+      affects: task.momentum
       help: `id: 512` under `momentum:` if it is that one, made 2026-11-01T09:30:00
       help: or change the name or the prompt, here or in the web interface
 
     blocked[waits-for-blocked]: it has to wait for `momentum`, which is not done
-      stops: task.momentum/november
+      affects: task.momentum/november
       help: see what blocks `momentum`; this follows by itself
 
     Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
@@ -311,7 +311,7 @@ fn a_reason_that_stops_many_is_printed_once() {
     let end = text.split("blocked[too-many-creates]: 60").last().unwrap();
     insta::assert_snapshot!(end, @"
      tasks would be created, 50 may be
-      stops: task.task-1, task.task-2, task.task-3, task.task-4, task.task-5, task.task-6, task.task-7, task.task-8, task.task-9, task.task-10 and 50 more
+      affects: task.task-1, task.task-2, task.task-3, task.task-4, task.task-5, task.task-6, task.task-7, task.task-8, task.task-9, task.task-10 and 50 more
       help: `--max-creates 60`
 
     Plan: nothing can be done; 60 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
