@@ -1,4 +1,4 @@
-//! What apply says while it works, and how it ended.
+//! What happens while observing, planning and applying, and how an apply ended.
 //!
 //! `apply` prints nothing: progress on a terminal, log lines, the summary and reports are consumers
 //! of these values.
@@ -15,6 +15,10 @@ use crate::transcript::{Failure, Transcript};
 /// Something that happened, as it happens.
 #[derive(Clone, Debug)]
 pub enum Event<'p> {
+    /// Something is wrong with the manifests, or worth knowing about them.
+    Findings(&'p [Diagnostic]),
+    /// Something about their history that changes nothing.
+    Remark(&'p str),
     /// A step has begun.
     Started(&'p Step),
     /// An answer was unclear; the service is looked at again after a while.

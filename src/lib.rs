@@ -4,7 +4,7 @@
 //! The pipeline, in the order of the modules below: a [`manifest`] is parsed into a wish, [`api`]
 //! observes a [`snapshot`], [`plan`] compares both in the light of [`evidence`], [`render`] prints
 //! the plan, and [`apply`] carries it out and reports every step as an [`event`]. [`emulator`] is the
-//! service's side of the same contract. Only [`cli`] knows the terminal and the environment.
+//! service's side of the same contract. [`engine`] puts them together, and only [`cli`] knows the terminal and the environment.
 //!
 //! `ARCHITECTURE.md` draws the graph; `tests/architecture.rs` holds it.
 
@@ -14,6 +14,7 @@ pub mod cli;
 pub mod clock;
 pub mod diag;
 pub mod emulator;
+pub mod engine;
 pub mod event;
 pub mod evidence;
 pub mod exchange;

@@ -3,7 +3,9 @@
 //! What the guard cannot see: a type that arrives by inference without being named, a path that a
 //! macro builds, an effect behind a dependency. Those are left to review.
 
+mod shape;
 mod text;
+mod words;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -29,13 +31,13 @@ const MODULES: &[Row] = &[
     ("files", Acts, "", "tempfile libc", ""),
     ("exchange", Computes, "", "", ""),
     ("clock", Acts, "", "", ""),
-    ("diag", Computes, "model", "", ""),
+    ("diag", Computes, "", "", ""),
     ("kinds", Computes, "", "", ""),
     ("resource", Computes, "model kinds", "", ""),
-    ("transcript", Computes, "model secret", "regex", ""),
+    ("transcript", Computes, "model", "regex", ""),
     ("observed", Computes, "model resource transcript", "", ""),
     ("evidence", Computes, "model resource", "", ""),
-    ("manifest", Computes, "model secret diag kinds resource transcript", "serde_yaml", ""),
+    ("manifest", Computes, "model diag kinds resource transcript", "serde_yaml", ""),
     ("ledger", Acts, "model files evidence", "", ""),
     ("history", Acts, "model diag kinds resource evidence manifest files", "", ""),
     ("plan", Computes, "model diag kinds resource transcript observed evidence manifest", "", ""),
@@ -45,7 +47,7 @@ const MODULES: &[Row] = &[
     (
         "render",
         Computes,
-        "model secret diag kinds resource transcript observed plan event",
+        "model diag kinds resource transcript observed plan event",
         "similar annotate_snippets maud pulldown_cmark",
         "",
     ),
@@ -61,7 +63,7 @@ const MODULES: &[Row] = &[
     (
         "apply",
         Acts,
-        "model secret files diag kinds resource transcript observed plan event render store clock api ledger",
+        "model files diag kinds resource transcript observed plan event render store clock api ledger",
         "",
         "plan::plan Object::new",
     ),
@@ -71,6 +73,13 @@ const MODULES: &[Row] = &[
         "model secret files diag kinds resource observed evidence manifest plan event clock exchange api emulator ledger apply",
         "",
         "",
+    ),
+    (
+        "engine",
+        Acts,
+        "model diag evidence history manifest ledger files observation observed plan event api apply clock",
+        "",
+        "std::env std::process print! println! eprint! eprintln! stdout stderr",
     ),
     ("cli", Acts, "*", "clap clap_complete clap_mangen indicatif terminal_size", ""),
 ];
@@ -117,6 +126,55 @@ fn the_table_names_every_module_and_holds_no_cycle() {
             assert!(is_above, "{module} names {name}, which is not above it");
         }
     }
+}
+
+/// Modules whose files still import each other.
+const PENDING_CYCLES: &[&str] = &["history", "manifest", "rehearse"];
+
+/// Names that still stand for two types.
+const PENDING_TYPES: &str = "Candidate Conversation Created Cut Disk Disposition Ended Entry Field Fields Finding Kind \
+    Identity Limits Lines Message Numbers Shape Outcome Place Plan Prompt Reader Reply Schedule Sealed Setting \
+    Settings Side State Status Step Stop Table Text Value Verdict View Watching";
+
+/// Functions that still are too long.
+const PENDING_FUNCTIONS: &str =
+    "read check understand existing classify follow_up follow entry tell_course";
+
+/// Permissions that nobody uses, of modules that others are changing.
+const PENDING_PERMISSIONS: &[&str] = &[];
+
+#[test]
+fn no_two_files_of_a_module_import_each_other() {
+    let is_known =
+        |line: &String| PENDING_CYCLES.iter().any(|module| line.contains(&format!(" {module}::")));
+    let mut found = shape::cycles(&sources());
+    found.retain(|line| !is_known(line));
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn every_permission_of_the_table_is_used() {
+    let mut found = shape::unused_permissions(MODULES, &sources());
+    found.retain(|line| !PENDING_PERMISSIONS.contains(&line.as_str()));
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+}
+
+#[test]
+fn every_type_name_stands_for_one_type() {
+    let found = shape::repeated_types(&sources());
+    let is_new = |name: &&String| !PENDING_TYPES.split_whitespace().any(|known| known == *name);
+    let new: Vec<&String> = found.keys().filter(is_new).collect();
+    assert!(new.is_empty(), "{new:?} of {found:#?}");
+}
+
+#[test]
+fn every_function_fits_a_screen() {
+    let found = shape::long_functions(&sources());
+    let is_known = |line: &&String| {
+        !PENDING_FUNCTIONS.split_whitespace().any(|name| line.contains(&format!(": {name} has ")))
+    };
+    let new: Vec<&String> = found.iter().filter(is_known).collect();
+    assert!(new.is_empty(), "{new:#?}");
 }
 
 #[test]
@@ -264,6 +322,13 @@ const PLANTED: &[Row] = &[
     ("plan", Computes, "manifest", "", ""),
     ("api", Acts, "secret", "reqwest", ""),
     ("apply", Acts, "plan api", "", "plan::plan Object::new"),
+    (
+        "engine",
+        Acts,
+        "model diag evidence history manifest ledger files observation observed plan event api apply clock",
+        "",
+        "std::env std::process print! println! eprint! eprintln! stdout stderr",
+    ),
     ("cli", Acts, "*", "", ""),
 ];
 

@@ -562,3 +562,40 @@ async fn what_another_manifest_declares_is_not_destroyed() {
     let names = repo.edit_service(|world: &mut emulator::World| world.tasks().count()).await;
     assert_eq!(names, 1);
 }
+
+#[test]
+fn the_emulator_is_the_organization_of_the_manifest() {
+    let repo = Repo::new();
+    let manifest = |organization: &str, prompt: &str| {
+        format!(
+            "version: 1\norganizationId: {organization}\n\
+             defaults: {{agentId: 47, projectPreference: project-for-task}}\n\
+             tasks: {{spy: {{prompt: {prompt}}}}}\n"
+        )
+    };
+    let (dev, prod) = ("3b13".repeat(8), "9f2c".repeat(8));
+    for (organization, expected) in
+        [(&dev, "1 to create"), (&prod, "1 to create"), (&dev, "No changes")]
+    {
+        repo.write("tasks.yaml", &manifest(organization, "Buy SPY")).commit("next");
+        let plan = repo.qcops("plan");
+        assert_eq!(plan.code, 0, "{}", plan.err);
+        assert!(plan.out.contains(expected), "{organization}: {}", plan.out);
+        assert!(!plan.out.contains("1 unmanaged"), "organizations are apart: {}", plan.out);
+        let applied = repo.qcops("apply --yes");
+        assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+    }
+}
+
+#[test]
+fn a_deleted_emulator_is_a_new_world_of_which_the_ledger_knows_nothing() {
+    let repo = Repo::new();
+    repo.tasks("a: {prompt: p}\nb: {prompt: q}\nc: {prompt: r}").commit("first");
+    let words = ["apply", "--emulator", "--yes"].map(str::to_owned);
+    let first = repo.run(&words);
+    assert_eq!(first.code, 0, "{}", first.err);
+    std::fs::remove_file(repo.path().join(".qcops/emulator.json")).unwrap();
+    let again = repo.run(&words);
+    assert_eq!(again.code, 0, "{}{}", again.out, again.err);
+    assert!(again.out.contains("3 to create"), "{}", again.out);
+}

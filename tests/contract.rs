@@ -849,6 +849,27 @@ async fn check_shared(files: Arc<dyn Files>, path: std::path::PathBuf) {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_world_that_was_named_is_not_mistaken_for_one_that_takes_its_place() {
+    let files: Arc<dyn Files> = Arc::new(Memory::default());
+    let path = std::path::PathBuf::from("emulator.json");
+    let emulator = |seed| {
+        let storage = Storage::File { files: Arc::clone(&files), path: path.clone() };
+        Emulator::new(World::new(seed, begin()), clock(), storage)
+    };
+    let (one, other) = (emulator(1), emulator(2));
+    let named = one.identity().unwrap().to_owned();
+    assert_eq!(files.read(&path).unwrap(), None, "to name a world makes no file");
+    assert_ne!(named, other.identity().unwrap());
+    one.with_world(|world| world.add_task("a", 47, "p")).await.unwrap();
+    assert_eq!(emulator(3).identity().unwrap(), named);
+    let error = other.with_world(|_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("was replaced meanwhile"), "{error}");
+    files.write(&path, &World::new(4, begin()).to_json()).unwrap();
+    let error = one.with_world(|_| ()).await.unwrap_err();
+    assert!(error.to_string().contains("run the command again"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn equal_seeds_give_equal_ids_and_others_do_not() {
     let ids = async |seed| {
         let emulator = Arc::new(Emulator::new(World::new(seed, begin()), clock(), Storage::Memory));

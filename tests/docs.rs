@@ -30,7 +30,7 @@ const COMMANDS: &[&str] = &[
     "man",
 ];
 
-const SCHEMAS: &[&str] = 
+const SCHEMAS: &[&str] =
     &["manifest", "plan", "saved-plan", "snapshot", "report", "status", "transcript"];
 
 fn package(path: &str) -> PathBuf {

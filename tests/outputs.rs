@@ -230,7 +230,7 @@ fn an_emulator_file_that_cannot_be_used_is_said_at_once() {
         for words in ["plan", "apply --yes", "status"] {
             let ran = repo.qcops(words);
             assert_eq!(ran.code, 1, "{bytes:?}: {}", ran.err);
-            let said = "error: the emulator cannot be used: failed to load `";
+            let said = "error: failed to load `";
             assert!(ran.err.starts_with(said), "{bytes:?}: {}", ran.err);
         }
     }

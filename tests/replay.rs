@@ -175,14 +175,16 @@ fn a_stranger_without_credentials_gets_the_very_plan_in_every_format() {
     fs::remove_file(fork.path().join("../emulator.json")).unwrap();
     for format in ["text", "json", "markdown"] {
         let with = repo.qcops(&format!("plan --save-snapshot seen.json --format {format}"));
-        assert!(with.err.contains("Kept what was seen in `seen.json`"), "{}", with.err);
+        assert!(with.err.contains("Saved a snapshot to `seen.json`"), "{}", with.err);
         fork.write("seen.json", &repo.read("seen.json"));
         let without = alone(&fork, &format!("plan --snapshot seen.json --format {format}"));
         // Only the mark of who started a run goes by the ledger of the machine at hand.
-        let there = with.out.replace("\"started_by_this_ledger\": true", "\"started_by_this_ledger\": false");
+        let there = with
+            .out
+            .replace("\"started_by_this_ledger\": true", "\"started_by_this_ledger\": false");
         let there = there.replace(", started on this", ", not known to have been started on this");
         assert_eq!((with.code, &there), (without.code, &without.out), "{}", without.err);
-        assert!(without.err.starts_with("Planned against what was seen at 2"), "{}", without.err);
+        assert!(without.err.starts_with("Planning from a snapshot of 2"), "{}", without.err);
     }
     let detailed = alone(&fork, "plan --snapshot seen.json --detailed-exitcode");
     assert_eq!(detailed.code, 2, "{}", detailed.err);
@@ -228,8 +230,12 @@ fn a_manifest_that_wants_more_than_was_seen_is_told_so() {
     assert_eq!(repo.qcops("plan --save-snapshot seen.json").code, 0);
     repo.write("tasks.yaml", MANIFEST);
     let more = alone(&repo, "plan --snapshot seen.json");
-    assert!(more.out.contains("note[not-observed]: the observation does not hold what was said"));
-    assert!(more.out.contains("what was said in run A-"), "{}", more.out);
+    assert!(
+        more.out.contains("note[not-observed]: the snapshot does not hold the"),
+        "{}",
+        more.out
+    );
+    assert!(more.out.contains("conversation of deployment A-"), "{}", more.out);
 }
 
 #[test]
@@ -250,7 +256,7 @@ fn what_is_no_observation_of_this_organization_is_refused_in_one_sentence() {
     let theirs = forged(&kept, |value| value["organization_id"] = json!("f00d"));
     repo.write("theirs.json", &theirs);
     repo.write("tasks.yaml", &MANIFEST.replace("${QC_ORGANIZATION_ID}", organization));
-    refused("theirs.json", &theirs, "and the observation is of `f00d`");
+    refused("theirs.json", &theirs, "and the snapshot is of `f00d`");
     let missing = alone(&repo, "plan --snapshot missing.json");
     assert_eq!(missing.code, 1);
     assert!(missing.err.contains("there is no file `missing.json`"), "{}", missing.err);

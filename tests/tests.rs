@@ -21,6 +21,8 @@ mod contract;
 mod docs;
 // Does a plan say what its runs will cost, at little cost?
 mod estimate;
+// Does the engine work without a command line?
+mod engine;
 // Do stories told in Git commits end as they should?
 mod git;
 // Do completions complete, and do manual pages hold what they should?

@@ -11,7 +11,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::endpoint::Endpoint;
-use crate::api::wire::{Reply, Unreadable};
+use crate::api::wire::{Reply, UnreadableReply};
 use crate::exchange::{HeldBack, Response, TransportError};
 
 /// What came of a call.
@@ -304,11 +304,11 @@ fn unanswered<T>(path: &'static str, error: TransportError) -> CallOutcome<T> {
 }
 
 /// What lies beneath an unreadable body, where its first line does not say it already.
-fn cause(unreadable: &Unreadable) -> Option<Cause> {
+fn cause(unreadable: &UnreadableReply) -> Option<Cause> {
     match unreadable {
         // The parser's words can quote the body.
-        Unreadable::Broken { .. } => Some(excerpt(&with_source(unreadable)).into()),
-        Unreadable::Empty | Unreadable::NotAnObject => None,
+        UnreadableReply::Broken { .. } => Some(excerpt(&with_source(unreadable)).into()),
+        UnreadableReply::Empty | UnreadableReply::NotAnObject => None,
     }
 }
 

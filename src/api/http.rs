@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use reqwest::header::{
     AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
@@ -13,26 +12,11 @@ use reqwest::header::{
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder, Url};
 
-use crate::api::network::{Network, ProxyError, Route};
+use crate::api::network::{Network, ProxyError, ServiceRoute, TimeLimits};
 use crate::exchange::{Exchange, Request, Response, Transport, TransportError};
 
 /// The largest body that is read; a conversation is the largest there is.
 const LARGEST_BODY: usize = 64 * 1024 * 1024;
-
-/// How long an exchange may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeLimits {
-    /// Until there is a connection.
-    pub connect: Duration,
-    /// Until the last byte of the answer.
-    pub total: Duration,
-}
-
-impl Default for TimeLimits {
-    fn default() -> Self {
-        Self { connect: Duration::from_secs(10), total: Duration::from_secs(60) }
-    }
-}
 
 /// Where the service is: an address that is safe to send a signature to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +119,7 @@ pub enum HttpError {
 pub struct Http {
     client: Client,
     base: BaseUrl,
-    route: Route,
+    route: ServiceRoute,
 }
 
 impl Http {
@@ -143,7 +127,7 @@ impl Http {
     pub fn new(base: BaseUrl, limits: TimeLimits, network: &Network) -> Result<Self, HttpError> {
         // Fails only where a provider is installed already, which is then as good.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let route = Route::find(&base.text, base.is_loopback, network, limits)?;
+        let route = ServiceRoute::find(&base.text, base.is_loopback, network, limits)?;
         let builder = || {
             let builder = ClientBuilder::new()
                 .user_agent(concat!("qcops/", env!("CARGO_PKG_VERSION")))

@@ -21,7 +21,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::api::http::TimeLimits;
 use crate::exchange::TransportError;
 
 /// How long a proxy may take to say why it opened no way.
@@ -95,9 +94,24 @@ struct Proxy {
     authorization: Option<HeaderValue>,
 }
 
+/// How long an exchange may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeLimits {
+    /// Until there is a connection.
+    pub connect: Duration,
+    /// Until the last byte of the answer.
+    pub total: Duration,
+}
+
+impl Default for TimeLimits {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), total: Duration::from_secs(60) }
+    }
+}
+
 /// The way to the service.
 #[derive(Clone, Debug)]
-pub(super) struct Route {
+pub(super) struct ServiceRoute {
     base: String,
     host: String,
     port: u16,
@@ -108,7 +122,7 @@ pub(super) struct Route {
     limits: TimeLimits,
 }
 
-impl Route {
+impl ServiceRoute {
     /// Finds the way to `base`; `is_local` is this machine, which no proxy leads to.
     pub(super) fn find(
         base: &str,
@@ -490,7 +504,7 @@ mod tests {
         for (error, trust, message, help) in table {
             let network = Network { trust, ..Network::default() };
             let base = "https://qc.example.org/api/v2";
-            let route = Route::find(base, false, &network, TimeLimits::default()).unwrap();
+            let route = ServiceRoute::find(base, false, &network, TimeLimits::default()).unwrap();
             let said = route.no_trust(&error);
             assert!(said.to_string().contains(message), "{error}: {said}");
             assert!(said.help().unwrap_or_default().contains(help), "{error}: {:?}", said.help());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use crate::cli::output::{FileFormat, Output};
+use crate::cli::format::{FileFormat, Output};
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Place, Sources};
 use crate::files::{self, Files, FilesError};

@@ -3,23 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::apply::{self, Effects, Settings, Stop};
-use crate::cli::args::{ApplyArgs, WaitingArgs};
+use crate::apply::{self, Settings, Stop};
+use crate::cli::args::ApplyArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{ApplyFormat, Planning, Tuning};
-use crate::cli::output::{self, FileFormat, Output, Shape};
-use crate::cli::plan::{self, Session};
+use crate::cli::format::FileFormat;
+use crate::cli::output;
 use crate::cli::progress::Progress;
+use crate::cli::report::{OutputOptions, before_waiting, exit_of, told};
 use crate::cli::review::{self, Expected};
+use crate::cli::session::{Session, request};
+use crate::cli::show;
 use crate::cli::terminal;
-use crate::cli::waiting::{self, Waited};
-use crate::event::{Outcome, StepOutcome};
+use crate::cli::waiting::{self, AppliedPlan};
+use crate::event::Outcome;
 use crate::files::Lock;
 use crate::plan::{Change, Plan};
 use crate::render;
-use crate::render::html::Applied;
 
 /// How long between two looks at a lock that another apply holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
@@ -63,19 +65,19 @@ async fn plan_and_carry_out(
         ..Settings::default()
     };
     let turn = ApplyLock::take(context, session, progress, &settings).await?;
-    let plan = session.plan(planning).await?;
-    plan::show(context, planning, args.format, &plan)?;
+    let plan = session.engine.plan(&request(planning)).await?;
+    show::show(context, planning, args.format, &plan)?;
     session.annotate(&plan)?;
     if let Some(expected) = expected {
         expected.check(&plan)?;
     }
     let manner = OutputOptions {
-        shape: plan::shape(planning),
+        shape: show::shape(planning),
         format: args.format,
         waiting: Some((&args.waiting, planning)),
         outputs: &args.outputs,
     };
-    let planned = plan::exit_of(&plan, false);
+    let planned = show::exit_of(&plan, false);
     let count = plan.ready_steps().count();
     if turn.stop.is_asked() {
         manner.show_no_runs()?;
@@ -135,56 +137,11 @@ impl ApplyLock {
                 rest.as_secs() + 1
             ));
         };
-        let (ledger, clock) = (&session.ledger, context.clock);
+        let (ledger, clock) = (&session.engine.ledger, context.clock);
         let waited = apply::wait_for_a_killed_apply(ledger, clock, settings, &stop, &say).await;
         waited.map_err(|error| CommandError::of(&error))?;
         Ok(Self { stop, _lock: lock })
     }
-}
-
-/// How a plan is reported, and whether its runs are waited for.
-#[derive(Clone, Copy)]
-pub(super) struct OutputOptions<'a> {
-    /// How files are written.
-    pub(super) shape: Shape,
-    /// How the plan was written, and what became of it is.
-    pub(super) format: ApplyFormat,
-    /// What was asked for, and how plans are made meanwhile.
-    pub(super) waiting: Option<(&'a WaitingArgs, &'a Planning)>,
-    /// The files that are written.
-    pub(super) outputs: &'a [Output],
-}
-
-impl OutputOptions<'_> {
-    /// Writes the document of no run where it ends before the waiting: whoever reads it parses it.
-    fn show_no_runs(self) -> Result<(), CommandError> {
-        if self.format == ApplyFormat::Junit {
-            terminal::stream(|out| render::deployments::junit(&[], out))?;
-        }
-        Ok(())
-    }
-
-    /// Writes every file as a whole, readable by its owner alone; anew once the deployments that
-    /// are waited for have ended.
-    pub(super) fn write_reports(
-        self,
-        context: &Context,
-        applied: Applied<'_>,
-    ) -> Result<(), CommandError> {
-        let written = output::write_apply(context, self.outputs, self.shape, applied);
-        written.map_err(|error| {
-            let mut error = error.help("what was done stands above");
-            // Something was done, and a re-run finds it; only the report is missing.
-            let is_undone = applied.outcome.steps.is_empty();
-            error.exit = if is_undone { Exit::Error } else { Exit::Partial };
-            error
-        })
-    }
-}
-
-/// What became of a plan while no run has been waited for.
-fn before_waiting<'a>(plan: &'a Plan, outcome: &'a Outcome) -> Applied<'a> {
-    Applied { plan, outcome, runs: &[] }
 }
 
 /// Carries out a plan that somebody approved, and prints what became of it.
@@ -198,19 +155,12 @@ pub(super) async fn carry_out(
     manner: OutputOptions<'_>,
 ) -> Result<Exit, CommandError> {
     progress.start(plan.ready_steps().count());
-    let effects = Effects {
-        client: &session.client,
-        ledger: &session.ledger,
-        clock: context.clock,
-        stop: &turn.stop,
-        on_event: &|event| progress.show(event),
-    };
-    let outcome = apply::apply(plan, &effects, settings).await;
+    let outcome = session.engine.apply(plan, settings, &turn.stop).await?;
     progress.finish();
     let mut printed = Exit::Success;
     if plan.ready_steps().next().is_some() {
-        let options = plan::text_options(context, manner.shape.context);
-        printed = told(plan::show_outcome(context, manner.format, |out| {
+        let options = show::text_options(context, manner.shape.context);
+        printed = told(show::show_outcome(context, manner.format, |out| {
             out.write_str("\n")?;
             render::outcome::render(plan, &outcome, &options, out)
         }));
@@ -219,22 +169,11 @@ pub(super) async fn carry_out(
     let exit = exit_of(plan, &outcome).min(printed);
     Ok(match manner.waiting {
         Some((waiting, planning)) if waiting.wait && !turn.stop.is_asked() => {
-            let run = Waited { plan, outcome: &outcome, settings, planning, manner };
-            exit.min(waiting::wait(context, waiting, session, &effects, run, progress).await)
+            let run = AppliedPlan { plan, outcome: &outcome, settings, planning, manner };
+            exit.min(waiting::wait(context, waiting, session, &turn.stop, run, progress).await?)
         }
         _ => exit.min(told(manner.show_no_runs())),
     })
-}
-
-/// Says that a result could not be written, which undoes nothing that was done.
-pub(super) fn told(written: Result<(), CommandError>) -> Exit {
-    match written {
-        Ok(()) => Exit::Success,
-        Err(error) => {
-            terminal::error(&error.message, &error.help);
-            Exit::Partial
-        }
-    }
 }
 
 /// Asks where there is somebody to ask; elsewhere the plan has to be approved by a flag.
@@ -277,23 +216,6 @@ fn question(plan: &Plan) -> String {
         parts.into_iter().filter_map(|(count, words)| (count > 0).then_some(words)).collect();
     let verb = if paid == 1 { "costs" } else { "cost" };
     format!("Apply {changes}, of which {paid} {verb} money ({})?", parts.join(", "))
-}
-
-pub(super) fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {
-    let is_unclear = |ended: &StepOutcome| matches!(ended, StepOutcome::Unknown(_));
-    let is_done = |ended: &StepOutcome| matches!(ended, StepOutcome::Done(_));
-    let done = outcome.count(is_done);
-    if outcome.is_interrupted {
-        Exit::Interrupted
-    } else if outcome.count(is_unclear) > 0 {
-        Exit::Unknown
-    } else if done == plan.ready_steps().count() {
-        Exit::Success
-    } else if done == 0 {
-        Exit::Error
-    } else {
-        Exit::Partial
-    }
 }
 
 /// The first signal asks to stop; the second one ends the program at once, which is safe too.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::SignedDuration;
 
-use crate::cli::flags::{ApplyFormat, Comparing, Files, Guards, PlanFormat, Planning, Service};
-use crate::cli::output::{self, Output};
+use crate::cli::flags::{
+    ApplyFormat, Comparing, Guards, ManifestFiles, PlanFormat, Planning, Service,
+};
+use crate::cli::format::{self, Output};
 use crate::cli::times::{duration, span_of_days};
 use crate::plan::Digest;
 
@@ -90,14 +92,14 @@ impl Command {
 #[derive(Debug, Args)]
 pub(super) struct ValidateArgs {
     #[command(flatten)]
-    pub(super) files: Files,
+    pub(super) files: ManifestFiles,
     /// Write the findings to FILE as github or gitlab; repeatable
     ///
     /// `github` without a file writes workflow commands to standard error, where GitHub reads them.
     #[arg(
         long = "output",
         value_name = "FORMAT=FILE",
-        value_parser = output::of_findings,
+        value_parser = format::of_findings,
         help_heading = "Output"
     )]
     pub(super) outputs: Vec<Output>,
@@ -124,7 +126,7 @@ pub(super) struct PlanArgs {
     #[arg(
         long = "output",
         value_name = "FORMAT=FILE",
-        value_parser = output::of_plan,
+        value_parser = format::of_plan,
         help_heading = "Output"
     )]
     pub(super) outputs: Vec<Output>,
@@ -193,7 +195,7 @@ pub(super) struct ApplyArgs {
     #[arg(
         long = "output",
         value_name = "FORMAT=FILE",
-        value_parser = output::of_apply,
+        value_parser = format::of_apply,
         help_heading = "Output"
     )]
     pub(super) outputs: Vec<Output>,
@@ -344,7 +346,7 @@ pub(super) struct DestroyArgs {
 #[derive(Debug, Args)]
 pub(super) struct RehearseArgs {
     #[command(flatten)]
-    pub(super) files: Files,
+    pub(super) files: ManifestFiles,
     /// Take ids, latencies and pauses from this seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(super) seed: u64,

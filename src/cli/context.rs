@@ -11,7 +11,7 @@ use tracing_subscriber::prelude::*;
 use crate::cli::annotate::Annotator;
 use crate::cli::args::Cli;
 use crate::cli::error::CommandError;
-use crate::cli::output::Output;
+use crate::cli::format::Output;
 use crate::cli::terminal::{self, Terminal};
 use crate::clock::Clock;
 use crate::files::{Disk, Files};

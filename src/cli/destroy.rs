@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use crate::apply::{Artifacts, Settings};
-use crate::cli::apply::{ApplyLock, OutputOptions, carry_out};
+use crate::cli::apply::{ApplyLock, carry_out};
 use crate::cli::args::DestroyArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::ApplyFormat;
-use crate::cli::output::Shape;
-use crate::cli::plan::{Session, exit_of, show_text};
+use crate::cli::output::Layout;
 use crate::cli::progress::Progress;
+use crate::cli::report::OutputOptions;
+use crate::cli::session::Session;
+use crate::cli::show::{exit_of, show_text};
 use crate::cli::terminal;
-use crate::observed::ObservedState;
-use crate::plan::{self, Options, Saving, Scope};
+use crate::engine::PlanRequest;
+use crate::plan::{Options, Saving, Scope};
 use crate::render::view::PlanView;
 
 /// Lines of context in differences, of which such a plan has none.
@@ -22,7 +24,7 @@ const LINES: usize = 3;
 
 /// Nothing that is destroyed is waited for.
 const MANNER: OutputOptions<'static> = OutputOptions {
-    shape: Shape { context: LINES, max_bytes: 0 },
+    shape: Layout { context: LINES, max_bytes: 0 },
     format: ApplyFormat::Text,
     waiting: None,
     outputs: &[],
@@ -62,15 +64,10 @@ async fn plan_and_carry_out(
         Some(_) => Some(ApplyLock::take(context, session, progress, &settings).await?),
         None => None,
     };
-    let options = Options {
-        allow: args.guards.allow.iter().copied().collect(),
-        is_stale: session.is_stale(),
-        ..Options::default()
-    };
-    let plan_context = session.plan_context(options).await?;
-    let desired = |state: &ObservedState| plan::destroy_reads(&plan_context.with(state), scope);
-    let state = session.observe(desired).await?;
-    let plan = plan::destroy(&plan_context.with(&state), scope);
+    let allow = args.guards.allow.iter().copied().collect();
+    let options = Options { allow, ..Options::default() };
+    let request = PlanRequest { options, targets: Vec::new() };
+    let plan = session.engine.plan_destroy(&request, scope).await?;
     if plan.steps.is_empty() && plan.notes.is_empty() {
         terminal::output("Nothing to destroy.\n")?;
         return Ok(Exit::Success);

@@ -5,6 +5,7 @@ use std::error::Error;
 use crate::api::{ApiError, ErrorKind, NetworkError};
 use crate::cli::exit::Exit;
 use crate::diag::with_causes;
+use crate::engine::EngineError;
 use crate::exchange::HeldBack;
 
 /// Why a command ends early.
@@ -86,6 +87,25 @@ impl From<ApiError> for CommandError {
             ErrorKind::Broken | ErrorKind::NoVerdict | ErrorKind::Incomplete(_) => error.help("try again later"),
         }
         .help("nothing was changed")
+    }
+}
+
+impl From<EngineError> for CommandError {
+    fn from(engine_error: EngineError) -> Self {
+        match engine_error {
+            EngineError::Api(error) => error.into(),
+            // Each finding was printed.
+            EngineError::Invalid => Self::said(Exit::Error),
+            EngineError::UnknownTarget { ref near, .. } => {
+                let error = Self::of(&engine_error);
+                let error = match near {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error.help("`qcops status` lists the declared tasks"),
+                };
+                error.help("nothing was sent")
+            }
+            error => Self::of(&error),
+        }
     }
 }
 

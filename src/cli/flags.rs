@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 
-use crate::cli::target::Target;
 use crate::cli::times::duration;
 use crate::diag::Code;
+use crate::engine::PlanTarget;
 use crate::history::Depth;
 use crate::render::markdown::DEFAULT_BYTES;
 
@@ -23,7 +23,7 @@ pub(super) const EMULATOR_FILE: &str = ".qcops/emulator.json";
 /// The manifests.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Manifest")]
-pub(super) struct Files {
+pub(super) struct ManifestFiles {
     /// Read a manifest, or all in a folder; repeatable
     #[arg(short, long = "file", value_name = "PATH", default_value = DEFAULT_FILE)]
     pub(super) files: Vec<PathBuf>,
@@ -85,7 +85,7 @@ pub(super) struct Tuning {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Comparing {
     #[command(flatten)]
-    pub(super) files: Files,
+    pub(super) files: ManifestFiles,
     #[command(flatten)]
     pub(super) service: Service,
     #[command(flatten)]
@@ -130,7 +130,7 @@ pub(super) struct Selection {
         value_delimiter = ',',
         value_hint = ValueHint::Other
     )]
-    pub(super) targets: Vec<Target>,
+    pub(super) targets: Vec<PlanTarget>,
     /// Remove owned tasks that are no longer declared
     #[arg(long)]
     pub(super) prune: bool,

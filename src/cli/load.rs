@@ -7,14 +7,15 @@ use crate::cli::annotate;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::flags::{DEFAULT_FILE, Files};
+use crate::cli::flags::{DEFAULT_FILE, ManifestFiles};
 use crate::cli::output;
 use crate::cli::terminal;
-use crate::diag::{Code, Diagnostic, Severity, Sources};
+use crate::diag::{Code, Diagnostic, Sources};
+use crate::engine::Project;
 use crate::files::OWN_FOLDER;
 use crate::history::Repository;
-use crate::manifest::{self, DesiredState, Manifest, Unreadable};
-use crate::model::{AgentId, Key};
+use crate::manifest::{self, Unreadable};
+use crate::model::Key;
 use crate::plan::Plan;
 use crate::render::{self, escape};
 
@@ -31,25 +32,17 @@ tasks:
     projectPreference: project-each-task-deployment
 ";
 
-/// The manifests as one, and where they stand.
-pub(super) struct Loaded {
-    pub(super) files: Vec<PathBuf>,
-    pub(super) repository: Repository,
-    pub(super) manifest: Manifest,
-    sources: Sources,
-}
-
 /// Reads every manifest; all that is wrong with any of them is said before it ends.
 pub(super) fn load(
     context: &Context,
-    args: &Files,
+    args: &ManifestFiles,
     organization_id: Option<&str>,
-) -> Result<Loaded, CommandError> {
+) -> Result<Project, CommandError> {
     let files = find(&args.files)?;
     let folders: Vec<&Path> =
         args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
     let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
-    let variables = |name: &str| variable(context, organization_id, name);
+    let variables = |name: &str| variable(&context.environment, organization_id, name);
     let (mut sources, mut findings, mut manifests) = (Sources::default(), Vec::new(), Vec::new());
     for file in &files {
         match read(&repository, file) {
@@ -73,10 +66,10 @@ pub(super) fn load(
     }
     let (manifest, found) = manifest::merge(manifests);
     findings.extend(found);
-    let loaded = Loaded { files, repository, manifest, sources };
-    output::check(&context.outputs, &[], &loaded.inputs())?;
-    loaded.report(context, &findings)?;
-    Ok(loaded)
+    let manifests = Project { files, repository, manifest, sources };
+    output::check(&context.outputs, &[], &inputs(&manifests))?;
+    report(context, &manifests, &findings)?;
+    Ok(manifests)
 }
 
 /// Says of a file without tasks why it was read at all: it stands in a folder of manifests.
@@ -108,75 +101,69 @@ pub(super) fn own_folder(repository: &Repository) -> Result<PathBuf, CommandErro
 
 /// Looks up `${NAME}`: the organization is known from the credentials too.
 pub(super) fn variable(
-    context: &Context,
+    environment: &BTreeMap<String, String>,
     organization_id: Option<&str>,
     name: &str,
 ) -> Option<String> {
     let supplied = organization_id.filter(|_| name == "QC_ORGANIZATION_ID");
-    supplied.or_else(|| context.variable(name)).map(str::to_owned)
+    let set = || environment.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    supplied.or_else(set).map(str::to_owned)
 }
 
-impl Loaded {
-    /// Whether a task names its agent, so that the agents must be listed.
-    pub(super) fn names_agents(&self) -> bool {
-        self.manifest.tasks.values().any(|task| !task.references.is_empty())
-    }
+/// The files that are read: the manifests, the files of texts that they name, and the ledger.
+pub(super) fn inputs(project: &Project) -> Vec<PathBuf> {
+    let texts = project.manifest.tasks.values().flat_map(|task| {
+        let folder = task.place.file.parent().unwrap_or(Path::new(""));
+        task.files.iter().map(move |(_, file)| folder.join(&**file))
+    });
+    let ledger = project.repository.root().join(OWN_FOLDER).join(LEDGER);
+    project.files.iter().cloned().chain(texts).chain([ledger]).collect()
+}
 
-    /// The texts of the manifests, in the order of `files`.
-    pub(super) fn texts(&self) -> Vec<&str> {
-        self.files.iter().filter_map(|file| self.sources.text(file)).collect()
+/// Tells the CI system what a plan has against its steps, at the lines of their keys.
+pub(super) fn annotate(
+    context: &Context,
+    manifests: &Project,
+    plan: &Plan,
+) -> Result<(), CommandError> {
+    if !context.annotator.is_asked() {
+        return Ok(());
     }
+    let place = |key: &Key| manifests.manifest.tasks.get(key).map(|task| task.place.clone());
+    tell(context, manifests, &annotate::of_plan(plan, &place))
+}
 
-    /// The files that are read: the manifests, the files of texts that they name, and the ledger.
-    pub(super) fn inputs(&self) -> Vec<PathBuf> {
-        let texts = self.manifest.tasks.values().flat_map(|task| {
-            let folder = task.place.file.parent().unwrap_or(Path::new(""));
-            task.files.iter().map(move |(_, file)| folder.join(&**file))
-        });
-        let ledger = self.repository.root().join(OWN_FOLDER).join(LEDGER);
-        self.files.iter().cloned().chain(texts).chain([ledger]).collect()
+/// Says all findings; errors among them end the command.
+pub(super) fn report(
+    context: &Context,
+    manifests: &Project,
+    findings: &[Diagnostic],
+) -> Result<(), CommandError> {
+    print(context, manifests, findings);
+    tell(context, manifests, findings)?;
+    if findings.iter().any(Diagnostic::is_error) {
+        return Err(CommandError::said(Exit::Error));
     }
+    Ok(())
+}
 
-    /// Resolves the agents, or says what is wrong.
-    pub(super) fn resolve(
-        &self,
-        context: &Context,
-        agents: &BTreeMap<String, Vec<AgentId>>,
-    ) -> Result<DesiredState, CommandError> {
-        let (desired_state, findings) = manifest::resolve(&self.manifest, agents);
-        self.report(context, &findings)?;
-        Ok(desired_state)
+/// Prints findings.
+fn print(context: &Context, manifests: &Project, findings: &[Diagnostic]) {
+    if !findings.is_empty() {
+        let color = context.terminal.colors_messages();
+        terminal::findings(&render::findings::render(findings, &manifests.sources, color));
     }
+}
 
-    /// Tells the CI system what a plan has against its steps, at the lines of their keys.
-    pub(super) fn annotate(&self, context: &Context, plan: &Plan) -> Result<(), CommandError> {
-        if !context.annotator.is_asked() {
-            return Ok(());
-        }
-        let place = |key: &Key| self.manifest.tasks.get(key).map(|task| task.place.clone());
-        self.tell(context, &annotate::of_plan(plan, &place))
-    }
-
-    fn tell(&self, context: &Context, findings: &[Diagnostic]) -> Result<(), CommandError> {
-        let Self { files, repository, sources, .. } = self;
-        let place = (repository.root(), files[0].as_path());
-        let told = context.annotator.tell(&*context.files, findings, sources, place);
-        told.map_err(|error| CommandError::of(&error))
-    }
-
-    /// Says all findings; errors among them end the command.
-    fn report(&self, context: &Context, findings: &[Diagnostic]) -> Result<(), CommandError> {
-        if !findings.is_empty() {
-            let color = context.terminal.colors_messages();
-            terminal::findings(&render::findings::render(findings, &self.sources, color));
-        }
-        self.tell(context, findings)?;
-        let is_error = |finding: &Diagnostic| finding.severity == Severity::Error;
-        if findings.iter().any(is_error) {
-            return Err(CommandError::said(Exit::Error));
-        }
-        Ok(())
-    }
+fn tell(
+    context: &Context,
+    manifests: &Project,
+    findings: &[Diagnostic],
+) -> Result<(), CommandError> {
+    let Project { files, repository, sources, .. } = manifests;
+    let place = (repository.root(), files[0].as_path());
+    let told = context.annotator.tell(&*context.files, findings, sources, place);
+    told.map_err(|error| CommandError::of(&error))
 }
 
 /// Folders stand for the manifests right in them, in the order of their names.

@@ -25,7 +25,7 @@ const MANIFEST: &str = "tasks.yaml";
 const NAMED: usize = 5;
 
 pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandError> {
-    let pulled = block_on(observe(context, args))?;
+    let pulled = observe(context, args)?;
     let prompts = if args.out.is_some() { Prompts::Files } else { Prompts::Inline };
     let written = manifest::write(&pulled.outline, prompts);
     match &args.out {
@@ -46,7 +46,7 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
     Ok(if pulled.gap.is_some() { Exit::Blocked } else { Exit::Success })
 }
 
-async fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandError> {
+fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandError> {
     let asked = Target::find(context, &args.service)?;
     let organization_id = asked.organization(None)?;
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
@@ -55,9 +55,9 @@ async fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandEr
         files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
     }
     let on_wait = Progress::new(context.terminal).on_wait();
-    let client = asked.client(context, &args.service, organization_id, &folder, on_wait)?;
-    let state = api::observe(&client, context.clock, pull::desired).await?;
-    Ok(pull::pull(&state))
+    let (client, _) = asked.client(context, &args.service, organization_id, &folder, on_wait)?;
+    let observed = async { Ok(api::observe(&client, context.clock, pull::desired).await?) };
+    Ok(pull::pull(&block_on(observed)?))
 }
 
 /// Writes the files; unless forced, all of them or none.

@@ -7,11 +7,12 @@ use crate::cli::context::Context;
 use crate::cli::emulator::{is_help, quirks, usage};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::load::{self, Loaded};
+use crate::cli::load;
 use crate::cli::terminal;
 use crate::emulator::{self, World};
+use crate::engine::Project;
 use crate::kinds::{AGENT_ID, PROMPT, Shape};
-use crate::manifest::DesiredState;
+use crate::manifest::{self, DesiredState};
 use crate::model::AgentId;
 use crate::plan::{Limits, Options};
 use crate::rehearse::{Act, Depth, Setting, Story, Tally, history_of, sweep};
@@ -33,7 +34,8 @@ pub(super) fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, Comman
         known.map_err(|why| usage(&why, "--quirk"))?;
     }
     let agents = agents(&loaded, &mut world);
-    let mut desired_state = loaded.resolve(context, &agents)?;
+    let (mut desired_state, findings) = manifest::resolve(&loaded.manifest, &agents);
+    load::report(context, &loaded, &findings)?;
     for task in desired_state.tasks.values_mut() {
         // An emulator has other ids than the service; protection would only hide what is rehearsed.
         (task.pin, task.protect) = (None, false);
@@ -57,7 +59,7 @@ pub(super) fn run(context: &Context, args: &RehearseArgs) -> Result<Exit, Comman
 }
 
 /// Makes the agents that the manifest names, by name or by number.
-fn agents(loaded: &Loaded, world: &mut World) -> BTreeMap<String, Vec<AgentId>> {
+fn agents(loaded: &Project, world: &mut World) -> BTreeMap<String, Vec<AgentId>> {
     let mut by_name = BTreeMap::new();
     for task in loaded.manifest.tasks.values() {
         match task.object.get(AGENT_ID) {

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{Comparing, DEFAULT_API, DEFAULT_FILE, EMULATOR_FILE, Planning};
-use crate::cli::plan::Session;
+use crate::cli::session::Session;
 use crate::diag::Code;
 use crate::plan::{Digest, Plan};
 use crate::render::escape;
@@ -91,12 +91,12 @@ pub(super) fn open(
     path: &Path,
     max_age: Duration,
 ) -> Result<Reviewed, CommandError> {
-    const HINT: &str =
+    const HELP: &str =
         "`apply` takes a file that `qcops plan --out FILE` wrote; manifests stand behind `-f`";
     let reviewed = store::load_plan(&*context.files, path).map_err(|error| match &error {
         // Nothing that was reviewed is at hand: the word on the command line is at fault.
-        StoreError::Missing { .. } => CommandError::of(&error).help(HINT),
-        StoreError::Other { .. } => stale(CommandError::of(&error)).help(HINT),
+        StoreError::Missing { .. } => CommandError::of(&error).help(HELP),
+        StoreError::Other { .. } => stale(CommandError::of(&error)).help(HELP),
         _ => stale(CommandError::of(&error)).help("make a new one: `qcops plan --out FILE`"),
     })?;
     let made_at = Timestamp::from_second(reviewed.made_at).unwrap_or(Timestamp::MIN);

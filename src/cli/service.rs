@@ -13,10 +13,9 @@ use crate::cli::emulator::read_rules;
 use crate::cli::error::CommandError;
 use crate::cli::flags::{EMULATOR_FILE, Service};
 use crate::emulator::{self, Emulator, Storage, World};
-use crate::exchange::{Exchange, Request, Transport, TransportError};
+use crate::exchange::Transport;
 use crate::files::{self, FilesError};
 use crate::model::OrganizationId;
-use crate::observation::Observation;
 use crate::secret::Secret;
 
 /// Who is asked, by whom, and under which name the ledger knows it.
@@ -30,18 +29,6 @@ enum Backend {
     Http(BaseUrl),
     /// The file of the emulator.
     Emulator(PathBuf),
-    /// Nobody: what was seen of that service stands in a file.
-    Offline(String),
-}
-
-/// Carries nothing, for plans that are made from a file.
-struct Offline;
-
-impl Transport for Offline {
-    fn exchange(&self, _request: Request) -> Exchange<'_> {
-        let source = "a plan against an observation asks nobody".into();
-        Box::pin(std::future::ready(Err(TransportError::NotSent { source })))
-    }
 }
 
 impl Target {
@@ -66,29 +53,12 @@ impl Target {
         })
     }
 
-    /// Asks nobody: an observation says what there was, and of which organization.
-    pub(super) fn nobody(observation: &Observation) -> Self {
-        Self {
-            credentials: Credentials { user_id: 0, token: Secret::new(String::new()) },
-            organization_id: Some(observation.organization_id().to_string()),
-            carrier: Backend::Offline(observation.service().to_owned()),
-        }
-    }
-
     /// The organization of the manifest, which must be that of the credentials where both are known.
     pub(super) fn organization(
         &self,
         declared: Option<&str>,
     ) -> Result<OrganizationId, CommandError> {
         match (declared, self.organization_id.as_deref()) {
-            (Some(declared), Some(seen))
-                if declared != seen && matches!(self.carrier, Backend::Offline(_)) =>
-            {
-                let message = format!(
-                    "the manifest is for organization `{declared}`, and the observation is of `{seen}`"
-                );
-                Err(CommandError::new(message).help("make one of the manifest's organization"))
-            }
             // The emulator is whatever organization the manifest is for.
             (Some(declared), _) if matches!(self.carrier, Backend::Emulator(_)) => {
                 Ok(OrganizationId(declared.to_owned()))
@@ -109,18 +79,9 @@ impl Target {
         matches!(&self.carrier, Backend::Emulator(file) if emulator_file(file, folder).starts_with(folder))
     }
 
-    /// The name of the target in the ledger.
-    pub(super) fn target(&self, folder: &Path) -> String {
-        match &self.carrier {
-            Backend::Http(base) => base.to_string(),
-            Backend::Offline(service) => service.clone(),
-            Backend::Emulator(file) => {
-                format!("emulator {}", emulator_file(file, folder).display())
-            }
-        }
-    }
-
-    /// Makes the client: signed last, paced above, so that nothing else ever sees a signature.
+    /// Makes the client, and names the service as the ledger does.
+    ///
+    /// Signed last, paced above, so that nothing else ever sees a signature.
     pub(super) fn client(
         &self,
         context: &Context,
@@ -128,36 +89,49 @@ impl Target {
         organization_id: OrganizationId,
         folder: &Path,
         on_wait: OnWait,
-    ) -> Result<Client, CommandError> {
+    ) -> Result<(Client, String), CommandError> {
         let rules = args.script.as_deref().map(read_rules).transpose()?;
         let (clock, credentials) = (context.clock, self.credentials.clone());
         let is_emulated = matches!(self.carrier, Backend::Emulator(_));
         let rate =
             args.tuning.rate.unwrap_or(if is_emulated { 0.0 } else { Limits::default().rate });
         let limits = Limits { in_flight: args.tuning.parallelism, rate };
-        let transport: Arc<dyn Transport> = match &self.carrier {
-            Backend::Offline(_) => Arc::new(Offline),
+        let (transport, name): (Arc<dyn Transport>, String) = match &self.carrier {
             Backend::Http(base) => {
                 let http = Http::new(base.clone(), TimeLimits::default(), &network(context));
                 let http = http.map_err(|error| CommandError::of(&error))?;
                 let signed = Signed::new(http, credentials, clock);
-                Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait)))
+                let paced = Paced::new(signed, limits, clock, Arc::clone(&on_wait));
+                (Arc::new(paced), base.to_string())
             }
             Backend::Emulator(file) => {
                 let path = emulator_file(file, folder);
-                let storage = Storage::File { files: Arc::clone(&context.files), path };
-                let mut emulator = Emulator::new(World::new(0, clock.now()), clock, storage);
+                let storage =
+                    Storage::File { files: Arc::clone(&context.files), path: path.clone() };
+                let mut emulator = Emulator::new(World::new(0, clock.now()), clock, storage)
+                    .with_organization(organization_id.0.clone());
                 if let Some(rules) = rules {
                     emulator = emulator.with_rules(rules);
                 }
+                let name = world_name(&emulator, &path)?;
                 let signed = Signed::new(emulator, credentials, clock);
-                Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait)))
+                (Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait))), name)
             }
         };
         let settings =
             Settings { retry_time: args.tuning.retry_time, on_wait, ..Settings::default() };
-        Ok(Client::new(transport, organization_id, clock, settings))
+        Ok((Client::new(transport, organization_id, clock, settings), name))
     }
+}
+
+/// Names an emulated world: a new one in the same file is another one, of which nothing is known.
+fn world_name(emulator: &Emulator, path: &Path) -> Result<String, CommandError> {
+    let id = emulator.identity().map_err(|error| {
+        CommandError::of(&error)
+            .help("`--emulator=FILE` names another file; it is made where there is none")
+            .help("nothing was changed")
+    })?;
+    Ok(format!("emulator {} {id}", path.display()).trim_end().to_owned())
 }
 
 /// The default file lies in the program's folder, from wherever in the repository it is called.

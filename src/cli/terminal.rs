@@ -69,7 +69,7 @@ pub(super) fn stream(
     write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
 ) -> Result<(), CommandError> {
     let out = io::BufWriter::new(io::stdout().lock());
-    let mut output = Output { out, written: Ok(()) };
+    let mut output = StdoutWriter { out, written: Ok(()) };
     write(&mut output).expect("an output takes everything");
     ended(output.written.and_then(|()| output.out.flush()))
 }
@@ -86,12 +86,12 @@ pub(super) fn ended(written: io::Result<()>) -> Result<(), CommandError> {
 }
 
 /// Takes everything, and remembers the first failure.
-struct Output<W> {
+struct StdoutWriter<W> {
     out: W,
     written: io::Result<()>,
 }
 
-impl<W: Write> fmt::Write for Output<W> {
+impl<W: Write> fmt::Write for StdoutWriter<W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         if self.written.is_ok() {
             self.written = self.out.write_all(text.as_bytes());

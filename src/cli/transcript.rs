@@ -5,8 +5,9 @@ use crate::cli::args::{TranscriptArgs, TranscriptFormat};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::plan::{Session, text_options};
 use crate::cli::progress::Progress;
+use crate::cli::session::Session;
+use crate::cli::show::text_options;
 use crate::cli::terminal;
 use crate::diag::with_causes;
 use crate::manifest::nearest_few;
@@ -92,7 +93,7 @@ async fn find(session: &Session<'_>, word: &str) -> Result<Found, CommandError> 
     } else {
         declared(&session.plan_as_declared().await?, word)?
     };
-    let status = match session.client.read_deployment(&id).await {
+    let status = match session.engine.client()?.read_deployment(&id).await {
         CallOutcome::Refused(error) if is_id && !error.is_auth() => {
             let message = format!("there is no run `{word}`: {}", with_causes(&error));
             let error = CommandError::new(message);
@@ -105,7 +106,7 @@ async fn find(session: &Session<'_>, word: &str) -> Result<Found, CommandError> 
         }
         answer => answer.into_result()?.status.to_string(),
     };
-    let said = session.client.read_conversation(&id).await.into_result()?;
+    let said = session.engine.client()?.read_conversation(&id).await.into_result()?;
     Ok(Found { name: word.to_owned(), id, status, said })
 }
 

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use crate::apply::{self, Effects, Settings, Waiting};
-use crate::cli::apply::{OutputOptions, exit_of, told};
+use crate::apply::{Settings, Stop, Waiting};
 use crate::cli::args::WaitingArgs;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{ApplyFormat, Planning};
-use crate::cli::plan::{self, Session};
 use crate::cli::progress::Progress;
+use crate::cli::report::{OutputOptions, exit_of, told};
+use crate::cli::session::{Session, request};
+use crate::cli::show;
 use crate::cli::terminal;
 use crate::diag::with_causes;
 use crate::event::{DeploymentReport, Outcome};
@@ -23,7 +24,7 @@ use crate::store::{Conversation, Said};
 
 /// What was carried out before the waiting.
 #[derive(Clone, Copy)]
-pub(super) struct Waited<'a> {
+pub(super) struct AppliedPlan<'a> {
     pub(super) plan: &'a Plan,
     pub(super) outcome: &'a Outcome,
     pub(super) settings: &'a Settings,
@@ -36,10 +37,10 @@ pub(super) async fn wait(
     context: &Context,
     args: &WaitingArgs,
     session: &Session<'_>,
-    effects: &Effects<'_>,
-    applied: Waited<'_>,
+    stop: &Stop,
+    applied: AppliedPlan<'_>,
     progress: &Progress,
-) -> Exit {
+) -> Result<Exit, CommandError> {
     let waiting = Waiting {
         timeout: args.timeout,
         wait_timeout: args.wait_timeout,
@@ -49,23 +50,24 @@ pub(super) async fn wait(
         tells_standings: context.terminal.draws(),
         seed: 0,
     };
-    let replan = async || match progress.aside(session.plan(applied.planning)).await {
+    let request = request(applied.planning);
+    let replan = async || match progress.aside(session.engine.plan(&request)).await {
         Ok(plan) => Some(plan),
         Err(error) => {
             // The next look at the run tries again, within the run's time.
-            let why = escape::line(&error.message);
+            let why = escape::line(&with_causes(&error));
             progress.say(&format!("planning again failed: {why}"));
             None
         }
     };
-    let Waited { plan, outcome, settings, manner, .. } = applied;
+    let AppliedPlan { plan, outcome, settings, manner, .. } = applied;
     progress.start_runs();
-    let waited = apply::watch(plan, outcome, effects, settings, &waiting, replan).await;
+    let waited = session.engine.watch(plan, outcome, settings, &waiting, stop, replan).await?;
     progress.finish();
     let color = if context.terminal.colors_output() { Color::On } else { Color::Off };
     let mut printed = Exit::Success;
     if !waited.reports.is_empty() {
-        printed = told(plan::show_outcome(context, manner.format, |out| {
+        printed = told(show::show_outcome(context, manner.format, |out| {
             out.write_str("\n")?;
             render::deployments::text(&waited.reports, color, out)
         }));
@@ -76,15 +78,15 @@ pub(super) async fn wait(
     }
     let rounds = waited.rounds.iter();
     let rounds =
-        rounds.map(|(plan, outcome)| exit_of(plan, outcome).min(plan::exit_of(plan, false)));
+        rounds.map(|(plan, outcome)| exit_of(plan, outcome).min(show::exit_of(plan, false)));
     let is_failed = waited.reports.iter().any(DeploymentReport::is_failed);
     let judged = if is_failed { Exit::Expectation } else { Exit::Success };
-    let stopped = if effects.stop.is_asked() { Exit::Interrupted } else { Exit::Success };
-    let is_interrupted = effects.stop.is_asked();
+    let stopped = if stop.is_asked() { Exit::Interrupted } else { Exit::Success };
+    let is_interrupted = stop.is_asked();
     let outcome = Outcome { is_interrupted, ..outcome.clone() };
     let ended = Applied { plan, outcome: &outcome, runs: &waited.reports };
     let saved = save(context, args, &waited.reports).and(manner.write_reports(context, ended));
-    rounds.chain([judged, stopped, printed, told(saved)]).min().unwrap_or(Exit::Success)
+    Ok(rounds.chain([judged, stopped, printed, told(saved)]).min().unwrap_or(Exit::Success))
 }
 
 /// Writes transcripts; every one that can be written is, whatever the others do.

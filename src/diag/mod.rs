@@ -92,6 +92,11 @@ pub fn floor_boundary(text: &str, at: usize) -> usize {
 }
 
 impl Diagnostic {
+    /// Whether it ends what found it.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
     /// Makes an error at no place.
     pub fn error(code: Code, message: impl Into<String>) -> Self {
         Self::new(Severity::Error, code, message)

@@ -4,9 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::ORGANIZATION_ID;
 use super::fields::{AGENT_ID, FieldRule, Fields, Kind, optional, required};
+use super::handler::{HandlerResult, listed, payload};
 use super::objects::Agent;
 use super::quirk::{PlatformAgents, Reluctance};
-use super::routes::{HandlerResult, listed, payload};
 use super::shape;
 use super::world::World;
 

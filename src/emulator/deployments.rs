@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::fields::Fields;
+use super::handler::{HandlerResult, listed, payload};
 use super::names::stored_prompt;
 use super::objects::{Deployment, Status};
 use super::quirk::{Consent, CreateWhileActive, DeleteActive, Reluctance};
-use super::routes::{HandlerResult, listed, payload};
 use super::world::World;
 
 /// Starts a run of a task.

@@ -6,36 +6,13 @@
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
+use super::agenda::{Due, Happening};
 use super::objects::{Deployment, Message, Status};
 use super::quirk::{CreateWhileActive, QueuedPrompt, RunOutcome};
 use super::script;
 use super::script::RunRule;
 use super::world::World;
-
-/// One entry of the agenda.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Due {
-    /// When, in milliseconds since 1970.
-    at: i64,
-    /// Entries of one moment happen in the order they were made.
-    order: u64,
-    event: Event,
-}
-
-/// What happens. Events of deployments that are gone or have moved on do nothing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-enum Event {
-    /// The time in the queue is over.
-    Leave { id: String },
-    /// The agent is through with a prompt.
-    Finish { id: String, turn: u32 },
-    /// A stop takes effect.
-    Stop { id: String },
-    /// A request whose sender has left arrives. No signature: it was checked on the way.
-    Arrive { path: String, body: String },
-}
 
 impl World {
     /// Lets everything happen that is due at `now`; a clock that goes back is ignored.
@@ -46,10 +23,10 @@ impl World {
             // What follows from an event follows at its time, however late we look.
             self.clock = self.clock.max(due.at);
             match due.event {
-                Event::Leave { id } => self.leave_queue(id),
-                Event::Finish { id, turn } => self.finish(&id, turn),
-                Event::Stop { id } => self.end(&id, Status::Stopped),
-                Event::Arrive { path, body } => {
+                Happening::Leave { id } => self.leave_queue(id),
+                Happening::Finish { id, turn } => self.finish(&id, turn),
+                Happening::Stop { id } => self.end(&id, Status::Stopped),
+                Happening::Arrive { path, body } => {
                     self.answer(&path, body.as_bytes());
                 }
             }
@@ -57,14 +34,14 @@ impl World {
         self.clock = self.clock.max(now);
     }
 
-    fn schedule(&mut self, at: i64, event: Event) {
+    fn schedule(&mut self, at: i64, event: Happening) {
         self.last_order += 1;
         self.agenda.insert(Due { at, order: self.last_order, event });
     }
 
     /// Puts a request off until `at`.
     pub(super) fn put_off(&mut self, at: i64, path: &str, body: String) {
-        self.schedule(at, Event::Arrive { path: path.to_owned(), body });
+        self.schedule(at, Happening::Arrive { path: path.to_owned(), body });
     }
 
     /// Starts a run of the task and returns the deployment's id.
@@ -101,7 +78,7 @@ impl World {
         };
         self.deployments.insert(id.clone(), deployment);
         let at = now + i64::from(self.quirks.queue_ms);
-        self.schedule(at, Event::Leave { id: id.clone() });
+        self.schedule(at, Happening::Leave { id: id.clone() });
         Some(id)
     }
 
@@ -144,7 +121,7 @@ impl World {
             self.end(id, Status::Stopped);
         } else {
             self.deployments.get_mut(id).expect("the caller found it").is_stopping = true;
-            self.schedule(self.clock + delay, Event::Stop { id: id.to_owned() });
+            self.schedule(self.clock + delay, Happening::Stop { id: id.to_owned() });
         }
     }
 
@@ -210,7 +187,7 @@ impl World {
         let turn = deployment.turn;
         if rule.outcome != RunOutcome::Hangs {
             let at = now + rule.takes_ms.unwrap_or_else(|| i64::from(self.quirks.run_ms));
-            self.schedule(at, Event::Finish { id: id.to_owned(), turn });
+            self.schedule(at, Happening::Finish { id: id.to_owned(), turn });
         }
     }
 

@@ -11,12 +11,15 @@
 //! It is not the service. What it does beyond `api-contract.md` is a choice with a quirk, and a
 //! client that passes here is only known to follow the contract as we read it.
 
+mod accept;
+mod agenda;
 mod agents;
 mod auth;
 mod corrupt;
 mod deployments;
 mod fault;
 mod fields;
+mod handler;
 mod lifecycle;
 mod names;
 mod objects;

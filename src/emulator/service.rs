@@ -108,6 +108,11 @@ impl Emulator {
         self.kept.change(change).await
     }
 
+    /// Says which world this is, and writes nothing; from now on no other one answers in its place.
+    pub fn identity(&self) -> Result<&str, StorageError> {
+        self.kept.identity()
+    }
+
     /// Answers one request, or does not, as the faults have it.
     pub(super) async fn handle(&self, mut request: Request) -> Result<Outcome, StorageError> {
         request.path = routes::plain_path(&request.path);

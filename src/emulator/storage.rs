@@ -1,7 +1,7 @@
 //! Where the world is kept: in memory, or in one file that several processes share.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use super::world::{LoadError, World};
@@ -56,6 +56,12 @@ pub enum StorageError {
         /// The file.
         path: PathBuf,
     },
+    /// The file holds another world than it did.
+    #[error("the emulator's file `{}` was replaced meanwhile; run the command again", path.display())]
+    Replaced {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 /// A world and where it is kept.
@@ -63,12 +69,25 @@ pub(super) struct Kept {
     storage: Storage,
     /// The world in memory, or what a file that does not exist yet begins with.
     world: Mutex<World>,
+    /// The only world that is used, once somebody was told which one it is.
+    identity: OnceLock<String>,
 }
 
 impl Kept {
     /// Keeps `world`, which gives way to what a file holds already.
     pub(super) fn new(world: World, storage: Storage) -> Self {
-        Self { storage, world: Mutex::new(world) }
+        Self { storage, world: Mutex::new(world), identity: OnceLock::new() }
+    }
+
+    /// Says which world this is, and writes nothing; from now on no other one takes its place.
+    pub(super) fn identity(&self) -> Result<&str, StorageError> {
+        let found = match &self.storage {
+            Storage::Memory => None,
+            Storage::File { files, path } => load(files.as_ref(), path)?,
+        };
+        let own = || self.world.lock().expect("no change panics").identity().to_owned();
+        let found = found.map_or_else(own, |world| world.identity().to_owned());
+        Ok(self.identity.get_or_init(|| found))
     }
 
     /// Changes the world as one step: nobody sees it half done, and a file is written first.
@@ -80,17 +99,25 @@ impl Kept {
             return Ok(change(&mut self.world.lock().expect("no change panics")));
         };
         let _lock = lock(files.as_ref(), path).await?;
-        let failed = |source| StorageError::Files { path: path.clone(), source };
-        let stored = files.read(path).map_err(failed)?;
-        let mut world = match stored {
-            None => self.world.lock().expect("no change panics").clone(),
-            Some(stored) => World::from_json(&stored)
-                .map_err(|source| StorageError::Load { path: path.clone(), source })?,
-        };
+        let stored = load(files.as_ref(), path)?;
+        let mut world =
+            stored.unwrap_or_else(|| self.world.lock().expect("no change panics").clone());
+        if self.identity.get().is_some_and(|known| known != world.identity()) {
+            return Err(StorageError::Replaced { path: path.clone() });
+        }
         let result = change(&mut world);
-        files.write(path, &world.to_json()).map_err(failed)?;
+        let written = files.write(path, &world.to_json());
+        written.map_err(|source| StorageError::Files { path: path.clone(), source })?;
         Ok(result)
     }
+}
+
+/// Reads the world that a file holds, if there is one.
+fn load(files: &dyn Files, path: &Path) -> Result<Option<World>, StorageError> {
+    let failed = |source| StorageError::Files { path: path.to_owned(), source };
+    let Some(stored) = files.read(path).map_err(failed)? else { return Ok(None) };
+    let world = World::from_json(&stored);
+    world.map(Some).map_err(|source| StorageError::Load { path: path.to_owned(), source })
 }
 
 async fn lock(files: &dyn Files, path: &Path) -> Result<Lock, StorageError> {

@@ -4,10 +4,10 @@ use serde_json::Map;
 
 use super::ORGANIZATION_ID;
 use super::fields::{AGENT_ID, Fields};
+use super::handler::{HandlerResult, listed, payload};
 use super::names::stored_prompt;
 use super::objects::Task;
 use super::quirk::{DeleteTask, UpdateAnswer};
-use super::routes::{HandlerResult, listed, payload};
 use super::world::World;
 
 /// Creates a task.

@@ -11,13 +11,11 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::ORGANIZATION_ID;
+use super::agenda::Due;
 use super::auth;
-use super::lifecycle::Due;
 use super::objects::{Agent, Deployment, Task};
-use super::quirk::{AuthFailure, ErrorsMember, Quirks, RefusalForm, Switch};
-use super::routes::{self, HandlerResult};
+use super::quirk::Quirks;
 use super::script::RunRule;
-use crate::exchange::Request;
 
 /// The version of the stored form of a world.
 pub const VERSION: u32 = 1;
@@ -116,70 +114,6 @@ impl World {
     /// What tells this world from those before it in the same place.
     pub fn identity(&self) -> &str {
         &self.identity
-    }
-
-    /// Answers one request at the time `now`.
-    ///
-    /// The signature is checked against `now`; a refused request changes nothing.
-    pub fn accept(&mut self, now: Timestamp, request: &Request) -> Reply {
-        self.advance(now);
-        match auth::check(now, request.signature.as_ref()) {
-            Ok(()) => self.answer(&request.path, &request.body),
-            Err(text) => self.refuse_stranger(&text),
-        }
-    }
-
-    /// Takes a request whose effect happens only at `due`, and whose answer nobody waits for.
-    ///
-    /// The effect is in the world's own queue, so it happens although the client has left.
-    pub fn postpone(&mut self, now: Timestamp, due: Timestamp, request: &Request) {
-        self.advance(now);
-        if auth::check(now, request.signature.as_ref()).is_ok() {
-            let body = String::from_utf8_lossy(&request.body).into_owned();
-            self.put_off(due.as_millisecond(), &request.path, body);
-        }
-    }
-
-    /// Answers a request whose sender is known.
-    pub(super) fn answer(&mut self, path: &str, body: &[u8]) -> Reply {
-        let Some(route) = routes::find(path) else {
-            // No source says what an unknown path gets; this is what web servers do.
-            return Reply::json(404, &json!({"success": false, "errors": ["Not found."]}));
-        };
-        let answer = routes::answer(self, route, body);
-        Reply::json(200, &self.envelope(answer))
-    }
-
-    fn envelope(&self, answer: HandlerResult) -> Value {
-        match answer {
-            Ok(mut payload) => {
-                if self.quirks.extra_fields == Switch::On {
-                    payload.insert("requestId".to_owned(), json!({"value": self.last_order}));
-                }
-                payload.insert("success".to_owned(), true.into());
-                match self.quirks.errors_member {
-                    ErrorsMember::Present => payload.insert("errors".to_owned(), json!([])),
-                    ErrorsMember::Null => payload.insert("errors".to_owned(), Value::Null),
-                    ErrorsMember::Missing => None,
-                };
-                Value::Object(payload)
-            }
-            Err(text) => match self.quirks.refusal_form {
-                RefusalForm::Errors => json!({"success": false, "errors": [text]}),
-                RefusalForm::String => json!({"success": false, "errors": text}),
-                RefusalForm::Messages => json!({"success": false, "messages": [text]}),
-                RefusalForm::Message => json!({"success": false, "Message": text}),
-                RefusalForm::Silent => json!({"success": false}),
-            },
-        }
-    }
-
-    fn refuse_stranger(&self, text: &str) -> Reply {
-        match self.quirks.auth_failure {
-            AuthFailure::Unauthorized => Reply::unauthorized(text),
-            AuthFailure::Text => Reply::json(200, &json!({"success": false, "errors": [text]})),
-            AuthFailure::ServerError => Reply { status: 500, ..Reply::default() },
-        }
     }
 
     /// Returns the id of the deployment with this number: `A-` and 32 hexadecimal digits.

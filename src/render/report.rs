@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::diag::Diagnostic;
 use crate::event::{DeploymentReport, StepOutcome};
 use crate::model::visible_json;
-use crate::plan::{Plan, Step, StepId};
+use crate::plan::{Plan, Step};
 use crate::render::html::Applied;
 use crate::render::{deployments, schema};
 use crate::transcript::Transcript;

@@ -15,36 +15,8 @@ pub(super) fn root<T: JsonSchema>() -> Schema {
 
 /// Returns the JSON Schema of a transcript, whose turns hold turns of other agents.
 pub fn transcript() -> Schema {
-    let nullable = |kind: &str| json!({"type": [kind, "null"]});
     let turns = json!({"type": "array", "items": {"$ref": "#/$defs/Turn"}});
-    let part = |kind: &str, fields: &[(&str, Value)]| {
-        let mut properties = Map::from_iter([("type".to_owned(), json!({"const": kind}))]);
-        properties.extend(fields.iter().map(|(name, field)| ((*name).to_owned(), field.clone())));
-        let required: Vec<&String> = properties.keys().collect();
-        json!({"type": "object", "required": required, "properties": properties})
-    };
-    let text = [("text", json!({"type": "string"}))];
-    let tool = [
-        ("tool", json!({"type": "string"})),
-        ("state", nullable("string")),
-        ("success", nullable("boolean")),
-        ("errors", json!({"type": "array", "items": {"type": "string"}})),
-        ("input", json!({"description": "What the tool was given."})),
-        ("output", json!({"description": "What it returned."})),
-        ("turns", turns.clone()),
-    ];
-    let other = [
-        ("kind", json!({"description": "The service's word."})),
-        ("part", json!({"description": "The part as the service shows it."})),
-        ("turns", turns.clone()),
-    ];
-    let parts = [
-        part("text", &text),
-        part("reasoning", &text),
-        part("step", &[]),
-        part("tool", &tool),
-        part("other", &other),
-    ];
+    let parts = parts(&turns);
     json_schema!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A transcript of qcops",
@@ -82,6 +54,43 @@ pub fn transcript() -> Schema {
             }
         }
     })
+}
+
+/// A value or null.
+fn nullable(kind: &str) -> Value {
+    json!({"type": [kind, "null"]})
+}
+
+/// The kinds of parts of a turn.
+fn parts(turns: &Value) -> Vec<Value> {
+    let part = |kind: &str, fields: &[(&str, Value)]| {
+        let mut properties = Map::from_iter([("type".to_owned(), json!({"const": kind}))]);
+        properties.extend(fields.iter().map(|(name, field)| ((*name).to_owned(), field.clone())));
+        let required: Vec<&String> = properties.keys().collect();
+        json!({"type": "object", "required": required, "properties": properties})
+    };
+    let text = [("text", json!({"type": "string"}))];
+    let tool = [
+        ("tool", json!({"type": "string"})),
+        ("state", nullable("string")),
+        ("success", nullable("boolean")),
+        ("errors", json!({"type": "array", "items": {"type": "string"}})),
+        ("input", json!({"description": "What the tool was given."})),
+        ("output", json!({"description": "What it returned."})),
+        ("turns", turns.clone()),
+    ];
+    let other = [
+        ("kind", json!({"description": "The service's word."})),
+        ("part", json!({"description": "The part as the service shows it."})),
+        ("turns", turns.clone()),
+    ];
+    vec![
+        part("text", &text),
+        part("reasoning", &text),
+        part("step", &[]),
+        part("tool", &tool),
+        part("other", &other),
+    ]
 }
 
 /// An action.

@@ -244,7 +244,10 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
         for declared in &task.declared_deployments {
             let name = format!("  {}", declared.key.part());
             let reason = reasoned(declared.reason.as_ref(), declared.code, options);
-            let run = task.deployments.iter().find(|run| Some(&run.deployment_id) == declared.deployment_id.as_ref());
+            let run = task
+                .deployments
+                .iter()
+                .find(|run| Some(&run.deployment_id) == declared.deployment_id.as_ref());
             if let Some(run) = run {
                 run.write(name, reason, options, &mut table);
             } else {
@@ -253,7 +256,8 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
                 table.row(Label::Aside, cells);
             }
         }
-        let others: Vec<&RunRow> = task.deployments.iter().filter(|run| run.serves.is_none()).collect();
+        let others: Vec<&RunRow> =
+            task.deployments.iter().filter(|run| run.serves.is_none()).collect();
         let most = if options.length == Length::Full { others.len() } else { NEWEST_RUNS };
         for run in others.iter().take(most) {
             run.write("  (run)".to_owned(), None, options, &mut table);

@@ -2,7 +2,7 @@
 //!
 //! No parser: these few functions know as much of Rust's grammar as the guard needs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Returns `text` with blanks in place of comments and literals; every line keeps its number.
 pub(super) fn without_comments_and_literals(text: &str) -> String {
@@ -34,8 +34,74 @@ pub(super) fn down_to_tests(code: &str) -> Result<&str, &'static str> {
 
 /// Returns every path behind `crate::`, groups spelled out: `plan::Plan`, `plan::Step`, `plan::*`.
 pub(super) fn crate_paths(code: &str) -> BTreeSet<String> {
+    paths_behind(code, "crate::")
+}
+
+/// Returns what a file hands on of its own files: each name, and the file it comes from.
+pub(super) fn re_exports(code: &str) -> BTreeMap<String, String> {
     let mut found = BTreeSet::new();
-    for (at, root) in code.match_indices("crate::") {
+    for line in code.split('\n').filter(|line| line.starts_with("pub")) {
+        if let Some((_, rest)) = line.split_once(" use ") {
+            let start = code.find(line).map_or(0, |at| at + line.len() - rest.len());
+            spell_out("", &code[start..], &mut found);
+        }
+    }
+    let split = |path: String| {
+        let (source, name) = path.rsplit_once("::")?;
+        Some((name.to_owned(), source.to_owned()))
+    };
+    found.into_iter().filter_map(split).collect()
+}
+
+/// Returns the names of the types that `code` defines, those of traits left out.
+pub(super) fn types(code: &str) -> BTreeSet<String> {
+    let defined = code.lines().filter_map(|line| {
+        let words = line.trim_start();
+        let rest = match words.strip_prefix("pub") {
+            Some(rest) => rest.trim_start_matches(|c: char| c != ' ').trim_start(),
+            None => words,
+        };
+        let is_outer = words.len() == line.len();
+        let kinds = ["struct ", "enum ", "trait ", "union "].iter();
+        let name = kinds
+            .copied()
+            .chain(is_outer.then_some("type "))
+            .find_map(|kind| rest.strip_prefix(kind))?;
+        Some(name.chars().take_while(|&c| is_word(c)).collect::<String>())
+    });
+    defined.collect()
+}
+
+/// Returns each function of well-formatted code with the number of its lines.
+pub(super) fn functions(code: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = code.lines().map(str::trim_end).collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        let Some((before, rest)) = line.split_once("fn ") else { continue };
+        let is_definition = before.trim().split(' ').all(|word| {
+            word.is_empty()
+                || word.starts_with("pub")
+                || ["const", "async", "super)"].contains(&word)
+        });
+        let name: String = rest.chars().take_while(|&c| is_word(c)).collect();
+        if !is_definition || name.is_empty() || line.ends_with('}') || line.ends_with(';') {
+            continue;
+        }
+        let is_end = |line: &&&str| {
+            line.strip_prefix(indent)
+                .is_some_and(|rest| rest == "}" || rest.ends_with(';') && !rest.starts_with(' '))
+        };
+        let length = lines[at..].iter().skip(1).position(|line| is_end(&line)).unwrap_or(0) + 2;
+        found.push((name, length));
+    }
+    found
+}
+
+/// Returns every path behind a root such as `super::`, groups spelled out.
+pub(super) fn paths_behind(code: &str, root: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (at, root) in code.match_indices(root) {
         if !code[..at].ends_with(is_word) {
             spell_out("", &code[at + root.len()..], &mut found);
         }

@@ -53,7 +53,7 @@ pub(super) struct Reply<'a> {
 
 /// Why a body is no answer.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(super) enum UnreadableReply {
     /// There is none.
     #[error("the body is empty")]
     Empty,
@@ -70,14 +70,14 @@ pub(super) enum Unreadable {
 
 impl<'a> Reply<'a> {
     /// Reads a body; whatever bytes it holds, this neither panics nor recurses with their depth.
-    pub(super) fn parse(body: &'a [u8]) -> Result<Self, Unreadable> {
+    pub(super) fn parse(body: &'a [u8]) -> Result<Self, UnreadableReply> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
         match body.first() {
-            None => Err(Unreadable::Empty),
+            None => Err(UnreadableReply::Empty),
             Some(b'{') => {
-                serde_json::from_slice(body).map_err(|source| Unreadable::Broken { source })
+                serde_json::from_slice(body).map_err(|source| UnreadableReply::Broken { source })
             }
-            Some(_) => Err(Unreadable::NotAnObject),
+            Some(_) => Err(UnreadableReply::NotAnObject),
         }
     }
 

@@ -44,7 +44,8 @@ impl Text<'_> {
         {
             let age = age_seconds.map(|age| format!("{} old", span(age)));
             let tokens = tokens.map(|tokens| format!("{} tokens", grouped(tokens)));
-            let origin = if *started_by_this_ledger { "started" } else { "not known to have been started" };
+            let origin =
+                if *started_by_this_ledger { "started" } else { "not known to have been started" };
             let words =
                 [Some(status.part()), age, tokens, Some(format!("{origin} on this machine"))];
             let words: Vec<String> = words.into_iter().flatten().collect();

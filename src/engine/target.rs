@@ -1,11 +1,11 @@
-//! `--target`: a key, or an address as plans print it.
+//! What to plan for: a key, or an address as plans print it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use crate::cli::error::CommandError;
-use crate::manifest::nearest_few;
+use crate::engine::EngineError;
+use crate::manifest::{DesiredTask, nearest_few};
 use crate::model::Key;
 use crate::plan::{Options, PlanContext};
 
@@ -14,13 +14,13 @@ const KIND: &str = "task.";
 
 /// What is planned for: a task, or one deployment of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Target {
+pub struct PlanTarget {
     /// As it was typed, without the deployment.
     task: Key,
     deployment: Option<Key>,
 }
 
-impl FromStr for Target {
+impl FromStr for PlanTarget {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -36,7 +36,7 @@ impl FromStr for Target {
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for PlanTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.deployment {
             Some(deployment) => write!(f, "{}/{deployment}", self.task),
@@ -46,7 +46,10 @@ impl fmt::Display for Target {
 }
 
 /// Puts the targets into the options of a plan; one that names nothing is an error.
-pub(super) fn resolve(targets: &[Target], context: &mut PlanContext) -> Result<(), CommandError> {
+pub(super) fn resolve(
+    targets: &[PlanTarget],
+    context: &mut PlanContext,
+) -> Result<(), EngineError> {
     let (mut keys, mut whole) = (BTreeSet::new(), BTreeSet::new());
     let mut deployments: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
     for target in targets {
@@ -72,7 +75,7 @@ pub(super) fn resolve(targets: &[Target], context: &mut PlanContext) -> Result<(
 }
 
 /// The key that is meant: one that is declared, or that was once and may have a task to remove.
-fn task_of(target: &Target, context: &PlanContext) -> Option<Key> {
+fn task_of(target: &PlanTarget, context: &PlanContext) -> Option<Key> {
     let is_known = |key: &Key| {
         context.desired_state.tasks.contains_key(key) || context.evidence.keys.contains_key(key)
     };
@@ -81,9 +84,9 @@ fn task_of(target: &Target, context: &PlanContext) -> Option<Key> {
     [typed, bare].into_iter().flatten().find(is_known)
 }
 
-fn unknown(target: &Target, context: &PlanContext) -> CommandError {
+fn unknown(target: &PlanTarget, context: &PlanContext) -> EngineError {
     let tasks = &context.desired_state.tasks;
-    let of_task = |(key, task): (&Key, &crate::manifest::DesiredTask)| {
+    let of_task = |(key, task): (&Key, &DesiredTask)| {
         let deployments = task.deployments.keys().map(move |name| format!("{key}/{name}"));
         std::iter::once(key.to_string()).chain(deployments).collect::<Vec<_>>()
     };
@@ -92,12 +95,7 @@ fn unknown(target: &Target, context: &PlanContext) -> CommandError {
     let word = written.strip_prefix(KIND).unwrap_or(&written);
     let is_meant = |known: &&String| target.deployment.is_some() == known.contains('/');
     let near = nearest_few(word, known.iter().filter(is_meant).map(String::as_str), 1).pop();
-    let error = CommandError::new(format!("`--target {target}` names nothing in the manifest"));
-    let error = match near {
-        Some(near) => error.help(format!("did you mean `{near}`?")),
-        None => error.help("`qcops status` lists the declared tasks"),
-    };
-    error.help("nothing was sent")
+    EngineError::UnknownTarget { target: written, near: near.map(str::to_owned) }
 }
 
 #[cfg(test)]
@@ -107,10 +105,10 @@ mod tests {
     #[test]
     fn a_target_is_a_key_or_an_address() {
         for text in ["spy", "task.spy", "spy/first", "task.spy/first"] {
-            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<PlanTarget>().unwrap().to_string(), text);
         }
         for text in ["", "/", "spy/", "/first", "a b", "spy/first/more"] {
-            assert!(text.parse::<Target>().unwrap_err().contains("`task.spy`"), "{text}");
+            assert!(text.parse::<PlanTarget>().unwrap_err().contains("`task.spy`"), "{text}");
         }
     }
 }

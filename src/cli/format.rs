@@ -1,0 +1,118 @@
+//! `--output FORMAT=FILE`, as it is typed.
+
+use std::path::PathBuf;
+
+/// A format of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileFormat {
+    /// The plan, or the report of an apply, for programs.
+    Json,
+    /// For a comment at a pull request.
+    Markdown,
+    /// One page for a browser.
+    Html,
+    /// Each deployment that was waited for as a test.
+    Junit,
+    /// Findings as workflow commands.
+    GitHub,
+    /// Findings as a code quality report.
+    GitLab,
+    /// As standard output shows it, without colors.
+    Text,
+}
+
+/// Every format with its name.
+const FORMATS: [(&str, FileFormat); 7] = [
+    ("json", FileFormat::Json),
+    ("markdown", FileFormat::Markdown),
+    ("html", FileFormat::Html),
+    ("junit", FileFormat::Junit),
+    ("github", FileFormat::GitHub),
+    ("gitlab", FileFormat::GitLab),
+    ("text", FileFormat::Text),
+];
+
+/// What a plan is written as.
+const OF_PLAN: &[&str] = &["json", "markdown", "html", "github", "gitlab", "text"];
+/// What an apply is written as.
+const OF_APPLY: &[&str] = &["json", "markdown", "html", "junit", "github", "gitlab", "text"];
+/// What the findings about a manifest are written as.
+const OF_FINDINGS: &[&str] = &["github", "gitlab"];
+
+/// One `--output`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Output {
+    pub(super) format: FileFormat,
+    /// Where it is written; none is standard error, where GitHub reads commands too.
+    pub(super) file: Option<PathBuf>,
+}
+
+/// Reads an `--output` of `plan`.
+pub(super) fn of_plan(text: &str) -> Result<Output, String> {
+    read(text, OF_PLAN)
+}
+
+/// Reads an `--output` of `apply`.
+pub(super) fn of_apply(text: &str) -> Result<Output, String> {
+    read(text, OF_APPLY)
+}
+
+/// Reads an `--output` of `validate`.
+pub(super) fn of_findings(text: &str) -> Result<Output, String> {
+    read(text, OF_FINDINGS)
+}
+
+fn read(text: &str, offered: &[&str]) -> Result<Output, String> {
+    let (name, file) = match text.split_once('=') {
+        Some((name, file)) => (name, Some(file)),
+        None => (text, None),
+    };
+    let found = FORMATS.iter().find(|(known, _)| *known == name);
+    let Some((_, format)) = found.filter(|(known, _)| offered.contains(known)) else {
+        let names = offered.join(", ");
+        let what =
+            if found.is_some() { "this command has no such format" } else { "unknown format" };
+        return Err(format!("{what}; write FORMAT=FILE with one of {names}"));
+    };
+    let format = *format;
+    match file {
+        Some("") => Err(format!("the file is missing: write `{name}=FILE`")),
+        Some(file) => Ok(Output { format, file: Some(file.into()) }),
+        None if format == FileFormat::GitHub => Ok(Output { format, file: None }),
+        None => Err(format!("the file is missing: write `{name}=FILE`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_is_a_format_of_the_command_and_a_file() {
+        let output = |format, file: &str| Ok(Output { format, file: Some(file.into()) });
+        assert_eq!(of_plan("json=a.json"), output(FileFormat::Json, "a.json"));
+        assert_eq!(of_plan("text=a=b"), output(FileFormat::Text, "a=b"));
+        assert_eq!(of_apply("junit=x"), output(FileFormat::Junit, "x"));
+        assert_eq!(of_findings("github"), Ok(Output { format: FileFormat::GitHub, file: None }));
+        let refused = [
+            of_plan("junit=x"),
+            of_plan("json"),
+            of_plan("json="),
+            of_plan("=a"),
+            of_plan("yaml=a"),
+            of_findings("json=a"),
+            of_apply(""),
+        ];
+        for (row, refused) in refused.into_iter().enumerate() {
+            assert!(refused.unwrap_err().contains("write "), "row {row}");
+        }
+    }
+
+    #[test]
+    fn every_format_has_one_name_and_is_offered_somewhere() {
+        for (name, format) in FORMATS {
+            assert_eq!(read(&format!("{name}=f"), &[name]).unwrap().format, format);
+            assert!(OF_APPLY.contains(&name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One invocation's engine: the manifests it was given, and the service it talks to.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::flags::{Comparing, Planning, Service};
+use crate::cli::load;
+use crate::cli::output;
+use crate::cli::progress::Progress;
+use crate::cli::service::{Target, emulator_file};
+use crate::engine::{Lookup, PlanRequest, Project, Reading, Reconciler, StateSource};
+use crate::event::Event;
+use crate::files::{OWN_FOLDER, make_private_folder};
+use crate::ledger::Ledger;
+use crate::model::OrganizationId;
+use crate::observation::Observation;
+use crate::plan::{Limits, Options, Plan, Prune};
+
+/// Everything that stays the same while a plan is made and carried out.
+pub(super) struct Session<'a> {
+    context: &'a Context,
+    pub(super) engine: Reconciler<'a>,
+    pub(super) folder: PathBuf,
+    /// The files that are read.
+    inputs: Vec<PathBuf>,
+    /// The service, as the ledger and saved plans name it.
+    pub(super) target: String,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the manifest and prepares the client; nothing is sent.
+    pub(super) fn open(
+        context: &'a Context,
+        comparing: &Comparing,
+        progress: &Progress,
+    ) -> Result<Self, CommandError> {
+        let target = Target::find(context, &comparing.service)?;
+        let manifests = load::load(context, &comparing.files, target.organization_id.as_deref())?;
+        let organization_id = target.organization(manifests.manifest.organization_id.as_deref())?;
+        let folder = load::own_folder(&manifests.repository)?;
+        // Who only reads needs no right to write.
+        if target.keeps_in(&folder) {
+            make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
+        }
+        let (client, name) = target.client(
+            context,
+            &comparing.service,
+            organization_id.clone(),
+            &folder,
+            progress.on_wait(),
+        )?;
+        let source = StateSource::Service(client);
+        Ok(Self::new(context, comparing, progress, (manifests, organization_id), source, name))
+    }
+
+    /// Reads the manifest; the service's state is that of a snapshot, and nothing can be sent.
+    pub(super) fn of_snapshot(
+        context: &'a Context,
+        comparing: &Comparing,
+        progress: &Progress,
+        snapshot: Observation,
+    ) -> Result<Self, CommandError> {
+        let organization_id = snapshot.organization_id().clone();
+        let manifests = load::load(context, &comparing.files, Some(&organization_id.0))?;
+        let declared = manifests.manifest.organization_id.as_deref();
+        if let Some(declared) = declared.filter(|declared| *declared != organization_id.0) {
+            let message = format!(
+                "the manifest is for organization `{declared}`, and the snapshot is of `{organization_id}`"
+            );
+            return Err(
+                CommandError::new(message).help("save a snapshot of the manifest's organization")
+            );
+        }
+        load::own_folder(&manifests.repository)?;
+        let name = snapshot.service().to_owned();
+        let source = StateSource::Snapshot(Box::new(snapshot));
+        Ok(Self::new(context, comparing, progress, (manifests, organization_id), source, name))
+    }
+
+    fn new(
+        context: &'a Context,
+        comparing: &Comparing,
+        progress: &Progress,
+        (manifests, organization_id): (Project, OrganizationId),
+        source: StateSource,
+        target: String,
+    ) -> Self {
+        let folder = manifests.repository.root().join(OWN_FOLDER);
+        let path = folder.join(load::LEDGER);
+        let files = Arc::clone(&context.files);
+        let Service { emulator, script, .. } = &comparing.service;
+        let mut inputs = load::inputs(&manifests);
+        inputs.extend(emulator.iter().map(|file| emulator_file(file, &folder)));
+        inputs.extend(script.clone());
+        let ledger = Ledger::new(files, path, target.clone(), organization_id.clone());
+        let manifests = Arc::new(manifests);
+        let reading = Reading {
+            depth: comparing.reading.history,
+            from: comparing.reading.history_from.clone(),
+            variables: variables(context, &organization_id),
+        };
+        let (project, progress) = (Arc::clone(&manifests), progress.clone());
+        let on_event = Box::new(move |event: &Event<'_>| match event {
+            // A file that cannot be written is told of when it is written the last time.
+            Event::Findings(findings) => drop(load::report(context, &project, findings)),
+            Event::Remark(remark) => tracing::info!("{remark}"),
+            event => progress.show(event),
+        });
+        let clock = context.clock;
+        let engine =
+            Reconciler { manifests, source, ledger, organization_id, clock, reading, on_event };
+        Self { context, engine, folder, inputs, target }
+    }
+
+    /// Makes the folder that holds the lock and the ledger.
+    pub(super) fn make_folder(&self) -> Result<(), CommandError> {
+        make_private_folder(&self.folder).map_err(|error| CommandError::of(&error))
+    }
+
+    /// Refuses outputs that are inputs of this command, or one another, before anything is sent.
+    pub(super) fn check_outputs(
+        &self,
+        outputs: &[(&str, Option<&Path>)],
+        more_inputs: &[Option<&Path>],
+    ) -> Result<(), CommandError> {
+        let more = more_inputs.iter().flatten().map(|path| path.to_path_buf());
+        let inputs: Vec<PathBuf> = self.inputs.iter().cloned().chain(more).collect();
+        output::check(&self.context.outputs, outputs, &inputs)
+    }
+
+    /// The organization it is about.
+    pub(super) fn organization_id(&self) -> &OrganizationId {
+        &self.engine.organization_id
+    }
+
+    /// Plans without any flag, to find what serves which declaration.
+    pub(super) async fn plan_as_declared(&self) -> Result<Plan, CommandError> {
+        Ok(self.engine.plan(&PlanRequest::default()).await?)
+    }
+
+    /// Tells the CI system, where one is named, what a plan has against its steps.
+    pub(super) fn annotate(&self, plan: &Plan) -> Result<(), CommandError> {
+        load::annotate(self.context, &self.engine.manifests, plan)
+    }
+}
+
+/// What was asked for on the command line.
+pub(super) fn request(args: &Planning) -> PlanRequest {
+    let options = Options {
+        prune: if args.selection.prune { Prune::On } else { Prune::Off },
+        limits: Limits {
+            delete: args.ceilings.deletes,
+            replace: args.ceilings.replaces,
+            create: args.ceilings.creates,
+            runs: args.ceilings.deployments,
+        },
+        allow: args.guards.allow.iter().copied().collect(),
+        ..Options::default()
+    };
+    PlanRequest { options, targets: args.selection.targets.clone() }
+}
+
+/// The variables of the manifests, as the engine looks them up.
+fn variables(context: &Context, organization_id: &OrganizationId) -> Lookup {
+    let (environment, id) = (context.environment.clone(), organization_id.0.clone());
+    Arc::new(move |name| load::variable(&environment, Some(&id), name))
+}

@@ -1,0 +1,31 @@
+//! The manifests of one project, read.
+
+use std::path::PathBuf;
+
+use crate::diag::Sources;
+use crate::history::Repository;
+use crate::manifest::Manifest;
+
+/// The manifests as one, and where they are.
+pub struct Project {
+    /// Their files.
+    pub files: Vec<PathBuf>,
+    /// The checkout that holds them.
+    pub repository: Repository,
+    /// What they declare together.
+    pub manifest: Manifest,
+    /// Their texts.
+    pub sources: Sources,
+}
+
+impl Project {
+    /// Whether a task names its agent, so that the agents must be listed.
+    pub fn names_agents(&self) -> bool {
+        self.manifest.tasks.values().any(|task| !task.references.is_empty())
+    }
+
+    /// The texts of the manifests, in the order of `files`.
+    pub(super) fn texts(&self) -> Vec<&str> {
+        self.files.iter().filter_map(|file| self.sources.text(file)).collect()
+    }
+}
