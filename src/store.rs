@@ -23,7 +23,7 @@ const FORMAT_VERSION: u32 = 1;
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "A saved plan of qcops")]
-struct Sealed {
+struct SealedPlan {
     format_version: u32,
     /// The version of the program that made it.
     tool_version: String,
@@ -121,14 +121,14 @@ pub enum StoreError {
 /// Returns the JSON Schema of the file.
 pub fn schema() -> schemars::Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-    settings.into_generator().into_root_schema_for::<Sealed>()
+    settings.into_generator().into_root_schema_for::<SealedPlan>()
 }
 
 /// Writes a plan to be reviewed.
 pub fn save_plan(files: &dyn Files, path: &Path, reviewed: Reviewed) -> Result<(), StoreError> {
     let tool_version = env!("CARGO_PKG_VERSION").to_owned();
     let seal = String::new();
-    let mut sealed = Sealed { format_version: FORMAT_VERSION, tool_version, reviewed, seal };
+    let mut sealed = SealedPlan { format_version: FORMAT_VERSION, tool_version, reviewed, seal };
     sealed.seal = seal_of(&sealed);
     Ok(files::write_output(files, path, text(&sealed).as_bytes())?)
 }
@@ -145,7 +145,7 @@ pub fn load_plan(files: &dyn Files, path: &Path) -> Result<Reviewed, StoreError>
     if let Some(what) = other(&bytes, sealed.as_ref().ok()) {
         return Err(StoreError::Other { path, what });
     }
-    let Ok(sealed) = sealed.and_then(serde_json::from_value::<Sealed>) else {
+    let Ok(sealed) = sealed.and_then(serde_json::from_value::<SealedPlan>) else {
         return Err(StoreError::Edited { path });
     };
     // The bytes count, not only what they mean: a file is what was reviewed or it is not.
@@ -171,14 +171,14 @@ fn other(bytes: &[u8], value: Option<&serde_json::Value>) -> Option<&'static str
     found.map_or(Some("some other JSON"), |(_, what)| what)
 }
 
-fn text(sealed: &Sealed) -> String {
+fn text(sealed: &SealedPlan) -> String {
     let json = serde_json::to_string_pretty(sealed).expect("texts and numbers are always JSON");
     visible_json(&json) + "\n"
 }
 
 /// The hash over everything but the seal.
-fn seal_of(sealed: &Sealed) -> String {
-    let unsealed = Sealed { seal: String::new(), ..sealed.clone() };
+fn seal_of(sealed: &SealedPlan) -> String {
+    let unsealed = SealedPlan { seal: String::new(), ..sealed.clone() };
     sha256_hex(text(&unsealed).as_bytes())
 }
 

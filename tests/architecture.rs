@@ -132,9 +132,7 @@ fn the_table_names_every_module_and_holds_no_cycle() {
 const PENDING_CYCLES: &[&str] = &["history", "manifest", "rehearse"];
 
 /// Names that still stand for two types.
-const PENDING_TYPES: &str = "Candidate Conversation Created Cut Disk Disposition Ended Entry Field Fields Finding Kind \
-    Identity Limits Lines Message Numbers Shape Outcome Place Plan Prompt Reader Reply Schedule Sealed Setting \
-    Settings Side State Status Step Stop Table Text Value Verdict View Watching";
+const PENDING_TYPES: &str = "Candidate Cut Disk Disposition Ended Field Kind Limits Lines Shape Plan Prompt Reader Setting Settings Status Step Stop Table Text Value Verdict Watching";
 
 /// Functions that still are too long.
 const PENDING_FUNCTIONS: &str =

@@ -11,7 +11,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::endpoint::Endpoint;
-use crate::api::wire::{Reply, UnreadableReply};
+use crate::api::wire::{ReplyBody, UnreadableReply};
 use crate::exchange::{HeldBack, Response, TransportError};
 
 /// What came of a call.
@@ -232,7 +232,7 @@ pub(super) fn classify<T>(
     endpoint: Endpoint,
     outcome: Result<Response, TransportError>,
     now: Timestamp,
-    finish: impl FnOnce(Reply<'_>) -> Result<T, String>,
+    finish: impl FnOnce(ReplyBody<'_>) -> Result<T, String>,
 ) -> CallOutcome<T> {
     let path = endpoint.path;
     let response = match outcome {
@@ -240,9 +240,9 @@ pub(super) fn classify<T>(
         Err(error) => return unanswered(path, error),
     };
     let status = response.status;
-    let reply = Reply::parse(&response.body);
-    let success = reply.as_ref().ok().and_then(Reply::success);
-    let texts = reply.as_ref().map(Reply::texts).unwrap_or_default();
+    let reply = ReplyBody::parse(&response.body);
+    let success = reply.as_ref().ok().and_then(ReplyBody::success);
+    let texts = reply.as_ref().map(ReplyBody::texts).unwrap_or_default();
     let has = |is_meant: fn(&str) -> bool| texts.iter().any(|text| is_meant(text));
 
     let what = match (status, success) {
@@ -332,7 +332,7 @@ pub(super) fn is_rate_answer(response: &Response) -> bool {
         return true;
     }
     response.body.len() <= LONGEST_REFUSAL
-        && Reply::parse(&response.body).is_ok_and(|reply| {
+        && ReplyBody::parse(&response.body).is_ok_and(|reply| {
             reply.success() == Some(false) && reply.texts().iter().any(|text| is_about_limits(text))
         })
 }

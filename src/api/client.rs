@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use crate::api::answer::{ApiError, CallOutcome, ErrorKind, classify, http_date};
 use crate::api::endpoint::{Effect, Endpoint};
 use crate::api::pace::{OnWait, Wait, WaitReason};
-use crate::api::wire::{self, Reply, WholeConversation};
+use crate::api::wire::{self, ReplyBody, WholeConversation};
 use crate::clock::Clock;
 use crate::exchange::{QueueDeadline, Request, Transport};
 use crate::kinds::TASK;
@@ -139,13 +139,13 @@ impl Client {
     pub async fn list_tasks(&self) -> CallOutcome<Listing<ObservedTask>> {
         let organization_id = &self.organization_id;
         let body = wire::OrganizationOnly { organization_id: &organization_id.0 };
-        let finish = |reply: Reply<'_>| Ok(wire::task_listing(reply, organization_id));
+        let finish = |reply: ReplyBody<'_>| Ok(wire::task_listing(reply, organization_id));
         self.call(Endpoint::LIST_TASKS, &body, finish).await
     }
 
     /// Reads one task (contract 3.2). A refusal does not prove that it is gone (contract 15.7).
     pub async fn read_task(&self, id: TaskId) -> CallOutcome<ObservedTask> {
-        let finish = |reply: Reply<'_>| {
+        let finish = |reply: ReplyBody<'_>| {
             let seen = wire::task(reply, &self.organization_id)?;
             if seen.id == id { Ok(seen) } else { Err(format!("it shows task {} instead", seen.id)) }
         };
@@ -155,7 +155,7 @@ impl Client {
     /// Makes a task (contract 3.1); the answer's name is the stored one, which may differ.
     pub async fn create_task(&self, object: &Object) -> CallOutcome<ObservedTask> {
         let body = wire::Create { organization_id: &self.organization_id.0, object };
-        let finish = |reply: Reply<'_>| wire::task(reply, &self.organization_id);
+        let finish = |reply: ReplyBody<'_>| wire::task(reply, &self.organization_id);
         self.call(Endpoint::CREATE_TASK, &body, finish).await
     }
 
@@ -172,19 +172,19 @@ impl Client {
 
     /// Lists the deployments of a task (contract 4.4).
     pub async fn list_deployments(&self, task: TaskId) -> CallOutcome<Listing<ObservedDeployment>> {
-        let finish = |reply: Reply<'_>| Ok(wire::deployment_listing(reply, task));
+        let finish = |reply: ReplyBody<'_>| Ok(wire::deployment_listing(reply, task));
         self.call(Endpoint::LIST_DEPLOYMENTS, &wire::TaskOnly { task_id: task.0 }, finish).await
     }
 
     /// Starts a deployment of a task, which spends (contract 4.1).
     pub async fn create_deployment(&self, task: TaskId) -> CallOutcome<ObservedDeployment> {
-        let finish = |reply: Reply<'_>| wire::created_deployment(reply, task);
+        let finish = |reply: ReplyBody<'_>| wire::created_deployment(reply, task);
         self.call(Endpoint::CREATE_DEPLOYMENT, &wire::TaskOnly { task_id: task.0 }, finish).await
     }
 
     /// Reads one deployment (contract 4.2).
     pub async fn read_deployment(&self, id: &DeploymentId) -> CallOutcome<ObservedDeployment> {
-        let finish = |reply: Reply<'_>| {
+        let finish = |reply: ReplyBody<'_>| {
             let seen = wire::deployment(reply)?;
             if seen.id == *id { Ok(seen) } else { Err(format!("it shows {} instead", seen.id)) }
         };
@@ -222,7 +222,7 @@ impl Client {
         id: &DeploymentId,
     ) -> CallOutcome<WholeConversation> {
         let body = wire::DeploymentOnly { deployment_id: &id.0 };
-        let finish = |reply: Reply<'_>| wire::whole_conversation(&reply);
+        let finish = |reply: ReplyBody<'_>| wire::whole_conversation(&reply);
         self.call(Endpoint::READ_CONVERSATION, &body, finish).await
     }
 
@@ -231,7 +231,7 @@ impl Client {
         &self,
         endpoint: Endpoint,
         body: &(impl Serialize + Sync),
-        finish: impl Fn(Reply<'_>) -> Result<T, String> + Send + Sync,
+        finish: impl Fn(ReplyBody<'_>) -> Result<T, String> + Send + Sync,
     ) -> CallOutcome<T> {
         let body = serde_json::to_vec(body).expect("texts and numbers are always JSON");
         let mut again = RetryState::new();

@@ -57,13 +57,13 @@ async fn look(
     let mut views = stream::iter(views).buffer_unordered(WINDOW);
     while let Some(view) = views.next().await {
         match view? {
-            View::Task(id, reading) => {
+            Received::Task(id, reading) => {
                 state.task_reads.insert(id, *reading);
             }
-            View::Deployments(id, listing) => {
+            Received::Deployments(id, listing) => {
                 state.deployments.insert(id, listing);
             }
-            View::Conversation(id, reading) => {
+            Received::Conversation(id, reading) => {
                 state.conversations.insert(id, reading);
             }
         }
@@ -91,16 +91,16 @@ pub async fn list_agents(client: &Client) -> Result<BTreeMap<String, Vec<AgentId
 }
 
 /// What one look showed.
-enum View {
+enum Received {
     Task(TaskId, Box<ReadResult<ObservedTask>>),
     Deployments(TaskId, Listing<ObservedDeployment>),
     Conversation(DeploymentId, ReadResult<Transcript>),
 }
 
-async fn take(client: &Client, look: ReadRequest) -> Result<View, ApiError> {
+async fn take(client: &Client, look: ReadRequest) -> Result<Received, ApiError> {
     match look {
         ReadRequest::Task(id) => match client.read_task(id).await.into_result() {
-            Ok(seen) => Ok(View::Task(id, Box::new(ReadResult::Seen(seen)))),
+            Ok(seen) => Ok(Received::Task(id, Box::new(ReadResult::Seen(seen)))),
             Err(error) if error.is_auth() => Err(error),
             Err(error) => {
                 let words = error.in_words();
@@ -110,21 +110,21 @@ async fn take(client: &Client, look: ReadRequest) -> Result<View, ApiError> {
                 } else {
                     ReadResult::Unreadable(words)
                 };
-                Ok(View::Task(id, Box::new(reading)))
+                Ok(Received::Task(id, Box::new(reading)))
             }
         },
         ReadRequest::Deployments(id) => match client.list_deployments(id).await.into_result() {
-            Ok(listing) => Ok(View::Deployments(id, listing)),
+            Ok(listing) => Ok(Received::Deployments(id, listing)),
             Err(error) if error.is_auth() => Err(error),
             Err(error) => {
                 let coverage = Completeness::Partial(error.in_words());
-                Ok(View::Deployments(id, Listing { items: Vec::new(), coverage }))
+                Ok(Received::Deployments(id, Listing { items: Vec::new(), coverage }))
             }
         },
         ReadRequest::Conversation(id) => match client.read_conversation(&id).await.into_result() {
-            Ok(transcript) => Ok(View::Conversation(id, ReadResult::Seen(transcript))),
+            Ok(transcript) => Ok(Received::Conversation(id, ReadResult::Seen(transcript))),
             Err(error) if error.is_auth() => Err(error),
-            Err(error) => Ok(View::Conversation(id, ReadResult::Unreadable(error.in_words()))),
+            Err(error) => Ok(Received::Conversation(id, ReadResult::Unreadable(error.in_words()))),
         },
     }
 }

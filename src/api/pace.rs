@@ -80,13 +80,13 @@ pub struct Paced<T> {
     /// Wakes it early, when the service takes requests again.
     opened: Notify,
     started: Instant,
-    state: Mutex<State>,
+    state: Mutex<PaceState>,
     on_wait: OnWait,
 }
 
 /// A token bucket whose rate moves. All times count from the pacer's start.
 #[derive(Debug)]
-struct State {
+struct PaceState {
     rate: Rate,
     tokens: f64,
     filled_at: Duration,
@@ -104,7 +104,7 @@ impl<T> Paced<T> {
         let burst = u32::try_from(in_flight.min(INITIAL_BURST)).map_or(1.0, f64::from);
         let is_limited = limits.rate.is_finite() && limits.rate > 0.0;
         let full_rate = if is_limited { limits.rate.max(LOWEST_FULL_RATE) } else { 0.0 };
-        let state = State {
+        let state = PaceState {
             rate: Rate::new(full_rate),
             tokens: burst,
             filled_at: Duration::ZERO,
@@ -125,7 +125,7 @@ impl<T> Paced<T> {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PaceState> {
         self.state.lock().expect("nobody panics while holding it")
     }
 
@@ -193,7 +193,7 @@ impl<T> Paced<T> {
     }
 }
 
-impl State {
+impl PaceState {
     /// Whether the service takes no requests, as far as is known.
     fn refuses(&self, now: Duration) -> bool {
         self.closed_until > now || self.rate.next_try().is_some()

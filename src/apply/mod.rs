@@ -34,7 +34,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::api::Client;
-use crate::apply::schedule::Schedule;
+use crate::apply::schedule::StepSchedule;
 use crate::clock::Clock;
 use crate::event::{Event, Outcome, StepOutcome};
 use crate::files::Files;
@@ -118,7 +118,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         desired: wanted_contents(plan),
     };
     let mut outcome = Outcome::default();
-    let mut schedule = Schedule::new(plan.ready_steps());
+    let mut schedule = StepSchedule::new(plan.ready_steps());
     let mut running = FuturesUnordered::new();
     loop {
         if effects.stop.is_asked() || *work.is_halted.borrow() {
@@ -169,7 +169,7 @@ struct Work<'p, 'e> {
     plan: &'p Plan,
     effects: Effects<'e>,
     settings: &'e Settings,
-    created: RefCell<Created>,
+    created: RefCell<CreatedTasks>,
     /// The ids on the list right before the first create.
     baseline: RefCell<Option<BTreeSet<TaskId>>>,
     /// Whether the first task that was made has been read back as declared.
@@ -188,7 +188,7 @@ struct Work<'p, 'e> {
 
 /// What this apply has made so far.
 #[derive(Default)]
-struct Created {
+struct CreatedTasks {
     tasks: BTreeMap<StepId, TaskId>,
     contents: BTreeMap<TaskId, ContentHash>,
     /// By run, its task.

@@ -10,30 +10,30 @@ use crate::model::Key;
 use crate::plan::{Step, StepId};
 
 /// The place of a step in its plan.
-type Place = usize;
+type StepIndex = usize;
 
 /// The open steps of a plan that have not begun.
-pub(super) struct Schedule<'p> {
+pub(super) struct StepSchedule<'p> {
     steps: Vec<&'p Step>,
-    places: BTreeMap<StepId, Place>,
+    places: BTreeMap<StepId, StepIndex>,
     /// How many steps each one still waits for; a step that has begun or is given up is not in it.
-    unmet: BTreeMap<Place, usize>,
+    unmet: BTreeMap<StepIndex, usize>,
     /// By step, those that wait for it.
-    waiting: BTreeMap<Place, Vec<Place>>,
+    waiting: BTreeMap<StepIndex, Vec<StepIndex>>,
     /// Steps that wait for nothing: those that make a task, and the others.
-    makers: BTreeSet<Place>,
-    others: BTreeSet<Place>,
+    makers: BTreeSet<StepIndex>,
+    others: BTreeSet<StepIndex>,
     /// Keys at work, with the steps that were found to wait for nothing but their key.
-    busy: BTreeMap<&'p Key, Vec<Place>>,
+    busy: BTreeMap<&'p Key, Vec<StepIndex>>,
     /// The step that makes the first task, while it is under way.
     first: Option<StepId>,
 }
 
-impl<'p> Schedule<'p> {
+impl<'p> StepSchedule<'p> {
     /// Takes the open steps, in the order in which they are to begin.
     pub(super) fn new(steps: impl Iterator<Item = &'p Step>) -> Self {
         let steps: Vec<&Step> = steps.collect();
-        let places: BTreeMap<StepId, Place> =
+        let places: BTreeMap<StepId, StepIndex> =
             steps.iter().enumerate().map(|(place, step)| (step.id, place)).collect();
         let mut schedule = Self {
             steps,
@@ -48,7 +48,7 @@ impl<'p> Schedule<'p> {
         for place in 0..schedule.steps.len() {
             let after = schedule.steps[place].after.iter();
             // A step that is not open is not waited for.
-            let after: Vec<Place> =
+            let after: Vec<StepIndex> =
                 after.filter_map(|id| schedule.places.get(id).copied()).collect();
             schedule.unmet.insert(place, after.len());
             if after.is_empty() {
@@ -132,7 +132,7 @@ impl<'p> Schedule<'p> {
     }
 
     /// A step waits for no other one any more.
-    fn make_ready(&mut self, place: Place) {
+    fn make_ready(&mut self, place: StepIndex) {
         let is_maker = makes_task(&self.steps[place].change);
         let ready = if is_maker { &mut self.makers } else { &mut self.others };
         ready.insert(place);
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn the_first_task_is_made_alone_and_then_all_goes_in_order() {
         let steps = [step(0, "a", true, &[]), step(1, "b", true, &[]), step(2, "c", false, &[])];
-        let mut schedule = Schedule::new(steps.iter());
+        let mut schedule = StepSchedule::new(steps.iter());
         assert_eq!(id(schedule.next(false, false)), Some(2), "something is under way");
         assert_eq!(id(schedule.next(false, false)), None);
         schedule.end(&steps[2], true);
@@ -194,7 +194,7 @@ mod tests {
             step(3, "d", false, &[9]),
             step(4, "e", false, &[]),
         ];
-        let mut schedule = Schedule::new(steps.iter());
+        let mut schedule = StepSchedule::new(steps.iter());
         assert_eq!(id(schedule.next(true, true)), Some(0));
         let given_up = schedule.end(&steps[0], false);
         let given_up: Vec<_> = given_up.iter().map(|(step, unmet)| (step.id.0, unmet.0)).collect();
@@ -221,7 +221,7 @@ mod tests {
                 let after: Vec<usize> = after.iter().copied().filter(|before| *before < at).collect();
                 step(at, &format!("k{key}"), *is_maker, &after)
             }).collect();
-            let mut schedule = Schedule::new(steps.iter());
+            let mut schedule = StepSchedule::new(steps.iter());
             let (mut running, mut done) = (Vec::<&Step>::new(), BTreeSet::new());
             let (mut begun, mut given_up) = (BTreeSet::new(), BTreeSet::new());
             let mut is_proven = false;

@@ -12,7 +12,7 @@ use crate::secret::{Secret, SecretError, read_secret};
 const LARGEST: u64 = 64 << 10;
 
 /// Who asks, and for which organization where that is known.
-pub(super) struct Identity {
+pub(super) struct Account {
     pub(super) credentials: Credentials,
     pub(super) organization_id: Option<String>,
 }
@@ -27,7 +27,7 @@ struct LeanFile {
 }
 
 /// Finds the credentials.
-pub(super) fn find(context: &Context) -> Result<Identity, CommandError> {
+pub(super) fn find(context: &Context) -> Result<Account, CommandError> {
     let organization_id = read_variable(context, "QC_ORGANIZATION_ID")?;
     let user = read_variable(context, "QC_USER_ID")?;
     match (user, read_variable(context, "QC_API_TOKEN")?) {
@@ -54,7 +54,7 @@ pub(super) fn read_variable(context: &Context, name: &str) -> Result<Option<Stri
 fn from_lean_file(
     context: &Context,
     organization_id: Option<String>,
-) -> Result<Identity, CommandError> {
+) -> Result<Account, CommandError> {
     let none = || {
         CommandError::new("there are no credentials")
             .help("set `QC_USER_ID` and `QC_API_TOKEN`, or log in with the Lean CLI")
@@ -98,11 +98,11 @@ fn identity(
     user: &str,
     token: String,
     organization_id: Option<String>,
-) -> Result<Identity, CommandError> {
+) -> Result<Account, CommandError> {
     let user_id = user.parse().map_err(|_| {
         CommandError::new("the user id is not a number")
             .help("it stands at https://www.quantconnect.com/settings/")
     })?;
     let credentials = Credentials { user_id, token: Secret::new(token) };
-    Ok(Identity { credentials, organization_id })
+    Ok(Account { credentials, organization_id })
 }

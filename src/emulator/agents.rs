@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::ORGANIZATION_ID;
-use super::fields::{AGENT_ID, FieldRule, Fields, Kind, optional, required};
+use super::fields::{AGENT_ID, FieldRule, RequestFields, ValueKind, optional, required};
 use super::handler::{HandlerResult, listed, payload};
 use super::objects::Agent;
 use super::quirk::{PlatformAgents, Reluctance};
@@ -17,33 +17,33 @@ const EFFORTS: &[&str] = &["low", "medium", "high"];
 
 /// The fields of `/agents/create`.
 pub(super) const CREATE: &[FieldRule] =
-    &settable([required("organizationId", Kind::Text), required("name", Kind::Text)]);
+    &settable([required("organizationId", ValueKind::Text), required("name", ValueKind::Text)]);
 
 /// The fields of `/agents/update`.
 pub(super) const UPDATE: &[FieldRule] =
-    &settable([required(AGENT_ID, Kind::Id), optional("name", Kind::Text)]);
+    &settable([required(AGENT_ID, ValueKind::Id), optional("name", ValueKind::Text)]);
 
 const fn settable([first, name]: [FieldRule; 2]) -> [FieldRule; 19] {
     [
         first,
         name,
-        optional("description", Kind::Text),
-        optional("profileImage", Kind::Text),
-        optional("systemPrompt", Kind::Text),
-        optional("reasoningEffort", Kind::Word(EFFORTS)),
-        optional("maxTurns", Kind::Integer),
-        optional("toolChoice", Kind::Text),
-        optional("tools", Kind::Texts),
-        optional("public", Kind::Boolean),
-        optional("model", Kind::Text),
-        optional("chainedAgents", Kind::AgentEntries),
-        optional("subAgents", Kind::AgentEntries),
-        optional("token", Kind::Object),
-        optional("useQCC", Kind::Boolean),
-        optional("pipeline", Kind::Text),
-        optional("author", Kind::Object),
-        optional("organization", Kind::Object),
-        optional("node", Kind::Object),
+        optional("description", ValueKind::Text),
+        optional("profileImage", ValueKind::Text),
+        optional("systemPrompt", ValueKind::Text),
+        optional("reasoningEffort", ValueKind::Word(EFFORTS)),
+        optional("maxTurns", ValueKind::Integer),
+        optional("toolChoice", ValueKind::Text),
+        optional("tools", ValueKind::Texts),
+        optional("public", ValueKind::Boolean),
+        optional("model", ValueKind::Text),
+        optional("chainedAgents", ValueKind::AgentEntries),
+        optional("subAgents", ValueKind::AgentEntries),
+        optional("token", ValueKind::Object),
+        optional("useQCC", ValueKind::Boolean),
+        optional("pipeline", ValueKind::Text),
+        optional("author", ValueKind::Object),
+        optional("organization", ValueKind::Object),
+        optional("node", ValueKind::Object),
     ]
 }
 
@@ -63,19 +63,19 @@ fn defaults() -> Map<String, Value> {
 }
 
 /// Creates an agent.
-pub(super) fn create(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn create(world: &mut World, fields: &RequestFields) -> HandlerResult {
     fields.filled("name")?;
     let agent = add(world, fields.all());
     Ok(payload("agent", world.agent_shape(&world.agents[&agent])))
 }
 
 /// Reads an agent.
-pub(super) fn read(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn read(world: &mut World, fields: &RequestFields) -> HandlerResult {
     Ok(payload("agent", world.agent_shape(find(world, fields)?)))
 }
 
 /// Changes the fields that are there and leaves the others.
-pub(super) fn update(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn update(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let id = find(world, fields)?.id;
     if fields.text("name").is_some() {
         fields.filled("name")?;
@@ -88,7 +88,7 @@ pub(super) fn update(world: &mut World, fields: &Fields) -> HandlerResult {
 }
 
 /// Deletes an agent.
-pub(super) fn delete(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn delete(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let id = find(world, fields)?.id;
     let is_used = world.tasks.values().any(|task| task.agent_id == id);
     let must_be_free = world.quirks.delete_agent_in_use == Reluctance::Refuse;
@@ -101,7 +101,7 @@ pub(super) fn delete(world: &mut World, fields: &Fields) -> HandlerResult {
 
 /// Lists the agents.
 #[expect(clippy::unnecessary_wraps, reason = "all endpoints have one type")]
-pub(super) fn list(world: &mut World, _: &Fields) -> HandlerResult {
+pub(super) fn list(world: &mut World, _: &RequestFields) -> HandlerResult {
     let world = &*world;
     let newest = world.clock - i64::from(world.quirks.list_lag_ms);
     let is_listed = |agent: &&Agent| {
@@ -128,7 +128,7 @@ impl World {
     }
 }
 
-fn find<'w>(world: &'w World, fields: &Fields) -> Result<&'w Agent, String> {
+fn find<'w>(world: &'w World, fields: &RequestFields) -> Result<&'w Agent, String> {
     let id = fields.id(AGENT_ID);
     world.agents.get(&id).ok_or_else(|| "The agent was not found.".to_owned())
 }

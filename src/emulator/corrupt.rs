@@ -7,7 +7,7 @@ use super::world::Reply;
 
 /// What the client gets to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum Delivery {
     /// The whole reply.
     Answered(Reply),
     /// The beginning of the reply, and then a broken connection.
@@ -19,9 +19,9 @@ pub(super) enum Outcome {
 }
 
 /// What a fault does to the effect of a request.
-pub(super) enum Plan {
+pub(super) enum ResponsePlan {
     /// The request never takes effect; this is what the client sees.
-    Never(Outcome),
+    Never(Delivery),
     /// It takes effect later, unseen.
     Later(std::time::Duration),
     /// It takes effect now, and its reply is spoiled afterwards.
@@ -29,12 +29,12 @@ pub(super) enum Plan {
 }
 
 /// Returns what becomes of a request that a fault strikes.
-pub(super) fn plan(fault: Fault) -> Plan {
-    let answered = |reply| Plan::Never(Outcome::Answered(reply));
+pub(super) fn plan(fault: Fault) -> ResponsePlan {
+    let answered = |reply| ResponsePlan::Never(Delivery::Answered(reply));
     match fault {
-        Fault::NotConnected => Plan::Never(Outcome::NotConnected),
-        Fault::LostBefore => Plan::Never(Outcome::Lost),
-        Fault::Late(delay) => Plan::Later(delay),
+        Fault::NotConnected => ResponsePlan::Never(Delivery::NotConnected),
+        Fault::LostBefore => ResponsePlan::Never(Delivery::Lost),
+        Fault::Late(delay) => ResponsePlan::Later(delay),
         Fault::Unauthorized => answered(Reply::unauthorized("Hash doesn't match.")),
         Fault::TooMany(seconds) => {
             let retry_after = seconds.map(|seconds| seconds.to_string());
@@ -55,16 +55,16 @@ pub(super) fn plan(fault: Fault) -> Plan {
         | Fault::ListLags
         | Fault::ListEmpty
         | Fault::ListShort
-        | Fault::NoId => Plan::Now,
+        | Fault::NoId => ResponsePlan::Now,
     }
 }
 
 /// Returns what the client sees of a reply whose effect has happened.
-pub(super) fn corrupt(reply: Reply, fault: Option<Fault>) -> Outcome {
-    let whole = Outcome::Answered;
+pub(super) fn corrupt(reply: Reply, fault: Option<Fault>) -> Delivery {
+    let whole = Delivery::Answered;
     match fault {
-        Some(Fault::LostAfter) => Outcome::Lost,
-        Some(Fault::CutAnswer) => Outcome::Cut(reply),
+        Some(Fault::LostAfter) => Delivery::Lost,
+        Some(Fault::CutAnswer) => Delivery::Cut(reply),
         Some(Fault::EmptyAfter) => whole(Reply { status: 500, ..Reply::default() }),
         Some(Fault::HtmlAfter) => whole(page()),
         Some(Fault::BrokenJson) => {
@@ -125,7 +125,7 @@ mod tests {
 
     fn check(fault: Fault, before: &Value, after: &Value) {
         let spoiled = corrupt(Reply::json(200, before), Some(fault));
-        assert_eq!(spoiled, Outcome::Answered(Reply::json(200, after)), "{fault}");
+        assert_eq!(spoiled, Delivery::Answered(Reply::json(200, after)), "{fault}");
     }
 
     #[test]

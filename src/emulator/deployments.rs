@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::fields::Fields;
+use super::fields::RequestFields;
 use super::handler::{HandlerResult, listed, payload};
 use super::names::stored_prompt;
 use super::objects::{Deployment, Status};
@@ -10,7 +10,7 @@ use super::quirk::{Consent, CreateWhileActive, DeleteActive, Reluctance};
 use super::world::World;
 
 /// Starts a run of a task.
-pub(super) fn create(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn create(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let task = world.tasks.get(&fields.id("taskId")).ok_or("The task was not found.")?;
     if !world.agents.contains_key(&task.agent_id) {
         return Err("The agent of the task was not found.".to_owned());
@@ -28,12 +28,12 @@ pub(super) fn create(world: &mut World, fields: &Fields) -> HandlerResult {
 }
 
 /// Reads a deployment.
-pub(super) fn read(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn read(world: &mut World, fields: &RequestFields) -> HandlerResult {
     Ok(payload("deployment", world.deployment_shape(find(world, fields)?)))
 }
 
 /// Sends a follow-up prompt.
-pub(super) fn prompt(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn prompt(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let found = find(world, fields)?;
     match found.status {
         Status::InQueue | Status::Running => {
@@ -57,7 +57,7 @@ pub(super) fn prompt(world: &mut World, fields: &Fields) -> HandlerResult {
 }
 
 /// Lists the deployments of a task.
-pub(super) fn list(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn list(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let world = &*world;
     let task = world.tasks.get(&fields.id("taskId")).ok_or("The task was not found.")?;
     let runs = task.runs.iter().filter_map(|id| world.seen_deployment(id));
@@ -66,7 +66,7 @@ pub(super) fn list(world: &mut World, fields: &Fields) -> HandlerResult {
 }
 
 /// Stops an active deployment.
-pub(super) fn stop(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn stop(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let found = find(world, fields)?;
     if !found.status.is_active() {
         return Err("The deployment is not running.".to_owned());
@@ -79,7 +79,7 @@ pub(super) fn stop(world: &mut World, fields: &Fields) -> HandlerResult {
 }
 
 /// Deletes a deployment.
-pub(super) fn delete(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn delete(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let found = find(world, fields)?;
     let must_have_ended = world.quirks.delete_active == DeleteActive::Refuse;
     if must_have_ended && found.status.is_active() {
@@ -91,7 +91,7 @@ pub(super) fn delete(world: &mut World, fields: &Fields) -> HandlerResult {
 }
 
 /// Reads the conversation of a deployment.
-pub(super) fn conversation(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn conversation(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let found = find(world, fields)?;
     if fields.text("callableId").is_some_and(|id| !id.is_empty()) {
         // Emulated agents call nobody, so no callable has a conversation of its own.
@@ -103,7 +103,7 @@ pub(super) fn conversation(world: &mut World, fields: &Fields) -> HandlerResult 
     }
 }
 
-fn find<'w>(world: &'w World, fields: &Fields) -> Result<&'w Deployment, String> {
+fn find<'w>(world: &'w World, fields: &RequestFields) -> Result<&'w Deployment, String> {
     let id = fields.text("deploymentId").unwrap_or_default();
     world.seen_deployment(id).ok_or_else(|| "The deployment was not found.".to_owned())
 }

@@ -9,7 +9,7 @@ pub(super) const AGENT_ID: &str = "agentId";
 
 /// What a field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ValueKind {
     /// A numeric id.
     Id,
     /// A whole number.
@@ -34,26 +34,26 @@ pub(super) struct FieldRule {
     /// The member's name.
     pub(super) name: &'static str,
     /// What it may hold.
-    pub(super) kind: Kind,
+    pub(super) kind: ValueKind,
     /// Whether it may be left out.
     pub(super) is_required: bool,
 }
 
 /// Returns a row for a field that must be there.
-pub(super) const fn required(name: &'static str, kind: Kind) -> FieldRule {
+pub(super) const fn required(name: &'static str, kind: ValueKind) -> FieldRule {
     FieldRule { name, kind, is_required: true }
 }
 
 /// Returns a row for a field that may be left out.
-pub(super) const fn optional(name: &'static str, kind: Kind) -> FieldRule {
+pub(super) const fn optional(name: &'static str, kind: ValueKind) -> FieldRule {
     FieldRule { name, kind, is_required: false }
 }
 
 /// The fields of a request that passed its endpoint's rules.
 #[derive(Debug)]
-pub(super) struct Fields(Map<String, Value>);
+pub(super) struct RequestFields(Map<String, Value>);
 
-impl Fields {
+impl RequestFields {
     /// Checks a body against the rules; the error is the text of the refusal.
     pub(super) fn check(body: &[u8], rules: &[FieldRule], quirks: &Quirks) -> Result<Self, String> {
         // The authentication check takes no body at all (contract 5).
@@ -107,7 +107,7 @@ impl Fields {
 
 fn check_kind(rule: &FieldRule, value: &mut Value, quirks: &Quirks) -> Result<(), String> {
     let name = rule.name;
-    if rule.kind == Kind::Id && quirks.ids_accepted == IdsAccepted::Both {
+    if rule.kind == ValueKind::Id && quirks.ids_accepted == IdsAccepted::Both {
         let number = value.as_str().and_then(|digits| digits.parse::<u64>().ok());
         if let Some(number) = number {
             *value = number.into();
@@ -118,13 +118,15 @@ fn check_kind(rule: &FieldRule, value: &mut Value, quirks: &Quirks) -> Result<()
         value.as_array().is_some_and(|entries| entries.iter().all(test))
     };
     let (is_good, wanted) = match rule.kind {
-        Kind::Id | Kind::Integer => (value.is_i64() || value.is_u64(), "an integer"),
-        Kind::Boolean => (value.is_boolean(), "a boolean"),
-        Kind::Text => (value.is_string(), "a string"),
-        Kind::Texts => (all(value, &Value::is_string), "a list of strings"),
-        Kind::AgentEntries => (all(value, &names_an_agent), "a list of objects with an agentId"),
-        Kind::Object => (value.is_object(), "an object"),
-        Kind::Word(words) => {
+        ValueKind::Id | ValueKind::Integer => (value.is_i64() || value.is_u64(), "an integer"),
+        ValueKind::Boolean => (value.is_boolean(), "a boolean"),
+        ValueKind::Text => (value.is_string(), "a string"),
+        ValueKind::Texts => (all(value, &Value::is_string), "a list of strings"),
+        ValueKind::AgentEntries => {
+            (all(value, &names_an_agent), "a list of objects with an agentId")
+        }
+        ValueKind::Object => (value.is_object(), "an object"),
+        ValueKind::Word(words) => {
             if value.as_str().is_some_and(|word| words.contains(&word)) {
                 return Ok(());
             }
@@ -139,13 +141,13 @@ mod tests {
     use super::*;
 
     const RULES: &[FieldRule] = &[
-        required("taskId", Kind::Id),
-        optional("name", Kind::Text),
-        optional("level", Kind::Word(&["low", "high"])),
+        required("taskId", ValueKind::Id),
+        optional("name", ValueKind::Text),
+        optional("level", ValueKind::Word(&["low", "high"])),
     ];
 
     fn refusal(body: &str, quirks: &Quirks) -> String {
-        Fields::check(body.as_bytes(), RULES, quirks).err().unwrap_or_default()
+        RequestFields::check(body.as_bytes(), RULES, quirks).err().unwrap_or_default()
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use super::agenda::{Due, Happening};
-use super::objects::{Deployment, Message, Status};
+use super::objects::{Deployment, Status, StoredMessage};
 use super::quirk::{CreateWhileActive, QueuedPrompt, RunOutcome};
 use super::script;
 use super::script::RunRule;
@@ -68,7 +68,7 @@ impl World {
             started: None,
             ended: None,
             runtime_error: None,
-            messages: vec![Message::from_user(now, &task.prompt)],
+            messages: vec![StoredMessage::from_user(now, &task.prompt)],
             input_tokens: 0,
             output_tokens: 0,
             turn: 0,
@@ -101,11 +101,11 @@ impl World {
         let deployment = self.deployments.get_mut(id).expect("the caller found it");
         if deployment.status.is_active() {
             if quirk == QueuedPrompt::Shown {
-                deployment.messages.push(Message::from_user(now, &prompt));
+                deployment.messages.push(StoredMessage::from_user(now, &prompt));
             }
             deployment.pending.push_back(prompt);
         } else {
-            deployment.messages.push(Message::from_user(now, &prompt));
+            deployment.messages.push(StoredMessage::from_user(now, &prompt));
             deployment.turn += 1;
             deployment.current = prompt;
             deployment.runtime_error = None;
@@ -183,7 +183,7 @@ impl World {
         let usual = script::tokens(&deployment.current).0;
         deployment.input_tokens += rule.tokens.map_or(usual, |tokens| tokens.input);
         let opening = script::opening(&deployment.current);
-        deployment.messages.push(Message::from_agent(now, opening));
+        deployment.messages.push(StoredMessage::from_agent(now, opening));
         let turn = deployment.turn;
         if rule.outcome != RunOutcome::Hangs {
             let at = now + rule.takes_ms.unwrap_or_else(|| i64::from(self.quirks.run_ms));
@@ -222,8 +222,8 @@ impl World {
             } else {
                 script::scripted(&rule)
             };
-            let turns = turns.into_iter().map(|parts| Message::from_agent(now, parts));
-            let is_opening = |message: &Message| message.role == "assistant";
+            let turns = turns.into_iter().map(|parts| StoredMessage::from_agent(now, parts));
+            let is_opening = |message: &StoredMessage| message.role == "assistant";
             // The answer grows in place; prompts that came in meanwhile stand behind it.
             match deployment.messages.iter().rposition(is_opening) {
                 Some(at) => drop(deployment.messages.splice(at..=at, turns)),
@@ -238,7 +238,7 @@ impl World {
         let next = if status == Status::Completed { deployment.pending.pop_front() } else { None };
         if let Some(prompt) = next {
             if self.quirks.queued_prompt == QueuedPrompt::Hidden {
-                deployment.messages.push(Message::from_user(now, &prompt));
+                deployment.messages.push(StoredMessage::from_user(now, &prompt));
             }
             deployment.turn += 1;
             deployment.current = prompt;

@@ -91,7 +91,7 @@ impl Status {
 
 /// One message of a conversation (contract 8).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Message {
+pub struct StoredMessage {
     /// Who speaks: `user` or `assistant`.
     pub role: String,
     /// When.
@@ -100,7 +100,7 @@ pub struct Message {
     pub parts: Vec<Value>,
 }
 
-impl Message {
+impl StoredMessage {
     /// Makes what a user says.
     pub fn from_user(time: i64, text: &str) -> Self {
         let part = serde_json::json!({"type": "text", "text": text});
@@ -141,7 +141,7 @@ pub struct Deployment {
     /// What broke.
     pub runtime_error: Option<String>,
     /// The conversation so far.
-    pub messages: Vec<Message>,
+    pub messages: Vec<StoredMessage>,
     /// Tokens read so far.
     pub input_tokens: u64,
     /// Tokens written so far.

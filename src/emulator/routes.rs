@@ -2,7 +2,7 @@
 
 use serde_json::Map;
 
-use super::fields::{AGENT_ID, FieldRule, Fields, Kind, optional, required};
+use super::fields::{AGENT_ID, FieldRule, RequestFields, ValueKind, optional, required};
 use super::handler::HandlerResult;
 use super::world::World;
 use super::{agents, deployments, tasks};
@@ -11,26 +11,27 @@ use super::{agents, deployments, tasks};
 pub(super) struct Route {
     path: &'static str,
     fields: &'static [FieldRule],
-    run: fn(&mut World, &Fields) -> HandlerResult,
+    run: fn(&mut World, &RequestFields) -> HandlerResult,
 }
 
-const AGENT: &[FieldRule] = &[required(AGENT_ID, Kind::Id)];
-const TASK: &[FieldRule] = &[required("taskId", Kind::Id)];
-const DEPLOYMENT: &[FieldRule] = &[required("deploymentId", Kind::Text)];
-const ORGANIZATION: &[FieldRule] = &[required("organizationId", Kind::Text)];
+const AGENT: &[FieldRule] = &[required(AGENT_ID, ValueKind::Id)];
+const TASK: &[FieldRule] = &[required("taskId", ValueKind::Id)];
+const DEPLOYMENT: &[FieldRule] = &[required("deploymentId", ValueKind::Text)];
+const ORGANIZATION: &[FieldRule] = &[required("organizationId", ValueKind::Text)];
 const PREFERENCES: &[&str] = &["project-each-task-deployment", "project-for-task"];
 const TASK_CREATE: &[FieldRule] = &[
-    required("organizationId", Kind::Text),
-    required(AGENT_ID, Kind::Id),
-    required("name", Kind::Text),
-    required("prompt", Kind::Text),
-    required("projectPreference", Kind::Word(PREFERENCES)),
+    required("organizationId", ValueKind::Text),
+    required(AGENT_ID, ValueKind::Id),
+    required("name", ValueKind::Text),
+    required("prompt", ValueKind::Text),
+    required("projectPreference", ValueKind::Word(PREFERENCES)),
 ];
-const TASK_UPDATE: &[FieldRule] = &[required("taskId", Kind::Id), optional("name", Kind::Text)];
+const TASK_UPDATE: &[FieldRule] =
+    &[required("taskId", ValueKind::Id), optional("name", ValueKind::Text)];
 const PROMPT: &[FieldRule] =
-    &[required("deploymentId", Kind::Text), required("prompt", Kind::Text)];
+    &[required("deploymentId", ValueKind::Text), required("prompt", ValueKind::Text)];
 const CONVERSATION: &[FieldRule] =
-    &[required("deploymentId", Kind::Text), optional("callableId", Kind::Text)];
+    &[required("deploymentId", ValueKind::Text), optional("callableId", ValueKind::Text)];
 
 const ROUTES: &[Route] = &[
     route("/authenticate", &[], |_, _| Ok(Map::new())),
@@ -56,7 +57,7 @@ const ROUTES: &[Route] = &[
 const fn route(
     path: &'static str,
     fields: &'static [FieldRule],
-    run: fn(&mut World, &Fields) -> HandlerResult,
+    run: fn(&mut World, &RequestFields) -> HandlerResult,
 ) -> Route {
     Route { path, fields, run }
 }
@@ -68,7 +69,7 @@ pub(super) fn find(path: &str) -> Option<&'static Route> {
 
 /// Checks the request's fields and does what the endpoint does.
 pub(super) fn answer(world: &mut World, route: &Route, body: &[u8]) -> HandlerResult {
-    let fields = Fields::check(body, route.fields, &world.quirks)?;
+    let fields = RequestFields::check(body, route.fields, &world.quirks)?;
     let organization = fields.text("organizationId");
     if organization.is_some_and(|organization| !world.organizations.contains(organization)) {
         return Err("The organization was not found, or you are not a member of it.".to_owned());

@@ -20,7 +20,7 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::corrupt::Outcome;
+use super::corrupt::Delivery;
 use super::routes::plain_path;
 use super::service::Emulator;
 use super::world::Reply;
@@ -62,9 +62,9 @@ async fn answer(State(emulator): State<Arc<Emulator>>, request: HttpRequest) -> 
         })
         .await;
     match outcome {
-        Ok(Outcome::Answered(reply)) => http(&emulator, reply),
-        Ok(Outcome::Cut(reply)) => cut(&emulator, reply),
-        Ok(Outcome::Lost | Outcome::NotConnected) => {
+        Ok(Delivery::Answered(reply)) => http(&emulator, reply),
+        Ok(Delivery::Cut(reply)) => cut(&emulator, reply),
+        Ok(Delivery::Lost | Delivery::NotConnected) => {
             let nothing = stream::once(async { Err::<Vec<u8>, _>(broken()) });
             HttpResponse::new(Body::from_stream(nothing))
         }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::Value;
 
-use super::corrupt::{self, Outcome, Plan};
+use super::corrupt::{self, Delivery, ResponsePlan};
 use super::fault::{Fault, Script};
 use super::routes;
 use super::script::RunRule;
@@ -45,12 +45,12 @@ pub struct Emulator {
     latency: Duration,
     rules: Option<Vec<RunRule>>,
     organization: Option<String>,
-    side: Mutex<Side>,
+    side: Mutex<Unkept>,
 }
 
 /// What is no part of the world.
 #[derive(Default)]
-struct Side {
+struct Unkept {
     faults: Script,
     log: Vec<Logged>,
 }
@@ -114,21 +114,21 @@ impl Emulator {
     }
 
     /// Answers one request, or does not, as the faults have it.
-    pub(super) async fn handle(&self, mut request: Request) -> Result<Outcome, StorageError> {
+    pub(super) async fn handle(&self, mut request: Request) -> Result<Delivery, StorageError> {
         request.path = routes::plain_path(&request.path);
         let fault = self.side.lock().expect("no holder panics").faults.strike(&request.path);
         self.wait().await;
-        let plan = fault.map_or(Plan::Now, corrupt::plan);
+        let plan = fault.map_or(ResponsePlan::Now, corrupt::plan);
         let outcome = match plan {
-            Plan::Never(outcome) => outcome,
-            Plan::Later(delay) => {
+            ResponsePlan::Never(outcome) => outcome,
+            ResponsePlan::Later(delay) => {
                 let now = self.clock.now();
                 let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
                 let due = now.saturating_add(delay).unwrap_or(now);
                 self.kept.change(|world| world.postpone(now, due, &request)).await?;
-                Outcome::Lost
+                Delivery::Lost
             }
-            Plan::Now => {
+            ResponsePlan::Now => {
                 // The clock is read once the file's lock is held, so times never go back.
                 let accept = |world: &mut World| {
                     self.bring_settings(world);
@@ -164,10 +164,10 @@ impl Emulator {
         DateTimePrinter::new().timestamp_to_rfc9110_string(&self.clock.now()).ok()
     }
 
-    fn note(&self, request: &Request, outcome: &Outcome, fault: Option<Fault>) {
+    fn note(&self, request: &Request, outcome: &Delivery, fault: Option<Fault>) {
         let status = match outcome {
-            Outcome::Answered(reply) => Some(reply.status),
-            Outcome::Cut(_) | Outcome::Lost | Outcome::NotConnected => None,
+            Delivery::Answered(reply) => Some(reply.status),
+            Delivery::Cut(_) | Delivery::Lost | Delivery::NotConnected => None,
         };
         let (path, body) = (request.path.clone(), blackened(&request.body));
         let mut side = self.side.lock().expect("no holder panics");
@@ -194,10 +194,10 @@ impl Transport for Emulator {
         Box::pin(async move {
             let outcome = self.handle(request).await;
             match outcome.map_err(|error| TransportError::Unusable { source: Box::new(error) })? {
-                Outcome::Answered(reply) => Ok(self.response(reply)),
-                Outcome::Cut(_) => Err(lost("the connection broke in the middle of the answer")),
-                Outcome::Lost => Err(lost("the connection broke")),
-                Outcome::NotConnected => {
+                Delivery::Answered(reply) => Ok(self.response(reply)),
+                Delivery::Cut(_) => Err(lost("the connection broke in the middle of the answer")),
+                Delivery::Lost => Err(lost("the connection broke")),
+                Delivery::NotConnected => {
                     Err(TransportError::NotSent { source: "the connection was refused".into() })
                 }
             }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::fields::AGENT_ID;
-use super::objects::{Agent, Deployment, Message, Status, Task};
+use super::objects::{Agent, Deployment, Status, StoredMessage, Task};
 use super::quirk::{
     DeploymentCount, DeploymentPrompt, IdsSent, ListEntry, QueuedConversation, StatusCase, Switch,
     TokenCounts, TokenEcho,
@@ -164,7 +164,7 @@ impl World {
         Some(shape)
     }
 
-    fn message_shape(&self, place: usize, message: &Message) -> Value {
+    fn message_shape(&self, place: usize, message: &StoredMessage) -> Value {
         json!({
             "id": format!("m{}", place + 1),
             "role": message.role,

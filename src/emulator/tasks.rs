@@ -3,7 +3,7 @@
 use serde_json::Map;
 
 use super::ORGANIZATION_ID;
-use super::fields::{AGENT_ID, Fields};
+use super::fields::{AGENT_ID, RequestFields};
 use super::handler::{HandlerResult, listed, payload};
 use super::names::stored_prompt;
 use super::objects::Task;
@@ -11,7 +11,7 @@ use super::quirk::{DeleteTask, UpdateAnswer};
 use super::world::World;
 
 /// Creates a task.
-pub(super) fn create(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn create(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let agent_id = fields.id(AGENT_ID);
     if !world.agents.contains_key(&agent_id) {
         return Err("The agent was not found.".to_owned());
@@ -27,12 +27,12 @@ pub(super) fn create(world: &mut World, fields: &Fields) -> HandlerResult {
 }
 
 /// Reads a task.
-pub(super) fn read(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn read(world: &mut World, fields: &RequestFields) -> HandlerResult {
     Ok(payload("task", world.task_shape(find(world, fields)?)))
 }
 
 /// Renames a task; nothing else of it can be changed (contract 3.3).
-pub(super) fn update(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn update(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let id = find(world, fields)?.id;
     if fields.text("name").is_some() {
         let rule = world.quirks.name_on_update;
@@ -49,7 +49,7 @@ pub(super) fn update(world: &mut World, fields: &Fields) -> HandlerResult {
 }
 
 /// Deletes a task, and its deployments with it.
-pub(super) fn delete(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn delete(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let task = find(world, fields)?;
     let is_active = task.runs.iter().any(|id| world.deployments[id].status.is_active());
     match world.quirks.delete_task {
@@ -73,7 +73,7 @@ pub(super) fn delete(world: &mut World, fields: &Fields) -> HandlerResult {
 
 /// Lists the tasks.
 #[expect(clippy::unnecessary_wraps, reason = "all endpoints have one type")]
-pub(super) fn list(world: &mut World, fields: &Fields) -> HandlerResult {
+pub(super) fn list(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let world = &*world;
     let organization = organization(fields);
     let newest = world.clock - i64::from(world.quirks.list_lag_ms);
@@ -85,7 +85,7 @@ pub(super) fn list(world: &mut World, fields: &Fields) -> HandlerResult {
 }
 
 /// The organization of a request, as tasks keep it.
-fn organization(fields: &Fields) -> Option<&str> {
+fn organization(fields: &RequestFields) -> Option<&str> {
     fields.text("organizationId").filter(|organization| *organization != ORGANIZATION_ID)
 }
 
@@ -122,7 +122,7 @@ impl World {
     }
 }
 
-fn find<'w>(world: &'w World, fields: &Fields) -> Result<&'w Task, String> {
+fn find<'w>(world: &'w World, fields: &RequestFields) -> Result<&'w Task, String> {
     let id = fields.id("taskId");
     world.tasks.get(&id).ok_or_else(|| "The task was not found.".to_owned())
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::objects::{Deployment, Message, Status, Task};
+use super::objects::{Deployment, Status, StoredMessage, Task};
 use super::world::World;
 
 impl World {
@@ -99,7 +99,7 @@ impl World {
     /// Adds a user's turn to a conversation without letting the agent run.
     pub fn add_turn(&mut self, deployment: &str, text: &str) {
         if let Some(deployment) = self.deployments.get_mut(deployment) {
-            deployment.messages.push(Message::from_user(self.clock, text));
+            deployment.messages.push(StoredMessage::from_user(self.clock, text));
         }
     }
 

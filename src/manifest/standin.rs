@@ -4,7 +4,7 @@
 const LONGEST: usize = 2_000;
 
 /// What a stand-in is, and the command that puts the content in its place; `{}` is the path.
-struct Kind {
+struct StandInKind {
     name: &'static str,
     command: &'static str,
     is: fn(&str) -> bool,
@@ -12,8 +12,8 @@ struct Kind {
     holds_content: bool,
 }
 
-const KINDS: &[Kind] = &[
-    Kind {
+const KINDS: &[StandInKind] = &[
+    StandInKind {
         name: "a Git LFS pointer",
         command: "git lfs pull --include={}",
         is: |text| {
@@ -25,7 +25,7 @@ const KINDS: &[Kind] = &[
         },
         holds_content: false,
     },
-    Kind {
+    StandInKind {
         name: "a git-annex pointer",
         command: "git annex get {}",
         is: |text| {
@@ -35,31 +35,31 @@ const KINDS: &[Kind] = &[
         },
         holds_content: false,
     },
-    Kind {
+    StandInKind {
         name: "a git-fat pointer",
         command: "git fat pull {}",
         is: |text| text.starts_with("#$# git-fat "),
         holds_content: false,
     },
-    Kind {
+    StandInKind {
         name: "encrypted by git-crypt",
         command: "git-crypt unlock",
         is: |text| text.starts_with("\0GITCRYPT\0"),
         holds_content: true,
     },
-    Kind {
+    StandInKind {
         name: "encrypted by transcrypt",
         command: "transcrypt",
         is: |text| text.starts_with("U2FsdGVkX1") && !text.trim_end().contains(' '),
         holds_content: true,
     },
-    Kind {
+    StandInKind {
         name: "encrypted by Ansible Vault",
         command: "ansible-vault decrypt {}",
         is: |text| text.starts_with("$ANSIBLE_VAULT;"),
         holds_content: true,
     },
-    Kind {
+    StandInKind {
         name: "encrypted by age",
         command: "age --decrypt -o {} {}",
         is: |text| {
@@ -75,7 +75,8 @@ pub fn stand_in(path: &str, bytes: &[u8]) -> Option<(&'static str, String)> {
     // An encrypted file is no UTF-8 but at its start.
     let text = String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes));
     let text = text.trim_start_matches('\u{feff}');
-    let fits = |kind: &&Kind| (kind.holds_content || bytes.len() <= LONGEST) && (kind.is)(text);
+    let fits =
+        |kind: &&StandInKind| (kind.holds_content || bytes.len() <= LONGEST) && (kind.is)(text);
     KINDS.iter().find(fits).map(|kind| (kind.name, kind.command.replace("{}", &quoted(path))))
 }
 

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 
 use crate::manifest::DesiredState;
 use crate::model::{AgentId, DeploymentId, OrganizationId, sha256_hex, visible_json};
-use crate::observation::shape::{Conversation, Sealed};
+use crate::observation::shape::{KeptConversation, SealedSnapshot};
 use crate::observed::{ObservedState, ReadResult};
 use crate::plan::Plan;
 
@@ -30,7 +30,7 @@ pub struct Observation {
     agents: Agents,
     /// Without conversations.
     state: ObservedState,
-    conversations: BTreeMap<DeploymentId, ReadResult<Conversation>>,
+    conversations: BTreeMap<DeploymentId, ReadResult<KeptConversation>>,
 }
 
 /// A file that is no observation this program can use.
@@ -55,7 +55,7 @@ pub enum ObservationError {
 /// Returns the JSON Schema of the file.
 pub fn schema() -> schemars::Schema {
     let settings = schemars::generate::SchemaSettings::draft2020_12().for_serialize();
-    settings.into_generator().into_root_schema_for::<Sealed>()
+    settings.into_generator().into_root_schema_for::<SealedSnapshot>()
 }
 
 impl Observation {
@@ -66,7 +66,7 @@ impl Observation {
         let conversations = state.conversations.iter().map(|(id, reading)| {
             let kept = match reading {
                 ReadResult::Seen(said) => {
-                    ReadResult::Seen(Conversation::new(said, quoted.contains(id)))
+                    ReadResult::Seen(KeptConversation::new(said, quoted.contains(id)))
                 }
                 ReadResult::Refused(why) => ReadResult::Refused(why.clone()),
                 ReadResult::Unreadable(why) => ReadResult::Unreadable(why.clone()),
@@ -134,7 +134,7 @@ impl Observation {
 
     /// Returns the JSON form, sealed.
     pub fn to_json(&self) -> String {
-        let sealed = Sealed::of(self).sealed();
+        let sealed = SealedSnapshot::of(self).sealed();
         let json = serde_json::to_string_pretty(&sealed);
         visible_json(&json.expect("texts and numbers are always JSON")) + "\n"
     }
@@ -145,7 +145,8 @@ impl Observation {
         if version > u64::from(FORMAT_VERSION) {
             return Err(ObservationError::Newer(version));
         }
-        let sealed: Sealed = serde_json::from_slice(bytes).map_err(ObservationError::Unreadable)?;
+        let sealed: SealedSnapshot =
+            serde_json::from_slice(bytes).map_err(ObservationError::Unreadable)?;
         if !sealed.is_whole() {
             return Err(ObservationError::Edited);
         }

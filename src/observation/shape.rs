@@ -23,7 +23,7 @@ use crate::transcript::{Message, Part, Transcript};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "A snapshot of qcops")]
-pub(super) struct Sealed {
+pub(super) struct SealedSnapshot {
     /// The version of this shape.
     format_version: u32,
     /// The version of the program that made it.
@@ -43,7 +43,7 @@ pub(super) struct Sealed {
     /// The runs of tasks whose runs were listed, by the number of the task.
     deployments: BTreeMap<u64, ListShape<DeploymentShape>>,
     /// What plans need of the conversations that were read, by the id of the run.
-    conversations: BTreeMap<String, ReadingShape<Conversation>>,
+    conversations: BTreeMap<String, ReadingShape<KeptConversation>>,
     /// SHA-256 over all of the above.
     seal: String,
 }
@@ -124,7 +124,7 @@ struct DeploymentShape {
 /// What plans need of a conversation.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Conversation {
+pub(super) struct KeptConversation {
     messages: Vec<MessageShape>,
     input_tokens: Option<u64>,
     output_tokens: Option<u64>,
@@ -154,7 +154,7 @@ pub(super) fn version_of(bytes: &[u8]) -> Result<u64, serde_json::Error> {
     serde_json::from_slice::<Versioned>(bytes).map(|versioned| versioned.format_version)
 }
 
-impl Sealed {
+impl SealedSnapshot {
     /// The form of an observation, not sealed yet.
     pub(super) fn of(observation: &Observation) -> Self {
         let Observation { service, agents, state, conversations } = observation;
@@ -229,7 +229,7 @@ impl Sealed {
         let conversations = self
             .conversations
             .into_iter()
-            .map(|(id, reading)| Ok((DeploymentId(id), reading.open(Conversation::checked)?)))
+            .map(|(id, reading)| Ok((DeploymentId(id), reading.open(KeptConversation::checked)?)))
             .collect::<Result<_, String>>()?;
         let state = ObservedState {
             organization_id: OrganizationId(self.organization_id),
@@ -372,7 +372,7 @@ impl DeploymentShape {
     }
 }
 
-impl Conversation {
+impl KeptConversation {
     /// Keeps who spoke; what users said as hashes, in words only where the plan quotes them.
     pub(super) fn new(transcript: &Transcript, is_quoted: bool) -> Self {
         let Transcript { messages, input_tokens, output_tokens } = transcript;

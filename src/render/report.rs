@@ -25,7 +25,7 @@ struct Report<'a> {
     organization_id: &'a str,
     /// Whether a signal ended it.
     is_interrupted: bool,
-    steps: Vec<Entry<'a>>,
+    steps: Vec<StepReport<'a>>,
     /// The runs that were waited for; none before the waiting has ended.
     deployments: Vec<Deploy<'a>>,
 }
@@ -60,7 +60,7 @@ struct Deploy<'a> {
 
 /// One step, and how it ended.
 #[derive(Serialize, JsonSchema)]
-struct Entry<'a> {
+struct StepReport<'a> {
     /// As the plan prints it.
     address: String,
     key: String,
@@ -78,12 +78,12 @@ struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     because_of: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    findings: Vec<Finding<'a>>,
+    findings: Vec<FindingReport<'a>>,
 }
 
 /// What is the matter.
 #[derive(Serialize, JsonSchema)]
-struct Finding<'a> {
+struct FindingReport<'a> {
     code: &'static str,
     message: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -126,8 +126,8 @@ fn run(report: &DeploymentReport) -> Deploy<'_> {
     }
 }
 
-fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> Entry<'a> {
-    let mut entry = Entry {
+fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> StepReport<'a> {
+    let mut entry = StepReport {
         address: address(step),
         key: step.key.to_string(),
         deployment: step.deployment.as_ref().map(ToString::to_string),
@@ -162,8 +162,8 @@ fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> Entry<
     entry
 }
 
-fn finding(found: &Diagnostic) -> Finding<'_> {
-    Finding { code: found.code.as_str(), message: &found.message, help: &found.help }
+fn finding(found: &Diagnostic) -> FindingReport<'_> {
+    FindingReport { code: found.code.as_str(), message: &found.message, help: &found.help }
 }
 
 fn address(step: &Step) -> String {

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::api::wire::Reply;
-use crate::api::wire::loose::{Field, Lines, Number};
+use crate::api::wire::ReplyBody;
+use crate::api::wire::loose::{LooseField, LooseLines, LooseText, Number};
 use crate::transcript::{Message, Part, ToolCall, Transcript};
 
 /// How deep agents may call agents before what they say is kept as JSON alone.
@@ -19,24 +19,23 @@ use crate::transcript::{Message, Part, ToolCall, Transcript};
 const DEEPEST: usize = 8;
 
 type Raw<'a> = Option<&'a RawValue>;
-type Text<'a> = Field<Cow<'a, str>>;
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct ConversationWire<'a> {
     #[serde(borrow)]
     messages: Raw<'a>,
-    input_tokens: Field<Number>,
-    output_tokens: Field<Number>,
+    input_tokens: LooseField<Number>,
+    output_tokens: LooseField<Number>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct MessageWire<'a> {
     #[serde(borrow)]
-    role: Text<'a>,
+    role: LooseText<'a>,
     #[serde(borrow)]
-    time: Text<'a>,
+    time: LooseText<'a>,
     #[serde(borrow)]
     parts: Raw<'a>,
 }
@@ -45,15 +44,15 @@ struct MessageWire<'a> {
 #[serde(default, rename_all = "camelCase")]
 struct PartWire<'a> {
     #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
+    kind: LooseText<'a>,
     #[serde(borrow)]
-    text: Text<'a>,
+    text: LooseText<'a>,
     #[serde(borrow)]
-    state: Text<'a>,
+    state: LooseText<'a>,
     #[serde(borrow)]
-    tool_name: Text<'a>,
+    tool_name: LooseText<'a>,
     #[serde(borrow)]
-    error_text: Text<'a>,
+    error_text: LooseText<'a>,
     #[serde(borrow)]
     input: Raw<'a>,
     #[serde(borrow)]
@@ -72,12 +71,12 @@ struct OutputWire<'a> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct ResultWire {
-    success: Field<bool>,
-    errors: Field<Lines>,
+    success: LooseField<bool>,
+    errors: LooseField<LooseLines>,
 }
 
 /// Returns the conversation of an answer, or why it is not known.
-pub(crate) fn conversation(reply: &Reply<'_>) -> Result<Transcript, String> {
+pub(crate) fn conversation(reply: &ReplyBody<'_>) -> Result<Transcript, String> {
     read(reply.conversation.ok_or("the answer has no `conversation`, or it is null")?)
 }
 
@@ -105,7 +104,7 @@ pub struct WholeConversation {
 /// Returns the conversation of an answer, its secrets taken out, or why there is none.
 ///
 /// A conversation that is null or missing is unknown, not empty (contract 8).
-pub(crate) fn whole_conversation(reply: &Reply<'_>) -> Result<WholeConversation, String> {
+pub(crate) fn whole_conversation(reply: &ReplyBody<'_>) -> Result<WholeConversation, String> {
     let raw = reply.conversation.ok_or("the answer has no `conversation`")?;
     let mut json = serde_json::from_str(raw.get())
         .map_err(|error| format!("the `conversation` cannot be kept: {error}"))?;
@@ -208,7 +207,7 @@ mod tests {
     use super::*;
 
     fn seen(body: &str) -> Result<Transcript, String> {
-        conversation(&Reply::parse(body.as_bytes()).expect("an object"))
+        conversation(&ReplyBody::parse(body.as_bytes()).expect("an object"))
     }
 
     fn parts(json: &str) -> Vec<Part> {
@@ -295,7 +294,7 @@ mod tests {
                 format!(r#"{{"conversation":{{"messages":[{{"{field}":{value}}},{value}]}}}}"#),
                 format!(r#"{{"conversation":{{"messages":[{{"role":"user","parts":[{{"type":"dynamic-tool","{field}":{value}}},{value}]}}]}}}}"#),
             ] {
-                if let Ok(reply) = Reply::parse(body.as_bytes()) {
+                if let Ok(reply) = ReplyBody::parse(body.as_bytes()) {
                     drop(conversation(&reply).map(|seen| (seen.user_turns(), seen.tool_calls().len())));
                 }
             }

@@ -13,7 +13,7 @@ use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// One field of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum Field<T> {
+pub(super) enum LooseField<T> {
     /// The key was not there: unknown.
     #[default]
     Missing,
@@ -25,7 +25,10 @@ pub(super) enum Field<T> {
     Odd,
 }
 
-impl<T> Field<T> {
+/// A text that may be anything else.
+pub(super) type LooseText<'a> = LooseField<Cow<'a, str>>;
+
+impl<T> LooseField<T> {
     /// Returns the value, if there is one that was understood.
     pub(super) fn value(self) -> Option<T> {
         match self {
@@ -79,7 +82,7 @@ fn count_entries<'de, A: MapAccess<'de>>(mut map: A) -> Result<usize, A::Error> 
     Ok(count)
 }
 
-impl<'de, T: Loose<'de>> Deserialize<'de> for Field<T> {
+impl<'de, T: Loose<'de>> Deserialize<'de> for LooseField<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(FieldVisitor(PhantomData))
     }
@@ -88,51 +91,51 @@ impl<'de, T: Loose<'de>> Deserialize<'de> for Field<T> {
 struct FieldVisitor<T>(PhantomData<T>);
 
 impl<T> FieldVisitor<T> {
-    fn taken(value: Option<T>) -> Field<T> {
-        value.map_or(Field::Odd, Field::Is)
+    fn taken(value: Option<T>) -> LooseField<T> {
+        value.map_or(LooseField::Odd, LooseField::Is)
     }
 }
 
 impl<'de, T: Loose<'de>> Visitor<'de> for FieldVisitor<T> {
-    type Value = Field<T>;
+    type Value = LooseField<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Field<T>, E> {
-        Ok(Field::Null)
+    fn visit_unit<E: Error>(self) -> Result<LooseField<T>, E> {
+        Ok(LooseField::Null)
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Field<T>, E> {
+    fn visit_bool<E: Error>(self, value: bool) -> Result<LooseField<T>, E> {
         Ok(Self::taken(T::from_bool(value)))
     }
 
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Field<T>, E> {
+    fn visit_u64<E: Error>(self, number: u64) -> Result<LooseField<T>, E> {
         Ok(Self::taken(T::from_number(number)))
     }
 
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Field<T>, E> {
+    fn visit_i64<E: Error>(self, number: i64) -> Result<LooseField<T>, E> {
         Ok(Self::taken(u64::try_from(number).ok().and_then(T::from_number)))
     }
 
-    fn visit_f64<E: Error>(self, _number: f64) -> Result<Field<T>, E> {
-        Ok(Field::Odd)
+    fn visit_f64<E: Error>(self, _number: f64) -> Result<LooseField<T>, E> {
+        Ok(LooseField::Odd)
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Field<T>, E> {
+    fn visit_str<E: Error>(self, text: &str) -> Result<LooseField<T>, E> {
         Ok(Self::taken(T::from_text(Cow::Owned(text.to_owned()))))
     }
 
-    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<Field<T>, E> {
+    fn visit_borrowed_str<E: Error>(self, text: &'de str) -> Result<LooseField<T>, E> {
         Ok(Self::taken(T::from_text(Cow::Borrowed(text))))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Field<T>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<LooseField<T>, A::Error> {
         T::from_seq(seq).map(Self::taken)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Field<T>, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LooseField<T>, A::Error> {
         T::from_map(map).map(Self::taken)
     }
 }
@@ -182,7 +185,7 @@ impl<'de> Loose<'de> for Count {
 
 /// A list, element by element.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct List<T>(pub(super) Vec<Field<T>>);
+pub(super) struct List<T>(pub(super) Vec<LooseField<T>>);
 
 impl<'de, T: Loose<'de>> Loose<'de> for List<T> {
     fn from_seq<A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
@@ -196,16 +199,16 @@ impl<'de, T: Loose<'de>> Loose<'de> for List<T> {
 
 /// Texts: one alone, or those of a list or object; whatever else stands there is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Lines(pub(super) Vec<String>);
+pub(super) struct LooseLines(pub(super) Vec<String>);
 
-impl<'de> Loose<'de> for Lines {
+impl<'de> Loose<'de> for LooseLines {
     fn from_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self(Vec::from_iter((!text.trim().is_empty()).then(|| text.into_owned()))))
     }
 
     fn from_seq<A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
         let mut lines = Vec::new();
-        while let Some(element) = seq.next_element::<Field<Cow<'de, str>>>()? {
+        while let Some(element) = seq.next_element::<LooseField<Cow<'de, str>>>()? {
             lines.extend(element.value().map(Cow::into_owned));
         }
         Ok(Some(Self(lines)))
@@ -213,7 +216,7 @@ impl<'de> Loose<'de> for Lines {
 
     fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
         let mut lines = Vec::new();
-        while let Some((_, value)) = map.next_entry::<IgnoredAny, Field<Cow<'de, str>>>()? {
+        while let Some((_, value)) = map.next_entry::<IgnoredAny, LooseField<Cow<'de, str>>>()? {
             lines.extend(value.value().map(Cow::into_owned));
         }
         Ok(Some(Self(lines)))
@@ -260,22 +263,26 @@ mod tests {
     #[test]
     fn an_id_is_a_number_or_its_digits() {
         let table = [
-            ("332", Field::Is(Number(332))),
-            ("\"332\"", Field::Is(Number(332))),
-            ("18446744073709551615", Field::Is(Number(u64::MAX))),
-            ("null", Field::Null),
-            ("-1", Field::Odd),
-            ("1.5", Field::Odd),
-            ("18446744073709551616", Field::Odd),
-            ("\"\"", Field::Odd),
-            ("\"+5\"", Field::Odd),
-            ("\"A-99\"", Field::Odd),
-            ("true", Field::Odd),
-            ("[332]", Field::Odd),
-            ("{\"id\":332}", Field::Odd),
+            ("332", LooseField::Is(Number(332))),
+            ("\"332\"", LooseField::Is(Number(332))),
+            ("18446744073709551615", LooseField::Is(Number(u64::MAX))),
+            ("null", LooseField::Null),
+            ("-1", LooseField::Odd),
+            ("1.5", LooseField::Odd),
+            ("18446744073709551616", LooseField::Odd),
+            ("\"\"", LooseField::Odd),
+            ("\"+5\"", LooseField::Odd),
+            ("\"A-99\"", LooseField::Odd),
+            ("true", LooseField::Odd),
+            ("[332]", LooseField::Odd),
+            ("{\"id\":332}", LooseField::Odd),
         ];
         for (json, expected) in table {
-            assert_eq!(serde_json::from_str::<Field<Number>>(json).unwrap(), expected, "{json}");
+            assert_eq!(
+                serde_json::from_str::<LooseField<Number>>(json).unwrap(),
+                expected,
+                "{json}"
+            );
         }
     }
 }

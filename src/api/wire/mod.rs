@@ -23,29 +23,29 @@ pub(super) use seen::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use loose::{Field, Lines, List};
+use loose::{List, LooseField, LooseLines};
 use seen::{AgentWire, DebugWire, DeploymentWire, TaskWire};
 
 /// An answer's JSON object: the envelope, and every payload the program reads (contract 1.1).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Reply<'a> {
-    success: Field<bool>,
-    errors: Field<Lines>,
-    messages: Field<Lines>,
+pub(super) struct ReplyBody<'a> {
+    success: LooseField<bool>,
+    errors: LooseField<LooseLines>,
+    messages: LooseField<LooseLines>,
     #[serde(rename = "Message")]
-    message: Field<Lines>,
-    agents: Field<List<AgentWire>>,
+    message: LooseField<LooseLines>,
+    agents: LooseField<List<AgentWire>>,
     #[serde(borrow)]
-    task: Field<TaskWire<'a>>,
+    task: LooseField<TaskWire<'a>>,
     #[serde(borrow)]
-    tasks: Field<List<TaskWire<'a>>>,
+    tasks: LooseField<List<TaskWire<'a>>>,
     #[serde(borrow)]
-    deployment: Field<DeploymentWire<'a>>,
+    deployment: LooseField<DeploymentWire<'a>>,
     #[serde(borrow)]
-    deployments: Field<List<DeploymentWire<'a>>>,
+    deployments: LooseField<List<DeploymentWire<'a>>>,
     #[serde(borrow)]
-    debug: Field<DebugWire<'a>>,
+    debug: LooseField<DebugWire<'a>>,
     /// Null where it is absent too: neither is known.
     #[serde(borrow)]
     conversation: Option<&'a RawValue>,
@@ -68,7 +68,7 @@ pub(super) enum UnreadableReply {
     },
 }
 
-impl<'a> Reply<'a> {
+impl<'a> ReplyBody<'a> {
     /// Reads a body; whatever bytes it holds, this neither panics nor recurses with their depth.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, UnreadableReply> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
@@ -84,7 +84,7 @@ impl<'a> Reply<'a> {
     /// What `success` says; `None` where it is absent or no boolean.
     pub(super) fn success(&self) -> Option<bool> {
         match self.success {
-            Field::Is(success) => Some(success),
+            LooseField::Is(success) => Some(success),
             _ => None,
         }
     }
@@ -94,7 +94,7 @@ impl<'a> Reply<'a> {
         [&self.errors, &self.messages, &self.message]
             .into_iter()
             .find_map(|field| match field {
-                Field::Is(lines) if !lines.0.is_empty() => Some(lines.0.clone()),
+                LooseField::Is(lines) if !lines.0.is_empty() => Some(lines.0.clone()),
                 _ => None,
             })
             .unwrap_or_default()
@@ -120,7 +120,7 @@ mod tests {
             (r#"{"success":false}"#, &[]),
         ];
         for (body, expected) in table {
-            assert_eq!(Reply::parse(body.as_bytes()).unwrap().texts(), expected, "{body}");
+            assert_eq!(ReplyBody::parse(body.as_bytes()).unwrap().texts(), expected, "{body}");
         }
     }
 
@@ -135,7 +135,7 @@ mod tests {
             ("{}", None),
         ];
         for (body, expected) in table {
-            assert_eq!(Reply::parse(body.as_bytes()).unwrap().success(), expected, "{body}");
+            assert_eq!(ReplyBody::parse(body.as_bytes()).unwrap().success(), expected, "{body}");
         }
     }
 
@@ -143,10 +143,10 @@ mod tests {
     fn what_is_no_json_object_is_unreadable() {
         for body in ["", " ", "null", "[true]", "\"x\"", "<html>", "{", r#"{"success":true"#, "{}x"]
         {
-            assert!(Reply::parse(body.as_bytes()).is_err(), "{body}");
+            assert!(ReplyBody::parse(body.as_bytes()).is_err(), "{body}");
         }
         let twice = br#"{"success":true,"success":false}"#;
-        assert!(Reply::parse(twice).is_err(), "a key given twice");
+        assert!(ReplyBody::parse(twice).is_err(), "a key given twice");
     }
 
     #[test]
@@ -154,9 +154,13 @@ mod tests {
         let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         for levels in [20, 100_000] {
             let body = format!(r#"{{"unknown":{},"success":true}}"#, deep(levels));
-            assert_eq!(Reply::parse(body.as_bytes()).unwrap().success(), Some(true), "{levels}");
+            assert_eq!(
+                ReplyBody::parse(body.as_bytes()).unwrap().success(),
+                Some(true),
+                "{levels}"
+            );
             let body = format!(r#"{{"task":{{"id":1,"name":{}}},"success":true}}"#, deep(levels));
-            assert!(Reply::parse(body.as_bytes()).is_ok(), "{levels}");
+            assert!(ReplyBody::parse(body.as_bytes()).is_ok(), "{levels}");
         }
     }
 
@@ -164,21 +168,24 @@ mod tests {
     fn a_conversation_is_kept_but_for_its_tokens() {
         let body =
             br#"{"conversation":{"agents":[{"token":"secret","name":"A"}],"inputTokens":7}}"#;
-        let kept = whole_conversation(&Reply::parse(body).unwrap()).unwrap();
+        let kept = whole_conversation(&ReplyBody::parse(body).unwrap()).unwrap();
         let expected = r#"{"agents":[{"token":"(masked)","name":"A"}],"inputTokens":7}"#;
         assert_eq!(kept.json.to_string(), expected);
         assert!(kept.said.unwrap_err().contains("no `messages`"));
         let body = br#"{"conversation":{"messages":[{"parts":[{"token":"secret"}]}]}}"#;
-        let kept = whole_conversation(&Reply::parse(body).unwrap()).unwrap();
+        let kept = whole_conversation(&ReplyBody::parse(body).unwrap()).unwrap();
         assert!(!format!("{kept:?}").contains("secret"), "{kept:?}");
         for none in ["{}", r#"{"conversation":null}"#] {
-            assert!(whole_conversation(&Reply::parse(none.as_bytes()).unwrap()).is_err(), "{none}");
+            assert!(
+                whole_conversation(&ReplyBody::parse(none.as_bytes()).unwrap()).is_err(),
+                "{none}"
+            );
         }
     }
 
     fn see_everything(bytes: &[u8]) {
         let org = OrganizationId("o".to_owned());
-        let read = || Reply::parse(bytes).ok();
+        let read = || ReplyBody::parse(bytes).ok();
         drop(read().map(|reply| reply.texts()));
         drop(read().map(|reply| task_listing(reply, &org)));
         drop(read().map(|reply| task(reply, &org)));

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
 use serde::de::{DeserializeSeed, Error, MapAccess};
 
-use crate::api::wire::loose::{Field, List, Loose, Number};
+use crate::api::wire::loose::{List, Loose, LooseField, Number};
 use crate::kinds::{AGENT_ID, Kind, Shape};
 use crate::resource::{Object, Value};
 
@@ -48,7 +48,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rows<'_, A> {
         &mut self,
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
-        while let Some(key) = self.map.next_key::<Field<Cow<'de, str>>>()? {
+        while let Some(key) = self.map.next_key::<LooseField<Cow<'de, str>>>()? {
             let key = key.value().unwrap_or_default();
             let row = self.kind.managed().enumerate().find(|(_, field)| field.name == key);
             let Some((at, field)) = row else {
@@ -71,19 +71,20 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rows<'_, A> {
 fn value<'de, A: MapAccess<'de>>(shape: Shape, map: &mut A) -> Result<Value, A::Error> {
     let value = match shape {
         Shape::Line | Shape::LongText | Shape::Word(_) | Shape::Setting => {
-            let text = map.next_value::<Field<Cow<'de, str>>>()?.value();
+            let text = map.next_value::<LooseField<Cow<'de, str>>>()?.value();
             text.map(|text| Value::text(shape, &*text))
         }
         Shape::Reference(_) | Shape::Integer => {
-            map.next_value::<Field<Number>>()?.value().map(|id| Value::Integer(id.0))
+            map.next_value::<LooseField<Number>>()?.value().map(|id| Value::Integer(id.0))
         }
-        Shape::Flag => map.next_value::<Field<bool>>()?.value().map(Value::Flag),
-        Shape::Set => map.next_value::<Field<List<Cow<'de, str>>>>()?.value().and_then(set),
-        Shape::References(number) => {
-            map.next_value::<Field<List<Numbers>>>()?.value().and_then(|list| members(list, number))
-        }
+        Shape::Flag => map.next_value::<LooseField<bool>>()?.value().map(Value::Flag),
+        Shape::Set => map.next_value::<LooseField<List<Cow<'de, str>>>>()?.value().and_then(set),
+        Shape::References(number) => map
+            .next_value::<LooseField<List<LooseNumbers>>>()?
+            .value()
+            .and_then(|list| members(list, number)),
         Shape::Member(name) => {
-            let numbers = map.next_value::<Field<Numbers>>()?.value();
+            let numbers = map.next_value::<LooseField<LooseNumbers>>()?.value();
             numbers.and_then(|numbers| numbers.get(name)).map(Value::Integer)
         }
     };
@@ -98,7 +99,7 @@ fn set(list: List<Cow<'_, str>>) -> Option<Value> {
 }
 
 /// Ids with their numbers; unknown as a whole where one is no id.
-fn members(list: List<Numbers>, number: &str) -> Option<Value> {
+fn members(list: List<LooseNumbers>, number: &str) -> Option<Value> {
     let members = list.0.into_iter().map(|member| {
         let member = member.value()?;
         Some((member.get(AGENT_ID)?, member.get(number)))
@@ -107,19 +108,19 @@ fn members(list: List<Numbers>, number: &str) -> Option<Value> {
 }
 
 /// The numbers of an object, by name; whatever else it holds is left out.
-struct Numbers(Vec<(String, u64)>);
+struct LooseNumbers(Vec<(String, u64)>);
 
-impl Numbers {
+impl LooseNumbers {
     fn get(&self, name: &str) -> Option<u64> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, number)| *number)
     }
 }
 
-impl<'de> Loose<'de> for Numbers {
+impl<'de> Loose<'de> for LooseNumbers {
     fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
         let mut numbers = Vec::new();
-        while let Some(key) = map.next_key::<Field<Cow<'de, str>>>()? {
-            let number = map.next_value::<Field<Number>>()?.value();
+        while let Some(key) = map.next_key::<LooseField<Cow<'de, str>>>()? {
+            let number = map.next_value::<LooseField<Number>>()?.value();
             let name = key.value().map(Cow::into_owned);
             numbers.extend(name.zip(number.map(|number| number.0)));
         }

@@ -13,8 +13,8 @@ use serde::Deserialize;
 use serde::de::MapAccess;
 use serde::de::value::MapAccessDeserializer;
 
-use crate::api::wire::Reply;
-use crate::api::wire::loose::{Count, Field, List, Loose, Number, Setting};
+use crate::api::wire::ReplyBody;
+use crate::api::wire::loose::{Count, List, Loose, LooseField, LooseText, Number, Setting};
 use crate::api::wire::rows::{Resource, resource};
 use crate::api::wire::time::service_time;
 use crate::kinds::{AGENT, TASK};
@@ -24,36 +24,34 @@ use crate::observed::{
 };
 use crate::resource::Object;
 
-type Text<'a> = Field<Cow<'a, str>>;
-
 /// What is read of an agent beside its fields (contract 2.6).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct AgentRest {
-    id: Field<Number>,
+    id: LooseField<Number>,
 }
 
 /// What is read of a task beside its fields (contract 3.6).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct TaskRest<'a> {
-    id: Field<Number>,
+    id: LooseField<Number>,
     #[serde(borrow)]
-    organization_id: Text<'a>,
-    deployments: Field<Number>,
+    organization_id: LooseText<'a>,
+    deployments: LooseField<Number>,
     #[serde(borrow)]
-    created: Text<'a>,
+    created: LooseText<'a>,
     #[serde(borrow)]
-    updated: Text<'a>,
+    updated: LooseText<'a>,
     #[serde(borrow)]
-    status: Field<List<StatusWire<'a>>>,
+    status: LooseField<List<StatusWire<'a>>>,
     #[serde(borrow)]
-    schedule: Field<Setting<'a>>,
+    schedule: LooseField<Setting<'a>>,
     #[serde(borrow)]
-    schedule_human: Field<Setting<'a>>,
+    schedule_human: LooseField<Setting<'a>>,
     #[serde(borrow)]
-    upcoming_deployments: Field<Setting<'a>>,
-    notifications: Field<Count>,
+    upcoming_deployments: LooseField<Setting<'a>>,
+    notifications: LooseField<Count>,
 }
 
 /// An entry of a task's active deployments (contract 3.6).
@@ -61,9 +59,9 @@ pub(super) struct TaskRest<'a> {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct StatusWire<'a> {
     #[serde(borrow)]
-    deployment_id: Text<'a>,
+    deployment_id: LooseText<'a>,
     #[serde(borrow)]
-    status: Text<'a>,
+    status: LooseText<'a>,
 }
 
 /// A deployment (contract 4.8).
@@ -71,19 +69,19 @@ pub(super) struct StatusWire<'a> {
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct DeploymentWire<'a> {
     #[serde(borrow)]
-    deployment_id: Text<'a>,
-    task_id: Field<Number>,
-    agent_id: Field<Number>,
+    deployment_id: LooseText<'a>,
+    task_id: LooseField<Number>,
+    agent_id: LooseField<Number>,
     #[serde(borrow)]
-    prompt: Text<'a>,
+    prompt: LooseText<'a>,
     #[serde(borrow)]
-    status: Text<'a>,
+    status: LooseText<'a>,
     #[serde(borrow)]
-    created: Text<'a>,
+    created: LooseText<'a>,
     #[serde(borrow)]
-    ended: Text<'a>,
+    ended: LooseText<'a>,
     #[serde(borrow)]
-    runtime_error: Text<'a>,
+    runtime_error: LooseText<'a>,
 }
 
 /// The second place of a new deployment's id (contract 4.1).
@@ -91,7 +89,7 @@ pub(super) struct DeploymentWire<'a> {
 #[serde(default)]
 pub(super) struct DebugWire<'a> {
     #[serde(borrow)]
-    id: Text<'a>,
+    id: LooseText<'a>,
 }
 
 /// Lets a type be read from an object and from nothing else: derived code would take an array too.
@@ -147,9 +145,9 @@ impl TaskRest<'_> {
             active: lower_active(self.status),
             schedule,
             notification_count: match self.notifications {
-                Field::Is(count) => Some(count.0),
-                Field::Null => Some(0),
-                Field::Missing | Field::Odd => None,
+                LooseField::Is(count) => Some(count.0),
+                LooseField::Null => Some(0),
+                LooseField::Missing | LooseField::Odd => None,
             },
         })
     }
@@ -158,15 +156,15 @@ impl TaskRest<'_> {
     fn lower_schedule(&self) -> Schedule {
         let signs = [&self.schedule, &self.schedule_human, &self.upcoming_deployments];
         let text = signs.into_iter().find_map(|sign| match sign {
-            Field::Is(Setting::Text(text)) => Some(text.to_string()),
+            LooseField::Is(Setting::Text(text)) => Some(text.to_string()),
             _ => None,
         });
-        let is_set = |sign: &&Field<Setting<'_>>| {
-            matches!(sign, Field::Odd | Field::Is(Setting::Other | Setting::Text(_)))
+        let is_set = |sign: &&LooseField<Setting<'_>>| {
+            matches!(sign, LooseField::Odd | LooseField::Is(Setting::Other | Setting::Text(_)))
         };
         if signs.iter().any(is_set) {
             Schedule::Set(text.unwrap_or_else(|| "set, but not shown as text".to_owned()))
-        } else if self.schedule == Field::Missing {
+        } else if self.schedule == LooseField::Missing {
             Schedule::Unknown
         } else {
             Schedule::Unset
@@ -175,11 +173,11 @@ impl TaskRest<'_> {
 }
 
 /// The ids of active deployments; unknown as a whole where one entry cannot be understood.
-fn lower_active(status: Field<List<StatusWire<'_>>>) -> Option<Vec<DeploymentId>> {
+fn lower_active(status: LooseField<List<StatusWire<'_>>>) -> Option<Vec<DeploymentId>> {
     let entries = match status {
-        Field::Is(List(entries)) => entries,
-        Field::Null => Vec::new(),
-        Field::Missing | Field::Odd => return None,
+        LooseField::Is(List(entries)) => entries,
+        LooseField::Null => Vec::new(),
+        LooseField::Missing | LooseField::Odd => return None,
     };
     let mut active = Vec::new();
     for entry in entries {
@@ -219,17 +217,17 @@ fn canonical(prompt: Option<Cow<'_, str>>) -> Option<Arc<str>> {
     prompt.map(|prompt| canonical_text(&prompt).into())
 }
 
-fn time(field: Text<'_>) -> Option<DateTime> {
+fn time(field: LooseText<'_>) -> Option<DateTime> {
     service_time(&field.value()?)
 }
 
-fn deployment_id(field: Text<'_>) -> Option<DeploymentId> {
+fn deployment_id(field: LooseText<'_>) -> Option<DeploymentId> {
     field.value().filter(|id| !id.trim().is_empty()).map(|id| DeploymentId(id.into_owned()))
 }
 
 /// Returns the task of an answer, or why there is none.
 pub(crate) fn task(
-    reply: Reply<'_>,
+    reply: ReplyBody<'_>,
     organization_id: &OrganizationId,
 ) -> Result<ObservedTask, String> {
     let task = reply.task.value().ok_or("the answer has no `task`")?;
@@ -237,14 +235,14 @@ pub(crate) fn task(
 }
 
 /// Returns the deployment of an answer, or why there is none.
-pub(crate) fn deployment(reply: Reply<'_>) -> Result<ObservedDeployment, String> {
+pub(crate) fn deployment(reply: ReplyBody<'_>) -> Result<ObservedDeployment, String> {
     let deployment = reply.deployment.value().ok_or("the answer has no `deployment`")?;
     deployment.lower(None).map_err(|words| in_answer("deployment", &words))
 }
 
 /// Returns the deployment just started for `task`: its id is in one of two places (contract 4.1).
 pub(crate) fn created_deployment(
-    reply: Reply<'_>,
+    reply: ReplyBody<'_>,
     task: TaskId,
 ) -> Result<ObservedDeployment, String> {
     let debug_id = reply.debug.value().and_then(|debug| deployment_id(debug.id));
@@ -262,7 +260,7 @@ fn in_answer(payload: &str, words: &str) -> String {
 
 /// Returns the tasks of a list answer, and whether they are all.
 pub(crate) fn task_listing(
-    reply: Reply<'_>,
+    reply: ReplyBody<'_>,
     organization_id: &OrganizationId,
 ) -> Listing<ObservedTask> {
     listing(reply.tasks, TASK.calls.many, |wire: TaskWire<'_>| {
@@ -271,7 +269,10 @@ pub(crate) fn task_listing(
 }
 
 /// Returns the deployments of `task` in a list answer, and whether they are all.
-pub(crate) fn deployment_listing(reply: Reply<'_>, task: TaskId) -> Listing<ObservedDeployment> {
+pub(crate) fn deployment_listing(
+    reply: ReplyBody<'_>,
+    task: TaskId,
+) -> Listing<ObservedDeployment> {
     listing(reply.deployments, "deployments", |wire: DeploymentWire<'_>| {
         let seen = wire.lower(None)?;
         match seen.task_id {
@@ -282,7 +283,7 @@ pub(crate) fn deployment_listing(reply: Reply<'_>, task: TaskId) -> Listing<Obse
 }
 
 /// Returns the agents of a list answer, and whether they are all.
-pub(crate) fn agent_listing(reply: Reply<'_>) -> Listing<ObservedAgent> {
+pub(crate) fn agent_listing(reply: ReplyBody<'_>) -> Listing<ObservedAgent> {
     listing(reply.agents, AGENT.calls.many, |wire: AgentWire| {
         let id = wire.rest.id.value().map(|id| AgentId(id.0)).ok_or("has no id")?;
         Ok((id, ObservedAgent { id, object: wire.object }))
@@ -293,22 +294,22 @@ pub(crate) fn agent_listing(reply: Reply<'_>) -> Listing<ObservedAgent> {
 ///
 /// A missing key is no empty list, but null is one (contract 15.5).
 fn listing<W, S, I: Ord + Clone + Display>(
-    field: Field<List<W>>,
+    field: LooseField<List<W>>,
     key: &str,
     lower: impl Fn(W) -> Result<(I, S), String>,
 ) -> Listing<S> {
     let entries = match field {
-        Field::Is(List(entries)) => entries,
-        Field::Null => Vec::new(),
-        Field::Missing => return partial(format!("the answer has no `{key}`")),
-        Field::Odd => return partial(format!("`{key}` is not a list")),
+        LooseField::Is(List(entries)) => entries,
+        LooseField::Null => Vec::new(),
+        LooseField::Missing => return partial(format!("the answer has no `{key}`")),
+        LooseField::Odd => return partial(format!("`{key}` is not a list")),
     };
     let mut items = Vec::with_capacity(entries.len());
     let mut ids = BTreeSet::new();
     let mut problems = Problems::default();
     for (index, entry) in entries.into_iter().enumerate() {
         let lowered = match entry {
-            Field::Is(wire) => lower(wire),
+            LooseField::Is(wire) => lower(wire),
             _ => Err("is not an object".to_owned()),
         };
         match lowered {
@@ -365,7 +366,7 @@ mod tests {
     }
 
     fn tasks(body: &str) -> Listing<ObservedTask> {
-        task_listing(Reply::parse(body.as_bytes()).expect("an object"), &org())
+        task_listing(ReplyBody::parse(body.as_bytes()).expect("an object"), &org())
     }
 
     fn one(fields: &str) -> ObservedTask {
@@ -445,7 +446,7 @@ mod tests {
             member(r#""step":1,"agent":{"id":105}"#),
             member(r#""callableCount":2"#),
         );
-        let listing = agent_listing(Reply::parse(body.as_bytes()).expect("an object"));
+        let listing = agent_listing(ReplyBody::parse(body.as_bytes()).expect("an object"));
         assert_eq!(listing.coverage, Completeness::Complete);
         let agent = &listing.items[0].object;
         let shown = AGENT.managed().map(|row| format!("{}: {}", row.name, agent.get(row.name)));
@@ -509,7 +510,7 @@ mod tests {
             ("{}", None),
         ];
         for (body, expected) in table {
-            let reply = Reply::parse(body.as_bytes()).expect("an object");
+            let reply = ReplyBody::parse(body.as_bytes()).expect("an object");
             let seen = created_deployment(reply, TaskId(7)).ok().map(|seen| seen.id.0);
             assert_eq!(seen.as_deref(), expected, "{body}");
         }
@@ -520,7 +521,7 @@ mod tests {
         let body = r#"{"deployments":[{"deploymentId":"A-1","taskId":7,"status":"inqueue","ended":null},
             {"deploymentId":"A-2","taskId":8},{"deploymentId":"A-3","status":"Paused"}]}"#;
         let listing =
-            deployment_listing(Reply::parse(body.as_bytes()).expect("an object"), TaskId(7));
+            deployment_listing(ReplyBody::parse(body.as_bytes()).expect("an object"), TaskId(7));
         assert!(matches!(listing.coverage, Completeness::Partial(_)), "{:?}", listing.coverage);
         let seen: Vec<_> = listing.items.iter().map(|seen| (&*seen.id.0, &seen.status)).collect();
         let paused = Status::Other("Paused".to_owned());
