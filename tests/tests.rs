@@ -23,6 +23,8 @@ mod docs;
 mod estimate;
 // Does the engine work without a command line?
 mod engine;
+// Has every fact one name and one place, whoever asks for it?
+mod facts;
 // Do stories told in Git commits end as they should?
 mod git;
 // Do completions complete, and do manual pages hold what they should?

@@ -20,6 +20,23 @@ pub(super) fn without_comments_and_literals(text: &str) -> String {
     code
 }
 
+/// Returns every literal of `text`, which is code without comments, with the code before it.
+pub(super) fn literals(text: &str) -> Vec<(&str, &str)> {
+    let (mut at, mut found) = (0, Vec::new());
+    while let Some(next) = text[at..].chars().next() {
+        let (before, rest) = text.split_at(at);
+        let Some(length) = silent_length(rest, before.ends_with(is_word)) else {
+            at += next.len_utf8();
+            continue;
+        };
+        if !rest.starts_with('/') {
+            found.push((before, &rest[..length]));
+        }
+        at += length;
+    }
+    found
+}
+
 /// Returns the code of a file down to its unit tests, or what is wrong with their place.
 pub(super) fn down_to_tests(code: &str) -> Result<&str, &'static str> {
     let (code, tests) = code.split_once("#[cfg(test)]\n").unwrap_or((code, "mod tests"));
