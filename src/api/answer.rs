@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{SignedDuration, Timestamp};
+use memchr::memmem;
 
 use crate::api::endpoint::Endpoint;
 use crate::api::wire::{ReplyBody, UnreadableReply};
@@ -332,6 +333,8 @@ pub(super) fn is_rate_answer(response: &Response) -> bool {
         return true;
     }
     response.body.len() <= LONGEST_REFUSAL
+        // Most answers succeed, and need not be parsed twice.
+        && memmem::find(&response.body, b"false").is_some()
         && ReplyBody::parse(&response.body).is_ok_and(|reply| {
             reply.success() == Some(false) && reply.texts().iter().any(|text| is_about_limits(text))
         })
