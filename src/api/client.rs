@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,7 +21,7 @@ use crate::api::wire::{self, ReplyBody, WholeConversation};
 use crate::clock::Clock;
 use crate::exchange::{QueueDeadline, Request, Transport};
 use crate::kinds::TASK;
-use crate::model::{DeploymentId, OrganizationId, TaskId};
+use crate::model::{DeploymentId, OrganizationId, SplitMix64, TaskId};
 use crate::observed::{Listing, ObservedAgent, ObservedDeployment, ObservedTask};
 use crate::resource::{Edit, Object};
 use crate::transcript::Transcript;
@@ -83,8 +83,8 @@ pub struct Client {
 struct Learned {
     /// Whether the service has ever answered anything.
     has_answered: AtomicBool,
-    /// The state of the jitter.
-    jitter: AtomicU64,
+    /// Shortens pauses, so that callers do not come back all at once.
+    jitter: SplitMix64,
     /// The service's clock, by its last answer that showed it.
     date: Mutex<Option<Timestamp>>,
 }
@@ -108,7 +108,7 @@ impl Client {
     ) -> Self {
         let learned = Learned {
             has_answered: AtomicBool::new(false),
-            jitter: AtomicU64::new(settings.seed),
+            jitter: SplitMix64::new(settings.seed),
             date: Mutex::default(),
         };
         Self { transport, organization_id, clock, settings, learned: Arc::new(learned) }
@@ -280,7 +280,7 @@ impl Client {
             }
             CallOutcome::NotProcessed(error) => self.back_off(error, again),
             CallOutcome::Unknown(_) if endpoint.effect == Effect::Reads => {
-                let pause = self.jittered(*READ_AGAIN.get(again.unclear)?);
+                let pause = self.learned.jitter.shorten(*READ_AGAIN.get(again.unclear)?);
                 again.unclear += 1;
                 // A service that lets every read run into its time limit is not asked for ever.
                 (again.since.elapsed() + pause <= self.settings.retry_time).then_some(pause)
@@ -304,23 +304,13 @@ impl Client {
             FIRST_BACK_OFF.saturating_mul(1 << doublings).min(LONGEST_BACK_OFF)
         };
         again.not_processed += 1;
-        let pause = self.jittered(pause);
+        let pause = self.learned.jitter.shorten(pause);
         if again.since.elapsed() + pause > self.settings.retry_time {
             return None;
         }
         let reason = if is_unreachable { WaitReason::Unreachable } else { WaitReason::Busy };
         (self.settings.on_wait)(Wait { reason, duration: pause });
         Some(pause)
-    }
-
-    /// Shortens a pause by up to a quarter, so that callers do not come back all at once.
-    fn jittered(&self, pause: Duration) -> Duration {
-        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
-        let state = self.learned.jitter.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
-        // The mixing of SplitMix64, of which eight bits are enough.
-        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let part = u32::try_from((mixed >> 32) % 256).unwrap_or(0);
-        pause.saturating_sub(pause / 1024 * part)
     }
 }
 

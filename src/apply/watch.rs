@@ -17,11 +17,10 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::api::ApiError;
 use crate::apply::watch::followed::{Followed, followed};
-use crate::apply::watch::pause::Jitter;
 use crate::apply::{Effects, Settings};
 use crate::diag::with_causes;
 use crate::event::{DeploymentEnd, DeploymentProgress, DeploymentReport, Event, Outcome};
-use crate::model::DeploymentId;
+use crate::model::{DeploymentId, SplitMix64};
 use crate::observed::Status;
 use crate::plan::{Plan, Watch};
 use crate::transcript::Transcript;
@@ -98,7 +97,7 @@ pub async fn watch(
         effects,
         settings,
         waiting,
-        jitter: Jitter::new(waiting.seed),
+        jitter: SplitMix64::new(waiting.seed),
         rounds: Vec::new(),
     };
     watching.follow(replan).await;
@@ -112,7 +111,7 @@ struct Watching<'p, 'e> {
     effects: &'p Effects<'e>,
     settings: &'p Settings,
     waiting: &'p Waiting,
-    jitter: Jitter,
+    jitter: SplitMix64,
     rounds: Vec<(Plan, Outcome)>,
 }
 
@@ -172,7 +171,7 @@ impl Watching<'_, '_> {
                 continue;
             }
             let run = &mut self.runs[index];
-            let pause = run.pauses.next(&mut self.jitter).min(left);
+            let pause = run.pauses.next(&self.jitter).min(left);
             run.next_look = Some(Instant::now() + pause);
             reads.push(look_at(run, index, pause));
         }

@@ -8,6 +8,7 @@ mod content;
 mod id;
 mod name;
 mod number;
+mod random;
 mod visible;
 
 pub use action::Action;
@@ -18,4 +19,5 @@ pub use name::{
     other_archive_name,
 };
 pub use number::grouped;
+pub use random::SplitMix64;
 pub use visible::{is_hidden, visible_json};

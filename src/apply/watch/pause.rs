@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::SplitMix64;
+
 /// The longest pause between two looks: what a person accepts to wait for news.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -25,30 +27,10 @@ impl Pauses {
 
     /// Returns the next pause, shortened by the jitter; each is half as long again as the one
     /// before, up to half a minute. A first pause that is longer than that stays as it is.
-    pub(super) fn next(&mut self, jitter: &mut Jitter) -> Duration {
+    pub(super) fn next(&mut self, jitter: &SplitMix64) -> Duration {
         let pause = self.next;
         self.next = pause.saturating_add(pause / 2).min(LONGEST.max(self.first));
         jitter.shorten(pause)
-    }
-}
-
-/// Spreads the looks, so that runs started together are not looked at together.
-#[derive(Clone, Debug)]
-pub(super) struct Jitter(u64);
-
-impl Jitter {
-    /// The same seed shortens in the same way.
-    pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// Takes away up to a quarter.
-    fn shorten(&mut self, pause: Duration) -> Duration {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        // The mixing of SplitMix64, of which eight bits are enough.
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let part = u32::try_from((mixed >> 32) % 256).unwrap_or(0);
-        pause.saturating_sub(pause / 1024 * part)
     }
 }
 
@@ -59,8 +41,8 @@ mod tests {
     use super::*;
 
     fn pauses(first: Duration, seed: u64, count: usize) -> Vec<Duration> {
-        let (mut pauses, mut jitter) = (Pauses::new(first), Jitter::new(seed));
-        (0..count).map(|_| pauses.next(&mut jitter)).collect()
+        let (mut pauses, jitter) = (Pauses::new(first), SplitMix64::new(seed));
+        (0..count).map(|_| pauses.next(&jitter)).collect()
     }
 
     #[test]
@@ -69,7 +51,7 @@ mod tests {
         let mut seconds = Vec::new();
         for _ in 0..7 {
             seconds.push(pauses.next.as_secs_f64());
-            pauses.next(&mut Jitter::new(0));
+            pauses.next(&SplitMix64::new(0));
         }
         assert_eq!(seconds, [5.0, 7.5, 11.25, 16.875, 25.3125, 30.0, 30.0]);
         pauses.restart();
@@ -97,9 +79,9 @@ mod tests {
 
         #[test]
         fn runs_that_share_a_jitter_drift_apart(seed in any::<u64>()) {
-            let mut jitter = Jitter::new(seed);
+            let jitter = SplitMix64::new(seed);
             let (mut one, mut two) = (Pauses::new(LONGEST), Pauses::new(LONGEST));
-            let apart = (0..20).filter(|_| one.next(&mut jitter) != two.next(&mut jitter)).count();
+            let apart = (0..20).filter(|_| one.next(&jitter) != two.next(&jitter)).count();
             prop_assert!(apart > 10, "{apart} of 20");
         }
     }
