@@ -28,7 +28,6 @@ pub mod observation;
 pub mod observed;
 pub mod plan;
 pub mod pull;
-pub mod rehearse;
 pub mod render;
 pub mod resource;
 pub mod secret;

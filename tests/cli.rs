@@ -724,11 +724,7 @@ fn help_on_faults_lists_faults_and_help_on_quirks_lists_quirks() {
     assert!(faults.starts_with("Faults: ") && !faults.contains("Quirks: "), "{faults}");
     assert!(quirks.starts_with("Quirks: ") && !quirks.contains("Faults: "), "{quirks}");
     assert_eq!(said(&["--fault", "help", "--quirk", "help"]), format!("{quirks}\n{faults}"));
-    let rehearse = |quirk: &str| repo.run(&["rehearse", "--quirk", quirk].map(str::to_owned));
-    let ran = rehearse("help");
-    assert_eq!((ran.code, ran.out), (0, quirks), "{}", ran.err);
-    repo.write("tasks.yaml", "version: 1\ntasks: {}\n");
-    let ran = rehearse("nmae=1");
+    let ran = repo.run(&["emulator", "--quirk", "nmae=1"].map(str::to_owned));
     assert!(ran.code == 1 && ran.err.contains("`--quirk help` lists what there is"), "{}", ran.err);
 }
 

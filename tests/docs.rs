@@ -23,7 +23,6 @@ const COMMANDS: &[&str] = &[
     "status",
     "pull",
     "destroy",
-    "rehearse",
     "emulator",
     "schema",
     "completions",

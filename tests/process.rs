@@ -369,23 +369,6 @@ fn a_report_is_readable_by_its_owner_alone() {
     assert_eq!(mode & 0o777, 0o600);
 }
 
-#[test]
-fn a_manifest_is_rehearsed_with_its_agents_by_name_and_by_number() {
-    let repo = Repo::new();
-    repo.tasks(
-        "a: {prompt: Buy SPY, deployments: {first: {}}}\nb: {agentId: 99, prompt: p}\nc: {agent: My own, prompt: q}",
-    );
-    let ran = repo.run(&["rehearse", "--cuts", "60"].map(str::to_owned));
-    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-    for line in [
-        "creates per key              1",
-        "paid runs per declared run   1",
-        "laws broken                  0",
-    ] {
-        assert_eq!(ran.out.matches(line).count(), 2, "{line}: {}", ran.out);
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn two_machines_that_apply_at_once_delete_nothing_and_name_what_arose_twice() {
     let mut one = world::World::new("a: {prompt: p}\nb: {prompt: q}");

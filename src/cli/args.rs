@@ -65,8 +65,6 @@ pub(super) enum Command {
     Pull(PullArgs),
     /// Remove every owned task, or delete archived ones for good
     Destroy(DestroyArgs),
-    /// Interrupt an apply of this manifest at every request, on the emulator
-    Rehearse(RehearseArgs),
     /// Serve the emulated service over HTTP on this machine
     Emulator(EmulatorArgs),
     /// Print the JSON Schema of a manifest or of an output
@@ -341,21 +339,6 @@ pub(super) struct DestroyArgs {
     pub(super) artifacts: Option<PathBuf>,
     #[command(flatten)]
     pub(super) guards: Guards,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RehearseArgs {
-    #[command(flatten)]
-    pub(super) files: ManifestFiles,
-    /// Take ids, latencies and pauses from this seed
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(super) seed: u64,
-    /// Interrupt each scenario at most N times; 0 is no limit
-    #[arg(long, value_name = "N", default_value_t = 2000)]
-    pub(super) cuts: usize,
-    /// Settle one unknown of the service's contract; `--quirk help` lists them
-    #[arg(long = "quirk", value_name = "NAME=VALUE", value_delimiter = ',')]
-    pub(super) quirks: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -88,15 +88,15 @@ async fn serve(
 }
 
 /// Whether a flag asks what it takes.
-pub(super) fn is_help(texts: &[String]) -> bool {
+fn is_help(texts: &[String]) -> bool {
     texts.iter().any(|text| text == "help")
 }
 
-pub(super) fn usage(why: &str, flag: &str) -> CommandError {
+fn usage(why: &str, flag: &str) -> CommandError {
     CommandError::new(why).help(format!("`{flag} help` lists what there is"))
 }
 
-pub(super) fn quirks() -> String {
+fn quirks() -> String {
     let mut text = String::from("Quirks: each settles one unknown of the service's contract.\n");
     for quirk in QUIRKS {
         text.push_str(&format_row(quirk.name, &quirk.values.join("|"), quirk.about));

@@ -23,7 +23,6 @@ mod plan;
 mod progress;
 mod pull;
 mod read;
-mod rehearse;
 mod replay;
 mod report;
 mod review;
@@ -81,7 +80,6 @@ pub fn run(
         Command::Status(args) => status::run(&context, &args),
         Command::Pull(args) => pull::run(&context, &args),
         Command::Destroy(args) => destroy::run(&context, &args),
-        Command::Rehearse(args) => rehearse::run(&context, &args),
         Command::Emulator(args) => emulator::run(&context, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

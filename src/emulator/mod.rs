@@ -1,4 +1,4 @@
-//! The service again, from the other side of the contract, for rehearsals and tests.
+//! The service again, from the other side of the contract, for tests and for `--emulator`.
 //!
 //! [`World`] is the service as a pure state machine, [`Quirks`] decide what no source says about
 //! it, a [`Script`] of [`Fault`]s spoils exchanges, and [`Emulator`] puts the three together: a

@@ -1,6 +1,6 @@
 //! The web interface: what people do to the world past the documented API (contract 9).
 //!
-//! For tests and rehearsals. Every method works at the world's own time, that of its last request.
+//! For tests. Every method works at the world's own time, that of its last request.
 
 use serde_json::Value;
 
@@ -27,12 +27,6 @@ impl World {
     pub fn add_task(&mut self, name: &str, agent_id: u64, prompt: &str) -> u64 {
         let (name, prompt) = (name.to_owned(), prompt.to_owned());
         self.insert_task(name, agent_id, prompt, "project-each-task-deployment", "somebody")
-    }
-
-    /// Adds an agent that somebody made a day ago and returns its id.
-    pub fn add_agent(&mut self, name: &str) -> u64 {
-        self.seed_agent(name);
-        self.last_agent
     }
 
     /// Sees to it that there is an agent of this number.

@@ -98,16 +98,7 @@ impl World {
 
     /// Changes the manifest of the work tree.
     pub(crate) fn edit(&mut self, tasks: &str) -> &mut Self {
-        let mut text = String::from(
-            "version: 1\ndefaults: {agentId: 47, projectPreference: project-for-task}\ntasks:",
-        );
-        text.push_str(if tasks.trim().is_empty() { " {}" } else { "" });
-        for line in tasks.trim().lines() {
-            text.push_str("\n  ");
-            text.push_str(line);
-        }
-        text.push('\n');
-        self.edit_whole(&text)
+        self.edit_whole(&manifest_of(tasks, "project-for-task"))
     }
 
     /// Changes the manifest of the work tree, all of it.
@@ -188,7 +179,8 @@ impl World {
     }
 
     pub(crate) fn client(&self) -> Client {
-        client_over(Shared(Arc::clone(&self.emulator), self.corrupt.clone()), self.clock)
+        let shared = Shared(Arc::clone(&self.emulator), self.corrupt.clone());
+        client_over(shared, self.clock, api::Settings::default())
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -198,21 +190,8 @@ impl World {
 
     /// What is known before the service is asked.
     pub(crate) fn plan_context(&self) -> PlanContext {
-        let mut evidence = Evidence::default();
-        for (age, text) in self.commits.iter().rev().enumerate() {
-            for (key, task) in read(text).tasks {
-                let is_new = !evidence.keys.contains_key(&key);
-                let known = evidence.keys.entry(key).or_default();
-                let version = Version::of(&task.object);
-                if !known.versions.contains(&version) {
-                    known.versions.push(version);
-                }
-                known.is_established |= age > 0;
-                if is_new {
-                    known.protect = task.protect;
-                }
-            }
-        }
+        let commits: Vec<DesiredState> = self.commits.iter().map(|text| read(text)).collect();
+        let mut evidence = history_of(&commits);
         self.ledger().add_to(&mut evidence).unwrap();
         let other_manifests = OtherManifests::default();
         PlanContext {
@@ -311,18 +290,23 @@ impl World {
 
 /// A client of an emulator in process.
 pub(crate) fn client_of(emulator: &Arc<Emulator>, clock: Clock) -> Client {
-    client_over(Shared(Arc::clone(emulator), None), clock)
+    client_over(Shared(Arc::clone(emulator), None), clock, api::Settings::default())
 }
 
-fn client_over(way: Shared, clock: Clock) -> Client {
+/// A client that signs what it sends through `transport`.
+pub(crate) fn client_over(
+    transport: impl Transport + 'static,
+    clock: Clock,
+    settings: api::Settings,
+) -> Client {
     let credentials = Credentials {
         user_id: emulator::USER_ID,
         token: Secret::new(emulator::API_TOKEN.to_owned()),
     };
-    let signed = Signed::new(way, credentials, clock);
+    let signed = Signed::new(transport, credentials, clock);
     let limits = Limits { in_flight: 8, rate: 0.0 };
     let paced = Paced::new(signed, limits, clock, Arc::new(|_| ()));
-    Client::new(Arc::new(paced), organization(), clock, api::Settings::default())
+    Client::new(Arc::new(paced), organization(), clock, settings)
 }
 
 /// A plan as people read it.
@@ -367,7 +351,8 @@ fn expect_complete_json(plan: &Plan) {
     assert_eq!(json["verdict"], again.counts.verdict());
 }
 
-fn organization() -> OrganizationId {
+/// The organization of the emulator.
+pub(crate) fn organization() -> OrganizationId {
     OrganizationId(emulator::ORGANIZATION_ID.to_owned())
 }
 
@@ -382,4 +367,37 @@ pub(crate) fn read(text: &str) -> DesiredState {
     findings.retain(|finding| finding.severity == Severity::Error);
     assert!(findings.is_empty(), "{findings:#?}\n{text}");
     desired_state
+}
+
+/// A manifest of tasks, each on one line of YAML.
+pub(crate) fn manifest_of(tasks: &str, preference: &str) -> String {
+    let mut text =
+        format!("version: 1\ndefaults: {{agentId: 47, projectPreference: {preference}}}\ntasks:");
+    text.push_str(if tasks.trim().is_empty() { " {}" } else { "" });
+    for line in tasks.trim().lines() {
+        text.push_str("\n  ");
+        text.push_str(line);
+    }
+    text.push('\n');
+    text
+}
+
+/// What Git knows after these manifests were committed one after the other.
+pub(crate) fn history_of(commits: &[DesiredState]) -> Evidence {
+    let mut evidence = Evidence::default();
+    for (age, desired_state) in commits.iter().rev().enumerate() {
+        for (key, task) in &desired_state.tasks {
+            let is_new = !evidence.keys.contains_key(key);
+            let known = evidence.keys.entry(key.clone()).or_default();
+            let version = Version::of(&task.object);
+            if !known.versions.contains(&version) {
+                known.versions.push(version);
+            }
+            known.is_established |= age > 0;
+            if is_new {
+                known.protect = task.protect;
+            }
+        }
+    }
+    evidence
 }

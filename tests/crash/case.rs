@@ -1,0 +1,423 @@
+//! One case: a scenario that runs once without faults to be measured, then with faults to be judged.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use qcops::diag::Code;
+use qcops::emulator::World;
+use qcops::event::{Outcome, StepOutcome};
+use qcops::model::SplitMix64;
+use qcops::plan::Plan;
+
+use super::fault::{FaultPlan, InjectedFault, Injection, ProcessFaults, Trace};
+use super::judge::{self, Before, BrokenLaw, Judgement, Requirements};
+use super::lost_creates::{Hidden, LostCreates, leaves_out};
+use super::machine::{Call, MachineImage};
+use super::process::{ProcessEnd, ProcessRunner, REST, Remaining, later_follow_ups, ledger_path};
+use super::scenario::{Conditions, Scenario, settle_time};
+
+/// A scenario up to its last step, which ran once without faults.
+pub(super) struct PreparedScenario<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) conditions: &'a Conditions,
+    now: Timestamp,
+    world: World,
+    image: MachineImage,
+    trace: Trace,
+    requirements: Requirements,
+    /// Whether one apply without faults leaves nothing to do.
+    pub(super) comes_to_rest: bool,
+    /// What blocks the plan after applies without faults.
+    pub(super) blocks: Vec<Code>,
+    /// Why no client can know what a create made whose answer was lost, if none can.
+    pub(super) hidden: Option<Hidden>,
+    /// Whether the list leaves out tasks for good.
+    is_hidden_for_good: bool,
+    /// The laws that are broken although there was no fault.
+    pub(super) broken: Vec<BrokenLaw>,
+}
+
+/// How the apply with faults ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum CaseEnd {
+    /// Everything succeeded.
+    Succeeded,
+    /// Something was refused or not done, and nothing is unknown.
+    Partial,
+    /// Something is unknown, and the report says so.
+    Unknown,
+    /// The service or the machine could not be read, and nothing was begun.
+    Failed,
+    /// The process ended.
+    Interrupted,
+}
+
+/// One case, run and judged.
+pub(super) struct CaseResult<'a> {
+    pub(super) prepared: &'a PreparedScenario<'a>,
+    pub(super) faults: FaultPlan,
+    pub(super) end: CaseEnd,
+    pub(super) lost_creates: LostCreates,
+    pub(super) judgement: Judgement,
+    /// How many requests there were.
+    pub(super) requests: usize,
+    /// Every request, a line each; only where a law is broken.
+    pub(super) log: Vec<String>,
+    /// What each process did, the one without faults at the end.
+    pub(super) traces: Vec<Trace>,
+}
+
+impl<'a> PreparedScenario<'a> {
+    /// Runs everything before the last step, and the last step once.
+    pub(super) fn new(scenario: &'a Scenario, conditions: &'a Conditions) -> Self {
+        let mut world = scenario.start.clone();
+        for quirk in &conditions.quirks {
+            world.quirks.set(quirk).expect("conditions name quirks that exist");
+        }
+        let mut prepared = Self {
+            scenario,
+            conditions,
+            now: scenario.now,
+            requirements: Requirements::default(),
+            world,
+            image: MachineImage::default(),
+            trace: Trace::default(),
+            comes_to_rest: false,
+            blocks: Vec::new(),
+            hidden: None,
+            is_hidden_for_good: false,
+            broken: Vec::new(),
+        };
+        run(prepared.run_without_faults());
+        prepared
+    }
+
+    async fn run_without_faults(&mut self) {
+        let (last, earlier) = self.scenario.steps.split_last().expect("a scenario has a step");
+        for step in earlier {
+            let runner = self.runner();
+            let fault = InjectedFault::EndedAfter;
+            let injection = step.ends_after.map(|at| Injection { fault, at });
+            runner.apply(step, 0, injection.as_slice()).await;
+            self.world = runner.with_world(World::clone).await;
+            self.image = runner.machine.image().without_calls();
+            self.now = runner.clock.now() + REST;
+        }
+        self.requirements = Requirements::of(last, &self.world);
+        let runner = self.runner();
+        let end = runner.apply(last, 0, &[]).await;
+        self.trace = runner.trace(0);
+        let left = runner.remaining(last, 0).await;
+        self.comes_to_rest = left.is_nothing();
+        if let (ProcessEnd::Failed(error), true) = (end, self.comes_to_rest) {
+            self.broken.push(BrokenLaw::Failed { error });
+        }
+        match runner.apply_until_rest(left, last).await {
+            Remaining::Blocked(codes) => self.blocks = codes,
+            remaining => self.broken.push(BrokenLaw::Restless { remaining }),
+        }
+        // A replaced task exists beside its replacement for a while.
+        let tasks = self.world.tasks().count() + self.requirements.tasks();
+        self.hidden = Hidden::by(&self.world.quirks, last, tasks, settle_time());
+        let longest = |end: &World| end.tasks().map(|task| task.runs.len()).max().unwrap_or(0);
+        let deployments = runner.with_world(longest).await;
+        self.is_hidden_for_good = leaves_out(&self.world.quirks, tasks.max(deployments));
+        let judgement = self.judge(&runner, self.comes_to_rest, settle_time()).await;
+        self.broken.extend(judgement.broken);
+    }
+
+    fn runner(&self) -> ProcessRunner {
+        let (world, image) = (self.world.clone(), self.image.clone());
+        ProcessRunner::new(world, image, self.now, self.conditions.seed)
+    }
+
+    async fn judge(&self, runner: &ProcessRunner, is_at_rest: bool, settle: Duration) -> Judgement {
+        let before = Before {
+            scenario: self.scenario,
+            world: &self.world,
+            requirements: &self.requirements,
+        };
+        let judge = |end: &World| {
+            let judge = |calls: &[Call]| judge::judge(before, end, calls, is_at_rest, settle);
+            runner.machine.with_calls(judge)
+        };
+        runner.with_world(judge).await
+    }
+
+    /// Every fault in the last step, once with and once without the ledger afterwards.
+    pub(super) fn fault_plans(&self) -> Vec<FaultPlan> {
+        let plans = self.trace.injections().into_iter().flat_map(|injection| {
+            [false, true].map(|loses_ledger| FaultPlan::once(injection, loses_ledger))
+        });
+        // What takes effect late cannot be waited for by a machine that forgets it.
+        let is_lost = |plan: &FaultPlan| plan.forgets() && plan.ends_late();
+        // Where a list hides resources for good, only what an answer says is known.
+        let is_hidden = |plan: &FaultPlan| {
+            let hides = |fault: InjectedFault| {
+                fault.is_unknown() || fault.ends() || fault == InjectedFault::DiskFull
+            };
+            self.is_hidden_for_good && (plan.forgets() || plan.faults().any(hides))
+        };
+        plans.filter(|plan| !is_lost(plan) && !is_hidden(plan)).collect()
+    }
+
+    /// After this first fault every second one, later in the same apply or in the next apply. The
+    /// ledger is kept.
+    pub(super) fn pairs(&self, first: Injection) -> Vec<FaultPlan> {
+        let results = self.run(vec![FaultPlan::once(first, false)]);
+        let traces = &results[0].traces;
+        let beside = traces[0].injections().into_iter().filter(|second| {
+            let place = |injection: &Injection| (!injection.fault.is_of_files(), injection.at);
+            !first.fault.ends() && place(&first) < place(second)
+        });
+        let beside =
+            beside.map(|second| FaultPlan(vec![ProcessFaults::on(0, vec![first, second])]));
+        let after = traces[1].injections().into_iter().map(|second| {
+            let faults = [first, second].map(|injection| ProcessFaults::on(0, vec![injection]));
+            FaultPlan(faults.to_vec())
+        });
+        beside.chain(after).collect()
+    }
+
+    /// Everything that can go wrong in the last step.
+    pub(super) fn injections(&self) -> Vec<Injection> {
+        self.trace.injections()
+    }
+
+    /// Several applies on one or two machines, with up to three faults in each.
+    ///
+    /// Machines that take turns do not know what the other created, so no list lies to them.
+    pub(super) fn long_fault_plan(&self, number: u64) -> FaultPlan {
+        let random = SplitMix64::new(self.conditions.seed ^ (number << 20));
+        let below = |limit: usize| {
+            let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+            usize::try_from(random.next() % limit).unwrap_or(0)
+        };
+        let machines = 1 + below(2);
+        let faults: Vec<InjectedFault> = InjectedFault::of_requests()
+            .chain(InjectedFault::OF_FILES)
+            .filter(|fault| machines == 1 || !fault.lies())
+            .collect();
+        let processes = 2 + below(3);
+        let process = |_| {
+            let machine = below(machines);
+            let count = 1 + below(3);
+            let injections = (0..count).map(|_| {
+                let fault = faults[below(faults.len())];
+                let (accesses, requests) = (self.trace.accesses, self.trace.paths.len());
+                let places = if fault.is_of_files() { accesses } else { requests };
+                Injection { fault, at: below(places + places / 4 + 1) }
+            });
+            ProcessFaults::on(machine, injections.collect())
+        };
+        FaultPlan((0..processes).map(process).collect())
+    }
+
+    /// How long until the next apply.
+    ///
+    /// A machine that forgot what it sent cannot wait for lists that lag; it comes when they have
+    /// caught up, which is what the documents ask of several machines.
+    fn pause_after(&self, process: &ProcessFaults) -> Duration {
+        let lags = self.conditions.quirks.iter().any(|quirk| quirk.contains("-lag-ms="));
+        let place = if process.loses_ledger && lags { 2 } else { self.conditions.seed % 3 };
+        Duration::from_secs([0, 10, 600][usize::try_from(place).unwrap_or(0)])
+    }
+
+    /// Runs the last step with these faults, then once more without, and judges.
+    ///
+    /// The fault plans differ in nothing but whether the ledger is lost at the end, so that the
+    /// processes with faults run once for all of them.
+    pub(super) fn run(&self, variants: Vec<FaultPlan>) -> Vec<CaseResult<'_>> {
+        let Some(first) = variants.first() else { return Vec::new() };
+        let checkpoint = run(self.inject(first));
+        variants.into_iter().map(|faults| run(self.converge(&checkpoint, faults))).collect()
+    }
+
+    /// Runs the processes with faults.
+    async fn inject(&self, faults: &FaultPlan) -> Checkpoint {
+        let runner = self.runner();
+        let mut found = Findings::default();
+        let mut earlier: Option<&ProcessFaults> = None;
+        for process in &faults.0 {
+            if let Some(earlier) = earlier {
+                self.rest_after(earlier, &runner).await;
+            }
+            if process.machine != found.machine {
+                // What another machine has sent, or has created unseen, cannot be known on this one.
+                tokio::time::sleep(settle_time() * 10).await;
+            }
+            self.run_process(process, &runner, &mut found).await;
+            earlier = Some(process);
+        }
+        let world = runner.with_world(World::clone).await;
+        Checkpoint { world, image: runner.machine.image(), now: runner.clock.now(), found }
+    }
+
+    /// Runs one process with faults.
+    async fn run_process(
+        &self,
+        process: &ProcessFaults,
+        runner: &ProcessRunner,
+        found: &mut Findings,
+    ) {
+        let begun = runner.machine.call_count();
+        let end = runner.apply(self.scenario.last(), process.machine, &process.injections).await;
+        found.machine = process.machine;
+        found.traces.push(runner.trace(begun));
+        found.is_late |= process.injections.iter().any(|i| i.fault.lateness().is_some());
+        found.end = match &end {
+            ProcessEnd::Interrupted => CaseEnd::Interrupted,
+            ProcessEnd::Failed(_) => CaseEnd::Failed,
+            ProcessEnd::Applied(plan, outcome) => {
+                let ledger = runner.machine.file(&ledger_path(process.machine));
+                runner.machine.with_calls(|calls| {
+                    found.lost_creates.add(plan, outcome, &calls[begun..], &ledger);
+                });
+                self.check_success(process, plan, outcome, runner, found).await;
+                end_of(plan, outcome)
+            }
+        };
+    }
+
+    /// An apply that reports that everything succeeded leaves nothing to do.
+    async fn check_success(
+        &self,
+        process: &ProcessFaults,
+        plan: &Plan,
+        outcome: &Outcome,
+        runner: &ProcessRunner,
+        found: &mut Findings,
+    ) {
+        // A late effect may still undo what was read back, and a plan made from a list that lied is
+        // complete only for what the list showed.
+        let is_over = !found.is_late && !process.injections.iter().any(|i| i.fault.lies());
+        let is_success = outcome.steps.values().all(|end| matches!(end, StepOutcome::Done(_)));
+        let is_complete = plan.ready_steps().next().is_some() && plan.blocks().next().is_none();
+        if !(is_success && is_complete && is_over && self.comes_to_rest) {
+            return;
+        }
+        let later = later_follow_ups(plan);
+        let remaining =
+            runner.remaining_beside(self.scenario.last(), process.machine, &later).await;
+        if !remaining.is_nothing() {
+            found.broken.push(BrokenLaw::FalseSuccess { remaining });
+        }
+    }
+
+    /// What happens between a process with faults and the next one.
+    async fn rest_after(&self, process: &ProcessFaults, runner: &ProcessRunner) {
+        if process.loses_ledger {
+            runner.machine.lose_file(&ledger_path(process.machine));
+        }
+        tokio::time::sleep(self.pause_after(process)).await;
+    }
+
+    /// Applies without faults, and judges.
+    async fn converge(&self, checkpoint: &Checkpoint, faults: FaultPlan) -> CaseResult<'_> {
+        let Checkpoint { world, image, now, found } = checkpoint.clone();
+        let Findings { machine, is_late, end, lost_creates, mut broken, mut traces } = found;
+        let (step, seed) = (self.scenario.last(), self.conditions.seed);
+        let runner = ProcessRunner::new(world, image, now, seed);
+        if let Some(process) = faults.0.last() {
+            self.rest_after(process, &runner).await;
+        }
+        let begun = runner.machine.call_count();
+        let next = runner.apply(step, machine, &[]).await;
+        traces.push(runner.trace(begun));
+        let mut left = runner.remaining_after(&next, step, machine).await;
+        if is_late {
+            // Nothing is judged before everything that is late has taken effect.
+            tokio::time::sleep(settle_time()).await;
+            left = runner.remaining(step, machine).await;
+        }
+        // A list that lags is noticed and blocks what it cannot prove, until it has caught up.
+        let lags =
+            matches!(&left, Remaining::Blocked(codes) if codes.contains(&Code::IncompleteRead));
+        if !left.is_nothing() && (lags || is_late) {
+            // The fault was not over yet when that apply began.
+            tokio::time::sleep(settle_time()).await;
+            runner.apply(step, machine, &[]).await;
+            left = runner.remaining(step, machine).await;
+        }
+        let is_at_rest = left.is_nothing();
+        if !is_at_rest && self.comes_to_rest {
+            broken.push(BrokenLaw::NotConverged { remaining: left });
+        }
+        // A machine that forgot everything cannot wait for what it has sent.
+        let settle = if faults.forgets() { Duration::ZERO } else { settle_time() };
+        let mut judgement = self.judge(&runner, is_at_rest, settle).await;
+        broken.extend(lost_creates.broken.iter().cloned());
+        judgement.broken.splice(0..0, broken);
+        let log = if judgement.broken.is_empty() { Vec::new() } else { log(&runner) };
+        let requests = runner.machine.call_count();
+        CaseResult { prepared: self, faults, end, lost_creates, judgement, requests, log, traces }
+    }
+}
+
+/// Everything that is there once the processes with faults have ended.
+#[derive(Clone)]
+struct Checkpoint {
+    world: World,
+    image: MachineImage,
+    now: Timestamp,
+    found: Findings,
+}
+
+/// What the processes with faults have shown.
+#[derive(Clone)]
+struct Findings {
+    /// The machine of the last process.
+    machine: usize,
+    /// Whether a request takes effect late.
+    is_late: bool,
+    /// How the last process ended.
+    end: CaseEnd,
+    lost_creates: LostCreates,
+    broken: Vec<BrokenLaw>,
+    traces: Vec<Trace>,
+}
+
+impl Default for Findings {
+    fn default() -> Self {
+        Self {
+            machine: 0,
+            is_late: false,
+            end: CaseEnd::Interrupted,
+            lost_creates: LostCreates::default(),
+            broken: Vec::new(),
+            traces: Vec::new(),
+        }
+    }
+}
+
+/// How an apply ended.
+fn end_of(plan: &Plan, outcome: &Outcome) -> CaseEnd {
+    let mut end = CaseEnd::Succeeded;
+    for step in plan.ready_steps() {
+        match outcome.steps.get(&step.id) {
+            Some(StepOutcome::Unknown(_)) => return CaseEnd::Unknown,
+            Some(StepOutcome::Done(_)) => {}
+            _ => end = CaseEnd::Partial,
+        }
+    }
+    end
+}
+
+/// Every request, a line each.
+fn log(runner: &ProcessRunner) -> Vec<String> {
+    let line = |call: &Call| {
+        let body = String::from_utf8_lossy(&call.body);
+        let fault = call.fault.map(|fault| format!("  << {fault}")).unwrap_or_default();
+        let end = if call.is_done { "" } else { "  (not done)" };
+        let (process, at, path) = (call.process, call.at.to_string(), &call.path);
+        format!("process {process} {at:.19} {path} {body}{end}{fault}")
+    };
+    runner.machine.with_calls(|calls| calls.iter().map(line).collect())
+}
+
+/// Runs one case on its own clock.
+fn run<T>(case: impl Future<Output = T>) -> T {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.expect("a runtime without input and output needs nothing").block_on(case)
+}

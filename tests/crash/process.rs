@@ -1,0 +1,302 @@
+//! Runs one process after the other on a machine: observe, plan, apply.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use qcops::api::{self, Client};
+use qcops::apply::{self, Artifacts, Effects, Settings, Stop};
+use qcops::clock::Clock;
+use qcops::diag::{Code, with_causes};
+use qcops::emulator::{Emulator, Storage, World};
+use qcops::event::{Outcome, StepOutcome};
+use qcops::ledger::Ledger;
+use qcops::model::{Action, Key};
+use qcops::observed::ObservedState;
+use qcops::plan::{self, Change, OtherManifests, Plan, PlanContext, Step, StepStatus};
+
+use super::fault::{Injection, Trace};
+use super::machine::{Call, CrashingDisk, CrashingNetwork, Machine, MachineImage};
+use super::scenario::ScenarioStep;
+use crate::support::world::{client_over, organization};
+
+/// Where conversations are saved before they are deleted.
+pub(super) const ARTIFACTS: &str = "artifacts";
+
+/// How long the service rests between two steps: every deployment ends, every list catches up.
+pub(super) const REST: SignedDuration = SignedDuration::from_hours(1);
+
+/// More applies than any scenario needs until nothing is left to do.
+const MOST_APPLIES: usize = 4;
+
+/// How a process ended.
+pub(super) enum ProcessEnd {
+    /// From outside.
+    Interrupted,
+    /// It could not read the service or its files.
+    Failed(String),
+    /// It planned and applied the plan.
+    Applied(Box<Plan>, Outcome),
+}
+
+/// What a fresh plan leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Remaining {
+    /// Nothing that apply could do: the codes of what blocks it, if anything does.
+    Blocked(Vec<Code>),
+    /// Steps that apply would do.
+    Ready(Vec<(Action, Key)>),
+    /// No plan: the service or a file could not be read.
+    Unreadable(String),
+}
+
+impl Remaining {
+    /// Whether nothing is left to do and nothing is blocked.
+    pub(super) fn is_nothing(&self) -> bool {
+        matches!(self, Self::Blocked(codes) if codes.is_empty())
+    }
+
+    fn is_blocked(&self) -> bool {
+        matches!(self, Self::Blocked(_))
+    }
+}
+
+impl fmt::Display for Remaining {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<String> = match self {
+            Self::Blocked(codes) => codes.iter().map(Code::to_string).collect(),
+            Self::Ready(steps) => {
+                steps.iter().map(|(action, key)| format!("{action} {key}")).collect()
+            }
+            Self::Unreadable(error) => vec![error.clone()],
+        };
+        f.write_str(&words.join(", "))
+    }
+}
+
+/// A service and machines beside it, one process at a time.
+pub(super) struct ProcessRunner {
+    pub(super) machine: Arc<Machine>,
+    pub(super) clock: Clock,
+    seed: u64,
+}
+
+impl ProcessRunner {
+    pub(super) fn new(world: World, image: MachineImage, now: Timestamp, seed: u64) -> Self {
+        let clock = Clock::starting_at(now);
+        let emulator = Emulator::new(world, clock, Storage::Memory);
+        Self { machine: Machine::new(emulator, clock, image, seed), clock, seed }
+    }
+
+    /// Reads the service's side, now.
+    pub(super) async fn with_world<T>(&self, read: impl FnOnce(&World) -> T) -> T {
+        let read = self.machine.emulator.with_world(|world| read(world));
+        read.await.expect("a world in memory can be read")
+    }
+
+    /// What the last process did; it began after that many requests.
+    pub(super) fn trace(&self, begun: usize) -> Trace {
+        let paths = |calls: &[Call]| calls[begun..].iter().map(|call| call.path.clone()).collect();
+        Trace { paths: self.machine.with_calls(paths), accesses: self.machine.accesses() }
+    }
+
+    /// One process: it waits where it has to, plans and applies the plan.
+    pub(super) async fn apply(
+        &self,
+        step: &ScenarioStep,
+        machine: usize,
+        injections: &[Injection],
+    ) -> ProcessEnd {
+        self.machine.begin(injections);
+        let end = tokio::select! {
+            biased;
+            () = self.machine.ended() => ProcessEnd::Interrupted,
+            end = self.process(step, machine) => end,
+        };
+        if self.machine.is_ended() { ProcessEnd::Interrupted } else { end }
+    }
+
+    async fn process(&self, step: &ScenarioStep, machine: usize) -> ProcessEnd {
+        let (client, ledger, no_stop) = (self.client(), self.ledger(machine), Stop::default());
+        let artifacts = Artifacts { files: self.disk(), folder: ARTIFACTS.into() };
+        let settings = Settings { artifacts: Some(artifacts), ..Settings::default() };
+        let waited =
+            apply::wait_for_a_killed_apply(&ledger, self.clock, &settings, &no_stop, &|_| ()).await;
+        if let Err(error) = waited {
+            return ProcessEnd::Failed(with_causes(&error));
+        }
+        let plan = match self.plan(step, &client, &ledger).await {
+            Ok(plan) => plan,
+            Err(error) => return ProcessEnd::Failed(error),
+        };
+        let effects = Effects {
+            client: &client,
+            ledger: &ledger,
+            clock: self.clock,
+            stop: &no_stop,
+            on_event: &|_| (),
+        };
+        let outcome = apply::apply(&plan, &effects, &settings).await;
+        ProcessEnd::Applied(Box::new(plan), outcome)
+    }
+
+    async fn plan(
+        &self,
+        step: &ScenarioStep,
+        client: &Client,
+        ledger: &Ledger,
+    ) -> Result<Plan, String> {
+        let mut evidence = step.evidence.clone();
+        ledger.add_to(&mut evidence).map_err(|error| with_causes(&error))?;
+        let (desired_state, options) = (step.desired_state.clone(), step.options.clone());
+        let plan_context = PlanContext {
+            desired_state,
+            evidence,
+            other_manifests: OtherManifests::default(),
+            options,
+            agents: BTreeMap::new(),
+        };
+        let desired = |state: &ObservedState| match step.destroys {
+            None => plan::desired(&plan_context.with(state)),
+            Some(scope) => plan::destroy_reads(&plan_context.with(state), scope),
+        };
+        let state = api::observe(client, self.clock, desired).await;
+        let state = state.map_err(|error| with_causes(&error))?;
+        Ok(match step.destroys {
+            None => plan::plan(&plan_context.with(&state)),
+            Some(scope) => plan::destroy(&plan_context.with(&state), scope),
+        })
+    }
+
+    /// Applies until a plan has nothing to do, as often as a person would, an hour apart.
+    pub(super) async fn apply_until_rest(
+        &self,
+        mut left: Remaining,
+        step: &ScenarioStep,
+    ) -> Remaining {
+        let mut is_unknown = false;
+        for _ in 1..MOST_APPLIES {
+            if left.is_blocked() {
+                break;
+            }
+            tokio::time::sleep(REST.unsigned_abs()).await;
+            let end = self.apply(step, 0, &[]).await;
+            left = self.remaining(step, 0).await;
+            let ProcessEnd::Applied(_, outcome) = &end else {
+                is_unknown = false;
+                continue;
+            };
+            // What the service refuses each time is reported each time; nothing more can be done.
+            if !left.is_blocked() && outcome.count(is_refused) > 0 {
+                left = Remaining::Blocked(vec![Code::Refused]);
+            }
+            is_unknown = outcome.count(is_of_unknown_result) > 0;
+        }
+        // What is unknown after the last apply is not tried again without a person.
+        if !left.is_blocked() && is_unknown {
+            left = Remaining::Blocked(vec![Code::OutcomeUnknown]);
+        }
+        left
+    }
+
+    /// What a fresh plan on this machine leaves.
+    pub(super) async fn remaining(&self, step: &ScenarioStep, machine: usize) -> Remaining {
+        self.remaining_beside(step, machine, &BTreeSet::new()).await
+    }
+
+    /// What a fresh plan leaves after an apply; the apply's own plan tells it where that had no step.
+    pub(super) async fn remaining_after(
+        &self,
+        end: &ProcessEnd,
+        step: &ScenarioStep,
+        machine: usize,
+    ) -> Remaining {
+        let had_nothing_to_do = |plan: &Plan| {
+            let is_idle = plan.ready_steps().next().is_none() && plan.blocks().next().is_none();
+            is_idle && later_follow_ups(plan).is_empty()
+        };
+        match end {
+            ProcessEnd::Applied(plan, _) if had_nothing_to_do(plan) => {
+                Remaining::Blocked(Vec::new())
+            }
+            _ => self.remaining(step, machine).await,
+        }
+    }
+
+    /// The same without the next follow-ups of these deployments: they are due only now.
+    pub(super) async fn remaining_beside(
+        &self,
+        step: &ScenarioStep,
+        machine: usize,
+        later: &BTreeSet<DeploymentKey>,
+    ) -> Remaining {
+        self.machine.begin(&[]);
+        let plan = match self.plan(step, &self.client(), &self.ledger(machine)).await {
+            Ok(plan) => plan,
+            Err(error) => return Remaining::Unreadable(error),
+        };
+        let is_later = |step: &&Step| {
+            matches!(step.change, Change::Prompt { .. }) && later.contains(&deployment_key(step))
+        };
+        let ready: Vec<(Action, Key)> = plan
+            .ready_steps()
+            .filter(|step| !is_later(step))
+            .map(|step| (step.change.action(), step.key.clone()))
+            .collect();
+        if !ready.is_empty() {
+            return Remaining::Ready(ready);
+        }
+        let mut codes: Vec<Code> = plan.blocks().map(|finding| finding.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        Remaining::Blocked(codes)
+    }
+
+    fn client(&self) -> Client {
+        let settings = api::Settings { seed: self.seed, ..api::Settings::default() };
+        client_over(CrashingNetwork(Arc::clone(&self.machine)), self.clock, settings)
+    }
+
+    fn ledger(&self, machine: usize) -> Ledger {
+        let target = "crash suite".to_owned();
+        Ledger::new(self.disk(), ledger_path(machine), target, organization())
+    }
+
+    fn disk(&self) -> Arc<CrashingDisk> {
+        Arc::new(CrashingDisk(Arc::clone(&self.machine)))
+    }
+}
+
+/// Where a machine keeps its ledger.
+pub(super) fn ledger_path(machine: usize) -> PathBuf {
+    PathBuf::from(format!("ledger-{machine}.jsonl"))
+}
+
+/// A task and its deployment.
+pub(super) type DeploymentKey = (Key, Option<Key>);
+
+fn deployment_key(step: &Step) -> DeploymentKey {
+    (step.key.clone(), step.deployment.clone())
+}
+
+/// The deployments that get follow-ups only after a plan was applied, once they are idle.
+pub(super) fn later_follow_ups(plan: &Plan) -> BTreeSet<DeploymentKey> {
+    let is_later = |step: &&Step| match (&step.change, &step.status) {
+        (Change::Deploy { later, .. }, _) | (Change::Prompt { later, .. }, StepStatus::Ready) => {
+            *later > 0
+        }
+        (Change::Prompt { .. }, _) => true,
+        _ => false,
+    };
+    plan.steps.iter().filter(is_later).map(deployment_key).collect()
+}
+
+fn is_of_unknown_result(outcome: &StepOutcome) -> bool {
+    matches!(outcome, StepOutcome::Unknown(_))
+}
+
+fn is_refused(outcome: &StepOutcome) -> bool {
+    matches!(outcome, StepOutcome::Failed(finding) if finding.code == Code::Refused)
+}

@@ -1,0 +1,71 @@
+//! What a scenario is: a service, and the manifests that are applied to it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use qcops::apply::Settings;
+use qcops::emulator::World;
+use qcops::evidence::Evidence;
+use qcops::manifest::DesiredState;
+use qcops::plan::{Options, Scope};
+
+/// A service, and the manifests that are applied to it.
+#[derive(Clone)]
+pub(super) struct Scenario {
+    /// What it is about, in a few words.
+    pub(super) name: String,
+    /// The service before; everything in it is unmanaged.
+    pub(super) start: World,
+    /// When the first apply begins.
+    pub(super) now: Timestamp,
+    /// One apply after the other; faults are injected into the last one.
+    pub(super) steps: Vec<ScenarioStep>,
+}
+
+/// One apply.
+#[derive(Clone)]
+pub(super) struct ScenarioStep {
+    /// The desired state.
+    pub(super) desired_state: DesiredState,
+    /// What Git says was declared before.
+    pub(super) evidence: Evidence,
+    /// What was asked for on the command line.
+    pub(super) options: Options,
+    /// What is destroyed; `None` for an apply.
+    pub(super) destroys: Option<Scope>,
+    /// After how many requests the process ends: a step that was interrupted itself.
+    pub(super) ends_after: Option<usize>,
+}
+
+/// What decides everything that a scenario leaves open.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Conditions {
+    /// The seed of ids, latencies and pauses.
+    pub(super) seed: u64,
+    /// Quirks, as in `list-order=shuffled`.
+    pub(super) quirks: Vec<String>,
+}
+
+impl Scenario {
+    /// The step into which faults are injected.
+    pub(super) fn last(&self) -> &ScenarioStep {
+        self.steps.last().expect("a scenario has a step")
+    }
+
+    /// Whether a task was there before the scenario began.
+    pub(super) fn is_foreign(&self, id: u64) -> bool {
+        self.start.tasks().any(|task| task.id == id)
+    }
+}
+
+impl ScenarioStep {
+    /// Whether it destroys archived tasks.
+    pub(super) fn destroys_archived(&self) -> bool {
+        matches!(self.destroys, Some(Scope::Archived { .. }))
+    }
+}
+
+/// How long a request that was sent may still take effect.
+pub(super) fn settle_time() -> Duration {
+    Settings::default().settle_delays.iter().sum()
+}

@@ -1,0 +1,221 @@
+//! The scenarios of the suite.
+
+use qcops::emulator;
+use qcops::manifest::DesiredState;
+use qcops::plan::{Limits, Options, Prune, Saving, Scope};
+
+use super::scenario::{Scenario, ScenarioStep};
+use crate::support::world::{history_of, manifest_of, read};
+
+/// One apply of a scenario: what is committed before it and what the work tree holds.
+#[derive(Clone, Default)]
+struct Apply {
+    tasks: String,
+    /// The project preference of every task.
+    preference: &'static str,
+    prunes: bool,
+    destroys: Option<Scope>,
+    ends_after: Option<usize>,
+}
+
+/// An apply that runs to its end.
+fn apply(tasks: &str) -> Apply {
+    Apply { tasks: tasks.to_owned(), preference: "project-for-task", ..Apply::default() }
+}
+
+/// An apply whose process ends after the answer to its n-th request was on its way.
+fn interrupted(tasks: &str, ends_after: usize) -> Apply {
+    Apply { ends_after: Some(ends_after), ..apply(tasks) }
+}
+
+/// An apply that prunes.
+fn pruning(tasks: &str) -> Apply {
+    Apply { prunes: true, ..apply(tasks) }
+}
+
+/// A destroy, with a folder for conversations.
+fn destroying(tasks: &str, scope: Scope) -> Apply {
+    Apply { destroys: Some(scope), ..apply(tasks) }
+}
+
+/// Every manifest is committed before it is applied.
+fn scenario(name: &str, foreign: &[(&str, &str)], applies: &[Apply]) -> Scenario {
+    let morning = "2026-11-21T09:00:00Z".parse().unwrap();
+    let mut start = emulator::World::new(7, morning);
+    for (name, prompt) in foreign {
+        let id = start.add_task(name, 47, prompt);
+        if prompt.contains("schedule") {
+            start.set_schedule(id, Some("0 9 * * 1-5"));
+        }
+    }
+    let desired_states: Vec<DesiredState> =
+        applies.iter().map(|apply| read(&manifest_of(&apply.tasks, apply.preference))).collect();
+    let limits = Limits { replace: Some(9), delete: Some(9), runs: Some(99), ..Limits::default() };
+    let steps = applies.iter().enumerate().map(|(at, apply)| ScenarioStep {
+        desired_state: desired_states[at].clone(),
+        evidence: history_of(&desired_states[..=at]),
+        options: Options {
+            prune: if apply.prunes { Prune::On } else { Prune::Off },
+            limits,
+            ..Options::default()
+        },
+        destroys: apply.destroys,
+        ends_after: apply.ends_after,
+    });
+    Scenario {
+        name: name.to_owned(),
+        start,
+        now: "2026-11-21T12:00:00Z".parse().unwrap(),
+        steps: steps.collect(),
+    }
+}
+
+const THREE: &str = "spy: {prompt: Buy SPY, deployments: {first: {}}}
+qqq: {prompt: Buy QQQ, deployments: {first: {}}}
+gld: {prompt: Buy GLD}";
+
+const THREE_EDITED: &str = "spy: {prompt: Buy SPY daily, deployments: {first: {}}}
+qqq: {prompt: Buy QQQ, deployments: {first: {}}}
+gld: {prompt: Buy GLD}";
+
+const FOREIGN: &[(&str, &str)] = &[
+    ("Their research", "Read the news on schedule"),
+    ("Another", "Sell everything"),
+    ("Buy gold", "Buy gold coins"),
+];
+
+const NAMES: &str = "a: {name: One, prompt: p}
+b: {name: Two, prompt: q}
+c: {name: Three, prompt: r}";
+
+const NAMES_ROTATED: &str = "a: {name: Two, prompt: p}
+b: {name: Three, prompt: q}
+c: {name: One, prompt: r}";
+
+const ONE_DEPLOYED: &str = "a: {prompt: Buy SPY, deployments: {first: {}}}
+b: {prompt: Buy GLD}";
+
+const ONE_FOLLOWED_UP: &str = "a: {prompt: Buy SPY, deployments: {first: {followUps: [Now QQQ]}}}
+b: {prompt: Buy GLD}";
+
+const THREE_TO_PRUNE: &str = "a: {prompt: Buy SPY}
+b: {prompt: Buy QQQ, deployments: {first: {}}}
+c: {prompt: Buy GLD}";
+
+const BOTH: &str = "a: {prompt: Buy SPY, deployments: {first: {}}}
+b: {prompt: Buy QQQ}";
+
+/// Scenarios of applies.
+pub(super) fn applies() -> Vec<Scenario> {
+    let spy = |prompt: &str| {
+        format!("spy: {{prompt: {prompt}, deployments: {{first: {{}}}}}}\nqqq: {{prompt: Buy QQQ}}")
+    };
+    let replaced = |prompt: &str| {
+        format!("a: {{prompt: {prompt}, deployments: {{first: {{}}}}}}\nb: {{prompt: stays}}")
+    };
+    let two = "a: {prompt: Buy SPY}\nb: {prompt: Buy QQQ}";
+    let each = Apply { preference: "project-each-task-deployment", ..apply(two) };
+    vec![
+        scenario("first apply", &[], &[apply(THREE)]),
+        scenario("foreign tasks around", FOREIGN, &[apply(THREE)]),
+        scenario("edit", &[], &[apply(THREE), apply(THREE_EDITED)]),
+        scenario(
+            "revert",
+            &[],
+            &[apply(&spy("Buy SPY")), apply(&spy("Buy SPY daily")), apply(&spy("Buy SPY"))],
+        ),
+        scenario(
+            "rename",
+            FOREIGN,
+            &[
+                apply("spy: {name: Old, prompt: Buy SPY}"),
+                apply("spy: {name: New, prompt: Buy SPY}"),
+            ],
+        ),
+        scenario("names in a ring", &[], &[apply(NAMES), apply(NAMES_ROTATED)]),
+        scenario(
+            "drop with prune",
+            FOREIGN,
+            &[apply(THREE_TO_PRUNE), pruning("a: {prompt: Buy SPY}")],
+        ),
+        scenario(
+            "two unfinished replaces",
+            &[],
+            &[
+                apply(&replaced("one")),
+                interrupted(&replaced("two"), 5),
+                interrupted(&replaced("three"), 5),
+                apply(&replaced("four")),
+            ],
+        ),
+        scenario("default changed", &[], &[apply(two), each]),
+        scenario("a follow-up", &[], &[apply(ONE_DEPLOYED), apply(ONE_FOLLOWED_UP)]),
+        scenario(
+            "two runs of one task",
+            &[],
+            &[apply("a: {prompt: Buy SPY, deployments: {first: {}, second: {}}}")],
+        ),
+    ]
+}
+
+/// Scenarios that end with a destroy.
+pub(super) fn destroys() -> Vec<Scenario> {
+    let archived = Scope::Archived { older_than: None, saving: Saving::Asked };
+    let old = |prompt: &str, more: &str| {
+        format!(
+            "a: {{prompt: {prompt}, deployments: {{first: {{}}{more}}}}}\nb: {{prompt: Buy QQQ}}"
+        )
+    };
+    vec![
+        scenario("destroy", FOREIGN, &[apply(BOTH), destroying(BOTH, Scope::Owned)]),
+        scenario(
+            "destroy what is archived",
+            FOREIGN,
+            &[
+                apply(&old("Sell SPY", ", second: {}")),
+                apply(&old("Hold SPY", "")),
+                apply(BOTH),
+                destroying(BOTH, archived),
+            ],
+        ),
+    ]
+}
+
+/// Scenarios of at most four resources.
+pub(super) fn small() -> Vec<Scenario> {
+    let deployed = "a: {prompt: Buy SPY, deployments: {first: {}}}";
+    let edited = "a: {prompt: Buy QQQ, deployments: {first: {}}}";
+    let followed_up = "a: {prompt: Buy SPY, deployments: {first: {followUps: [Now QQQ]}}}";
+    let beside = format!("{followed_up}\nb: {{prompt: Buy QQQ}}");
+    vec![
+        scenario("a task and its run", &[], &[apply(deployed)]),
+        scenario("two tasks", &[], &[apply("a: {prompt: Buy SPY}\nb: {prompt: Buy QQQ}")]),
+        scenario("one edit", &[], &[apply(deployed), apply(edited)]),
+        scenario("one follow-up", &[], &[apply(deployed), apply(followed_up)]),
+        scenario("a follow-up beside another task", &[], &[apply(&beside)]),
+        scenario(
+            "a name and a drop",
+            &[("Theirs", "Sell")],
+            &[
+                apply("a: {name: One, prompt: Buy SPY}\nb: {prompt: Buy QQQ}"),
+                pruning("a: {name: Two, prompt: Buy SPY}"),
+            ],
+        ),
+    ]
+}
+
+/// Thirty tasks, ten of them with a deployment, that are changed in all ways at once.
+pub(super) fn large() -> Scenario {
+    let lines = |edited: usize| {
+        let line = |n: usize| {
+            let (run, name) = (
+                if n.is_multiple_of(3) { ", deployments: {first: {}}" } else { "" },
+                if n.is_multiple_of(4) && edited > 0 { "Renamed" } else { "Task" },
+            );
+            let prompt = if n < edited { "Sell" } else { "Buy" };
+            format!("t{n}: {{name: {name} {n}, prompt: {prompt} number {n}{run}}}")
+        };
+        (0..30).filter(|n| *n < 25 || edited == 0).map(line).collect::<Vec<_>>().join("\n")
+    };
+    scenario("thirty tasks", FOREIGN, &[apply(&lines(0)), pruning(&lines(6))])
+}
