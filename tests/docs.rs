@@ -296,7 +296,7 @@ fn the_example_validates_applies_and_is_then_as_declared() {
     let repo = with_examples();
     let readme = read("README.md");
     let first = "apply --emulator --yes -f examples/tasks.yaml";
-    assert!(readme.contains(&format!("cargo run --release -- {first}\n")), "README.md");
+    assert!(readme.contains(&format!("cargo run -- {first}\n")), "README.md");
     assert!(readme.contains("\ncargo test\n"), "README.md");
     let run = |words: &str| {
         let words: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
