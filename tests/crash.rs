@@ -46,8 +46,8 @@ fn expect_settled(summary: &SweepSummary) {
 #[expect(clippy::print_stdout, reason = "the table of the documents comes from here")]
 fn expect_no_violation(name: &str, summary: &SweepSummary) {
     println!(
-        "{name}: {} runs, {} requests, creates per key {}, paid runs per declared run {}, \
-         duplicate tasks {}, duplicate runs {}, follow-ups twice {}, unmanaged touched {}, \
+        "{name}: {} cases, {} requests, creates per key {}, paid deployments per declared one {}, \
+         duplicate tasks {}, duplicate deployments {}, follow-ups twice {}, unmanaged touched {}, \
          lost creates settled {} of {}; ended as {:?}",
         summary.cases,
         summary.requests,
@@ -229,10 +229,10 @@ fn every_law_holds_with_many_faults_on_two_machines() {
     let each = u64::try_from(count / scenarios.len() + 1).unwrap();
     let seeds = [conditions(77, &[])];
     let summary = sweep(&scenarios, &seeds, Sampling::Long(each));
-    expect_no_violation("long runs", &summary);
+    expect_no_violation("long cases", &summary);
     let few = u64::try_from(count / 20).unwrap();
     let summary = sweep(&[scenarios::large()], &seeds, Sampling::Long(few));
-    expect_no_violation("long runs of thirty tasks", &summary);
+    expect_no_violation("long cases of thirty tasks", &summary);
 }
 
 /// Only what an answer says is known where a list hides resources: lost answers, kills and a lost

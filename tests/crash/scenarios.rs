@@ -151,7 +151,7 @@ pub(super) fn applies() -> Vec<Scenario> {
         scenario("default changed", &[], &[apply(two), each]),
         scenario("a follow-up", &[], &[apply(ONE_DEPLOYED), apply(ONE_FOLLOWED_UP)]),
         scenario(
-            "two runs of one task",
+            "two deployments of one task",
             &[],
             &[apply("a: {prompt: Buy SPY, deployments: {first: {}, second: {}}}")],
         ),
@@ -188,7 +188,7 @@ pub(super) fn small() -> Vec<Scenario> {
     let followed_up = "a: {prompt: Buy SPY, deployments: {first: {followUps: [Now QQQ]}}}";
     let beside = format!("{followed_up}\nb: {{prompt: Buy QQQ}}");
     vec![
-        scenario("a task and its run", &[], &[apply(deployed)]),
+        scenario("a task and its deployment", &[], &[apply(deployed)]),
         scenario("two tasks", &[], &[apply("a: {prompt: Buy SPY}\nb: {prompt: Buy QQQ}")]),
         scenario("one edit", &[], &[apply(deployed), apply(edited)]),
         scenario("one follow-up", &[], &[apply(deployed), apply(followed_up)]),
