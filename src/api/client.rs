@@ -280,8 +280,8 @@ impl Client {
             }
             CallOutcome::NotProcessed(error) => self.back_off(error, again),
             CallOutcome::Unknown(_) if endpoint.effect == Effect::Reads => {
-                let pause = self.learned.jitter.shorten(*READ_AGAIN.get(again.unclear)?);
-                again.unclear += 1;
+                let pause = self.learned.jitter.shorten(*READ_AGAIN.get(again.unknown)?);
+                again.unknown += 1;
                 // A service that lets every read run into its time limit is not asked for ever.
                 (again.since.elapsed() + pause <= self.settings.retry_time).then_some(pause)
             }
@@ -319,14 +319,14 @@ struct RetryState {
     since: Instant,
     is_heard: bool,
     not_processed: usize,
-    unclear: usize,
+    unknown: usize,
     is_signed_afresh: bool,
 }
 
 impl RetryState {
     fn new() -> Self {
         let since = Instant::now();
-        Self { since, is_heard: false, not_processed: 0, unclear: 0, is_signed_afresh: false }
+        Self { since, is_heard: false, not_processed: 0, unknown: 0, is_signed_afresh: false }
     }
 
     /// Notes an answer to a read, whose time begins with the first one and not with waiting for it.
@@ -412,7 +412,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_happens_once_is_never_sent_twice_on_an_unclear_answer() {
-        let unclear = [
+        let unknown = [
             Loses,
             Says(500, ""),
             Says(502, "<html>"),
@@ -422,7 +422,7 @@ mod tests {
             Says(200, r#"{"success":true,"task":{"id":5,"organizationId":"x"}}"#),
             Says(200, "{}"),
         ];
-        for (index, turn) in unclear.into_iter().enumerate() {
+        for (index, turn) in unknown.into_iter().enumerate() {
             let (client, script) = scripted(&[turn, Says(200, OK)]);
             assert_eq!(class(&client.create_task(&task()).await), "unclear", "{index}");
             assert_eq!(script.sent.lock().unwrap().len(), 1, "task, {index}");

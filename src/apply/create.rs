@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::api::CallOutcome;
 use crate::apply::Work;
-use crate::apply::finding::{changed, failed, unclear};
+use crate::apply::finding::{changed, failed, unsettled};
 use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
@@ -84,7 +84,7 @@ impl Work<'_, '_> {
     fn unknown_create(&self, message: String) -> StepOutcome {
         let seconds: u64 = self.settings.settle_delays.iter().map(Duration::as_secs).sum();
         let way = format!("wait {seconds} s, then `qcops plan`: it finds the task by its content");
-        unclear(message, way)
+        unsettled(message, way)
     }
 
     async fn bind(
@@ -165,7 +165,7 @@ impl Work<'_, '_> {
         self.halt();
         let message =
             format!("task {id} was made and cannot be read: {}", last.unwrap_or_default());
-        Err(unclear(message, "`qcops plan` once the service answers again".to_owned()))
+        Err(unsettled(message, "`qcops plan` once the service answers again".to_owned()))
     }
 
     /// Renames once where the service stored another name; one that persists is accepted.

@@ -7,7 +7,7 @@ use jiff::tz::Offset;
 
 use crate::api::CallOutcome;
 use crate::apply::Work;
-use crate::apply::finding::{changed, failed, unclear};
+use crate::apply::finding::{changed, failed, unsettled};
 use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
@@ -133,7 +133,7 @@ impl Work<'_, '_> {
             StepOutcome::Failed(finding.help("make `.qcops/` readable and run this again"))
         })?;
         match noted.filter(|noted| since.is_none_or(|(since, _)| since <= *noted)) {
-            Some(noted) => Err(unclear(
+            Some(noted) => Err(unsettled(
                 format!("a run of task {task} was started before {noted:.0}, and no list shows it"),
                 format!(
                     "look at task {task} in the web interface; another run is asked for by moving \
@@ -160,7 +160,7 @@ impl Work<'_, '_> {
 }
 
 fn unknown(task: TaskId, lost: &str, why: &str) -> StepOutcome {
-    unclear(
+    unsettled(
         format!("whether a run of task {task} was started is unknown ({lost}); {why}"),
         format!(
             "look at task {task} in the web interface, then `qcops plan`: it starts a run only if \

@@ -15,7 +15,7 @@ pub(super) fn failed(code: Code, error: &ApiError) -> StepOutcome {
 }
 
 /// A request whose effect is unknown.
-pub(super) fn unclear(message: String, way: String) -> StepOutcome {
+pub(super) fn unsettled(message: String, way: String) -> StepOutcome {
     StepOutcome::Unknown(Diagnostic::error(Code::OutcomeUnknown, message).help(way))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::api::CallOutcome;
 use crate::apply::Work;
-use crate::apply::finding::{changed, failed, unclear};
+use crate::apply::finding::{changed, failed, unsettled};
 use crate::apply::settle::Ended;
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
@@ -35,57 +35,26 @@ impl Work<'_, '_> {
         prompt: &str,
         turns: &[Arc<str>],
     ) -> Ended<StepOutcome> {
-        let client = self.effects.client;
-        let status = self.read(client.read_deployment(run).await)?.status;
-        if status != Status::Completed {
-            return Err(changed(format!("run {run} is {status} and no longer idle")));
-        }
-        let transcript = self.read(client.read_conversation(run).await)?;
-        match seen(&transcript, turns, prompt) {
-            Seen::NotYet => {}
-            Seen::Sent => return Err(changed(format!("run {run} was sent it meanwhile"))),
-            Seen::Otherwise => {
-                return Err(changed(format!("somebody has spoken in run {run} meanwhile")));
-            }
-            Seen::Unknown(why) => {
-                return Err(changed(format!(
-                    "what was said in run {run} is no longer known: {why}"
-                )));
-            }
-        }
+        self.check_unsent(run, prompt, turns).await?;
         let deployment = step.deployment.as_ref().expect("a follow-up has the key of its run");
         self.note(async |ledger, now| ledger.starting(&step.key, deployment, now)).await?;
-        let answer = client.prompt_deployment(run, prompt).await;
+        let answer = self.effects.client.prompt_deployment(run, prompt).await;
         let lost = self.take_once(step, answer)?.err();
         // Answered or not, it is done once it can be read: the next plan goes by that alone.
-        let mut why = "it is not in the conversation".to_owned();
         let first = if lost.is_none() { Duration::ZERO } else { Duration::from_secs(1) };
-        for delay in std::iter::once(&first).chain(&self.settings.settle_delays) {
-            if !delay.is_zero() {
-                self.wait(step, *delay).await;
-            }
-            let CallOutcome::Done(transcript) = client.read_conversation(run).await else {
-                continue;
-            };
-            match seen(&transcript, turns, prompt) {
-                Seen::Sent => {
-                    self.note_answered(step, None);
-                    let notes = lost.map(|lost| {
-                        let message =
-                            format!("the follow-up was found after its answer was lost ({lost})");
-                        Diagnostic::note(Code::Settled, message)
-                    });
-                    let notes = notes.into_iter().collect();
-                    let deployment = Some(run.clone());
-                    return Ok(StepOutcome::Done(Done { task: None, deployment, notes }));
-                }
-                Seen::NotYet => {}
-                Seen::Otherwise => {
-                    "the conversation holds something else instead".clone_into(&mut why);
-                }
-                Seen::Unknown(words) => why = words,
-            }
-        }
+        let Err(why) = self.until_read(step, run, prompt, turns, first).await else {
+            self.note_answered(step, None);
+            let found = lost.map(|lost| {
+                let message = format!("the follow-up was found after its answer was lost ({lost})");
+                Diagnostic::note(Code::Settled, message)
+            });
+            let notes = found.into_iter().collect();
+            return Ok(StepOutcome::Done(Done {
+                task: None,
+                deployment: Some(run.clone()),
+                notes,
+            }));
+        };
         let message = match lost {
             Some(lost) => format!("whether run {run} was sent it is unknown ({lost}); {why}"),
             None => format!("run {run} took it, and it cannot be read yet: {why}"),
@@ -94,7 +63,57 @@ impl Work<'_, '_> {
             "look at run {run} in the web interface before `qcops plan`: it sends the follow-up only \
              if the conversation does not show it"
         );
-        Err(unclear(message, way))
+        Err(unsettled(message, way))
+    }
+
+    /// Refuses to send a follow-up to a run that is not idle, or whose conversation is not what the
+    /// plan saw.
+    async fn check_unsent(
+        &self,
+        run: &DeploymentId,
+        prompt: &str,
+        turns: &[Arc<str>],
+    ) -> Ended<()> {
+        let client = self.effects.client;
+        let status = self.read(client.read_deployment(run).await)?.status;
+        if status != Status::Completed {
+            return Err(changed(format!("run {run} is {status} and no longer idle")));
+        }
+        let transcript = self.read(client.read_conversation(run).await)?;
+        Err(changed(match seen(&transcript, turns, prompt) {
+            Seen::NotYet => return Ok(()),
+            Seen::Sent => format!("run {run} was sent it meanwhile"),
+            Seen::Otherwise => format!("somebody has spoken in run {run} meanwhile"),
+            Seen::Unknown(why) => format!("what was said in run {run} is no longer known: {why}"),
+        }))
+    }
+
+    /// Waits until a conversation shows a follow-up, or says why it does not.
+    async fn until_read(
+        &self,
+        step: &Step,
+        run: &DeploymentId,
+        prompt: &str,
+        turns: &[Arc<str>],
+        first: Duration,
+    ) -> Result<(), String> {
+        let mut why = "it is not in the conversation".to_owned();
+        for delay in std::iter::once(&first).chain(&self.settings.settle_delays) {
+            if !delay.is_zero() {
+                self.wait(step, *delay).await;
+            }
+            let read = self.effects.client.read_conversation(run).await;
+            let CallOutcome::Done(transcript) = read else { continue };
+            match seen(&transcript, turns, prompt) {
+                Seen::Sent => return Ok(()),
+                Seen::NotYet => {}
+                Seen::Otherwise => {
+                    "the conversation holds something else instead".clone_into(&mut why);
+                }
+                Seen::Unknown(words) => why = words,
+            }
+        }
+        Err(why)
     }
 
     /// Stops a deployment and waits until it shows; one that has ended by itself is done too.
@@ -137,7 +156,7 @@ impl Work<'_, '_> {
             }
         }
         let message = format!("whether run {run} is stopped is unknown ({doubt})");
-        Err(unclear(message, "`qcops plan`: it shows whether the run is still active".to_owned()))
+        Err(unsettled(message, "`qcops plan`: it shows whether the run is still active".to_owned()))
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::api::CallOutcome;
-use crate::apply::finding::unclear;
+use crate::apply::finding::unsettled;
 use crate::apply::{Settings, Stop, Work};
 use crate::clock::Clock;
 use crate::event::{Event, Outcome, StepOutcome};
@@ -214,7 +214,7 @@ impl Work<'_, '_> {
                 }
                 _ => continue,
             };
-            *ended = unclear(
+            *ended = unsettled(
                 format!("{what} and is not on the list yet"),
                 "wait, then `qcops plan`: it shows nothing to do once the list has caught up"
                     .to_owned(),
@@ -239,7 +239,7 @@ impl Work<'_, '_> {
             );
             let way = "`qcops plan` names both; decide with `id:` which one is to stay, and let one \
                        machine apply at a time";
-            outcome.steps.insert(*step, unclear(message, way.to_owned()));
+            outcome.steps.insert(*step, unsettled(message, way.to_owned()));
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::api::CallOutcome;
 use crate::apply::Work;
-use crate::apply::finding::{changed, failed, unclear};
+use crate::apply::finding::{changed, failed, unsettled};
 use crate::apply::settle::{Ended, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
@@ -165,7 +165,7 @@ impl Work<'_, '_> {
             }
         }
         let message = format!("whether task {id} is deleted is unknown ({lost})");
-        Err(unclear(message, "`qcops plan`: it shows whether the task is still there".to_owned()))
+        Err(unsettled(message, "`qcops plan`: it shows whether the task is still there".to_owned()))
     }
 
     /// Whether a complete list leaves the task out and reading it is refused (contract 15.7).

@@ -65,17 +65,17 @@ pub(super) struct Matches<'a> {
     pub(super) unmanaged: Vec<&'a ObservedTask>,
 }
 
-/// Climbs the ladder.
+/// Climbs the matcher.
 pub(super) fn identify<'a>(
     inputs: &PlanInputs<'a>,
     tasks: &BTreeMap<TaskId, &'a ObservedTask>,
 ) -> Matches<'a> {
-    let mut ladder = Matcher::new(inputs, tasks);
-    ladder.claim_equal_content();
-    ladder.claim_pinned();
-    ladder.claim_by_evidence();
-    ladder.veto();
-    ladder.sort_the_rest()
+    let mut matcher = Matcher::new(inputs, tasks);
+    matcher.claim_equal_content();
+    matcher.claim_pinned();
+    matcher.claim_by_evidence();
+    matcher.veto();
+    matcher.sort_the_rest()
 }
 
 struct Matcher<'a, 'b> {
