@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use divan::Bencher;
-use qcops::api::{CallOutcome, Client, Settings};
+use qcops::api::{CallOutcome, Client, ClientSettings};
 use qcops::clock::Clock;
 use qcops::evidence::Evidence;
 use qcops::exchange::{Exchange, Request, Response, Transport};
@@ -66,7 +66,7 @@ fn client(tasks: usize) -> Client {
     let body = format!(r#"{{"tasks":[{}],"success":true}}"#, objects.join(","));
     let transport = Arc::new(Canned(body.into_bytes()));
     let organization_id = OrganizationId(ORGANIZATION_ID.to_owned());
-    Client::new(transport, organization_id, Clock::System, Settings::default())
+    Client::new(transport, organization_id, Clock::System, ClientSettings::default())
 }
 
 fn listed(client: &Client) -> Listing<ObservedTask> {

@@ -126,7 +126,8 @@ fn the_table_names_every_module_and_holds_no_cycle() {
 const PENDING_CYCLES: &[&str] = &["history", "manifest"];
 
 /// Names that still stand for two types.
-const PENDING_TYPES: &str = "Candidate Disposition Field Kind Limits Lines Shape Plan Prompt Reader Settings Status Step Stop Table Text Value Watching";
+const PENDING_TYPES: &str =
+    "Candidate Disposition Field Kind Lines Shape Reader Step Stop Table Text Value Watching";
 
 /// Functions that still are too long.
 const PENDING_FUNCTIONS: &str = "check understand existing follow entry";

@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use qcops::clock::Clock;
 use qcops::emulator::{
-    API_TOKEN, Emulator, Fault, ORGANIZATION_ID, QUIRKS, RunOutcome, RunRule, Script, Status,
-    Storage, USER_ID, World, serve,
+    API_TOKEN, DeploymentPhase, Emulator, Fault, ORGANIZATION_ID, QUIRKS, RunOutcome, RunRule,
+    Script, Storage, USER_ID, World, serve,
 };
 use qcops::exchange::{QueueDeadline, Request, Signature, Transport};
 use qcops::files::{Disk, Files, Memory};
@@ -793,7 +793,7 @@ async fn the_web_interface_does_what_the_api_cannot() {
         let mode = &mut world.task_mut(copy).unwrap().project_preference;
         "no-project".clone_into(mode);
         let run = world.run_task(task).unwrap();
-        world.end_run(&run, Status::Failed);
+        world.end_run(&run, DeploymentPhase::Failed);
         world.add_turn(&run, "by hand");
         assert!(world.say(&run, "and again") && !world.say("A-0", "nobody"));
         assert_eq!((world.tasks().count(), world.deployments().count()), (2, 1));

@@ -39,7 +39,7 @@ fn service() -> StateSource {
     let emulator = Emulator::new(emulator::World::new(7, clock.now()), clock, Storage::Memory);
     let token = Secret::new(emulator::API_TOKEN.to_owned());
     let signed = Signed::new(emulator, Credentials { user_id: emulator::USER_ID, token }, clock);
-    let settings = api::Settings::default();
+    let settings = api::ClientSettings::default();
     StateSource::Service(Client::new(Arc::new(signed), organization(), clock, settings))
 }
 

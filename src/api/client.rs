@@ -28,7 +28,7 @@ use crate::transcript::Transcript;
 
 /// How a client behaves.
 #[derive(Clone)]
-pub struct Settings {
+pub struct ClientSettings {
     /// How long after it began a call that may take effect can still be sent, waiting for its turn
     /// included; a read can be sent again for so long after its first answer.
     pub retry_time: Duration,
@@ -38,15 +38,17 @@ pub struct Settings {
     pub on_wait: OnWait,
 }
 
-impl Default for Settings {
+impl Default for ClientSettings {
     fn default() -> Self {
         Self { retry_time: Duration::from_secs(120), seed: 0, on_wait: Arc::new(|_| ()) }
     }
 }
 
-impl fmt::Debug for Settings {
+impl fmt::Debug for ClientSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("retry_time", &self.retry_time).finish_non_exhaustive()
+        f.debug_struct("ClientSettings")
+            .field("retry_time", &self.retry_time)
+            .finish_non_exhaustive()
     }
 }
 
@@ -75,7 +77,7 @@ pub struct Client {
     transport: Arc<dyn Transport>,
     organization_id: OrganizationId,
     clock: Clock,
-    settings: Settings,
+    settings: ClientSettings,
     learned: Arc<Learned>,
 }
 
@@ -104,7 +106,7 @@ impl Client {
         transport: Arc<dyn Transport>,
         organization_id: OrganizationId,
         clock: Clock,
-        settings: Settings,
+        settings: ClientSettings,
     ) -> Self {
         let learned = Learned {
             has_answered: AtomicBool::new(false),
@@ -347,7 +349,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::api::pace::{Limits, Paced};
+    use crate::api::pace::{PaceLimits, Paced};
     use crate::exchange::{Exchange, Response, TransportError};
     use crate::kinds::AGENT_ID;
     use crate::observed::Completeness;
@@ -389,7 +391,7 @@ mod tests {
         let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
         let transport: Arc<dyn Transport> = Arc::<Scripted>::clone(&script);
         let org = OrganizationId("org".to_owned());
-        (Client::new(transport, org, clock, Settings::default()), script)
+        (Client::new(transport, org, clock, ClientSettings::default()), script)
     }
 
     fn task() -> Object {
@@ -518,10 +520,10 @@ mod tests {
         let (start, asked) = (Instant::now(), Arc::new(Mutex::new((0, None))));
         let same = Same { response: response.clone(), asked: Arc::clone(&asked) };
         let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
-        let limits = Limits { in_flight: 8, rate };
+        let limits = PaceLimits { in_flight: 8, rate };
         let paced = Paced::new(same, limits, clock, Arc::new(|_| ()));
         let org = OrganizationId("org".to_owned());
-        let client = Client::new(Arc::new(paced), org, clock, Settings::default());
+        let client = Client::new(Arc::new(paced), org, clock, ClientSettings::default());
         let calls = (0..24).map(async |_| {
             let is_done = |class: &str| {
                 assert!(["done", "not processed"].contains(&class), "{class}");
@@ -540,7 +542,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_service_that_refuses_everything_is_given_up_by_all_and_late_creates_never_leave() {
-        let retry_time = Settings::default().retry_time + SHORTEST_PATIENCE;
+        let retry_time = ClientSettings::default().retry_time + SHORTEST_PATIENCE;
         for retry_after in [None, Some("30"), Some("3600")] {
             let retry_after = retry_after.map(str::to_owned);
             let busy = Response { status: 429, retry_after, ..Response::default() };
@@ -568,9 +570,9 @@ mod tests {
             let response = Response { status: 429, retry_after, ..Response::default() };
             let same = Same { response, asked: Arc::default() };
             let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
-            let paced = Paced::new(same, Limits::default(), clock, Arc::new(|_| ()));
+            let paced = Paced::new(same, PaceLimits::default(), clock, Arc::new(|_| ()));
             let org = OrganizationId("org".to_owned());
-            let client = Client::new(Arc::new(paced), org, clock, Settings::default());
+            let client = Client::new(Arc::new(paced), org, clock, ClientSettings::default());
             if is_second {
                 assert_eq!(class(&client.authenticate().await), "not processed");
             }
@@ -589,7 +591,7 @@ mod tests {
         // Eight at once, and then one in ten seconds for two minutes.
         let (done, asked, last, _) = crowd(&fine, 0.1, false).await;
         assert!(done == asked && (19..=20).contains(&done), "{done} of {asked}");
-        assert!(last <= Settings::default().retry_time, "{last:?}");
+        assert!(last <= ClientSettings::default().retry_time, "{last:?}");
     }
 
     #[tokio::test(start_paused = true)]

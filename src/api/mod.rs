@@ -21,11 +21,11 @@ mod sign;
 mod wire;
 
 pub use answer::{ApiError, CallOutcome, ErrorKind, ResponseSummary};
-pub use client::{Client, Settings};
+pub use client::{Client, ClientSettings};
 pub use endpoint::{Effect, Endpoint};
 pub use http::{BaseUrl, Http, HttpError, UrlError};
 pub use network::{Network, NetworkError, ProxyError, TimeLimits, TrustFile, Variable};
 pub use observe::{list_agents, observe};
-pub use pace::{Limits, OnWait, Paced, Wait, WaitReason};
+pub use pace::{OnWait, PaceLimits, Paced, Wait, WaitReason};
 pub use sign::{Credentials, Signed, sign};
 pub use wire::WholeConversation;

@@ -141,7 +141,7 @@ mod tests {
     async fn list_alone(client: &Client) -> Result<ObservedState, ApiError> {
         observe(client, noon(), |_| BTreeSet::new()).await
     }
-    use crate::api::client::Settings;
+    use crate::api::client::ClientSettings;
     use crate::exchange::{Exchange, Request, Response, Transport};
     use crate::model::OrganizationId;
 
@@ -170,7 +170,7 @@ mod tests {
         let table = Arc::new(Table { rows: rows.to_vec(), asked: Mutex::default() });
         let transport: Arc<dyn Transport> = Arc::<Table>::clone(&table);
         let org = OrganizationId("org".to_owned());
-        (Client::new(transport, org, noon(), Settings::default()), table)
+        (Client::new(transport, org, noon(), ClientSettings::default()), table)
     }
 
     const LIST: &str = "/agents/tasks/list";

@@ -20,14 +20,14 @@ use crate::exchange::{
 
 /// How much may be asked at once and in a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Limits {
+pub struct PaceLimits {
     /// Requests in flight; at least one.
     pub in_flight: usize,
     /// Requests a second to start with, and never more; 0 is no limit.
     pub rate: f64,
 }
 
-impl Default for Limits {
+impl Default for PaceLimits {
     fn default() -> Self {
         Self { in_flight: 8, rate: 10.0 }
     }
@@ -99,7 +99,7 @@ struct PaceState {
 
 impl<T> Paced<T> {
     /// Wraps `inner`; the clock reads dates in `Retry-After`.
-    pub fn new(inner: T, limits: Limits, clock: Clock, on_wait: OnWait) -> Self {
+    pub fn new(inner: T, limits: PaceLimits, clock: Clock, on_wait: OnWait) -> Self {
         let in_flight = limits.in_flight.clamp(1, 1024);
         let burst = u32::try_from(in_flight.min(INITIAL_BURST)).map_or(1.0, f64::from);
         let is_limited = limits.rate.is_finite() && limits.rate > 0.0;
@@ -327,7 +327,7 @@ mod tests {
         let waits = Waits::default();
         let heard = Arc::clone(&waits);
         let on_wait: OnWait = Arc::new(move |wait| heard.lock().unwrap().push(wait));
-        (Paced::new(script, Limits { in_flight, rate }, noon(), on_wait), waits)
+        (Paced::new(script, PaceLimits { in_flight, rate }, noon(), on_wait), waits)
     }
 
     async fn send(paced: &Paced<Scripted>, count: usize) -> Duration {

@@ -88,7 +88,7 @@ impl fmt::Debug for Artifacts {
 
 impl Default for Settings {
     fn default() -> Self {
-        let retry_time = crate::api::Settings::default().retry_time;
+        let retry_time = crate::api::ClientSettings::default().retry_time;
         let settle_delays = DEFAULT_SETTLE_DELAYS.to_vec();
         Self { settle_delays, retry_time, artifacts: None, under_way: 24 }
     }

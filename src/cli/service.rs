@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::api::{
-    BaseUrl, Client, Credentials, Http, Limits, Network, OnWait, Paced, Settings, Signed,
+    BaseUrl, Client, ClientSettings, Credentials, Http, Network, OnWait, PaceLimits, Paced, Signed,
     TimeLimits, TrustFile, Variable,
 };
 use crate::cli::context::Context;
@@ -94,8 +94,8 @@ impl Target {
         let (clock, credentials) = (context.clock, self.credentials.clone());
         let is_emulated = matches!(self.carrier, Backend::Emulator(_));
         let rate =
-            args.tuning.rate.unwrap_or(if is_emulated { 0.0 } else { Limits::default().rate });
-        let limits = Limits { in_flight: args.tuning.parallelism, rate };
+            args.tuning.rate.unwrap_or(if is_emulated { 0.0 } else { PaceLimits::default().rate });
+        let limits = PaceLimits { in_flight: args.tuning.parallelism, rate };
         let (transport, name): (Arc<dyn Transport>, String) = match &self.carrier {
             Backend::Http(base) => {
                 let http = Http::new(base.clone(), TimeLimits::default(), &network(context));
@@ -118,8 +118,11 @@ impl Target {
                 (Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait))), name)
             }
         };
-        let settings =
-            Settings { retry_time: args.tuning.retry_time, on_wait, ..Settings::default() };
+        let settings = ClientSettings {
+            retry_time: args.tuning.retry_time,
+            on_wait,
+            ..ClientSettings::default()
+        };
         Ok((Client::new(transport, organization_id, clock, settings), name))
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::fields::RequestFields;
 use super::handler::{HandlerResult, listed, payload};
 use super::names::stored_prompt;
-use super::objects::{Deployment, Status};
+use super::objects::{Deployment, DeploymentPhase};
 use super::quirk::{Consent, CreateWhileActive, DeleteActive, Reluctance};
 use super::world::World;
 
@@ -36,14 +36,14 @@ pub(super) fn read(world: &mut World, fields: &RequestFields) -> HandlerResult {
 pub(super) fn prompt(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let found = find(world, fields)?;
     match found.status {
-        Status::InQueue | Status::Running => {
+        DeploymentPhase::InQueue | DeploymentPhase::Running => {
             let may_wait = world.quirks.prompt_on_running == Consent::Accept;
             if found.is_stopping || !may_wait {
                 return Err("The deployment is busy.".to_owned());
             }
         }
-        Status::Completed => {}
-        Status::Stopped | Status::Failed => {
+        DeploymentPhase::Completed => {}
+        DeploymentPhase::Stopped | DeploymentPhase::Failed => {
             let may_go_on = world.quirks.prompt_on_ended == Reluctance::Accept;
             if !may_go_on {
                 return Err("The deployment has ended.".to_owned());

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use super::agenda::{Due, Happening};
-use super::objects::{Deployment, Status, StoredMessage};
+use super::objects::{Deployment, DeploymentPhase, StoredMessage};
 use super::quirk::{CreateWhileActive, QueuedPrompt, RunOutcome};
 use super::script;
 use super::script::RunRule;
@@ -25,7 +25,7 @@ impl World {
             match due.event {
                 Happening::Leave { id } => self.leave_queue(id),
                 Happening::Finish { id, turn } => self.finish(&id, turn),
-                Happening::Stop { id } => self.end(&id, Status::Stopped),
+                Happening::Stop { id } => self.end(&id, DeploymentPhase::Stopped),
                 Happening::Arrive { path, body } => {
                     self.answer(&path, body.as_bytes());
                 }
@@ -63,7 +63,7 @@ impl World {
             model: model.and_then(|model| model.as_str()).map(str::to_owned),
             prompt: task.prompt.clone(),
             project_id,
-            status: Status::InQueue,
+            status: DeploymentPhase::InQueue,
             created: now,
             started: None,
             ended: None,
@@ -118,7 +118,7 @@ impl World {
     pub(super) fn stop_run(&mut self, id: &str) {
         let delay = i64::from(self.quirks.stop_ms);
         if delay == 0 {
-            self.end(id, Status::Stopped);
+            self.end(id, DeploymentPhase::Stopped);
         } else {
             self.deployments.get_mut(id).expect("the caller found it").is_stopping = true;
             self.schedule(self.clock + delay, Happening::Stop { id: id.to_owned() });
@@ -131,14 +131,14 @@ impl World {
         if let Some(task) = self.tasks.get_mut(&gone.task_id) {
             task.runs.retain(|run| run != id);
         }
-        if gone.status == Status::Running {
+        if gone.status == DeploymentPhase::Running {
             self.running -= 1;
         }
         self.start_waiting();
     }
 
     fn leave_queue(&mut self, id: String) {
-        if self.deployments.get(&id).is_none_or(|found| found.status != Status::InQueue) {
+        if self.deployments.get(&id).is_none_or(|found| found.status != DeploymentPhase::InQueue) {
             return;
         }
         if self.has_place(&id) {
@@ -177,7 +177,7 @@ impl World {
         let now = self.clock;
         let rule = self.ending(id);
         let deployment = self.deployments.get_mut(id).expect("the caller found it");
-        deployment.status = Status::Running;
+        deployment.status = DeploymentPhase::Running;
         deployment.started.get_or_insert(now);
         deployment.ended = None;
         let usual = script::tokens(&deployment.current).0;
@@ -200,7 +200,8 @@ impl World {
     }
 
     fn finish(&mut self, id: &str, turn: u32) {
-        let is_current = |run: &Deployment| run.status == Status::Running && run.turn == turn;
+        let is_current =
+            |run: &Deployment| run.status == DeploymentPhase::Running && run.turn == turn;
         if !self.deployments.get(id).is_some_and(is_current) {
             return;
         }
@@ -210,13 +211,13 @@ impl World {
         let status = match outcome {
             // A run whose tools failed is completed all the same (contract 8).
             RunOutcome::Completed | RunOutcome::ToolFailure | RunOutcome::Hangs => {
-                Status::Completed
+                DeploymentPhase::Completed
             }
-            RunOutcome::Failed => Status::Failed,
-            RunOutcome::Stopped => Status::Stopped,
+            RunOutcome::Failed => DeploymentPhase::Failed,
+            RunOutcome::Stopped => DeploymentPhase::Stopped,
         };
         let deployment = self.deployments.get_mut(id).expect("it was just found");
-        if status == Status::Completed {
+        if status == DeploymentPhase::Completed {
             let turns = if rule.turns.is_empty() {
                 vec![script::work(&deployment.current, turn, outcome, says.as_deref())]
             } else {
@@ -231,11 +232,15 @@ impl World {
             }
             let usual = script::tokens(&deployment.current).1;
             deployment.output_tokens += rule.tokens.map_or(usual, |tokens| tokens.output);
-        } else if status == Status::Failed {
+        } else if status == DeploymentPhase::Failed {
             let text = says.unwrap_or_else(|| "The agent ended with a runtime error.".to_owned());
             deployment.runtime_error = Some(text);
         }
-        let next = if status == Status::Completed { deployment.pending.pop_front() } else { None };
+        let next = if status == DeploymentPhase::Completed {
+            deployment.pending.pop_front()
+        } else {
+            None
+        };
         if let Some(prompt) = next {
             if self.quirks.queued_prompt == QueuedPrompt::Hidden {
                 deployment.messages.push(StoredMessage::from_user(now, &prompt));
@@ -249,13 +254,13 @@ impl World {
     }
 
     /// Ends an active deployment.
-    pub(super) fn end(&mut self, id: &str, status: Status) {
+    pub(super) fn end(&mut self, id: &str, status: DeploymentPhase) {
         let now = self.clock;
         let Some(deployment) = self.deployments.get_mut(id) else { return };
         if !deployment.status.is_active() {
             return;
         }
-        let was_running = deployment.status == Status::Running;
+        let was_running = deployment.status == DeploymentPhase::Running;
         deployment.status = status;
         deployment.ended = Some(now);
         deployment.pending.clear();

@@ -35,7 +35,7 @@ mod web;
 mod world;
 
 pub use fault::{FAULTS, Fault, LATE, Script};
-pub use objects::{Deployment, Status, StoredMessage, Task};
+pub use objects::{Deployment, DeploymentPhase, StoredMessage, Task};
 pub use quirk::{PromptRewrite, QUIRKS, QuirkSpec, Quirks, RunOutcome, TooLong};
 pub use script::{RunRule, ScriptFile, ScriptedTokens, ScriptedTool, ScriptedTurn, run_rules};
 pub use server::serve;

@@ -58,7 +58,7 @@ pub struct Task {
 
 /// Where a deployment stands (contract 10).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Status {
+pub enum DeploymentPhase {
     /// Waits for its turn.
     InQueue,
     /// An agent works on it.
@@ -71,7 +71,7 @@ pub enum Status {
     Failed,
 }
 
-impl Status {
+impl DeploymentPhase {
     /// Tells whether it waits or runs.
     pub fn is_active(self) -> bool {
         matches!(self, Self::InQueue | Self::Running)
@@ -131,7 +131,7 @@ pub struct Deployment {
     /// The project it works in.
     pub project_id: u64,
     /// Where it stands.
-    pub status: Status,
+    pub status: DeploymentPhase,
     /// When it was made.
     pub created: i64,
     /// When it began to run.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::fields::AGENT_ID;
-use super::objects::{Agent, Deployment, Status, StoredMessage, Task};
+use super::objects::{Agent, Deployment, DeploymentPhase, StoredMessage, Task};
 use super::quirk::{
     DeploymentCount, DeploymentPrompt, IdsSent, ListEntry, QueuedConversation, StatusCase, Switch,
     TokenCounts, TokenEcho,
@@ -131,7 +131,7 @@ impl World {
 
     /// Returns the conversation of a deployment, or `None` where the member is left out.
     pub(super) fn conversation_shape(&self, run: &Deployment) -> Option<Value> {
-        let is_queued = run.status == Status::InQueue;
+        let is_queued = run.status == DeploymentPhase::InQueue;
         match self.quirks.conversation_in_queue {
             QueuedConversation::Null if is_queued => return Some(Value::Null),
             QueuedConversation::Missing if is_queued => return None,
@@ -187,7 +187,7 @@ impl World {
         }
     }
 
-    fn status(&self, status: Status) -> String {
+    fn status(&self, status: DeploymentPhase) -> String {
         match self.quirks.status_case {
             StatusCase::Documented => status.word().to_owned(),
             StatusCase::Lower => status.word().to_lowercase(),

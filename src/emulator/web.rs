@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::objects::{Deployment, Status, StoredMessage, Task};
+use super::objects::{Deployment, DeploymentPhase, StoredMessage, Task};
 use super::world::World;
 
 impl World {
@@ -98,7 +98,7 @@ impl World {
     }
 
     /// Ends an active deployment at once, with this status.
-    pub fn end_run(&mut self, deployment: &str, status: Status) {
+    pub fn end_run(&mut self, deployment: &str, status: DeploymentPhase) {
         self.end(deployment, status);
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use qcops::emulator::{Status, Task, World};
+use qcops::emulator::{DeploymentPhase, Task, World};
 use qcops::kinds::{AGENT_ID, PROMPT};
 use qcops::manifest::DesiredTask;
 use qcops::model::{ContentHash, Key, archived_base};
@@ -284,7 +284,7 @@ fn judge_follow_ups(end: &World, needed: usize, is_at_rest: bool, broken: &mut V
         }
         sent += prompts.len().saturating_sub(1);
     }
-    let is_over = end.deployments().all(|run| run.status == Status::Completed);
+    let is_over = end.deployments().all(|run| run.status == DeploymentPhase::Completed);
     if is_at_rest && is_over && sent < needed {
         broken.push(BrokenLaw::FollowUpsMissing { sent, needed });
     }

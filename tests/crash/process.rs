@@ -255,7 +255,7 @@ impl ProcessRunner {
     }
 
     fn client(&self) -> Client {
-        let settings = api::Settings { seed: self.seed, ..api::Settings::default() };
+        let settings = api::ClientSettings { seed: self.seed, ..api::ClientSettings::default() };
         client_over(CrashingNetwork(Arc::clone(&self.machine)), self.clock, settings)
     }
 

@@ -3,7 +3,7 @@
 
 use std::process::Child;
 
-use qcops::emulator::Status;
+use qcops::emulator::DeploymentPhase;
 
 use super::{APPLY, Service, repo};
 use crate::support::repo::Repo;
@@ -75,7 +75,7 @@ fn ten_applies_started_while_runs_are_at_work_ask_for_each_thing_once_among_them
         [6, 0]
     );
     let mut children = vec![start(5, WAIT), start(6, "")];
-    service.edit(|world| world.end_run(&holder, Status::Stopped));
+    service.edit(|world| world.end_run(&holder, DeploymentPhase::Stopped));
     children.extend((7..10).map(|round| start(round, if round == 8 { WAIT } else { "" })));
     for child in children {
         end(child);

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use qcops::api::{self, Client, Credentials, Limits, Paced, Signed};
+use qcops::api::{self, Client, Credentials, PaceLimits, Paced, Signed};
 use qcops::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use qcops::clock::Clock;
 use qcops::diag::{Code, Severity};
@@ -180,7 +180,7 @@ impl World {
 
     pub(crate) fn client(&self) -> Client {
         let shared = Shared(Arc::clone(&self.emulator), self.corrupt.clone());
-        client_over(shared, self.clock, api::Settings::default())
+        client_over(shared, self.clock, api::ClientSettings::default())
     }
 
     pub(crate) fn ledger(&self) -> Ledger {
@@ -290,21 +290,21 @@ impl World {
 
 /// A client of an emulator in process.
 pub(crate) fn client_of(emulator: &Arc<Emulator>, clock: Clock) -> Client {
-    client_over(Shared(Arc::clone(emulator), None), clock, api::Settings::default())
+    client_over(Shared(Arc::clone(emulator), None), clock, api::ClientSettings::default())
 }
 
 /// A client that signs what it sends through `transport`.
 pub(crate) fn client_over(
     transport: impl Transport + 'static,
     clock: Clock,
-    settings: api::Settings,
+    settings: api::ClientSettings,
 ) -> Client {
     let credentials = Credentials {
         user_id: emulator::USER_ID,
         token: Secret::new(emulator::API_TOKEN.to_owned()),
     };
     let signed = Signed::new(transport, credentials, clock);
-    let limits = Limits { in_flight: 8, rate: 0.0 };
+    let limits = PaceLimits { in_flight: 8, rate: 0.0 };
     let paced = Paced::new(signed, limits, clock, Arc::new(|_| ()));
     Client::new(Arc::new(paced), organization(), clock, settings)
 }

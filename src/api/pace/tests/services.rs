@@ -111,7 +111,7 @@ struct Created {
 }
 
 /// Makes all of them as `apply` does.
-async fn make(limit: Limit, limits: Limits, is_text: bool) -> Created {
+async fn make(limit: Limit, limits: PaceLimits, is_text: bool) -> Created {
     let (limit, refused) = (Mutex::new(limit), AtomicUsize::new(0));
     let service = Service { limit, is_text, started: Instant::now(), refused };
     let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
@@ -175,7 +175,7 @@ async fn an_unknown_limit_costs_few_answers_and_little_time() {
     let mut found = Vec::new();
     for (name, limit, rate, window, most_refused, most_time) in CASES {
         for (times, is_text) in [(1.3, false), (1.5, true), (2.0, false)] {
-            let limits = Limits { in_flight: IN_FLIGHT, rate: rate * times };
+            let limits = PaceLimits { in_flight: IN_FLIGHT, rate: rate * times };
             let created = make(limit(), limits, is_text).await;
             let refused = f64::from(u32::try_from(created.refused).unwrap());
             let share = 1000.0 * refused / (f64::from(COUNT) + refused);
@@ -192,7 +192,7 @@ async fn an_unknown_limit_costs_few_answers_and_little_time() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_known_is_never_refused() {
-    let limits = Limits { in_flight: IN_FLIGHT, rate: 100.0 };
+    let limits = PaceLimits { in_flight: IN_FLIGHT, rate: 100.0 };
     let created = make(bucket(100.0, 25.0), limits, false).await;
     assert_eq!((created.refused, created.lost), (0, 0));
     assert!(created.seconds < 10.0, "{}", created.seconds);
@@ -201,7 +201,7 @@ async fn what_is_known_is_never_refused() {
 #[tokio::test(start_paused = true)]
 async fn what_is_far_too_fast_is_found_out_too() {
     for (name, limit, rate, ..) in CASES {
-        let limits = Limits { in_flight: IN_FLIGHT, rate: rate * 10.0 };
+        let limits = PaceLimits { in_flight: IN_FLIGHT, rate: rate * 10.0 };
         let created = make(limit(), limits, false).await;
         let is_little = created.refused <= 60 && created.lost == 0;
         assert!(is_little, "{name}: {} refused, {} lost", created.refused, created.lost);
@@ -211,7 +211,7 @@ async fn what_is_far_too_fast_is_found_out_too() {
 #[tokio::test(start_paused = true)]
 async fn a_storm_that_no_pace_ends_is_not_waited_out_at_a_crawl() {
     for is_text in [false, true] {
-        let limits = Limits { in_flight: 8, rate: 10.0 };
+        let limits = PaceLimits { in_flight: 8, rate: 10.0 };
         let created = make(Limit::Storm(false), limits, is_text).await;
         // The client gives up after two minutes, which ten refusals in a row take.
         assert!(created.lost <= 2, "{} lost", created.lost);
