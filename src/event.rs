@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Gap};
 use crate::model::{DeploymentId, Key, TaskId};
 use crate::observed::Status;
 use crate::plan::{Step, StepId};
@@ -17,8 +17,8 @@ use crate::transcript::{Failure, Transcript};
 pub enum Event<'p> {
     /// Something is wrong with the manifests, or worth knowing about them.
     Findings(&'p [Diagnostic]),
-    /// Something about their history that changes nothing.
-    Remark(&'p str),
+    /// A part of the evidence that cannot be read, and that no plan speaks of unasked.
+    Gap(&'p Gap),
     /// A step has begun.
     Started(&'p Step),
     /// An answer was unclear; the service is looked at again after a while.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::diag::{Gap, Withholds};
 use crate::model::{ContentHash, DeploymentId, Key, PromptHash, TaskId};
 use crate::resource::Whole;
 
@@ -13,8 +14,10 @@ use crate::resource::Whole;
 pub struct Evidence {
     /// By key; keys that are no longer declared too.
     pub keys: BTreeMap<Key, KeyEvidence>,
-    /// Why some of the history could not be read, each with the way on; empty where all was.
+    /// What of it could not be read; empty where all was.
     pub gaps: Vec<Gap>,
+    /// Whether the ledger knows anything of the organization.
+    pub has_ledger: bool,
 }
 
 /// What is known about one key.
@@ -56,26 +59,14 @@ pub struct Created {
     pub name: String,
 }
 
-/// A part of the history that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Gap {
-    /// What is missing.
-    pub what: String,
-    /// The way to have it.
-    pub way: String,
-    /// Whether a task that no key claims could be one that the missing part declared.
-    pub withholds_creates: bool,
-}
-
-impl Gap {
-    /// A part that is out of reach: a task that no key claims could be one that it declared.
-    pub fn lost(what: impl Into<String>, way: impl Into<String>) -> Self {
-        Self { what: what.into(), way: way.into(), withholds_creates: true }
-    }
-
-    /// A part that was left out by choice: only what it would have proven is deferred.
-    pub fn left_out(what: impl Into<String>, way: impl Into<String>) -> Self {
-        Self { what: what.into(), way: way.into(), withholds_creates: false }
+impl Evidence {
+    /// What could not be read and may speak for a resource that nothing explains.
+    pub fn withholding(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter().filter(|gap| match gap.reason.withholds() {
+            Withholds::Nothing => false,
+            Withholds::UnlessLedger => !self.has_ledger,
+            Withholds::Always => true,
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::diag::{EvidenceSource, Gap, GapReason};
 use crate::evidence::{Created, Evidence};
 use crate::files::{Files, FilesError};
 use crate::model::{ContentHash, DeploymentId, Key, OrganizationId, TaskId};
@@ -195,13 +196,15 @@ impl Ledger {
 
     /// The whole lines of this version, target and organization.
     fn lines(&self, bytes: &[u8]) -> impl Iterator<Item = Line> {
-        let is_ours = |line: &Line| {
-            line.version == VERSION
-                && line.target == self.target
-                && line.organization == self.organization_id.0
-        };
         let lines = bytes.split(|byte| *byte == b'\n');
-        lines.filter_map(|line| serde_json::from_slice(line).ok()).filter(is_ours)
+        let lines = lines.filter_map(|line| serde_json::from_slice(line).ok());
+        lines.filter(|line| self.is_ours(line))
+    }
+
+    fn is_ours(&self, line: &Line) -> bool {
+        line.version == VERSION
+            && line.target == self.target
+            && line.organization == self.organization_id.0
     }
 
     /// Notes that the list shows every task that was made.
@@ -241,9 +244,21 @@ impl Ledger {
     pub fn add_to(&self, evidence: &mut Evidence) -> Result<(), FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
         let mut notes = BTreeMap::<Key, Notes>::new();
-        for line in self.lines(&bytes) {
+        let mut unclear = Vec::new();
+        for (bytes, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
+            let line: Option<Line> = serde_json::from_slice(bytes).ok();
+            if is_unclear(bytes, line.as_ref()) {
+                unclear.push(number);
+            }
+            let Some(line) = line.filter(|line| self.is_ours(line)) else { continue };
+            evidence.has_ledger = true;
             let Ok(key) = line.key.parse::<Key>() else { continue };
             notes.entry(key).or_default().take(line);
+        }
+        if let Some(line) = unclear.first() {
+            let reason = GapReason::LedgerUnclear { line: *line, count: unclear.len() };
+            let (source, keys) = (EvidenceSource::Ledger, BTreeSet::new());
+            evidence.gaps.push(Gap { source, keys, reason });
         }
         for (key, notes) in notes {
             let known = evidence.keys.entry(key).or_default();
@@ -356,6 +371,16 @@ impl Notes {
             self.created[at] = None;
         }
     }
+}
+
+/// Whether a line is none that this version of the program has written.
+///
+/// One that a crash has cut is: what it was to announce was never sent.
+fn is_unclear(bytes: &[u8], line: Option<&Line>) -> bool {
+    let start = b"{\"version\":";
+    let bytes = bytes.trim_ascii();
+    let is_cut = start.starts_with(bytes) || (bytes.starts_with(start) && !bytes.ends_with(b"}"));
+    line.map_or(!is_cut, |line| line.version > VERSION)
 }
 
 fn holds(bytes: &[u8], part: &[u8]) -> bool {

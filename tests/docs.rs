@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use qcops::cli::Exit;
-use qcops::diag::Code;
+use qcops::diag::{Code, GapReason};
 use qcops::emulator::{FAULTS, LATE, QUIRKS, Quirks};
 use qcops::manifest::{Chapter, Row, reference};
 
@@ -64,6 +64,14 @@ fn expect_part(path: &str, name: &str, expected: &str) {
 
 fn lines(text: &str) -> BTreeSet<&str> {
     text.lines().collect()
+}
+
+#[test]
+fn every_gap_of_the_evidence_is_documented() {
+    let page = read("docs/identity.md");
+    for code in GapReason::CODES {
+        assert!(page.contains(&format!("`{code}`")), "{code}");
+    }
 }
 
 #[test]

@@ -2,8 +2,12 @@
 
 // What is evidence, and where it comes from.
 mod evidence;
+// Evidence that is out of sight.
+mod gaps;
 // What a plan is stopped from doing, and that the way on which is printed works.
 mod guards;
+// Other manifests of the repository.
+mod neighbors;
 // What a checkout may lack.
 mod partial;
 // What people do in the web interface.

@@ -6,11 +6,12 @@ use std::sync::Mutex;
 
 use crate::cli::format::{FileFormat, Output};
 use crate::cli::terminal;
-use crate::diag::{Code, Diagnostic, Place, Sources};
+use crate::diag::{Code, Diagnostic, Gaps, Place, Sources};
 use crate::files::{self, Files, FilesError};
 use crate::model::Key;
 use crate::plan::{Plan, StepStatus};
 use crate::render::annotations::{self, Annotated};
+use crate::render::gaps::worded;
 
 /// Which CI systems are told of findings, and of which so far.
 pub(super) struct Annotator {
@@ -72,14 +73,15 @@ impl Annotator {
 
 /// Returns what stands against the steps of a plan, each reason once, and its notes.
 pub(super) fn of_plan(plan: &Plan, place: &dyn Fn(&Key) -> Option<Place>) -> Vec<Diagnostic> {
-    let mut index_of: BTreeMap<(Code, &str, &[String]), usize> = BTreeMap::new();
+    let mut index_of: BTreeMap<(Code, &str, &[String], &Gaps), usize> = BTreeMap::new();
     let mut reasons: Vec<Diagnostic> = Vec::new();
     for step in &plan.steps {
         let (StepStatus::Blocked(reason) | StepStatus::Deferred(reason)) = &step.status else {
             continue;
         };
         let here = place(&step.key);
-        let known = (reason.code, reason.message.as_str(), reason.help.as_slice());
+        let (message, help) = (reason.message.as_str(), reason.help.as_slice());
+        let known = (reason.code, message, help, &reason.gaps);
         let index = *index_of.entry(known).or_insert(reasons.len());
         if let Some(finding) = reasons.get_mut(index) {
             let is_new = |here: &Place| finding.place.as_ref() != Some(here);
@@ -92,7 +94,8 @@ pub(super) fn of_plan(plan: &Plan, place: &dyn Fn(&Key) -> Option<Place>) -> Vec
             reasons.push(finding);
         }
     }
-    reasons.into_iter().chain(plan.doubts.iter().chain(&plan.notes).cloned()).collect()
+    let others = plan.doubts.iter().chain(&plan.notes);
+    reasons.iter().chain(others).map(worded).collect()
 }
 
 /// A file's path in its repository, as a CI system knows it.

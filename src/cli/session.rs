@@ -17,6 +17,7 @@ use crate::ledger::Ledger;
 use crate::model::OrganizationId;
 use crate::observation::Observation;
 use crate::plan::{Limits, Options, Plan, Prune};
+use crate::render::gaps;
 
 /// Everything that stays the same while a plan is made and carried out.
 pub(super) struct Session<'a> {
@@ -105,7 +106,7 @@ impl<'a> Session<'a> {
         let on_event = Box::new(move |event: &Event<'_>| match event {
             // A file that cannot be written is told of when it is written the last time.
             Event::Findings(findings) => drop(load::report(context, &project, findings)),
-            Event::Remark(remark) => tracing::info!("{remark}"),
+            Event::Gap(gap) => tracing::info!("{}", gaps::in_one_line(gap)),
             event => progress.show(event),
         });
         let clock = context.clock;

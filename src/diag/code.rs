@@ -68,8 +68,8 @@ codes! {
     NameNumbered "name-numbered" "The stored name has a new number at its end, as a twin would."
     // Plan: sight.
     IncompleteRead "incomplete-read" "A list or a task could not be read whole, so its gaps prove nothing."
-    HistoryGap "history-gap" "A part of the manifest's history could not be read."
-    LostEvidence "lost-evidence" "Part of the history is out of sight while tasks exist that no key claims."
+    HistoryGap "history-gap" "A part of the evidence of what was declared could not be read."
+    LostEvidence "lost-evidence" "Part of the evidence is out of sight while tasks exist that belong to no key."
     NotObserved "not-observed" "The observation that is planned against does not hold all that the plan would look at."
     // Plan: guards.
     PruneOff "prune-off" "A task of ours is no longer declared, and pruning is off."
@@ -77,7 +77,7 @@ codes! {
     Scheduled "scheduled" "A task that would go has a schedule, which only the web interface can move."
     StaleCheckout "stale-checkout" "The checkout lacks commits that its upstream has."
     EmptyManifest "empty-manifest" "The manifest declares no task at all, and pruning would retire everything."
-    UnreadableNeighbor "unreadable-neighbor" "Another manifest of the work tree cannot be understood, so what it declares is unknown."
+    UnreadableNeighbor "unreadable-neighbor" "Another manifest of the repository cannot be understood, so what it declares is unknown."
     MassMissing "mass-missing" "More established tasks than the ceiling are missing from the service's list."
     TooManyDeletes "too-many-deletes" "More tasks would be retired than one apply may."
     TooManyReplaces "too-many-replaces" "More tasks would be replaced than one apply may."

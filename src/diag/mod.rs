@@ -4,8 +4,10 @@
 //! them into an exit code. The stable codes are in [`Code`].
 
 mod code;
+mod gap;
 
 pub use code::Code;
+pub use gap::{EvidenceSource, Gap, GapReason, Gaps, Lost, Withholds};
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -39,6 +41,8 @@ pub struct Diagnostic {
     pub related: Vec<(Place, String)>,
     /// Ways on, the best first.
     pub help: Vec<String>,
+    /// What of the evidence is out of sight, where it is about that; `render` has the words.
+    pub gaps: Gaps,
 }
 
 /// The most findings that are kept of one question; nobody reads more, and they are a stranger's.
@@ -114,7 +118,8 @@ impl Diagnostic {
 
     fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { code, severity, message, place: None, related: Vec::new(), help: Vec::new() }
+        let (place, related, help, gaps) = (None, Vec::new(), Vec::new(), Gaps::default());
+        Self { code, severity, message, place, related, help, gaps }
     }
 
     /// Points the finding at a place.
@@ -128,6 +133,13 @@ impl Diagnostic {
     #[must_use]
     pub fn see(mut self, place: Place, words: impl Into<String>) -> Self {
         self.related.push((place, words.into()));
+        self
+    }
+
+    /// Names what of the evidence is out of sight.
+    #[must_use]
+    pub fn with_gaps(mut self, gaps: impl IntoIterator<Item = Gap>) -> Self {
+        self.gaps = gaps.into_iter().collect();
         self
     }
 

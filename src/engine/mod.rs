@@ -19,16 +19,17 @@ use std::sync::Arc;
 use crate::api::{self, Client};
 use crate::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use crate::clock::Clock;
+use crate::diag::Gap;
 use crate::event::{Event, Outcome};
 use crate::evidence::Evidence;
-use crate::history::{self, Depth};
+use crate::history::{self, Depth, OtherManifest};
 use crate::ledger::Ledger;
 use crate::manifest::{self, DesiredState};
 use crate::model::{AgentId, OrganizationId};
 use crate::observation::{Agents, Observation};
 use crate::observed::{ObservedState, ReadRequest};
 use crate::plan::{
-    self, Next, Options, OtherManifests, Overview, Plan, PlanContext, Scope, Tokens,
+    self, Neighbor, Next, Options, OtherManifests, Overview, Plan, PlanContext, Scope, Tokens,
 };
 
 /// Where the service's state comes from.
@@ -223,7 +224,7 @@ impl Reconciler<'_> {
         let evidence = self.evidence(&desired_state, agents)?;
         let is_stale = self.manifests.repository.stale().is_some();
         let options = Options { is_stale, ..request.options.clone() };
-        let other_manifests = self.other_manifests(agents);
+        let other_manifests = self.other_manifests(&desired_state, agents);
         let agents = names(agents);
         let mut context = PlanContext { desired_state, evidence, other_manifests, options, agents };
         target::resolve(&request.targets, &mut context)?;
@@ -257,34 +258,26 @@ impl Reconciler<'_> {
             agents,
         };
         let read = history::read(&self.manifests.repository, &request)?;
-        let history::History { mut evidence, remarks, notes } = read;
-        let remarks = remarks.iter().map(|remark| format!("{}: {}", remark.what, remark.way));
-        for remark in remarks.chain(notes) {
-            (self.on_event)(&Event::Remark(&remark));
+        let history::History { mut evidence, remarks } = read;
+        let unsaid = evidence.gaps.iter().filter(|gap| !gap.reason.is_noted());
+        for gap in remarks.iter().chain(unsaid) {
+            (self.on_event)(&Event::Gap(gap));
         }
         self.ledger.add_to(&mut evidence)?;
         Ok(evidence)
     }
 
-    /// What the other manifests of the work tree declare for the same organization.
-    fn other_manifests(&self, agents: &BTreeMap<String, Vec<AgentId>>) -> OtherManifests {
+    /// What the other manifests of the repository declare for the same organization.
+    fn other_manifests(&self, desired_state: &DesiredState, agents: &Agents) -> OtherManifests {
         let variables = |name: &str| (self.reading.variables)(name);
         let Project { repository, files, .. } = &*self.manifests;
+        let found = repository.other_manifests(files, &variables);
         let mut other_manifests = OtherManifests::default();
-        for other in repository.other_manifests(files, &variables) {
-            let declared = other.manifest.organization_id.as_deref();
-            if declared.is_some_and(|id| id != self.organization_id.0) {
-                continue;
-            }
-            if !other.is_complete {
-                other_manifests.unclear.get_or_insert_with(|| other.path.clone());
-            }
-            let (desired_state, _) = manifest::resolve(&other.manifest, agents);
-            other_manifests.keys.extend(other.manifest.tasks.keys().cloned());
-            other_manifests.pins.extend(other.manifest.tasks.values().filter_map(|task| task.pin));
-            other_manifests
-                .contents
-                .extend(desired_state.tasks.values().map(crate::manifest::DesiredTask::content));
+        other_manifests.gaps.extend(found.gaps.into_iter().map(Gap::other_manifests));
+        for OtherManifest { path, manifest, flaw, is_only_committed } in &found.manifests {
+            let (flaw, is_only_committed) = (flaw.as_deref(), *is_only_committed);
+            let neighbor = Neighbor { path, manifest, flaw, is_only_committed };
+            other_manifests.add(neighbor, &self.organization_id, agents, desired_state);
         }
         other_manifests
     }

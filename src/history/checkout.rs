@@ -5,6 +5,7 @@
 //! manifest is walked here, and only a `.git` counts, which no commit can hold.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The largest `.git` file; it holds one path.
@@ -29,19 +30,27 @@ pub(super) struct GitFolders {
 }
 
 /// Walks up from `folder`, which is resolved, to the first `.git` that is or should be a repository.
+///
+/// Git passes over a folder that has nothing of a repository in it. Where there is no other, it is one
+/// that is out of reach, as where it was to be mounted.
 pub(super) fn locate(folder: &Path) -> Option<Marked> {
-    folder.ancestors().find_map(|root| {
+    let mut blank = None;
+    for root in folder.ancestors() {
         let mark = root.join(".git");
-        let found = fs::symlink_metadata(&mark).ok()?;
         // A link to a folder is what some tools make; one that leads nowhere is a repository out of reach.
-        let is_folder = found.is_dir() || mark.is_dir();
+        let is_folder = match fs::symlink_metadata(&mark) {
+            Ok(found) => found.is_dir() || mark.is_dir(),
+            Err(error) if is_absent(&error) => continue,
+            Err(_) => return Some(Marked { root: root.to_owned(), repository: None }),
+        };
         let repository = if is_folder { git_folders(&mark) } else { linked(root, &mark) };
-        // Git passes over a folder that has nothing of a repository in it.
         if repository.is_none() && is_folder && !has_any_part(&mark) {
-            return None;
+            blank.get_or_insert_with(|| root.to_owned());
+            continue;
         }
-        Some(Marked { root: root.to_owned(), repository })
-    })
+        return Some(Marked { root: root.to_owned(), repository });
+    }
+    blank.map(|root| Marked { root, repository: None })
 }
 
 /// Follows a `.git` file, as linked work trees and submodules have one.
@@ -68,7 +77,15 @@ fn git_folders(folder: &Path) -> Option<GitFolders> {
 
 fn has_any_part(folder: &Path) -> bool {
     let parts = ["HEAD", "config", "objects", "refs", "commondir"];
-    parts.iter().any(|part| fs::symlink_metadata(folder.join(part)).is_ok())
+    // What cannot be looked at may be there.
+    parts.iter().any(|part| match fs::symlink_metadata(folder.join(part)) {
+        Ok(_) => true,
+        Err(error) => !is_absent(&error),
+    })
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 #[cfg(unix)]
@@ -118,6 +135,7 @@ mod tests {
         write("lost/.git", "gitdir: ../nowhere\n");
         write("garbled/.git", "what is this\n");
         write("headless/.git/objects/x", "");
+        fs::create_dir_all(at("unmounted/.git")).unwrap();
         fs::create_dir_all(at("dangling/sub")).unwrap();
         symlink("/nowhere", at("dangling/.git")).unwrap();
         let table = [
@@ -135,6 +153,7 @@ mod tests {
             ("garbled", "garbled", None),
             ("headless", "headless", None),
             ("dangling/sub", "dangling", None),
+            ("unmounted", "unmounted", None),
         ];
         for (folder, root, folders) in table {
             let found = locate(&at(folder)).unwrap_or_else(|| panic!("{folder}: nothing"));

@@ -33,6 +33,16 @@ pub(super) struct Parsed {
     pub(super) unset: BTreeSet<String>,
     /// The first thing that could not be understood.
     pub(super) flaw: Option<String>,
+    /// Whose tasks could not be understood.
+    pub(super) lost: LostTasks,
+}
+
+/// Whose tasks a text does not show.
+pub(super) enum LostTasks {
+    /// Which tasks it declares is unknown.
+    All,
+    /// Those of these keys.
+    Of(BTreeSet<Key>),
 }
 
 /// A task of an earlier manifest.
@@ -122,8 +132,12 @@ fn parse(text: &Blob, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Pa
     let (manifest, findings) = manifest::parse(Path::new(path), text, &Placeholders, &look_up);
     let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
     let tasks = manifest.tasks.into_iter().map(|(key, task)| ParsedTask::new(path, key, &task));
-    let tasks = tasks.collect();
-    Parsed { tasks, unset: unset.into_inner(), flaw: flaw.map(|finding| finding.message.clone()) }
+    Parsed {
+        tasks: tasks.collect(),
+        unset: unset.into_inner(),
+        flaw: flaw.map(|finding| finding.message.clone()),
+        lost: if manifest.has_tasks { LostTasks::Of(manifest.broken) } else { LostTasks::All },
+    }
 }
 
 /// Whether a variable stands elsewhere than in the organization, which decides nothing of a task.

@@ -81,6 +81,12 @@ pub(super) enum GitError {
         /// What it said.
         said: String,
     },
+    /// An object is not there.
+    #[error("`{what}` is not in the repository")]
+    Missing {
+        /// Its name, or the path that led to it.
+        what: String,
+    },
     /// Its answer cannot be understood.
     #[error("`git {command}` answered something unknown")]
     Garbled {

@@ -38,6 +38,7 @@ pub(super) struct KnownFiles {
 struct Lists {
     tracked: BTreeSet<String>,
     new: BTreeSet<String>,
+    left_out: BTreeSet<String>,
 }
 
 impl KnownFiles {
@@ -46,10 +47,16 @@ impl KnownFiles {
         Self { git, top: top.to_owned(), lists, inner }
     }
 
-    /// Returns the files that Git tracks or would add, as paths from the top, each once.
-    pub(super) fn paths(&self) -> BTreeSet<&str> {
-        let lists = self.lists().into_iter();
-        lists.flat_map(|lists| lists.tracked.iter().chain(&lists.new)).map(String::as_str).collect()
+    /// Returns the files that Git tracks or would add, as paths from the top, each once; `None` where
+    /// it cannot be asked.
+    pub(super) fn listed(&self) -> Option<BTreeSet<&str>> {
+        let lists = self.lists()?;
+        Some(lists.tracked.iter().chain(&lists.new).map(String::as_str).collect())
+    }
+
+    /// Whether Git tracks a file and leaves it out of the work tree, as a sparse checkout does.
+    pub(super) fn is_left_out(&self, path: &str) -> bool {
+        self.lists().is_some_and(|lists| lists.left_out.contains(path))
     }
 
     /// A file's path from the top, for people.
@@ -109,6 +116,9 @@ fn lists(answer: &[u8]) -> Lists {
     let entries =
         answer.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
     for (letter, path) in entries.filter_map(|entry| entry.split_once(' ')) {
+        if letter == "S" {
+            lists.left_out.insert(path.to_owned());
+        }
         // A path in the middle of a merge is listed several times.
         let list = if letter == "?" { &mut lists.new } else { &mut lists.tracked };
         list.insert(path.to_owned());

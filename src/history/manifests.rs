@@ -10,10 +10,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::evidence::Gap;
+use crate::diag::{Gap, GapReason};
 use crate::history::blocks::{self, Blocks};
 use crate::history::earlier::{self, Blob, Parsed, ParsedPrompt, ParsedTask};
 use crate::history::git::GitError;
+use crate::history::losses::Losses;
 use crate::history::objects::{Objects, Oid};
 use crate::history::walk::Commit;
 use crate::history::{Depth, Request};
@@ -126,8 +127,7 @@ pub(super) struct Manifests<'a> {
     uncut: Vec<Uncut<'a>>,
     parsed_bytes: usize,
     parsed_count: BTreeMap<String, usize>,
-    pub(super) gaps: Vec<Gap>,
-    pub(super) notes: Vec<String>,
+    pub(super) losses: Losses,
 }
 
 impl<'a> Manifests<'a> {
@@ -146,8 +146,7 @@ impl<'a> Manifests<'a> {
             uncut: Vec::new(),
             parsed_bytes: 0,
             parsed_count: BTreeMap::new(),
-            gaps: Vec::new(),
-            notes: Vec::new(),
+            losses: Losses::default(),
         }
     }
 
@@ -183,7 +182,8 @@ impl<'a> Manifests<'a> {
         let mut waiting: Vec<(At, &str)> = Vec::new();
         for commit in commits {
             for path in paths {
-                let Some(blob) = objects.find(commit.tree, path)? else { continue };
+                let found = objects.find(commit.tree, path);
+                let Some(blob) = self.losses.unless_missing(found, path)? else { continue };
                 let at = (blob, path.clone());
                 if known.insert(at.clone()) && !self.parsed.contains_key(&at) {
                     waiting.push((at, &commit.id));
@@ -197,18 +197,18 @@ impl<'a> Manifests<'a> {
             let bytes = objects.read(&blobs)?;
             let mut texts = Vec::with_capacity(batch.len());
             for (((_, path), _), bytes) in batch.iter().zip(bytes) {
-                if bytes.is_none() {
-                    self.not_here(&format!("`{path}`"));
-                }
-                let text = String::from_utf8(bytes.unwrap_or_default())
-                    .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-                self.parsed_bytes += text.len();
+                let text = self.losses.text(path, bytes);
+                self.parsed_bytes += text.as_ref().map_or(0, String::len);
                 *self.parsed_count.entry(path.clone()).or_default() += 1;
-                texts.push(Blob { path: path.clone(), text });
+                texts.push(text.map(|text| Blob { path: path.clone(), text }));
             }
             let mut ats = Vec::new();
             let mut unknown = Vec::new();
             for ((at, commit), text) in batch.into_iter().zip(texts) {
+                let Some(text) = text else {
+                    self.parsed.insert(at.clone(), Rc::default());
+                    continue;
+                };
                 if let Some(earlier) = self.take_current(&text) {
                     self.parsed.insert(at.clone(), earlier);
                 } else {
@@ -352,24 +352,14 @@ impl<'a> Manifests<'a> {
     }
 
     fn keep(&mut self, path: &str, commit: &str, parsed: Parsed) -> Earlier {
-        let short = &commit[..commit.len().min(10)];
-        if let Some(flaw) = parsed.flaw {
-            let what = if parsed.tasks.is_empty() { "passed over" } else { "read in part" };
-            self.notes.push(format!("`{path}` as of commit {short} is {what}: {flaw}"));
-        }
-        for name in parsed.unset {
-            self.lost(
-                format!("earlier versions of `{path}` need `${{{name}}}`, which is not set"),
-                format!("set `{name}` to what it was"),
-            );
-        }
+        self.losses.version(path, commit, &parsed);
         parsed.tasks.into_iter().map(|task| self.number(path, task)).collect()
     }
 
     fn number(&mut self, path: &str, task: ParsedTask) -> EarlierTask {
         let agent = match task.agent {
             Value::Integer(id) => Some(AgentId(id)),
-            Value::Ref(address) => self.agent(path, &address.key),
+            Value::Ref(address) => self.agent(path, &task.key, &address.key),
             _ => None,
         };
         let prompt = match task.prompt {
@@ -389,34 +379,19 @@ impl<'a> Manifests<'a> {
         }
     }
 
-    fn agent(&mut self, path: &str, name: &str) -> Option<AgentId> {
+    fn agent(&mut self, path: &str, key: &Key, name: &str) -> Option<AgentId> {
         if let Some([id]) = self.request.agents.get(name).map(Vec::as_slice) {
             return Some(*id);
         }
         let several = self.request.agents.get(name).is_some_and(|ids| ids.len() > 1);
-        let why = if several { "which several agents have" } else { "which no agent has" };
-        self.lost(
-            format!("earlier versions of `{path}` name the agent `{name}`, {why}"),
-            "pin what those versions made with `id:`, or give the agent its name again".to_owned(),
-        );
+        let (path, name) = (path.to_owned(), name.to_owned());
+        self.losses.of(GapReason::AgentUnknown { path, name, several }, [key.clone()]);
         None
     }
 
-    pub(super) fn not_here(&mut self, path: &str) {
-        self.lost(
-            format!("earlier versions of {path} are not in this clone"),
-            "clone without `--filter`".to_owned(),
-        );
-    }
-
-    fn lost(&mut self, what: String, way: String) {
-        self.gap(Gap::lost(what, way));
-    }
-
-    pub(super) fn gap(&mut self, gap: Gap) {
-        if !self.gaps.contains(&gap) {
-            self.gaps.push(gap);
-        }
+    /// Returns the keys, and all that could not be read.
+    pub(super) fn finish(self) -> (Vec<Key>, Vec<Gap>) {
+        (self.keys.values, self.losses.finish())
     }
 }
 

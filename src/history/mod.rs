@@ -11,8 +11,12 @@ mod blocks;
 mod checkout;
 mod earlier;
 mod git;
+mod head;
 mod known;
+mod likeness;
+mod losses;
 mod manifests;
+mod neighbors;
 mod objects;
 mod repository;
 mod versions;
@@ -22,7 +26,8 @@ mod worktree;
 #[cfg(test)]
 mod tests;
 
-pub use repository::{OtherManifest, Repository, Stale};
+pub use neighbors::{Neighbors, OtherManifest};
+pub use repository::{Repository, Stale};
 pub use walk::read;
 pub use worktree::WorkTree;
 
@@ -31,7 +36,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::evidence::{Evidence, Gap};
+use crate::diag::Gap;
+use crate::evidence::Evidence;
 use crate::manifest::{DesiredState, Manifest};
 use crate::model::AgentId;
 
@@ -107,10 +113,8 @@ pub struct Request<'a> {
 pub struct History {
     /// Per key, what was ever declared, and the gaps.
     pub evidence: Evidence,
-    /// What is worth saying at any time and withholds nothing, each with the way on.
+    /// What is worth saying and withholds nothing.
     pub remarks: Vec<Gap>,
-    /// What was passed over, for `-v`.
-    pub notes: Vec<String>,
 }
 
 /// A request that cannot be answered.

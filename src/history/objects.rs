@@ -112,8 +112,8 @@ impl Objects {
         })
     }
 
-    /// Reads many objects; `None` for one that is not here or too large.
-    pub(super) fn read(&mut self, names: &[Oid]) -> Result<Vec<Option<Vec<u8>>>, GitError> {
+    /// Reads many objects, each with what stands against it where it cannot be read.
+    pub(super) fn read(&mut self, names: &[Oid]) -> Result<Vec<Result<Vec<u8>, Lack>>, GitError> {
         let mut found = Vec::with_capacity(names.len());
         for names in names.chunks(AT_ONCE) {
             let asked: Vec<String> = names.iter().map(ToString::to_string).collect();
@@ -125,10 +125,26 @@ impl Objects {
         Ok(found)
     }
 
-    /// Returns the tree of a commit; `None` where it is not here.
-    pub(super) fn tree_of(&mut self, commit: Oid) -> Result<Option<Oid>, GitError> {
+    /// Reads what the index holds at a path.
+    pub(super) fn staged(&mut self, path: &str) -> Result<Result<Vec<u8>, Lack>, GitError> {
+        if path.contains('\n') {
+            return Ok(Err(Lack::Missing));
+        }
+        self.ask(&format!(":0:{path}"))?;
+        Ok(self.answer()?.map(|(_, bytes)| bytes))
+    }
+
+    /// Reads one object that has to be there.
+    fn read_one(&mut self, name: Oid) -> Result<Vec<u8>, GitError> {
+        let read = self.read(&[name])?.pop().unwrap_or(Err(Lack::Missing));
+        read.map_err(|_| GitError::Missing { what: name.to_string() })
+    }
+
+    /// Returns the tree of a commit.
+    pub(super) fn tree_of(&mut self, commit: Oid) -> Result<Oid, GitError> {
         self.ask(&format!("{commit}^{{tree}}"))?;
-        Ok(self.answer()?.map(|(tree, _)| tree))
+        let missing = |_| GitError::Missing { what: commit.to_string() };
+        self.answer()?.map(|(tree, _)| tree).map_err(missing)
     }
 
     /// Returns the file at a path, links followed; `None` where there is none.
@@ -161,9 +177,7 @@ impl Objects {
                 Some((Kind::Tree, oid)) if !is_last => tree = *oid,
                 Some((Kind::File, oid)) if is_last => return Ok(Step::File(*oid)),
                 Some((Kind::Link, oid)) => {
-                    let Some(target) = self.read(&[*oid])?.pop().flatten() else {
-                        return Ok(Step::Nowhere);
-                    };
+                    let target = self.read_one(*oid)?;
                     let target = String::from_utf8_lossy(&target);
                     let rest = parts[at + 1..]
                         .iter()
@@ -216,7 +230,7 @@ impl Objects {
         if let Some(tree) = self.trees.get(&name) {
             return Ok(Rc::clone(tree));
         }
-        let raw = self.read(&[name])?.pop().flatten().unwrap_or_default();
+        let raw = self.read_one(name)?;
         let tree = Rc::new(entries(&raw, usize::from(name.length)).ok_or(GARBLED)?);
         self.remembered += tree.len();
         if self.remembered > REMEMBERED {
@@ -232,12 +246,13 @@ impl Objects {
         writeln!(requests, "{names}").and_then(|()| requests.flush()).map_err(GitError::Io)
     }
 
-    fn answer(&mut self) -> Result<Option<(Oid, Vec<u8>)>, GitError> {
+    fn answer(&mut self) -> Result<Result<(Oid, Vec<u8>), Lack>, GitError> {
         let mut line = String::new();
         self.answers.read_line(&mut line).map_err(GitError::Io)?;
         let words: Vec<&str> = line.trim_end().split(' ').collect();
         let [name, _, size] = words[..] else {
-            return if line.trim_end().ends_with(" missing") { Ok(None) } else { Err(GARBLED) };
+            let is_missing = line.trim_end().ends_with(" missing");
+            return if is_missing { Ok(Err(Lack::Missing)) } else { Err(GARBLED) };
         };
         let (Some(name), Ok(size)) = (Oid::from_hex(name), size.parse::<u64>()) else {
             return Err(GARBLED);
@@ -246,15 +261,44 @@ impl Objects {
         let mut content = self.answers.by_ref().take(size + 1);
         if size > LARGEST {
             io::copy(&mut content, &mut io::sink()).map_err(GitError::Io)?;
-            return Ok(None);
+            return Ok(Err(Lack::TooLarge));
         }
         let mut bytes = Vec::with_capacity(usize::try_from(size + 1).unwrap_or_default());
         content.read_to_end(&mut bytes).map_err(GitError::Io)?;
         if bytes.pop() != Some(b'\n') {
             return Err(GARBLED);
         }
-        Ok(Some((name, bytes)))
+        Ok(Ok((name, bytes)))
     }
+}
+
+/// Why an object cannot be read, though the rest can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// It is not there.
+    Missing,
+    /// It is larger than what is read.
+    TooLarge,
+}
+
+/// Lists the regular files of a commit, each with its path from the root.
+///
+/// A name that is no UTF-8 is left out: nobody could name it as a manifest.
+pub(super) fn tree_files(git: &Git, commit: &str) -> Result<Vec<(String, Oid)>, GitError> {
+    let answer = git.run(&["ls-tree", "-r", "-z", "--full-tree", commit])?;
+    let mut files = Vec::new();
+    for entry in answer.split(|byte| *byte == 0).filter(|entry| !entry.is_empty()) {
+        let Ok(entry) = std::str::from_utf8(entry) else { continue };
+        let garbled = GitError::Garbled { command: "ls-tree" };
+        let Some((words, path)) = entry.split_once('\t') else { return Err(garbled) };
+        let words: Vec<&str> = words.split(' ').collect();
+        let [mode, "blob", name] = words[..] else { continue };
+        let Some(name) = Oid::from_hex(name) else { return Err(garbled) };
+        if mode != "120000" {
+            files.push((path.to_owned(), name));
+        }
+    }
+    Ok(files)
 }
 
 enum Step {

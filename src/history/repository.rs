@@ -1,20 +1,16 @@
-//! The checkout: its root, whether it is behind, and the other manifests of its work tree.
-//!
-//! The work tree is read here and nowhere else in this module, always contained in the root.
+//! The checkout: its root, and whether it is behind.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diag::{Code, Diagnostic, Severity, with_causes};
-use crate::evidence::Gap;
+use crate::diag::{GapReason, with_causes};
 use crate::files::Bounds;
 use crate::history::HistoryError;
 use crate::history::checkout::{self, GitFolders};
 use crate::history::git::{Git, GitError};
 use crate::history::known::KnownFiles;
 use crate::history::worktree::WorkTree;
-use crate::manifest::{self, Manifest, Variables};
 
 /// The checkout that holds the manifests of one invocation.
 #[derive(Debug)]
@@ -25,18 +21,18 @@ pub struct Repository {
     /// The top of the work tree: `root`, or a folder above it where the settings say so.
     pub(super) top: PathBuf,
     closed: Vec<PathBuf>,
-    known: Arc<KnownFiles>,
+    pub(super) known: Arc<KnownFiles>,
 }
 
 /// What Git says about a folder.
 #[derive(Debug)]
 pub(super) enum RepositoryState {
     /// A work tree; a shallow one lacks older commits.
-    Checkout { shallow: bool },
+    Checkout { shallow: bool, folders: GitFolders },
     /// Not in a repository.
     Outside,
     /// Git is absent or refuses.
-    Unknown(Gap),
+    Unknown(GapReason),
 }
 
 /// A checkout whose commit is older than what its upstream is known to have.
@@ -46,17 +42,6 @@ pub struct Stale {
     pub commits: usize,
     /// The upstream, as in `origin/main`.
     pub upstream: String,
-}
-
-/// A manifest of the work tree that this invocation does not name.
-#[derive(Debug)]
-pub struct OtherManifest {
-    /// Its path below the root.
-    pub path: PathBuf,
-    /// What could be understood of it.
-    pub manifest: Manifest,
-    /// Whether all of it was.
-    pub is_complete: bool,
 }
 
 impl Repository {
@@ -95,8 +80,8 @@ impl Repository {
             ["rev-parse", "--is-shallow-repository", "--show-toplevel", "--absolute-git-dir"];
         let answer = Git::new(&root).run(&asked);
         let found = answer.and_then(|answer| work_tree(&answer, folders.as_ref()));
-        let (shallow, top) = match (found, &folders) {
-            (Ok(found), Some(_)) => found,
+        let (shallow, top, folders) = match (found, folders) {
+            (Ok((shallow, top)), Some(folders)) => (shallow, top, folders),
             (Ok(_), None) => {
                 let standing = standing_after(&GitError::Garbled { command: "rev-parse" }, &root);
                 return Ok(Self::apart(root, standing, closed));
@@ -109,12 +94,12 @@ impl Repository {
         if !folder.starts_with(&top) {
             return Err(HistoryError::WorkTree { root, work_tree: top });
         }
-        let git = folders.map_or_else(|| Git::new(&top), |folders| Git::within(&top, &folders));
-        let git = Arc::new(git);
+        let git = Arc::new(Git::within(&top, &folders));
         let known = Arc::new(KnownFiles::new(Some(Arc::clone(&git)), &top));
         // The deeper one of the two: what a manifest names is in both.
         let root = if top.starts_with(&root) { top.clone() } else { root };
-        Ok(Self { git, standing: RepositoryState::Checkout { shallow }, root, top, closed, known })
+        let standing = RepositoryState::Checkout { shallow, folders };
+        Ok(Self { git, standing, root, top, closed, known })
     }
 
     /// A folder about which Git is not asked any further.
@@ -166,44 +151,6 @@ impl Repository {
         let upstream = self.git.run(&["rev-parse", "--abbrev-ref", "@{upstream}"]).ok()?;
         Some(Stale { commits, upstream: String::from_utf8_lossy(&upstream).trim().to_owned() })
     }
-
-    /// Returns every manifest of the work tree but the given ones and what Git ignores.
-    ///
-    /// A file counts as one if it has `tasks` and a `version` of ours at its top: other programs
-    /// call theirs so too. What cannot be read is left out.
-    pub fn other_manifests(
-        &self,
-        files: &[PathBuf],
-        variables: Variables<'_>,
-    ) -> Vec<OtherManifest> {
-        let paths = if self.is_versioned() { self.known.paths() } else { BTreeSet::new() };
-        let given: BTreeSet<PathBuf> =
-            files.iter().filter_map(|file| file.canonicalize().ok()).collect();
-        let mut others = Vec::new();
-        for path in paths.into_iter().filter(|path| is_yaml(path)) {
-            let file = self.top.join(path);
-            if file.canonicalize().is_ok_and(|file| given.contains(&file)) {
-                continue;
-            }
-            let source = self.work_tree(&file).of_neighbor();
-            let name = file.file_name().unwrap_or_default();
-            let text = source.manifest(Path::new(name)).ok();
-            let Some(text) = text.filter(|text| looks_like_manifest(text)) else { continue };
-            let (manifest, findings) = manifest::parse(Path::new(path), &text, &source, variables);
-            if findings.iter().any(is_of_another_program) {
-                continue;
-            }
-            let is_complete = findings.iter().all(|finding| finding.severity != Severity::Error);
-            others.push(OtherManifest { path: path.into(), manifest, is_complete });
-        }
-        others
-    }
-}
-
-/// Whether a finding says that the file's `version` is none that this program ever had.
-fn is_of_another_program(finding: &Diagnostic) -> bool {
-    finding.code == Code::UnsupportedVersion
-        || (finding.code == Code::InvalidValue && finding.message.starts_with("`version` "))
 }
 
 /// Reads the answer of `rev-parse`: whether the clone is shallow, and the top of its work tree.
@@ -229,34 +176,13 @@ fn work_tree(answer: &[u8], folders: Option<&GitFolders>) -> Result<(bool, PathB
 
 /// Judges a refusal; `root` is the folder that holds `.git`.
 fn standing_after(error: &GitError, root: &Path) -> RepositoryState {
-    let way = match error {
-        GitError::Absent => "install Git".to_owned(),
+    let root = root.to_owned();
+    RepositoryState::Unknown(match error {
+        GitError::Absent => GapReason::GitMissing,
         GitError::Refused { said, .. } if said.contains("dubious ownership") => {
-            format!("`git config --global --add safe.directory {}`", root.display())
+            GapReason::ForeignOwner { root }
         }
-        _ => format!("run `git -C {} status` and mend what it says", root.display()),
-    };
-    RepositoryState::Unknown(Gap::lost(with_causes(error), way))
-}
-
-/// Whether a text has the two fields of a manifest at its top.
-pub(super) fn looks_like_manifest(text: &str) -> bool {
-    let has = |field: &str| {
-        text.trim_start_matches('\u{feff}').lines().any(|line| {
-            let rest = line.trim_start_matches(['"', '\'']).strip_prefix(field);
-            rest.is_some_and(|rest| {
-                rest.trim_start_matches(['"', '\'']).trim_start().starts_with(':')
-            })
-        })
-    };
-    has("version") && has("tasks")
-}
-
-/// Whether a path ends as manifests do.
-pub(super) fn is_yaml(path: &str) -> bool {
-    let ending = Path::new(path).extension();
-    ending.is_some_and(|ending| {
-        ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml")
+        _ => GapReason::RepositoryUnreadable { root, said: with_causes(error) },
     })
 }
 
@@ -271,34 +197,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repository_that_cannot_be_read_is_a_gap_with_the_way_on() {
+    fn a_repository_that_cannot_be_read_is_a_gap_with_its_reason() {
         let refused =
             |said: &str| GitError::Refused { command: "rev-parse".into(), said: said.into() };
         let table = [
-            (GitError::Absent, "install Git"),
-            (
-                refused("fatal: detected dubious ownership in repository at '/r'"),
-                "safe.directory /r",
-            ),
-            (refused("fatal: bad config line 1"), "git -C /r status"),
+            (GitError::Absent, "git-missing"),
+            (refused("fatal: detected dubious ownership in repository at '/r'"), "foreign-owner"),
+            (refused("fatal: bad config line 1"), "repository-unreadable"),
         ];
-        for (error, words) in table {
-            let RepositoryState::Unknown(gap) = standing_after(&error, Path::new("/r")) else {
+        for (error, code) in table {
+            let RepositoryState::Unknown(reason) = standing_after(&error, Path::new("/r")) else {
                 panic!("{error}")
             };
-            assert!(gap.way.contains(words), "{gap:?}");
-        }
-    }
-
-    #[test]
-    fn a_manifest_is_known_by_the_two_fields_at_its_top() {
-        for good in ["version: 1\ntasks: {}\n", "\u{feff}'version' : 1\r\n\"tasks\":\r\n"] {
-            assert!(looks_like_manifest(good), "{good:?}");
-        }
-        for bad in
-            ["", "version: 1\n", "a:\n  version: 1\n  tasks: {}\n", "versions: 1\ntasks: 1\n"]
-        {
-            assert!(!looks_like_manifest(bad), "{bad:?}");
+            assert_eq!(reason.code(), code);
         }
     }
 }

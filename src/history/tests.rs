@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
-use crate::diag::Severity;
+use crate::diag::{Gap, GapReason, Severity};
 use crate::evidence::KeyEvidence;
 use crate::history::{self, Depth, History, HistoryError, Repository, Request};
 use crate::manifest::{self, DesiredState, Manifest, Source};
@@ -155,9 +155,9 @@ fn check(history: &History, key: &str, prompts: &[&str]) {
 
 #[track_caller]
 fn check_gap(history: &History, words: &str) {
-    let gaps = &history.evidence.gaps;
-    let says = |text: &str| text.contains(words);
-    assert!(gaps.iter().any(|gap| says(&gap.what) || says(&gap.way)), "{words}: {history:#?}");
+    let mut gaps = history.evidence.gaps.iter();
+    let says = |gap: &Gap| gap.reason.code() == words || format!("{gap:?}").contains(words);
+    assert!(gaps.any(says), "{words}: {history:#?}");
 }
 
 #[track_caller]
@@ -176,7 +176,7 @@ fn every_committed_version_is_evidence_and_an_uncommitted_one_is_not() {
     let history = repo.read();
     check(&history, "spy", &["three", "one", "two"]);
     check_complete(&history);
-    assert!(history.remarks.is_empty() && history.notes.is_empty(), "{history:#?}");
+    assert!(history.remarks.is_empty(), "{history:#?}");
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn a_lost_branch_is_evidence_when_it_is_named() {
 }
 
 #[test]
-fn a_shallow_clone_is_a_gap_that_names_the_fix() {
+fn a_shallow_clone_is_a_gap() {
     let repo = Repo::new();
     repo.commit_spy("one");
     repo.commit_spy("two");
@@ -370,8 +370,7 @@ fn a_shallow_clone_is_a_gap_that_names_the_fix() {
     repo.git(&["clone", "--quiet", "--depth", "1", &url, "../clone"]);
     let history = read_in(&repo.root.join("../clone"), &["tasks.yaml"], Depth::All, &[]).unwrap();
     check(&history, "spy", &["two"]);
-    check_gap(&history, "fetch-depth: 0");
-    check_gap(&history, "git fetch --unshallow");
+    check_gap(&history, "shallow-clone");
 }
 
 #[test]
@@ -385,7 +384,7 @@ fn a_clone_without_old_files_is_a_gap_and_downloads_nothing() {
     repo.git(&["clone", "--quiet", "--filter=blob:none", &url, "../clone"]);
     let history = read_in(&repo.root.join("../clone"), &["tasks.yaml"], Depth::All, &[]).unwrap();
     check(&history, "spy", &["two"]);
-    check_gap(&history, "without `--filter`");
+    check_gap(&history, "PartialClone");
 }
 
 #[test]
@@ -415,10 +414,13 @@ fn before_the_first_commit_nothing_is_evidence() {
     let history = repo.read();
     assert!(history.evidence.keys.is_empty(), "{history:#?}");
     check_complete(&history);
-    assert!(history.remarks[0].what.contains("nothing is committed yet"), "{history:#?}");
-    repo.write("tasks.yaml", "").write("README", "").git(&["add", "README"]);
+    assert_eq!(history.remarks[0].reason, GapReason::NothingCommitted);
+    repo.git(&["add", "tasks.yaml"]);
+    check_complete(&repo.read());
+    repo.git(&["reset", "--quiet"]);
+    repo.write("README", "").git(&["add", "README"]);
     repo.git(&["commit", "--quiet", "-m", "first"]);
-    assert!(repo.read().remarks[0].what.contains("`tasks.yaml` was never committed"));
+    check_gap(&repo.read(), "not-committed");
 }
 
 #[test]
@@ -427,20 +429,19 @@ fn outside_of_git_the_work_tree_is_the_only_version() {
     fs::write(folder.path().join("tasks.yaml"), manifest(&[("spy", "one")])).unwrap();
     let history = read_in(folder.path(), &["tasks.yaml"], Depth::All, &[]).unwrap();
     check(&history, "spy", &["one"]);
-    check_complete(&history);
-    assert!(history.remarks[0].way.contains("git init"), "{history:#?}");
+    check_gap(&history, "no-repository");
 }
 
 #[test]
-fn an_old_version_that_does_not_parse_is_passed_over_and_named() {
+fn an_old_version_that_does_not_parse_is_a_gap_that_names_its_commit() {
     let repo = Repo::new();
     repo.commit_spy("one");
     let broken = repo.write("tasks.yaml", "version: 1\ntasks: [\n").commit();
     repo.commit_spy("two");
     let history = repo.read();
     check(&history, "spy", &["two", "one"]);
-    check_complete(&history);
-    assert!(history.notes[0].contains(&broken[..10]), "{history:#?}");
+    check_gap(&history, &broken[..10]);
+    check_gap(&history, "version-unclear");
 }
 
 #[test]
@@ -451,7 +452,7 @@ fn a_version_whose_variable_is_gone_is_a_gap_that_names_it() {
     repo.write("tasks.yaml", &text.replace("agentId: 47", "agentId: ${AGENT}")).commit();
     let history = repo.read();
     check(&history, "spy", &["one"]);
-    check_gap(&history, "set `OLD_AGENT`");
+    check_gap(&history, "OLD_AGENT");
 }
 
 #[test]
@@ -475,7 +476,7 @@ fn a_version_whose_agent_is_gone_is_a_gap_that_names_it() {
     repo.write("tasks.yaml", &text("Researcher", "two")).commit();
     let history = repo.read();
     check(&history, "spy", &["two"]);
-    check_gap(&history, "name the agent `Gone`, which no agent has");
+    check_gap(&history, "Gone");
 }
 
 #[test]
@@ -493,14 +494,14 @@ fn protection_outlives_the_removal_of_its_entry() {
 #[test]
 fn a_short_history_says_how_to_read_more() {
     let repo = Repo::new();
-    repo.write("tasks.yaml", &manifest(&[("spy", "0"), ("orphan", "lost")])).commit();
+    repo.write("tasks.yaml", &manifest(&[("spy", "v0"), ("orphan", "lost")])).commit();
     for n in 1..8 {
         repo.commit_spy(&format!("v{n}"));
     }
     let history = repo.read_with(&["tasks.yaml"], Depth::Newest(2), &[]);
     check(&history, "spy", &["v7", "v6"]);
     assert_eq!(history.evidence.keys.len(), 1, "{history:#?}");
-    check_gap(&history, "--history all");
+    check_gap(&history, "beyond-history");
     for depth in [Depth::All, Depth::default(), Depth::Newest(8)] {
         let history = repo.read_with(&["tasks.yaml"], depth, &[]);
         check(&history, "orphan", &["lost"]);
@@ -508,7 +509,7 @@ fn a_short_history_says_how_to_read_more() {
     }
     let history = repo.read_with(&["tasks.yaml"], Depth::None, &[]);
     assert!(history.evidence.keys.is_empty());
-    check_gap(&history, "--history none");
+    check_gap(&history, "history-off");
 }
 
 #[test]
@@ -583,10 +584,11 @@ fn other_manifests_of_the_work_tree_are_found() {
     let files = [repo.root.join("./tasks.yaml")];
     let others = Repository::of(&files).unwrap().other_manifests(&files, &|_| None);
     let found: Vec<_> = others
+        .manifests
         .iter()
         .map(|other| {
             let keys: Vec<_> = other.manifest.tasks.keys().map(Key::as_str).collect();
-            (other.path.to_str().unwrap(), keys, other.is_complete)
+            (other.path.to_str().unwrap(), keys, other.flaw.is_none())
         })
         .collect();
     assert_eq!(
@@ -678,7 +680,11 @@ fn parsing_only_what_changed_finds_what_parsing_all_finds() {
         wholes.write("tasks.yaml", &format!("{text}# &x\n")).commit();
     }
     let (parts, wholes) = (parts.read(), wholes.read());
-    assert_eq!(format!("{:#?}", parts.evidence), format!("{:#?}", wholes.evidence));
-    assert_eq!(parts.notes.len(), wholes.notes.len(), "{parts:#?}");
+    let keys = |history: &History| format!("{:#?}", history.evidence.keys);
+    assert_eq!(keys(&parts), keys(&wholes));
+    let codes = |history: &History| -> Vec<&str> {
+        history.evidence.gaps.iter().map(|gap| gap.reason.code()).collect()
+    };
+    assert_eq!((codes(&parts), codes(&wholes)), (vec!["version-unclear"], vec!["version-unclear"]));
     assert!(known(&parts, "b").versions.len() > 3, "{parts:#?}");
 }

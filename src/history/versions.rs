@@ -8,12 +8,14 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::evidence::{Gap, KeyEvidence, Version};
+use crate::diag::GapReason;
+use crate::evidence::{KeyEvidence, Version};
 use crate::history::git::GitError;
-use crate::history::manifests::{EarlierTask, Manifests, Prompt, TaskSpec, file};
-use crate::history::objects::{Objects, Oid};
+use crate::history::manifests::{EarlierPrompt, EarlierTask, Manifests, Prompt, TaskSpec, file};
+use crate::history::objects::{Lack, Objects, Oid};
 use crate::history::walk::Commit;
 use crate::history::{Depth, History, Request};
+use crate::manifest::stand_in;
 use crate::resource::Object;
 
 /// How many prompt files are held at once.
@@ -32,6 +34,15 @@ pub(super) struct Versions<'a> {
     last: Vec<Option<(TaskSpec, usize)>>,
     seen: BTreeSet<usize>,
     ended: BTreeSet<String>,
+    /// Prompt files that cannot be used, by the number of their text.
+    unusable: BTreeMap<usize, Unusable>,
+}
+
+/// Why the text of a prompt file is not known.
+enum Unusable {
+    Lacking(Lack),
+    /// It is this, and no text.
+    NoText(String),
 }
 
 impl<'a> Versions<'a> {
@@ -45,6 +56,7 @@ impl<'a> Versions<'a> {
             last: Vec::new(),
             seen: BTreeSet::new(),
             ended: BTreeSet::new(),
+            unusable: BTreeMap::new(),
         }
     }
 
@@ -81,6 +93,7 @@ impl<'a> Versions<'a> {
         let doings: Vec<Option<TaskSpec>> =
             manifest.iter().map(|task| task.doing(&files)).collect();
         self.hash(objects, &doings)?;
+        self.note_unknown(&manifest, &doings, &files);
         self.add(path, &manifest, &doings, is_beyond);
         if count > 1 || self.is_moved {
             for task in manifest.iter() {
@@ -92,11 +105,11 @@ impl<'a> Versions<'a> {
 
     /// Returns what was found.
     pub(super) fn finish(self, history: &mut History) {
-        let found = self.manifests.keys.values.into_iter().zip(self.found).enumerate();
+        let (keys, gaps) = self.manifests.finish();
+        let found = keys.into_iter().zip(self.found).enumerate();
         let declared = found.filter(|(number, _)| self.seen.contains(number));
         history.evidence.keys = declared.map(|(_, known)| known).collect();
-        history.evidence.gaps.extend(self.manifests.gaps);
-        history.notes.extend(self.manifests.notes);
+        history.evidence.gaps.extend(gaps);
     }
 
     /// Hashes what was not hashed yet, each prompt file read once.
@@ -118,16 +131,57 @@ impl<'a> Versions<'a> {
         for batch in blobs.chunks(AT_ONCE) {
             let names: Vec<Oid> = batch.iter().map(|(blob, _)| *blob).collect();
             for ((_, doings), bytes) in batch.iter().zip(objects.read(&names)?) {
-                if bytes.is_none() {
-                    self.manifests.not_here("prompt files");
-                }
-                let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+                let text = usable(bytes);
+                let text = match text {
+                    Ok(text) => Some(text),
+                    Err(why) => {
+                        // Every one of them names the same text.
+                        self.unusable.extend(doings.first().map(|doing| (doing.prompt, why)));
+                        None
+                    }
+                };
                 for doing in doings {
                     self.remember(*doing, text.as_deref());
                 }
             }
         }
         Ok(())
+    }
+
+    /// Notes the tasks whose content is not known, each of its key.
+    fn note_unknown(
+        &mut self,
+        manifest: &[EarlierTask],
+        doings: &[Option<TaskSpec>],
+        files: &BTreeMap<usize, usize>,
+    ) {
+        for (task, doing) in manifest.iter().zip(doings) {
+            let key = || self.manifests.keys.values[task.key].clone();
+            let file = match task.prompt {
+                EarlierPrompt::File(file) => file,
+                EarlierPrompt::Known(_) => continue,
+                EarlierPrompt::Outside => {
+                    let (path, what) = ("promptFile".to_owned(), "outside of the repository");
+                    let reason = GapReason::FileUnclear { path, what: what.to_owned() };
+                    let key = key();
+                    self.manifests.losses.of(reason, [key]);
+                    continue;
+                }
+            };
+            let path = || self.manifests.files.values[file].clone();
+            let unusable = doing.and_then(|doing| self.unusable.get(&doing.prompt));
+            let reason = match unusable {
+                None if files.contains_key(&file) => continue,
+                None => GapReason::FileNotCommitted { path: path() },
+                Some(Unusable::Lacking(Lack::Missing)) => self.manifests.losses.missing_at(&path()),
+                Some(Unusable::Lacking(Lack::TooLarge)) => GapReason::FileTooLarge { path: path() },
+                Some(Unusable::NoText(what)) => {
+                    GapReason::FileUnclear { path: path(), what: what.clone() }
+                }
+            };
+            let key = key();
+            self.manifests.losses.of(reason, [key]);
+        }
     }
 
     fn remember<P>(&mut self, doing: TaskSpec, text: Option<P>)
@@ -188,7 +242,16 @@ impl<'a> Versions<'a> {
     fn end(&mut self, path: &str) {
         self.ended.insert(path.to_owned());
         let count = self.states.get(path).map_or(0, BTreeSet::len);
-        let what = format!("only the newest {count} versions of `{path}` were read");
-        self.manifests.gap(Gap::left_out(what, "`--history all`"));
+        let path = path.to_owned();
+        self.manifests.losses.all(GapReason::BeyondHistory { path, count });
     }
+}
+
+/// Returns the text of a prompt file, if it is one.
+fn usable(bytes: Result<Vec<u8>, Lack>) -> Result<String, Unusable> {
+    let bytes = bytes.map_err(Unusable::Lacking)?;
+    if let Some((what, _)) = stand_in("", &bytes) {
+        return Err(Unusable::NoText(what.to_owned()));
+    }
+    String::from_utf8(bytes).map_err(|_| Unusable::NoText("not UTF-8".to_owned()))
 }

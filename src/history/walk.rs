@@ -8,11 +8,15 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::path::Path;
 
-use crate::diag::with_causes;
-use crate::evidence::{Evidence, Gap, KeyEvidence, Version};
+use crate::diag::{Gap, GapReason, Lost, with_causes};
+use crate::evidence::{Evidence, KeyEvidence, Version};
+use crate::files::read_input;
+use crate::history::checkout::GitFolders;
 use crate::history::git::{Git, GitError};
-use crate::history::objects::{Objects, Oid};
-use crate::history::repository::{RepositoryState, folder_of, is_yaml, looks_like_manifest};
+use crate::history::head::{self, HeadCommit, has_replacements};
+use crate::history::likeness::{is_of_ours, is_yaml};
+use crate::history::objects::{Objects, Oid, tree_files};
+use crate::history::repository::{RepositoryState, folder_of};
 use crate::history::versions::Versions;
 use crate::history::{Depth, History, HistoryError, Repository, Request};
 use crate::manifest::{DesiredState, DesiredTask};
@@ -39,96 +43,178 @@ struct Walk {
     paths: Vec<String>,
 }
 
-/// Reads what was ever declared.
+/// Reads what was ever declared. What cannot be read is a gap, whatever the reason.
 pub fn read(repository: &Repository, request: &Request<'_>) -> Result<History, HistoryError> {
     let mut history = History::default();
     if request.depth == Depth::None {
-        let what = "history is not read".to_owned();
-        history.evidence.gaps.push(Gap::left_out(what, "leave out `--history none`"));
+        history.evidence.gaps.push(Gap::history(GapReason::HistoryOff));
         return Ok(history);
     }
     match &repository.standing {
-        RepositoryState::Unknown(gap) => history.evidence.gaps.push(gap.clone()),
+        RepositoryState::Unknown(reason) => {
+            history.evidence.gaps.push(Gap::history(reason.clone()));
+        }
         RepositoryState::Outside => {
             history.evidence = work_tree_alone(request.desired_state);
-            let what =
-                "there is no Git repository: what was declared earlier is unknown".to_owned();
-            history.remarks.push(Gap::left_out(what, "`git init`, and commit each change"));
+            history.evidence.gaps.push(Gap::history(GapReason::NoRepository));
         }
-        RepositoryState::Checkout { shallow } => {
-            if *shallow {
-                let what =
-                    "the clone is shallow: what was declared earlier is not in it".to_owned();
-                let way = "`git fetch --unshallow`, or `fetch-depth: 0` for `actions/checkout`";
-                history.evidence.gaps.push(Gap::lost(what, way));
-            }
+        RepositoryState::Checkout { shallow, folders } => {
             let paths = request.files.iter().map(|file| path_in(repository, file));
             let paths = paths.collect::<Result<Vec<_>, _>>()?;
-            let starts = starts(&repository.git, request.from)?;
             let mut versions = Versions::new(*request);
             versions.manifests.know(&paths);
-            let walked = walk_all(&repository.git, starts, paths, &mut versions, &mut history);
-            versions.finish(&mut history);
-            if let Err(error) = walked {
-                let way = "run `git fsck` and mend what it says".to_owned();
-                history.evidence.gaps.push(Gap::lost(with_causes(&error), way));
+            versions.manifests.losses.explain(head::lost(folders));
+            if *shallow {
+                versions.manifests.losses.all(GapReason::ShallowClone);
             }
+            if has_replacements(folders) {
+                versions.manifests.losses.all(GapReason::ReplacedCommits);
+            }
+            let starts = starts(repository, folders, request.from, &mut versions, &mut history)?;
+            if !starts.is_empty() {
+                let mut walker = Walker { repository, folders, versions: &mut versions };
+                if let Err(error) = walker.walk_all(starts, paths) {
+                    walker.lose(&error, None);
+                }
+            }
+            versions.finish(&mut history);
         }
     }
     Ok(history)
 }
 
-fn walk_all(
-    git: &Git,
-    starts: Vec<String>,
-    paths: Vec<String>,
-    versions: &mut Versions<'_>,
-    history: &mut History,
-) -> Result<(), GitError> {
-    if starts.is_empty() {
-        let what = "nothing is committed yet, so that nothing was declared earlier".to_owned();
-        history.remarks.push(Gap::left_out(what, "commit the manifest"));
-        return Ok(());
+/// One walk over the commits.
+struct Walker<'w, 'r> {
+    repository: &'w Repository,
+    folders: &'w GitFolders,
+    versions: &'w mut Versions<'r>,
+}
+
+impl Walker<'_, '_> {
+    /// Notes what could not be read.
+    fn lose(&mut self, error: &GitError, what: Option<&str>) {
+        self.versions.manifests.losses.all(reason(error, self.folders, what));
     }
-    let mut objects = Objects::open(git)?;
-    let mut followed = BTreeSet::new();
-    let mut walks = VecDeque::from([Walk { starts, paths }]);
-    let mut count = 0;
-    while let Some(walk) = walks.pop_front() {
-        let touched = commits(git, &walk.starts, &walk.paths)?;
-        if count == 0 && touched.is_empty() {
-            let what = format!("`{}` was never committed", walk.paths.join("`, `"));
-            history.remarks.push(Gap::left_out(what, "commit it"));
-        }
-        let all = widen(git, &mut objects, versions, &walk, &touched)?;
-        for commit in all.as_ref().unwrap_or(&touched) {
-            for path in &walk.paths {
-                versions.take(&mut objects, commit, path)?;
+
+    /// Takes a result; a missing object is noted, and the walk goes on without it.
+    fn unless_missing<T>(
+        &mut self,
+        result: Result<T, GitError>,
+        what: &str,
+    ) -> Result<Option<T>, GitError> {
+        match result {
+            Ok(found) => Ok(Some(found)),
+            Err(error @ GitError::Missing { .. }) => {
+                self.lose(&error, Some(what));
+                Ok(None)
             }
-        }
-        versions.is_moved = true;
-        count += 1;
-        if count >= WALKS {
-            let what = format!(
-                "manifests were moved more than {WALKS} times; older moves are not followed"
-            );
-            let way = "name the manifests' folders in one `--file`".to_owned();
-            history.evidence.gaps.push(Gap::lost(what, way));
-            break;
-        }
-        for commit in &touched {
-            let paths = predecessors(&mut objects, commit, &walk.paths)?;
-            let paths: Vec<String> = paths
-                .into_iter()
-                .filter(|path| followed.insert((commit.id.clone(), path.clone())))
-                .collect();
-            if !paths.is_empty() {
-                let starts = commit.parents.iter().map(ToString::to_string).collect();
-                walks.push_back(Walk { starts, paths });
-            }
+            Err(error) => Err(error),
         }
     }
-    Ok(())
+
+    fn walk_all(&mut self, starts: Vec<String>, paths: Vec<String>) -> Result<(), GitError> {
+        let git = &self.repository.git;
+        let mut objects = Objects::open(git)?;
+        let mut followed = BTreeSet::new();
+        let mut walks = VecDeque::from([Walk { starts, paths }]);
+        let mut count = 0;
+        while let Some(walk) = walks.pop_front() {
+            let touched = commits(git, &walk.starts, &walk.paths)?;
+            if count == 0 {
+                walks.extend(self.uncommitted(&mut objects, &walk, &touched)?);
+            }
+            let wider = widen(git, &mut objects, self.versions, &walk, &touched);
+            let all = self.unless_missing(wider, "a folder")?.flatten();
+            for commit in all.as_ref().unwrap_or(&touched) {
+                for path in &walk.paths {
+                    let taken = self.versions.take(&mut objects, commit, path);
+                    self.unless_missing(taken, path)?;
+                }
+            }
+            self.versions.is_moved = true;
+            count += 1;
+            if count >= WALKS {
+                self.versions.manifests.losses.all(GapReason::MovedTooOften { most: WALKS });
+                break;
+            }
+            for commit in &touched {
+                let paths = predecessors(&mut objects, commit, &walk.paths);
+                let paths = self.unless_missing(paths, "an earlier commit")?.unwrap_or_default();
+                let paths: Vec<String> = paths
+                    .into_iter()
+                    .filter(|path| followed.insert((commit.id.clone(), path.clone())))
+                    .collect();
+                if !paths.is_empty() {
+                    let starts = commit.parents.iter().map(ToString::to_string).collect();
+                    walks.push_back(Walk { starts, paths });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Manifests that no commit holds: a person may have moved them since, in which case those of the
+    /// last commit that the work tree lacks or has otherwise are their predecessors.
+    fn uncommitted(
+        &mut self,
+        objects: &mut Objects,
+        walk: &Walk,
+        touched: &[Commit],
+    ) -> Result<Option<Walk>, GitError> {
+        let mut new = Vec::new();
+        for path in &walk.paths {
+            let mut is_committed = false;
+            for commit in touched {
+                // One that cannot be looked into may hold it.
+                let found = self.unless_missing(objects.find(commit.tree, path), path)?;
+                is_committed = is_committed || found.is_none_or(|found| found.is_some());
+                if is_committed {
+                    break;
+                }
+            }
+            if !is_committed {
+                new.push(path.clone());
+            }
+        }
+        if new.is_empty() {
+            return Ok(None);
+        }
+        let listed = tree_files(&self.repository.git, &walk.starts[0]);
+        let mut paths = Vec::new();
+        for (path, blob) in self.unless_missing(listed, "the last commit")?.unwrap_or_default() {
+            if !is_yaml(&path) || walk.paths.contains(&path) {
+                continue;
+            }
+            let Some(Ok(before)) = objects.read(&[blob])?.pop() else { continue };
+            let now = read_input(&self.repository.top.join(&path), before.len() as u64 + 1);
+            let is_same = now.is_ok_and(|now| now.as_deref() == Some(before.as_slice()));
+            if !is_same && is_of_ours(&String::from_utf8_lossy(&before)) {
+                paths.push(path);
+            }
+        }
+        if paths.is_empty() {
+            self.versions.manifests.losses.all(GapReason::NotCommitted { paths: new });
+            return Ok(None);
+        }
+        Ok(Some(Walk { starts: walk.starts.clone(), paths }))
+    }
+}
+
+/// Says why Git failed, or what is not there.
+pub(super) fn reason(error: &GitError, folders: &GitFolders, what: Option<&str>) -> GapReason {
+    let lost = head::lost(folders);
+    match error {
+        GitError::Absent => GapReason::GitMissing,
+        GitError::Missing { what: name } => {
+            let what = what.map_or_else(|| name.clone(), str::to_owned);
+            GapReason::ObjectsMissing { what, lost }
+        }
+        // Git says of a missing object what it fails to do without it.
+        _ if lost != Lost::Damaged => {
+            GapReason::ObjectsMissing { what: "an earlier commit".to_owned(), lost }
+        }
+        _ => GapReason::GitFailed { said: with_causes(error) },
+    }
 }
 
 /// Lists the commits that touched the manifests, their prompt files or a link on the way to one.
@@ -166,7 +252,11 @@ fn widen(
 }
 
 /// Lists the commits that touched these paths, on any line of descent, the newest first.
-fn commits(git: &Git, starts: &[String], paths: &[String]) -> Result<Vec<Commit>, GitError> {
+pub(super) fn commits(
+    git: &Git,
+    starts: &[String],
+    paths: &[String],
+) -> Result<Vec<Commit>, GitError> {
     let mut arguments = vec!["rev-list", "--date-order", "--full-history", "--format=%T %P"];
     arguments.extend(starts.iter().map(String::as_str));
     arguments.push("--");
@@ -210,8 +300,7 @@ fn predecessors(
 ) -> Result<BTreeSet<String>, GitError> {
     let mut parents = Vec::new();
     for parent in &commit.parents {
-        // What a shallow clone or a lost object hides has been said elsewhere.
-        parents.extend(objects.tree_of(*parent)?);
+        parents.push(objects.tree_of(*parent)?);
     }
     let mut appears = false;
     for path in paths {
@@ -231,7 +320,8 @@ fn predecessors(
         changed.retain(|(path, _)| is_yaml(path) && !paths.contains(path));
         let blobs: Vec<Oid> = changed.iter().map(|(_, blob)| *blob).collect();
         for ((path, _), text) in changed.into_iter().zip(objects.read(&blobs)?) {
-            if text.is_some_and(|text| looks_like_manifest(&String::from_utf8_lossy(&text))) {
+            // What cannot be read may be one, and says so when it is taken.
+            if text.map_or(true, |text| is_of_ours(&String::from_utf8_lossy(&text))) {
                 found.insert(path);
             }
         }
@@ -240,24 +330,29 @@ fn predecessors(
 }
 
 /// Returns the commits to start from; none before the first commit.
-fn starts(git: &Git, from: &[String]) -> Result<Vec<String>, HistoryError> {
-    let resolve = |revision: &str| {
-        let asked = format!("{revision}^{{commit}}");
-        let answer =
-            git.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &asked]).ok()?;
-        let answer = String::from_utf8(answer).ok()?;
-        Oid::from_hex(answer.trim()).map(|oid| oid.to_string())
-    };
-    let mut starts: Vec<String> = resolve("HEAD").into_iter().collect();
+fn starts(
+    repository: &Repository,
+    folders: &GitFolders,
+    from: &[String],
+    versions: &mut Versions<'_>,
+    history: &mut History,
+) -> Result<Vec<String>, HistoryError> {
+    let git = &repository.git;
+    let mut starts = Vec::new();
+    match head::head(git, folders) {
+        HeadCommit::Commit(commit) => starts.push(commit.to_string()),
+        HeadCommit::Unborn => history.remarks.push(Gap::history(GapReason::NothingCommitted)),
+        HeadCommit::Gap(reason) => versions.manifests.losses.all(reason),
+    }
     for revision in from {
         let unknown = || HistoryError::UnknownRevision { revision: revision.clone() };
-        starts.push(resolve(revision).ok_or_else(unknown)?);
+        starts.push(head::resolve(git, revision).ok_or_else(unknown)?.to_string());
     }
     Ok(starts)
 }
 
 /// Returns a file's path in the repository, with `/` between its parts.
-fn path_in(repository: &Repository, file: &Path) -> Result<String, HistoryError> {
+pub(super) fn path_in(repository: &Repository, file: &Path) -> Result<String, HistoryError> {
     let no_path = || HistoryError::Path { file: file.to_owned() };
     let folder = folder_of(file).canonicalize().map_err(|_| no_path())?;
     let file = folder.join(file.file_name().ok_or_else(no_path)?);

@@ -13,7 +13,7 @@ use crate::manifest::{Source, Unreadable, stand_in};
 const LARGEST: u64 = 32 << 20;
 
 /// The largest manifest, in bytes: 50,000 tasks of some 300 bytes each.
-const LARGEST_MANIFEST: u64 = 16 << 20;
+pub(super) const LARGEST_MANIFEST: u64 = 16 << 20;
 
 /// The files of the work tree, for [`manifest::parse`](crate::manifest::parse).
 ///

@@ -40,24 +40,34 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         return None;
     }
     let entries = reader.entries(root, Owner::Manifest, MANIFEST)?;
-    version(reader, root, &entries);
+    let has_version = version(reader, root, &entries);
     let organization_id = entries
         .value("organizationId")
         .and_then(|node| reader.text(node, "organizationId", Owner::Manifest))
         .map(|text| text.trim().to_owned());
     let defaults =
         entries.value("defaults").map_or_else(Fields::absent, |node| defaults(reader, node));
+    let mut broken = BTreeSet::new();
     let tasks = if let Some(node) = entries.value("tasks") {
-        tasks(reader, node, &defaults)
+        tasks(reader, node, &defaults, &mut broken)
     } else {
         missing(reader, root, "tasks", "write `tasks: {}` for a manifest without tasks");
-        BTreeMap::new()
+        None
     };
     let forgotten =
         entries.value("released").map(|node| forgotten(reader, node)).unwrap_or_default();
     let service_utc_offset =
         entries.value("serviceUtcOffset").and_then(|node| utc_offset(reader, node));
-    Some(Manifest { organization_id, tasks, forgotten, service_utc_offset })
+    let (has_tasks, tasks) = (tasks.is_some(), tasks.unwrap_or_default());
+    Some(Manifest {
+        organization_id,
+        tasks,
+        broken,
+        has_version,
+        has_tasks,
+        forgotten,
+        service_utc_offset,
+    })
 }
 
 /// The first value under `version`, found before anything else is judged.
@@ -74,16 +84,18 @@ fn newer_version(root: &Node<'_>) -> Option<i128> {
     }
 }
 
-fn version(reader: &mut Reader<'_>, root: &Node<'_>, entries: &Entries<'_, '_>) {
+/// Checks the version, and says whether it is ours.
+fn version(reader: &mut Reader<'_>, root: &Node<'_>, entries: &Entries<'_, '_>) -> bool {
     match entries.value("version") {
         None => missing(reader, root, "version", "write `version: 1` as the first line"),
-        Some(node) if matches!(node.value, Value::Integer(VERSION)) => {}
+        Some(node) if matches!(node.value, Value::Integer(VERSION)) => return true,
         Some(node) => {
             let message = "`version` of the manifest must be the number 1";
             let finding = reader.error(Code::InvalidValue, message, &node.span);
             reader.report(finding.help("write `version: 1`"));
         }
     }
+    false
 }
 
 fn missing(reader: &mut Reader<'_>, root: &Node<'_>, field: &str, way: &str) {
@@ -93,7 +105,13 @@ fn missing(reader: &mut Reader<'_>, root: &Node<'_>, field: &str, way: &str) {
     reader.report(finding.help(way));
 }
 
-fn tasks(reader: &mut Reader<'_>, node: &Node<'_>, defaults: &Fields) -> BTreeMap<Key, TaskConfig> {
+/// Reads the tasks; `None` where it cannot be told which there are.
+fn tasks(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    defaults: &Fields,
+    broken: &mut BTreeSet<Key>,
+) -> Option<BTreeMap<Key, TaskConfig>> {
     let mut tasks = BTreeMap::new();
     let Value::Mapping(pairs) = &node.value else {
         // An empty value is refused too: it is what a slip of indentation leaves behind.
@@ -101,14 +119,16 @@ fn tasks(reader: &mut Reader<'_>, node: &Node<'_>, defaults: &Fields) -> BTreeMa
         let message = format!("`tasks` of the manifest must be a mapping, not {found}");
         let finding = reader.error(Code::InvalidValue, message, &node.span);
         reader.report(finding.help("write `tasks: {}` for a manifest without tasks"));
-        return tasks;
+        return None;
     };
     for (key, key_node, fields) in reader.keyed(pairs, "task", "") {
         if let Some(declared) = task(reader, &key, key_node, fields, defaults) {
             tasks.entry(key).or_insert(declared);
+        } else {
+            broken.insert(key);
         }
     }
-    tasks
+    Some(tasks)
 }
 
 fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {

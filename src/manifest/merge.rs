@@ -25,6 +25,8 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             &mut findings,
         );
         merged.forgotten.extend(manifest.forgotten);
+        merged.broken.extend(manifest.broken);
+        merged.has_tasks |= manifest.has_tasks;
         if merged.tasks.is_empty() {
             merged.tasks = manifest.tasks;
             continue;

@@ -76,6 +76,12 @@ pub struct Manifest {
     pub organization_id: Option<String>,
     /// Its tasks.
     pub tasks: BTreeMap<Key, TaskConfig>,
+    /// The keys of tasks that could not be understood.
+    pub broken: BTreeSet<Key>,
+    /// Whether it is of the version that this program reads.
+    pub has_version: bool,
+    /// Whether it could be told which tasks it declares.
+    pub has_tasks: bool,
     /// Keys that are no longer ours.
     pub forgotten: BTreeSet<Key>,
     /// The zone of the service's time stamps, in seconds east of UTC, where it says so.

@@ -17,6 +17,7 @@ use crate::plan::guards::{View, guard};
 use crate::plan::matcher::{Match, Matches, Proof, identify, is_archived};
 use crate::plan::names::{NameFit, name_fit};
 use crate::plan::observed::observed;
+use crate::plan::planner::{all_gaps, gap_notes};
 use crate::plan::remove::{reads_before_removing, removal};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Removal, Remove, RemoveReason, Step, StepId, StepStatus,
@@ -118,6 +119,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         unmanaged_count: found.unmanaged.len() + found.copies.len(),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
+        gaps: all_gaps(inputs),
         doubts: Vec::new(),
         observed_task_ids: observed.tasks.keys().copied().collect(),
         deployment_limit: 0,
@@ -260,11 +262,7 @@ fn kept(inputs: &PlanInputs<'_>, key: &Key, task: &ObservedTask) -> Option<Diagn
         return Some(finding.help("commit the entry with `protect: false` first"));
     }
     let other_manifests = inputs.other_manifests;
-    let hash = task.content();
-    let is_declared_elsewhere = other_manifests.keys.contains(key)
-        || other_manifests.pins.contains(&task.id)
-        || hash.is_some_and(|hash| other_manifests.contents.contains(&hash));
-    if is_declared_elsewhere {
+    if other_manifests.keys.contains(key) || other_manifests.may_declare(task) {
         let message = "another manifest of this repository declares it";
         let finding = Diagnostic::note(Code::StillDeclared, message);
         return Some(finding.help("take it out of that manifest first"));
@@ -338,10 +336,7 @@ fn say_what_is_lost(steps: &mut [Step], notes: &mut Vec<Diagnostic>, saving: Sav
 
 /// What is left alone although it looks like ours.
 fn notes(inputs: &PlanInputs<'_>, found: &Matches<'_>, scope: Scope) -> Vec<Diagnostic> {
-    let mut notes = Vec::new();
-    for gap in &inputs.evidence.gaps {
-        notes.push(Diagnostic::note(Code::HistoryGap, &gap.what).help(&gap.way));
-    }
+    let mut notes = gap_notes(inputs);
     if let Scope::Archived { .. } = scope {
         let foreign = found.archived.len() - candidates(inputs, found, scope).len();
         if foreign > 0 {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Gap, Withholds};
 use crate::evidence::KeyEvidence;
 use crate::model::{Action, Key, TaskId};
 use crate::observed::ObservedTask;
@@ -184,15 +184,27 @@ fn empty_manifest(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatu
     block(steps, is_undeclared, &finding)
 }
 
-/// A neighbor that cannot be understood may declare what would be retired.
+/// A neighbor that cannot be understood may declare what would be removed.
 fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let Some(path) = &view.inputs.other_manifests.unclear else { return Vec::new() };
-    let path = path.display();
-    let message = format!("`{path}` may declare it too, and cannot be understood");
-    let finding = Diagnostic::blocked(Code::UnreadableNeighbor, message)
-        .help(format!("`qcops validate -f {path}`, and mend what it says"))
-        .help("or `--allow unreadable-neighbor`");
-    block(steps, is_undeclared, &finding)
+    if view.inputs.other_manifests.gaps.is_empty() {
+        return Vec::new();
+    }
+    let finding = unclear_neighbor_finding(view.inputs);
+    let is_asked = |step: &Step| {
+        matches!(
+            step.change,
+            Change::Remove { because: RemoveReason::Undeclared | RemoveReason::Destroyed, .. }
+        )
+    };
+    block(steps, is_asked, &finding)
+}
+
+/// Says which manifests cannot be understood, and what helps.
+pub(super) fn unclear_neighbor_finding(inputs: &PlanInputs<'_>) -> Diagnostic {
+    let message = "what would be removed may be declared by another manifest of the repository";
+    Diagnostic::blocked(Code::UnreadableNeighbor, message)
+        .with_gaps(inputs.other_manifests.gaps.iter().cloned())
+        .help("or `--allow unreadable-neighbor`")
 }
 
 /// A list that leaves out many tasks which can be read by their ids is no list to go by, even where
@@ -255,25 +267,44 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     block(steps, touches, &finding)
 }
 
-/// With part of the history out of sight, a task that nobody claims may be the wanted one.
+/// With part of the evidence out of sight, a resource that nothing explains may be the wanted one, and
+/// what seems to be a key's may no longer be: nothing is created, replaced or removed beside it.
 fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let gaps = &view.inputs.evidence.gaps;
-    let Some(gap) = gaps.iter().find(|gap| gap.withholds_creates) else { return Vec::new() };
-    let unclaimed = view.found.unmanaged.len() + view.found.copies.len();
-    if unclaimed == 0 {
+    let gaps: Vec<&Gap> = view.inputs.evidence.withholding().collect();
+    let unexplained = view.found.unexplained_count();
+    if gaps.is_empty() || unexplained == 0 {
         return Vec::new();
     }
-    let whose = if unclaimed == 1 {
+    let whose = if unexplained == 1 {
         "1 task of the organization belongs".to_owned()
     } else {
-        format!("{unclaimed} tasks of the organization belong")
+        format!("{unexplained} tasks of the organization belong")
     };
-    let message =
-        format!("{}, and {whose} to no key, so what would be created may exist already", gap.what);
-    let finding = Diagnostic::blocked(Code::LostEvidence, message)
-        .help(&gap.way)
-        .help("`--allow lost-evidence` creates all the same");
-    block(steps, |step| matches!(step.change, Change::Create { .. }), &finding)
+    let verdict = |step: &Step| {
+        let why = match &step.change {
+            Change::Create { .. } => "what would be created may exist already",
+            Change::Replace { .. } => "what would be replaced may be so already",
+            Change::Remove { .. } => "what would be removed may still be declared",
+            _ => return None,
+        };
+        let gaps = gaps.iter().filter(|gap| gap.concerns(&step.key)).copied().cloned();
+        let gaps: Vec<Gap> = gaps.collect();
+        if gaps.is_empty() {
+            return None;
+        }
+        let is_first = |gap: &Gap| gap.reason.withholds() == Withholds::UnlessLedger;
+        let way = if gaps.iter().all(is_first) {
+            "`--allow lost-evidence` if nothing was applied before"
+        } else {
+            "`--allow lost-evidence` does it all the same"
+        };
+        let finding =
+            Diagnostic::blocked(Code::LostEvidence, format!("{whose} to no key, so {why}"))
+                .with_gaps(gaps)
+                .help(way);
+        Some((step.id, StepStatus::Blocked(finding)))
+    };
+    steps.iter().filter_map(verdict).collect()
 }
 
 fn too_many_retires(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {

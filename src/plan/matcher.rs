@@ -63,6 +63,16 @@ pub(super) struct Matches<'a> {
     /// Of another manifest of the work tree.
     pub(super) other_manifests: Vec<&'a ObservedTask>,
     pub(super) unmanaged: Vec<&'a ObservedTask>,
+    /// Of those, the ones of a forgotten key: what they are is known.
+    pub(super) forgotten: BTreeSet<TaskId>,
+}
+
+impl Matches<'_> {
+    /// How many resources nothing explains: with part of the evidence out of sight, each could be one
+    /// that it speaks for.
+    pub(super) fn unexplained_count(&self) -> usize {
+        self.unmanaged.len() - self.forgotten.len() + self.copies.len()
+    }
 }
 
 /// Climbs the matcher.
@@ -262,24 +272,14 @@ impl<'a, 'b> Matcher<'a, 'b> {
         if rest.is_empty() {
             return self.found;
         }
-        let mut keys_by_content: BTreeMap<ContentHash, Vec<&'a Key>> = BTreeMap::new();
-        for (key, evidence) in &self.inputs.evidence.keys {
-            let created = evidence.created.iter().map(|created| created.content);
-            let declared = evidence.versions.iter().map(|version| version.content);
-            let contents: BTreeSet<ContentHash> = declared.chain(created).collect();
-            for content in contents {
-                keys_by_content.entry(content).or_default().push(key);
-            }
-        }
+        let keys_by_content = self.keys_by_content();
         for task in rest {
             if is_archived(task) {
                 self.found.archived.push(task);
                 continue;
             }
-            if self.is_declared_elsewhere(task) {
-                self.found.other_manifests.push(task);
-                continue;
-            }
+            let other_manifests = self.inputs.other_manifests;
+            let is_elsewhere = other_manifests.may_declare(task);
             let hash = task.content();
             let keys = hash.and_then(|hash| keys_by_content.get(&hash)).into_iter().flatten();
             let desired_state = &self.inputs.desired_state;
@@ -288,14 +288,27 @@ impl<'a, 'b> Matcher<'a, 'b> {
             let may_own = |key: &&Key| {
                 !desired_state.forgotten.contains(key)
                     && pinning.is_none_or(|pinning| pinning == key)
-                    && hash.is_some_and(|hash| evidence[*key].proves(task.id, hash))
+                    && hash.is_some_and(|hash| evidence[key].proves(task.id, hash))
             };
+            let is_forgotten = |key: &Key| {
+                desired_state.forgotten.contains(key)
+                    && hash.is_some_and(|hash| evidence[key].proves(task.id, hash))
+            };
+            let is_forgotten = keys.clone().any(|key| is_forgotten(key));
             // A key that is still declared comes first: what it left behind is no orphan of another.
             let rank = |key: &'a Key| {
                 (!self.is_named_for(key, task), !desired_state.tasks.contains_key(key), key)
             };
             match keys.copied().filter(may_own).map(rank).min() {
-                None => self.found.unmanaged.push(task),
+                // What keeps it from being removed is said where it is not sure to hold.
+                Some((false, true, key)) if is_elsewhere && !other_manifests.gaps.is_empty() => {
+                    self.found.orphans.push((key, task));
+                }
+                _ if is_elsewhere => self.found.other_manifests.push(task),
+                None => {
+                    self.found.unmanaged.push(task);
+                    self.found.forgotten.extend(is_forgotten.then_some(task.id));
+                }
                 Some((false, _, key)) if self.is_duplicate(key, task) => {
                     self.found.copies.push((key, task));
                 }
@@ -307,6 +320,20 @@ impl<'a, 'b> Matcher<'a, 'b> {
             }
         }
         self.found
+    }
+
+    /// The keys of each content in the evidence.
+    fn keys_by_content(&self) -> BTreeMap<ContentHash, Vec<&'a Key>> {
+        let mut keys_by_content: BTreeMap<ContentHash, Vec<&'a Key>> = BTreeMap::new();
+        for (key, evidence) in &self.inputs.evidence.keys {
+            let created = evidence.created.iter().map(|created| created.content);
+            let declared = evidence.versions.iter().map(|version| version.content);
+            let contents: BTreeSet<ContentHash> = declared.chain(created).collect();
+            for content in contents {
+                keys_by_content.entry(content).or_default().push(key);
+            }
+        }
+        keys_by_content
     }
 
     /// Whether a task has the content that is declared today: then it is a twin, not a forerunner.
@@ -353,9 +380,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
 
     /// Whether another manifest of the work tree declares the task, by its content or its id.
     fn is_declared_elsewhere(&self, task: &ObservedTask) -> bool {
-        let other_manifests = self.inputs.other_manifests;
-        let is_declared = |content| other_manifests.contents.contains(&content);
-        other_manifests.pins.contains(&task.id) || task.content().is_some_and(is_declared)
+        self.inputs.other_manifests.declare(task)
     }
 
     fn name_fit(&self, key: &Key, desired: &DesiredTask, task: &ObservedTask) -> NameFit {

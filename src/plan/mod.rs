@@ -19,6 +19,7 @@ mod name_conflicts;
 mod names;
 mod observed;
 mod order;
+mod other_manifests;
 mod overview;
 mod planner;
 mod reads;
@@ -30,6 +31,7 @@ pub use destroy::{Saving, Scope, destroy, destroy_reads};
 pub use digest::Digest;
 pub use estimate::{Estimate, Spread};
 pub use guards::{Limits, delete_limit, missing_limit, replace_limit};
+pub use other_manifests::{Neighbor, OtherManifests};
 pub use overview::{
     DeclaredDeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, Tokens, overview,
     overview_reads,
@@ -38,7 +40,6 @@ pub use planner::plan;
 pub use reads::{Next, desired, next, reads_and_plan, snapshot_reads};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::Offset;
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Gap};
 use crate::evidence::Evidence;
 use crate::kinds::NAME;
 use crate::manifest::DesiredState;
@@ -95,19 +96,6 @@ pub struct PlanInputs<'a> {
     pub agents: &'a BTreeMap<AgentId, String>,
 }
 
-/// What other manifests of the work tree declare for the same organization; never retired.
-#[derive(Clone, Debug, Default)]
-pub struct OtherManifests {
-    /// Their keys.
-    pub keys: BTreeSet<Key>,
-    /// The contents of their tasks.
-    pub contents: BTreeSet<ContentHash>,
-    /// Their pinned ids.
-    pub pins: BTreeSet<TaskId>,
-    /// The first of them that could not be understood, so that what it declares is unknown.
-    pub unclear: Option<PathBuf>,
-}
-
 /// What was asked for on the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -144,6 +132,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// What is worth knowing beside the steps.
     pub notes: Vec<Diagnostic>,
+    /// What of the evidence could not be read; not covered by the digest.
+    pub gaps: Vec<Gap>,
     /// What stands against trusting what was seen, whatever the steps.
     pub doubts: Vec<Diagnostic>,
     /// How many declared tasks are as they should be.

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Gap};
 use crate::kinds::{OnChange, TASK};
 use crate::manifest::DesiredTask;
 use crate::model::{Key, archived_base, has_new_number};
@@ -12,7 +12,9 @@ use crate::plan::ambiguous::ambiguous;
 use crate::plan::deployment_status::runs_of;
 use crate::plan::deployments::{DeploymentPlanner, PlannedDeployment};
 use crate::plan::estimate::estimates;
-use crate::plan::guards::{View, deployment_limit, guard, implausible_list};
+use crate::plan::guards::{
+    View, deployment_limit, guard, implausible_list, unclear_neighbor_finding,
+};
 use crate::plan::matcher::{Match, MatchError, Matches, Proof, identify, is_archived};
 use crate::plan::name_conflicts::NameConflicts;
 use crate::plan::names::{is_accepted, is_kept_as};
@@ -20,7 +22,7 @@ use crate::plan::observed::{Observed, observed};
 use crate::plan::order::order;
 use crate::plan::remove::{lost_notifications, removal, scheduled};
 use crate::plan::{
-    Before, Change, Plan, PlanInputs, RemoveReason, Step, StepId, StepStatus, Watch,
+    Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Watch,
 };
 use crate::resource::Edit;
 
@@ -53,6 +55,7 @@ pub(super) fn plan_identified<'a>(
         organization_id: inputs.state.organization_id.clone(),
         steps,
         notes,
+        gaps: all_gaps(inputs),
         doubts: implausible_list(inputs, found).into_iter().collect(),
         kept_count,
         unmanaged_count: found.unmanaged.len() + found.copies.len(),
@@ -224,21 +227,38 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
 
     /// Tasks of ours whose key is no longer declared, unless another manifest declares them.
     fn plan_undeclared(&mut self) {
-        for (key, task) in &self.found.orphans {
-            if self.is_target(key) && !self.inputs.other_manifests.keys.contains(*key) {
-                let reason = "it is no longer declared".to_owned();
-                self.remove(key, task, RemoveReason::Undeclared, reason);
+        let (found, other_manifests) = (self.found, self.inputs.other_manifests);
+        for (key, task) in &found.orphans {
+            if !self.is_target(key) {
+                continue;
+            }
+            let is_elsewhere =
+                other_manifests.keys.contains(*key) || other_manifests.may_declare(task);
+            let is_unclear = !other_manifests.gaps.is_empty();
+            if is_elsewhere && !(is_unclear && self.inputs.options.prune == Prune::On) {
+                continue;
+            }
+            let reason = "it is no longer declared".to_owned();
+            let step = self.remove(key, task, RemoveReason::Undeclared, reason);
+            if let Some(step) = step.filter(|_| is_elsewhere) {
+                self.steps[step.0].status = still_declared(self.inputs);
             }
         }
     }
 
-    fn remove(&mut self, key: &'a Key, task: &ObservedTask, because: RemoveReason, reason: String) {
-        let Some(before) = Before::of(task) else { return };
+    fn remove(
+        &mut self,
+        key: &'a Key,
+        task: &ObservedTask,
+        because: RemoveReason,
+        reason: String,
+    ) -> Option<StepId> {
+        let before = Before::of(task)?;
         let evidence = self.inputs.evidence.keys.get(key);
         let removal = removal(self.inputs, task, &before, evidence);
         let status = scheduled(task, Some(because)).map_or(StepStatus::Ready, StepStatus::Blocked);
         let change = Change::Remove { removal, because, before };
-        self.push(key, None, change, reason, status);
+        Some(self.push(key, None, change, reason, status))
     }
 
     /// The declared deployments of one task.
@@ -309,9 +329,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
     }
 
     fn note_gaps(&mut self) {
-        for gap in &self.inputs.evidence.gaps {
-            self.notes.push(Diagnostic::note(Code::HistoryGap, &gap.what).help(&gap.way));
-        }
+        self.notes.extend(gap_notes(self.inputs));
         if let Completeness::Partial(why) = &self.inputs.state.tasks.coverage {
             let message = format!("the task list is incomplete: {why}");
             self.notes.push(Diagnostic::note(Code::IncompleteRead, message));
@@ -355,6 +373,33 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         self.steps.push(Step { id, key, deployment, change, reason, after, status });
         id
     }
+}
+
+/// What stops the removal of a task that another manifest declares, beside one that cannot be
+/// understood: whoever passes over that one does not mean the other.
+fn still_declared(inputs: &PlanInputs<'_>) -> StepStatus {
+    if inputs.options.allow.contains(&Code::UnreadableNeighbor) {
+        let message = "another manifest of this repository declares it, or its last commit does";
+        let finding = Diagnostic::note(Code::StillDeclared, message);
+        return StepStatus::Deferred(finding.help("take it out of that manifest, and commit that"));
+    }
+    StepStatus::Blocked(unclear_neighbor_finding(inputs))
+}
+
+/// What of the evidence could not be read, each in a note of its own.
+pub(super) fn gap_notes(inputs: &PlanInputs<'_>) -> Vec<Diagnostic> {
+    let noted = inputs.evidence.gaps.iter().filter(|gap| gap.reason.is_noted());
+    let is_pruning = inputs.options.prune == Prune::On;
+    let others = inputs.other_manifests.gaps.iter().filter(|_| is_pruning);
+    noted
+        .chain(others)
+        .map(|gap| Diagnostic::note(Code::HistoryGap, "").with_gaps([gap.clone()]))
+        .collect()
+}
+
+/// Everything that could not be read, of every source.
+pub(super) fn all_gaps(inputs: &PlanInputs<'_>) -> Vec<Gap> {
+    inputs.evidence.gaps.iter().chain(&inputs.other_manifests.gaps).cloned().collect()
 }
 
 fn create(desired: &DesiredTask) -> Disposition {

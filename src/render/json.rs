@@ -12,7 +12,7 @@ use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Untrusted;
 use crate::render::rows::{FieldChange, Value};
 use crate::render::schema;
-use crate::render::view::{Entry, Finding, PlanView, State};
+use crate::render::view::{Entry, EvidenceView, Finding, GapView, PlanView, State};
 
 /// The version of the shape; a reader refuses a newer one.
 pub const FORMAT_VERSION: u32 = 1;
@@ -33,6 +33,30 @@ pub struct PlanJson {
     notes: Vec<FindingJson>,
     /// Why steps are deferred or blocked, each reason once.
     blocks: Vec<BlockJson>,
+    /// How much of the evidence could be read: of Git history, of the ledger, and of the other
+    /// manifests of the repository.
+    evidence: Vec<EvidenceJson>,
+}
+
+/// How much of one source of evidence could be read.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct EvidenceJson {
+    #[schemars(extend("enum" = ["history", "ledger", "other_manifests"]))]
+    source: &'static str,
+    is_complete: bool,
+    gaps: Vec<GapJson>,
+}
+
+/// A part of the evidence that could not be read.
+#[derive(Debug, Serialize, JsonSchema)]
+struct GapJson {
+    /// A stable code; `docs/identity.md` names them all.
+    code: &'static str,
+    /// The keys that it is about; empty for all.
+    keys: Vec<String>,
+    message: String,
+    /// What helps, the best first.
+    help: Vec<String>,
 }
 
 /// How much there is of everything.
@@ -212,6 +236,7 @@ impl PlanJson {
             steps: view.entries.iter().map(step).collect(),
             notes: view.notes.iter().map(finding).collect(),
             blocks: blocks.collect(),
+            evidence: view.evidence.iter().map(evidence).collect(),
         }
     }
 }
@@ -225,6 +250,18 @@ pub fn render(view: &PlanView) -> String {
 /// Returns the JSON Schema of a plan.
 pub fn schema() -> schemars::Schema {
     schema::root::<PlanJson>()
+}
+
+pub(super) fn evidence(view: &EvidenceView) -> EvidenceJson {
+    let texts = |texts: &[Untrusted]| texts.iter().map(|text| text.raw().to_owned()).collect();
+    let gap = |gap: &GapView| GapJson {
+        code: gap.code,
+        keys: texts(&gap.keys),
+        message: gap.message.raw().to_owned(),
+        help: texts(&gap.help),
+    };
+    let is_complete = view.gaps.is_empty();
+    EvidenceJson { source: view.source, is_complete, gaps: view.gaps.iter().map(gap).collect() }
 }
 
 fn step(entry: &Entry) -> StepJson {

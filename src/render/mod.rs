@@ -9,6 +9,7 @@ pub mod budget;
 pub mod deployments;
 pub mod escape;
 pub mod findings;
+pub mod gaps;
 pub mod html;
 pub mod json;
 pub mod live;

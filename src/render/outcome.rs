@@ -18,7 +18,7 @@ const SHORT: usize = 10;
 /// is no line there, because each change has its own.
 pub fn progress_line(event: &Event<'_>) -> Option<String> {
     let line = match event {
-        Event::Standing(_) | Event::Findings(_) | Event::Remark(_) => return None,
+        Event::Standing(_) | Event::Findings(_) | Event::Gap(_) => return None,
         Event::Started(step) => {
             format!("{} {} ...", gerund(step.change.action()), address(step).part())
         }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use jiff::civil::DateTime;
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, EvidenceSource, Gap, Gaps};
 use crate::kinds::TASK;
 use crate::model::{Action, DeploymentId, TaskId};
 use crate::plan::{Before, Change, Plan, Removal, Remove, Step, StepStatus, TaskRef};
 use crate::render::budget::{Budget, Cost, cost};
 use crate::render::escape::Untrusted;
+use crate::render::gaps;
 use crate::render::rows::{FieldChange, FieldRow, changed, every_field};
 use crate::render::words;
 use crate::resource::{self, Edit};
@@ -34,6 +35,30 @@ pub struct PlanView {
     pub stops: Vec<Stop>,
     /// What is worth knowing beside the entries.
     pub notes: Vec<Finding>,
+    /// How much of the evidence could be read, source by source.
+    pub evidence: Vec<EvidenceView>,
+}
+
+/// How much of one source of evidence could be read.
+#[derive(Clone, Debug)]
+pub struct EvidenceView {
+    /// The source, as a word of JSON.
+    pub source: &'static str,
+    /// What could not be; empty where all was.
+    pub gaps: Vec<GapView>,
+}
+
+/// A part of the evidence that could not be read.
+#[derive(Clone, Debug)]
+pub struct GapView {
+    /// The stable code.
+    pub code: &'static str,
+    /// The keys that it is about; empty for all.
+    pub keys: Vec<Untrusted>,
+    /// What is out of sight.
+    pub message: Untrusted,
+    /// What helps, the best first.
+    pub help: Vec<Untrusted>,
 }
 
 /// How much there is of everything.
@@ -196,9 +221,38 @@ impl PlanView {
             counts,
             entries,
             stops: stops(plan),
-            notes: plan.notes.iter().map(Finding::new).collect(),
+            notes: plan
+                .notes
+                .iter()
+                .filter(|note| !is_said(plan, note))
+                .map(Finding::new)
+                .collect(),
+            evidence: evidence(&plan.gaps),
         }
     }
+}
+
+/// Whether what a note says is out of sight is said where it blocks something, too.
+fn is_said(plan: &Plan, note: &Diagnostic) -> bool {
+    let blocks = || plan.blocks().filter(|block| !block.gaps.is_empty());
+    let is_named = |gap: &Gap| blocks().any(|block| block.gaps.contains(gap));
+    !note.gaps.is_empty() && note.gaps.iter().all(is_named)
+}
+
+/// How much of each source could be read.
+pub(super) fn evidence(gaps: &[Gap]) -> Vec<EvidenceView> {
+    let sources = [EvidenceSource::History, EvidenceSource::Ledger, EvidenceSource::OtherManifests];
+    let view = |gap: &Gap| GapView {
+        code: gap.reason.code(),
+        keys: gap.keys.iter().map(|key| Untrusted::new(key.as_str())).collect(),
+        message: Untrusted::new(gaps::what(gap)),
+        help: gaps::help(gap).into_iter().map(Untrusted::new).collect(),
+    };
+    let of = |source| EvidenceView {
+        source: gaps::source(source),
+        gaps: gaps.iter().filter(|gap| gap.source == source).map(view).collect(),
+    };
+    sources.into_iter().map(of).collect()
 }
 
 impl Counts {
@@ -237,6 +291,7 @@ impl Entry {
 impl Finding {
     /// Seals a finding.
     pub fn new(finding: &Diagnostic) -> Self {
+        let finding = gaps::worded(finding);
         let ways = finding.help.iter().map(|way| Untrusted::new(way.as_str())).collect();
         Self { code: finding.code, message: Untrusted::new(finding.message.as_str()), ways }
     }
@@ -252,7 +307,7 @@ pub(super) fn address(step: &Step) -> Untrusted {
 
 /// Every reason that holds steps back, once, with the steps; what only follows comes last.
 fn stops(plan: &Plan) -> Vec<Stop> {
-    let mut index_of: BTreeMap<(State, &str, &[String]), usize> = BTreeMap::new();
+    let mut index_of: BTreeMap<(State, &str, &[String], &Gaps), usize> = BTreeMap::new();
     let mut stops: Vec<Stop> = Vec::new();
     for step in &plan.steps {
         let state = state(&step.status);
@@ -260,7 +315,7 @@ fn stops(plan: &Plan) -> Vec<Stop> {
             continue;
         };
         let index = *index_of
-            .entry((state, &finding.message, &finding.help))
+            .entry((state, &finding.message, &finding.help, &finding.gaps))
             .or_insert_with(|| stops.len());
         if index == stops.len() {
             stops.push(Stop { state, finding: Finding::new(finding), addresses: Vec::new() });

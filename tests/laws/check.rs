@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use qcops::diag::{Code, Gap, GapReason};
 use qcops::evidence::KeyEvidence;
 use qcops::manifest::DesiredTask;
 use qcops::model::{Key, TaskId};
@@ -40,6 +41,7 @@ pub(super) fn judged(plan_context: &PlanContext, state: &ObservedState) -> Plan 
     case.every_task_has_one_key_and_no_claimed_one_goes();
     case.nothing_happens_without_proof();
     case.a_partial_sight_opens_nothing();
+    case.nothing_is_made_or_removed_on_incomplete_evidence_beside_strangers();
     case.nothing_is_made_twice();
     case.names_are_not_fought_over();
     case.plan
@@ -213,7 +215,7 @@ impl Case<'_> {
         if !self.plan_context.desired_state.tasks.contains_key(key) {
             let other_manifests = &self.plan_context.other_manifests;
             assert!(!other_manifests.keys.contains(key), "`{key}` is declared elsewhere{self}");
-            assert_eq!(other_manifests.unclear, None, "task {id} may be declared elsewhere{self}");
+            assert_eq!(other_manifests.gaps, [], "task {id} may be declared elsewhere{self}");
         }
         self.expect_nothing_lost(key, removal);
     }
@@ -264,6 +266,56 @@ impl Case<'_> {
     }
 
     /// A task with the wanted content is used and not made again.
+    /// With part of a key's evidence out of sight, each resource that nothing explains may be the key's.
+    fn nothing_is_made_or_removed_on_incomplete_evidence_beside_strangers(&self) {
+        let PlanContext { desired_state, evidence, options, .. } = self.plan_context;
+        let is_in_a_step = |id: TaskId| {
+            self.plan.steps.iter().any(|step| match &step.change {
+                Change::Ambiguous { candidates, .. } => candidates.iter().any(|c| c.id == id),
+                Change::Update { id: changed, .. } | Change::Restore { id: changed, .. } => {
+                    *changed == id
+                }
+                Change::Replace { before, old, .. } => {
+                    before.id == id || old.iter().any(|removal| removal.id == id)
+                }
+                Change::Remove { removal, .. } => removal.id == id,
+                _ => false,
+            })
+        };
+        let is_explained = |task: &ObservedTask| {
+            is_archived(task.name().unwrap_or_default())
+                || self.is_declared_elsewhere(task)
+                || is_in_a_step(task.id)
+                || desired_state.tasks.values().any(|desired| {
+                    desired.pin == Some(task.id) || task.content() == Some(desired.content())
+                })
+                || evidence.keys.values().any(|known| {
+                    is_made(known, task.id) || holds(known, task) || holds_prompt(known, task)
+                })
+        };
+        let Some(stranger) = self.tasks.values().find(|task| !is_explained(task)) else { return };
+        for step in self.plan.ready_steps() {
+            let is_meant = matches!(
+                step.change,
+                Change::Create { .. } | Change::Replace { .. } | Change::Remove { .. }
+            );
+            let is_out_of_sight = |gap: &&Gap| {
+                let is_first = gap.reason == GapReason::NoRepository && !evidence.has_ledger;
+                let is_known =
+                    matches!(gap.reason, GapReason::NothingCommitted | GapReason::NoRepository);
+                (gap.keys.is_empty() || gap.keys.contains(&step.key)) && (is_first || !is_known)
+            };
+            let gap = evidence.gaps.iter().find(is_out_of_sight);
+            let is_allowed = options.allow.contains(&Code::LostEvidence);
+            assert!(
+                !is_meant || gap.is_none() || is_allowed,
+                "{} goes on beside task {} without {gap:?}{self}",
+                step.key,
+                stranger.id
+            );
+        }
+    }
+
     fn nothing_is_made_twice(&self) {
         let pinned: BTreeSet<TaskId> = self
             .plan_context

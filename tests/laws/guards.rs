@@ -1,8 +1,7 @@
 //! Every guard over sizes 0 to 500: closed exactly when design 4 says, all or nothing, by its own
 //! override only, while everything else goes on.
 
-use qcops::diag::Code;
-use qcops::evidence::Gap;
+use qcops::diag::{Code, Gap, GapReason};
 use qcops::model::{Action, TaskId};
 use qcops::observed::Completeness;
 use qcops::plan::{Change, Options, Plan, Prune, RemoveReason, Step, StepStatus};
@@ -287,7 +286,9 @@ fn nothing_goes_beside_a_neighbor_that_cannot_be_understood() {
         }
         scene.plan_context.options.prune = Prune::On;
         scene.plan_context.options.limits.delete = Some(500);
-        scene.plan_context.other_manifests.unclear = Some("other/tasks.yaml".into());
+        let (path, said) = ("other/tasks.yaml".into(), "it is empty".to_owned());
+        let gap = Gap::other_manifests(GapReason::ManifestUnclear { path, said });
+        scene.plan_context.other_manifests.gaps.push(gap);
         expect(&scene, Code::UnreadableNeighbor, size > 0, is_undeclared, &size.to_string());
     }
 }
@@ -326,12 +327,14 @@ fn nothing_is_made_while_evidence_is_lost_and_strangers_exist() {
             scene.show(TaskId(100 + at as u64), &format!("theirs {at}"), &format!("theirs {at}"));
         }
         let row = size.to_string();
-        scene.plan_context.evidence.gaps =
-            vec![Gap::left_out("old versions were left out", "`--history all`")];
+        scene.plan_context.evidence.gaps = vec![Gap::history(GapReason::NothingCommitted)];
         expect(&scene, Code::LostEvidence, false, is_create, &row);
-        scene.plan_context.evidence.gaps =
-            vec![Gap::lost("the clone is shallow", "`fetch-depth: 0`")];
+        scene.plan_context.evidence.gaps = vec![Gap::history(GapReason::ShallowClone)];
         expect(&scene, Code::LostEvidence, size > 0, is_create, &row);
+        scene.plan_context.evidence.gaps = vec![Gap::history(GapReason::NoRepository)];
+        expect(&scene, Code::LostEvidence, size > 0, is_create, &row);
+        scene.plan_context.evidence.has_ledger = true;
+        expect(&scene, Code::LostEvidence, false, is_create, &row);
     }
 }
 

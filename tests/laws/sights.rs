@@ -9,8 +9,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::{self, weighted};
 use proptest::prelude::*;
 use proptest::sample::select;
-use qcops::diag::Place;
-use qcops::evidence::{Created, Evidence, Gap, KeyEvidence, Version};
+use qcops::diag::{EvidenceSource, Gap, GapReason, Lost, Place};
+use qcops::evidence::{Created, Evidence, KeyEvidence, Version};
 use qcops::kinds::{AGENT_ID, NAME, PROMPT};
 use qcops::manifest::{DesiredDeployment, DesiredState, DesiredTask};
 use qcops::model::{DeploymentId, Key, OrganizationId, TaskId, archive_name, fold};
@@ -172,19 +172,39 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             created,
             rewritten: rewritten.into_iter().collect(),
         });
-    let gap = weighted(0.05, Just(Gap::lost("the clone is shallow", "`fetch-depth: 0`")));
-    (btree_map(keys(), known, 0..5), gap)
-        .prop_map(|(keys, gap)| Evidence { keys, gaps: gap.into_iter().collect() })
+    let gaps = weighted(0.2, vec(gap(), 1..3)).prop_map(Option::unwrap_or_default);
+    let evidence = (btree_map(keys(), known, 0..5), gaps, any::<bool>());
+    evidence.prop_map(|(keys, gaps, has_ledger)| Evidence { keys, gaps, has_ledger })
+}
+
+/// A part of the evidence that is out of sight: of every key, or of one.
+fn gap() -> impl Strategy<Value = Gap> {
+    let (head, what) = ("main".to_owned(), "`tasks.yaml`".to_owned());
+    let reasons = [
+        GapReason::ShallowClone,
+        GapReason::NoRepository,
+        GapReason::NothingCommitted,
+        GapReason::HeadUnreadable { head, lost: Lost::Damaged },
+        GapReason::ObjectsMissing { what, lost: Lost::PartialClone },
+        GapReason::BeyondHistory { path: "tasks.yaml".to_owned(), count: 2 },
+        GapReason::LedgerUnclear { line: 3, count: 1 },
+    ];
+    let sources = [EvidenceSource::History, EvidenceSource::Ledger];
+    (select(reasons.to_vec()), select(sources.to_vec()), weighted(0.3, keys()))
+        .prop_map(|(reason, source, key)| Gap { source, keys: key.into_iter().collect(), reason })
 }
 
 fn other_manifests() -> impl Strategy<Value = OtherManifests> {
-    let unclear = weighted(0.05, Just("other/tasks.yaml".into()));
+    let (path, said) = ("other/tasks.yaml".into(), "it is empty".to_owned());
+    let gap = Gap::other_manifests(GapReason::ManifestUnclear { path, said });
+    let unclear = weighted(0.05, Just(gap));
     (weighted(0.1, keys()), weighted(0.1, contents()), weighted(0.1, ids()), unclear).prop_map(
         |(key, content, pin, unclear)| OtherManifests {
             keys: key.into_iter().collect(),
             contents: content.into_iter().map(|content| content.content()).collect(),
             pins: pin.into_iter().collect(),
-            unclear,
+            prompts: BTreeSet::new(),
+            gaps: unclear.into_iter().collect(),
         },
     )
 }

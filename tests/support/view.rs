@@ -21,6 +21,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
     let (counts, budget) = (&json["counts"], &json["budget"]);
     let ready = counts["ready"].as_object().unwrap().iter();
     PlanView {
+        evidence: Vec::new(),
         organization_id: foreign(&json["organization_id"]),
         digest: text(&json["digest"]),
         counts: Counts {

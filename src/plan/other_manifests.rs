@@ -1,0 +1,85 @@
+//! What the other manifests of the repository declare for the same organization; never removed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::diag::{Gap, GapReason};
+use crate::manifest::{self, DesiredState, DesiredTask, Manifest};
+use crate::model::{AgentId, ContentHash, Key, OrganizationId, PromptHash, TaskId};
+use crate::observed::ObservedTask;
+
+/// What the other manifests of the repository declare for the same organization.
+#[derive(Clone, Debug, Default)]
+pub struct OtherManifests {
+    /// Their keys.
+    pub keys: BTreeSet<Key>,
+    /// The contents of their tasks.
+    pub contents: BTreeSet<ContentHash>,
+    /// The prompts of their tasks whose agent is not known.
+    pub prompts: BTreeSet<PromptHash>,
+    /// Their pinned ids.
+    pub pins: BTreeSet<TaskId>,
+    /// What of them could not be understood, so that what it declares is unknown.
+    pub gaps: Vec<Gap>,
+}
+
+/// One of them, as it was read.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbor<'a> {
+    /// Its path below the root.
+    pub path: &'a Path,
+    /// What could be understood of it.
+    pub manifest: &'a Manifest,
+    /// What is wrong with it, so that it may declare more.
+    pub flaw: Option<&'a str>,
+    /// Whether only the last commit declares it so, and the work tree no longer does.
+    pub is_only_committed: bool,
+}
+
+impl OtherManifests {
+    /// Adds a manifest, unless it is another organization's.
+    ///
+    /// What only the last commit declares does not count where `declared` has the same key: that is a
+    /// task that moves from one manifest to the other.
+    pub fn add(
+        &mut self,
+        neighbor: Neighbor<'_>,
+        organization_id: &OrganizationId,
+        agents: &BTreeMap<String, Vec<AgentId>>,
+        declared: &DesiredState,
+    ) {
+        let Neighbor { path, manifest, flaw, is_only_committed } = neighbor;
+        if manifest.organization_id.as_ref().is_some_and(|id| *id != organization_id.0) {
+            return;
+        }
+        if let Some(flaw) = flaw {
+            let (path, said) = (path.to_owned(), flaw.to_owned());
+            self.gaps.push(Gap::other_manifests(GapReason::ManifestUnclear { path, said }));
+        }
+        let (resolved, _) = manifest::resolve(manifest, agents);
+        for (key, task) in &manifest.tasks {
+            if is_only_committed && declared.tasks.contains_key(key) {
+                continue;
+            }
+            self.keys.insert(key.clone());
+            self.pins.extend(task.pin);
+            match resolved.tasks.get(key).map(DesiredTask::content) {
+                Some(content) => drop(self.contents.insert(content)),
+                None => self.prompts.extend(task.object.prompt_hash()),
+            }
+        }
+        self.keys.extend(manifest.broken.iter().cloned());
+    }
+
+    /// Whether one of them declares the task, by its content or its id.
+    pub fn declare(&self, task: &ObservedTask) -> bool {
+        let is_declared = |content| self.contents.contains(&content);
+        self.pins.contains(&task.id) || task.content().is_some_and(is_declared)
+    }
+
+    /// Whether one of them may declare the task: its agent is not known.
+    pub fn may_declare(&self, task: &ObservedTask) -> bool {
+        let is_declared = |prompt| self.prompts.contains(&prompt);
+        self.declare(task) || task.object.prompt_hash().is_some_and(is_declared)
+    }
+}

@@ -1,0 +1,539 @@
+//! Every way in which evidence is out of sight: nothing is made, replaced or removed beside tasks that
+//! nothing explains, and the plan says why and what helps.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::repo::{Ran, Repo};
+
+/// A way in which the evidence of Git is out of sight.
+struct Row {
+    name: &'static str,
+    /// The stable code of the gap.
+    code: &'static str,
+    /// What the plan says that helps.
+    help: &'static str,
+    /// Flags of the plan.
+    flags: &'static str,
+    /// Takes it out of sight of a checkout, which it returns.
+    hide: fn(&Repo) -> Repo,
+}
+
+/// A clone by `file://` with these arguments; what it is made from stays.
+fn clone(repo: &Repo, arguments: &str) -> Repo {
+    repo.clone_with(arguments)
+}
+
+/// A clone after something was done to its own Git folder.
+fn damaged(repo: &Repo, damage: impl FnOnce(&Repo)) -> Repo {
+    let clone = repo.clone_with("");
+    damage(&clone);
+    clone
+}
+
+/// The name of the object that a revision leads to, as a loose file.
+fn object(repo: &Repo, revision: &str) -> String {
+    let name = repo.git(&format!("rev-parse {revision}"));
+    format!(".git/objects/{}/{}", &name[..2], &name[2..])
+}
+
+/// Unpacks all objects, so that each is a file of its own.
+fn unpack(repo: &Repo) {
+    let pack = repo.path().join(".git/objects/pack");
+    let packs = repo.path().join("packs");
+    fs::rename(&pack, &packs).unwrap();
+    fs::create_dir(&pack).unwrap();
+    for entry in fs::read_dir(&packs).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|ending| ending == "pack") {
+            let status = repo
+                .command("git")
+                .args(["unpack-objects", "-q"])
+                .stdin(fs::File::open(path).unwrap())
+                .status();
+            assert!(status.unwrap().success());
+        }
+    }
+    fs::remove_dir_all(packs).unwrap();
+}
+
+/// Removes, or overwrites with nonsense, one loose object.
+fn lose(repo: &Repo, revision: &str, text: Option<&str>) {
+    unpack(repo);
+    let path = repo.path().join(object(repo, revision));
+    fs::remove_file(&path).unwrap();
+    if let Some(text) = text {
+        fs::write(path, text).unwrap();
+    }
+}
+
+fn overwrite(repo: &Repo, path: &str, text: &str) {
+    repo.write(path, text);
+}
+
+fn remove(repo: &Repo, path: &str) {
+    let path = repo.path().join(path);
+    if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+}
+
+/// A clone that borrows its objects from a folder, which is then renamed.
+fn borrowing(repo: &Repo) -> Repo {
+    let clone = repo.clone_with("");
+    let lender = repo.path().join("../lender");
+    fs::create_dir(&lender).unwrap();
+    for part in ["pack", "info"] {
+        fs::create_dir(lender.join(part)).unwrap();
+    }
+    for entry in fs::read_dir(clone.path().join(".git/objects/pack")).unwrap() {
+        let path = entry.unwrap().path();
+        fs::rename(&path, lender.join("pack").join(path.file_name().unwrap())).unwrap();
+    }
+    let listed = format!("{}\n", lender.display());
+    clone.write(".git/objects/info/alternates", &listed);
+    assert!(!clone.git("log --oneline").is_empty(), "as long as it is there, all is well");
+    fs::rename(&lender, lender.with_extension("gone")).unwrap();
+    clone
+}
+
+const ROWS: &[Row] = &[
+    Row {
+        name: "a shallow clone",
+        code: "shallow-clone",
+        help: "`git fetch --unshallow`",
+        flags: "",
+        hide: |repo| clone(repo, "--depth 1"),
+    },
+    Row {
+        name: "a shallow clone of two commits",
+        code: "shallow-clone",
+        help: "fetch-depth: 0",
+        flags: "",
+        hide: |repo| clone(repo, "--depth 2"),
+    },
+    Row {
+        name: "a clone without files",
+        code: "objects-missing",
+        help: "clone without `--filter`",
+        flags: "",
+        hide: |repo| {
+            repo.git("config uploadpack.allowFilter true");
+            clone(repo, "--filter=blob:none")
+        },
+    },
+    Row {
+        name: "a clone without folders",
+        code: "objects-missing",
+        help: "clone without `--filter`",
+        flags: "",
+        hide: |repo| {
+            repo.git("config uploadpack.allowFilter true");
+            clone(repo, "--filter=tree:0")
+        },
+    },
+    Row {
+        name: "borrowed objects that are not mounted",
+        code: "head-unreadable",
+        help: "mount or restore `",
+        flags: "",
+        hide: borrowing,
+    },
+    Row {
+        name: "a branch file that a crash has emptied",
+        code: "head-unreadable",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/refs/heads/main", "")),
+    },
+    Row {
+        name: "a branch file that holds something else",
+        code: "head-unreadable",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.write(".git/refs/heads/main", "0123456789012345678901234567890123456789\n");
+            })
+        },
+    },
+    Row {
+        name: "a branch file that is gone",
+        code: "no-commit-on-branch",
+        help: "`git switch`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| remove(clone, ".git/refs/heads/main")),
+    },
+    Row {
+        name: "no branch and no trace but the objects",
+        code: "no-commit-on-branch",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                for part in ["refs", "logs", "packed-refs", "FETCH_HEAD", "ORIG_HEAD"] {
+                    if clone.path().join(".git").join(part).exists() {
+                        remove(clone, &format!(".git/{part}"));
+                    }
+                }
+                fs::create_dir_all(clone.path().join(".git/refs/heads")).unwrap();
+                unpack(clone);
+            })
+        },
+    },
+    Row {
+        name: "an orphan branch",
+        code: "no-commit-on-branch",
+        help: "`git switch`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| drop(clone.git("checkout -q --orphan other"))),
+    },
+    Row {
+        name: "a detached HEAD whose commit is gone",
+        code: "head-unreadable",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("checkout -q --detach");
+                lose(clone, "HEAD", None);
+            })
+        },
+    },
+    Row {
+        name: "an empty HEAD",
+        code: "repository-unreadable",
+        help: "status` says what is wrong",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/HEAD", "")),
+    },
+    Row {
+        name: "a HEAD of zeros",
+        code: "repository-unreadable",
+        help: "status` says what is wrong",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/HEAD", "\0\0\0\0\0\0\0\0\0")),
+    },
+    Row {
+        name: "no HEAD",
+        code: "repository-unreadable",
+        help: "status` says what is wrong",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| remove(clone, ".git/HEAD")),
+    },
+    Row {
+        name: "a broken configuration",
+        code: "repository-unreadable",
+        help: "status` says what is wrong",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/config", "[core\n")),
+    },
+    Row {
+        name: "a configuration of a newer version",
+        code: "repository-unreadable",
+        help: "status` says what is wrong",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| drop(clone.git("config core.repositoryformatversion 99")))
+        },
+    },
+    Row {
+        name: "the commit is missing",
+        code: "head-unreadable",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| lose(clone, "HEAD", None)),
+    },
+    Row {
+        name: "the commit is damaged",
+        code: "head-unreadable",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| lose(clone, "HEAD", Some("nonsense"))),
+    },
+    Row {
+        name: "an earlier commit is missing",
+        code: "git-failed",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| lose(clone, "HEAD~2", None)),
+    },
+    Row {
+        name: "an earlier folder is missing",
+        code: "git-failed",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| lose(clone, "HEAD~2^{tree}", None)),
+    },
+    Row {
+        name: "an earlier manifest is missing",
+        code: "objects-missing",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| lose(clone, "HEAD~2:tasks.yaml", None)),
+    },
+    Row {
+        name: "an earlier manifest is damaged",
+        code: "objects-missing",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| lose(clone, "HEAD~2:tasks.yaml", Some("nonsense"))),
+    },
+    Row {
+        name: "an earlier prompt is missing",
+        code: "objects-missing",
+        help: "`git fsck`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| lose(clone, "HEAD~2:spy.md", None)),
+    },
+    Row {
+        name: "history is cut by a graft",
+        code: "replaced-commits",
+        help: "`git replace --list`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                let head = clone.git("rev-parse HEAD");
+                clone.write(".git/info/grafts", &format!("{head}\n"));
+            })
+        },
+    },
+    Row {
+        name: "history is cut by a replacement",
+        code: "replaced-commits",
+        help: "`git replace --list`",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| drop(clone.git("replace --graft HEAD"))),
+    },
+    Row {
+        name: "`.git` is a link that leads nowhere",
+        code: "repository-unreadable",
+        help: "mount or restore what `.git` leads to",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                remove(clone, ".git");
+                std::os::unix::fs::symlink("/nowhere/.git", clone.path().join(".git")).unwrap();
+            })
+        },
+    },
+    Row {
+        name: "`.git` is a file that leads nowhere",
+        code: "repository-unreadable",
+        help: "mount or restore what `.git` leads to",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                remove(clone, ".git");
+                clone.write(".git", "gitdir: /nowhere/.git/worktrees/work\n");
+            })
+        },
+    },
+    Row {
+        name: "`.git` is an empty folder, as where it is not mounted",
+        code: "repository-unreadable",
+        help: "mount or restore what `.git` leads to",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                remove(clone, ".git");
+                fs::create_dir(clone.path().join(".git")).unwrap();
+            })
+        },
+    },
+    Row {
+        name: "no `.git`, as in an unpacked archive",
+        code: "no-repository",
+        help: "use a checkout with its history",
+        flags: "",
+        hide: |repo| damaged(repo, |clone| remove(clone, ".git")),
+    },
+    Row {
+        name: "an archive that was unpacked into another repository",
+        code: "not-committed",
+        help: "commit it",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                remove(clone, ".git");
+                clone.git("init -q -b main");
+                clone.write("README", "other").git("add README");
+                let committed = clone.git("-c user.name=a -c user.email=a@b commit -qm other");
+                drop(committed);
+            })
+        },
+    },
+    Row {
+        name: "history is not read",
+        code: "history-off",
+        help: "leave out `--history none`",
+        flags: "--history none",
+        hide: |repo| clone(repo, ""),
+    },
+    Row {
+        name: "a version that cannot be understood",
+        code: "version-unclear",
+        help: "pin what that version may have made",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                let now = clone.read("tasks.yaml");
+                clone
+                    .write("tasks.yaml", "version: 1\ntasks:\n  spy: {prompt: \"Buy")
+                    .commit("cut");
+                clone.write("tasks.yaml", &now).commit("mended");
+            })
+        },
+    },
+    Row {
+        name: "a version of the future",
+        code: "version-unclear",
+        help: "pin what that version may have made",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                let now = clone.read("tasks.yaml");
+                clone.write("tasks.yaml", &now.replace("version: 1", "version: 2")).commit("new");
+                clone.write("tasks.yaml", &now).commit("back");
+            })
+        },
+    },
+    Row {
+        name: "a version in another encoding",
+        code: "file-unclear",
+        help: "pin what that version may have made",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                let now = clone.read("tasks.yaml");
+                let path = clone.path().join("tasks.yaml");
+                fs::write(path, [now.as_bytes(), b"# \xe4\n"].concat()).unwrap();
+                clone.commit("Latin-1").write("tasks.yaml", &now).commit("mended");
+            })
+        },
+    },
+    Row {
+        name: "a prompt that was a pointer",
+        code: "file-unclear",
+        help: "pin what that version may have made",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                let now = clone.read("spy.md");
+                let oid = "0".repeat(64);
+                let pointer = format!(
+                    "version https://git-lfs.github.com/spec/v1\noid sha256:{oid}\nsize 25\n"
+                );
+                clone
+                    .write("spy.md", &pointer)
+                    .commit("pointer")
+                    .write("spy.md", &now)
+                    .commit("now");
+            })
+        },
+    },
+    Row {
+        name: "a prompt that its commit does not hold",
+        code: "file-not-committed",
+        help: "pin what that version may have made",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                let now = clone.read("tasks.yaml");
+                clone.write("tasks.yaml", &now.replace("spy.md", "other.md")).commit("other");
+                clone.write("tasks.yaml", &now).commit("now");
+            })
+        },
+    },
+    Row {
+        name: "a variable of earlier versions is not set",
+        code: "variable-unset",
+        help: "set `TEAM` to what it was",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                let now = clone.read("tasks.yaml");
+                clone.write("tasks.yaml", &now.replace("Other", "${TEAM}")).commit("variable");
+                clone.write("tasks.yaml", &now).commit("now");
+            })
+        },
+    },
+    Row {
+        name: "a ledger in another program's words",
+        code: "ledger-unclear",
+        help: "take those lines out",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.write(".qcops/.gitignore", "*\n");
+                clone.write(".qcops/ledger.jsonl", "\0\0\0\0\0\0\0\n{\"version\":99}\n");
+            })
+        },
+    },
+];
+
+/// A repository whose task of the first commit is on the service, under a name and with a prompt that
+/// the manifest of today no longer has; nothing but history tells that it is ours.
+fn applied() -> Repo {
+    let repo = Repo::new();
+    let text = |name: &str| {
+        format!(
+            "version: 1\ntasks:\n  spy:\n    name: {name}\n    agentId: 47\n    \
+             promptFile: spy.md\n    projectPreference: project-for-task\n"
+        )
+    };
+    repo.write("tasks.yaml", &text("First"))
+        .write("spy.md", "Buy SPY")
+        .commit("first")
+        .converge("");
+    repo.write("README", "something else").commit("second");
+    repo.write("tasks.yaml", &text("Other")).write("spy.md", "Momentum on QQQ").commit("third");
+    repo
+}
+
+fn json(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))
+}
+
+/// The codes of the gaps that a plan's JSON names.
+fn codes(plan: &Value) -> Vec<String> {
+    let sources = plan["evidence"].as_array().unwrap().iter();
+    let gaps = sources.flat_map(|source| {
+        let gaps = source["gaps"].as_array().unwrap();
+        assert_eq!(source["is_complete"], gaps.is_empty());
+        gaps
+    });
+    gaps.map(|gap| gap["code"].as_str().unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn evidence_out_of_sight_makes_no_duplicate_and_says_what_helps() {
+    let repo = applied();
+    let whole = repo.clone_with("");
+    whole.qcops("plan").expect(0, &["-/+ task.spy will be replaced"]);
+    let before = repo.service().await;
+    for Row { name, code, help, flags, hide } in ROWS {
+        let fresh = applied();
+        let checkout = hide(&fresh);
+        // What proves nothing by itself must stay unexplained beside a ledger, too.
+        checkout.edit_service(|service| service.add_task("Somebody's", 47, "Theirs")).await;
+        let before = {
+            let service = checkout.service().await;
+            assert!(service.starts_with(&before), "{name}");
+            service
+        };
+        let planned = checkout.qcops(&format!("plan --format json {flags}"));
+        let plan = json(&planned);
+        assert_eq!(planned.code, 3, "{name}: {}{}", planned.out, planned.err);
+        assert!(codes(&plan).contains(&(*code).to_owned()), "{name}: {:?}", codes(&plan));
+        let blocked = plan["blocks"].as_array().unwrap().iter();
+        let words: Vec<&Value> = blocked.filter(|block| block["code"] == "lost-evidence").collect();
+        assert_eq!(words.len(), 1, "{name}: {plan:#}");
+        let said = words[0].to_string();
+        assert!(said.contains(help), "{name}: {said}");
+        assert!(said.contains("--allow lost-evidence"), "{name}: {said}");
+        checkout.qcops(&format!("apply --yes {flags}")).expect(3, &["blocked[lost-evidence]"]);
+        assert_eq!(checkout.service().await, before, "{name}");
+        let allowed = checkout.qcops(&format!("plan --allow lost-evidence {flags}"));
+        assert!(allowed.code == 0, "{name}: {}{}", allowed.out, allowed.err);
+    }
+}
