@@ -367,7 +367,7 @@ async fn destroy_leaves_alone_what_is_released_or_of_unknown_origin() {
     world.edit_service(|service| service.add_task("c", 47, "r")).await;
     let defaults = "defaults: {agentId: 47, projectPreference: project-each-task-deployment}";
     world.edit_whole(&format!(
-        "version: 1\n{defaults}\nreleased: [a, b]\ntasks:\n  c: {{prompt: r}}\n"
+        "version: 1\n{defaults}\nforget: [a, b]\ntasks:\n  c: {{prompt: r}}\n"
     ));
     let plan = destroying(&world, Scope::Owned).await;
     assert!(plan.steps.is_empty(), "{}", shown(&plan));

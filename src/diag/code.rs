@@ -43,7 +43,7 @@ codes! {
     MisplacedField "misplaced-field" "The defaults hold a field that can only be a single task's."
     ConflictingFields "conflicting-fields" "Two fields are given of which only one may be."
     ConflictingManifests "conflicting-manifests" "Two manifests of one invocation disagree."
-    ForgottenTask "forgotten-task" "A key is declared and released at once."
+    ForgottenTask "forgotten-task" "A key is declared and in `forget` at once."
     InvalidName "invalid-name" "A task's name is empty, holds control characters or looks archived."
     EmptyPrompt "empty-prompt" "A task has nothing to say to its agent."
     UnknownPreference "unknown-preference" "A project preference is none that the service accepts."

@@ -72,11 +72,11 @@ mod tests {
 
     #[test]
     fn tasks_are_cut_at_their_keys() {
-        let text = "version: 1\ntasks:\n  # first\n  a:\n    prompt: |\n      x\n\n  'b': {prompt: y}\n# c\nreleased: [z]\n";
+        let text = "version: 1\ntasks:\n  # first\n  a:\n    prompt: |\n      x\n\n  'b': {prompt: y}\n# c\nforget: [z]\n";
         let blocks = cut(text).unwrap();
         assert_eq!(blocks.before, "version: 1\ntasks:\n  # first\n");
         assert_eq!(blocks.tasks, ["  a:\n    prompt: |\n      x\n\n", "  'b': {prompt: y}\n# c\n"]);
-        assert_eq!(blocks.after, "released: [z]\n");
+        assert_eq!(blocks.after, "forget: [z]\n");
     }
 
     #[test]

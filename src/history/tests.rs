@@ -671,7 +671,7 @@ fn parsing_only_what_changed_finds_what_parsing_all_finds() {
         ("uno", "uno: [broken"),
         ("\n  c:", "\n  d:\n    prompt: \"open\n  c:"),
     ];
-    let mut text = format!("{text}released: [z]\n");
+    let mut text = format!("{text}forget: [z]\n");
     for (old, new) in edits {
         assert!(text.contains(old), "{old}");
         text = text.replacen(old, new, 1);

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use crate::kinds::{self, Field, NAME};
 use crate::manifest::fields::Shape::{
-    Bound, Deployments, Duration, Expression, Expressions, Flag, Mapping, Moment, Number, Offset,
-    OpenWord, Prompt, Prompts, Released, Tasks, Text, Texts, Version, Word,
+    Bound, Deployments, Duration, Expression, Expressions, Flag, Keys, Mapping, Moment, Number,
+    Offset, OpenWord, Prompt, Prompts, Tasks, Text, Texts, Version, Word,
 };
 
 /// A field.
@@ -69,7 +69,7 @@ pub(super) enum Shape {
     /// A list of prompts.
     Prompts,
     /// A list of keys.
-    Released,
+    Keys,
     /// A date or an instant.
     Moment,
     /// A length of time.
@@ -112,9 +112,9 @@ pub(super) const MANIFEST: &[Spec] = &[
         "{spy: {agent: Momentum Researcher, prompt: Buy SPY, projectPreference: project-for-task}}",
     ),
     free(
-        "released",
-        Released,
-        "Keys that are no longer ours: their tasks are left alone for good.",
+        "forget",
+        Keys,
+        "Keys that are no longer managed: their tasks are left alone for good.",
         "",
         "[old-key]",
     ),
@@ -279,6 +279,9 @@ pub(super) const NUMBER: &[Spec] = &[
     free("min", Bound, "The least.", "", "0.5"),
     free("max", Bound, "The most.", "", "3"),
 ];
+
+/// Fields of earlier versions, each with its name today.
+pub(super) const RENAMED: &[(&str, &str)] = &[("released", "forget")];
 
 const fn free(
     name: &'static str,

@@ -54,8 +54,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         missing(reader, root, "tasks", "write `tasks: {}` for a manifest without tasks");
         None
     };
-    let forgotten =
-        entries.value("released").map(|node| forgotten(reader, node)).unwrap_or_default();
+    let forgotten = entries.value("forget").map(|node| forgotten(reader, node)).unwrap_or_default();
     let service_utc_offset =
         entries.value("serviceUtcOffset").and_then(|node| utc_offset(reader, node));
     let (has_tasks, tasks) = (tasks.is_some(), tasks.unwrap_or_default());
@@ -136,11 +135,11 @@ fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {
         Value::Sequence(nodes) => nodes.as_slice(),
         Value::Null => &[],
         _ => {
-            reader.wrong(node, "released", Owner::Manifest, "a list of keys");
+            reader.wrong(node, "forget", Owner::Manifest, "a list of keys");
             &[]
         }
     };
-    nodes.iter().filter_map(|node| reader.key(node, "released task", "")).collect()
+    nodes.iter().filter_map(|node| reader.key(node, "forgotten task", "")).collect()
 }
 
 fn utc_offset(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Offset> {
@@ -275,11 +274,19 @@ tasks:
     }
 
     #[test]
+    fn a_field_of_an_earlier_version_is_pointed_to() {
+        insta::assert_snapshot!(findings("version: 1\ntasks: {}\nreleased: [a]"), @r##"
+        3:1 unknown-field: unknown field `released` of the manifest
+          help: did you mean `forget`?
+        "##);
+    }
+
+    #[test]
     fn the_top_level_is_checked() {
         let text = r#"version: "1"
 Tasks: {}
 organizationId: 47
-released: [a b, 7, old, 1.5]
+forget: [a b, 7, old, 1.5]
 serviceUtcOffset: UTC
 tasks:
 "#;
@@ -290,9 +297,9 @@ tasks:
           help: did you mean `tasks`?
         3:17 invalid-value: `organizationId` of the manifest must be a text, not a number
           help: put it in quotes
-        4:12 invalid-key: `a b` cannot be the key of a released task
+        4:10 invalid-key: `a b` cannot be the key of a forgotten task
           help: a key starts with a letter or digit and holds letters, digits, `.`, `_` and `-`, 100 at most
-        4:25 invalid-key: the key of a released task must be a text, not a number
+        4:23 invalid-key: the key of a forgotten task must be a text, not a number
           help: put it in quotes
         5:19 invalid-value: `serviceUtcOffset` of the manifest is not an offset from UTC
           help: write it as "+00:00" or "-05:00"
@@ -595,7 +602,7 @@ tasks:
     deployments: {baseline: {}, again: , november: {since: 2026-11-01}, later: {since: 2026-11-01T01:30:00+01:00}}
   momentum: {agent: Momentum Researcher, promptFile: prompts/momentum.md}
   pinned: {id: 7, prompt: , projectPreference: chosen-in-the-web}
-released: [old, 7]
+forget: [old, 7]
 serviceUtcOffset: "-05:30"
 "#,
         );

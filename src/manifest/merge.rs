@@ -53,10 +53,10 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             findings.push(
                 Diagnostic::error(
                     Code::ForgottenTask,
-                    format!("task `{key}` is declared and in `released`"),
+                    format!("task `{key}` is declared and in `forget`"),
                 )
                 .at(task.place.clone())
-                .help("take the key out of `released` to keep the task")
+                .help("take the key out of `forget` to keep the task")
                 .help("take out the task to leave it alone for good"),
             );
         }
@@ -115,7 +115,7 @@ mod tests {
     fn what_stands_in_two_manifests_is_a_finding() {
         let (merged, findings) = merge(vec![
             manifest("a.yaml", "organizationId: one\nserviceUtcOffset: +00:00", "spy"),
-            manifest("b.yaml", "organizationId: two\nreleased: [qqq]", "spy"),
+            manifest("b.yaml", "organizationId: two\nforget: [qqq]", "spy"),
             manifest("c.yaml", "organizationId: one\nserviceUtcOffset: +00:00", "qqq"),
         ]);
         assert_eq!(merged.tasks.len(), 2);
@@ -126,7 +126,7 @@ mod tests {
         insta::assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r##"
          conflicting-manifests: the manifests give `organizationId` as `one` and as `two`
         b.yaml duplicate-key: task `spy` is given in two manifests
-        c.yaml forgotten-task: task `qqq` is declared and in `released`
+        c.yaml forgotten-task: task `qqq` is declared and in `forget`
         "##);
     }
 

@@ -480,7 +480,7 @@ mod tests {
             words in prop::collection::vec(
                 prop::sample::select(vec![
                     "version", "1", "tasks", "defaults", "name", "prompt", "promptFile", "agentId", "id",
-                    "deployments", "since", "released", ": ", ":\n  ", ":\n    ", "\n", "\n  ", "- ",
+                    "deployments", "since", "forget", ": ", ":\n  ", ":\n    ", "\n", "\n  ", "- ",
                     "{", "}", "[", "]", ", ", "&a ", "*a", "<<: *a", "|\n", "'", "\"", "${A}", "${", "$${",
                     "!!int ", "? ", "~", "ä\u{301}", "\r\n", "\t", "#", "---\n", "2026-11-01", "-5", "1e999",
                 ]),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::kinds::{OnChange, TASK};
 use crate::manifest::expressions::Expressions;
-use crate::manifest::fields::Spec;
+use crate::manifest::fields::{RENAMED, Spec};
 use crate::manifest::parse::{Node, Value};
 use crate::manifest::suggest::nearest;
 use crate::manifest::{Source, Variables};
@@ -215,6 +215,8 @@ impl<'a> Reader<'a> {
         let mut not_ours = TASK.fields.iter().filter(|row| row.on_change == OnChange::Unmanaged);
         self.report(if not_ours.any(|row| row.name == word) {
             finding.help(format!("`{word}` is set in the web interface only; leave it out"))
+        } else if let Some((_, meant)) = RENAMED.iter().find(|(old, _)| *old == word) {
+            finding.help(format!("did you mean `{meant}`?"))
         } else if let Some(meant) = nearest(word, known.iter().map(|spec| spec.name)) {
             finding.help(format!("did you mean `{meant}`?"))
         } else {

@@ -86,7 +86,7 @@ fn in_words(spec: &Spec) -> String {
         Shape::Expression => "regular expression",
         Shape::Expressions => "regular expression, or list of them",
         Shape::Prompts => "list of texts",
-        Shape::Released => "list of keys",
+        Shape::Keys => "list of keys",
         Shape::Moment => "date, or instant with its offset",
         Shape::Duration => "length of time",
         Shape::Offset => "`+hh:mm` or `-hh:mm`",
@@ -200,7 +200,7 @@ fn property(spec: &Spec) -> Value {
             any_of(&[text(), json!({"type": "array", "items": text()})])
         }
         Shape::Prompts => json!({"type": ["array", "null"], "items": text()}),
-        Shape::Released => {
+        Shape::Keys => {
             let key = json!({"type": "string", "pattern": KEY});
             let word = json!({"type": ["integer", "boolean"]});
             json!({"type": ["array", "null"], "items": any_of(&[key, word])})

@@ -153,7 +153,7 @@ fn pruning_not_asked(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSt
     }
     let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
         .help("`--prune` retires what is no longer declared")
-        .help("or list a key under `released`, and its task is left alone for good");
+        .help("or list a key under `forget`, and its task is left alone for good");
     let status = StepStatus::Deferred(finding);
     steps.iter().filter(|step| is_undeclared(step)).map(|step| (step.id, status.clone())).collect()
 }

@@ -83,7 +83,7 @@ pub(super) fn scheduled(task: &ObservedTask, why: Option<RemoveReason>) -> Optio
             .help("or take the task's present text into the manifest; nothing is replaced then"),
         Some(RemoveReason::Undeclared) => finding
             .help(take_away)
-            .help("or list its key under `released`; the task and its schedule stay as they are"),
+            .help("or list its key under `forget`; the task and its schedule stay as they are"),
         Some(RemoveReason::Superseded | RemoveReason::Destroyed) => finding
             .help(take_away)
             .help("or give the task a name of its own in the web interface; it is left alone then"),

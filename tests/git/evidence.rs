@@ -217,7 +217,7 @@ async fn a_rebased_branch_forgets_what_only_the_old_one_declared_until_it_is_nam
 async fn a_released_key_is_left_alone_for_good() {
     let repo = with_two();
     let text = "version: 1\ndefaults: {agentId: 47, projectPreference: project-for-task}\n\
-                tasks:\n  spy: {prompt: Buy SPY}\nreleased: [qqq]\n";
+                tasks:\n  spy: {prompt: Buy SPY}\nforget: [qqq]\n";
     repo.write("tasks.yaml", text).commit("release qqq").on_another_machine();
     repo.converge("--prune").qcops("plan --prune").expect(0, &["1 unmanaged"]);
     assert_eq!(repo.service().await, "332 qqq: Buy QQQ\n333 spy: Buy SPY");

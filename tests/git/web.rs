@@ -113,7 +113,7 @@ async fn a_schedule_stands_against_a_retire_and_both_of_its_ways_work() {
         let repo = with_spy();
         repo.edit_service(|service| service.set_schedule(332, Some("0 9 * * 1"))).await;
         repo.tasks("iwm: {prompt: Buy IWM}").commit("drop spy");
-        repo.qcops("plan --prune").expect(3, &["blocked[scheduled]", "released"]);
+        repo.qcops("plan --prune").expect(3, &["blocked[scheduled]", "forget"]);
         repo
     };
     let repo = scheduled().await;
@@ -122,7 +122,7 @@ async fn a_schedule_stands_against_a_retire_and_both_of_its_ways_work() {
     assert_eq!(repo.service().await, "333 iwm: Buy IWM");
     let repo = scheduled().await;
     let text = "version: 1\ndefaults: {agentId: 47, projectPreference: project-for-task}\n\
-                tasks:\n  iwm: {prompt: Buy IWM}\nreleased: [spy]\n";
+                tasks:\n  iwm: {prompt: Buy IWM}\nforget: [spy]\n";
     repo.write("tasks.yaml", text).converge("--prune");
 }
 

@@ -350,7 +350,7 @@ fn is_valid(manifest: &Manifest) -> bool {
 fn text(manifest: &Manifest) -> String {
     let forgotten: Vec<&str> = manifest.forgotten.iter().copied().collect();
     let mut text = format!(
-        "version: 1\nserviceUtcOffset: \"+00:00\"\nreleased: [{}]\n\
+        "version: 1\nserviceUtcOffset: \"+00:00\"\nforget: [{}]\n\
          defaults: {{agentId: 47, projectPreference: project-for-task}}\ntasks:",
         forgotten.join(", ")
     );

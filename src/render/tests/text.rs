@@ -149,7 +149,7 @@ fn a_word_in_a_long_line_is_shown_with_what_surrounds_it() {
 #[test]
 fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
     let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
-        .help("`--prune` retires it; listing the key under `released` leaves it alone for good");
+        .help("`--prune` retires it; listing the key under `forget` leaves it alone for good");
     let remove = |id, name: &str| Change::Remove {
         removal: archive(id, name),
         because: RemoveReason::Undeclared,
@@ -174,7 +174,7 @@ fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
 
     deferred[prune-off]: no longer declared, and pruning is off
       affects: task.old, task.older
-      help: `--prune` retires it; listing the key under `released` leaves it alone for good
+      help: `--prune` retires it; listing the key under `forget` leaves it alone for good
 
     No changes: 12 tasks are as declared; 2 deferred. 3 unmanaged, 1 archived, 0 scheduled.
     "#);
