@@ -3,8 +3,10 @@
 //! Pipelines set variables they have no value for. What was typed counts more than any variable,
 //! also where the two stand for different things that exclude each other.
 
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::str::FromStr;
 
 use clap::builder::{Resettable, StyledStr};
 use clap::error::{ContextKind, ContextValue};
@@ -72,6 +74,7 @@ impl Cli {
             args.iter().any(|word| word.to_str().is_some_and(is_it))
         };
         let settle = |arg: Arg| {
+            let arg = in_own_words(arg);
             let Some(name) = arg.get_env().map(ToOwned::to_owned) else { return arg };
             let is_empty = environment.get(&name).is_some_and(|value| value.is_empty());
             let is_overruled =
@@ -107,4 +110,32 @@ fn help_for(word: &str) -> Option<String> {
     found
         .map(|(_, help)| (*help).to_owned())
         .or_else(|| is_manifest.then(|| format!("name manifests with `-f`: `-f {word}`")))
+}
+
+/// Lets a number that is none be refused in words of ours; those of the standard library speak of
+/// digits in strings.
+fn in_own_words(arg: Arg) -> Arg {
+    let kind = arg.get_value_parser().type_id();
+    if kind == TypeId::of::<usize>() {
+        arg.value_parser(whole_number::<usize>)
+    } else if kind == TypeId::of::<u64>() {
+        arg.value_parser(whole_number::<u64>)
+    } else if kind == TypeId::of::<u32>() {
+        arg.value_parser(whole_number::<u32>)
+    } else if kind == TypeId::of::<u16>() {
+        arg.value_parser(whole_number::<u16>)
+    } else {
+        arg
+    }
+}
+
+fn whole_number<T: FromStr>(text: &str) -> Result<T, String> {
+    let digits = text.trim();
+    digits.parse().map_err(|_| {
+        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            "it is too large".to_owned()
+        } else {
+            "it must be a whole number, written with digits alone, such as 5".to_owned()
+        }
+    })
 }
