@@ -51,6 +51,8 @@ mod replay;
 mod runs;
 // Do the schemas take what is written, and nothing else?
 mod schema;
+// Is a manifest that is not what was meant refused in words that fit?
+mod manifest;
 // What stories are told with.
 mod support;
 // Does what a stranger, a service or a checkout brings stay where it belongs?

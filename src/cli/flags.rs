@@ -24,7 +24,7 @@ pub(super) const EMULATOR_FILE: &str = ".qcops/emulator.json";
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Manifest")]
 pub(super) struct ManifestFiles {
-    /// Read a manifest, or all in a folder; repeatable
+    /// Read a manifest, or all in a folder; repeatable, or with commas between
     #[arg(short, long = "file", value_name = "PATH", default_value = DEFAULT_FILE)]
     pub(super) files: Vec<PathBuf>,
 }

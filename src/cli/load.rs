@@ -1,6 +1,6 @@
 //! The manifests of one invocation: found, read, parsed and joined.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::cli::annotate;
@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::flags::{DEFAULT_FILE, ManifestFiles};
 use crate::cli::output;
 use crate::cli::terminal;
-use crate::diag::{Code, Diagnostic, Sources};
+use crate::diag::{Code, Diagnostic, Sources, Subject};
 use crate::engine::Project;
 use crate::files::OWN_FOLDER;
 use crate::history::Repository;
@@ -38,7 +38,7 @@ pub(super) fn load(
     args: &ManifestFiles,
     organization_id: Option<&str>,
 ) -> Result<Project, CommandError> {
-    let files = find(&args.files)?;
+    let (files, absent) = find(&args.files)?;
     let folders: Vec<&Path> =
         args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
     let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
@@ -66,16 +66,23 @@ pub(super) fn load(
     }
     let (manifest, found) = manifest::merge(manifests);
     findings.extend(found);
-    let manifests = Project { files, repository, manifest, sources };
-    output::check(&context.outputs, &[], &inputs(&manifests))?;
-    report(context, &manifests, &findings)?;
-    Ok(manifests)
+    // Without errors, what needs all tasks is checked once the agents are known.
+    if absent.is_some() || findings.iter().any(Diagnostic::is_error) {
+        findings.extend(manifest::check(&manifest));
+    }
+    let project = Project { files, repository, manifest, sources };
+    output::check(&context.outputs, &[], &inputs(&project))?;
+    let reported = report(context, &project, &findings);
+    match absent {
+        Some(absent) => Err(absent),
+        None => reported.map(|()| project),
+    }
 }
 
 /// Says of a file without tasks why it was read at all: it stands in a folder of manifests.
 fn explain_folder(file: &Path, found: &mut [Diagnostic]) {
     let is_meant = |finding: &&mut Diagnostic| {
-        finding.code == Code::MissingField && finding.message.contains("`tasks`")
+        finding.code == Code::MissingField && finding.subject == Some(Subject::Tasks)
     };
     if let Some(finding) = found.iter_mut().find(is_meant) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -166,35 +173,66 @@ fn tell(
     told.map_err(|error| CommandError::of(&error))
 }
 
-/// Folders stand for the manifests right in them, in the order of their names.
-fn find(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CommandError> {
+/// Folders stand for the manifests right in them, in the order of their names; a file that is named
+/// twice, or by two paths, is one. Paths that lead nowhere are said once the others are read.
+fn find(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<CommandError>), CommandError> {
     let mut files = Vec::new();
-    for path in paths {
+    let mut absent = None;
+    for path in paths.iter().flat_map(|path| several(path)) {
         if path.is_dir() {
-            let found = crate::files::list(path).map_err(|error| CommandError::of(&error))?;
-            let is_yaml = |file: &PathBuf| {
-                file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
-            };
+            let found = crate::files::list(&path).map_err(|error| CommandError::of(&error))?;
             let before = files.len();
-            files.extend(found.into_iter().filter(is_yaml));
+            files.extend(found.into_iter().filter(|file| is_yaml(file)));
             if files.len() == before {
                 let message = format!("`{}` holds no `*.yaml` or `*.yml` file", path.display());
-                return Err(
-                    CommandError::new(message).help("`-f` takes manifests and folders of them")
-                );
+                let error = CommandError::new(message);
+                absent.get_or_insert(error.help("`-f` takes manifests and folders of them"));
             }
         } else if path.exists() {
-            files.push(path.clone());
+            files.push(path);
         } else {
-            return Err(missing(path));
+            absent.get_or_insert_with(|| missing(&path));
         }
     }
-    Ok(files)
+    match absent {
+        Some(absent) if files.is_empty() => Err(absent),
+        absent => {
+            let mut known = BTreeSet::new();
+            files.retain(|file| known.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+            Ok((files, absent))
+        }
+    }
+}
+
+/// One `-f` may name several manifests with commas between them; a file may have one in its name.
+fn several(path: &Path) -> Vec<PathBuf> {
+    match path.to_str() {
+        Some(text) if text.contains(',') && !path.exists() => {
+            text.split(',').map(|part| PathBuf::from(part.trim())).collect()
+        }
+        _ => vec![path.to_owned()],
+    }
+}
+
+fn is_yaml(file: &Path) -> bool {
+    let ending = file.extension().unwrap_or_default();
+    ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml")
 }
 
 /// What is said of a manifest that is not there; who named none may have none yet.
 fn missing(path: &Path) -> CommandError {
-    if path.as_os_str() == DEFAULT_FILE {
+    let is_default = path.as_os_str() == DEFAULT_FILE;
+    if let Some(near) = near(path) {
+        let error = CommandError::new(format!("there is no `{}`", path.display()));
+        let shown = near.display();
+        let error = error.help(format!("there is `{shown}`: name it with `-f {shown}`"));
+        return if is_default && !near.starts_with("..") {
+            error.help(format!("or rename it: `{DEFAULT_FILE}` is read where no `-f` is given"))
+        } else {
+            error
+        };
+    }
+    if is_default {
         return CommandError::new(format!("there is no `{DEFAULT_FILE}`"))
             .help("`-f PATH` names another manifest; a first one could be:")
             .example(EXAMPLE);
@@ -219,6 +257,34 @@ fn missing(path: &Path) -> CommandError {
     } else {
         error
     }
+}
+
+/// The manifest that was probably meant: of nearly the same name, or the same further up.
+fn near(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let found = crate::files::list(here).unwrap_or_default();
+    let names: Vec<String> = found
+        .iter()
+        .filter(|file| is_yaml(file) && file.is_file())
+        .filter_map(|file| file.file_name()?.to_str().map(str::to_owned))
+        .collect();
+    let desired = path.file_name()?.to_str()?;
+    let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_lowercase();
+    let desired = stem(desired);
+    let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
+    let near = manifest::nearest_few(&desired, stems.iter().map(String::as_str), 1).pop();
+    // Of very short names any is near to any.
+    let near = near.filter(|near| *near == desired || desired.len() > 3);
+    if let Some(at) = near.and_then(|near| stems.iter().position(|stem| stem == near)) {
+        return Some(folder.join(&names[at]));
+    }
+    if path.is_absolute() || path.components().count() != 1 {
+        return None;
+    }
+    // A few levels, as somebody who is in a folder of the repository would go up.
+    let above = (1..=4).map(|levels| Path::new("").join(vec![".."; levels].join("/")).join(path));
+    above.into_iter().find(|file| file.is_file())
 }
 
 fn read(repository: &Repository, file: &Path) -> Result<String, Unreadable> {

@@ -34,6 +34,8 @@ codes! {
     // Manifest.
     UnreadableFile "unreadable-file" "A file of the manifest cannot be read."
     InvalidYaml "invalid-yaml" "A manifest is not YAML."
+    UnsupportedYaml "unsupported-yaml" "A manifest holds a tag, or an anchor that nothing refers to: words of a text would be lost."
+    Unmerged "unmerged" "A manifest or a prompt file holds both sides of a merge conflict."
     UnknownField "unknown-field" "A manifest holds a field that no version of it has."
     MissingField "missing-field" "A required field is absent."
     InvalidValue "invalid-value" "A field holds a value of the wrong kind."
@@ -45,6 +47,8 @@ codes! {
     ConflictingManifests "conflicting-manifests" "Two manifests of one invocation disagree."
     ForgottenTask "forgotten-task" "A key is declared and in `forget` at once."
     InvalidName "invalid-name" "A task's name is empty, holds control characters or looks archived."
+    CutText "cut-text" "A text without quotes ends before a ` #`, because the rest of the line is a comment."
+    ImpossibleExpectation "impossible-expectation" "What is expected of a deployment can never hold, or never be checked."
     EmptyPrompt "empty-prompt" "A task has nothing to say to its agent."
     UnknownPreference "unknown-preference" "A project preference is none that the service accepts."
     UnresolvedVariable "unresolved-variable" "A `${VAR}` has no value."

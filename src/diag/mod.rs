@@ -26,6 +26,15 @@ pub enum Severity {
     Note,
 }
 
+/// A part of a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Its `version`.
+    Version,
+    /// Its `tasks`, as a whole.
+    Tasks,
+}
+
 /// One finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
@@ -43,6 +52,8 @@ pub struct Diagnostic {
     pub help: Vec<String>,
     /// What of the evidence is out of sight, where it is about that; `render` has the words.
     pub gaps: Gaps,
+    /// The part of a manifest that it is about, for code that asks.
+    pub subject: Option<Subject>,
 }
 
 /// The most findings that are kept of one question; nobody reads more, and they are a stranger's.
@@ -118,14 +129,22 @@ impl Diagnostic {
 
     fn new(severity: Severity, code: Code, message: impl Into<String>) -> Self {
         let message = message.into();
-        let (place, related, help, gaps) = (None, Vec::new(), Vec::new(), Gaps::default());
-        Self { code, severity, message, place, related, help, gaps }
+        let (place, related, help, gaps, subject) =
+            (None, Vec::new(), Vec::new(), Gaps::default(), None);
+        Self { code, severity, message, place, related, help, gaps, subject }
     }
 
     /// Points the finding at a place.
     #[must_use]
     pub fn at(mut self, place: Place) -> Self {
         self.place = Some(place);
+        self
+    }
+
+    /// Says which part of a manifest it is about.
+    #[must_use]
+    pub fn about(mut self, subject: Subject) -> Self {
+        self.subject = Some(subject);
         self
     }
 

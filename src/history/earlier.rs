@@ -132,11 +132,12 @@ fn parse(text: &Blob, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Pa
     let (manifest, findings) = manifest::parse(Path::new(path), text, &Placeholders, &look_up);
     let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
     let tasks = manifest.tasks.into_iter().map(|(key, task)| ParsedTask::new(path, key, &task));
+    let left_out = manifest.left_out.into_iter().map(|task| task.key);
     Parsed {
         tasks: tasks.collect(),
         unset: unset.into_inner(),
         flaw: flaw.map(|finding| finding.message.clone()),
-        lost: if manifest.has_tasks { LostTasks::Of(manifest.broken) } else { LostTasks::All },
+        lost: if manifest.has_tasks { LostTasks::Of(left_out.collect()) } else { LostTasks::All },
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::diag::with_causes;
 use crate::files::{Bounds, FilesError, read_input};
 use crate::history::known::{Knowledge, KnownFiles};
-use crate::manifest::{Source, Unreadable, stand_in};
+use crate::manifest::{Source, Unreadable, decode, stand_in};
 
 /// The largest file that is read, in bytes: a prompt that is longer than a novel is a mistake.
 const LARGEST: u64 = 32 << 20;
@@ -67,7 +67,7 @@ impl WorkTree {
             let help = Some(format!("`{command}` puts the text in its place"));
             return Err(Unreadable { why: format!("`{shown}` is {what}, not the text"), help });
         }
-        String::from_utf8(bytes).map_err(|_| format!("`{shown}` is not UTF-8").into())
+        decode(&shown.to_string(), bytes)
     }
 
     /// Refuses what Git ignores, and hidden files that it does not track.

@@ -11,8 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::diag::Code;
 use crate::manifest::expressions::Refusal;
 use crate::manifest::fields::{DEPLOYMENT, ENDS, EXPECT, NUMBER, TRANSCRIPT};
-use crate::manifest::parse::{Node, Value};
-use crate::manifest::reader::{Entries, Owner, Reader};
+use crate::manifest::impossible::{self, Said};
+use crate::manifest::node::{Node, Value};
+use crate::manifest::owner::Owner;
+use crate::manifest::reader::{Entries, Reader};
+use crate::manifest::shape;
 use crate::manifest::{DeploymentState, DesiredDeployment};
 use crate::model::{Key, canonical_text};
 use crate::transcript::{Expectation, NumberExpectation, Pattern};
@@ -55,13 +58,15 @@ fn deployment(
     let timeout = entries.value("timeout").map(|node| timeout(reader, node, owner));
     let desired = entries.value("expect").filter(|_| reader.source.wants_expectations());
     let expect = desired.map(|node| expect(reader, node, owner));
-    Some(DesiredDeployment {
+    let declared = DesiredDeployment {
         since: given(since)?,
         follow_ups: given(follow_ups)?.unwrap_or_default(),
         state: given(state)?.unwrap_or_default(),
         timeout: given(timeout)?,
         expect: given(expect)?,
-    })
+    };
+    impossible::deployment(reader, entries, &declared, owner);
+    Some(declared)
 }
 
 /// Turns "given and read" inside out: `None` where a field is given and wrong.
@@ -92,6 +97,7 @@ fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Opt
             reader.wrong(node, &field, owner, "a text");
             continue;
         };
+        reader.warn_of_comment(node, text, &field, owner);
         // `$` is ordinary text in a prompt.
         let prompt = canonical_text(text);
         if prompt.is_empty() {
@@ -147,10 +153,19 @@ fn expect(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
         let not_contains = list(reader, &entries, "notContains", owner);
         let matches = patterns(reader, &entries, "matches", owner);
         let not_matches = patterns(reader, &entries, "notMatches", owner);
+        let mut said = Said::default();
+        said.texts(&entries, "contains", contains.as_deref().unwrap_or_default());
+        said.texts(&entries, "notContains", not_contains.as_deref().unwrap_or_default());
+        said.expressions(&entries, "matches", matches.as_deref().unwrap_or_default());
+        said.expressions(&entries, "notMatches", not_matches.as_deref().unwrap_or_default());
+        said.check(reader, owner);
         Some((contains?, not_contains?, matches?, not_matches?))
     });
     let tool_called = list(reader, &entries, "toolCalled", owner);
     let tool_not_called = list(reader, &entries, "toolNotCalled", owner);
+    if let (Some(called), Some(not_called)) = (&tool_called, &tool_not_called) {
+        impossible::tools(reader, &entries, called, not_called, owner);
+    }
     let no_tool_failure =
         entries.value("noToolFailure").map(|node| reader.boolean(node, "noToolFailure", owner));
     let number = entries.value("number").map(|node| number(reader, node, owner));
@@ -200,6 +215,12 @@ fn texts<'n, 't>(
     };
     let mut texts = Vec::with_capacity(nodes.len());
     for node in nodes {
+        if let Some(help) = shape::of_entry(reader.text, node) {
+            let message = format!("`{field}` of {owner} is one text, not a list");
+            let finding = reader.error(Code::InvalidValue, message, &node.span);
+            reader.report(finding.help(help));
+            continue;
+        }
         if let Some(text) = reader.text(node, field, owner) {
             texts.push((text.into_owned(), node));
         }
@@ -285,16 +306,20 @@ fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
         })
     };
     let (min, max) = (bound("min"), bound("max"));
+    let bounds = (min.flatten(), max.flatten());
+    impossible::number(reader, &entries, captured.as_ref(), bounds, owner);
     Some(NumberExpectation { pattern: captured?, min: given(min)?, max: given(max)? })
 }
 
 fn moment(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Timestamp> {
-    let text = reader.text(node, "since", owner)?;
-    let moment = parse_moment(text.trim());
+    let moment = match &node.value {
+        Value::Text(_) => parse_moment(reader.text(node, "since", owner)?.trim()),
+        _ => None,
+    };
     if moment.is_none() {
         let message = format!("`since` of {owner} is neither a date nor an instant");
         let finding = reader.error(Code::InvalidValue, message, &node.span);
-        reader.report(finding.help("write `2026-11-01` or `2026-11-01T09:30:00Z`"));
+        reader.report(finding.help(shape::of_moment(&node.value)));
     }
     moment
 }

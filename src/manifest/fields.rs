@@ -229,7 +229,7 @@ pub(super) const DEPLOYMENT: &[Spec] = &[
         Mapping(EXPECT),
         "What `apply --wait` holds the run against once it has ended; every field must hold.",
         "a run that this apply started has to be completed",
-        "{status: Completed, transcript: {contains: Sharpe}}",
+        "{transcript: {contains: Sharpe}, noToolFailure: true}",
     ),
 ];
 
@@ -282,6 +282,20 @@ pub(super) const NUMBER: &[Spec] = &[
 
 /// Fields of earlier versions, each with its name today.
 pub(super) const RENAMED: &[(&str, &str)] = &[("released", "forget")];
+
+/// How the names of the top level begin that qcops leaves to people, such as `x-shared`.
+pub(super) const OWN_PREFIX: &str = "x-";
+
+/// Finds a field by its name, wherever it stands.
+pub(super) fn find(name: &str) -> Option<&'static Spec> {
+    let tables = [MANIFEST, TASK.as_slice(), DEPLOYMENT, EXPECT, TRANSCRIPT, NUMBER];
+    tables.into_iter().flatten().find(|spec| spec.name == name)
+}
+
+/// Whether any mapping has a field of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    find(name).is_some()
+}
 
 const fn free(
     name: &'static str,

@@ -2,8 +2,9 @@
 
 use std::collections::btree_map::Entry;
 
-use crate::diag::{Code, Diagnostic};
-use crate::manifest::Manifest;
+use crate::diag::{Code, Diagnostic, Place};
+use crate::manifest::{LeftOut, Manifest};
+use crate::model::Key;
 
 /// Joins the manifests of one invocation, also where there is only one; a key may stand once.
 ///
@@ -11,6 +12,7 @@ use crate::manifest::Manifest;
 pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
     let mut merged = Manifest::default();
     let mut findings = Vec::new();
+    let mut left_out: Vec<LeftOut> = Vec::new();
     for manifest in manifests {
         agree(
             "organizationId",
@@ -25,8 +27,17 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             &mut findings,
         );
         merged.forgotten.extend(manifest.forgotten);
-        merged.broken.extend(manifest.broken);
         merged.has_tasks |= manifest.has_tasks;
+        for task in &manifest.left_out {
+            let first = merged.tasks.get(&task.key).map(|task| &task.place);
+            let first = first.or_else(|| place_of(&left_out, &task.key));
+            findings.extend(first.map(|first| given_twice(&task.key, &task.place, first)));
+        }
+        for (key, task) in &manifest.tasks {
+            let first = place_of(&left_out, key);
+            findings.extend(first.map(|first| given_twice(key, &task.place, first)));
+        }
+        left_out.extend(manifest.left_out);
         if merged.tasks.is_empty() {
             merged.tasks = manifest.tasks;
             continue;
@@ -36,32 +47,39 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
                 Entry::Vacant(place) => {
                     place.insert(task);
                 }
-                Entry::Occupied(first) => findings.push(
-                    Diagnostic::error(
-                        Code::DuplicateKey,
-                        format!("task `{}` is given in two manifests", first.key()),
-                    )
-                    .at(task.place)
-                    .see(first.get().place.clone(), "first given here")
-                    .help("keep one of the two, or give one of them another key"),
-                ),
+                Entry::Occupied(first) => {
+                    findings.push(given_twice(first.key(), &task.place, &first.get().place));
+                }
             }
         }
     }
     for key in &merged.forgotten {
-        if let Some(task) = merged.tasks.get(key) {
+        let declared = merged.tasks.get(key).map(|task| &task.place);
+        if let Some(place) = declared.or_else(|| place_of(&left_out, key)) {
             findings.push(
                 Diagnostic::error(
                     Code::ForgottenTask,
                     format!("task `{key}` is declared and in `forget`"),
                 )
-                .at(task.place.clone())
+                .at(place.clone())
                 .help("take the key out of `forget` to keep the task")
                 .help("take out the task to leave it alone for good"),
             );
         }
     }
+    merged.left_out = left_out;
     (merged, findings)
+}
+
+fn place_of<'l>(left_out: &'l [LeftOut], key: &Key) -> Option<&'l Place> {
+    left_out.iter().find(|task| task.key == *key).map(|task| &task.place)
+}
+
+fn given_twice(key: &Key, place: &Place, first: &Place) -> Diagnostic {
+    Diagnostic::error(Code::DuplicateKey, format!("task `{key}` is given in two manifests"))
+        .at(place.clone())
+        .see(first.clone(), "first given here")
+        .help("keep one of the two, or give one of them another key")
 }
 
 /// Takes over a value that at most one manifest needs to give, and that all who give it must share.

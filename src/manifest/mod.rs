@@ -4,28 +4,38 @@
 //! every finding. Files are read only through the [`Source`] it is given, so that the work tree and
 //! an old commit go through the same code.
 
+mod broken;
 mod deployment;
 mod expressions;
+mod fault;
 mod fields;
+mod impossible;
+mod lines;
 mod lower;
 mod merge;
+mod node;
+mod owner;
 mod parse;
-mod plain;
 mod reader;
 mod resolve;
 mod schema;
+mod shape;
 mod standin;
 mod suggest;
 mod task;
+mod text;
+mod tree;
 mod variable;
+mod without;
 mod write;
 
 pub use merge::merge;
 pub use parse::{parse, read_yaml_as};
-pub use resolve::resolve;
+pub use resolve::{check, resolve};
 pub use schema::{Chapter, Row, reference, schema};
 pub use standin::stand_in;
 pub use suggest::nearest_few;
+pub use text::decode;
 pub use write::{Outline, OutlineTask, Prompts, Written, write};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +46,7 @@ use jiff::Timestamp;
 
 use crate::diag::Place;
 use crate::model::{ContentHash, Key, TaskId};
-use crate::resource::{Object, Whole};
+use crate::resource::{Object, Value, Whole};
 use crate::transcript::Expectation;
 
 /// Brings the files a manifest names.
@@ -51,10 +61,10 @@ pub trait Source {
     }
 }
 
-/// Why a file that a manifest names is not read.
+/// Why a file cannot be read as text, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
-    /// What is wrong.
+    /// The reason, without a final period.
     pub why: String,
     /// What to do about it, where that is known.
     pub help: Option<String>,
@@ -76,8 +86,8 @@ pub struct Manifest {
     pub organization_id: Option<String>,
     /// Its tasks.
     pub tasks: BTreeMap<Key, TaskConfig>,
-    /// The keys of tasks that could not be understood.
-    pub broken: BTreeSet<Key>,
+    /// What could be understood of its other tasks.
+    pub left_out: Vec<LeftOut>,
     /// Whether it is of the version that this program reads.
     pub has_version: bool,
     /// Whether it could be told which tasks it declares.
@@ -86,6 +96,21 @@ pub struct Manifest {
     pub forgotten: BTreeSet<Key>,
     /// The zone of the service's time stamps, in seconds east of UTC, where it says so.
     pub service_utc_offset: Option<jiff::tz::Offset>,
+}
+
+/// A task of which something could not be understood; it is held against the others all the same.
+#[derive(Clone, Debug)]
+pub struct LeftOut {
+    /// Its key.
+    pub key: Key,
+    /// Its name, where that is sound.
+    pub name: Option<Arc<str>>,
+    /// The fields that cannot change in place, where they are sound; a reference may still be a name.
+    pub content: Option<Vec<Value>>,
+    /// Whether it is pinned.
+    pub is_pinned: bool,
+    /// Where it stands: its key.
+    pub place: Place,
 }
 
 /// A task as declared.

@@ -5,7 +5,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,10 +12,12 @@ use std::sync::Arc;
 use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::kinds::{OnChange, TASK};
 use crate::manifest::expressions::Expressions;
-use crate::manifest::fields::{RENAMED, Spec};
-use crate::manifest::parse::{Node, Value};
+use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec};
+use crate::manifest::node::{Node, Style, Value};
+use crate::manifest::owner::Owner;
+use crate::manifest::shape;
 use crate::manifest::suggest::nearest;
-use crate::manifest::{Source, Variables};
+use crate::manifest::{LeftOut, Source, Variables};
 use crate::model::Key;
 
 /// What reading one manifest needs, and what it found.
@@ -31,23 +32,10 @@ pub(super) struct Reader<'a> {
     pub(super) expressions: Expressions,
     /// How many bytes the prompts of its tasks have together.
     pub(super) prompt_bytes: usize,
+    /// Tasks that could not be understood whole.
+    pub(super) left_out: Vec<LeftOut>,
     file: Arc<Path>,
     findings: Findings,
-}
-
-/// Whose field it is, as findings name it.
-#[derive(Clone, Copy)]
-pub(super) enum Owner<'k> {
-    /// The top level.
-    Manifest,
-    /// `defaults`.
-    Defaults,
-    /// A task, by its key.
-    Task(&'k str),
-    /// A deployment, by its key.
-    Deployment(&'k str, &'k Owner<'k>),
-    /// A mapping inside of one, by the name of its field.
-    Inside(&'static str, &'k Owner<'k>),
 }
 
 /// What a field holds once it is checked.
@@ -63,18 +51,6 @@ pub(super) enum Field<T> {
 
 /// The known fields of one mapping, each once.
 pub(super) struct Entries<'n, 't>(Vec<(&'static str, &'n Node<'t>, &'n Node<'t>)>);
-
-impl fmt::Display for Owner<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Manifest => f.write_str("the manifest"),
-            Self::Defaults => f.write_str("`defaults`"),
-            Self::Task(key) => write!(f, "task `{key}`"),
-            Self::Deployment(key, of) => write!(f, "deployment `{key}` of {of}"),
-            Self::Inside(field, of) => write!(f, "`{field}` of {of}"),
-        }
-    }
-}
 
 impl<T: Clone> Field<T> {
     /// Returns the field or, where it is not given, the default.
@@ -116,6 +92,7 @@ impl<'a> Reader<'a> {
             variables,
             expressions: Expressions::default(),
             prompt_bytes: 0,
+            left_out: Vec::new(),
             file: Arc::clone(file),
             findings: Findings::default(),
         }
@@ -156,11 +133,37 @@ impl<'a> Reader<'a> {
         };
         let message = format!("`{field}` of {owner} must be {desired}, not {found}");
         let finding = self.error(Code::InvalidValue, message, &node.span);
-        self.report(finding.help(match (desired, found) {
-            ("a text", "a number" | "a boolean") => "put it in quotes".to_owned(),
-            ("a text", "blank" | "empty") => format!("give `{field}` a text, or leave it out"),
-            _ => format!("write {desired} behind `{field}:`"),
-        }));
+        let finding = finding.help(shape::of_value(self.text, node, field, desired));
+        self.report(match (&node.value, node.style) {
+            (Value::Null, Style::Commented) => finding.help(shape::COMMENT),
+            _ => finding,
+        });
+    }
+
+    /// Warns of a text that a comment ends: the rest of the line may have been meant to belong to it.
+    pub(super) fn warn_of_comment(
+        &mut self,
+        node: &Node<'_>,
+        written: &str,
+        field: &str,
+        owner: Owner<'_>,
+    ) {
+        if node.style != Style::Commented || !shape::is_free_text(field) {
+            return;
+        }
+        let taken = shape::shortened(written);
+        let effect = if field == "prompt" || field.starts_with("followUps") {
+            format!("the agent gets `{taken}`")
+        } else {
+            format!("it is `{taken}`")
+        };
+        let message = format!("`{field}` of {owner} ends before ` #`: {effect}");
+        let finding = Diagnostic::note(Code::CutText, message).at(self.place(&node.span));
+        self.report(
+            finding
+                .help("put it in quotes if what follows belongs to it")
+                .help("a comment on a line of its own is not warned of"),
+        );
     }
 
     /// Reads a mapping of known fields; an empty value is an empty mapping.
@@ -176,7 +179,7 @@ impl<'a> Reader<'a> {
             other => {
                 let message = format!("{owner} must be a mapping, not {}", other.in_words());
                 let finding = self.error(Code::InvalidValue, message, &node.span);
-                self.report(finding.help("write its fields indented below it, one a line"));
+                self.report(finding.help(shape::of_mapping(node, owner, known)));
                 return None;
             }
         };
@@ -190,6 +193,7 @@ impl<'a> Reader<'a> {
                 continue;
             };
             match known.iter().map(|spec| spec.name).find(|field| *field == word) {
+                None if matches!(owner, Owner::Manifest) && word.starts_with(OWN_PREFIX) => {}
                 None => self.unknown_field(&key.span, &word, owner, known),
                 Some(field) => match entries.key(field) {
                     Some(first) => {
@@ -215,8 +219,16 @@ impl<'a> Reader<'a> {
         let mut not_ours = TASK.fields.iter().filter(|row| row.on_change == OnChange::Unmanaged);
         self.report(if not_ours.any(|row| row.name == word) {
             finding.help(format!("`{word}` is set in the web interface only; leave it out"))
+        } else if let Some(odd) = word.chars().next().filter(|c| c.is_whitespace()) {
+            let number = u32::from(odd);
+            let known = word.trim();
+            finding.help(format!(
+                "`{known}` is indented with U+{number:04X}, which only looks like a blank; write spaces"
+            ))
         } else if let Some((_, meant)) = RENAMED.iter().find(|(old, _)| *old == word) {
             finding.help(format!("did you mean `{meant}`?"))
+        } else if let Some(help) = shape::of_colon(word, known) {
+            finding.help(help)
         } else if let Some(meant) = nearest(word, known.iter().map(|spec| spec.name)) {
             finding.help(format!("did you mean `{meant}`?"))
         } else {
@@ -266,7 +278,12 @@ impl<'a> Reader<'a> {
             let found = node.value.in_words();
             let message = format!("the key of a {what}{of} must be a text, not {found}");
             let finding = self.error(Code::InvalidKey, message, &node.span);
-            self.report(finding.help("put it in quotes"));
+            self.report(finding.help(match node.value {
+                Value::Sequence(_) | Value::Mapping(_) => {
+                    "a key is a plain word; one that starts with `[` or `{` is no key"
+                }
+                _ => "put it in quotes",
+            }));
             return None;
         };
         match word.parse::<Key>() {
@@ -291,6 +308,7 @@ impl<'a> Reader<'a> {
             self.wrong(node, field, owner, "a text");
             return None;
         };
+        self.warn_of_comment(node, written, field, owner);
         let text = self.expand(written, &node.span, field, owner)?;
         if text.trim().is_empty() {
             self.wrong(node, field, owner, "a text");
@@ -321,12 +339,7 @@ impl<'a> Reader<'a> {
             // The value itself may come from a variable, so it is not repeated here.
             let message = format!("`{field}` of {owner} must be a positive whole number");
             let finding = self.error(Code::InvalidValue, message, &node.span);
-            self.report(match &node.value {
-                Value::Text(text) if text.parse::<u64>().is_ok() => {
-                    finding.help("write it without quotes")
-                }
-                _ => finding.help(help),
-            });
+            self.report(finding.help(shape::of_number(node).unwrap_or_else(|| help.to_owned())));
         }
         positive
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::diag::{Code, Diagnostic, Findings, Place};
 use crate::kinds::AGENT_ID;
 use crate::manifest::suggest::nearest_few;
+use crate::manifest::task::replaced;
 use crate::manifest::{DesiredState, DesiredTask, Manifest, TaskConfig};
 use crate::model::{AgentId, Key, fold};
 use crate::resource::{Value, Whole};
@@ -51,6 +52,41 @@ pub fn resolve(
         service_utc_offset: manifest.service_utc_offset,
     };
     (desired_state, findings)
+}
+
+/// Checks what needs all tasks and no service, also those that could not be understood whole: equal
+/// content under one agent as it is written, equal names.
+///
+/// For manifests with errors, which are never resolved.
+pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
+    let whole = manifest.tasks.iter().filter(|(_, task)| task.pin.is_none());
+    let whole = whole.map(|(key, task)| {
+        let content = replaced(task.object.fields()).collect();
+        (key, &task.place, task.object.name(), Some(content))
+    });
+    let rest = manifest.left_out.iter().filter(|task| !task.is_pinned).map(|task| {
+        let content = task.content.as_ref().map(|values| values.iter().collect());
+        (&task.key, &task.place, task.name.as_deref(), content)
+    });
+    let mut tasks: Vec<(_, _, _, Option<Vec<&Value>>)> = whole.chain(rest).collect();
+    tasks.sort_by_key(|(key, ..)| *key);
+    let (mut by_content, mut by_name) = (BTreeMap::new(), BTreeMap::new());
+    let mut findings = Findings::default();
+    for (key, place, name, content) in tasks {
+        if let Some(content) = content {
+            let (other, first) = *by_content.entry(content).or_insert((key, place));
+            if other != key {
+                findings.push(equal_content((key, place), (other, first)));
+            }
+        }
+        if let Some(name) = name {
+            let (other, first) = *by_name.entry(fold(name)).or_insert((key, place));
+            if other != key {
+                findings.push(equal_name(name, (key, place), (other, first)));
+            }
+        }
+    }
+    findings.in_order(position)
 }
 
 fn desired(declared: &TaskConfig, object: Whole) -> DesiredTask {
@@ -102,20 +138,30 @@ fn check_contents(tasks: &BTreeMap<Key, DesiredTask>, findings: &mut Findings) {
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let (other, place) = *first_by_hash.entry(task.content()).or_insert((key, &task.place));
         if other != key {
-            findings.push(
-                Diagnostic::error(
-                    Code::EqualContent,
-                    format!(
-                        "tasks `{other}` and `{key}` have the same agent, `prompt` and \
-                         `projectPreference`"
-                    ),
-                )
-                .at(task.place.clone())
-                .see(place.clone(), "the other one")
-                .help("keep one; several runs of one task are several `deployments`"),
-            );
+            findings.push(equal_content((key, &task.place), (other, place)));
         }
     }
+}
+
+fn equal_content((key, at): (&Key, &Place), (other, first): (&Key, &Place)) -> Diagnostic {
+    let message = format!(
+        "tasks `{other}` and `{key}` have the same agent, `prompt` and `projectPreference`"
+    );
+    Diagnostic::error(Code::EqualContent, message)
+        .at(at.clone())
+        .see(first.clone(), "the other one")
+        .help("keep one; several runs of one task are several `deployments`")
+}
+
+fn equal_name(name: &str, (key, at): (&Key, &Place), (other, first): (&Key, &Place)) -> Diagnostic {
+    let message = format!(
+        "the `name` of task `{key}`, `{name}`, is that of task `{other}` but for case, blanks and \
+         punctuation"
+    );
+    Diagnostic::error(Code::EqualName, message)
+        .at(at.clone())
+        .see(first.clone(), "the other one")
+        .help("give one of them another `name`")
 }
 
 /// The service may rewrite names, so that two that differ in case or punctuation become one.
@@ -125,18 +171,7 @@ fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Findings) {
         let name = task.object.name().unwrap_or_default();
         let (other, place) = *first_by_name.entry(fold(name)).or_insert((key, &task.place));
         if other != key {
-            findings.push(
-                Diagnostic::error(
-                    Code::EqualName,
-                    format!(
-                        "the `name` of task `{key}`, `{name}`, is that of task `{other}` but for \
-                         case, blanks and punctuation"
-                    ),
-                )
-                .at(task.place.clone())
-                .see(place.clone(), "the other one")
-                .help("give one of them another `name`"),
-            );
+            findings.push(equal_name(name, (key, &task.place), (other, place)));
         }
     }
 }

@@ -100,6 +100,8 @@ fn in_words(spec: &Spec) -> String {
 /// Returns the JSON Schema of a manifest.
 pub fn schema() -> Value {
     let mut schema = mapping(MANIFEST, &|_| true);
+    // Left to people: what several tasks share, under an anchor.
+    schema["patternProperties"] = json!({"^x-": true});
     let mut task = mapping(&TASK, &|_| true);
     let unpinned = unpinned();
     if let Some(task) = task.as_object_mut() {
@@ -312,7 +314,7 @@ mod tests {
                 "agent": "Researcher",
                 "prompt": "Buy SPY",
                 "projectPreference": "project-for-task",
-                "deployments": {"d": {"expect": {"transcript": {}, "number": {"pattern": "x"}}}},
+                "deployments": {"d": {"expect": {"transcript": {}, "number": {"pattern": "(x)"}}}},
             }},
         })
     }
@@ -373,7 +375,7 @@ mod tests {
             json!({"name": "p"}),
             json!({"id": 7}),
             json!({"contains": "x", "matches": ["y"]}),
-            json!({"pattern": "x", "min": 1, "max": 1.5}),
+            json!({"pattern": "(x)", "min": 1, "max": 1.5}),
             json!({"min": 1}),
             json!("2026-11-01"),
             json!("2026-11-01T09:30:00Z"),

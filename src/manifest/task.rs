@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diag::{Code, Place};
-use crate::kinds::{self, NAME, Shape, TASK};
+use crate::kinds::{self, NAME, OnChange, Shape, TASK};
 use crate::manifest::deployment::deployments;
 use crate::manifest::fields::{self, Stands, other_name};
-use crate::manifest::parse::{self, Node};
-use crate::manifest::reader::{Entries, Field, Owner, Reader};
+use crate::manifest::lines::Line;
+use crate::manifest::node::{self, Node, Style};
+use crate::manifest::owner::Owner;
+use crate::manifest::reader::{Entries, Field, Reader};
+use crate::manifest::shape;
 use crate::manifest::suggest::nearest;
-use crate::manifest::{DesiredDeployment, TaskConfig, Unreadable};
+use crate::manifest::text::{Kind, match_errors, no_nul};
+use crate::manifest::{DesiredDeployment, LeftOut, TaskConfig, Unreadable};
 use crate::model::{Key, TaskId, archived_base};
 use crate::resource::{Address, Object, Value};
 
@@ -95,7 +99,12 @@ pub(super) fn task(
     defaults: &Fields,
 ) -> Option<TaskConfig> {
     let owner = Owner::Task(key.as_str());
-    let entries = reader.entries(node, owner, &fields::TASK)?;
+    let Some(entries) = reader.entries(node, owner, &fields::TASK) else {
+        let place = reader.place(&key_node.span);
+        let (key, name, content) = (key.clone(), None, None);
+        reader.left_out.push(LeftOut { key, name, content, is_pinned: false, place });
+        return None;
+    };
     let pin: Field<TaskId> = match entries.value("id") {
         None => Field::Absent,
         Some(node) => reader.number(node, "id", owner, SHOWN).map(TaskId).into(),
@@ -117,17 +126,22 @@ pub(super) fn task(
             }
         });
     }
-    let given = values.into_iter().collect::<Option<Vec<Given>>>()?;
-    let files = TASK.managed().zip(&given);
-    let files =
-        files.filter_map(|(field, given)| Some((field.name, given.file.clone()?))).collect();
+    let place = reader.place(&key_node.span);
     let length = |given: &Given| match &given.value {
         Value::Text(text) => text.len(),
         _ => 0,
     };
-    if !has_room(reader, given.iter().map(length).sum(), key_node) {
+    // What is left out is kept too, so that it counts as well.
+    let has_room = has_room(reader, values.iter().flatten().map(length).sum(), key_node);
+    if !has_room || values.iter().any(Option::is_none) {
+        let is_pinned = pinned == Pinned::Yes;
+        reader.left_out.push(left_out(key, &values, has_room, is_pinned, place));
         return None;
     }
+    let given: Vec<Given> = values.into_iter().flatten().collect();
+    let files = TASK.managed().zip(&given);
+    let files =
+        files.filter_map(|(field, given)| Some((field.name, given.file.clone()?))).collect();
     Some(TaskConfig {
         files,
         references: given.iter().filter_map(|given| given.place.clone()).collect(),
@@ -143,8 +157,34 @@ pub(super) fn task(
             Field::Sound(deployments) => deployments,
             Field::Absent | Field::Broken => Deployments::default(),
         },
-        place: reader.place(&key_node.span),
+        place,
     })
+}
+
+/// What could be understood of a task; its content is kept where there is room for it.
+fn left_out(
+    key: &Key,
+    values: &[Option<Given>],
+    has_room: bool,
+    is_pinned: bool,
+    place: Place,
+) -> LeftOut {
+    let value = |given: &Option<Given>| given.as_ref().map(|given| given.value.clone());
+    let name = TASK.managed().zip(values).find(|(field, _)| field.name == NAME);
+    let name = match name.and_then(|(_, given)| value(given)) {
+        Some(Value::Text(name)) => Some(name),
+        _ => None,
+    };
+    let content = has_room.then(|| replaced(TASK.managed().zip(values)).map(value).collect());
+    LeftOut { key: key.clone(), name, content: content.flatten(), is_pinned, place }
+}
+
+/// Of values with their fields those that cannot change in place: what a task is.
+pub(super) fn replaced<T>(
+    values: impl Iterator<Item = (&'static kinds::Field, T)>,
+) -> impl Iterator<Item = T> {
+    let replaced = values.filter(|(field, _)| field.on_change == OnChange::Replaces);
+    replaced.map(|(_, value)| value)
 }
 
 /// Counts the texts of one more task; says so once where all are too large together.
@@ -243,8 +283,11 @@ fn value(
         Shape::LongText => {
             let text = match &node.value {
                 // `$` is ordinary text in a prompt.
-                parse::Value::Text(text) => text.as_ref(),
-                parse::Value::Null => "",
+                node::Value::Text(text) => {
+                    reader.warn_of_comment(node, text, field.name, owner);
+                    text.as_ref()
+                }
+                node::Value::Null => "",
                 _ => {
                     reader.wrong(node, field.name, owner, "a text");
                     return None;
@@ -277,8 +320,14 @@ fn from_file(
     pinned: Pinned,
 ) -> Option<Given> {
     let path = reader.text(node, name, owner)?;
-    match reader.source.read(&path) {
+    let text = reader.source.read(&path);
+    match text.and_then(|text| no_nul(&path, &text).map(|()| text)) {
         Ok(text) => {
+            if let Some(at) = match_errors(&text, Kind::Prompt).first() {
+                let line = Line::number(&text, at.start);
+                unmerged(reader, node, (name, owner), (&path, line));
+                return None;
+            }
             let value = long_text(reader, &text, node, (name, owner, pinned))?;
             Some(Given { value, file: Some(path.as_ref().into()), place: None })
         }
@@ -342,6 +391,23 @@ fn exclude(
     true
 }
 
+/// Reports a file of a long text in which Git left both sides of a merge, from this line on.
+fn unmerged(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    (name, owner): (&str, Owner<'_>),
+    (path, line): (&str, usize),
+) {
+    let message = format!(
+        "`{name}` of {owner} is unmerged: `{path}` holds both sides of a conflict from line {line} on"
+    );
+    let finding = reader.error(Code::Unmerged, message, &node.span);
+    let finding = finding.help(format!(
+        "keep what is meant, take the lines `<<<<<<<`, `=======` and `>>>>>>>` out, and run `git add {path}`"
+    ));
+    reader.report(finding.help("indent such lines by one blank if the agent is to see them"));
+}
+
 fn long_text(
     reader: &mut Reader<'_>,
     text: &str,
@@ -352,7 +418,11 @@ fn long_text(
     if pinned == Pinned::No && value == Value::Text("".into()) {
         let message = format!("`{field}` of {owner} is empty");
         let finding = reader.error(Code::EmptyPrompt, message, &node.span);
-        reader.report(finding.help("write what the agent is to do"));
+        let finding = finding.help("write what the agent is to do");
+        reader.report(match (&node.value, node.style) {
+            (node::Value::Null, Style::Commented) => finding.help(shape::COMMENT),
+            _ => finding,
+        });
         return None;
     }
     Some(value)
@@ -371,7 +441,7 @@ fn word(
         return Some(Value::Text(word.into()));
     }
     // As written: the value of a variable may be a secret.
-    let written = if let parse::Value::Text(written) = &node.value { written } else { "" };
+    let written = if let node::Value::Text(written) = &node.value { written } else { "" };
     let message = format!("unknown `{field}` of {owner}: `{written}`");
     let finding = reader.error(Code::UnknownPreference, message, &node.span);
     reader.report(match nearest(&word, words.iter().copied()) {

@@ -6,7 +6,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::diag::Code;
-use crate::manifest::reader::{Owner, Reader};
+use crate::manifest::owner::Owner;
+use crate::manifest::reader::Reader;
 
 /// Variables that no manifest may read: what proves who asks is no business of a stranger's file.
 const CREDENTIALS: [&str; 2] = ["QC_API_TOKEN", "QC_USER_ID"];

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::kinds::Shape;
+use crate::manifest::text::{Kind, match_errors};
 use crate::model::{Key, TaskId, is_hidden};
 use crate::resource::Object;
 
@@ -77,8 +78,11 @@ pub fn write(outline: &Outline, prompts: Prompts) -> Written {
                 Shape::Set | Shape::References(_) | Shape::Member(_) | Shape::Setting => {}
                 Shape::LongText => {
                     let is_long = value.lines().count() > LONGEST_INLINE;
-                    let file =
-                        row.instead.as_ref().filter(|_| is_long && prompts == Prompts::Files);
+                    // As a file it would be taken for unmerged, or for no text.
+                    let is_odd =
+                        !match_errors(&value, Kind::Prompt).is_empty() || value.contains('\0');
+                    let is_apart = is_long && !is_odd && prompts == Prompts::Files;
+                    let file = row.instead.as_ref().filter(|_| is_apart);
                     let Some(file) = file else {
                         line(out, format_args!("    {name}: {}", text(&value)));
                         continue;

@@ -68,7 +68,7 @@ impl OtherManifests {
                 None => self.prompts.extend(task.object.prompt_hash()),
             }
         }
-        self.keys.extend(manifest.broken.iter().cloned());
+        self.keys.extend(manifest.left_out.iter().map(|task| task.key.clone()));
     }
 
     /// Whether one of them declares the task, by its content or its id.

@@ -92,6 +92,50 @@ impl Pattern {
             PatternError::Invalid(last.strip_prefix("error: ").unwrap_or(last).to_owned())
         })
     }
+
+    /// Returns the expression as it is written.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+
+    /// Returns the one text that it finds, where every character stands for itself.
+    pub fn literal(&self) -> Option<&str> {
+        let text = self.0.as_str();
+        (regex::escape(text) == text).then_some(text)
+    }
+
+    /// Whether it finds something in every text that holds `text`, whatever stands around it.
+    pub fn is_found_around(&self, text: &str) -> bool {
+        // What looks at its surroundings may find something in `text` alone.
+        let reads = ["^", "$", r"\b", r"\B", r"\A", r"\z", r"\<", r"\>"];
+        let written = self.0.as_str();
+        !reads.iter().any(|sign| written.contains(sign)) && self.0.is_match(text)
+    }
+
+    /// Whether it finds something in every text, the empty one included.
+    pub fn is_found_in_all(&self) -> bool {
+        self.is_found_around("")
+    }
+
+    /// Returns words that all it finds begins with, where no group keeps a number apart from them.
+    pub fn words_beside_number(&self) -> Option<&str> {
+        let written = self.0.as_str();
+        if self.0.captures_len() > 1 || written.contains('|') {
+            return None;
+        }
+        let special = |c: char| {
+            !c.is_alphanumeric() && regex::escape(c.encode_utf8(&mut [0; 4])).len() > c.len_utf8()
+        };
+        let mut end = written.find(special).unwrap_or(written.len());
+        if written[end..].starts_with(['*', '?', '{']) {
+            // The character before may be absent.
+            end = written[..end].char_indices().next_back().map_or(0, |(at, _)| at);
+        }
+        let words = &written[..end];
+        // Letters of `inf`, `NaN` and `1e5` can be part of a number.
+        let is_word = |c: char| c.is_alphabetic() && !"infinityae".contains(c.to_ascii_lowercase());
+        words.contains(is_word).then_some(words)
+    }
 }
 
 impl PartialEq for Pattern {

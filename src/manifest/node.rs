@@ -1,0 +1,59 @@
+//! The lenient form of a manifest: any YAML, with the place of every value.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// A YAML node and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Node<'t> {
+    /// What it is.
+    pub(super) value: Value<'t>,
+    /// The bytes of the manifest's text; for an alias those of the alias.
+    pub(super) span: Range<usize>,
+    /// How it is written.
+    pub(super) style: Style,
+}
+
+/// How a node is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// A scalar without quotes.
+    Plain,
+    /// A scalar without quotes, and behind it on its line a comment.
+    Commented,
+    /// Anything else.
+    Other,
+}
+
+/// What a node is.
+#[derive(Clone, Debug)]
+pub(super) enum Value<'t> {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean(bool),
+    /// A whole number that fits.
+    Integer(i128),
+    /// Any other number.
+    Float(f64),
+    /// A text.
+    Text(Cow<'t, str>),
+    /// A list.
+    Sequence(Vec<Node<'t>>),
+    /// A mapping in the order of its text, repeated keys included.
+    Mapping(Vec<(Node<'t>, Node<'t>)>),
+}
+
+impl Value<'_> {
+    /// Returns what it is, in words that follow "not".
+    pub(super) fn in_words(&self) -> &'static str {
+        match self {
+            Self::Null => "empty",
+            Self::Boolean(_) => "a boolean",
+            Self::Integer(_) | Self::Float(_) => "a number",
+            Self::Text(_) => "a text",
+            Self::Sequence(_) => "a list",
+            Self::Mapping(_) => "a mapping",
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! What to write in place of a value of the wrong kind: the shape that is meant, with the words that
+//! were written where they can be kept.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::manifest::fields::{self, Shape, Spec};
+use crate::manifest::node::{Node, Style, Value};
+use crate::manifest::owner::Owner;
+use crate::model::Key;
+
+/// What is said of a value that is left out before a comment.
+pub(super) const COMMENT: &str = "` #` begins a comment; a text that holds it needs quotes";
+
+/// What to write in place of a value; `wanted` is the kind that was wanted.
+pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, desired: &str) -> String {
+    let spec = fields::find(name_of(field));
+    let shape = spec.map(|spec| spec.shape);
+    let source = text.get(node.span.start..).unwrap_or_default();
+    match (&node.value, shape) {
+        (_, Some(Shape::Deployments)) => of_deployments(node),
+        (Value::Text(words), Some(Shape::Prompts | Shape::Keys)) => {
+            let dash = words.starts_with('-') && node.style != Style::Other;
+            of_list(words, field, dash)
+        }
+        (Value::Mapping(_), Some(Shape::Prompts | Shape::Keys)) => {
+            format!("write a list: `{field}: {}`", example(spec))
+        }
+        (Value::Text(words), Some(Shape::Flag)) => of_flag(words, field),
+        (Value::Text(words), Some(Shape::Bound)) if words.trim().parse::<f64>().is_ok() => {
+            "write it without quotes".to_owned()
+        }
+        (Value::Text(words), _) if desired == "a text" && words.trim().is_empty() => {
+            format!("give `{field}` a text, or leave it out")
+        }
+        (Value::Null, _) if desired == "a text" => {
+            format!("give `{field}` a text, or leave it out")
+        }
+        (Value::Integer(_) | Value::Float(_) | Value::Boolean(_), _) if is_text(shape) => {
+            "put it in quotes".to_owned()
+        }
+        (Value::Mapping(_), _) if is_text(shape) && source.starts_with('{') => {
+            "a text that starts with `{` needs quotes".to_owned()
+        }
+        (Value::Sequence(_), _) if is_text(shape) && source.starts_with('[') => {
+            "write one text; one that starts with `[` needs quotes".to_owned()
+        }
+        _ if desired == "a text" && is_text(shape) => {
+            format!("write one text behind `{field}:`, as in `{field}: {}`", example(spec))
+        }
+        _ => match spec {
+            Some(spec) if !field.contains('[') => format!("write `{field}: {}`", spec.example),
+            _ => format!("write {desired} behind `{field}:`"),
+        },
+    }
+}
+
+/// What to write in place of a mapping of fields.
+pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spec]) -> String {
+    if let Value::Text(words) = &node.value
+        && let Some(help) = of_colon(words, known)
+    {
+        return help;
+    }
+    match owner {
+        Owner::Manifest => "start with `version: 1`, and write the tasks below `tasks:`".to_owned(),
+        Owner::Defaults => {
+            "write its fields below it, one a line, such as `agentId: 47`, without `-`".to_owned()
+        }
+        Owner::Task(key) | Owner::Deployment(key, _) if fields::is_known(key) => {
+            format!("indent `{key}` deeper if it is a field of what stands above it")
+        }
+        Owner::Task(key) => match &node.value {
+            Value::Text(words) if !words.contains('\n') => {
+                format!("write `{key}: {{prompt: {}}}`, or its fields below it", quoted(words))
+            }
+            _ => format!("write its fields below `{key}:`, one a line, without `-`"),
+        },
+        Owner::Deployment(key, _) => {
+            format!("write `{key}: {{}}`, or its fields below it, such as `since: 2026-11-01`")
+        }
+        Owner::Inside(field, _) => {
+            format!("write `{field}: {}`", example(fields::find(field)))
+        }
+    }
+}
+
+/// What to write in place of words in which a `:` or the blank behind it is missing.
+pub(super) fn of_colon(words: &str, known: &[Spec]) -> Option<String> {
+    let end = words.find([' ', ':', '\t', '\n'])?;
+    let (name, rest) = words.split_at(end);
+    known.iter().find(|spec| spec.name == name)?;
+    let rest = rest.trim_start_matches([':', ' ', '\t', '\n']);
+    let value = shortened(rest.lines().next().unwrap_or_default());
+    Some(format!("write `{name}: {value}`, with `: ` behind `{name}`"))
+}
+
+/// What to write in place of what `tasks` cannot be.
+pub(super) fn of_tasks(node: &Node<'_>) -> String {
+    match &node.value {
+        Value::Sequence(nodes) => {
+            let key = nodes.iter().find_map(named).unwrap_or_else(|| "my-task".to_owned());
+            format!(
+                "write each task below a key of its own: `{key}:` in place of `-`, its fields below"
+            )
+        }
+        Value::Text(words) => {
+            let key = slug(words).unwrap_or_else(|| "my-task".to_owned());
+            format!("write `tasks: {{{key}: {{prompt: …}}}}`: each task has a key and its fields")
+        }
+        Value::Null => {
+            "indent the tasks below `tasks:`, or write `tasks: {}` for a manifest without tasks"
+                .to_owned()
+        }
+        _ => "write `tasks: {}` for a manifest without tasks".to_owned(),
+    }
+}
+
+/// What to write in place of a whole number, where that can be told.
+pub(super) fn of_number(node: &Node<'_>) -> Option<String> {
+    match &node.value {
+        Value::Text(text) if text.contains("${") => None,
+        Value::Text(text) => {
+            let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+            let number = digits.parse::<u64>().ok().filter(|number| *number > 0)?;
+            if node.style == Style::Other && text.trim() == digits {
+                return Some("write it without quotes".to_owned());
+            }
+            let is_spelled = text.chars().all(|c| c.is_ascii_digit() || "_,.' #+".contains(c));
+            is_spelled.then(|| format!("write `{number}`, with digits alone"))
+        }
+        Value::Float(number) if *number > 0.0 && number.fract() == 0.0 && *number < 1e15 => {
+            Some(format!("write `{number:.0}`, with digits alone"))
+        }
+        _ => None,
+    }
+}
+
+/// What to write in place of a moment.
+pub(super) fn of_moment(value: &Value<'_>) -> String {
+    let usual = "write `2026-11-01` or `2026-11-01T09:30:00Z`";
+    match value {
+        Value::Integer(number) => of_moment_number(*number).unwrap_or_else(|| usual.to_owned()),
+        Value::Text(text) => {
+            let text = text.trim();
+            if let Some(number) = text.parse().ok().and_then(of_moment_number) {
+                return number;
+            }
+            let zoned = format!("{}Z", text.replacen(' ', "T", 1));
+            let is_time = text.contains(':') && zoned.parse::<Timestamp>().is_ok();
+            if is_time { format!("add the zone, as in `{zoned}`") } else { usual.to_owned() }
+        }
+        _ => usual.to_owned(),
+    }
+}
+
+/// Reads a number as a date without its hyphens, or as the time since 1970.
+fn of_moment_number(number: i128) -> Option<String> {
+    let parts = (number / 10_000, number / 100 % 100, number % 100);
+    if (19_900_000..22_000_000).contains(&number)
+        && let (Ok(year), Ok(month), Ok(day)) =
+            (i16::try_from(parts.0), i8::try_from(parts.1), i8::try_from(parts.2))
+        && let Ok(date) = Date::new(year, month, day)
+    {
+        return Some(format!("write `{date}`, with hyphens"));
+    }
+    let (seconds, unit) = match number {
+        100_000_000..=9_999_999_999 => (number, "seconds"),
+        100_000_000_000..=9_999_999_999_999 => (number / 1000, "milliseconds"),
+        _ => return None,
+    };
+    let moment = Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
+    Some(format!("write `{moment}`, if {unit} since 1970 are meant"))
+}
+
+/// Whether a field holds words of a person, in which a `#` can mean something.
+pub(super) fn is_free_text(field: &str) -> bool {
+    let field = name_of(field);
+    // A word that is looked up is not found where a part of it is missing.
+    !matches!(field, "organizationId" | "promptFile")
+        && is_text(fields::find(field).map(|s| s.shape))
+}
+
+fn is_text(shape: Option<Shape>) -> bool {
+    matches!(
+        shape,
+        Some(
+            Shape::Text
+                | Shape::Prompt
+                | Shape::Prompts
+                | Shape::Texts
+                | Shape::Expression
+                | Shape::Expressions
+        )
+    )
+}
+
+/// The name of a field without the number of an entry.
+fn name_of(field: &str) -> &str {
+    field.split('[').next().unwrap_or(field)
+}
+
+/// What to write in place of an entry of a list whose `-` has no blank behind it.
+pub(super) fn of_entry(text: &str, node: &Node<'_>) -> Option<String> {
+    let Value::Text(words) = &node.value else { return None };
+    let line = text.get(..node.span.start)?.rsplit('\n').next()?;
+    let is_entry = node.style != Style::Other
+        && words.starts_with('-')
+        && words[1..].starts_with(char::is_alphabetic)
+        && line.trim().is_empty();
+    is_entry.then(|| of_list(words, "", true))
+}
+
+fn of_deployments(node: &Node<'_>) -> String {
+    let keys: Vec<String> = match &node.value {
+        Value::Sequence(nodes) => nodes.iter().filter_map(named).collect(),
+        Value::Text(words) => slug(words).into_iter().collect(),
+        _ => Vec::new(),
+    };
+    let is_short = !keys.is_empty() && keys.len() <= 5;
+    let keys = if is_short { keys } else { vec!["baseline".to_owned()] };
+    let written: Vec<String> = keys.iter().map(|key| format!("{key}: {{}}")).collect();
+    format!("write each under a key of its own: `deployments: {{{}}}`", written.join(", "))
+}
+
+fn of_list(words: &str, field: &str, is_dashed: bool) -> String {
+    if is_dashed {
+        let first = words.trim_start_matches('-').split(" -").next().unwrap_or_default();
+        let entry = shortened(first.trim());
+        return format!("write a blank behind the `-` of each entry: `- {entry}`");
+    }
+    format!("write a list: `{field}: [{}]`", quoted(words))
+}
+
+fn of_flag(words: &str, field: &str) -> String {
+    let meant = match words.trim().to_ascii_lowercase().as_str() {
+        "yes" | "on" | "y" | "1" => "true",
+        "no" | "off" | "n" | "0" => "false",
+        "true" | "false" => {
+            return format!(
+                "write `{field}: {}` without quotes",
+                words.trim().to_ascii_lowercase()
+            );
+        }
+        _ => return format!("write `{field}: true` or `{field}: false`"),
+    };
+    format!("write `{field}: {meant}`")
+}
+
+/// What an entry of a list is called that should be a key.
+fn named(node: &Node<'_>) -> Option<String> {
+    match &node.value {
+        Value::Text(words) => slug(words),
+        Value::Mapping(pairs) => {
+            let is_name = |key: &Node<'_>| matches!(&key.value, Value::Text(name) if ["key", "name", "id"].contains(&&**name));
+            let named = pairs.iter().find(|(key, _)| is_name(key));
+            let (first, value) = named.or_else(|| pairs.first())?;
+            match (&value.value, &first.value) {
+                (Value::Text(words), _) if named.is_some() => slug(words),
+                (_, Value::Text(key)) if named.is_none() => slug(key),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Makes a key of words.
+fn slug(words: &str) -> Option<String> {
+    if words.parse::<Key>().is_ok() {
+        return Some(words.to_owned());
+    }
+    let parts = words.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());
+    let slug = parts.map(str::to_lowercase).collect::<Vec<_>>().join("-");
+    (slug.len() <= 40 && slug.parse::<Key>().is_ok()).then_some(slug)
+}
+
+/// A text as help repeats it, in quotes where it needs them within brackets.
+fn quoted(words: &str) -> String {
+    let words = shortened(words);
+    let is_plain = |c: char| c.is_alphanumeric() || " _.-".contains(c);
+    if words.chars().all(is_plain) && words.starts_with(char::is_alphabetic) {
+        words
+    } else {
+        format!("'{}'", words.replace('\'', "''"))
+    }
+}
+
+/// The beginning of a text, on one line.
+pub(super) fn shortened(words: &str) -> String {
+    const MOST: usize = 40;
+    let line: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match line.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+fn example(spec: Option<&Spec>) -> &'static str {
+    spec.map_or("…", |spec| spec.example)
+}

@@ -1,0 +1,78 @@
+//! A text without one of its tasks, so that a task that is not YAML hides nothing of the others.
+
+use std::ops::Range;
+
+/// Blanks out the task whose lines hold the byte `at`, so that every other byte keeps its place;
+/// `None` where the tasks are no lines of their own, or none of them holds it.
+pub(super) fn without_task(text: &str, at: usize) -> Option<String> {
+    let task = task_lines(text, at)?;
+    let mut rest = String::with_capacity(text.len());
+    rest.push_str(&text[..task.start]);
+    for byte in text[task.clone()].bytes() {
+        rest.push(if matches!(byte, b'\n' | b'\r') { byte.into() } else { ' ' });
+    }
+    rest.push_str(&text[task.end..]);
+    Some(rest)
+}
+
+/// The lines of the task that holds the byte `at`.
+fn task_lines(text: &str, at: usize) -> Option<Range<usize>> {
+    let (mut indent, mut is_within) = (None, false);
+    let (mut start, mut task) = (0, None);
+    for line in text.split_inclusive('\n') {
+        let content = line.trim_end().trim_start_matches(' ');
+        let depth = line.trim_end().len() - content.len();
+        let is_idle = content.is_empty() || content.starts_with('#');
+        if !is_within {
+            is_within = content == "tasks:" && depth == 0 || line.starts_with("tasks: #");
+        } else if !is_idle && !content.starts_with(['}', ']']) {
+            let least = *indent.get_or_insert(depth);
+            if depth <= least {
+                if let Some(begin) = task
+                    && at < start
+                {
+                    return (at >= begin).then_some(begin..start);
+                }
+                if depth == 0 {
+                    return None;
+                }
+                task = Some(start);
+            }
+        }
+        start += line.len();
+    }
+    task.filter(|begin| at >= *begin).map(|begin| begin..text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_task_is_blanked_out_and_the_rest_keeps_its_place() {
+        let text = "version: 1\ntasks:\n  # first\n  a:\n    prompt: |\n      x\n  b: {y\n\n  ä: z\nforget: [q]\n";
+        for (word, left) in [
+            ("prompt", "version: 1\ntasks:\n  # first\n  b: {y\n\n  ä: z\nforget: [q]\n"),
+            (
+                "y",
+                "version: 1\ntasks:\n  # first\n  a:\n    prompt: |\n      x\n  ä: z\nforget: [q]\n",
+            ),
+            (
+                "ä",
+                "version: 1\ntasks:\n  # first\n  a:\n    prompt: |\n      x\n  b: {y\nforget: [q]\n",
+            ),
+        ] {
+            let rest = without_task(text, text.find(word).unwrap()).unwrap();
+            assert_eq!(rest.len(), text.len(), "{word}");
+            let lines = |text: &str| -> Vec<String> {
+                let lines = text.lines().filter(|line| !line.trim().is_empty());
+                lines.map(str::to_owned).collect()
+            };
+            assert_eq!(lines(&rest), lines(left), "{word}");
+        }
+        for word in ["version", "tasks", "first", "forget", "q"] {
+            assert_eq!(without_task(text, text.find(word).unwrap()), None, "{word}");
+        }
+        assert_eq!(without_task("tasks: {a: {\n", 10), None);
+    }
+}
