@@ -138,7 +138,7 @@ fn digest(bencher: Bencher<'_, '_>, tasks: usize) {
 #[divan::bench(args = SIZES)]
 fn render(bencher: Bencher<'_, '_>, tasks: usize) {
     let plan = qcops::plan::plan(&plan_context(desired_state(tasks, tasks)).with(&state(tasks)));
-    let options = TextOptions { color: Color::Off, context: 3, length: Length::Full };
+    let options = TextOptions { color: Color::Off, context: 3, length: Length::Full, width: None };
     bencher.bench(|| {
         let mut text = String::new();
         qcops::render::text::render(&PlanView::new(&plan), &options, &mut text)

@@ -52,6 +52,12 @@ fn page(plan: &Plan) -> String {
     html::plan(&PlanView::new(plan), 3)
 }
 
+fn transcript_page(title: Title<'_>, transcript: &Transcript) -> String {
+    let mut page = String::new();
+    html::transcript(title, transcript, &mut page).expect("a string takes everything");
+    page
+}
+
 /// The keys of the steps that are seen.
 const SEEN: &str = "Array.from(document.querySelectorAll('.step')) \
     .filter((step) => step.checkVisibility() && step.getBoundingClientRect().height > 0) \
@@ -250,7 +256,7 @@ fn hostile_pages() -> Vec<String> {
     let steps = plan.steps.iter().map(|step| step.id).zip(ends.into_iter().cycle());
     let outcome = Outcome { steps: steps.collect(), is_interrupted: false };
     let applied = Applied { plan: &plan, outcome: &outcome, runs: &[run] };
-    vec![page(&plan), html::applied(applied, 3), html::transcript(title, &transcript)]
+    vec![page(&plan), html::applied(applied, 3), transcript_page(title, &transcript)]
 }
 
 #[test]
@@ -334,7 +340,7 @@ fn a_conversation_is_read_with_its_tools_folded() {
     ];
     let transcript = Transcript { messages, ..Transcript::default() };
     let title = Title { name: Some("spy/first"), run: "A-1", status: Some("Completed") };
-    browser.open(&html::transcript(title, &transcript));
+    browser.open(&transcript_page(title, &transcript));
     let text = "document.body.innerText";
     let shown = browser.eval(text);
     for words in ["Turn 2 assistant", "tool create_backtest succeeded", "The Sharpe Ratio is 1.2."]
@@ -347,4 +353,62 @@ fn a_conversation_is_read_with_its_tools_folded() {
     assert_eq!(browser.press("n").eval(who), "user");
     assert_eq!(browser.press("n").eval(who), "assistant");
     assert_eq!(browser.errors(), Vec::<String>::new());
+}
+
+/// A conversation with a tool that failed, one that did not, ids and words without an end.
+fn long_words() -> Transcript {
+    let call = |success, errors: &[&str]| {
+        Part::Tool(ToolCall {
+            name: format!("create_{}", "backtest_".repeat(12)),
+            success: Some(success),
+            errors: errors.iter().map(|&error| error.to_owned()).collect(),
+            output: Some(format!("{{\"id\": \"{}\"}}", "f".repeat(90))),
+            ..ToolCall::default()
+        })
+    };
+    let parts =
+        vec![call(false, &[&"broke".repeat(30)]), call(true, &[]), Part::Text("x".repeat(200))];
+    let role = Some("assistant".to_owned());
+    let message =
+        Message { role, time: Some("2026-11-21 12:00:00".to_owned()), parts: Some(parts) };
+    Transcript { messages: vec![message], ..Transcript::default() }
+}
+
+const LONG_ID: &str = "A-1f8e8c6cbab7827743512069a19be9001f8e8c6cbab7827743512069a19be900";
+
+#[test]
+fn a_failed_tool_looks_like_a_failure() {
+    let Some(mut browser) = Browser::start() else { return };
+    let title = Title { name: None, run: LONG_ID, status: None };
+    let page = transcript_page(title, &long_words());
+    for scheme in ["light", "dark"] {
+        browser.prefer(scheme).open(&page);
+        let look = "Array.from(document.querySelectorAll('.fold > summary'), (at) => \
+            getComputedStyle(at).color + ' ' + getComputedStyle(at.parentElement).borderLeftColor)";
+        let reads: Vec<String> = serde_json::from_value(browser.eval(look)).unwrap();
+        assert_eq!(reads.len(), 2);
+        assert_ne!(reads[0], reads[1], "{scheme}");
+        assert_eq!(browser.eval(FAINT), json!([]), "{scheme}");
+    }
+}
+
+#[test]
+fn the_footer_names_the_keys_that_do_something_on_the_page() {
+    let Some(mut browser) = Browser::start() else { return };
+    let title = Title { name: None, run: "A-1", status: None };
+    let words = Message { parts: Some(vec![Part::Text("hello".to_owned())]), ..Message::default() };
+    let plain = Transcript { messages: vec![words], ..Transcript::default() };
+    let no_steps = Plan { steps: Vec::new(), ..plan() };
+    let table = [
+        ("a plan", page(&plan()), json!(["/", "n", "p", "o", "s"])),
+        ("a plan of nothing", page(&no_steps), json!([])),
+        ("tools", transcript_page(title, &long_words()), json!(["n", "p", "o"])),
+        ("words alone", transcript_page(title, &plain), json!(["n", "p"])),
+        ("nothing said", transcript_page(title, &Transcript::default()), json!([])),
+    ];
+    for (kind, page, keys) in table {
+        browser.open(&page);
+        let shown = "Array.from(document.querySelectorAll('footer kbd'), (at) => at.textContent)";
+        assert_eq!(browser.eval(shown), keys, "{kind}");
+    }
 }

@@ -213,7 +213,7 @@ fn interrupted() -> Ran {
     let creates = served.writes().iter().filter(|path| path.ends_with("tasks/create")).count();
     assert_eq!(creates, 1, "{err}");
     let out = String::from_utf8(output.stdout).unwrap();
-    assert!(out.contains("Apply was interrupted: 1 done"), "{out}");
+    assert!(out.contains("Apply interrupted: 1 succeeded"), "{out}");
     Ran { code: output.status.code().unwrap_or(-1), out, err }
 }
 

@@ -320,7 +320,7 @@ fn the_example_validates_applies_and_is_then_as_declared() {
         run("plan --emulator -f examples/tasks.yaml")
             .starts_with("Plan: 5 to create, 3 to deploy.")
     );
-    assert!(run(first).contains("\nApply: 8 done, 0 failed"));
+    assert!(run(first).contains("\nApply complete: 8 succeeded."));
     assert!(run(first).starts_with("No changes: 5 tasks are as declared."));
     run("plan --detailed-exitcode --emulator -f examples/tasks.yaml");
     assert_eq!(repo.git("status --porcelain .qcops"), "", "it ignores itself");

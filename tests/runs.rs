@@ -481,7 +481,7 @@ async fn agents_play_the_script_of_the_documents() {
         waited.reports[0].failures.iter().map(|failure| failure.found.as_str()).collect();
     assert_eq!(
         failures,
-        ["`create_backtest` failed in turn 4: No data", "4, the last of them turn 6"]
+        ["a failure of `create_backtest` in turn 4: No data", "4, the last of them turn 6"]
     );
     for (bad, why) in [
         ("version: 2", "version 2"),

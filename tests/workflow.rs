@@ -63,7 +63,7 @@ fn what_was_reviewed_is_applied_on_the_merge_and_a_change_by_hand_is_found_at_ni
     assert!(service.writes().is_empty());
 
     forge.merge(&squash_merge(&repo));
-    apply(&runner, &[("github.event_name", "push")]).expect(0, &["Apply: 3 done, 0 failed"]);
+    apply(&runner, &[("github.event_name", "push")]).expect(0, &["Apply complete: 3 succeeded."]);
     let drift = || runner.run("drift", "drift", &[("github.event_name", "schedule")]);
     drift().expect(0, &["No changes: 2 tasks are as declared"]);
 
@@ -97,7 +97,7 @@ fn what_moved_on_the_service_since_the_review_is_shown_and_nothing_is_sent() {
     // The digest that it shows is the way on, for somebody who has looked at it.
     let (_, digest) = stale.summary.split_once("by hand with the digest ").unwrap();
     let by_hand = [("github.event_name", "workflow_dispatch"), ("inputs.digest", &digest[..64])];
-    apply(&runner, &by_hand).expect(0, &["Apply: 1 done"]);
+    apply(&runner, &by_hand).expect(0, &["Apply complete: 1 succeeded"]);
 }
 
 #[test]

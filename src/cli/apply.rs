@@ -20,6 +20,7 @@ use crate::cli::terminal;
 use crate::cli::waiting::{self, AppliedPlan};
 use crate::event::Outcome;
 use crate::files::Lock;
+use crate::model::counted;
 use crate::plan::{Change, Plan};
 use crate::render;
 
@@ -204,13 +205,13 @@ fn question(plan: &Plan) -> String {
             _ => {}
         }
     }
-    let changes = render::counted(count, "change", "changes");
+    let changes = counted(count, "change", "changes");
     if paid == 0 {
         return format!("Apply {changes}?");
     }
     let parts = [
-        (deployments, render::counted(deployments, "deployment", "deployments")),
-        (follow_ups, render::counted(follow_ups, "follow-up", "follow-ups")),
+        (deployments, counted(deployments, "deployment", "deployments")),
+        (follow_ups, counted(follow_ups, "follow-up", "follow-ups")),
     ];
     let parts: Vec<String> =
         parts.into_iter().filter_map(|(count, words)| (count > 0).then_some(words)).collect();

@@ -15,8 +15,9 @@ use crate::cli::terminal;
 use crate::files;
 use crate::history::Repository;
 use crate::manifest::{self, Prompts, Written};
+use crate::model::counted;
 use crate::pull::{self, Pulled};
-use crate::render::{self, escape};
+use crate::render::escape;
 
 /// The name of the manifest in the folder that is written.
 const MANIFEST: &str = "tasks.yaml";
@@ -34,7 +35,7 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
             save(context, folder, &written, args.force)?;
             let prompts = match written.prompts.len() {
                 0 => String::new(),
-                count => format!(" and {}", render::counted(count, "prompt file", "prompt files")),
+                count => format!(" and {}", counted(count, "prompt file", "prompt files")),
             };
             let shown = folder.join(MANIFEST).display().to_string();
             let words = format!("wrote `{}`{prompts}\n", escape::line(&shown));

@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
         options.length = Length::Full;
     }
     let words: Vec<&str> = runs.iter().map(String::as_str).collect();
-    let text = match words.as_slice() {
+    match words.as_slice() {
         ["diff", ..] if format != TranscriptFormat::Text => {
             return Err(CommandError::new("two runs are compared as text only")
                 .help("leave `--format` out, or write each run with it and compare the files"));
@@ -40,40 +40,29 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
         ["diff", old, new] => {
             let (old, new) =
                 block_on(async { Ok((find(&session, old).await?, find(&session, new).await?)) })?;
-            let mut text = String::new();
             let names = (old.name.as_str(), new.name.as_str());
-            render::transcript::diff(names, &old.said, &new.said, &options, &mut text)
-                .expect("a string takes everything");
-            text
+            terminal::stream(|out| {
+                render::transcript::diff(names, &old.said, &new.said, &options, out)
+            })?;
         }
         [one] => {
             let Found { name, id, status, said } = block_on(find(&session, one))?;
             let title = Title { name: Some(&name), run: &id.0, status: Some(&status) };
-            let mut text = String::new();
-            let written = match format {
+            terminal::stream(|out| match format {
                 TranscriptFormat::Text => {
                     let width = context.width().unwrap_or(render::transcript::WIDTH);
-                    render::transcript::text(title, &said, width, &options, &mut text)
+                    render::transcript::text(title, &said, width, &options, out)
                 }
-                TranscriptFormat::Markdown => render::transcript::markdown(title, &said, &mut text),
-                TranscriptFormat::Html => {
-                    text = render::html::transcript(title, &said);
-                    Ok(())
-                }
-                TranscriptFormat::Json => {
-                    text = render::transcript::json(title, &said);
-                    Ok(())
-                }
-            };
-            written.expect("a string takes everything");
-            text
+                TranscriptFormat::Markdown => render::transcript::markdown(title, &said, out),
+                TranscriptFormat::Html => render::html::transcript(title, &said, out),
+                TranscriptFormat::Json => render::transcript::json(title, &said, out),
+            })?;
         }
         _ => {
             return Err(CommandError::new("it takes one run, or `diff` and two runs")
                 .help("`qcops transcript KEY/DEPLOYMENT`, or `qcops transcript diff A B`"));
         }
-    };
-    terminal::output(&text)?;
+    }
     Ok(Exit::Success)
 }
 

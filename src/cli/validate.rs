@@ -10,8 +10,7 @@ use crate::cli::load;
 use crate::cli::terminal;
 use crate::kinds::AGENT_ID;
 use crate::manifest;
-use crate::model::AgentId;
-use crate::render::counted;
+use crate::model::{AgentId, counted};
 use crate::resource::Value;
 
 pub(super) fn run(context: &Context, args: &ManifestFiles) -> Result<Exit, CommandError> {

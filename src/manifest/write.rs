@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use crate::kinds::Shape;
 use crate::manifest::text::{Kind, match_errors};
-use crate::model::{Key, TaskId, is_hidden};
+use crate::model::{Key, TaskId, emoji_length, holds_hidden, is_hidden};
 use crate::resource::Object;
 
 /// Prompts of more lines get a file of their own where there may be files.
@@ -136,23 +136,19 @@ fn is_plain(text: &str) -> bool {
         && !is_misread
         && !WORDS.contains(&text.to_lowercase().as_str())
         && !has_command(text)
-        && text.chars().all(|c| c == ' ' || !(c.is_whitespace() || must_escape(c)))
+        && text.chars().all(|c| c == ' ' || !c.is_whitespace())
+        && !holds_hidden(text)
 }
 
 /// Whether a line can stand in a block, where nothing can be escaped.
 fn is_block_line(line: &str) -> bool {
     let is_command = has_command(line) || line.trim_start().starts_with("::");
-    !is_command && line.chars().all(|c| c == '\t' || !must_escape(c))
+    !is_command && line.split('\t').all(|part| !holds_hidden(part))
 }
 
 /// Whether a CI system that reads this on its log would obey it (`##[...]`, `##vso[...]`).
 fn has_command(text: &str) -> bool {
     text.contains("##[") || text.contains("##vso[")
-}
-
-fn must_escape(c: char) -> bool {
-    // The last two are no characters, and YAML does not allow them.
-    is_hidden(c) || matches!(c, '\u{fffe}' | '\u{ffff}')
 }
 
 /// A literal block below a field of a task; canonical text has no line break at its end.
@@ -195,21 +191,22 @@ fn quoted(text: &str) -> String {
 
 /// Appends the inside of double quotes.
 fn escape(text: &str, out: &mut String) {
-    for (at, c) in text.char_indices() {
+    let mut at = 0;
+    while let Some(c) = text[at..].chars().next() {
         let rest = &text[at..];
+        let emoji = emoji_length(rest);
         let is_command = (c == '#' && (rest.starts_with("##[") || rest.starts_with("##vso[")))
             || (at == 0 && rest.starts_with("::"));
+        at += emoji.max(c.len_utf8());
         let code = u32::from(c);
         let escaped = match c {
+            _ if emoji > 0 => rest[..emoji].to_owned(),
             '"' => "\\\"".to_owned(),
             '\\' => "\\\\".to_owned(),
             '\n' => "\\n".to_owned(),
             '\r' => "\\r".to_owned(),
             '\t' => "\\t".to_owned(),
-            _ if !is_command && !must_escape(c) && (c == ' ' || !c.is_whitespace()) => {
-                out.push(c);
-                continue;
-            }
+            _ if !is_command && !is_hidden(c) && (c == ' ' || !c.is_whitespace()) => c.to_string(),
             _ if code <= 0xff => format!("\\x{code:02X}"),
             _ if code <= 0xffff => format!("\\u{code:04X}"),
             _ => format!("\\U{code:08X}"),
@@ -309,7 +306,7 @@ mod tests {
         let hostile = "a\u{202e}b\n::error::x\n##vso[x]\n\u{feff}\u{200d}\u{85}\u{2028}y";
         for prompt in [hostile, "::error::x", "##[x]"] {
             let text = read_back(&outline("k", "\u{1f600}\u{200b}::n", prompt), Prompts::Inline);
-            assert!(!text.chars().any(|c| is_hidden(c) && c != '\n'), "{text:?}");
+            assert!(!text.lines().any(holds_hidden), "{text:?}");
             assert!(!text.contains("##") && !text.lines().any(|l| l.trim().starts_with("::")));
         }
     }

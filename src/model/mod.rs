@@ -18,6 +18,6 @@ pub use name::{
     FoldedName, archive_name, archived_base, archived_hash, fold, has_new_number, is_rewriting_of,
     other_archive_name,
 };
-pub use number::grouped;
+pub use number::{counted, grouped, noun};
 pub use random::SplitMix64;
-pub use visible::{is_hidden, visible_json};
+pub use visible::{emoji_length, holds_hidden, is_hidden, visible_json, visible_json_step};

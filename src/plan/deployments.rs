@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{DeploymentState, DesiredDeployment, DesiredTask};
-use crate::model::{DeploymentId, Key};
+use crate::model::{DeploymentId, Key, counted};
 use crate::observed::{
     Completeness, Listing, ObservedDeployment, ObservedTask, ReadRequest, ReadResult, Status,
 };
@@ -253,10 +253,8 @@ impl<'a> DeploymentPlanner<'a, '_> {
                 };
                 let created =
                     run.seen.created.map_or_else(String::new, |at| format!(", made {at},"));
-                let all = declared.follow_ups.len();
-                let reason = format!(
-                    "run {id}{created} is {status} and was sent {sent} of {all} follow-ups"
-                );
+                let all = counted(declared.follow_ups.len(), "follow-up", "follow-ups");
+                let reason = format!("run {id}{created} is {status} and was sent {sent} of {all}");
                 (change, reason, follow_up_gate(run))
             })
         };
@@ -392,10 +390,10 @@ fn incomplete(task: &ObservedTask, why: &str) -> Diagnostic {
 }
 
 fn unlike(task: &ObservedTask, observed: &Listing<ObservedDeployment>) -> Diagnostic {
-    let count = observed.items.len();
+    let runs = counted(observed.items.len(), "run", "runs");
     let message = format!(
-        "task {} has {count} runs and none shows the task's own prompt and agent, so it cannot be \
-         told whether the wanted run exists",
+        "task {} has {runs} and none shows the task's own prompt and agent, so it cannot be told \
+         whether the wanted run exists",
         task.id
     );
     Diagnostic::blocked(Code::DeploymentUnlikeTask, message)

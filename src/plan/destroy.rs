@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::DesiredTask;
-use crate::model::{ContentHash, Key, archived_hash};
+use crate::model::{ContentHash, Key, archived_hash, counted};
 use crate::observed::{Completeness, ObservedTask, ReadRequest, Schedule};
 use crate::plan::guards::{View, guard};
 use crate::plan::matcher::{Match, Matches, Proof, identify, is_archived};
@@ -317,7 +317,7 @@ fn say_what_is_lost(steps: &mut [Step], notes: &mut Vec<Diagnostic>, saving: Sav
     if count == 0 {
         return;
     }
-    let noun = if count == 1 { "1 conversation" } else { &format!("{count} conversations") };
+    let noun = counted(count, "conversation", "conversations");
     match saving {
         Saving::Asked => notes.push(Diagnostic::note(
             Code::LosesDeployments,

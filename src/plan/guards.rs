@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Code, Diagnostic, Gap, Withholds};
 use crate::evidence::KeyEvidence;
-use crate::model::{Action, Key, TaskId};
+use crate::model::{Action, Key, TaskId, counted, noun};
 use crate::observed::ObservedTask;
 use crate::plan::matcher::{MatchError, Matches, Proof};
 use crate::plan::waits::close_what_waits;
@@ -217,7 +217,8 @@ pub(super) fn implausible_list(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> 
     let is_allowed = inputs.options.allow.contains(&Code::MassMissing);
     (unlisted > missing_limit(all) && !is_allowed).then(|| {
         let message = format!(
-            "{unlisted} of {all} tasks are not on the service's list, and can be read by their ids"
+            "{unlisted} of {} not on the service's list, and can be read by id",
+            counted(all, "task is", "tasks are")
         );
         Diagnostic::blocked(Code::MassMissing, message)
             .help("wait until the list shows them, then plan again")
@@ -254,9 +255,10 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
         return Vec::new();
     }
     let message = format!(
-        "{} of {} tasks that earlier versions declared are not on the service's list",
+        "{} of {} that earlier versions declared {} not on the service's list",
         missing.len(),
-        established.len()
+        counted(established.len(), "task", "tasks"),
+        noun(established.len(), "is", "are")
     );
     let finding = Diagnostic::blocked(Code::MassMissing, message)
         .help("check the organization and the web interface, then plan again")
@@ -275,11 +277,11 @@ fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
     if gaps.is_empty() || unexplained == 0 {
         return Vec::new();
     }
-    let whose = if unexplained == 1 {
-        "1 task of the organization belongs".to_owned()
-    } else {
-        format!("{unexplained} tasks of the organization belong")
-    };
+    let whose = counted(
+        unexplained,
+        "task of the organization belongs",
+        "tasks of the organization belong",
+    );
     let verdict = |step: &Step| {
         let why = match &step.change {
             Change::Create { .. } => "what would be created may exist already",
@@ -314,7 +316,7 @@ fn too_many_retires(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSta
         is_undeclared,
         limit,
         Code::TooManyDeletes,
-        "tasks would be retired",
+        ("task would be retired", "tasks would be retired"),
         "--max-deletes",
     )
 }
@@ -327,7 +329,7 @@ fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSt
         is_replace,
         limit,
         Code::TooManyReplaces,
-        "tasks would be replaced",
+        ("task would be replaced", "tasks would be replaced"),
         "--max-replaces",
     )
 }
@@ -335,7 +337,14 @@ fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSt
 fn too_many_creates(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let limit = view.inputs.options.limits.create.unwrap_or(CREATES_PER_APPLY);
     let is_create = |step: &Step| matches!(step.change, Change::Create { .. });
-    over(steps, is_create, limit, Code::TooManyCreates, "tasks would be created", "--max-creates")
+    over(
+        steps,
+        is_create,
+        limit,
+        Code::TooManyCreates,
+        ("task would be created", "tasks would be created"),
+        "--max-creates",
+    )
 }
 
 fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
@@ -345,7 +354,7 @@ fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
         is_run,
         limit,
         Code::TooManyDeployments,
-        "deployments would be started",
+        ("deployment would be started", "deployments would be started"),
         "--max-deployments",
     )
 }
@@ -366,9 +375,9 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
         let recent = task.map_or(0, |id| super::counting::count_of_last_day(id, view.inputs));
         if runs.len() + recent > RUNS_PER_TASK_AND_DAY {
             let message = format!(
-                "{} runs of `{key}` would be started beside {recent} of the last day; the limit is \
+                "{} of `{key}` would be started beside {recent} of the last day; the limit is \
                  {RUNS_PER_TASK_AND_DAY} a task and day",
-                runs.len()
+                counted(runs.len(), "run", "runs")
             );
             let finding = Diagnostic::blocked(Code::TooManyDeploymentsOfATask, message)
                 .help("`--max-deployments N` sets the limit for this apply by hand");
@@ -398,9 +407,8 @@ fn runs_unlisted(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
     let verdict = |step: &Step| {
         let task = runs_of(view, step)?;
         let (count, shown) = super::counting::unlisted(task, view.inputs)?;
-        let noun = if count == 1 { "run" } else { "runs" };
-        let message =
-            format!("of task {} the service counts {count} {noun} and lists {shown}", task.id);
+        let counted = counted(usize::try_from(count).unwrap_or(usize::MAX), "run", "runs");
+        let message = format!("of task {} the service counts {counted} and lists {shown}", task.id);
         let finding = Diagnostic::blocked(Code::DeploymentsUnlisted, message)
             .help("wait until the list shows them, then plan again")
             .help("`--allow deployments-unlisted` if the others were deleted: another run is paid for");
@@ -420,7 +428,8 @@ fn failed_repeatedly(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSt
         if count < FAILURES {
             continue;
         }
-        let message = format!("{count} runs of this content have failed");
+        let message =
+            counted(count, "run of this content has failed", "runs of this content have failed");
         let finding = Diagnostic::blocked(Code::FailedRepeatedly, message)
             .help("look at them with `qcops transcript`, and change the prompt or the agent")
             .help("or move `since` behind the last of them; `--allow failed-repeatedly` runs it once more");
@@ -440,9 +449,8 @@ fn too_many_follow_ups(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Step
         let Some(count) = declared(step).filter(|count| *count > FOLLOW_UPS_PER_RUN) else {
             continue;
         };
-        let message = format!(
-            "{count} follow-ups are declared; the limit for one run is {FOLLOW_UPS_PER_RUN}"
-        );
+        let declared = counted(count, "follow-up is declared", "follow-ups are declared");
+        let message = format!("{declared}; the limit for one run is {FOLLOW_UPS_PER_RUN}");
         let finding = Diagnostic::blocked(Code::TooManyFollowUps, message)
             .help("declare another deployment for the rest, or `--allow too-many-follow-ups`");
         verdicts.push((step.id, StepStatus::Blocked(finding)));
@@ -461,7 +469,7 @@ fn over(
     touches: impl Fn(&Step) -> bool,
     limit: usize,
     code: Code,
-    what: &str,
+    (one, many): (&str, &str),
     flag: &str,
 ) -> Vec<(StepId, StepStatus)> {
     let is_open = |step: &Step| step.status == StepStatus::Ready && touches(step);
@@ -469,7 +477,8 @@ fn over(
     if count <= limit {
         return Vec::new();
     }
-    let message = format!("{count} {what}; the limit for one apply is {limit}");
+    let what = counted(count, one, many);
+    let message = format!("{what}; the limit for one apply is {limit}");
     let finding = Diagnostic::blocked(code, message).help(format!("`{flag} {count}`"));
     block(steps, is_open, &finding)
 }

@@ -2,7 +2,7 @@
 
 use crate::diag::{Code, Diagnostic};
 use crate::evidence::KeyEvidence;
-use crate::model::{Key, archive_name};
+use crate::model::{Key, archive_name, counted, noun};
 use crate::observed::{Completeness, ObservedTask, ReadRequest, Schedule};
 use crate::plan::{Before, PlanInputs, Removal, Remove, RemoveReason};
 
@@ -25,9 +25,9 @@ pub(super) fn removal(
 /// What a replace loses without a way to keep it: notifications that somebody set.
 pub(super) fn lost_notifications(key: &Key, task: &ObservedTask) -> Option<Diagnostic> {
     let count = task.notification_count.filter(|count| *count > 0)?;
-    let (noun, them) = if count == 1 { ("notification", "it") } else { ("notifications", "them") };
+    let (all, them) = (counted(count, "notification", "notifications"), noun(count, "it", "them"));
     let message = format!(
-        "task {} of `{key}` has {count} {noun} set in the web interface, and a replacement starts \
+        "task {} of `{key}` has {all} set in the web interface, and a replacement starts \
          without {them}",
         task.id
     );

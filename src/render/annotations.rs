@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::diag::{Diagnostic, Place, Severity, Sources, floor_boundary};
-use crate::model::sha256_hex;
+use crate::model::{counted, sha256_hex};
 use crate::render::escape;
 
 /// The most other places that one annotation lists.
@@ -33,7 +33,8 @@ pub struct Annotated<'a> {
 ///
 /// What is blocked is an error here: it fails the job.
 pub fn github(of: Annotated<'_>) -> String {
-    let (mut text, mut lines) = (String::new(), LineStarts::default());
+    let mut text = String::new();
+    let mut places = Places::new(of);
     for finding in of.findings {
         let command = match finding.severity {
             Severity::Error | Severity::Blocked => "error",
@@ -42,14 +43,14 @@ pub fn github(of: Annotated<'_>) -> String {
         let title = escape::command_property(&format!("qcops: {}", finding.code));
         write!(text, "::{command} title={title}").expect("a string takes everything");
         if let Some(place) = &finding.place {
-            let file = escape::command_property(&(of.path)(&place.file));
+            let file = escape::command_property(&places.path(&place.file));
             write!(text, ",file={file}").expect("a string takes everything");
-            if let Some((line, column)) = lines.position(place, of.sources) {
+            if let Some((line, column)) = places.position(place) {
                 write!(text, ",line={line},col={column}").expect("a string takes everything");
             }
         }
-        let said = sentences(finding, of, &mut lines);
-        let said: Vec<String> = said.iter().map(|line| escape::command_message(line)).collect();
+        let said: Vec<String> =
+            places.sentences(finding).iter().map(|line| escape::command_message(line)).collect();
         // A line break within a message is written so.
         writeln!(text, "::{}", said.join("%0A")).expect("a string takes everything");
     }
@@ -80,12 +81,12 @@ struct Lines {
 /// Returns the findings as a code quality report of GitLab; an empty list says that all is well.
 pub fn gitlab(of: Annotated<'_>) -> String {
     let mut identities: BTreeMap<String, usize> = BTreeMap::new();
-    let mut lines = LineStarts::default();
+    let mut places = Places::new(of);
     let mut report = Vec::new();
     for finding in of.findings {
         let place = finding.place.as_ref();
-        let path = escape::line(&(of.path)(place.map_or(of.manifest, |place| &*place.file)));
-        let position = place.and_then(|place| lines.position(place, of.sources));
+        let path = escape::line(&places.path(place.map_or(of.manifest, |place| &*place.file)));
+        let position = place.and_then(|place| places.position(place));
         let code = finding.code.as_str();
         // Without the line, so that a finding that only moved stays the same one.
         let identity = format!("{code}\n{path}\n{}", finding.message);
@@ -93,7 +94,7 @@ pub fn gitlab(of: Annotated<'_>) -> String {
         let fingerprint = sha256_hex(format!("{identity}\n{duplicates}").as_bytes());
         *duplicates += 1;
         let said: Vec<String> =
-            sentences(finding, of, &mut lines).iter().map(|line| escape::line(line)).collect();
+            places.sentences(finding).iter().map(|line| escape::line(line)).collect();
         report.push(Quality {
             description: said.join("\n"),
             check_name: code,
@@ -113,36 +114,91 @@ pub fn gitlab(of: Annotated<'_>) -> String {
     json.expect("texts and numbers are always JSON") + "\n"
 }
 
-/// What a finding says, a line each, as it is: the sentence, other places, ways on.
-fn sentences(finding: &Diagnostic, of: Annotated<'_>, known: &mut LineStarts) -> Vec<String> {
-    let mut lines = vec![finding.message.clone()];
-    for (place, words) in finding.related.iter().take(MOST_RELATED) {
-        let file = (of.path)(&place.file);
-        let at = known.position(place, of.sources).map(|(line, _)| format!(":{line}"));
-        lines.push(format!("{words}: {file}{}", at.unwrap_or_default()));
-    }
-    let rest = finding.related.len().saturating_sub(MOST_RELATED);
-    if rest > 0 {
-        lines.push(format!("and {rest} more places"));
-    }
-    lines.extend(finding.help.iter().map(|way| format!("help: {way}")));
-    lines
+/// Where findings are, each file looked at once: a manifest may have tens of thousands of them.
+struct Places<'a> {
+    of: Annotated<'a>,
+    paths: BTreeMap<PathBuf, String>,
+    lines: BTreeMap<PathBuf, LineIndex>,
 }
 
-/// The starts of the lines of each text, looked up once for all findings.
-#[derive(Default)]
-struct LineStarts(BTreeMap<PathBuf, Vec<usize>>);
+impl<'a> Places<'a> {
+    fn new(of: Annotated<'a>) -> Self {
+        Self { of, paths: BTreeMap::new(), lines: BTreeMap::new() }
+    }
 
-impl LineStarts {
+    /// How a file is called in the repository.
+    fn path(&mut self, file: &Path) -> String {
+        if let Some(path) = self.paths.get(file) {
+            return path.clone();
+        }
+        let path = (self.of.path)(file);
+        self.paths.insert(file.to_owned(), path.clone());
+        path
+    }
+
     /// The line and the column of a place, from 1, in characters.
-    fn position(&mut self, place: &Place, sources: &Sources) -> Option<(usize, usize)> {
-        let text = sources.text(&place.file)?;
-        let find = || text.match_indices('\n').map(|(at, _)| at + 1).collect();
-        let starts = self.0.entry(place.file.to_path_buf()).or_insert_with(find);
-        let at = floor_boundary(text, place.span.start);
-        let line = starts.partition_point(|start| *start <= at);
-        let start = line.checked_sub(1).map_or(0, |line| starts[line]);
-        Some((line + 1, text[start..at].chars().count() + 1))
+    fn position(&mut self, place: &Place) -> Option<(usize, usize)> {
+        let text = self.of.sources.text(&place.file)?;
+        if !self.lines.contains_key(&*place.file) {
+            self.lines.insert(place.file.to_path_buf(), LineIndex::new(text));
+        }
+        let lines = self.lines.get(&*place.file)?;
+        Some(lines.position(text, floor_boundary(text, place.span.start)))
+    }
+
+    /// What a finding says, a line each, as it is: the sentence, other places, ways on.
+    fn sentences(&mut self, finding: &Diagnostic) -> Vec<String> {
+        let mut lines = vec![finding.message.clone()];
+        for (place, words) in finding.related.iter().take(MOST_RELATED) {
+            let file = self.path(&place.file);
+            let at = self.position(place).map(|(line, _)| format!(":{line}"));
+            lines.push(format!("{words}: {file}{}", at.unwrap_or_default()));
+        }
+        let rest = finding.related.len().saturating_sub(MOST_RELATED);
+        if rest > 0 {
+            lines.push(format!("and {}", counted(rest, "more place", "more places")));
+        }
+        lines.extend(finding.help.iter().map(|way| format!("help: {way}")));
+        lines
+    }
+}
+
+/// Where the lines of a text begin, and how many characters there are before each stretch of it.
+struct LineIndex {
+    starts: Vec<usize>,
+    characters: Vec<usize>,
+}
+
+impl LineIndex {
+    /// Bytes of a stretch.
+    const STRETCH: usize = 1024;
+
+    fn new(text: &str) -> Self {
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1);
+        let (mut characters, mut count) = (Vec::new(), 0);
+        // A character begins with a byte that goes on with none.
+        let is_start = |byte: &&u8| **byte & 0xc0 != 0x80;
+        for stretch in text.as_bytes().chunks(Self::STRETCH) {
+            characters.push(count);
+            count += stretch.iter().filter(is_start).count();
+        }
+        Self { starts: std::iter::once(0).chain(starts).collect(), characters }
+    }
+
+    fn position(&self, text: &str, at: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= at);
+        let start = line.checked_sub(1).and_then(|line| self.starts.get(line)).map_or(0, |at| *at);
+        (line, self.before(text, at) - self.before(text, start) + 1)
+    }
+
+    /// How many characters there are before a byte.
+    fn before(&self, text: &str, at: usize) -> usize {
+        let stretch = (at / Self::STRETCH).min(self.characters.len().saturating_sub(1));
+        let from = stretch * Self::STRETCH;
+        let is_start = |byte: &&u8| **byte & 0xc0 != 0x80;
+        let rest = text.as_bytes().get(from..at).unwrap_or_default();
+        self.characters.get(stretch).map_or(0, |count| *count)
+            + rest.iter().filter(is_start).count()
     }
 }
 
@@ -205,6 +261,37 @@ mod tests {
             report.iter().filter_map(|finding| finding["fingerprint"].as_str()).collect();
         assert_eq!(prints.len(), 6, "each has its own");
         assert_eq!(with_sources("tasks.yaml", &[], gitlab), "[]\n");
+    }
+
+    /// Forty thousand findings take no longer than forty thousand lines do, on one line or on many.
+    #[test]
+    fn places_of_many_findings_are_found_at_once() {
+        for (end, line) in [("\n", 39_999), (", ", 1)] {
+            let text = format!("é: spy{end}").repeat(40_000);
+            let mut sources = Sources::default();
+            sources.add(Path::new("tasks.yaml"), text.clone());
+            let findings: Vec<Diagnostic> = text
+                .match_indices("spy")
+                .map(|(at, _)| {
+                    let place = Place { file: Path::new("tasks.yaml").into(), span: at..at + 3 };
+                    Diagnostic::error(Code::UnknownField, "unknown").at(place)
+                })
+                .collect();
+            let of = Annotated {
+                findings: &findings,
+                sources: &sources,
+                path: &|file| file.display().to_string(),
+                manifest: Path::new("tasks.yaml"),
+            };
+            let start = std::time::Instant::now();
+            let shown = github(of);
+            let column = if line == 1 { 39_998 * 8 + 4 } else { 4 };
+            let place = format!(",line={line},col={column}::");
+            assert!(shown.lines().nth(39_998).is_some_and(|line| line.contains(&place)), "{place}");
+            assert_eq!(gitlab(of).matches("\"fingerprint\"").count(), 40_000);
+            // Fifty times what a slow machine needs; to look at each anew takes minutes.
+            assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+        }
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! What a plan pays for: runs and follow-ups, counted, and what past runs say they will cost.
 
-use crate::model::grouped;
+use crate::model::{counted, grouped};
 use crate::plan::{Change, Plan, Spread, Step, StepStatus};
-use crate::render::words::{counted, span};
+use crate::render::words::span;
 
 /// What is paid for: runs and follow-ups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

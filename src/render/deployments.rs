@@ -3,11 +3,11 @@
 use std::fmt;
 
 use crate::event::{DeploymentEnd, DeploymentReport};
-use crate::model::grouped;
+use crate::model::{counted, grouped};
 use crate::observed::Status;
 use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
-use crate::render::words::counted;
+use crate::render::words;
 use crate::transcript::{Failure, Transcript};
 
 /// Writes what became of the runs: passed ones in a line each, failed ones with what was found.
@@ -32,9 +32,9 @@ pub fn text(reports: &[DeploymentReport], color: Color, out: &mut dyn fmt::Write
 pub(super) fn verdict(reports: &[DeploymentReport]) -> String {
     let failed = reports.iter().filter(|report| report.is_failed()).count();
     let open = reports.iter().filter(|report| report.end == DeploymentEnd::NotFollowed).count();
-    let left = if open > 0 { format!(", {open} not waited for") } else { String::new() };
     let good = reports.len() - failed - open;
-    format!("Runs: {good} as expected, {failed} failed{left}")
+    let counts = [(good, "as expected"), (failed, "failed"), (open, "not waited for")];
+    format!("Runs: {}", words::counts(counts))
 }
 
 /// How a run ended, in a word.
@@ -127,10 +127,9 @@ fn found(failure: &Failure) -> String {
 fn end(report: &DeploymentReport) -> Option<String> {
     match &report.end {
         DeploymentEnd::Ended => report.is_cut_short().then(|| {
-            let were = if report.missing == 1 { "was" } else { "were" };
             let status = Untrusted::new(report.status.as_str()).part();
-            let missing = report.missing;
-            format!("follow-ups: {missing} {were} not sent; the run has ended as {status}")
+            let missing = counted(report.missing, "was", "were");
+            format!("follow-ups: {missing} not sent; the run has ended as {status}")
         }),
         DeploymentEnd::TimedOut { limit } => {
             let what = if report.is_ours {

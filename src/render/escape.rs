@@ -4,82 +4,136 @@
 //! could move the cursor, turn the reading direction, hide letters, start a line that looks like
 //! ours, or command the CI system that reads the log. Here all of that becomes visible instead.
 
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::model::is_hidden;
+use crate::model::{emoji_length, is_hidden};
 
 /// A text that came from a file or from the service; only this module opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Untrusted(Arc<str>);
+pub struct Untrusted {
+    text: Arc<str>,
+    /// Where characters begin that are spelled although they can be seen: they look like others.
+    spelled: Option<Arc<[usize]>>,
+}
 
 impl Untrusted {
     /// Takes a text out of free circulation.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+        Self { text: text.into(), spelled: None }
+    }
+
+    /// The same text with the characters at these bytes spelled.
+    pub(in crate::render) fn spelling(self, places: Vec<usize>) -> Self {
+        let spelled = (!places.is_empty()).then(|| places.into());
+        Self { spelled, ..self }
     }
 
     /// The text as it is; only for formats whose own encoding makes it safe.
     pub(in crate::render) fn raw(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// The text, shared.
+    pub(in crate::render) fn shared(&self) -> &Arc<str> {
+        &self.text
     }
 
     /// The text as one safe line, wherever it stands.
     pub fn line(&self) -> String {
-        line(&self.0)
+        if self.spelled.is_some() { line(&self.part()) } else { line(&self.text) }
     }
 
     /// The text in double quotes: its own quotes and backslashes cannot be taken for ours.
     pub fn quoted(&self) -> String {
-        let mut safe = String::with_capacity(self.0.len() + 2);
+        let mut safe = String::with_capacity(self.text.len() + 2);
         safe.push('"');
-        let mut rest = &*self.0;
-        loop {
-            if rest.starts_with(['"', '\\']) {
-                safe.push('\\');
-            }
-            let Some(taken) = step(rest, &mut safe) else { break };
-            rest = &rest[taken..];
-        }
+        self.write(0..self.text.len(), "\"\\", &mut safe);
         safe.push('"');
         safe
     }
 
     /// The text as a safe part of a line that begins with something visible of ours.
     pub fn part(&self) -> String {
-        part(&self.0)
+        self.part_of(0..self.text.len())
+    }
+
+    /// Like [`Untrusted::part`], of some of its bytes.
+    pub(in crate::render) fn part_of(&self, bytes: Range<usize>) -> String {
+        let mut safe = String::with_capacity(bytes.len());
+        self.write(bytes, "", &mut safe);
+        safe
+    }
+
+    /// Appends some of its bytes in safe form, a backslash before each character of `quoted`.
+    fn write(&self, bytes: Range<usize>, quoted: &str, safe: &mut String) {
+        let spelled = self.spelled.as_deref().unwrap_or_default();
+        let mut at = bytes.start;
+        while let Some(first) = self.text[at..bytes.end].chars().next() {
+            let next = spelled.partition_point(|place| *place < at);
+            let next = spelled.get(next).copied().unwrap_or(usize::MAX);
+            let until = next.min(bytes.end);
+            if next == at {
+                safe.extend(first.escape_unicode());
+                at += first.len_utf8();
+            } else if quoted.contains(first) {
+                safe.extend(['\\', first]);
+                at += first.len_utf8();
+            } else {
+                // An emoji in which something is spelled is no picture any longer.
+                at += step(&self.text[at..until], safe).unwrap_or_default();
+            }
+        }
     }
 
     /// Like [`Untrusted::part`], with what lies between `head` and `tail` characters only counted.
     pub fn cut_part(&self, head: usize, tail: usize) -> String {
+        match self.cut(head, tail) {
+            None => self.part(),
+            Some((head, left_out, tail)) => {
+                let (head, tail) = (self.part_of(head), self.part_of(tail));
+                format!("{head}{{... {left_out} characters ...}}{tail}")
+            }
+        }
+    }
+
+    /// The bytes of the first `head` and of the last `tail` characters, and how many lie between;
+    /// `None` where so few do that they are worth showing.
+    pub(in crate::render) fn cut(
+        &self,
+        head: usize,
+        tail: usize,
+    ) -> Option<(Range<usize>, usize, Range<usize>)> {
         // So that the count is never longer than what it stands for.
         const WORTH_CUTTING: usize = 40;
         let count = self.char_count();
-        let left_out = count.saturating_sub(head + tail);
+        let left_out = count.saturating_sub(head.saturating_add(tail));
         if left_out < WORTH_CUTTING {
-            return self.part();
+            return None;
         }
-        let byte = |at: usize| self.0.char_indices().nth(at).map_or(self.0.len(), |(byte, _)| byte);
-        let (head, tail) = (part(&self.0[..byte(head)]), part(&self.0[byte(count - tail)..]));
-        format!("{head}{{... {left_out} characters ...}}{tail}")
+        let all = self.text.len();
+        let byte = |at: usize| self.text.char_indices().nth(at).map_or(all, |(byte, _)| byte);
+        Some((0..byte(head), left_out, byte(count - tail)..all))
     }
 
     /// The lines of the text, each for itself.
     pub fn lines(&self) -> impl Iterator<Item = Self> + '_ {
-        self.0.lines().map(Self::new)
+        self.text.lines().map(Self::new)
     }
 
     /// How many characters the text has.
     pub fn char_count(&self) -> usize {
-        self.0.chars().count()
+        self.text.chars().count()
     }
 }
 
 impl Serialize for Untrusted {
     /// The text as it is, for documents that then go through [`visible_json`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -113,12 +167,18 @@ pub(in crate::render) fn command_property(text: &str) -> String {
     command_message(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Appends the first character of `rest` in safe form; returns its bytes, or `None` at the end.
+/// Appends the first character, or the first emoji, of `rest` in safe form; returns its bytes, or `None`
+/// at the end.
 ///
 /// For callers that must know which output belongs to which input. What [`line()`] does about `::` at
 /// the start of a line is left to them.
 pub(in crate::render) fn step(rest: &str, safe: &mut String) -> Option<usize> {
     let first = rest.chars().next()?;
+    let emoji = emoji_length(rest);
+    if emoji > 0 {
+        safe.push_str(&rest[..emoji]);
+        return Some(emoji);
+    }
     // Azure's and GitHub's older commands, which are found anywhere in a line.
     if rest.starts_with("##[") || rest.starts_with("##vso[") {
         safe.push_str("\\u{23}");
@@ -128,13 +188,41 @@ pub(in crate::render) fn step(rest: &str, safe: &mut String) -> Option<usize> {
     Some(first.len_utf8())
 }
 
-fn part(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    let mut rest = text;
+/// Writes a text of any length as [`Untrusted::part`] has it, piece by piece; `last` may change each piece.
+pub(in crate::render) fn write_part(
+    text: &str,
+    last: fn(&str, &mut dyn fmt::Write) -> fmt::Result,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    /// How much is put together before it is written.
+    const PIECE: usize = 8 * 1024;
+    let (mut safe, mut rest) = (String::with_capacity(PIECE + 64), text);
     while let Some(taken) = step(rest, &mut safe) {
         rest = &rest[taken..];
+        if safe.len() >= PIECE || rest.is_empty() {
+            last(&safe, out)?;
+            safe.clear();
+        }
     }
-    safe
+    Ok(())
+}
+
+/// Writes a text of any length as [`line()`] has it, piece by piece.
+pub(in crate::render) fn write_line(
+    text: &str,
+    last: fn(&str, &mut dyn fmt::Write) -> fmt::Result,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    let start = text.trim_start();
+    let Some(rest) = start.strip_prefix("::") else { return write_part(text, last, out) };
+    let blanks = &text[..text.len() - start.len()];
+    last(&line(&format!("{blanks}::")), out)?;
+    write_part(rest, last, out)
+}
+
+/// Leaves a piece of [`write_part`] as it is.
+pub(in crate::render) fn as_it_is(safe: &str, out: &mut dyn fmt::Write) -> fmt::Result {
+    out.write_str(safe)
 }
 
 fn push(c: char, safe: &mut String) {
@@ -158,6 +246,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::holds_hidden;
 
     #[test]
     fn what_could_deceive_is_shown() {
@@ -175,6 +264,8 @@ mod tests {
             ("##[error]x", "\\u{23}#[error]x"),
             ("say ##vso[task]x", "say \\u{23}#vso[task]x"),
             ("## heading", "## heading"),
+            ("Buy\u{fe05}\u{fe0f}\u{2800}\u{1d173}", "Buy\\u{fe05}\\u{fe0f}\\u{2800}\\u{1d173}"),
+            ("ok 👩🏽\u{200d}🚀 ❤\u{fe0f}!", "ok 👩🏽\u{200d}🚀 ❤\u{fe0f}!"),
             ("", ""),
         ];
         for (foreign, safe) in table {
@@ -194,7 +285,7 @@ mod tests {
             text in r"(\PC|\p{Cc}|\p{Cf}|::|##\[|##vso\[| |\n){0,40}",
         ) {
             let safe = line(&text);
-            prop_assert!(!safe.contains(is_hidden), "{safe:?}");
+            prop_assert!(!holds_hidden(&safe), "{safe:?}");
             prop_assert!(!safe.chars().any(char::is_control), "{safe:?}");
             prop_assert!(!safe.trim_start().starts_with("::"), "{safe:?}");
             prop_assert!(!safe.contains("##[") && !safe.contains("##vso["), "{safe:?}");

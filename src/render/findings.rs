@@ -13,6 +13,7 @@ use annotate_snippets::{
 };
 
 use crate::diag::{Diagnostic, Place, Severity, Sources};
+use crate::model::counted;
 use crate::render::escape;
 
 use excerpt::{Excerpt, Lines, Mark, excerpts};
@@ -44,11 +45,11 @@ pub fn count(findings: &[Diagnostic]) -> String {
         (Severity::Blocked, "blocked", "blocked"),
         (Severity::Note, "note", "notes"),
     ];
-    let counted = words.into_iter().filter_map(|(severity, one, many)| {
+    let shown = words.into_iter().filter_map(|(severity, one, many)| {
         let count = findings.iter().filter(|finding| finding.severity == severity).count();
-        (count > 0).then(|| format!("{count} {}", if count == 1 { one } else { many }))
+        (count > 0).then(|| counted(count, one, many))
     });
-    counted.collect::<Vec<_>>().join(", ")
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// Draws one finding; the columns it must name are those of the source, not of the excerpt.

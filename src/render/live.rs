@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::event::DeploymentProgress;
-use crate::model::grouped;
+use crate::model::{counted, grouped};
 use crate::render::escape::Untrusted;
-use crate::render::words::{counted, span};
+use crate::render::words::span;
 
 /// The widest a column is made for the sake of those below it.
 const WIDEST: usize = 40;

@@ -1,16 +1,18 @@
 //! A plan as Markdown, for comments at a pull request.
 //!
 //! The verdict comes first; what is risky (blocked, retired, replaced) is always named; differences of
-//! prompts are folded. Where the size is limited, the least risky goes first and a count says what
-//! is missing. Foreign text stands only inside code, behind more backticks than it holds itself, so
+//! prompts are folded. Where the size is limited, the least risky goes first: its difference is cut to
+//! fewer lines, then left out, and a count says what is missing. Words that differ are marked as in the
+//! text form, because nothing else is seen within a block of code. Foreign text stands only inside code, behind more backticks than it holds itself, so
 //! that no mention, link, table or tag in it does anything.
 
 use std::fmt::Write as _;
 
-use crate::model::Action;
-use crate::render::escape::Untrusted;
+use crate::model::{Action, counted};
+use crate::render::escape::{self, Untrusted};
 use crate::render::rows::{FieldChange, Value};
-use crate::render::textdiff::{Piece, Side};
+use crate::render::textdiff::excerpt::{Room, Row, whole};
+use crate::render::textdiff::{Side, TextChange};
 use crate::render::view::{Entry, Finding, PlanView, State, TurnRow};
 
 /// How the first line begins, by which a bot finds its comment again; the digest comes behind it.
@@ -22,8 +24,13 @@ pub const DEFAULT_BYTES: usize = 60_000;
 /// Bytes kept for the line that says what was left out.
 const RESERVE: usize = 200;
 
-/// The most lines of one prompt's difference; the whole is in the text form.
-const DIFF_LINES: usize = 200;
+/// How much of a step's differences is shown: the most that fits. The whole is in the text form.
+const ROOMS: [Room; 4] = [
+    Room { context: usize::MAX, lines: 200, ..Room::TEXT },
+    Room { context: 2, lines: 40, ..Room::TEXT },
+    Room { context: 0, lines: 10, around: 40, change: 120, all: 400, ..Room::TEXT },
+    Room { context: 0, lines: 2, line: 100, around: 20, change: 60, all: 100 },
+];
 
 /// How many addresses are named that one reason affects; each has a line of its own, with the code.
 const ADDRESSES: usize = 10;
@@ -39,7 +46,7 @@ pub fn render(view: &PlanView, context: usize, most: usize) -> String {
     entries.sort_by_key(|entry| risk(entry));
     for entry in &entries {
         let line = line(entry);
-        if risk(entry) <= RISKY { page.must(&line) } else { page.may(&line) }
+        if risk(entry) <= RISKY { page.must(&line) } else { page.may(line) }
     }
     for stop in &view.stops {
         let addresses: Vec<String> = stop.addresses.iter().map(Untrusted::part).collect();
@@ -49,15 +56,15 @@ pub fn render(view: &PlanView, context: usize, most: usize) -> String {
             State::Ready => continue,
         };
         let title = format!("{word}[{code}]");
-        page.may(&finding(&title, &stop.finding, &addresses));
+        page.may(finding(&title, &stop.finding, &addresses));
     }
     for entry in &entries {
-        if let Some(details) = details(entry, context) {
-            page.may(&details);
-        }
+        page.may_any(ROOMS.iter().map_while(|room| {
+            details(entry, &Room { context: context.min(room.context), ..*room })
+        }));
     }
     for note in &view.notes {
-        page.may(&finding(&format!("note[{}]", note.code), note, &[]));
+        page.may(finding(&format!("note[{}]", note.code), note, &[]));
     }
     page.finish()
 }
@@ -79,19 +86,26 @@ impl Page {
         self.text.push_str(block);
     }
 
-    fn may(&mut self, block: &str) {
-        if self.text.len() + block.len() <= self.most {
-            self.text.push_str(block);
-        } else {
-            self.left_out += 1;
+    fn may(&mut self, block: String) {
+        self.may_any(std::iter::once(block));
+    }
+
+    /// Adds the first of several forms of one part that fits; none where there are none.
+    fn may_any(&mut self, forms: impl Iterator<Item = String>) {
+        let mut is_there = false;
+        for form in forms {
+            if self.text.len() + form.len() <= self.most {
+                return self.text.push_str(&form);
+            }
+            is_there = true;
         }
+        self.left_out += usize::from(is_there);
     }
 
     fn finish(mut self) -> String {
         if self.left_out > 0 {
-            let count = self.left_out;
-            let words =
-                format!("\n*{count} parts are left out for size; `qcops plan -v` shows all.*\n");
+            let parts = counted(self.left_out, "part is", "parts are");
+            let words = format!("\n*{parts} left out for size; `qcops plan -v` shows all.*\n");
             self.text.push_str(&words);
         }
         self.text
@@ -102,23 +116,31 @@ fn head(view: &PlanView) -> String {
     let counts = &view.counts;
     let mut rows: Vec<(String, usize)> =
         counts.ready.iter().map(|(action, count)| (action.to_string(), *count)).collect();
-    for (word, count) in [("deferred", counts.deferred), ("blocked", counts.blocked)] {
+    let others = [
+        ("deferred", counts.deferred),
+        ("blocked", counts.blocked),
+        ("unchanged", counts.unchanged),
+        ("unmanaged", counts.unmanaged),
+    ];
+    for (word, count) in others {
         if count > 0 {
             rows.push((word.to_owned(), count));
         }
     }
-    rows.push(("unchanged".to_owned(), counts.unchanged));
-    rows.push(("unmanaged".to_owned(), counts.unmanaged));
     let cells = |cell: fn(&(String, usize)) -> String| {
         rows.iter().map(cell).collect::<Vec<_>>().join(" | ")
     };
-    format!(
-        "{MARKER} digest={digest} -->\n**{}**\n\n{}| {} |\n|{}\n| {} |\n\nDigest: `{digest}`\n\n",
-        counts.verdict(),
-        counts.budget.line().map_or_else(String::new, |line| format!("{line}\n\n")),
+    let table = format!(
+        "| {} |\n|{}\n| {} |\n\n",
         cells(|(word, _)| word.clone()),
         " ---: |".repeat(rows.len()),
         cells(|(_, count)| count.to_string()),
+    );
+    format!(
+        "{MARKER} digest={digest} -->\n**{}**\n\n{}{}Digest: `{digest}`\n\n",
+        counts.verdict(),
+        counts.budget.line().map_or_else(String::new, |line| format!("{line}\n\n")),
+        if rows.is_empty() { "" } else { &table },
         digest = view.digest,
     )
 }
@@ -152,11 +174,11 @@ fn line(entry: &Entry) -> String {
 }
 
 /// Why an entry is there and what differs, folded.
-fn details(entry: &Entry, context: usize) -> Option<String> {
+fn details(entry: &Entry, room: &Room) -> Option<String> {
     let mut body = String::new();
     writeln!(body, "# {}", entry.reason.part()).expect("a string takes everything");
     for row in &entry.fields {
-        field(&mut body, row.label(), &row.change, context);
+        field(&mut body, row.label(), &row.change, room);
     }
     for fate in &entry.fates {
         let kept = fate
@@ -171,10 +193,10 @@ fn details(entry: &Entry, context: usize) -> Option<String> {
             .expect("a string takes everything");
     }
     if let Some(prompt) = &entry.prompt {
-        lines_of(&mut body, &prefixed(prompt, '+', "follow-up"));
+        lines_of(&mut body, &prefixed(prompt, '+', "follow-up", room));
     }
     for turn in &entry.turns {
-        follow_up(&mut body, turn);
+        follow_up(&mut body, turn, room);
     }
     let is_plain = entry.fields.is_empty()
         && entry.fates.is_empty()
@@ -187,78 +209,73 @@ fn details(entry: &Entry, context: usize) -> Option<String> {
     })
 }
 
-fn field(body: &mut String, name: &str, change: &FieldChange, context: usize) {
+fn field(body: &mut String, name: &str, change: &FieldChange, room: &Room) {
     let shown = |value: &Value| match value {
         Value::Word(text) => text.part(),
         Value::Name(text) | Value::Text(text) => text.quoted(),
         Value::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
     };
     let lines = match change {
-        FieldChange::Set(Value::Text(text)) => prefixed(text, '+', name),
-        FieldChange::Gone(Value::Text(text)) => prefixed(text, '-', name),
+        FieldChange::Set(Value::Text(text)) => prefixed(text, '+', name, room),
+        FieldChange::Gone(Value::Text(text)) => prefixed(text, '-', name, room),
         FieldChange::Set(value) => vec![format!("+ {name}: {}", shown(value))],
         FieldChange::Gone(value) => vec![format!("- {name}: {}", shown(value))],
         FieldChange::Changed(old, new) => {
             vec![format!("- {name}: {}", shown(old)), format!("+ {name}: {}", shown(new))]
         }
-        FieldChange::Text(change) => {
-            let diff = change.diff();
-            let mut lines = vec![format!("# {name}")];
-            for (index, hunk) in diff.hunks(context).into_iter().enumerate() {
-                if index > 0 {
-                    lines.push("@@".to_owned());
-                }
-                lines.extend(hunk.iter().map(|line| {
-                    let sign = match line.side {
-                        Side::Both => ' ',
-                        Side::Old => '-',
-                        Side::New => '+',
-                    };
-                    let shown = |piece: &Piece| match line.side {
-                        // Behind a mere blank a stranger's `::` would begin the line.
-                        Side::Both => piece.text.line(),
-                        Side::Old | Side::New => piece.text.part(),
-                    };
-                    let text: String = line.pieces.iter().map(shown).collect();
-                    format!("{sign} {text}").trim_end().to_owned()
-                }));
-            }
-            lines
-        }
+        FieldChange::Text(change) => difference(name, change, room),
     };
     lines_of(body, &lines);
 }
 
+/// The lines that differ, with their words marked, below a title.
+fn difference(title: &str, change: &TextChange, room: &Room) -> Vec<String> {
+    let excerpt = change.diff().excerpt(room);
+    let shown = |row: &Row| match row {
+        Row::Place(number) => format!("@@ line {number} @@"),
+        Row::Line(line) => {
+            let text = line.braced();
+            // Behind a mere blank a stranger's `::` would begin the line.
+            let text = if line.side == Side::Both { escape::line(&text) } else { text };
+            format!("{} {text}", line.sign()).trim_end().to_owned()
+        }
+    };
+    let rows = excerpt.rows.iter().map(shown);
+    let rest = more(excerpt.left_out);
+    std::iter::once(format!("# {title}")).chain(rows).chain(rest).collect()
+}
+
+/// What is said about lines that are left out.
+fn more(count: usize) -> Option<String> {
+    (count > 0).then(|| format!("# ... {}", counted(count, "more line", "more lines")))
+}
+
 fn lines_of(body: &mut String, lines: &[String]) {
-    let rest = lines.len().saturating_sub(DIFF_LINES);
-    for line in lines.iter().take(DIFF_LINES) {
+    for line in lines {
         body.push_str(line);
         body.push('\n');
-    }
-    if rest > 0 {
-        writeln!(body, "# ... {rest} more lines").expect("a string takes everything");
     }
 }
 
 /// What was said at a place, against what is declared there.
-fn follow_up(body: &mut String, TurnRow { number, said, declared }: &TurnRow) {
-    let shown = |text: &Option<Untrusted>| {
-        text.as_ref().map_or_else(|| "nothing".to_owned(), Untrusted::quoted)
-    };
-    let lines = if said == declared {
-        vec![format!("# follow-up {number}: said as declared")]
-    } else {
-        vec![
-            format!("- follow-up {number}: said {}", shown(said)),
-            format!("+ follow-up {number}: declared {}", shown(declared)),
-        ]
+fn follow_up(body: &mut String, TurnRow { number, said, declared }: &TurnRow, room: &Room) {
+    let lines = match (said, declared) {
+        _ if said == declared => vec![format!("# follow-up {number}: said as declared")],
+        (Some(said), Some(declared)) => {
+            let change = TextChange::new(said.shared(), declared.shared());
+            difference(&format!("follow-up {number}: said (-), declared (+)"), &change, room)
+        }
+        (Some(said), None) => prefixed(said, '-', &format!("follow-up {number}: said"), room),
+        (None, Some(text)) => prefixed(text, '+', &format!("follow-up {number}: declared"), room),
+        (None, None) => Vec::new(),
     };
     lines_of(body, &lines);
 }
 
-fn prefixed(text: &Untrusted, sign: char, name: &str) -> Vec<String> {
-    let lines = text.lines().map(|line| format!("{sign} {}", line.part()).trim_end().to_owned());
-    std::iter::once(format!("# {name}")).chain(lines).collect()
+fn prefixed(text: &Untrusted, sign: char, name: &str, room: &Room) -> Vec<String> {
+    let (lines, rest) = whole(text, room);
+    let lines = lines.into_iter().map(|line| format!("{sign} {line}").trim_end().to_owned());
+    std::iter::once(format!("# {name}")).chain(lines).chain(more(rest)).collect()
 }
 
 fn finding(title: &str, finding: &Finding, addresses: &[String]) -> String {

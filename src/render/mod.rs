@@ -23,14 +23,15 @@ pub mod textdiff;
 pub mod transcript;
 pub mod view;
 
+mod lookalike;
 mod paint;
 mod prose;
 mod schema;
 mod words;
+mod wrap;
 
 pub use paint::Color;
 pub use schema::transcript as transcript_schema;
-pub use words::counted;
 
 #[cfg(test)]
 mod tests;

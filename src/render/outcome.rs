@@ -9,7 +9,8 @@ use crate::render::escape::Untrusted;
 use crate::render::paint::Label;
 use crate::render::text::{MOST_OF_A_KIND, Text, TextOptions};
 use crate::render::view::{Finding, address};
-use crate::render::words::{gerund, label, past, symbol};
+use crate::render::words::{self, gerund, label, past, symbol};
+use crate::render::wrap::Wrapped;
 
 /// The longest summary that needs its verdict only once.
 const SHORT: usize = 10;
@@ -63,6 +64,8 @@ pub fn render(
     options: &TextOptions,
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
+    let mut wrapped = Wrapped::new(options.width, out);
+    let out: &mut dyn fmt::Write = &mut wrapped;
     let verdict = options.color.paint(Label::Verdict, verdict(plan, outcome));
     let mut body = String::new();
     let mut summary = Summary { plan, outcome, text: Text { options, out: &mut body } };
@@ -79,24 +82,24 @@ pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
     let count = |is_meant: fn(&StepOutcome) -> bool| outcome.count(is_meant);
     let is_withheld = |step: &&Step| matches!(step.status, StepStatus::Deferred(_));
     let deferred = plan.steps.iter().filter(is_withheld).count();
-    let ended = [
-        (count(|step| matches!(step, StepOutcome::Done(_))), "done"),
+    let done = count(|step| matches!(step, StepOutcome::Done(_)));
+    let left = [
         (count(|step| matches!(step, StepOutcome::Failed(_))), "failed"),
         (count(|step| matches!(step, StepOutcome::Skipped(_))), "skipped"),
         (count(|step| matches!(step, StepOutcome::Unknown(_))), "unclear"),
-    ];
-    let rare = [
         (count(|step| matches!(step, StepOutcome::NotStarted)), "not started"),
-        (deferred, "deferred"),
-        (plan.blocks().count(), "blocked"),
     ];
-    let counts: Vec<String> = ended
-        .into_iter()
-        .chain(rare.into_iter().filter(|(count, _)| *count > 0))
-        .map(|(count, word)| format!("{count} {word}"))
-        .collect();
-    let word = if outcome.is_interrupted { "Apply was interrupted" } else { "Apply" };
-    format!("{word}: {}.", counts.join(", "))
+    let word = match (outcome.is_interrupted, left.iter().any(|(count, _)| *count > 0)) {
+        (true, _) => "interrupted",
+        (false, true) => "incomplete",
+        (false, false) => "complete",
+    };
+    let held = [(deferred, "deferred"), (plan.blocks().count(), "blocked")];
+    let all = std::iter::once((done, "succeeded")).chain(left).chain(held);
+    let counts = words::counts(all);
+    // An apply of nothing has succeeded in nothing, which is worth saying.
+    let counts = if counts.is_empty() { "0 succeeded".to_owned() } else { counts };
+    format!("Apply {word}: {counts}.")
 }
 
 /// A summary on its way out.

@@ -12,7 +12,7 @@ use std::mem;
 
 use pulldown_cmark::{Alignment, CodeBlockKind, Event, LinkType, Options, Parser, Tag, TagEnd};
 
-use crate::render::escape::Untrusted;
+use crate::render::escape::{self, Untrusted};
 use crate::render::paint::{Color, Label};
 
 use line::{Face, Shown, Words};
@@ -23,6 +23,15 @@ const DEEPEST: usize = 12;
 
 /// The least room for words, however deep they stand.
 const NARROWEST: usize = 20;
+
+/// The largest text that is read as Markdown, in bytes; a longer one is shown as it was written.
+///
+/// What a parser makes of a text takes up to a hundred times its room.
+const LARGEST: usize = 512 * 1024;
+
+/// The largest table that is drawn; a larger one is shown as it was written.
+const MOST_COLUMNS: usize = 50;
+const MOST_ROWS: usize = 1_000;
 
 /// How many characters of a column's head stand before a cell where a table is too wide.
 const HEAD: usize = 30;
@@ -38,7 +47,10 @@ pub(super) struct Sheet<'s> {
 }
 
 /// Writes Markdown as lines.
-pub(super) fn write(markdown: &str, sheet: Sheet<'_>) -> fmt::Result {
+pub(super) fn write(markdown: &str, mut sheet: Sheet<'_>) -> fmt::Result {
+    if markdown.len() > LARGEST {
+        return markdown.lines().try_for_each(|line| sheet.source(&mut [], line));
+    }
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut parser = Parser::new_ext(markdown, options).into_offset_iter();
@@ -54,6 +66,7 @@ pub(super) fn write(markdown: &str, sheet: Sheet<'_>) -> fmt::Result {
         labels: BTreeSet::new(),
         code: None,
         table: None,
+        is_table_source: false,
         is_gap_due: false,
     };
     for (event, stretch) in parser.by_ref() {
@@ -62,10 +75,11 @@ pub(super) fn write(markdown: &str, sheet: Sheet<'_>) -> fmt::Result {
             Event::End(tag) => Some(*tag),
             _ => None,
         };
+        let source = markdown.get(stretch.clone()).unwrap_or_default();
         if !tag.is_some_and(holds_blocks) {
             shown.push(stretch);
         }
-        writer.event(event)?;
+        writer.event(event, source)?;
     }
     // Nothing that was said may be hidden: a definition that no link uses is a line, too.
     let mut definitions: Vec<_> = parser.reference_definitions().iter().collect();
@@ -112,6 +126,8 @@ struct Writer<'s> {
     /// The text of the block that is code, or HTML.
     code: Option<String>,
     table: Option<Table>,
+    /// Whether the table is too large to be drawn.
+    is_table_source: bool,
     /// Whether the next block stands apart from the last.
     is_gap_due: bool,
 }
@@ -124,6 +140,36 @@ enum Level {
     Item(Option<String>, usize),
 }
 
+impl Sheet<'_> {
+    /// What a line begins with: the margin, and the marks of quotes and items.
+    fn start(&self, levels: &mut [Level]) -> String {
+        let mut line = format!("{} ", self.margin);
+        for level in levels.iter_mut().take(DEEPEST) {
+            match level {
+                Level::Quote => line.push_str("> "),
+                Level::List(_) => {}
+                Level::Item(mark, width) => match mark.take() {
+                    Some(mark) => line.push_str(&mark),
+                    None => line.extend(std::iter::repeat_n(' ', *width)),
+                },
+            }
+        }
+        line
+    }
+
+    /// Writes a line as it was written, of any length.
+    fn source(&mut self, levels: &mut [Level], line: &str) -> fmt::Result {
+        let start = self.start(levels);
+        let line = line.trim_end();
+        self.out.write_str(if line.is_empty() { start.trim_end() } else { &start })?;
+        for (at, part) in line.split('\t').enumerate() {
+            self.out.write_str(if at > 0 { "    " } else { "" })?;
+            escape::write_part(part, escape::as_it_is, self.out)?;
+        }
+        self.out.write_char('\n')
+    }
+}
+
 #[derive(Default)]
 struct Table {
     alignments: Vec<Alignment>,
@@ -132,8 +178,14 @@ struct Table {
 }
 
 impl Writer<'_> {
-    fn event(&mut self, event: Event<'_>) -> fmt::Result {
+    fn event(&mut self, event: Event<'_>, source: &str) -> fmt::Result {
         match event {
+            Event::End(TagEnd::Table) if self.is_table_source => {
+                self.is_table_source = false;
+                self.is_gap_due = true;
+                source.lines().try_for_each(|line| self.sheet.source(&mut self.levels, line))?;
+            }
+            _ if self.is_table_source => {}
             Event::Start(tag) => self.start(tag)?,
             Event::End(tag) => self.end(tag)?,
             Event::Text(text) | Event::Html(text) if self.code.is_some() => {
@@ -179,7 +231,14 @@ impl Writer<'_> {
                 self.faces.push(self.face().and(Face::STRONG));
                 self.table.get_or_insert_default().rows.push(Vec::new());
             }
-            Tag::TableRow => self.table.get_or_insert_default().rows.push(Vec::new()),
+            Tag::TableRow => {
+                let table = self.table.get_or_insert_default();
+                table.rows.push(Vec::new());
+                // The first row is the head.
+                if table.rows.len() > MOST_ROWS + 1 {
+                    (self.table, self.is_table_source) = (None, true);
+                }
+            }
             Tag::TableCell => {}
             block => {
                 self.begin()?;
@@ -218,6 +277,9 @@ impl Writer<'_> {
                 self.code = Some(String::new());
             }
             Tag::CodeBlock(_) | Tag::HtmlBlock => self.code = Some(String::new()),
+            Tag::Table(alignments) if alignments.len() > MOST_COLUMNS => {
+                self.is_table_source = true;
+            }
             Tag::Table(alignments) => self.table = Some(Table { alignments, rows: Vec::new() }),
             _ => {}
         }
@@ -361,18 +423,7 @@ impl Writer<'_> {
 
     /// Writes a line, behind the margin and the marks of quotes and items.
     fn row(&mut self, text: &str) -> fmt::Result {
-        let mut line = format!("{} ", self.sheet.margin);
-        for level in self.levels.iter_mut().take(DEEPEST) {
-            match level {
-                Level::Quote => line.push_str("> "),
-                Level::List(_) => {}
-                Level::Item(mark, width) => match mark.take() {
-                    Some(mark) => line.push_str(&mark),
-                    None => line.extend(std::iter::repeat_n(' ', *width)),
-                },
-            }
-        }
-        line.push_str(text);
+        let line = self.sheet.start(&mut self.levels) + text;
         writeln!(self.sheet.out, "{}", line.trim_end())
     }
 
@@ -444,7 +495,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::is_hidden;
+    use crate::model::holds_hidden;
 
     fn lines(markdown: &str, width: usize, color: Color) -> String {
         let mut text = String::new();
@@ -593,6 +644,34 @@ def f():
     }
 
     #[test]
+    fn what_is_too_large_is_shown_as_it_was_written() {
+        let row = |cell: &str, columns: usize| format!("|{}\n", format!("{cell}|").repeat(columns));
+        let table = |columns: usize, rows: usize| {
+            row("h", columns) + &row("-", columns) + &row("x", columns).repeat(rows)
+        };
+        let kinds = [
+            ("as wide as may be", table(50, 2), false),
+            ("too wide", table(51, 2), true),
+            ("far too wide", table(5_000, 3), true),
+            ("as long as may be", table(3, 1_000), false),
+            ("too long", table(3, 1_001), true),
+            ("too long a text", format!("# a\n{}", "*b* ".repeat(LARGEST / 4)), true),
+        ];
+        for (kind, text, is_source) in kinds {
+            let shown = lines(&text, 400, Color::Off);
+            let source: Vec<String> =
+                text.lines().map(|line| format!("│ {}", line.trim_end())).collect();
+            let source = source.join("\n") + "\n";
+            assert_eq!(shown == source, is_source, "{kind}: {shown:.200}");
+        }
+        let within =
+            format!("> before\n>\n> {}\nafter", table(51, 1).trim_end().replace('\n', "\n> "));
+        let shown = lines(&within, 400, Color::Off);
+        assert!(shown.starts_with("│ > before\n│ >\n│ > |h|h|"), "{shown}");
+        assert!(shown.ends_with("\n│ after\n"), "{shown}");
+    }
+
+    #[test]
     fn wide_characters_and_long_words_are_broken_where_the_row_ends_and_targets_are_not() {
         let text = format!(
             "{}\n{}\n[x](https://e.org/{})",
@@ -624,7 +703,7 @@ def f():
             for color in [Color::Off, Color::On] {
                 let shown = unpainted(&lines(text, 48, color));
                 assert!(!shown.contains(banned), "{shown:?}");
-                assert!(!shown.contains(|c| c != '\n' && is_hidden(c)), "{shown:?}");
+                assert!(!shown.lines().any(holds_hidden), "{shown:?}");
             }
         }
     }
@@ -665,7 +744,7 @@ def f():
                 let shown = unpainted(&lines(&text, width, color));
                 for line in shown.lines() {
                     prop_assert!(line.starts_with('│'), "{line:?}");
-                    prop_assert!(!line.contains(is_hidden), "{line:?}");
+                    prop_assert!(!holds_hidden(line), "{line:?}");
                     prop_assert!(!line.contains("##[") && !line.contains("##vso["), "{line:?}");
                 }
             }

@@ -6,6 +6,7 @@ use crate::kinds::{Field, Shape, TASK};
 use crate::model::AgentId;
 use crate::plan::Plan;
 use crate::render::escape::Untrusted;
+use crate::render::lookalike::distinct;
 use crate::render::textdiff::TextChange;
 use crate::resource::{self, Edit, Object};
 
@@ -83,7 +84,13 @@ pub(super) fn changed(plan: &Plan, edits: &[Edit]) -> Vec<FieldRow> {
             {
                 FieldChange::Text(TextChange::new(old, new))
             }
-            (old, new) => FieldChange::Changed(value(plan, field, old)?, value(plan, field, new)?),
+            (old, new) => match (value(plan, field, old)?, value(plan, field, new)?) {
+                (Value::Name(old), Value::Name(new)) => {
+                    let (old, new) = distinct(old.raw(), new.raw());
+                    FieldChange::Changed(Value::Name(old), Value::Name(new))
+                }
+                (old, new) => FieldChange::Changed(old, new),
+            },
         };
         Some(FieldRow { name: field.name, change })
     });

@@ -10,17 +10,18 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::{OrganizationId, TaskId, grouped, visible_json};
+use crate::model::{OrganizationId, TaskId, counted, grouped, visible_json};
 use crate::observed::Status;
 use crate::plan::{
     DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, NEWEST_RUNS, Overview,
 };
 use crate::render::escape::Untrusted;
-use crate::render::paint::{Color, Label};
+use crate::render::paint::Label;
 use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::Finding;
-use crate::render::words::{counted, span};
+use crate::render::words::{self, span};
+use crate::render::wrap::{self, Wrapped};
 
 /// The version of the JSON form; a field is never removed nor given another meaning within it.
 const FORMAT_VERSION: u32 = 1;
@@ -235,6 +236,8 @@ fn in_words(seconds: Option<i64>) -> String {
 
 /// Writes the table, then the counts.
 pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
+    let mut wrapped = Wrapped::new(options.width, out);
+    let out: &mut dyn fmt::Write = &mut wrapped;
     let mut table = Table::new(["TASK", "STATE", "ID", "AGE", ""]);
     for task in &view.tasks {
         let id = task.task_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
@@ -273,7 +276,7 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
         }
     }
     if !view.tasks.is_empty() {
-        table.write(options.color, out)?;
+        table.write(options, out)?;
         writeln!(out)?;
     }
     for note in &view.notes {
@@ -321,32 +324,26 @@ impl RunRow {
 impl StatusCounts {
     fn verdict(&self) -> String {
         let Self { in_sync, drifted, missing, blocked, undeclared, unmanaged, archived, .. } = self;
-        let some = |pairs: &[(usize, &str)]| -> Vec<String> {
-            let some = pairs.iter().filter(|(count, _)| *count > 0);
-            some.map(|(count, word)| format!("{count} {word}")).collect()
-        };
         let all = in_sync + drifted + missing + blocked;
-        let states = [
+        let states = words::counts([
             (*in_sync, "in sync"),
             (*drifted, "drifted"),
             (*missing, "missing"),
             (*blocked, "blocked"),
-        ];
-        let states = some(&states);
+        ]);
+        let states = if all == 0 { states } else { format!(": {states}") };
         let tasks = counted(all, "task is declared", "tasks are declared");
-        let states = if all == 0 { String::new() } else { format!(": {}", states.join(", ")) };
-        let runs: Vec<String> = self
-            .deployments
-            .iter()
-            .map(|(status, count)| format!("{count} {}", status.replace('_', " ")))
-            .collect();
-        let runs = if runs.is_empty() { "none".to_owned() } else { runs.join(", ") };
-        let gone = if *undeclared == 0 {
-            String::new()
-        } else {
-            format!("{undeclared} no longer declared, ")
-        };
-        format!("{tasks}{states}. Runs: {runs}. {gone}{unmanaged} unmanaged, {archived} archived.")
+        let runs: Vec<(usize, String)> =
+            self.deployments.iter().map(|(word, count)| (*count, word.replace('_', " "))).collect();
+        let runs = words::counts(runs.iter().map(|(count, word)| (*count, word.as_str())));
+        let runs = if runs.is_empty() { runs } else { format!(" Runs: {runs}.") };
+        let others = words::counts([
+            (*undeclared, "no longer declared"),
+            (*unmanaged, "unmanaged"),
+            (*archived, "archived"),
+        ]);
+        let others = if others.is_empty() { others } else { format!(" {others}.") };
+        format!("{tasks}{states}.{runs}{others}")
     }
 }
 
@@ -354,6 +351,12 @@ impl StatusCounts {
 struct Table {
     rows: Vec<(Label, [String; 5])>,
 }
+
+/// The least room in which the last column is read beside the others.
+const LEAST_ROOM: usize = 24;
+
+/// How deep the last column stands in a line of its own.
+const BELOW: usize = 6;
 
 impl Table {
     fn new(heads: [&str; 5]) -> Self {
@@ -372,38 +375,58 @@ impl Table {
         ));
     }
 
-    fn write(&self, color: Color, out: &mut dyn fmt::Write) -> fmt::Result {
+    fn write(&self, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
         let is_aside = |cells: &[String; 5]| cells[1..].iter().all(String::is_empty);
         let width = |column: usize| {
             let rows = self.rows.iter().filter(|(_, cells)| !is_aside(cells));
-            rows.map(|(_, cells)| cells[column].chars().count()).max().unwrap_or_default()
+            rows.map(|(_, cells)| wrap::width(&cells[column])).max().unwrap_or_default()
         };
         let widths = [width(0), width(1), width(2), width(3)];
+        let columns = widths.iter().map(|width| width + 2).sum::<usize>();
+        let is_below = options.width.is_some_and(|width| columns + LEAST_ROOM > width);
         for (at, (label, cells)) in self.rows.iter().enumerate() {
             if at == 0 || is_aside(cells) {
                 let line = if at == 0 { joined(cells, widths) } else { cells[0].clone() };
-                writeln!(out, "{}", color.paint(Label::Aside, line))?;
+                writeln!(out, "{}", options.color.paint(Label::Aside, line.trim_end()))?;
                 continue;
             }
             let line = joined(cells, widths);
             // Only the state is colored: its place in the line is known.
-            let before: usize = line.chars().take(widths[0] + 2).map(char::len_utf8).sum();
+            let before = line.len()
+                - cells[1..4].iter().zip(&widths[1..]).fold(0, |sum, pair| {
+                    sum + pair.0.len() + 2 + pair.1.saturating_sub(wrap::width(pair.0))
+                });
             let (head, tail) = line.split_at(before);
             let (state, tail) = tail.split_at(cells[1].len());
-            writeln!(out, "{head}{}{tail}", color.paint(*label, state))?;
+            let line = format!("{head}{}{tail}", options.color.paint(*label, state));
+            let depth = if is_below { BELOW } else { columns };
+            let words =
+                wrap::rows(&cells[4], options.width.map(|width| width.saturating_sub(depth)));
+            let mut words = words.into_iter().filter(|words| !words.is_empty());
+            match words.next() {
+                Some(first) if !is_below => writeln!(out, "{line}{first}")?,
+                first => {
+                    writeln!(out, "{}", line.trim_end())?;
+                    if let Some(first) = first {
+                        writeln!(out, "{:depth$}{first}", "")?;
+                    }
+                }
+            }
+            for words in words {
+                writeln!(out, "{:depth$}{words}", "")?;
+            }
         }
         Ok(())
     }
 }
 
+/// All columns but the last.
 fn joined(cells: &[String; 5], widths: [usize; 4]) -> String {
     let mut line = String::new();
     for (cell, width) in cells.iter().zip(widths) {
         line.push_str(cell);
-        line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 2));
+        line.extend(std::iter::repeat_n(' ', width.saturating_sub(wrap::width(cell)) + 2));
     }
-    line.push_str(&cells[4]);
-    line.truncate(line.trim_end().len());
     line
 }
 

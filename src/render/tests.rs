@@ -1,5 +1,6 @@
 //! Plans made by hand, and what must hold of every output whatever foreign texts say.
 
+mod difference;
 mod hostile;
 mod outcome;
 mod text;

@@ -9,12 +9,13 @@ mod long;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::model::Action;
+use crate::model::{Action, counted};
 use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 use crate::render::rows::{FieldChange, FieldRow, Value};
 use crate::render::view::{Candidate, Disposition, Entry, Finding, PlanView, State, Stop};
-use crate::render::words::{counted, label};
+use crate::render::words::label;
+use crate::render::wrap::Wrapped;
 
 /// How many entries of one action are shown, and how many findings of one code.
 ///
@@ -33,6 +34,8 @@ pub struct TextOptions {
     pub context: usize,
     /// How much is written.
     pub length: Length,
+    /// How many columns the reader's terminal has; `None` where lines are not broken.
+    pub width: Option<usize>,
 }
 
 /// How much is written.
@@ -47,12 +50,14 @@ pub enum Length {
 
 impl Default for TextOptions {
     fn default() -> Self {
-        Self { color: Color::Off, context: 3, length: Length::Cut }
+        Self { color: Color::Off, context: 3, length: Length::Cut, width: None }
     }
 }
 
 /// Writes a plan as text.
 pub fn render(view: &PlanView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
+    let mut wrapped = Wrapped::new(options.width, out);
+    let out: &mut dyn fmt::Write = &mut wrapped;
     let verdict = options.color.paint(Label::Verdict, view.counts.verdict());
     writeln!(out, "{verdict}")?;
     if view.entries.is_empty() && view.notes.is_empty() && view.stops.is_empty() {

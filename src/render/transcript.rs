@@ -1,24 +1,29 @@
 //! A conversation as text for a terminal, as Markdown and as JSON.
 //!
 //! Every word in it is foreign. In Markdown it stands in fences that nothing in it can close; in JSON
-//! it is kept as it was.
+//! it is kept as it was. Every form is written piece by piece: a conversation may be long, and what is
+//! made of it several times as long.
+
+mod json;
+mod markdown;
+mod values;
+
+pub use json::json;
+pub use markdown::{markdown, unread};
 
 use std::fmt;
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
-use crate::model::{grouped, visible_json};
-use crate::render::escape::Untrusted;
+use crate::model::{counted, grouped, noun};
+use crate::render::escape::{Untrusted, as_it_is, write_part};
 use crate::render::paint::{Color, Label};
 use crate::render::prose::{self, Sheet};
 use crate::render::text::{Length, Text, TextOptions};
 use crate::render::textdiff::TextChange;
-use crate::render::words::counted;
+use crate::render::wrap::Wrapped;
 use crate::transcript::{Message, Part, ToolCall, Transcript};
 
-/// The version of the JSON form.
-pub(super) const FORMAT_VERSION: u32 = 1;
+use values::Values;
 
 /// How many characters of a thought or of an unknown part are shown unless everything is.
 const FOLDED: usize = 120;
@@ -126,18 +131,20 @@ impl Sheets<'_> {
         writeln!(self.out, "{indent}  {}", self.options.color.paint(label, words))
     }
 
-    /// Writes JSON, each value in a line of its own.
+    /// Writes JSON, each value in a line of its own; what is no JSON as the text it is.
     fn whole(&mut self, what: &str, json: Option<&str>, indent: &str) -> fmt::Result {
         let Some(json) = json else { return Ok(()) };
         self.aside(indent, &format!("  {what}:"))?;
-        // What is nested too deep to be read again, or would change, is shown as the text it was.
-        let value = serde_json::from_str::<Value>(json).ok();
-        let value = value.filter(|value| Some(value.to_string()) == compact(json));
-        let text = value.map_or_else(|| json.to_owned(), |value| format!("{value:#}"));
-        for line in Untrusted::new(text).lines() {
-            self.aside(indent, &format!("  {MARGIN} {}", line.part()))?;
+        let margin = format!("{indent}    ");
+        let color = self.options.color.paint(Label::Aside, "\n");
+        let (open, close) = color.split_once('\n').unwrap_or_default();
+        let mut lines = Lines { margin: &format!("{margin}{open}{MARGIN} "), out: self.out };
+        lines.out.write_str(lines.margin)?;
+        match Values::of(json) {
+            Some(values) => values.write(0, &mut lines)?,
+            None => lines.write_str(json.strip_suffix('\n').unwrap_or(json))?,
         }
-        Ok(())
+        writeln!(lines.out, "{close}")
     }
 
     fn aside(&mut self, indent: &str, words: &str) -> fmt::Result {
@@ -145,108 +152,21 @@ impl Sheets<'_> {
     }
 }
 
-/// JSON without the blanks around its values, each text as we write it; all else stays as it is.
-fn compact(json: &str) -> Option<String> {
-    let (mut short, mut rest) = (String::new(), json);
-    while let Some(c) = rest.chars().next() {
-        if c == '"' {
-            let mut texts = serde_json::Deserializer::from_str(rest).into_iter::<String>();
-            short += &Value::from(texts.next()?.ok()?).to_string();
-            rest = &rest[texts.byte_offset()..];
-        } else {
-            short.extend((!c.is_ascii_whitespace()).then_some(c));
-            rest = &rest[c.len_utf8()..];
-        }
-    }
-    Some(short)
+/// Writes text behind a margin, safe to print.
+struct Lines<'o> {
+    margin: &'o str,
+    out: &'o mut dyn fmt::Write,
 }
 
-/// Writes a conversation as Markdown.
-pub fn markdown(
-    title: Title<'_>,
-    transcript: &Transcript,
-    out: &mut dyn fmt::Write,
-) -> fmt::Result {
-    writeln!(out, "# Transcript\n\n{}", fenced(&heading(title, transcript)))?;
-    turns_as_markdown(&transcript.messages, "", out)
-}
-
-/// Writes as Markdown that a conversation cannot be read, and why.
-pub fn unread(title: Title<'_>, why: &str, out: &mut dyn fmt::Write) -> fmt::Result {
-    let heading = heading(title, &Transcript::default());
-    writeln!(out, "# Transcript\n\n{}", fenced(&heading))?;
-    writeln!(out, "It cannot be read. The JSON form holds all that was shown.\n\n{}", fenced(why))
-}
-
-fn turns_as_markdown(messages: &[Message], of: &str, out: &mut dyn fmt::Write) -> fmt::Result {
-    for (number, message) in (1..).zip(messages) {
-        // The role is the service's word: it stands in the fence and not in the heading.
-        let who = match message.role.as_deref() {
-            Some("user") => "user",
-            Some("assistant") => "assistant",
-            _ => "somebody",
-        };
-        writeln!(out, "\n## Turn {of}{number}: {who}\n")?;
-        for part in message.parts.iter().flatten() {
-            match part {
-                Part::Text(text) => writeln!(out, "{}", fenced(text))?,
-                Part::Reasoning(text) => writeln!(out, "Thinks:\n\n{}", fenced(text))?,
-                Part::Step => {}
-                Part::Tool(call) => {
-                    let input = call.input.as_deref().unwrap_or("nothing");
-                    let output = call.output.as_deref().unwrap_or("nothing");
-                    let text = format!("{}\nin: {input}\nout: {output}", tool(call));
-                    writeln!(out, "Tool:\n\n{}", fenced(&text))?;
-                    turns_as_markdown(&call.messages, &format!("{of}{number}."), out)?;
-                }
-                Part::Other { json, messages, .. } => {
-                    writeln!(out, "Other:\n\n{}", fenced(json))?;
-                    turns_as_markdown(messages, &format!("{of}{number}."), out)?;
-                }
+impl fmt::Write for Lines<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for (at, line) in text.split('\n').enumerate() {
+            if at > 0 {
+                write!(self.out, "\n{}", self.margin)?;
             }
+            write_part(line, as_it_is, self.out)?;
         }
-    }
-    Ok(())
-}
-
-/// Returns a conversation as JSON, with everything that was kept of it.
-pub fn json(title: Title<'_>, transcript: &Transcript) -> String {
-    let value = json!({
-        "format_version": FORMAT_VERSION,
-        "name": title.name,
-        "deployment_id": title.run,
-        "status": title.status,
-        "input_tokens": transcript.input_tokens,
-        "output_tokens": transcript.output_tokens,
-        "turns": turns_as_json(&transcript.messages),
-    });
-    visible_json(&format!("{value:#}")) + "\n"
-}
-
-fn turns_as_json(messages: &[Message]) -> Vec<Value> {
-    let turn = |(number, message): (usize, &Message)| {
-        let parts =
-            message.parts.as_ref().map(|parts| parts.iter().map(part_as_json).collect::<Vec<_>>());
-        json!({"turn": number, "role": message.role, "time": message.time, "parts": parts})
-    };
-    (1..).zip(messages).map(turn).collect()
-}
-
-fn part_as_json(part: &Part) -> Value {
-    // What is nested too deep to be read again is kept as the text it was.
-    let raw = |text: &str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-    match part {
-        Part::Text(text) => json!({"type": "text", "text": text}),
-        Part::Reasoning(text) => json!({"type": "reasoning", "text": text}),
-        Part::Step => json!({"type": "step"}),
-        Part::Tool(call) => json!({
-            "type": "tool", "tool": call.name, "state": call.state, "success": call.success,
-            "errors": call.errors, "input": call.input.as_deref().map(raw),
-            "output": call.output.as_deref().map(raw), "turns": turns_as_json(&call.messages),
-        }),
-        Part::Other { kind, json, messages } => json!({
-            "type": "other", "kind": kind, "part": raw(json), "turns": turns_as_json(messages),
-        }),
+        Ok(())
     }
 }
 
@@ -258,6 +178,8 @@ pub fn diff(
     options: &TextOptions,
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
+    let mut wrapped = Wrapped::new(options.width, out);
+    let out: &mut dyn fmt::Write = &mut wrapped;
     let name = |name: &str| Untrusted::new(name).part();
     let verdict = format!("From {} to {}.", name(names.0), name(names.1));
     writeln!(out, "{}", options.color.paint(Label::Verdict, verdict))?;
@@ -341,7 +263,7 @@ fn folded(call: &ToolCall) -> String {
     let mut line = format!("tool {name}({given}) {}", Untrusted::new(end(call)).part());
     if let Some(output) = &call.output {
         let size = output.chars().count();
-        let noun = if size == 1 { "character" } else { "characters" };
+        let noun = noun(size, "character", "characters");
         write!(line, ", {} {noun}", grouped(size as u64)).expect("a string takes everything");
     }
     if !call.messages.is_empty() {
@@ -375,22 +297,9 @@ fn end(call: &ToolCall) -> &str {
     }
 }
 
-/// Puts a text between fences that are longer than any run of backticks in it.
-fn fenced(text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
-    let fence = "`".repeat(longest.max(2) + 1);
-    let mut safe = format!("{fence}text\n");
-    for line in Untrusted::new(text).lines() {
-        safe.push_str(&line.line());
-        safe.push('\n');
-    }
-    safe.push_str(&fence);
-    safe.push('\n');
-    safe
-}
-
 /// How conversations are written without colors and without cuts.
-pub const PLAIN: TextOptions = TextOptions { color: Color::Off, context: 3, length: Length::Full };
+pub const PLAIN: TextOptions =
+    TextOptions { color: Color::Off, context: 3, length: Length::Full, width: None };
 
 #[cfg(test)]
 mod tests {
@@ -492,38 +401,35 @@ mod tests {
     }
 
     #[test]
-    fn json_that_reading_would_change_is_shown_as_it_came() {
-        let shown = |json: &str| {
-            let (options, mut text) = (&PLAIN, String::new());
+    fn what_a_tool_was_given_is_put_into_lines_and_what_is_no_json_is_shown_as_it_came() {
+        let shown = |json: &str, color| {
+            let (options, mut text) = (&TextOptions { color, ..PLAIN }, String::new());
             Sheets { width: WIDTH, options, out: &mut text }.whole("in", Some(json), "").unwrap();
             text
         };
-        for odd in [
-            r#"{"a": 1, "a": 2}"#,
-            r#"{"a": 1.10}"#,
-            "[1e2]",
-            "{\"a\": \"b",
-            "[0.1000000000000000055]",
-        ] {
-            assert_eq!(shown(odd), format!("    in:\n    │ {odd}\n"));
-        }
-        let plain = shown(r#" { "\u00e9\/" : [ "a  \" b", 1.5, -0.0, true ] } "#);
-        let lines = [
-            "{",
-            r#"  "é/": ["#,
-            r#"    "a  \" b","#,
-            "    1.5,",
-            "    -0.0,",
-            "    true",
-            "  ]",
-            "}",
+        let table = [
+            ("{\"a\": \"b", "{\"a\": \"b"),
+            (r#"{"a": 1.10}"#, "{\n    │   \"a\": 1.10\n    │ }"),
+            ("[\"x\u{202e}\"]", "[\n    │   \"x\\u{202e}\"\n    │ ]"),
+            ("one\n::two::\n", "one\n    │ ::two::"),
         ];
-        assert_eq!(plain, format!("    in:\n    │ {}\n", lines.join("\n    │ ")));
+        for (json, lines) in table {
+            assert_eq!(shown(json, Color::Off), format!("    in:\n    │ {lines}\n"));
+        }
+        assert!(
+            shown("7", Color::On).contains("\u{1b}[2m│ 7\u{1b}[0m\n"),
+            "{:?}",
+            shown("7", Color::On)
+        );
     }
 
     #[test]
     fn json_keeps_what_was_said_as_it_was() {
-        let value: Value = serde_json::from_str(&json(TITLE, &transcript())).unwrap();
+        let mut written = String::new();
+        json(TITLE, &transcript(), &mut written).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&written).unwrap();
+        let again = crate::model::visible_json(&format!("{value:#}")) + "\n";
+        assert_eq!(written, again, "as serde writes it");
         assert_eq!(value["turns"][0]["parts"][0]["text"], "Say hi\n```\n# not a heading\u{1b}[2J");
         assert_eq!(value["turns"][1]["parts"][0]["input"]["a"], 1);
     }
@@ -554,6 +460,70 @@ mod tests {
             let (turn, _) = turn.split_once("\n\n").unwrap();
             let lines: Vec<&str> = turn.lines().map(str::trim).collect();
             assert_eq!(lines, [format!("{sign} one"), sign.to_string(), format!("{sign} two")]);
+        }
+    }
+
+    /// Takes text, and remembers only how much and in which pieces.
+    #[derive(Default)]
+    struct Sink {
+        all: usize,
+        largest: usize,
+    }
+
+    impl fmt::Write for Sink {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.all += text.len();
+            self.largest = self.largest.max(text.len());
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn long_conversations_are_written_piece_by_piece_and_not_many_times_as_long() {
+        let size = 1_500_000;
+        let fill = |unit: &str| unit.repeat(size / unit.len());
+        let row = |cell: &str| format!("|{}\n", cell.repeat(5_000));
+        let table = row("h|") + &row("-|") + &row("x|").repeat(size / 10_000);
+        let tool = |json: String| {
+            let [input, output] = [Some(json.clone()), Some(json)];
+            vec![Part::Tool(ToolCall {
+                name: "t".to_owned(),
+                input,
+                output,
+                ..ToolCall::default()
+            })]
+        };
+        let kinds = [
+            ("one line", vec![Part::Text(fill("word "))]),
+            ("hidden characters", vec![Part::Text(fill("\u{200b}"))]),
+            ("marks", vec![Part::Text(fill("*a **b _c "))]),
+            ("quotes", vec![Part::Text(fill("> \"<&"))]),
+            ("short lines", vec![Part::Text(fill("- x\n"))]),
+            ("a wide table", vec![Part::Text(table)]),
+            ("lists in lists", tool(format!("[{}[]]", fill("[],")))),
+            ("no JSON", tool(fill("[\"\u{202e}"))),
+            ("many parts", vec![Part::Step; 100_000]),
+        ];
+        for (kind, parts) in kinds {
+            let message = Message { parts: Some(parts), ..Message::default() };
+            let said = Transcript { messages: vec![message; 2], ..Transcript::default() };
+            let written = |write: &dyn Fn(&mut dyn fmt::Write) -> fmt::Result| {
+                let mut sink = Sink::default();
+                write(&mut sink).unwrap();
+                (sink.all, sink.largest)
+            };
+            let forms = [
+                ("text", written(&|out| text(TITLE, &said, WIDTH, &TextOptions::default(), out))),
+                ("full text", written(&|out| text(TITLE, &said, WIDTH, &PLAIN, out))),
+                ("markdown", written(&|out| markdown(TITLE, &said, out))),
+                ("json", written(&|out| json(TITLE, &said, out))),
+                ("html", written(&|out| crate::render::html::transcript(TITLE, &said, out))),
+            ];
+            for (form, (all, largest)) in forms {
+                // Two messages, each with up to two such texts; a short value takes a line of JSON.
+                assert!(all < 4 * 7 * size, "{kind} as {form}: {all} bytes");
+                assert!(largest < 100_000, "{kind} as {form}: {largest} bytes at once");
+            }
         }
     }
 }

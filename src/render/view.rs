@@ -10,11 +10,12 @@ use jiff::civil::DateTime;
 
 use crate::diag::{Code, Diagnostic, EvidenceSource, Gap, Gaps};
 use crate::kinds::TASK;
-use crate::model::{Action, DeploymentId, TaskId};
+use crate::model::{Action, DeploymentId, TaskId, counted};
 use crate::plan::{Before, Change, Plan, Removal, Remove, Step, StepStatus, TaskRef};
 use crate::render::budget::{Budget, Cost, cost};
 use crate::render::escape::Untrusted;
 use crate::render::gaps;
+use crate::render::lookalike::distinct;
 use crate::render::rows::{FieldChange, FieldRow, changed, every_field};
 use crate::render::words;
 use crate::resource::{self, Edit};
@@ -256,25 +257,26 @@ pub(super) fn evidence(gaps: &[Gap]) -> Vec<EvidenceView> {
 }
 
 impl Counts {
-    /// The verdict and all counts, as one line of our own words.
+    /// The verdict and all counts that are not zero, as one line of our own words.
     pub fn verdict(&self) -> String {
-        let Self { deferred, blocked, unchanged, unmanaged, archived, scheduled, .. } = self;
-        let mut held: Vec<String> = Vec::new();
-        for (count, word) in [(deferred, "deferred"), (blocked, "blocked")] {
-            if *count > 0 {
-                held.push(format!("{count} {word}"));
-            }
-        }
-        let held = if held.is_empty() { held.concat() } else { format!("; {}", held.join(", ")) };
-        let rest = format!("{unmanaged} unmanaged, {archived} archived, {scheduled} scheduled.");
-        if self.ready.is_empty() && *blocked == 0 {
-            let tasks = words::counted(*unchanged, "task is", "tasks are");
-            return format!("No changes: {tasks} as declared{held}. {rest}");
+        let held = words::counts([(self.deferred, "deferred"), (self.blocked, "blocked")]);
+        let held = if held.is_empty() { held } else { format!("; {held}") };
+        let others = [
+            (self.unmanaged, "unmanaged"),
+            (self.archived, "archived"),
+            (self.scheduled, "scheduled"),
+        ];
+        let sentence = |words: String| if words.is_empty() { words } else { format!(" {words}.") };
+        if self.ready.is_empty() && self.blocked == 0 {
+            let tasks = counted(self.unchanged, "task is", "tasks are");
+            let others = sentence(words::counts(others));
+            return format!("No changes: {tasks} as declared{held}.{others}");
         }
         let todo: Vec<String> =
             self.ready.iter().map(|(action, count)| format!("{count} to {action}")).collect();
         let todo = if todo.is_empty() { "nothing can be done".to_owned() } else { todo.join(", ") };
-        format!("Plan: {todo}{held}. {unchanged} unchanged, {rest}")
+        let all = std::iter::once((self.unchanged, "unchanged")).chain(others);
+        format!("Plan: {todo}{held}.{}", sentence(words::counts(all)))
     }
 }
 
@@ -429,15 +431,20 @@ fn about(plan: &Plan, run: &DeploymentId) -> (Option<Untrusted>, Option<Deployme
     (Some(Untrusted::new(run.0.as_str())), standing)
 }
 
+/// What was said and what is declared, place by place; what looks alike is spelled.
 fn turns(said: &[Arc<str>], declared: &[Arc<str>]) -> Vec<TurnRow> {
-    let sealed =
-        |texts: &[Arc<str>], at: usize| texts.get(at).map(|text| Untrusted::new(Arc::clone(text)));
-    let rows = (0..said.len().max(declared.len())).map(|at| TurnRow {
-        number: at + 1,
-        said: sealed(said, at),
-        declared: sealed(declared, at),
-    });
-    rows.collect()
+    let sealed = |text: Option<&Arc<str>>| text.map(|text| Untrusted::new(Arc::clone(text)));
+    let row = |at: usize| {
+        let (said, declared) = match (said.get(at), declared.get(at)) {
+            (Some(said), Some(declared)) if said != declared => {
+                let (said, declared) = distinct(said, declared);
+                (Some(said), Some(declared))
+            }
+            (said, declared) => (sealed(said), sealed(declared)),
+        };
+        TurnRow { number: at + 1, said, declared }
+    };
+    (0..said.len().max(declared.len())).map(row).collect()
 }
 
 fn fate(removal: &Removal) -> Disposition {
@@ -470,9 +477,6 @@ mod tests {
     #[test]
     fn a_withheld_retire_alone_is_no_change() {
         let counts = Counts { deferred: 1, unchanged: 1, ..Counts::default() };
-        assert_eq!(
-            counts.verdict(),
-            "No changes: 1 task is as declared; 1 deferred. 0 unmanaged, 0 archived, 0 scheduled."
-        );
+        assert_eq!(counts.verdict(), "No changes: 1 task is as declared; 1 deferred.");
     }
 }

@@ -3,9 +3,10 @@
 use crate::model::Action;
 use crate::render::paint::Label;
 
-/// Returns a count with its noun in the right number, such as `1 task` or `2 tasks`.
-pub fn counted(count: usize, one: &str, many: &str) -> String {
-    format!("{count} {}", if count == 1 { one } else { many })
+/// Counts with their words, those that are zero left out, such as `1 failed, 2 skipped`.
+pub(super) fn counts<'w>(counts: impl IntoIterator<Item = (usize, &'w str)>) -> String {
+    let some = counts.into_iter().filter(|(count, _)| *count > 0);
+    some.map(|(count, word)| format!("{count} {word}")).collect::<Vec<_>>().join(", ")
 }
 
 /// A length of time as people say it, such as `12 min`.
@@ -73,13 +74,6 @@ pub(super) fn past(action: Action) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_is_not_many() {
-        assert_eq!(counted(0, "task", "tasks"), "0 tasks");
-        assert_eq!(counted(1, "task", "tasks"), "1 task");
-        assert_eq!(counted(2, "entry", "entries"), "2 entries");
-    }
 
     #[test]
     fn times_are_written_for_people() {

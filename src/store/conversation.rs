@@ -67,7 +67,11 @@ impl Conversation<'_> {
 
     fn json(&self) -> String {
         match self.said {
-            Said::Read(said) => transcript::json(self.title, said),
+            Said::Read(said) => {
+                let mut text = String::new();
+                transcript::json(self.title, said, &mut text).expect("a string takes everything");
+                text
+            }
             Said::Whole { json, .. } => visible_json(&format!("{json:#}")) + "\n",
         }
     }

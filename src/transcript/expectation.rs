@@ -183,7 +183,7 @@ impl Expectation {
             Ok(transcript) => transcript,
             Err(why) => {
                 if self.needs_transcript() {
-                    let found = format!("the conversation is not known: {why}");
+                    let found = format!("a conversation that is not known: {why}");
                     fail("transcript", "a conversation that can be read".to_owned(), found);
                 }
                 return failures;
@@ -223,22 +223,22 @@ impl Expectation {
                 names.sort_unstable();
                 names.dedup();
                 let found = if names.is_empty() {
-                    "no tool was called".to_owned()
+                    "calls of no tool".to_owned()
                 } else {
-                    format!("the tools called were {}", names.join(", "))
+                    format!("calls of {}", names.join(", "))
                 };
-                fail("toolCalled", tool.clone(), found);
+                fail("toolCalled", format!("a call of {tool}"), found);
             }
         }
         for tool in &self.tool_not_called {
             if let Some((turn, _)) = calls.iter().find(|(_, call)| call.name == *tool) {
-                fail("toolNotCalled", tool.clone(), format!("it was called in turn {turn}"));
+                fail("toolNotCalled", format!("no call of {tool}"), format!("one in turn {turn}"));
             }
         }
         if self.no_tool_failure {
             for (turn, call) in calls.iter().filter(|(_, call)| call.success == Some(false)) {
                 let why = call.errors.first().map_or_else(String::new, |why| format!(": {why}"));
-                let found = format!("`{}` failed in turn {turn}{why}", call.name);
+                let found = format!("a failure of `{}` in turn {turn}{why}", call.name);
                 fail("noToolFailure", "no result with `success: false`".to_owned(), found);
             }
         }
@@ -254,7 +254,7 @@ impl Expectation {
                     fail("maxTokens", format!("at most {}", grouped(most)), grouped(tokens));
                 }
                 None => {
-                    let found = "the service shows no token counts".to_owned();
+                    let found = "no token counts from the service".to_owned();
                     fail("maxTokens", format!("at most {}", grouped(most)), found);
                 }
             }
@@ -275,7 +275,7 @@ impl NumberExpectation {
     /// Looks for the number in the agent's last words.
     fn check(&self, said: &[(usize, String)]) -> Result<(), String> {
         let last = said.iter().rfind(|(_, words)| !words.trim().is_empty());
-        let Some((turn, words)) = last else { return Err("the agent said nothing".to_owned()) };
+        let Some((turn, words)) = last else { return Err("nothing said by the agent".to_owned()) };
         let Some(groups) = self.pattern.0.captures(words) else {
             return Err(format!("no match in turn {turn}: {}", quoted(&shortened(words))));
         };
@@ -283,7 +283,7 @@ impl NumberExpectation {
         // A sentence that ends behind the number lends it a period.
         let plain: String = text.trim().trim_end_matches(['.', '%']).replace(',', "");
         let Ok(number) = plain.parse::<f64>() else {
-            return Err(format!("{} in turn {turn} is no number", quoted(text)));
+            return Err(format!("no number in turn {turn}: {}", quoted(text)));
         };
         let is_within =
             self.min.is_none_or(|min| number >= min) && self.max.is_none_or(|max| number <= max);
@@ -318,7 +318,7 @@ fn nowhere(said: &[(usize, String)]) -> String {
         Some((turn, words)) => {
             format!("nowhere; the last words, in turn {turn}: {}", quoted(&shortened(words)))
         }
-        None => "nowhere; the agent said nothing".to_owned(),
+        None => "nowhere; nothing was said by the agent".to_owned(),
     }
 }
 
@@ -409,7 +409,7 @@ mod tests {
         );
         assert_eq!(
             check(|expect| expect.no_tool_failure = true),
-            ["noToolFailure: `create_backtest` failed in turn 2: runtime error"]
+            ["noToolFailure: a failure of `create_backtest` in turn 2: runtime error"]
         );
         let last = "the last words, in turn 3: `Sharpe Ratio of 0.87.`";
         assert_eq!(
@@ -422,7 +422,7 @@ mod tests {
         );
         assert_eq!(
             check(|expect| expect.tool_called = text("read_file")),
-            ["toolCalled: the tools called were create_backtest"]
+            ["toolCalled: calls of create_backtest"]
         );
         assert_eq!(
             check(|expect| expect.number = number(Some(1.0), None)),
@@ -442,7 +442,7 @@ mod tests {
         assert_eq!(expectation.check("Completed", Err("null")), []);
         expectation.max_turns = Some(3);
         let failures = expectation.check("Completed", Err("null"));
-        assert_eq!(failures[0].found, "the conversation is not known: null");
+        assert_eq!(failures[0].found, "a conversation that is not known: null");
     }
 
     #[test]

@@ -32,7 +32,7 @@ fn six_runs_with_follow_ups_come_true_in_one_apply_and_ten_further_ones_send_not
     service.edit(|world| world.quirks.set("run-ms=30").unwrap());
     let repo = repo(SIX);
     let ran = service.run(&repo, &format!("{APPLY} --max-deployments 6 {WAIT}"));
-    ran.expect(0, &["Runs: 6 as expected, 0 failed."]);
+    ran.expect(0, &["Runs: 6 as expected."]);
     expect_each_once(&service, "the first apply");
     for round in 0..10 {
         let wait = if round % 2 == 0 { WAIT } else { "" };

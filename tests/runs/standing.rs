@@ -47,7 +47,7 @@ async fn status_shows_which_run_serves_which_declaration_and_what_is_still_to_co
         .collect();
     let run = spy.runs.iter().find(|run| run.serves.is_some()).unwrap();
     let followed = format!(
-        "would be prompted: run {}, made 2026-11-21T12:00:00, is Completed and was sent 0 of 1 follow-ups",
+        "would be prompted: run {}, made 2026-11-21T12:00:00, is Completed and was sent 0 of 1 follow-up",
         run.id.0
     );
     assert_eq!(

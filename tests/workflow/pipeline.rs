@@ -29,7 +29,7 @@ async fn the_jobs_for_gitlab_plan_apply_what_was_saved_and_find_drift() {
     assert!(repo.read("plan.md").contains("1 to create"));
     assert_eq!(repo.read("gl-code-quality-report.json"), "[]\n");
     run(&repo, "plan-to-apply").expect(0, &[]);
-    run(&repo, "apply").expect(0, &["1 done"]);
+    run(&repo, "apply").expect(0, &["1 succeeded"]);
     run(&repo, "drift").expect(0, &[]);
     repo.edit_service(|world| world.task_mut(332).unwrap().name = "By hand".to_owned()).await;
     run(&repo, "drift").expect(2, &["By hand"]);

@@ -5,18 +5,29 @@
 //! whether it is empty: a null proves nothing.
 
 use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::api::wire::ReplyBody;
 use crate::api::wire::loose::{LooseField, LooseLines, LooseText, Number};
+use crate::model::grouped;
 use crate::transcript::{Message, Part, ToolCall, Transcript};
 
 /// How deep agents may call agents before what they say is kept as JSON alone.
 ///
 /// Each level is read again with the one around it, so the cost grows with the square of this.
 const DEEPEST: usize = 8;
+
+/// How many messages and parts a conversation may have, and values where all of it is kept.
+///
+/// Ten times what an agent says in a day of work. Each takes some hundred bytes, however few of the
+/// answer it was, so that without a limit an answer of megabytes would take gigabytes.
+const MOST: usize = 250_000;
+const MOST_VALUES: usize = 1_000_000;
 
 type Raw<'a> = Option<&'a RawValue>;
 
@@ -84,9 +95,16 @@ fn read(raw: &RawValue) -> Result<Transcript, String> {
     let wire: ConversationWire<'_> =
         object(raw).ok_or("the `conversation` of the answer is no object")?;
     let messages = wire.messages.ok_or("the conversation has no `messages`")?;
-    let messages = elements(messages).ok_or("the `messages` of the conversation are no list")?;
+    let left = Left::new(Some(MOST));
+    let messages = elements(messages, &left).map(|messages| {
+        messages.into_iter().map(|raw| message(raw, 0, &left)).collect::<Vec<Message>>()
+    });
+    if left.get().is_none() {
+        let most = grouped(MOST as u64);
+        return Err(format!("the conversation has more than {most} messages and parts"));
+    }
     Ok(Transcript {
-        messages: messages.into_iter().map(|raw| message(raw, 0)).collect(),
+        messages: messages.ok_or("the `messages` of the conversation are no list")?,
         input_tokens: wire.input_tokens.value().map(|count| count.0),
         output_tokens: wire.output_tokens.value().map(|count| count.0),
     })
@@ -106,6 +124,10 @@ pub struct WholeConversation {
 /// A conversation that is null or missing is unknown, not empty (contract 8).
 pub(crate) fn whole_conversation(reply: &ReplyBody<'_>) -> Result<WholeConversation, String> {
     let raw = reply.conversation.ok_or("the answer has no `conversation`")?;
+    if value_count(raw.get()) > MOST_VALUES {
+        let most = grouped(MOST_VALUES as u64);
+        return Err(format!("the `conversation` cannot be kept: it has more than {most} values"));
+    }
     let mut json = serde_json::from_str(raw.get())
         .map_err(|error| format!("the `conversation` cannot be kept: {error}"))?;
     mask_tokens(&mut json);
@@ -137,30 +159,72 @@ fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Option<T> {
     text.starts_with('{').then(|| serde_json::from_str(text).ok()).flatten()
 }
 
-fn elements(raw: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(raw.get()).ok()
+/// How many messages and parts may still be read; `None` once there were more.
+type Left = Cell<Option<usize>>;
+
+/// Reads a list, and no more of it than is left.
+fn elements<'a>(raw: &'a RawValue, left: &Left) -> Option<Vec<&'a RawValue>> {
+    let mut reader = serde_json::Deserializer::from_str(raw.get());
+    Elements(left).deserialize(&mut reader).ok()
 }
 
-fn message(raw: &RawValue, depth: usize) -> Message {
+struct Elements<'l>(&'l Left);
+
+impl<'de> DeserializeSeed<'de> for Elements<'_> {
+    type Value = Vec<&'de RawValue>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Elements<'_> {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut elements = Vec::new();
+        while let Some(element) = seq.next_element()? {
+            self.0.set(self.0.get().and_then(|left| left.checked_sub(1)));
+            if self.0.get().is_none() {
+                return Err(A::Error::custom("too many"));
+            }
+            elements.push(element);
+        }
+        Ok(elements)
+    }
+}
+
+/// At most how many values a JSON text has.
+fn value_count(json: &str) -> usize {
+    json.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count() + 1
+}
+
+fn message(raw: &RawValue, depth: usize, left: &Left) -> Message {
     let Some(wire) = object::<MessageWire<'_>>(raw) else {
         let json = raw.get().to_owned();
         let odd = Part::Other { kind: None, json, messages: Vec::new() };
         return Message { role: None, time: None, parts: Some(vec![odd]) };
     };
-    let parts = wire.parts.and_then(elements);
+    let parts = wire.parts.and_then(|parts| elements(parts, left));
     Message {
         role: wire.role.value().map(Cow::into_owned),
         time: wire.time.value().map(Cow::into_owned),
-        parts: parts.map(|parts| parts.into_iter().map(|raw| part(raw, depth)).collect()),
+        parts: parts.map(|parts| parts.into_iter().map(|raw| part(raw, depth, left)).collect()),
     }
 }
 
-fn part(raw: &RawValue, depth: usize) -> Part {
+fn part(raw: &RawValue, depth: usize, left: &Left) -> Part {
     let other = |kind, messages| Part::Other { kind, json: raw.get().to_owned(), messages };
     let Some(wire) = object::<PartWire<'_>>(raw) else { return other(None, Vec::new()) };
     let kind = wire.kind.value().map(Cow::into_owned);
-    let inner = wire.messages.filter(|_| depth < DEEPEST).and_then(elements).unwrap_or_default();
-    let messages: Vec<Message> = inner.into_iter().map(|raw| message(raw, depth + 1)).collect();
+    let inner = wire.messages.filter(|_| depth < DEEPEST);
+    let inner = inner.and_then(|inner| elements(inner, left)).unwrap_or_default();
+    let inner = inner.into_iter().map(|raw| message(raw, depth + 1, left));
+    let messages: Vec<Message> = inner.collect();
     let text = wire.text.value().map(Cow::into_owned);
     match (kind.as_deref(), text) {
         (Some("text"), Some(text)) => Part::Text(text),
@@ -272,6 +336,28 @@ mod tests {
         );
         let transcript = seen(&body).unwrap();
         assert_eq!(transcript.tool_calls().len(), DEEPEST + 1);
+    }
+
+    #[test]
+    fn more_messages_and_parts_than_fit_are_no_conversation() {
+        let many = |element: &str, count: usize| vec![element; count].join(",");
+        let messages = |all: &str| format!(r#"{{"conversation":{{"messages":[{all}]}}}}"#);
+        let kinds = [
+            messages(&many("{}", MOST + 1)),
+            messages(&many("7", MOST + 1)),
+            messages(&format!(r#"{{"parts":[{}]}}"#, many("{}", MOST))),
+            messages(&format!(r#"{{"parts":[{}]}}"#, many("null", MOST))),
+            messages(&many(r#"{"parts":[{},{}]}"#, MOST / 2)),
+            messages(&format!(r#"{{"parts":[{{"messages":[{}]}}]}}"#, many("{}", MOST))),
+        ];
+        for body in kinds {
+            let why = seen(&body).unwrap_err();
+            assert!(why.ends_with("more than 250,000 messages and parts"), "{why}: {body:.60}");
+        }
+        assert_eq!(seen(&messages(&many("{}", MOST))).unwrap().messages.len(), MOST);
+        let body = messages(&many("[]", MOST_VALUES));
+        let reply = Reply::parse(body.as_bytes()).expect("an object");
+        assert!(whole_conversation(&reply).unwrap_err().contains("more than 1,000,000 values"));
     }
 
     #[test]

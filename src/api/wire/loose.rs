@@ -197,6 +197,9 @@ impl<'de, T: Loose<'de>> Loose<'de> for List<T> {
     }
 }
 
+/// How many texts of a list are taken; nobody reads the next thousand.
+const MOST_LINES: usize = 1_000;
+
 /// Texts: one alone, or those of a list or object; whatever else stands there is left out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LooseLines(pub(super) Vec<String>);
@@ -209,7 +212,7 @@ impl<'de> Loose<'de> for LooseLines {
     fn from_seq<A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
         let mut lines = Vec::new();
         while let Some(element) = seq.next_element::<LooseField<Cow<'de, str>>>()? {
-            lines.extend(element.value().map(Cow::into_owned));
+            lines.extend(element.value().filter(|_| lines.len() < MOST_LINES).map(Cow::into_owned));
         }
         Ok(Some(Self(lines)))
     }
@@ -217,7 +220,7 @@ impl<'de> Loose<'de> for LooseLines {
     fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
         let mut lines = Vec::new();
         while let Some((_, value)) = map.next_entry::<IgnoredAny, LooseField<Cow<'de, str>>>()? {
-            lines.extend(value.value().map(Cow::into_owned));
+            lines.extend(value.value().filter(|_| lines.len() < MOST_LINES).map(Cow::into_owned));
         }
         Ok(Some(Self(lines)))
     }

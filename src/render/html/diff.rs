@@ -3,17 +3,13 @@
 
 use maud::{Markup, html};
 
-use crate::render::textdiff::{DiffLine, Side, TextChange};
-
-/// The numbers of a line in the old and in the new text.
-type Numbers = (usize, usize);
+use crate::render::textdiff::excerpt::{BitKind, Room, Row, ShownLine};
+use crate::render::textdiff::{Side, TextChange};
 
 /// Writes the changed lines with `context` unchanged ones around them.
 pub(super) fn difference(change: &TextChange, context: usize) -> Markup {
     let diff = change.diff();
-    let numbers = numbers(&diff.lines);
-    let hunks = diff.ranges(context).into_iter();
-    let hunks = hunks.map(|(start, end)| (&diff.lines[start..end], &numbers[start..end]));
+    let excerpt = diff.excerpt(&Room { context, ..Room::CHANGES });
     html! {
         p.size {
             span.add { "+" (diff.added_count) }
@@ -22,58 +18,52 @@ pub(super) fn difference(change: &TextChange, context: usize) -> Markup {
             " characters"
         }
         div.diff {
-            @for (lines, numbers) in hunks {
-                @if numbers.first().is_some_and(|(_, new)| *new > 1) {
-                    div.at { "@@ line " (numbers[0].1) " @@" }
-                }
-                (hunk(lines, numbers))
+            @for rows in excerpt.rows.chunk_by(|one, other| kind(one) == kind(other)) {
+                (block(rows))
             }
         }
     }
 }
 
-/// The numbers of all lines, from one.
-fn numbers(lines: &[DiffLine]) -> Vec<Numbers> {
-    let mut next = (1, 1);
-    let count = |line: &DiffLine| {
-        let number = next;
-        next.0 += usize::from(line.side != Side::New);
-        next.1 += usize::from(line.side != Side::Old);
-        number
-    };
-    lines.iter().map(count).collect()
+/// What stands in one block: a block of changed lines is what stands side by side.
+fn kind(row: &Row) -> Option<bool> {
+    match row {
+        Row::Place(_) => None,
+        Row::Line(line) => Some(line.side == Side::Both),
+    }
 }
 
-/// Lines in blocks of one kind: a block of changed ones is what stands side by side.
-fn hunk(lines: &[DiffLine], numbers: &[Numbers]) -> Markup {
-    let is_both = |line: &DiffLine| line.side == Side::Both;
-    let blocks = lines.chunk_by(|one, other| is_both(one) == is_both(other));
-    let mut start = 0;
-    let blocks = blocks.map(|block| {
-        let from = start;
-        start += block.len();
-        block.iter().zip(&numbers[from..start])
+fn block(rows: &[Row]) -> Markup {
+    if let [Row::Place(number), ..] = rows {
+        return html! { div.at { "@@ line " (number) " @@" } };
+    }
+    let lines = rows.iter().filter_map(|row| match row {
+        Row::Line(line) => Some(line),
+        Row::Place(_) => None,
     });
     html! {
-        @for block in blocks {
-            div.block {
-                @for (line, number) in block {
-                    (row(line, *number, false))
-                    // The second column's copy, hidden unless there are two.
-                    @if line.side == Side::Both { (row(line, *number, true)) }
-                }
+        div.block {
+            @for line in lines {
+                (row(line, false))
+                // The second column's copy, hidden unless there are two.
+                @if line.side == Side::Both { (row(line, true)) }
             }
         }
     }
 }
 
-fn row(line: &DiffLine, (old, new): Numbers, is_copy: bool) -> Markup {
+fn row(line: &ShownLine, is_copy: bool) -> Markup {
+    let ShownLine { side, old, new, bits } = line;
     let text = html! {
-        @for piece in &line.pieces {
-            @if piece.is_marked { mark { (piece.text.part()) } } @else { (piece.text.part()) }
+        @for bit in bits {
+            @match bit.kind {
+                BitKind::Plain => (bit.text),
+                BitKind::Marked => mark { (bit.text) },
+                BitKind::LeftOut => span.cut { (bit.text) },
+            }
         }
     };
-    let cells = |old: Option<usize>, new: Option<usize>, sign: &str| {
+    let cells = |old: Option<&usize>, new: Option<&usize>, sign: &str| {
         html! {
             span.no { @if let Some(old) = old { (old) } }
             span.no { @if let Some(new) = new { (new) } }
@@ -81,7 +71,7 @@ fn row(line: &DiffLine, (old, new): Numbers, is_copy: bool) -> Markup {
             code { (text) }
         }
     };
-    match line.side {
+    match side {
         Side::Both if is_copy => {
             html! { div.row.both.copy aria-hidden="true" { (cells(Some(old), Some(new), " ")) } }
         }

@@ -7,8 +7,8 @@ use crate::event::{DeploymentReport, Outcome, StepOutcome};
 use crate::plan::{Plan, Step};
 use crate::render::deployments;
 use crate::render::escape::Untrusted;
-use crate::render::html::page::page;
-use crate::render::html::plan::{about, parts, remark};
+use crate::render::html::page::{Keys, page};
+use crate::render::html::plan::{about, keys, parts, remark};
 use crate::render::html::transcript::turns;
 use crate::render::outcome::{created, verdict};
 use crate::render::view::{Finding, PlanView, address as address_of};
@@ -51,7 +51,14 @@ pub fn applied(applied: Applied<'_>, context: usize) -> String {
             (parts(&view, context))
         }
     };
-    page(&format!("qcops: {verdict}"), &body)
+    let of_plan = keys(&view);
+    let keys = Keys {
+        places: of_plan.places || !runs.is_empty(),
+        // The script opens steps where there are any, and all else where there are none.
+        folds: of_plan.folds || !runs.is_empty(),
+        ..of_plan
+    };
+    page(&format!("qcops: {verdict}"), keys, &body)
 }
 
 fn ending(plan: &Plan, step: &Step, outcome: &StepOutcome) -> Markup {
@@ -102,7 +109,7 @@ fn run_details(run: &DeploymentReport) -> Markup {
             div.body {
                 @if !lines.is_empty() { ul.ways { @for line in lines { li { (line) } } } }
                 @match &run.transcript {
-                    Ok(said) => (turns(&said.messages, "")),
+                    Ok(said) => (turns(&said.messages)),
                     Err(why) => p.reason {
                         "What was said is not known: " (Untrusted::new(why.as_str()).part())
                     },

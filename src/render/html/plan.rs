@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use crate::model::Action;
+use crate::model::{Action, counted};
 use crate::render::escape::Untrusted;
 use crate::render::html::diff::difference;
-use crate::render::html::page::page;
+use crate::render::html::page::{Keys, page};
 use crate::render::rows::{FieldChange, FieldRow, Value};
+use crate::render::textdiff::TextChange;
 use crate::render::view::{Candidate, Disposition, Entry, Finding, PlanView, State, Stop, TurnRow};
-use crate::render::words::counted;
 
 /// The kinds of steps that are not done.
 const BLOCKED: &str = "blocked";
@@ -29,7 +29,13 @@ pub fn plan(view: &PlanView, context: usize) -> String {
         }
         main { (parts(view, context)) }
     };
-    page(&format!("qcops: {}", view.counts.verdict()), &body)
+    page(&format!("qcops: {}", view.counts.verdict()), keys(view), &body)
+}
+
+/// The keys that work where a plan is shown.
+pub(super) fn keys(view: &PlanView) -> Keys {
+    let has_steps = !view.entries.is_empty();
+    Keys { filter: has_steps, places: has_steps, folds: has_steps }
 }
 
 /// Which plan it is.
@@ -241,7 +247,7 @@ fn body(entry: &Entry, context: usize) -> Markup {
             p { "Follow-up:" }
             (text(prompt))
         }
-        @if !entry.turns.is_empty() { (turns(&entry.turns)) }
+        @if !entry.turns.is_empty() { (turns(&entry.turns, context)) }
         @if entry.later > 0 {
             p {
                 "Then " (counted(entry.later, "follow-up", "follow-ups"))
@@ -313,7 +319,7 @@ pub(super) fn text(words: &Untrusted) -> Markup {
     html! { div.text { (lines.join("\n")) } }
 }
 
-fn turns(turns: &[TurnRow]) -> Markup {
+fn turns(turns: &[TurnRow], context: usize) -> Markup {
     let cell = |words: &Option<Untrusted>| {
         html! { @match words { Some(words) => (text(words)), None => em { "nothing" } } }
     };
@@ -326,6 +332,14 @@ fn turns(turns: &[TurnRow]) -> Markup {
                         th { (number) }
                         td { (cell(said)) }
                         td { (cell(declared)) }
+                    }
+                    @if let (Some(said), Some(declared), true) = (said, declared, said != declared) {
+                        tr {
+                            th {}
+                            td colspan="2" {
+                                (difference(&TextChange::new(said.shared(), declared.shared()), context))
+                            }
+                        }
                     }
                 }
             }

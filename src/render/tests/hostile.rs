@@ -7,7 +7,7 @@ use pulldown_cmark::{Event as Piece, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
 use crate::event::{DeploymentEnd, DeploymentReport};
-use crate::model::{Key, is_hidden};
+use crate::model::{Key, holds_hidden};
 use crate::observed::Status;
 use crate::plan::{DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, Overview};
 use crate::render::status::{self, StatusView};
@@ -190,7 +190,7 @@ fn outputs(text: &str) -> Outputs {
             runs: &[],
         }))
         .unwrap(),
-        transcript::json(title, &said),
+        written(&|out| transcript::json(title, &said, out)),
         overview(text).to_json(),
     ];
     outputs.markdowns = vec![
@@ -198,8 +198,11 @@ fn outputs(text: &str) -> Outputs {
         written(&|out| transcript::markdown(title, &said, out)),
     ];
     let applied = html::Applied { plan: &plan, outcome: &outcome, runs: &reports };
-    outputs.pages =
-        vec![html::plan(&view, 3), html::applied(applied, 3), html::transcript(title, &said)];
+    outputs.pages = vec![
+        html::plan(&view, 3),
+        html::applied(applied, 3),
+        written(&|out| html::transcript(title, &said, out)),
+    ];
     outputs.junit = written(&|out| deployments::junit(&reports, out));
     outputs
 }
@@ -207,7 +210,7 @@ fn outputs(text: &str) -> Outputs {
 /// No line moves a cursor, hides a letter or commands a CI system.
 fn expect_safe_lines(output: &str) {
     for line in output.lines() {
-        assert!(!line.contains(is_hidden), "{line:?}");
+        assert!(!holds_hidden(line), "{line:?}");
         assert!(!line.trim_start().starts_with("::"), "{line:?}");
         assert!(!line.contains("##[") && !line.contains("##vso["), "{line:?}");
     }
@@ -364,6 +367,7 @@ const ATTRIBUTES: &[&str] = &[
     "content",
     "name",
     "class",
+    "colspan",
     "id",
     "href",
     "hidden",

@@ -10,10 +10,7 @@ fn a_doubt_that_is_about_no_step_is_not_counted_among_them() {
     let steps = BTreeMap::from([(StepId(0), StepOutcome::Done(Done::default()))]);
     let outcome = Outcome { steps, is_interrupted: false };
     let text = summarized(&plan, &outcome, &TextOptions::default());
-    assert!(
-        text.starts_with("Apply: 1 done, 0 failed, 0 skipped, 0 unclear, 1 blocked."),
-        "{text}"
-    );
+    assert!(text.starts_with("Apply complete: 1 succeeded, 1 blocked."), "{text}");
 }
 
 fn sample() -> (Plan, Outcome) {
@@ -69,7 +66,7 @@ fn sample() -> (Plan, Outcome) {
 fn the_summary_names_what_was_made_what_failed_and_what_is_unclear() {
     let (plan, outcome) = sample();
     insta::assert_snapshot!(summarized(&plan, &outcome, &TextOptions::default()), @r#"
-    Apply was interrupted: 3 done, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 deferred.
+    Apply interrupted: 3 succeeded, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 deferred.
       + task.momentum created: task 512
       ▶ task.momentum/november started: deployment A-0a1b
     -/+ task.value replaced: task 513
@@ -82,7 +79,7 @@ fn the_summary_names_what_was_made_what_failed_and_what_is_unclear() {
       no answer came within 30 s, five looks
       help: look for a new deployment of task 4 in the web interface, then run this again
 
-    Apply was interrupted: 3 done, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 deferred.
+    Apply interrupted: 3 succeeded, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 deferred.
     "#);
 }
 
@@ -93,7 +90,7 @@ fn a_good_end_is_short() {
     let steps = BTreeMap::from([(StepId(0), StepOutcome::Done(done))]);
     let outcome = Outcome { steps, is_interrupted: false };
     insta::assert_snapshot!(summarized(&plan, &outcome, &TextOptions::default()), @"
-    Apply: 1 done, 0 failed, 0 skipped, 0 unclear.
+    Apply complete: 1 succeeded.
       + task.momentum created: task 512
     ");
 }

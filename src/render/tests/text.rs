@@ -7,7 +7,7 @@ fn plain(plan: &Plan) -> String {
 
 #[test]
 fn an_empty_plan_is_one_sentence_with_its_counts() {
-    insta::assert_snapshot!(plain(&plan(Vec::new())), @"No changes: 12 tasks are as declared. 3 unmanaged, 1 archived, 0 scheduled.");
+    insta::assert_snapshot!(plain(&plan(Vec::new())), @"No changes: 12 tasks are as declared. 3 unmanaged, 1 archived.");
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
         ),
     ];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
-    Plan: 1 to create, 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to create, 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived.
 
       + task.momentum will be created
           # no matching task exists
@@ -55,7 +55,7 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
 
     Paid for: 1 new run of at most 5.
 
-    Plan: 1 to create, 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to create, 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived.
     "#);
 }
 
@@ -80,7 +80,7 @@ fn a_rename_and_a_restore_show_both_names() {
         ),
     ];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
-    Plan: 1 to update, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to update, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived.
 
       ~ task.momentum will be updated in place (task 512)
           # its name differs
@@ -90,7 +90,7 @@ fn a_rename_and_a_restore_show_both_names() {
           # an archived task has the wanted content
           name: "Value [superseded 0a1b2c3d]" -> "Value"
 
-    Plan: 1 to update, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to update, 1 to restore. 12 unchanged, 3 unmanaged, 1 archived.
     "#);
 }
 
@@ -100,7 +100,7 @@ fn a_replace_says_why_what_differs_and_what_becomes_of_the_old_task() {
     let steps = vec![("momentum", replace("Momentum", PROMPT, EDITED), reason, StepStatus::Ready)];
     let plan = plan(steps);
     insta::assert_snapshot!(plain(&plan), @r#"
-    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived.
 
     -/+ task.momentum will be replaced (task 512 "Momentum")
           # replaced because prompt cannot be changed in place
@@ -112,9 +112,9 @@ fn a_replace_says_why_what_differs_and_what_becomes_of_the_old_task() {
             | Report the Sharpe ratio.
           task 512 "Momentum" will be archived as "Momentum [superseded 0a1b2c3d]"
 
-    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived.
     "#);
-    let colored = TextOptions { color: Color::On, context: 0, length: Length::Cut };
+    let colored = TextOptions { color: Color::On, context: 0, ..TextOptions::default() };
     let changed: Vec<String> = shown(&plan, &colored)
         .lines()
         .filter(|line| line.contains("the benchmark"))
@@ -162,7 +162,7 @@ fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
         ("older", remove(8, "Older"), reason, status),
     ];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
-    No changes: 12 tasks are as declared; 2 deferred. 3 unmanaged, 1 archived, 0 scheduled.
+    No changes: 12 tasks are as declared; 2 deferred. 3 unmanaged, 1 archived.
 
       - task.old would be archived (task 7): deferred[prune-off]
           # it is no longer declared
@@ -176,7 +176,7 @@ fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
       affects: task.old, task.older
       help: `--prune` retires it; listing the key under `forget` leaves it alone for good
 
-    No changes: 12 tasks are as declared; 2 deferred. 3 unmanaged, 1 archived, 0 scheduled.
+    No changes: 12 tasks are as declared; 2 deferred. 3 unmanaged, 1 archived.
     "#);
 }
 
@@ -184,7 +184,7 @@ fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
 fn a_deleted_task_shows_what_goes() {
     let steps = vec![("old", delete("Old", PROMPT), "it is no longer declared", StepStatus::Ready)];
     insta::assert_snapshot!(plain(&plan(steps)), @r#"
-    Plan: 1 to delete. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to delete. 12 unchanged, 3 unmanaged, 1 archived.
 
       - task.old will be deleted (task 9)
           # it is no longer declared
@@ -198,7 +198,7 @@ fn a_deleted_task_shows_what_goes() {
             | Report the Sharpe ratio.
           task 9 "Old" will be deleted: it has no deployments, no schedule and no notifications.
 
-    Plan: 1 to delete. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to delete. 12 unchanged, 3 unmanaged, 1 archived.
     "#);
 }
 
@@ -207,14 +207,14 @@ fn a_run_names_its_task() {
     let change = run(TaskRef::Existing(TaskId(512)));
     let steps = vec![("momentum/november", change, "no run exists", StepStatus::Ready)];
     insta::assert_snapshot!(plain(&plan(steps)), @"
-    Plan: 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived.
 
       ▶ task.momentum/november will be deployed (task 512)
           # no run exists
 
     Paid for: 1 new run of at most 5.
 
-    Plan: 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived.
     ");
 }
 
@@ -251,7 +251,7 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
             .help("delete it in the web interface if it is not a copy that somebody wants"),
     );
     insta::assert_snapshot!(plain(&plan), @r#"
-    Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged, 1 archived.
 
       + task.value will be created
           # no matching task exists
@@ -289,7 +289,7 @@ fn a_blocked_step_shows_its_candidates_and_ends_with_the_ways_on() {
       affects: task.momentum/november
       help: see what blocks `momentum`; this follows by itself
 
-    Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged, 1 archived.
     "#);
 }
 
@@ -314,7 +314,7 @@ fn a_reason_that_stops_many_is_printed_once() {
       affects: task.task-1, task.task-2, task.task-3, task.task-4, task.task-5, task.task-6, task.task-7, task.task-8, task.task-9, task.task-10 and 50 more
       help: `--max-creates 60`
 
-    Plan: nothing can be done; 60 blocked. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: nothing can be done; 60 blocked. 12 unchanged, 3 unmanaged, 1 archived.
     ");
 }
 
@@ -385,11 +385,11 @@ Stop when the backtest is done.";
     let steps = vec![("momentum", change, "prompt cannot be changed in place", StepStatus::Ready)];
     let options = TextOptions { context: 1, ..TextOptions::default() };
     insta::assert_snapshot!(shown(&plan(steps), &options), @r#"
-    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived.
 
     -/+ task.momentum will be replaced (task 512 "Momentum")
           # replaced because prompt cannot be changed in place
-          prompt: +54 / -42 characters
+          prompt: +55 / -42 characters
             @@ line 2 @@
             |
             - Universe: the {-500-} most liquid US equities.
@@ -406,6 +406,6 @@ Stop when the backtest is done.";
             | Stop when the backtest is done.
           task 512 "Momentum" will be archived as "Momentum [superseded 0a1b2c3d]"
 
-    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived, 0 scheduled.
+    Plan: 1 to replace. 12 unchanged, 3 unmanaged, 1 archived.
     "#);
 }

@@ -2,39 +2,40 @@
 
 use std::fmt;
 
-use crate::model::grouped;
+use crate::model::{counted, grouped, noun};
 use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 use crate::render::text::Text;
-use crate::render::textdiff::{DiffLine, Side, TextDiff};
+use crate::render::textdiff::excerpt::{BitKind, Room, Row, ShownLine, whole};
+use crate::render::textdiff::{Side, TextChange, TextDiff};
 use crate::render::view::{DeploymentStatus, Entry, TurnRow};
-use crate::render::words::{counted, span};
+use crate::render::words::span;
 
 /// How many lines of a prompt are shown that is set or gone as a whole.
 const HEAD_LINES: usize = 12;
 
-/// How many lines of one difference are shown.
-const DIFF_LINES: usize = 100;
-
-/// The longest line shown whole; longer ones keep what is around their marks.
-///
-/// Prompts often are one line a paragraph, of which a word changes.
-const LONGEST_LINE: usize = 240;
-
-/// How many characters stay at each end of what is cut out of a long line.
-const AROUND: usize = 60;
+/// The longest text of a follow-up that is shown in its line.
+const SHORT: usize = 120;
 
 impl Text<'_> {
+    /// How much of a difference there is room for.
+    fn room(&self) -> Room {
+        let room = if self.is_full() { Room::ALL } else { Room::TEXT };
+        Room { context: self.options.context, ..room }
+    }
+
     /// Writes the head of a text that is set or goes as a whole.
     pub(super) fn whole_text(&mut self, text: &Untrusted) -> fmt::Result {
-        let all = text.lines().count();
-        let shown = self.shown(all, HEAD_LINES);
-        for line in text.lines().take(shown) {
-            let line = if self.is_full() { line.part() } else { line.cut_part(2 * AROUND, AROUND) };
+        let room = self.room();
+        let (lines, rest) = whole(text, &Room { lines: room.lines.min(self.head_lines()), ..room });
+        for line in lines {
             writeln!(self.out, "{}", format!("        | {line}").trim_end())?;
         }
-        let rest = all - shown;
-        self.left_out("        ", rest, if rest == 1 { "line" } else { "lines" })
+        self.left_out("        ", rest, noun(rest, "line", "lines"))
+    }
+
+    fn head_lines(&self) -> usize {
+        if self.is_full() { usize::MAX } else { HEAD_LINES }
     }
 
     /// Writes what is said to a run, or what was said against what is declared.
@@ -54,18 +55,8 @@ impl Text<'_> {
         if let Some(prompt) = &entry.prompt {
             self.whole_text(prompt)?;
         }
-        for TurnRow { number, said, declared } in &entry.turns {
-            let text = |text: &Option<Untrusted>| {
-                text.as_ref().map_or("nothing".to_owned(), |text| {
-                    format!("\"{}\"", text.cut_part(2 * AROUND, AROUND))
-                })
-            };
-            if said == declared {
-                writeln!(self.out, "      follow-up {number}: said as declared: {}", text(said))?;
-            } else {
-                writeln!(self.out, "      follow-up {number}: said {}", text(said))?;
-                writeln!(self.out, "      {:width$}  declared {}", "", text(declared), width = 12)?;
-            }
+        for turn in &entry.turns {
+            self.turn(turn)?;
         }
         if entry.later > 0 {
             let count = counted(entry.later, "follow-up", "follow-ups");
@@ -77,32 +68,48 @@ impl Text<'_> {
         Ok(())
     }
 
+    /// Writes what was said at a place, against what is declared there.
+    fn turn(&mut self, TurnRow { number, said, declared }: &TurnRow) -> fmt::Result {
+        let text = |text: &Option<Untrusted>| {
+            text.as_ref()
+                .map_or("nothing".to_owned(), |text| format!("\"{}\"", text.cut_part(120, 60)))
+        };
+        if said == declared {
+            return writeln!(
+                self.out,
+                "      follow-up {number}: said as declared: {}",
+                text(said)
+            );
+        }
+        if let (Some(said), Some(declared)) = (said, declared) {
+            let is_short =
+                |text: &Untrusted| text.char_count() <= SHORT && text.lines().count() < 2;
+            if !is_short(said) || !is_short(declared) {
+                writeln!(self.out, "      follow-up {number}: said (-) and declared (+) differ")?;
+                return self.difference(&TextChange::new(said.shared(), declared.shared()).diff());
+            }
+        }
+        writeln!(self.out, "      follow-up {number}: said {}", text(said))?;
+        writeln!(self.out, "      {:width$}  declared {}", "", text(declared), width = 12)
+    }
+
     /// Writes how a text differs.
     pub(in crate::render) fn difference(&mut self, diff: &TextDiff) -> fmt::Result {
-        let hunks = diff.hunks(self.options.context);
-        let all: usize = hunks.iter().map(|hunk| hunk.len()).sum();
-        let mut left = self.shown(all, DIFF_LINES);
-        for hunk in hunks.into_iter().take_while(|hunk| !hunk.is_empty()) {
-            if left == 0 {
-                break;
-            }
-            if hunk[0].number > 1 {
-                let place = self.paint(Label::Aside, format!("@@ line {} @@", hunk[0].number));
-                writeln!(self.out, "        {place}")?;
-            }
-            for line in hunk.iter().take(left) {
-                let line = format!("        {}", self.diff_line(line));
-                writeln!(self.out, "{}", line.trim_end())?;
-            }
-            left = left.saturating_sub(hunk.len());
+        let excerpt = diff.excerpt(&self.room());
+        for row in &excerpt.rows {
+            let line = match row {
+                Row::Place(number) => self.paint(Label::Aside, format!("@@ line {number} @@")),
+                Row::Line(line) => self.diff_line(line),
+            };
+            writeln!(self.out, "{}", format!("        {line}").trim_end())?;
         }
-        let rest = all - self.shown(all, DIFF_LINES);
-        let what = if rest == 1 { "line of the difference" } else { "lines of the difference" };
+        let rest = excerpt.left_out;
+        let what = noun(rest, "line of the difference", "lines of the difference");
         self.left_out("        ", rest, what)
     }
 
     /// One line of a difference: marks stand in braces, or are underlined where there is color.
-    fn diff_line(&self, line: &DiffLine) -> String {
+    fn diff_line(&self, line: &ShownLine) -> String {
         let (sign, plain, marked) = match line.side {
             // Visible, because behind mere blanks a stranger's `::` would begin the line.
             Side::Both => ("|", None, None),
@@ -113,30 +120,17 @@ impl Text<'_> {
             Some(label) if !text.is_empty() => self.paint(label, text),
             _ => text,
         };
-        let length: usize = line.pieces.iter().map(|piece| piece.text.char_count()).sum();
-        let is_cut = !self.is_full() && length > LONGEST_LINE;
-        if line.pieces.is_empty() {
+        if line.bits.is_empty() {
             return ink(plain, sign.to_owned());
         }
         let mut shown = ink(plain, format!("{sign} "));
-        for (at, piece) in line.pieces.iter().enumerate() {
-            let text = if !is_cut {
-                piece.text.part()
-            } else if piece.is_marked || line.pieces.len() == 1 {
-                piece.text.cut_part(2 * AROUND, AROUND)
-            } else {
-                // Only the ends beside a mark say where it is.
-                let head = if at == 0 { 0 } else { AROUND };
-                let tail = if at + 1 == line.pieces.len() { 0 } else { AROUND };
-                piece.text.cut_part(head, tail)
+        for bit in &line.bits {
+            let text = match (bit.kind, self.options.color) {
+                (BitKind::Marked, Color::On) => ink(marked, bit.text.clone()),
+                (BitKind::Plain, Color::On) => ink(plain, bit.text.clone()),
+                _ => ink(plain, bit.braced(line.sign())),
             };
-            if !piece.is_marked {
-                shown.push_str(&ink(plain, text));
-            } else if self.options.color == Color::On {
-                shown.push_str(&ink(marked, text));
-            } else {
-                shown.extend(["{", sign, &text, sign, "}"]);
-            }
+            shown.push_str(&text);
         }
         shown
     }

@@ -2,6 +2,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 
+use super::excerpt::{Room, Row};
 use super::*;
 
 fn diff(before: &str, after: &str) -> TextDiff {
@@ -70,12 +71,13 @@ fn hunks_keep_their_context_and_join_where_they_meet() {
     after[8] = "different".to_owned();
     after[17].clear();
     let diff = diff(&before.join("\n"), &after.join("\n"));
-    let first_numbers =
-        |context| -> Vec<usize> { diff.hunks(context).iter().map(|hunk| hunk[0].number).collect() };
+    let first_numbers = |context| -> Vec<usize> {
+        diff.ranges(context).iter().map(|range| diff.lines[range.start].number).collect()
+    };
     assert_eq!(first_numbers(0), [5, 9, 18]);
     assert_eq!(first_numbers(2), [3, 16]);
     assert_eq!(first_numbers(usize::MAX), [1]);
-    assert_eq!(diff.hunks(1)[0].len(), 4);
+    assert_eq!(diff.ranges(1)[0].len(), 4);
 }
 
 #[test]
@@ -104,7 +106,214 @@ fn large_texts_are_compared_in_bounded_time() {
     }
 }
 
+/// The rows of an excerpt, marks in braces.
+fn excerpt(before: &str, after: &str, room: &Room) -> Vec<String> {
+    excerpt_rows(&diff(before, after), room)
+}
+
+fn excerpt_rows(diff: &TextDiff, room: &Room) -> Vec<String> {
+    let excerpt = diff.excerpt(room);
+    let row = |row: &Row| match row {
+        Row::Place(number) => format!("@{number}"),
+        Row::Line(line) => format!("{}{}", line.sign(), line.braced()),
+    };
+    excerpt.rows.iter().map(row).collect()
+}
+
+#[test]
+fn a_place_that_differs_is_shown_whatever_the_line() {
+    let words = |count: usize, at: usize, word: &str| -> String {
+        let word = |n: usize| if n == at { word.to_owned() } else { format!("word{n}") };
+        (0..count).map(word).collect::<Vec<String>>().join(" ")
+    };
+    let table = [
+        (
+            "a word of 5,000",
+            words(5_000, 2_500, "old"),
+            words(5_000, 2_500, "new"),
+            "{-old-}",
+            "{+new+}",
+        ),
+        (
+            "a word of 60,000",
+            words(60_000, 40_000, "old"),
+            words(60_000, 40_000, "new"),
+            "{-old-}",
+            "{+new+}",
+        ),
+        ("a word less", words(5_000, 2_500, "old"), words(5_000, 2_500, ""), "{- old -}", "{+  +}"),
+        (
+            "a blank more",
+            "a ".repeat(9_000) + "b",
+            "a ".repeat(5_000) + " " + &"a ".repeat(4_000) + "b",
+            "{- -}",
+            "{+  +}",
+        ),
+        (
+            "no blanks",
+            "x".repeat(20_000) + "A" + &"y".repeat(20_000),
+            "x".repeat(20_000) + "B" + &"y".repeat(20_000),
+            "{-A-}",
+            "{+B+}",
+        ),
+        ("no blanks, other ends", "A".repeat(20_000), "B".repeat(20_000), "-AAA", "+BBB"),
+        (
+            "ideographs",
+            "株".repeat(9_000) + "価" + &"株".repeat(9_000),
+            "株".repeat(9_000) + "格" + &"株".repeat(9_000),
+            "{-価-}",
+            "{+格+}",
+        ),
+        (
+            "equal ends, else rewritten",
+            format!("{0}{1}{0}", "same ".repeat(100), "old ".repeat(900)),
+            format!("{0}{1}{0}", "same ".repeat(100), "new ".repeat(900)),
+            "{-old",
+            "{+new",
+        ),
+        (
+            "Cyrillic",
+            "Report the Sharpe ratio".to_owned(),
+            "Report the Sh\u{430}rpe ratio".to_owned(),
+            "{-Sh\\u{61}rpe-}",
+            "{+Sh\\u{430}rpe+}",
+        ),
+        ("no-break space", "a b c".to_owned(), "a\u{a0}b c".to_owned(), "\\u{20}", "\\u{a0}"),
+        (
+            "a hidden character",
+            "Buy SPY now".to_owned(),
+            "Buy SPY\u{2064} now".to_owned(),
+            "{-SPY-}",
+            "{+SPY\\u{2064}+}",
+        ),
+        ("blank lines", "a\nb".to_owned(), "a\n \u{a0}\nb".to_owned(), "", "+{+ \u{a0}+}"),
+        (
+            "a mark of a stranger",
+            "buy {+SPY+} now".to_owned(),
+            "buy {+SPY+} soon".to_owned(),
+            "buy \\u{7b}+SPY+} {-now-}",
+            "{+soon+}",
+        ),
+        (
+            "an end of a stranger",
+            "a b-}c d e".to_owned(),
+            "a }+}c d e".to_owned(),
+            "{-b--}}c",
+            "{+\\u{7d}++}}c",
+        ),
+    ];
+    for (kind, before, after, old, new) in table {
+        for room in [Room::TEXT, Room { lines: 2, ..Room::TEXT }] {
+            let rows = excerpt(&before, &after, &room);
+            assert!(rows.iter().any(|row| row.contains(old)), "{kind}: {rows:?}");
+            assert!(rows.iter().any(|row| row.contains(new)), "{kind}: {rows:?}");
+            assert!(rows.iter().all(|row| row.chars().count() < 700), "{kind}: {rows:?}");
+        }
+    }
+}
+
+#[test]
+fn however_much_context_there_is_a_line_that_differs_is_shown() {
+    let before: Vec<String> = (0..1_000).map(|n| format!("line {n}")).collect();
+    let before = before.join("\n");
+    let after = before.replace("line 700\n", "line of another kind\n");
+    for context in [0, 3, 60, 500, usize::MAX] {
+        let room = Room { context, ..Room::TEXT };
+        let rows = excerpt(&before, &after, &room);
+        assert!(rows.iter().any(|row| row.starts_with('-')), "{context}: {rows:?}");
+        assert!(rows.len() <= 101, "{context}");
+    }
+}
+
+/// The stretches of one side that are marked, or that are lines with a sign, in bytes of the text.
+fn marked(diff: &TextDiff, other: Side) -> Vec<Range<usize>> {
+    let (mut at, mut ranges) = (0, Vec::new());
+    for line in diff.lines.iter().filter(|line| line.side != other) {
+        for piece in &line.pieces {
+            let end = at + piece.text.raw().len();
+            if piece.is_marked {
+                ranges.push(at..end);
+            }
+            at = end;
+        }
+        at += 1;
+    }
+    ranges
+}
+
+/// A text of words, some of them changed; lines of any length.
+fn texts() -> impl Strategy<Value = (String, String)> {
+    let word = r"([a-c]{1,6}|株|é|\u{430}|\u{200b}|\{\+|\+\}|::|##\[|\n| |\u{a0}|x{90})";
+    let between = prop_oneof![Just(" "), Just(""), Just("\n")];
+    let words = prop::collection::vec((word, between), 0..60);
+    let times = prop_oneof![Just(1_usize), Just(40), Just(400)];
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), word), 1..4);
+    (words, times, edits).prop_map(|(words, times, edits)| {
+        let join = |words: &[String]| words.concat();
+        let words: Vec<String> = words.into_iter().map(|(word, between)| word + between).collect();
+        let old: Vec<String> = words.iter().cycle().take(words.len() * times).cloned().collect();
+        let mut new = old.clone();
+        for (at, word) in edits {
+            if new.is_empty() {
+                new.push(word);
+            } else {
+                let at = at.index(new.len());
+                new[at] = word;
+            }
+        }
+        (join(&old), join(&new))
+    })
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// What is marked begins no sooner and ends no later than the texts differ, but for the rest of a
+    /// word; what is not marked is equal; and a place that differs is always shown, and looks different.
+    #[test]
+    fn at_least_one_place_is_marked_and_at_most_what_differs((before, after) in texts()) {
+        prop_assume!(before != after);
+        let diff = diff(&before, &after);
+        prop_assert!(diff.added_count + diff.removed_count > 0);
+        let chars = |text: &str| text.chars().collect::<Vec<char>>();
+        let (start, end) = lookalike::common_ends(&chars(&before), &chars(&after), |c| *c);
+        for (text, other) in [(&before, Side::New), (&after, Side::Old)] {
+            let all = chars(text);
+            let size = |chars: &[char]| chars.iter().map(|c| c.len_utf8()).sum::<usize>();
+            let first = size(&all[..start]);
+            let last = text.len() - size(&all[all.len() - end..]);
+            for range in marked(&diff, other) {
+                // A run of blanks is a word, too.
+                let is_far = |words: &str| words.trim().contains([' ', '\n']);
+                let is_far = is_far(&text[range.start.min(first)..first])
+                    || is_far(&text[last..range.end.max(last)]);
+                let is_line = diff.lines.len() > 2;
+                prop_assert!(!is_far || is_line, "{:?} of {text:?}", &text[range]);
+            }
+        }
+        for room in [Room::ALL, Room::CHANGES, Room::TEXT, Room { context: 0, lines: 2, line: 100, around: 20, change: 60, all: 100 }] {
+            let rows = excerpt_rows(&diff, &room);
+            let side = |sign: char| -> Vec<&String> {
+                rows.iter().filter(|row| row.starts_with(sign)).collect()
+            };
+            let (old, new) = (side('-'), side('+'));
+            prop_assert!(!old.is_empty() || !new.is_empty(), "{rows:?}");
+            let bare = |rows: &[&String]| -> Vec<String> {
+                rows.iter().map(|row| row[1..].replace("{-", "{").replace("{+", "{")
+                    .replace("-}", "}").replace("+}", "}")).collect()
+            };
+            prop_assert!(bare(&old) != bare(&new), "{rows:?}");
+        }
+    }
+
+    #[test]
+    fn texts_without_a_word_in_common_differ_wherever_they_are_cut(
+        before in "[a-c株 ]{0,30}", after in "[a-c株 ]{0,30}", times in 1..60_usize,
+    ) {
+        prop_assume!(before != after);
+        let rows = excerpt(&before.repeat(times), &after.repeat(times), &Room::TEXT);
+        prop_assert!(rows.iter().any(|row| row.starts_with(['-', '+'])), "{rows:?}");
+    }
     #[test]
     fn each_text_can_be_read_off_its_difference(
         before in "([ab ]|\\n|é){0,40}",

@@ -1,0 +1,161 @@
+//! Two texts that differ: every format marks a place, however long the lines and however little room.
+
+use super::*;
+use crate::model::canonical_text;
+use crate::render::{html, markdown};
+
+/// What each format writes of a prompt that changes: text, a comment, a short comment, a page.
+fn written(old: &str, new: &str) -> [(&'static str, String); 5] {
+    let reason = "prompt cannot be changed in place";
+    let plan = plan(vec![("spy", replace("Spy", old, new), reason, StepStatus::Ready)]);
+    let view = PlanView::new(&plan);
+    let full = TextOptions { length: Length::Full, ..TextOptions::default() };
+    [
+        ("text", shown(&plan, &TextOptions::default())),
+        ("full text", shown(&plan, &full)),
+        ("markdown", markdown::render(&view, 3, markdown::DEFAULT_BYTES)),
+        ("short markdown", markdown::render(&view, 3, 1_200)),
+        ("html", html::plan(&view, 3)),
+    ]
+}
+
+/// The lines of the old and of the new text that a format shows as changed.
+fn changed(format: &str, output: &str) -> (Vec<String>, Vec<String>) {
+    if format == "html" {
+        let lines = |tag: &str| -> Vec<String> {
+            let tag = format!("<{tag} class=\"row");
+            let rows = output.split(&tag).skip(1);
+            rows.map(|row| row.split("</code>").next().unwrap_or_default())
+                .map(|row| row.split("<code>").nth(1).unwrap_or_default().to_owned())
+                .collect()
+        };
+        return (lines("del"), lines("ins"));
+    }
+    let lines = |sign: char| -> Vec<String> {
+        let lines = output.lines().map(str::trim_start).skip_while(|line| !line.contains("prompt"));
+        let lines = lines.filter(|line| !line.starts_with("-/+") && !line.starts_with("- `"));
+        lines.filter_map(|line| line.strip_prefix(sign)).map(str::to_owned).collect()
+    };
+    (lines('-'), lines('+'))
+}
+
+fn check(kind: &str, old: &str, new: &str) -> Result<(), TestCaseError> {
+    for (format, output) in written(old, new) {
+        let (old_lines, new_lines) = changed(format, &output);
+        let is_shown = !old_lines.is_empty() || !new_lines.is_empty();
+        prop_assert!(is_shown, "{kind}, {format}: {output}");
+        let bare = |lines: &[String]| -> Vec<String> {
+            // A page marks with elements.
+            let marks = if format == "html" { &[][..] } else { &["{-", "-}", "{+", "+}"] };
+            let bare = |line: &String| {
+                marks.iter().fold(line.clone(), |line, mark| line.replace(mark, ""))
+            };
+            lines.iter().map(bare).collect()
+        };
+        prop_assert!(bare(&old_lines) != bare(&new_lines), "{kind}, {format}: {output}");
+        if format == "short markdown" {
+            prop_assert!(output.len() <= 1_200, "{kind}: {} bytes", output.len());
+            prop_assert!(!output.contains("left out for size"), "{kind}: {output}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_changed_word_is_marked_in_every_format() {
+    let words = |count: usize, word: &str| -> String {
+        let word = |n: usize| if n == count / 2 { word.to_owned() } else { format!("word{n}") };
+        (0..count).map(word).collect::<Vec<String>>().join(" ")
+    };
+    let lines = |word: &str| words(300, word).replace(' ', " is a word of a line.\n");
+    let table = [
+        (
+            "a short line",
+            "Use SPY as the benchmark".to_owned(),
+            "Use QQQ as the benchmark".to_owned(),
+        ),
+        ("a paragraph", words(300, "SPY"), words(300, "QQQ")),
+        ("44 kB", words(5_000, "SPY"), words(5_000, "QQQ")),
+        ("600 kB", words(60_000, "SPY"), words(60_000, "QQQ")),
+        ("many lines", lines("SPY"), lines("QQQ")),
+        ("no blanks", words(5_000, "SPY").replace(' ', ""), words(5_000, "QQQ").replace(' ', "")),
+        ("markup", "a <b> & SPY </b> `c`".to_owned(), "a <b> & QQQ </b> `c`".to_owned()),
+    ];
+    for (kind, old, new) in table {
+        check(kind, &old, &new).unwrap();
+        for (format, output) in written(&old, &new) {
+            // What no blank delimits is narrowed down to the characters.
+            let (gone, come) = match format {
+                "html" => ("<mark>SPY</mark>", "<mark>QQQ</mark>"),
+                _ => ("{-SPY-}", "{+QQQ+}"),
+            };
+            let is_marked = output.contains(gone) && output.contains(come);
+            assert!(is_marked, "{kind}, {format}: {output:.3000}");
+        }
+    }
+}
+
+#[test]
+fn what_looks_alike_is_told_apart_in_every_format() {
+    let table = [
+        ("Cyrillic", "Report the Sharpe ratio", "Report the Sh\u{430}rpe ratio", "\\u{430}"),
+        ("a blank", "Report the ratio", "Report\u{a0}the ratio", "\\u{a0}"),
+        ("invisible", "Report the ratio", "Report the\u{2063} ratio", "\\u{2063}"),
+        ("selectors", "Buy SPY", "Buy SPY\u{fe01}\u{fe0f}", "\\u{fe01}\\u{fe0f}"),
+        ("Braille", "Buy SPY now", "Buy SPY\u{2800} now", "\\u{2800}"),
+        ("an escape", "Buy \\u{2063} SPY", "Buy \u{2063} SPY", "\\u{5c}u{2063}"),
+        ("a whole line", "\u{421}\u{410}\u{420}", "CAP", "\\u{421}\\u{410}\\u{420}"),
+    ];
+    for (kind, old, new, spelled) in table {
+        check(kind, old, new).unwrap();
+        for (format, output) in written(old, new) {
+            assert!(output.contains(spelled), "{kind}, {format}: {output}");
+        }
+    }
+}
+
+#[test]
+fn a_comment_with_room_for_one_difference_shows_it() {
+    let words =
+        |word: &str| format!("{}{word} {}", "before ".repeat(9_000), "after ".repeat(9_000));
+    let lines = |word: &str| {
+        (0..900).map(|n| format!("{word} {n} of words")).collect::<Vec<_>>().join("\n")
+    };
+    for (old, new) in [(words("SPY"), words("QQQ")), (lines("old"), lines("new"))] {
+        for most in [1_100, 1_500, 5_000, 20_000] {
+            let reason = "prompt cannot be changed in place";
+            let plan = plan(vec![("spy", replace("Spy", &old, &new), reason, StepStatus::Ready)]);
+            let text = markdown::render(&PlanView::new(&plan), 3, most);
+            assert!(text.len() <= most && !text.contains("left out for size"), "{most}: {text}");
+            assert!(text.contains("\n- ") && text.contains("```diff\n"), "{most}: {text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_out_of_a_comment_is_counted_in_its_number() {
+    let step = |key| (key, replace("Spy", "old", "new"), "prompt", StepStatus::Ready);
+    let one = PlanView::new(&plan(vec![step("a")]));
+    let two = PlanView::new(&plan(vec![step("a"), step("b")]));
+    assert!(markdown::render(&one, 3, 0).contains("*1 part is left out for size;"));
+    assert!(markdown::render(&two, 3, 0).contains("*2 parts are left out for size;"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn two_texts_that_differ_look_different_in_every_format(
+        words in prop::collection::vec("([a-c]{1,5}|株|\u{430}|\u{200b}|\u{a0}|<b>|`|::error::|\\{\\+|\n)", 1..30),
+        at in any::<prop::sample::Index>(),
+        word in "([a-d]{1,5}|價|\u{430}|\u{2064}|-|\\+\\})?",
+        times in prop_oneof![Just(1_usize), Just(300)],
+    ) {
+        let old: Vec<&str> = words.iter().map(String::as_str).cycle().take(words.len() * times).collect();
+        let mut new = old.clone();
+        new[at.index(old.len())] = &word;
+        let (old, new) = (canonical_text(&old.join(" ")).into_owned(), canonical_text(&new.join(" ")).into_owned());
+        prop_assume!(old != new);
+        check("any", &old, &new)?;
+    }
+}

@@ -1,0 +1,246 @@
+//! What of a difference is shown, and how it is marked: decided here for every format.
+//!
+//! A line that is too long is cut around the places that differ, and lines are left out from the end.
+//! However little room there is, what is shown holds a line that differs, and that line a place.
+
+use crate::model::counted;
+use crate::render::escape::Untrusted;
+use crate::render::textdiff::{DiffLine, LONGEST_LINE, Piece, Side, TextDiff};
+
+/// How much of a difference there is room for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::render) struct Room {
+    /// Unchanged lines around changed ones.
+    pub(in crate::render) context: usize,
+    /// Lines.
+    pub(in crate::render) lines: usize,
+    /// Characters of a line that are shown whole.
+    pub(in crate::render) line: usize,
+    /// Characters of unchanged text on each side of a change in a longer line.
+    pub(in crate::render) around: usize,
+    /// Characters of one changed place in a longer line.
+    pub(in crate::render) change: usize,
+    /// Characters of a longer line after which its further changes are only counted.
+    pub(in crate::render) all: usize,
+}
+
+impl Room {
+    /// Room for a reader of text.
+    pub(in crate::render) const TEXT: Self =
+        Self { context: 3, lines: 100, line: LONGEST_LINE, around: 60, change: 180, all: 1_200 };
+
+    /// Room for all of it.
+    pub(in crate::render) const ALL: Self = Self {
+        context: 3,
+        lines: usize::MAX,
+        line: usize::MAX,
+        around: usize::MAX,
+        change: usize::MAX,
+        all: usize::MAX,
+    };
+
+    /// Room for everything that differs, and for what is around it.
+    pub(in crate::render) const CHANGES: Self =
+        Self { line: LONGEST_LINE, around: 120, ..Self::ALL };
+}
+
+/// What is shown of a difference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::render) struct Excerpt {
+    /// Its rows.
+    pub(in crate::render) rows: Vec<Row>,
+    /// How many lines of the difference are left out behind them.
+    pub(in crate::render) left_out: usize,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::render) enum Row {
+    /// Lines were left out; the next one has this number in the new text.
+    Place(usize),
+    /// A line.
+    Line(ShownLine),
+}
+
+/// A line as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::render) struct ShownLine {
+    /// Which text has it.
+    pub(in crate::render) side: Side,
+    /// Its number in the old text, or the number at which it would stand there.
+    pub(in crate::render) old: usize,
+    /// Its number in the new text, likewise.
+    pub(in crate::render) new: usize,
+    /// What is shown of it.
+    pub(in crate::render) bits: Vec<Bit>,
+}
+
+/// A part of a line, safe to print behind something visible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::render) struct Bit {
+    /// Its words.
+    pub(in crate::render) text: String,
+    /// What it is.
+    pub(in crate::render) kind: BitKind,
+}
+
+/// What a part of a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::render) enum BitKind {
+    /// Text in a line that has marks elsewhere, or needs none.
+    Plain,
+    /// A place that differs.
+    Marked,
+    /// Our words about text that is not shown.
+    LeftOut,
+}
+
+impl ShownLine {
+    /// The sign before a changed line.
+    pub(in crate::render) fn sign(&self) -> char {
+        match self.side {
+            Side::Both => ' ',
+            Side::Old => '-',
+            Side::New => '+',
+        }
+    }
+
+    /// The line with its marks in characters: `{-old-}`, `{+new+}`. No text can pass for a mark.
+    pub(in crate::render) fn braced(&self) -> String {
+        self.bits.iter().map(|bit| bit.braced(self.sign())).collect()
+    }
+}
+
+impl Bit {
+    /// The part with its marks in characters, in a line with this sign.
+    pub(in crate::render) fn braced(&self, sign: char) -> String {
+        let unforged = |text: &str| {
+            let openers = ["{-", "{+", "{..."].iter();
+            openers.fold(text.to_owned(), |text, opener| {
+                text.replace(opener, &format!("\\u{{7b}}{}", &opener[1..]))
+            })
+        };
+        match self.kind {
+            BitKind::Plain => unforged(&self.text),
+            BitKind::LeftOut => format!("{{{}}}", self.text),
+            BitKind::Marked => {
+                let mut text =
+                    unforged(&self.text).replace(&format!("{sign}}}"), &format!("{sign}\\u{{7d}}"));
+                if text.starts_with('}') {
+                    text.replace_range(..1, "\\u{7d}");
+                }
+                format!("{{{sign}{text}{sign}}}")
+            }
+        }
+    }
+}
+
+impl TextDiff {
+    /// Returns what there is room for.
+    pub(in crate::render) fn excerpt(&self, room: &Room) -> Excerpt {
+        // The first line that differs is among those that are shown.
+        let hunks = self.ranges(room.context.min(room.lines / 2));
+        let all: usize = hunks.iter().map(ExactSizeIterator::len).sum();
+        let (mut rows, mut left) = (Vec::new(), room.lines.max(1));
+        let (mut old, mut new, mut next) = (1, 1, 0);
+        for hunk in hunks {
+            if left == 0 {
+                break;
+            }
+            for line in &self.lines[next..hunk.start] {
+                (old, new) = behind(line, (old, new));
+            }
+            if self.lines[hunk.start].number > 1 {
+                rows.push(Row::Place(self.lines[hunk.start].number));
+            }
+            for line in self.lines[hunk.clone()].iter().take(left) {
+                rows.push(Row::Line(ShownLine {
+                    side: line.side,
+                    old,
+                    new,
+                    bits: bits(line, room),
+                }));
+                (old, new) = behind(line, (old, new));
+            }
+            left = left.saturating_sub(hunk.len());
+            next = hunk.end;
+        }
+        Excerpt { rows, left_out: all.saturating_sub(room.lines.max(1)) }
+    }
+}
+
+/// The numbers of the line behind this one.
+fn behind(line: &DiffLine, (old, new): (usize, usize)) -> (usize, usize) {
+    (old + usize::from(line.side != Side::New), new + usize::from(line.side != Side::Old))
+}
+
+/// A text that is shown by itself, such as a prompt that is new: each of its lines, cut where it is long,
+/// and how many lines are left out.
+pub(in crate::render) fn whole(text: &Untrusted, room: &Room) -> (Vec<String>, usize) {
+    let all = text.lines().count();
+    let lines = text.lines().take(room.lines);
+    let cut = |line: Untrusted| {
+        if line.char_count() > room.line {
+            line.cut_part(room.change - room.change / 3, room.change / 3)
+        } else {
+            line.part()
+        }
+    };
+    (lines.map(cut).collect(), all.saturating_sub(room.lines))
+}
+
+fn bits(line: &DiffLine, room: &Room) -> Vec<Bit> {
+    let length: usize = line.pieces.iter().map(|piece| piece.text.char_count()).sum();
+    let mut bits = Vec::new();
+    let plain = |piece: &Piece| Bit { text: piece.text.part(), kind: kind_of(piece) };
+    if length <= room.line {
+        return line.pieces.iter().map(plain).collect();
+    }
+    let (mut shown, mut is_marked) = (0, false);
+    for (at, piece) in line.pieces.iter().enumerate() {
+        if shown > room.all && is_marked {
+            bits.push(rest(&line.pieces[at..]));
+            break;
+        }
+        let is_change = piece.is_marked || (line.pieces.len() == 1 && line.side != Side::Both);
+        let (head, tail) = if is_change {
+            (room.change - room.change / 3, room.change / 3)
+        } else if line.pieces.len() == 1 {
+            (room.around.saturating_mul(2), room.around)
+        } else {
+            // Only the ends beside a mark say where it is.
+            let is_last = at + 1 == line.pieces.len();
+            (if at == 0 { 0 } else { room.around }, if is_last { 0 } else { room.around })
+        };
+        is_marked |= is_change;
+        match piece.text.cut(head, tail) {
+            None => {
+                shown += piece.text.char_count();
+                bits.push(plain(piece));
+            }
+            Some((head_bytes, count, tail_bytes)) => {
+                shown += head + tail;
+                let kind = kind_of(piece);
+                let words = format!("... {} ...", counted(count, "character", "characters"));
+                bits.push(Bit { text: piece.text.part_of(head_bytes), kind });
+                bits.push(Bit { text: words, kind: BitKind::LeftOut });
+                bits.push(Bit { text: piece.text.part_of(tail_bytes), kind });
+            }
+        }
+    }
+    bits.retain(|bit| !bit.text.is_empty());
+    bits
+}
+
+fn kind_of(piece: &Piece) -> BitKind {
+    if piece.is_marked { BitKind::Marked } else { BitKind::Plain }
+}
+
+/// Our words about the further changes of a line.
+fn rest(pieces: &[Piece]) -> Bit {
+    let characters: usize = pieces.iter().map(|piece| piece.text.char_count()).sum();
+    let changes = pieces.iter().filter(|piece| piece.is_marked).count();
+    let changes = counted(changes, "more change", "more changes");
+    let characters = counted(characters, "character", "characters");
+    Bit { text: format!("... {characters}, {changes} ..."), kind: BitKind::LeftOut }
+}
