@@ -355,6 +355,12 @@ fn a_conversation_is_read_with_its_tools_folded() {
     assert_eq!(browser.errors(), Vec::<String>::new());
 }
 
+/// The elements that reach beyond the window, or hold text that does.
+const WIDE: &str = "Array.from(document.querySelectorAll('body *')) \
+    .filter((at) => at.checkVisibility() && \
+        (at.getBoundingClientRect().right > innerWidth + 1 || at.scrollWidth > at.clientWidth + 1 && at.clientWidth > 0)) \
+    .map((at) => `${at.tagName}.${at.className} ${at.textContent.slice(0, 40)}`)";
+
 /// A conversation with a tool that failed, one that did not, ids and words without an end.
 fn long_words() -> Transcript {
     let call = |success, errors: &[&str]| {
@@ -375,6 +381,40 @@ fn long_words() -> Transcript {
 }
 
 const LONG_ID: &str = "A-1f8e8c6cbab7827743512069a19be9001f8e8c6cbab7827743512069a19be900";
+
+#[test]
+fn on_a_phone_nothing_reaches_beyond_the_page() {
+    let Some(mut browser) = Browser::start() else { return };
+    let mut plan = plan();
+    for step in &mut plan.steps {
+        step.reason = format!("{} `{}`", step.reason, "w".repeat(90));
+    }
+    let run = DeploymentReport {
+        key: key("alpha"),
+        deployment: "first".parse().unwrap(),
+        id: DeploymentId(LONG_ID.to_owned()),
+        status: "Completed".to_owned(),
+        is_ours: true,
+        missing: 0,
+        end: DeploymentEnd::Lost("w".repeat(90)),
+        failures: Vec::new(),
+        transcript: Ok(long_words()),
+        waited: Duration::from_secs(1),
+    };
+    let done = Done { deployment: Some(DeploymentId(LONG_ID.to_owned())), ..Done::default() };
+    let steps = plan.steps.iter().map(|step| (step.id, StepOutcome::Done(done.clone())));
+    let outcome = Outcome { steps: steps.collect(), is_interrupted: false };
+    let applied = Applied { plan: &plan, outcome: &outcome, runs: &[run] };
+    let title = Title { name: Some("alpha/first"), run: LONG_ID, status: Some("Completed") };
+    let pages = [page(&plan), html::applied(applied, 3), transcript_page(title, &long_words())];
+    for page in pages {
+        browser.narrow(390).open(&page);
+        browser.eval("document.querySelectorAll('details').forEach((at) => { at.open = true })");
+        assert_eq!(browser.eval(WIDE), json!([]));
+        assert_eq!(browser.eval("innerWidth"), 390);
+        assert_eq!(browser.eval("document.documentElement.scrollWidth"), 390);
+    }
+}
 
 #[test]
 fn a_failed_tool_looks_like_a_failure() {

@@ -194,6 +194,13 @@ impl Browser {
         self
     }
 
+    /// Shows pages as wide as a phone does.
+    pub(crate) fn narrow(&mut self, width: u64) -> &mut Self {
+        let size = json!({"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", &size);
+        self
+    }
+
     /// Turns the scripts of pages off; [`Self::eval`] goes on.
     pub(crate) fn without_scripts(&mut self) -> &mut Self {
         self.call("Emulation.setScriptExecutionDisabled", &json!({"value": true}));
