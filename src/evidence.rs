@@ -3,7 +3,7 @@
 //! Evidence is what turns "looks like ours" into proof. It comes from Git history, from the ledger
 //! on this machine, or from the work tree where there is no Git; this module only holds it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::diag::{Gap, Withholds};
 use crate::model::{ContentHash, DeploymentId, Key, PromptHash, TaskId};
@@ -33,8 +33,9 @@ pub struct KeyEvidence {
     pub created: Vec<Created>,
     /// Names that were asked for and what the service stored instead, the newest first.
     pub rewritten: Vec<(String, String)>,
-    /// Runs that an apply on this machine started for it.
-    pub runs: BTreeSet<DeploymentId>,
+    /// Deployments that an apply on this machine started for it, each with the declared deployment
+    /// that it was started for.
+    pub started: BTreeMap<DeploymentId, Key>,
 }
 
 /// One version of a task in the history of the manifest.

@@ -57,6 +57,8 @@ enum What {
     Renamed,
     /// A run is about to be sent.
     Starting,
+    /// That run was answered with an id, and no list has shown it yet.
+    Started,
     /// What became of that run is known.
     Answered,
     /// That run of the task `id` was started, and no list has shown it.
@@ -144,6 +146,18 @@ impl Ledger {
     /// Notes that a run of a key is about to be sent.
     pub fn starting(&self, key: &Key, run: &Key, now: Timestamp) -> Result<(), FilesError> {
         self.append(&self.line(What::Starting, key.as_str(), run.to_string(), now))
+    }
+
+    /// Notes the id of a run as soon as it is known: it stays with the declaration it was started for.
+    pub fn started(
+        &self,
+        key: &Key,
+        run: &Key,
+        id: &DeploymentId,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let line = self.line(What::Started, key.as_str(), run.to_string(), now);
+        self.append(&Line { run: Some(id.0.clone()), ..line })
     }
 
     /// Notes that it is known what became of that run, and its id where one was started.
@@ -234,7 +248,7 @@ impl Ledger {
                     sent.remove(&about);
                 }
                 What::Listed => unlisted = None,
-                What::Renamed | What::Unseen => {}
+                What::Renamed | What::Started | What::Unseen => {}
             }
         }
         Ok(Unfinished { unanswered: sent.into_values().max(), unlisted })
@@ -262,7 +276,7 @@ impl Ledger {
         }
         for (key, notes) in notes {
             let known = evidence.keys.entry(key).or_default();
-            known.runs.extend(notes.runs);
+            known.started.extend(notes.started);
             known.created.splice(0..0, notes.created.into_iter().rev().flatten());
             known.rewritten.splice(0..0, notes.rewritten.into_iter().rev());
         }
@@ -338,13 +352,15 @@ struct Notes {
     /// Where the unanswered ones of a content are.
     unanswered: BTreeMap<ContentHash, Vec<usize>>,
     rewritten: Vec<(String, String)>,
-    runs: BTreeSet<DeploymentId>,
+    started: BTreeMap<DeploymentId, Key>,
 }
 
 impl Notes {
     fn take(&mut self, line: Line) {
-        if line.what == What::Answered {
-            self.runs.extend(line.run.clone().map(DeploymentId));
+        if let (What::Started | What::Answered, Some(run), Ok(deployment)) =
+            (line.what, &line.run, line.name.parse::<Key>())
+        {
+            self.started.insert(DeploymentId(run.clone()), deployment);
         }
         let Some(content) = ContentHash::from_hex(&line.content) else { return };
         match line.what {
@@ -361,7 +377,7 @@ impl Notes {
                 self.rewritten.push((line.name, line.stored.unwrap_or_default()));
             }
             What::Refused => self.answer(content),
-            What::Starting | What::Answered | What::Unseen | What::Listed => {}
+            What::Starting | What::Started | What::Answered | What::Unseen | What::Listed => {}
         }
     }
 
@@ -484,15 +500,19 @@ mod tests {
         let (ledger, run) = (ledger(&files, "here"), "first".parse::<Key>().unwrap());
         let (id, now) = (DeploymentId("A-1".to_owned()), Timestamp::UNIX_EPOCH);
         ledger.starting(&key, &run, now).unwrap();
-        assert!(read(&ledger).keys[&key].runs.is_empty());
+        assert!(read(&ledger).keys[&key].started.is_empty());
+        ledger.started(&key, &run, &id, now).unwrap();
+        let known = || BTreeMap::from([(id.clone(), run.clone())]);
+        assert_eq!(read(&ledger).keys[&key].started, known());
+        assert_eq!(ledger.unfinished().unwrap().unanswered, Some(now), "no list shows it yet");
         ledger.answered(&key, &run, Some(&id), now).unwrap();
         ledger.starting(&key, &run, now).unwrap();
         ledger.answered(&key, &run, None, now).unwrap();
-        assert_eq!(Vec::from_iter(&read(&ledger).keys[&key].runs), [&id]);
+        assert_eq!(read(&ledger).keys[&key].started, known());
         assert_eq!(ledger.unfinished().unwrap(), Unfinished::default());
         // A line of an earlier version of the program names no run.
         let text = String::from_utf8(files.read(Path::new(PATH)).unwrap().unwrap()).unwrap();
-        assert_eq!(text.matches("\"run\":").count(), 1, "{text}");
+        assert_eq!(text.matches("\"run\":").count(), 2, "{text}");
     }
 
     #[tokio::test]

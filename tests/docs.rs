@@ -130,7 +130,7 @@ fn every_guard_is_documented_with_its_way_past() {
     for code in Code::GUARDS {
         assert!(page.contains(&format!("`--allow {code}`")), "docs/guards.md: no `--allow {code}`");
     }
-    let guards = read("src/plan/guards.rs");
+    let guards = read("src/plan/limits.rs");
     let is_ceiling =
         |flag: &&String| flag.starts_with("--max-") && guards.contains(&format!("`{flag}`"));
     let ceilings = flags("apply");

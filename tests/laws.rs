@@ -7,6 +7,7 @@
 
 mod bytes;
 mod check;
+mod digest;
 mod guards;
 mod sights;
 mod stories;

@@ -349,9 +349,9 @@ fn a_number_that_is_none_is_refused_in_words_of_ours() {
     let words = ["digit found", "ParseIntError", "Err(", "Some(", "{ ", "::", "at line", "serde"];
     let repo = Repo::new();
     for flags in [
-        "plan --max-create five",
+        "plan --max-creates five",
         "plan --parallelism=-1",
-        "plan --max-delete 99999999999999999999999",
+        "plan --max-deletes 99999999999999999999999",
         "emulator --port http",
         "apply --wait --token-budget 1e6",
     ] {

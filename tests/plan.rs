@@ -65,8 +65,8 @@ fn runs_serve_declarations_one_each() {
             "2026-11-20T08",
             "y runs",
         ),
-        ("the future is not due", "x@2026-11-22", "", "note not-due"),
-        ("the future takes no run", "x@2026-11-22 y", "2026-11-20T08", "note not-due"),
+        ("the future is not due", "x@2026-11-22", "", "x not-due"),
+        ("the future takes no run", "x@2026-11-22 y", "2026-11-20T08", "x not-due"),
         ("another prompt does not count", "x", "other@2026-11-20T08 2026-11-20T09", ""),
         ("nor does it serve", "x y", "other@2026-11-20T08 2026-11-20T09", "y runs"),
         (

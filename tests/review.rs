@@ -23,6 +23,61 @@ async fn equal_differences_have_equal_digests_and_one_character_makes_another() 
 }
 
 #[test]
+fn every_follow_up_is_shown_in_every_format_and_a_changed_one_is_another_plan() {
+    const FIRST: &str = "Report the Sharpe ratio";
+    const THIRD: &str = "Say which month was worst";
+    let tasks = |second: &str| {
+        let texts = format!("[{FIRST}, {second}, {THIRD}]");
+        format!("spy: {{prompt: Buy SPY, deployments: {{d: {{followUps: {texts}}}}}}}")
+    };
+    let repo = Repo::new();
+    repo.tasks(&tasks("Halve the turnover")).commit("first");
+    for format in ["text", "json", "markdown", "html"] {
+        let shown = repo.qcops(&format!("plan --format {format}")).expect(0, &[]).out.clone();
+        for text in [FIRST, "Halve the turnover", THIRD] {
+            assert!(shown.contains(text), "{format} lacks `{text}`: {shown}");
+        }
+    }
+    let json = |repo: &Repo| -> serde_json::Value {
+        serde_json::from_str(&repo.qcops("plan --format json").out).unwrap()
+    };
+    let reviewed = json(&repo);
+    let texts = serde_json::json!([FIRST, "Halve the turnover", THIRD]);
+    assert_eq!(reviewed["steps"][1]["later_follow_ups"], texts);
+    repo.qcops("plan --out plan.json").expect(0, &[]);
+    for changed in ["halve the turnover", "Halve the turnove", "Delete every project and go live"] {
+        repo.tasks(&tasks(changed)).commit("edit");
+        assert_ne!(json(&repo)["digest"], reviewed["digest"], "{changed}");
+        let refused = repo.qcops("apply plan.json --wait");
+        assert_eq!(refused.code, 6, "{changed}: {}{}", refused.out, refused.err);
+        assert!(refused.err.contains(changed), "{}", refused.err);
+    }
+    repo.tasks(&tasks("Halve the turnover")).commit("back");
+    let applied = repo.qcops("apply plan.json --wait --poll-interval 200ms");
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+    repo.qcops("transcript spy/d").expect(0, &[FIRST, "Halve the turnover", THIRD]);
+}
+
+#[test]
+fn limits_and_guards_that_decided_are_part_of_the_digest() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY, deployments: {d: {}}}").commit("first");
+    let digest = |flags: &str| {
+        let planned = repo.qcops(&format!("plan --format json {flags}"));
+        let json: serde_json::Value = serde_json::from_str(&planned.out).unwrap();
+        json["digest"].as_str().unwrap().to_owned()
+    };
+    let usual = digest("");
+    // Nothing is replaced, and no guard was in the way.
+    for idle in ["--max-replaces 9", "--allow mass-missing", "--allow failed-repeatedly"] {
+        assert_eq!(digest(idle), usual, "{idle}");
+    }
+    for used in ["--max-creates 9", "--max-deployments 9"] {
+        assert_ne!(digest(used), usual, "{used}");
+    }
+}
+
+#[test]
 fn a_digest_does_not_depend_on_the_commit_that_led_to_it() {
     let plan = |commits: &[&str]| {
         let repo = Repo::new();

@@ -5,7 +5,7 @@ mod standing;
 
 use std::time::Duration;
 
-use qcops::apply::{DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Waited, Waiting};
+use qcops::apply::{self, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Effects, Stop, Waited, Waiting};
 use qcops::diag::Code;
 use qcops::event::{DeploymentEnd, StepOutcome};
 use qcops::model::Action;
@@ -270,6 +270,93 @@ async fn the_plan_says_what_will_be_paid_for() {
     let line = "Paid for: 1 follow-up now, 2 follow-ups later, once the runs are idle.";
     assert!(text.contains(line), "{text}");
     assert!(text.contains("  » task.spy/d will be prompted (run A-"), "{text}");
+}
+
+/// Which deployment was started for which declaration, as `deployment id`.
+fn started(world: &World) -> Vec<String> {
+    let evidence = world.plan_context().evidence;
+    let known = evidence.keys.values().flat_map(|known| &known.started);
+    let mut pairs: Vec<String> = known.map(|(id, key)| format!("{key} {id}")).collect();
+    pairs.sort();
+    pairs
+}
+
+#[tokio::test(start_paused = true)]
+async fn deployments_of_one_second_stay_with_the_declaration_they_were_started_for() {
+    let declared = [
+        "r1: {}, r2: {}, r3: {}, talk: {followUps: [a, b]}",
+        "a: {followUps: [x]}, b: {followUps: [y]}, c: {followUps: [x, z]}",
+        "z: {}, y: {followUps: [same]}, x: {followUps: [same]}, w: {expect: {maxTurns: 20}}",
+    ];
+    for declared in declared {
+        let mut world = World::new(&format!("spy: {{prompt: p, deployments: {{{declared}}}}}"));
+        world.options.limits.runs = Some(9);
+        let waited = world.apply_and_wait(&waiting()).await;
+        assert!(
+            !waited.reports.iter().any(qcops::event::DeploymentReport::is_failed),
+            "{waited:#?}"
+        );
+        assert!(waited.reports.iter().all(|report| report.missing == 0), "{waited:#?}");
+        let reported: Vec<String> = waited
+            .reports
+            .iter()
+            .map(|report| format!("{} {}", report.deployment, report.id))
+            .collect();
+        assert_eq!(reported, started(&world), "{declared}");
+        // A later plan and a later apply say the same of them.
+        world.expect_nothing_to_do().await;
+        let again = world.apply_and_wait(&waiting()).await;
+        let again: Vec<String> = again
+            .reports
+            .iter()
+            .map(|report| format!("{} {}", report.deployment, report.id))
+            .collect();
+        assert_eq!(again, reported, "{declared}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deployment_that_is_queued_at_work_or_idle_leaves_the_digest_as_it_is() {
+    for quirk in ["conversation-in-queue=null", "conversation-in-queue=empty"] {
+        let mut world = World::new(THREE);
+        if world.edit_service(|service| service.quirks.set(quirk)).await.is_err() {
+            continue;
+        }
+        world.on_another_machine().apply().await;
+        let queued = world.plan().await;
+        for pause in [0, 1, 1, 10, 3_600, 90_000] {
+            seconds(pause).await;
+            let later = world.plan().await;
+            assert_eq!(later.fingerprints(), queued.fingerprints(), "{quirk}, {pause} s later");
+        }
+        assert_eq!(queued.ready_steps().count(), 0);
+        assert_eq!(world.plan().await.ready_steps().count(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_it_waits_nothing_is_sent_that_the_approved_plan_does_not_name() {
+    let world = World::new(THREE);
+    let plan = world.plan().await;
+    let outcome = world.carry_out(&plan).await;
+    seconds(10).await;
+    let mut changed = world.beside();
+    changed.edit("spy: {prompt: p, deployments: {d: {followUps: [a, go live, c]}}}");
+    let (client, ledger, stop) = (world.client(), world.ledger(), Stop::default());
+    let effects = Effects {
+        client: &client,
+        ledger: &ledger,
+        clock: world.clock,
+        stop: &stop,
+        on_event: &|_| (),
+    };
+    let replan = async || Some(changed.plan().await);
+    let settings = &world.settings;
+    let waited = apply::watch(&plan, &outcome, &effects, settings, &waiting(), replan).await;
+    assert_eq!(waited.reports[0].end, DeploymentEnd::Blocked);
+    let codes: Vec<Code> = waited.rounds[0].0.blocks().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Code::ChangedSincePlan]);
+    assert_eq!(said(&world).await, "p");
 }
 
 fn waiting() -> Waiting {

@@ -55,6 +55,9 @@ impl Work<'_, '_> {
                 Settled::Unknown(why) => return Err(unknown(task, &lost, &why)),
             },
         };
+        // Without the line another apply may give it to another declaration, and that is all.
+        let now = self.effects.clock.now();
+        drop(self.effects.ledger.started(&step.key, run, &deployment, now));
         // Known as answered only once the list shows it: until then another apply must wait.
         self.created.borrow_mut().deployments.insert(deployment.clone(), task);
         Ok(StepOutcome::Done(Done { task: Some(task), deployment: Some(deployment), notes }))

@@ -1,7 +1,8 @@
 //! Waiting for runs: polled concurrently in place, sent their follow-ups when idle, judged at the end.
 //!
-//! Decides nothing about what should be: which follow-up is next is the plan's to say, each time
-//! afresh, through the `replan` it is given. Stops only what this apply has started.
+//! Decides nothing about what should be: whether a follow-up may be sent is the plan's to say, each
+//! time afresh, through the `replan` it is given. Nothing is sent that the approved plan does not name
+//! for the same deployment. Stops only what this apply has started.
 
 mod followed;
 mod judge;
@@ -77,7 +78,8 @@ struct Look {
 /// Follows every declared run of `plan` until none is at work, then checks what is expected of them.
 ///
 /// 1. A run that is idle and has follow-ups to come gets the next one, by a plan made afresh; of that
-///    plan nothing else is carried out, because nobody has approved of it.
+///    plan nothing else is carried out, because nobody has approved of it. A text that the approved
+///    plan does not name as the next one is blocked.
 /// 2. A run beyond its time is stopped if this apply has started it, otherwise only reported.
 /// 3. Beyond the token budget, all runs that this apply has started are stopped.
 /// 4. Beyond the time for all waiting, too, and no run is followed any longer.
@@ -123,11 +125,6 @@ impl Watching<'_, '_> {
         let look_at = |run: &Followed, index: usize, pause: Duration| {
             look(effects, run.id.clone(), index, pause, wants_tokens && run.is_ours)
         };
-        if self.has_siblings()
-            && let Some(plan) = replan().await
-        {
-            self.bind(&plan);
-        }
         for (index, run) in self.runs.iter().enumerate() {
             reads.push(look_at(run, index, Duration::ZERO));
         }
@@ -153,10 +150,8 @@ impl Watching<'_, '_> {
             if self.runs[index].end.is_some() {
                 continue;
             }
-            if self.runs[index].is_idle() && self.runs[index].missing > 0 {
-                for revived in self.send_next(&replan).await {
-                    reads.push(look_at(&self.runs[revived], revived, Duration::ZERO));
-                }
+            if self.runs[index].is_idle() && !self.runs[index].approved.is_empty() {
+                self.send_next(&replan).await;
             } else if self.is_over(index) {
                 self.end(index, DeploymentEnd::Ended);
                 continue;

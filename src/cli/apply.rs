@@ -196,11 +196,11 @@ fn question(plan: &Plan) -> String {
         match &step.change {
             Change::Deploy { later, .. } => {
                 (paid, deployments) = (paid + 1, deployments + 1);
-                follow_ups += later;
+                follow_ups += later.len();
             }
             Change::Prompt { later, .. } => {
                 paid += 1;
-                follow_ups += 1 + later;
+                follow_ups += 1 + later.len();
             }
             _ => {}
         }

@@ -10,26 +10,26 @@ mod quoted;
 use serde_yaml::granit_parser::{ErrorKind, ScanError};
 
 use crate::diag::floor_boundary;
-use crate::manifest::fault::{Fault, in_quotes};
-use crate::manifest::lines::Line;
+use crate::manifest::lines::SourceLine;
+use crate::manifest::mistake::{Mistake, in_quotes};
 
 /// Where an error was noticed.
 #[derive(Clone, Copy)]
-struct Spot<'t> {
+struct BrokenSpot<'t> {
     text: &'t str,
     /// The byte.
     at: usize,
     /// The line that holds it.
-    line: Line<'t>,
+    line: SourceLine<'t>,
     /// The innermost `[` or `{` that is open there.
     open: Option<usize>,
 }
 
 /// Says what a syntax error means; `open` are the places of the brackets that are open.
-pub(super) fn fault(text: &str, error: &ScanError, open: &[usize]) -> Fault {
+pub(super) fn fault(text: &str, error: &ScanError, open: &[usize]) -> Mistake {
     use ErrorKind as Kind;
     let at = floor_boundary(text, error.marker().byte_offset().unwrap_or(text.len()));
-    let spot = Spot { text, at, line: Line::at(text, at), open: open.last().copied() };
+    let spot = BrokenSpot { text, at, line: SourceLine::at(text, at), open: open.last().copied() };
     if let Some(fault) = spot.odd_blank() {
         return fault;
     }
@@ -115,27 +115,27 @@ fn is_directive(kind: &ErrorKind) -> bool {
     )
 }
 
-impl Spot<'_> {
+impl BrokenSpot<'_> {
     /// A fault at the character where the error was noticed.
-    fn fault(self, message: impl Into<String>) -> Fault {
+    fn fault(self, message: impl Into<String>) -> Mistake {
         self.fault_at(self.at, message)
     }
 
     /// A fault at a character.
-    fn fault_at(self, at: usize, message: impl Into<String>) -> Fault {
+    fn fault_at(self, at: usize, message: impl Into<String>) -> Mistake {
         let length = self.text[at..].chars().next().map_or(0, char::len_utf8);
-        Fault::new(at..at + length, message)
+        Mistake::new(at..at + length, message)
     }
 
     /// A line that begins with a blank that only looks like one.
-    fn odd_blank(self) -> Option<Fault> {
-        let lines = [Some(self.line), Line::above(self.text, self.at).next()];
+    fn odd_blank(self) -> Option<Mistake> {
+        let lines = [Some(self.line), SourceLine::above(self.text, self.at).next()];
         let odd = lines.into_iter().flatten().find_map(|line| {
             let first = line.text.trim_start_matches([' ', '\t']).chars().next();
             first.filter(|c| c.is_whitespace() && !c.is_ascii()).map(|c| (line.first(), c))
         });
         let (at, c) = odd?;
-        let number = Line::number(self.text, at);
+        let number = SourceLine::number(self.text, at);
         let message = format!("line {number} is indented with U+{:04X}", u32::from(c));
         let help = "it looks like a blank and is none to YAML; write spaces in its place";
         Some(self.fault_at(at, message).help(help))
@@ -148,21 +148,21 @@ impl Spot<'_> {
         self.open.is_some() || count(['[', '{']) > count([']', '}'])
     }
 
-    fn tab(self) -> Fault {
-        let tab_in = |line: Line<'_>| {
+    fn tab(self) -> Mistake {
+        let tab_in = |line: SourceLine<'_>| {
             line.text[..line.indent()].find('\t').map(|column| line.start + column)
         };
         // Behind a text the parser stands at its end, and the tab begins the next line.
-        let below = || Line::below(self.text, self.at).and_then(tab_in);
+        let below = || SourceLine::below(self.text, self.at).and_then(tab_in);
         let Some(at) = tab_in(self.line).or_else(below) else {
             return self.fault("a tab stands where YAML takes only spaces").help("write spaces");
         };
-        let number = Line::number(self.text, at);
+        let number = SourceLine::number(self.text, at);
         self.fault_at(at, format!("line {number} is indented with a tab"))
             .help("indent with spaces; YAML takes no tabs there")
     }
 
-    fn character(self, character: char) -> Fault {
+    fn character(self, character: char) -> Mistake {
         if !character.is_control() && character != '\u{feff}' {
             return self.needs_quotes(character.encode_utf8(&mut [0; 4]));
         }
@@ -171,7 +171,7 @@ impl Spot<'_> {
     }
 
     /// A text that starts with a character that means something else to YAML.
-    fn needs_quotes(self, start: &str) -> Fault {
+    fn needs_quotes(self, start: &str) -> Mistake {
         let rest = self.line.text.get(self.at - self.line.start..).unwrap_or_default().trim();
         let name = if start == "`" { "a backtick".to_owned() } else { format!("`{start}`") };
         let fault = self.fault(format!("a text without quotes cannot start with {name}"));
@@ -181,8 +181,8 @@ impl Spot<'_> {
         }
     }
 
-    fn directive(self) -> Fault {
-        let lines = std::iter::once(self.line).chain(Line::above(self.text, self.at));
+    fn directive(self) -> Mistake {
+        let lines = std::iter::once(self.line).chain(SourceLine::above(self.text, self.at));
         let line = lines.into_iter().find(|line| line.text.starts_with('%')).unwrap_or(self.line);
         self.fault_at(line.start, "a line cannot start with `%`, which gives orders to YAML")
             .help("put a key or text that starts with `%` in quotes, or take the line out")
@@ -190,10 +190,10 @@ impl Spot<'_> {
 }
 
 /// A character that no text file should hold.
-pub(super) fn control(at: usize, character: char) -> Fault {
+pub(super) fn control(at: usize, character: char) -> Mistake {
     let number = u32::from(character);
     let name = if character == '\0' { " (NUL)" } else { "" };
-    Fault::new(
+    Mistake::new(
         at..at + character.len_utf8(),
         format!("the control character U+{number:04X}{name} cannot stand in a manifest"),
     )

@@ -11,11 +11,11 @@ use jiff::{SignedDuration, Timestamp};
 use crate::diag::Code;
 use crate::manifest::expressions::Refusal;
 use crate::manifest::fields::{DEPLOYMENT, ENDS, EXPECT, NUMBER, TRANSCRIPT};
-use crate::manifest::impossible::{self, Said};
+use crate::manifest::impossible::{self, TextRules};
 use crate::manifest::node::{Node, Value};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
-use crate::manifest::shape;
+use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::{DeploymentState, DesiredDeployment};
 use crate::model::{Key, canonical_text};
 use crate::transcript::{Expectation, NumberExpectation, Pattern};
@@ -31,7 +31,7 @@ pub(super) fn deployments(
         Value::Mapping(pairs) => pairs.as_slice(),
         Value::Null => &[],
         _ => {
-            reader.wrong(node, "deployments", owner, "a mapping");
+            reader.wrong(node, "deployments", owner, ValueShape::Mapping);
             return None;
         }
     };
@@ -86,7 +86,7 @@ fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Opt
         Value::Sequence(nodes) => nodes.as_slice(),
         Value::Null => &[],
         _ => {
-            reader.wrong(node, "followUps", owner, "a list of prompts");
+            reader.wrong(node, "followUps", owner, ValueShape::Prompts);
             return None;
         }
     };
@@ -94,7 +94,7 @@ fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Opt
     for (number, node) in (1..).zip(nodes) {
         let field = format!("followUps[{number}]");
         let Value::Text(text) = &node.value else {
-            reader.wrong(node, &field, owner, "a text");
+            reader.wrong(node, &field, owner, ValueShape::Text);
             continue;
         };
         reader.warn_of_comment(node, text, &field, owner);
@@ -153,7 +153,7 @@ fn expect(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
         let not_contains = list(reader, &entries, "notContains", owner);
         let matches = patterns(reader, &entries, "matches", owner);
         let not_matches = patterns(reader, &entries, "notMatches", owner);
-        let mut said = Said::default();
+        let mut said = TextRules::default();
         said.texts(&entries, "contains", contains.as_deref().unwrap_or_default());
         said.texts(&entries, "notContains", not_contains.as_deref().unwrap_or_default());
         said.expressions(&entries, "matches", matches.as_deref().unwrap_or_default());
@@ -300,7 +300,7 @@ fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
             #[expect(clippy::cast_precision_loss, reason = "see above")]
             Value::Integer(number) => Some(number as f64),
             _ => {
-                reader.wrong(node, field, owner, "a number");
+                reader.wrong(node, field, owner, ValueShape::Number);
                 None
             }
         })

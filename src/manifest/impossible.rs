@@ -11,26 +11,26 @@ use crate::manifest::{DeploymentState, DesiredDeployment};
 use crate::transcript::Pattern;
 
 /// What the agent says, or does not say.
-enum Words<'e> {
+enum TextRule<'e> {
     Text(&'e str),
     Expression(&'e Pattern),
 }
 
 /// Words and where they are asked for.
 pub(super) struct Asked<'e> {
-    words: Words<'e>,
+    words: TextRule<'e>,
     field: &'static str,
     span: Range<usize>,
 }
 
 /// What is asked of the words of the agent.
 #[derive(Default)]
-pub(super) struct Said<'e> {
+pub(super) struct TextRules<'e> {
     must: Vec<Asked<'e>>,
     must_not: Vec<Asked<'e>>,
 }
 
-impl<'e> Said<'e> {
+impl<'e> TextRules<'e> {
     /// Adds texts of a field, which stand in `entries`.
     pub(super) fn texts(
         &mut self,
@@ -40,7 +40,7 @@ impl<'e> Said<'e> {
     ) {
         let asked = texts.iter().zip(nodes(entries, field));
         let asked = asked.map(|(text, node)| Asked {
-            words: Words::Text(text),
+            words: TextRule::Text(text),
             field,
             span: node.span.clone(),
         });
@@ -56,7 +56,7 @@ impl<'e> Said<'e> {
     ) {
         let asked = patterns.iter().zip(nodes(entries, field));
         let asked = asked.map(|(pattern, node)| Asked {
-            words: Words::Expression(pattern),
+            words: TextRule::Expression(pattern),
             field,
             span: node.span.clone(),
         });
@@ -70,7 +70,7 @@ impl<'e> Said<'e> {
     /// Reports what cannot be said and not be said at once.
     pub(super) fn check(&self, reader: &mut Reader<'_>, owner: Owner<'_>) {
         for not in &self.must_not {
-            if let Words::Expression(pattern) = not.words
+            if let TextRule::Expression(pattern) = not.words
                 && pattern.is_found_in_all()
             {
                 let message = format!("`{}` of {owner} finds something in every text", not.field);
@@ -109,13 +109,13 @@ impl Asked<'_> {
     /// Whether these words are found in everything in which the others are.
     fn excludes(&self, other: &Self) -> bool {
         let certain = match other.words {
-            Words::Text(text) => Some(text),
-            Words::Expression(pattern) => pattern.literal(),
+            TextRule::Text(text) => Some(text),
+            TextRule::Expression(pattern) => pattern.literal(),
         };
         match (&self.words, &other.words) {
-            (Words::Expression(not), Words::Expression(must)) if not == must => true,
-            (Words::Text(text), _) => certain.is_some_and(|certain| certain.contains(text)),
-            (Words::Expression(pattern), _) => {
+            (TextRule::Expression(not), TextRule::Expression(must)) if not == must => true,
+            (TextRule::Text(text), _) => certain.is_some_and(|certain| certain.contains(text)),
+            (TextRule::Expression(pattern), _) => {
                 certain.is_some_and(|certain| pattern.is_found_around(certain))
             }
         }
@@ -123,8 +123,8 @@ impl Asked<'_> {
 
     fn written(&self) -> &str {
         match self.words {
-            Words::Text(text) => text,
-            Words::Expression(pattern) => pattern.as_str(),
+            TextRule::Text(text) => text,
+            TextRule::Expression(pattern) => pattern.as_str(),
         }
     }
 }

@@ -2,14 +2,14 @@
 
 /// A line and where it begins.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line<'t> {
+pub(super) struct SourceLine<'t> {
     /// The byte at which it begins.
     pub(super) start: usize,
     /// Its text without the line break.
     pub(super) text: &'t str,
 }
 
-impl<'t> Line<'t> {
+impl<'t> SourceLine<'t> {
     /// Returns the line that holds the byte `at`, which is the start of a character.
     pub(super) fn at(text: &'t str, at: usize) -> Self {
         let start = text[..at].rfind('\n').map_or(0, |end| end + 1);

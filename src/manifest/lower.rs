@@ -11,7 +11,7 @@ use crate::manifest::fields::MANIFEST;
 use crate::manifest::node::{Node, Value};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
-use crate::manifest::shape;
+use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::task::{Fields, defaults, task};
 use crate::manifest::{Manifest, Source, TaskConfig, Variables};
 use crate::model::Key;
@@ -147,7 +147,7 @@ fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {
         Value::Sequence(nodes) => nodes.as_slice(),
         Value::Null => &[],
         _ => {
-            reader.wrong(node, "forget", Owner::Manifest, "a list of keys");
+            reader.wrong(node, "forget", Owner::Manifest, ValueShape::Keys);
             &[]
         }
     };

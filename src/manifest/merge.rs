@@ -1,9 +1,10 @@
 //! Several manifests to one.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::diag::{Code, Diagnostic, Place};
-use crate::manifest::{LeftOut, Manifest};
+use crate::manifest::{LeftOut, Manifest, TaskConfig};
 use crate::model::Key;
 
 /// Joins the manifests of one invocation, also where there is only one; a key may stand once.
@@ -38,20 +39,7 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             findings.extend(first.map(|first| given_twice(key, &task.place, first)));
         }
         left_out.extend(manifest.left_out);
-        if merged.tasks.is_empty() {
-            merged.tasks = manifest.tasks;
-            continue;
-        }
-        for (key, task) in manifest.tasks {
-            match merged.tasks.entry(key) {
-                Entry::Vacant(place) => {
-                    place.insert(task);
-                }
-                Entry::Occupied(first) => {
-                    findings.push(given_twice(first.key(), &task.place, &first.get().place));
-                }
-            }
-        }
+        add(&mut merged.tasks, manifest.tasks, &mut findings);
     }
     for key in &merged.forgotten {
         let declared = merged.tasks.get(key).map(|task| &task.place);
@@ -69,6 +57,28 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
     }
     merged.left_out = left_out;
     (merged, findings)
+}
+
+/// Adds the tasks of one more manifest.
+fn add(
+    merged: &mut BTreeMap<Key, TaskConfig>,
+    more: BTreeMap<Key, TaskConfig>,
+    findings: &mut Vec<Diagnostic>,
+) {
+    if merged.is_empty() {
+        *merged = more;
+        return;
+    }
+    for (key, task) in more {
+        match merged.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(task);
+            }
+            Entry::Occupied(first) => {
+                findings.push(given_twice(first.key(), &task.place, &first.get().place));
+            }
+        }
+    }
 }
 
 fn place_of<'l>(left_out: &'l [LeftOut], key: &Key) -> Option<&'l Place> {

@@ -7,12 +7,12 @@
 mod broken;
 mod deployment;
 mod expressions;
-mod fault;
 mod fields;
 mod impossible;
 mod lines;
 mod lower;
 mod merge;
+mod mistake;
 mod node;
 mod owner;
 mod parse;

@@ -18,11 +18,11 @@ use serde_yaml::{MessageFormatter, UserMessageFormatter};
 
 use crate::diag::{Code, Diagnostic, Place, Subject, floor_boundary};
 use crate::manifest::broken;
-use crate::manifest::fault::Fault;
 use crate::manifest::lower::lower;
+use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, Value};
-use crate::manifest::text::{Kind, match_errors};
-use crate::manifest::tree::{self, Most, Tree};
+use crate::manifest::text::{Kind, conflict_markers};
+use crate::manifest::tree::{self, EventTree, Most};
 use crate::manifest::without::without_task;
 use crate::manifest::{Manifest, Source, Variables};
 
@@ -54,7 +54,7 @@ pub fn parse(
     if !faults.is_empty() {
         return (Manifest::default(), findings(&file, text, faults));
     }
-    let Tree { root, mut faults } = read(text);
+    let EventTree { root, mut faults } = read(text);
     let (manifest, found) = match root {
         Some(root) => lower(&file, text, &root, source, variables),
         None => set_aside(&file, text, &mut faults, source, variables),
@@ -66,15 +66,15 @@ pub fn parse(
 }
 
 /// What makes a text nothing that could be read: both sides of a merge, characters of no text.
-fn not_read(text: &str) -> Vec<Fault> {
-    let match_errors = match_errors(text, Kind::Yaml).into_iter().map(|span| {
-        Fault::new(span, "the manifest is unmerged: it holds both sides of a conflict here")
+fn not_read(text: &str) -> Vec<Mistake> {
+    let conflict_markers = conflict_markers(text, Kind::Yaml).into_iter().map(|span| {
+        Mistake::new(span, "the manifest is unmerged: it holds both sides of a conflict here")
             .with(Code::Unmerged)
             .help("keep what is meant, take the lines `<<<<<<<`, `=======` and `>>>>>>>` out, and `git add` the file")
     });
-    let match_errors: Vec<Fault> = match_errors.collect();
-    if !match_errors.is_empty() {
-        return match_errors;
+    let conflict_markers: Vec<Mistake> = conflict_markers.collect();
+    if !conflict_markers.is_empty() {
+        return conflict_markers;
     }
     // The parser takes this one for the end of the text.
     text.find('\0').map(|at| broken::control(at, '\0')).into_iter().collect()
@@ -84,7 +84,7 @@ fn not_read(text: &str) -> Vec<Fault> {
 fn set_aside(
     file: &Arc<Path>,
     text: &str,
-    faults: &mut Vec<Fault>,
+    faults: &mut Vec<Mistake>,
     source: &dyn Source,
     variables: Variables<'_>,
 ) -> (Manifest, Vec<Diagnostic>) {
@@ -94,16 +94,16 @@ fn set_aside(
         let Some(fault) = faults.last().filter(|fault| !fault.is_limit) else { break };
         let Some(without) = without_task(&rest, fault.span.start) else { break };
         rest = Cow::Owned(without);
-        let Tree { root, faults: more } = read(&rest);
+        let EventTree { root, faults: more } = read(&rest);
         // What is about a name that is set aside too says nothing.
-        let is_whole = |fault: &Fault| {
+        let is_whole = |fault: &Mistake| {
             let name = fault.about.as_deref().map(|name| &name[1..]);
             name.is_none_or(|name| {
                 let anywhere = |text: &str, sign| text.contains(&format!("{sign}{name}"));
                 ['&', '*'].iter().all(|sign| anywhere(text, *sign) == anywhere(&rest, *sign))
             })
         };
-        let is_new = |fault: &Fault, known: &[Fault]| {
+        let is_new = |fault: &Mistake, known: &[Mistake]| {
             known.iter().all(|known| known.span != fault.span || known.message != fault.message)
         };
         for fault in more {
@@ -112,7 +112,9 @@ fn set_aside(
             }
         }
         if let Some(root) = root {
-            let (manifest, mut found) = lower(file, &rest, &root, source, variables);
+            let (mut manifest, mut found) = lower(file, &rest, &root, source, variables);
+            // Which task was set aside is not known.
+            manifest.has_tasks = false;
             // With its only task set aside it looks empty.
             found.retain(|finding| finding.subject != Some(Subject::Tasks));
             return (manifest, found);
@@ -121,13 +123,13 @@ fn set_aside(
     (Manifest::default(), Vec::new())
 }
 
-fn findings(file: &Arc<Path>, text: &str, faults: Vec<Fault>) -> Vec<Diagnostic> {
+fn findings(file: &Arc<Path>, text: &str, faults: Vec<Mistake>) -> Vec<Diagnostic> {
     let place = |span: &Range<usize>| {
         let start = floor_boundary(text, span.start);
         let end = floor_boundary(text, span.end).max(start);
         Place { file: Arc::clone(file), span: start..end }
     };
-    let finding = |fault: Fault| {
+    let finding = |fault: Mistake| {
         let mut finding = Diagnostic::error(fault.code, fault.message).at(place(&fault.span));
         if let Some((span, words)) = &fault.see {
             finding = finding.see(place(span), *words);
@@ -181,14 +183,14 @@ pub(super) fn yaml_to_json(text: &str) -> Result<serde_json::Value, String> {
             }
         })
     }
-    let Tree { root, faults } = read(text);
+    let EventTree { root, faults } = read(text);
     match root.filter(|_| faults.is_empty()) {
         Some(root) => json(root),
         None => Err(faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")),
     }
 }
 
-fn read(text: &str) -> Tree<'_> {
+fn read(text: &str) -> EventTree<'_> {
     tree::read(text, MOST, &scalar)
 }
 
@@ -389,7 +391,7 @@ mod tests {
         let is_special = is_special || text.contains("---") || text.contains("...");
         // An entry that is left out has its place at its `-` here, and at what follows there.
         let is_special = is_special || text.lines().any(|line| line.trim().ends_with('-'));
-        let Tree { root, faults } = read(text);
+        let EventTree { root, faults } = read(text);
         let root = root.filter(|root| !matches!(root.value, Value::Null));
         let (Some(root), false) = (root, is_special) else { return Ok(()) };
         prop_assert!(faults.is_empty(), "{}: {:?}", text, faults);

@@ -15,7 +15,7 @@ use crate::manifest::expressions::Expressions;
 use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec};
 use crate::manifest::node::{Node, Style, Value};
 use crate::manifest::owner::Owner;
-use crate::manifest::shape;
+use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::nearest;
 use crate::manifest::{LeftOut, Source, Variables};
 use crate::model::Key;
@@ -125,15 +125,21 @@ impl<'a> Reader<'a> {
         Place { file: Arc::clone(&self.file), span: start..end }
     }
 
-    /// Reports a value of the wrong kind; `wanted` follows "must be".
-    pub(super) fn wrong(&mut self, node: &Node<'_>, field: &str, owner: Owner<'_>, desired: &str) {
+    /// Reports a value of the wrong kind.
+    pub(super) fn wrong(
+        &mut self,
+        node: &Node<'_>,
+        field: &str,
+        owner: Owner<'_>,
+        expected: ValueShape,
+    ) {
         let found = match &node.value {
-            Value::Text(text) if desired == "a text" && text.trim().is_empty() => "blank",
+            Value::Text(text) if expected == ValueShape::Text && text.trim().is_empty() => "blank",
             value => value.in_words(),
         };
-        let message = format!("`{field}` of {owner} must be {desired}, not {found}");
+        let message = format!("`{field}` of {owner} must be {expected}, not {found}");
         let finding = self.error(Code::InvalidValue, message, &node.span);
-        let finding = finding.help(shape::of_value(self.text, node, field, desired));
+        let finding = finding.help(shape::of_value(self.text, node, field, expected));
         self.report(match (&node.value, node.style) {
             (Value::Null, Style::Commented) => finding.help(shape::COMMENT),
             _ => finding,
@@ -305,13 +311,13 @@ impl<'a> Reader<'a> {
         owner: Owner<'_>,
     ) -> Option<Cow<'n, str>> {
         let Value::Text(written) = &node.value else {
-            self.wrong(node, field, owner, "a text");
+            self.wrong(node, field, owner, ValueShape::Text);
             return None;
         };
         self.warn_of_comment(node, written, field, owner);
         let text = self.expand(written, &node.span, field, owner)?;
         if text.trim().is_empty() {
-            self.wrong(node, field, owner, "a text");
+            self.wrong(node, field, owner, ValueShape::Text);
             return None;
         }
         Some(text)
@@ -362,7 +368,7 @@ impl<'a> Reader<'a> {
             }
             _ => {}
         }
-        self.wrong(node, field, owner, "`true` or `false`");
+        self.wrong(node, field, owner, ValueShape::Flag);
         None
     }
 }

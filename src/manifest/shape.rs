@@ -1,6 +1,8 @@
 //! What to write in place of a value of the wrong kind: the shape that is meant, with the words that
 //! were written where they can be kept.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -12,8 +14,32 @@ use crate::model::Key;
 /// What is said of a value that is left out before a comment.
 pub(super) const COMMENT: &str = "` #` begins a comment; a text that holds it needs quotes";
 
-/// What to write in place of a value; `wanted` is the kind that was wanted.
-pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, desired: &str) -> String {
+/// The kind of value that a field takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ValueShape {
+    Text,
+    Number,
+    Flag,
+    Mapping,
+    Prompts,
+    Keys,
+}
+
+impl fmt::Display for ValueShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Text => "a text",
+            Self::Number => "a number",
+            Self::Flag => "`true` or `false`",
+            Self::Mapping => "a mapping",
+            Self::Prompts => "a list of prompts",
+            Self::Keys => "a list of keys",
+        })
+    }
+}
+
+/// What to write in place of a value.
+pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: ValueShape) -> String {
     let spec = fields::find(name_of(field));
     let shape = spec.map(|spec| spec.shape);
     let source = text.get(node.span.start..).unwrap_or_default();
@@ -30,10 +56,10 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, desired: &str) 
         (Value::Text(words), Some(Shape::Bound)) if words.trim().parse::<f64>().is_ok() => {
             "write it without quotes".to_owned()
         }
-        (Value::Text(words), _) if desired == "a text" && words.trim().is_empty() => {
+        (Value::Text(words), _) if expected == ValueShape::Text && words.trim().is_empty() => {
             format!("give `{field}` a text, or leave it out")
         }
-        (Value::Null, _) if desired == "a text" => {
+        (Value::Null, _) if expected == ValueShape::Text => {
             format!("give `{field}` a text, or leave it out")
         }
         (Value::Integer(_) | Value::Float(_) | Value::Boolean(_), _) if is_text(shape) => {
@@ -45,12 +71,12 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, desired: &str) 
         (Value::Sequence(_), _) if is_text(shape) && source.starts_with('[') => {
             "write one text; one that starts with `[` needs quotes".to_owned()
         }
-        _ if desired == "a text" && is_text(shape) => {
+        _ if expected == ValueShape::Text && is_text(shape) => {
             format!("write one text behind `{field}:`, as in `{field}: {}`", example(spec))
         }
         _ => match spec {
             Some(spec) if !field.contains('[') => format!("write `{field}: {}`", spec.example),
-            _ => format!("write {desired} behind `{field}:`"),
+            _ => format!("write {expected} behind `{field}:`"),
         },
     }
 }

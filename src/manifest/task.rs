@@ -8,13 +8,13 @@ use crate::diag::{Code, Place};
 use crate::kinds::{self, NAME, OnChange, Shape, TASK};
 use crate::manifest::deployment::deployments;
 use crate::manifest::fields::{self, Stands, other_name};
-use crate::manifest::lines::Line;
+use crate::manifest::lines::SourceLine;
 use crate::manifest::node::{self, Node, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Field, Reader};
-use crate::manifest::shape;
+use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::nearest;
-use crate::manifest::text::{Kind, match_errors, no_nul};
+use crate::manifest::text::{Kind, conflict_markers, no_nul};
 use crate::manifest::{DesiredDeployment, LeftOut, TaskConfig, Unreadable};
 use crate::model::{Key, TaskId, archived_base};
 use crate::resource::{Address, Object, Value};
@@ -111,21 +111,7 @@ pub(super) fn task(
     };
     let pinned = if matches!(pin, Field::Absent) { Pinned::No } else { Pinned::Yes };
     let own = read_fields(reader, &entries, owner, pinned);
-    let mut values = Vec::with_capacity(own.values.len());
-    for ((field, own), default) in TASK.managed().zip(own.values).zip(&defaults.values) {
-        values.push(if field.name == NAME {
-            name(reader, key, key_node, &entries).map(Given::from)
-        } else {
-            match own.or(default) {
-                Field::Sound(given) => Some(given),
-                Field::Broken => None,
-                Field::Absent => {
-                    missing(reader, field, owner, key_node);
-                    None
-                }
-            }
-        });
-    }
+    let values = values(reader, (key, key_node), &entries, own.values, defaults);
     let place = reader.place(&key_node.span);
     let length = |given: &Given| match &given.value {
         Value::Text(text) => text.len(),
@@ -159,6 +145,33 @@ pub(super) fn task(
         },
         place,
     })
+}
+
+/// The value of every managed field of a task: its own, else that of the defaults.
+fn values(
+    reader: &mut Reader<'_>,
+    (key, key_node): (&Key, &Node<'_>),
+    entries: &Entries<'_, '_>,
+    own: Vec<Field<Given>>,
+    defaults: &Fields,
+) -> Vec<Option<Given>> {
+    let owner = Owner::Task(key.as_str());
+    let mut values = Vec::with_capacity(own.len());
+    for ((field, own), default) in TASK.managed().zip(own).zip(&defaults.values) {
+        values.push(if field.name == NAME {
+            name(reader, key, key_node, entries).map(Given::from)
+        } else {
+            match own.or(default) {
+                Field::Sound(given) => Some(given),
+                Field::Broken => None,
+                Field::Absent => {
+                    missing(reader, field, owner, key_node);
+                    None
+                }
+            }
+        });
+    }
+    values
 }
 
 /// What could be understood of a task; its content is kept where there is room for it.
@@ -289,7 +302,7 @@ fn value(
                 }
                 node::Value::Null => "",
                 _ => {
-                    reader.wrong(node, field.name, owner, "a text");
+                    reader.wrong(node, field.name, owner, ValueShape::Text);
                     return None;
                 }
             };
@@ -323,8 +336,8 @@ fn from_file(
     let text = reader.source.read(&path);
     match text.and_then(|text| no_nul(&path, &text).map(|()| text)) {
         Ok(text) => {
-            if let Some(at) = match_errors(&text, Kind::Prompt).first() {
-                let line = Line::number(&text, at.start);
+            if let Some(at) = conflict_markers(&text, Kind::Prompt).first() {
+                let line = SourceLine::number(&text, at.start);
                 unmerged(reader, node, (name, owner), (&path, line));
                 return None;
             }

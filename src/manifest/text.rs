@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::manifest::Unreadable;
-use crate::manifest::lines::Line;
+use crate::manifest::lines::SourceLine;
 
 /// How files that are no text begin.
 const ARCHIVES: &[(&[u8], &str)] = &[
@@ -94,7 +94,7 @@ fn no_text(path: &str, what: &str) -> Unreadable {
 /// Says of a text that holds a NUL character why it is none.
 pub(super) fn no_nul(path: &str, text: &str) -> Result<(), Unreadable> {
     text.find('\0').map_or(Ok(()), |at| {
-        let line = Line::number(text, at);
+        let line = SourceLine::number(text, at);
         Err(no_text(path, &format!("no text: it holds a NUL character in line {line}")))
     })
 }
@@ -109,7 +109,7 @@ pub(super) enum Kind {
 }
 
 /// Finds where Git left both sides of a merge in a text: the bytes of the first line of each.
-pub(super) fn match_errors(text: &str, kind: Kind) -> Vec<Range<usize>> {
+pub(super) fn conflict_markers(text: &str, kind: Kind) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     if !["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| text.contains(mark)) {
         return found;
@@ -198,7 +198,7 @@ mod tests {
             ("see <<<<<<< there", &[]),
         ];
         for (text, expected) in table {
-            let found = match_errors(text, Kind::Prompt).into_iter();
+            let found = conflict_markers(text, Kind::Prompt).into_iter();
             assert_eq!(found.map(|span| &text[span]).collect::<Vec<_>>(), *expected, "{text:?}");
         }
         for (text, expected) in [
@@ -208,7 +208,7 @@ mod tests {
             ("<<<<<<< f\n=======\n>>>>>>> g\n=======\n", vec!["<<<<<<< f", "======="]),
             ("a: |\n  =======\n", vec![]),
         ] {
-            let found = match_errors(text, Kind::Yaml).into_iter();
+            let found = conflict_markers(text, Kind::Yaml).into_iter();
             assert_eq!(found.map(|span| &text[span]).collect::<Vec<_>>(), expected, "{text:?}");
         }
     }

@@ -14,7 +14,7 @@ use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, StrInput, S
 
 use crate::diag::Code;
 use crate::manifest::broken;
-use crate::manifest::fault::Fault;
+use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, Style, Value};
 
 /// What one text may hold.
@@ -33,11 +33,11 @@ pub(super) struct Most {
 }
 
 /// What was read.
-pub(super) struct Tree<'t> {
+pub(super) struct EventTree<'t> {
     /// The tree; `None` where the text is not YAML.
     pub(super) root: Option<Node<'t>>,
     /// What is wrong with the text; the last one ended the reading where there is no tree.
-    pub(super) faults: Vec<Fault>,
+    pub(super) faults: Vec<Mistake>,
 }
 
 /// Words that YAML may take for something else than a text.
@@ -65,7 +65,7 @@ pub(super) fn read<'t>(
     text: &'t str,
     most: Most,
     unusual: &dyn Fn(&str) -> Option<Value<'static>>,
-) -> Tree<'t> {
+) -> EventTree<'t> {
     let mut options = Options::default();
     options.flow_nesting_limit = most.depth;
     options.block_nesting_limit = most.depth;
@@ -86,7 +86,7 @@ pub(super) fn read<'t>(
         Ok(root) => Some(root),
         Err(fault) => {
             // An alias with text behind it was none: one mistake is one fault.
-            let is_other = |known: &Fault| {
+            let is_other = |known: &Mistake| {
                 let between = text.get(known.span.start..fault.span.start);
                 known.about.is_none() || between.is_none_or(|text| text.contains('\n'))
             };
@@ -95,7 +95,7 @@ pub(super) fn read<'t>(
             None
         }
     };
-    Tree { root, faults: reader.faults }
+    EventTree { root, faults: reader.faults }
 }
 
 /// A node that aliases may refer to.
@@ -118,13 +118,13 @@ struct Reader<'t, 'u> {
     open: Vec<usize>,
     /// The end of the event before.
     end: usize,
-    faults: Vec<Fault>,
+    faults: Vec<Mistake>,
 }
 
 /// An event, the bytes before it that belong to none, and its own.
-type Seen<'t> = (Event<'t>, Range<usize>, Range<usize>);
+type SpannedEvent<'t> = (Event<'t>, Range<usize>, Range<usize>);
 
-type Read<T> = Result<T, Box<Fault>>;
+type Read<T> = Result<T, Box<Mistake>>;
 
 impl<'t> Reader<'t, '_> {
     fn document(&mut self) -> Read<Node<'t>> {
@@ -147,7 +147,7 @@ impl<'t> Reader<'t, '_> {
             if let Event::DocumentStart(is_marked, _) = last.0 {
                 let span = if is_marked { last.2.clone() } else { ended };
                 self.faults.push(
-                    Fault::new(span, "the manifest holds more than one YAML document")
+                    Mistake::new(span, "the manifest holds more than one YAML document")
                         .help("write one document in each file; this line begins another one")
                         .help("a line `---` or `...` of a text is indented deeper than its key"),
                 );
@@ -162,7 +162,7 @@ impl<'t> Reader<'t, '_> {
         let mut start = 0;
         for line in self.text[..end].split_inclusive('\n') {
             if line.starts_with('%') && !line.starts_with("%YAML ") && !line.starts_with("%TAG ") {
-                let fault = Fault::new(
+                let fault = Mistake::new(
                     start..start + line.trim_end().len(),
                     "a line cannot start with `%`, which gives orders to YAML",
                 );
@@ -172,7 +172,7 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    fn next(&mut self) -> Read<Seen<'t>> {
+    fn next(&mut self) -> Read<SpannedEvent<'t>> {
         match self.events.next_event() {
             Some(Ok((event, span))) => {
                 let span = span.byte_range().unwrap_or(self.end..self.end);
@@ -186,7 +186,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Reads the node that an event begins, with at most `depth` levels in it.
-    fn node(&mut self, (event, gap, span): Seen<'t>, depth: usize) -> Read<Node<'t>> {
+    fn node(&mut self, (event, gap, span): SpannedEvent<'t>, depth: usize) -> Read<Node<'t>> {
         self.spend(1, 0, &span)?;
         match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -218,7 +218,7 @@ impl<'t> Reader<'t, '_> {
             }
             Event::Alias(anchor) => self.copy(anchor, span),
             Event::UnresolvedAlias(name) => Ok(self.unresolved(&name, span)),
-            _ => Err(Box::new(Fault::new(span, "a value is expected here"))),
+            _ => Err(Box::new(Mistake::new(span, "a value is expected here"))),
         }
     }
 
@@ -275,7 +275,7 @@ impl<'t> Reader<'t, '_> {
                 continue;
             }
             if let Some(earlier) = &first_merge {
-                let fault = Fault::new(key.span.clone(), "`<<` is given twice")
+                let fault = Mistake::new(key.span.clone(), "`<<` is given twice")
                     .with(Code::DuplicateKey)
                     .see(earlier.clone(), "first given here")
                     .help("merge several with one list: `<<: [*a, *b]`");
@@ -298,7 +298,7 @@ impl<'t> Reader<'t, '_> {
             self.open.push(span.start);
         }
         let deep = || {
-            let fault = Fault::new(span.clone(), "the manifest is nested too deeply");
+            let fault = Mistake::new(span.clone(), "the manifest is nested too deeply");
             Box::new(fault.help(format!("nest {} levels at most", self.most.depth)).limit())
         };
         depth.checked_sub(1).ok_or_else(deep)
@@ -328,7 +328,7 @@ impl<'t> Reader<'t, '_> {
         let left = self.left.nodes.checked_sub(nodes).zip(self.left.bytes.checked_sub(bytes));
         let Some((nodes, bytes)) = left else {
             let Most { nodes, bytes, .. } = self.most;
-            let fault = Fault::new(
+            let fault = Mistake::new(
                 span.clone(),
                 format!("the manifest holds more than {nodes} values or {} MiB", bytes >> 20),
             );

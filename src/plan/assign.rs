@@ -49,24 +49,36 @@ fn common(turns: &[Arc<str>], follow_ups: &[Arc<str>]) -> usize {
     turns.iter().zip(follow_ups).take_while(|(turn, prompt)| turn == prompt).count()
 }
 
-/// Gives each declaration its run; `may_serve(declared, run)` says whether the run is one of its time.
+/// What is known of a declaration and a run together, both named by their place.
+#[derive(Clone, Copy)]
+pub(super) struct Pairing<'a> {
+    /// Whether the run is one of the declaration's time.
+    pub(super) may_serve: &'a dyn Fn(usize, usize) -> bool,
+    /// Whether the ledger knows that the run was started for the declaration.
+    pub(super) is_own: &'a dyn Fn(usize, usize) -> bool,
+}
+
+/// Gives each declaration its run.
 ///
 /// 1. A run that was sent follow-ups goes to the declaration of most of them; of equals, to the one
-///    with the fewest still to come, then to the oldest run, then to the earliest `since`.
+///    that it was started for, then to the one with the fewest still to come, then to the oldest run,
+///    then to the earliest `since`.
 /// 2. A declaration that has sent something to a run, and then somebody else did, has diverged there:
 ///    it is not begun anew elsewhere.
-/// 3. The rest share runs that nothing was sent to so that as many as possible are served, those
+/// 3. A run that nothing was sent to stays with the declaration that it was started for. The rest
+///    share the others so that as many as possible are served, those
 ///    with the fewest follow-ups to come first, and those last that need none; without follow-ups
 ///    every run fits.
 /// 4. While a run's turns are unknown, nobody whose run it may be begins anew.
 pub(super) fn assign(
     declared: &[Declared<'_>],
     runs: &[Candidate],
-    may_serve: &dyn Fn(usize, usize) -> bool,
+    pairing: Pairing<'_>,
 ) -> Vec<Verdict> {
+    let may_serve = pairing.may_serve;
     let mut verdicts: Vec<Option<Verdict>> = vec![None; declared.len()];
     let mut taken: BTreeSet<usize> = BTreeSet::new();
-    for (desired_state, run, sent) in sent_pairs(declared, runs, may_serve) {
+    for (desired_state, run, sent) in sent_pairs(declared, runs, pairing) {
         if verdicts[desired_state].is_none() && taken.insert(run) {
             verdicts[desired_state] = Some(Verdict::Served { run, sent });
         }
@@ -91,14 +103,17 @@ pub(super) fn assign(
             *verdict = Some(Verdict::Diverged { run });
         }
     }
-    let mut fresh = Fresh { declared, runs, may_serve, sent_to: &sent_to, broken: &broken };
+    let fresh = Fresh { declared, runs, pairing, sent_to: &sent_to, broken: &broken };
     let given = fresh.share(&verdicts);
     taken.extend(given.iter().flatten());
     for (desired_state, verdict) in
         verdicts.iter_mut().enumerate().filter(|(_, known)| known.is_none())
     {
+        let is_own = |run: &usize| (pairing.is_own)(desired_state, *run);
         let unknown = (0..runs.len())
-            .find(|run| runs[*run].turns.is_none() && free(run) && may_serve(desired_state, *run));
+            .filter(|run| runs[*run].turns.is_none() && free(run) && may_serve(desired_state, *run))
+            .min_by_key(|run| !is_own(run))
+            .filter(|_| !given[desired_state].is_some_and(|run| is_own(&run)));
         let untaken = |run: &usize| !taken.contains(run);
         *verdict = Some(match (given[desired_state], unknown) {
             _ if declared[desired_state].follow_ups.is_empty() => match given[desired_state] {
@@ -120,7 +135,7 @@ pub(super) fn assign(
 fn sent_pairs(
     declared: &[Declared<'_>],
     runs: &[Candidate],
-    may_serve: &dyn Fn(usize, usize) -> bool,
+    Pairing { may_serve, is_own }: Pairing<'_>,
 ) -> Vec<(usize, usize, usize)> {
     let mut pairs = Vec::new();
     for (desired_state, Declared { since, follow_ups, .. }) in declared.iter().enumerate() {
@@ -129,7 +144,9 @@ fn sent_pairs(
         {
             let sent = candidate.turns.as_deref().and_then(|turns| fit(turns, follow_ups));
             if let Some(sent) = sent.filter(|sent| *sent > 0) {
-                let rank = (Reverse(sent), follow_ups.len() - sent, run, *since, *follow_ups);
+                let is_others = !is_own(desired_state, run);
+                let left = follow_ups.len() - sent;
+                let rank = (Reverse(sent), is_others, left, run, *since, *follow_ups);
                 pairs.push((rank, desired_state));
             }
         }
@@ -137,7 +154,7 @@ fn sent_pairs(
     pairs.sort();
     pairs
         .into_iter()
-        .map(|((Reverse(sent), _, run, ..), desired_state)| (desired_state, run, sent))
+        .map(|((Reverse(sent), _, _, run, ..), desired_state)| (desired_state, run, sent))
         .collect()
 }
 
@@ -145,14 +162,15 @@ fn sent_pairs(
 struct Fresh<'a> {
     declared: &'a [Declared<'a>],
     runs: &'a [Candidate],
-    may_serve: &'a dyn Fn(usize, usize) -> bool,
+    pairing: Pairing<'a>,
     sent_to: &'a BTreeSet<usize>,
     broken: &'a BTreeSet<usize>,
 }
 
 impl Fresh<'_> {
-    /// Shares them out along augmenting paths: who was served once stays served.
-    fn share(&mut self, verdicts: &[Option<Verdict>]) -> Vec<Option<usize>> {
+    /// Gives each to the declaration that it was started for, and shares the others out along
+    /// augmenting paths: who was served once stays served.
+    fn share(&self, verdicts: &[Option<Verdict>]) -> Vec<Option<usize>> {
         let mut order: Vec<usize> = (0..self.declared.len())
             .filter(|desired_state| verdicts[*desired_state].is_none())
             .collect();
@@ -161,8 +179,18 @@ impl Fresh<'_> {
             (!needs_run, follow_ups.len(), since, follow_ups)
         });
         let mut holder: Vec<Option<usize>> = vec![None; self.runs.len()];
+        let mut own = BTreeSet::new();
+        order.retain(|desired_state| {
+            let is_own = |run: &usize| (self.pairing.is_own)(*desired_state, *run);
+            let run = self.wanted_runs(*desired_state).into_iter().find(is_own);
+            if let Some(run) = run {
+                holder[run] = Some(*desired_state);
+                own.insert(run);
+            }
+            run.is_none()
+        });
         for desired_state in order {
-            self.find_place(desired_state, &mut holder, &mut BTreeSet::new());
+            self.find_place(desired_state, &mut holder, &mut own.clone());
         }
         let mut given = vec![None; self.declared.len()];
         for (run, desired_state) in holder.into_iter().enumerate() {
@@ -205,7 +233,9 @@ impl Fresh<'_> {
     fn wanted_runs(&self, desired_state: usize) -> Vec<usize> {
         let needs_silence = !self.declared[desired_state].follow_ups.is_empty();
         let mut desired: Vec<(bool, bool, bool, usize)> = (0..self.runs.len())
-            .filter(|run| !self.sent_to.contains(run) && (self.may_serve)(desired_state, *run))
+            .filter(|run| {
+                !self.sent_to.contains(run) && (self.pairing.may_serve)(desired_state, *run)
+            })
             .map(|run| {
                 let turns = self.runs[run].turns.as_deref();
                 let is_silent = turns.is_some_and(<[_]>::is_empty);
@@ -225,12 +255,20 @@ mod tests {
 
     use super::*;
 
+    /// Every run is of the time, and nothing is known of who started it.
+    const ANY: Pairing<'static> = Pairing { may_serve: &|_, _| true, is_own: &|_, _| false };
+
     fn texts(words: &str) -> Vec<Arc<str>> {
         words.chars().map(|c| c.to_string().into()).collect()
     }
 
     /// Follow-ups by letter, `?` for turns that are unknown.
     fn verdicts(declared: &[&str], runs: &[&str]) -> String {
+        verdicts_of(declared, runs, &[])
+    }
+
+    /// The same, where the ledger knows for some runs the place of the declaration they were started for.
+    fn verdicts_of(declared: &[&str], runs: &[&str], started_for: &[Option<usize>]) -> String {
         let logs: Vec<Vec<Arc<str>>> = declared.iter().map(|words| texts(words)).collect();
         let declared: Vec<Declared<'_>> = logs
             .iter()
@@ -240,13 +278,15 @@ mod tests {
             .iter()
             .map(|words| Candidate { turns: (*words != "?").then(|| texts(words)) })
             .collect();
-        let words =
-            assign(&declared, &runs, &|_, _| true).into_iter().map(|verdict| match verdict {
-                Verdict::Served { run, sent } => format!("{run}+{sent}"),
-                Verdict::Unknown { run } => format!("{run}?"),
-                Verdict::Diverged { run } => format!("{run}!"),
-                Verdict::Missing => "-".to_owned(),
-            });
+        let is_own =
+            |declared: usize, run: usize| started_for.get(run).copied().flatten() == Some(declared);
+        let words = assign(&declared, &runs, Pairing { is_own: &is_own, ..ANY });
+        let words = words.into_iter().map(|verdict| match verdict {
+            Verdict::Served { run, sent } => format!("{run}+{sent}"),
+            Verdict::Unknown { run } => format!("{run}?"),
+            Verdict::Diverged { run } => format!("{run}!"),
+            Verdict::Missing => "-".to_owned(),
+        });
         words.collect::<Vec<_>>().join(" ")
     }
 
@@ -283,6 +323,35 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_deployment_stays_with_the_declaration_it_was_started_for() {
+        const ONE: Option<usize> = Some(0);
+        const TWO: Option<usize> = Some(1);
+        type Row =
+            (&'static [&'static str], &'static [&'static str], [Option<usize>; 2], &'static str);
+        let table: [Row; 10] = [
+            (&["ab", "c"], &["", ""], [TWO, ONE], "1+0 0+0"),
+            (&["", ""], &["", ""], [TWO, ONE], "1+0 0+0"),
+            (&["ab", "ac"], &["a", "a"], [TWO, ONE], "1+1 0+1"),
+            // One of two is enough to tell the other.
+            (&["a", "b"], &["", ""], [TWO, None], "1+0 0+0"),
+            // The one with the fewest to come gives way to the one that started it.
+            (&["ab", "a"], &["a"], [ONE, None], "0+1 -"),
+            // Somebody spoke in one of them: the other keeps its own.
+            (&["a", "b"], &["x", ""], [ONE, TWO], "0! 1+0"),
+            (&["", "b"], &["", "x"], [ONE, None], "0+0 1!"),
+            // What was said counts for more than what the ledger says: keys may have been exchanged.
+            (&["a", "b"], &["b", "a"], [ONE, TWO], "1+1 0+1"),
+            (&["", "a"], &["a"], [ONE, None], "- 0+1"),
+            // Its own is known to be silent, so the other one is not its concern.
+            (&["a", "b"], &["?", ""], [ONE, TWO], "0? 1+0"),
+        ];
+        for (declared, runs, started_for, expected) in table {
+            let shown = verdicts_of(declared, runs, &started_for);
+            assert_eq!(shown, expected, "{declared:?} {runs:?} {started_for:?}");
+        }
+    }
+
     /// Logs of one to four letters, and what each had sent: a beginning of it, one at least.
     fn history() -> impl Strategy<Value = Vec<(Vec<Arc<str>>, usize)>> {
         let log = ("[abc]{1,4}", any::<Index>());
@@ -310,7 +379,7 @@ mod tests {
                 needs_run: true,
             })
             .collect();
-        assign(&declared, runs, &may_serve)
+        assign(&declared, runs, Pairing { may_serve: &may_serve, ..ANY })
     }
 
     proptest! {
@@ -353,9 +422,9 @@ mod tests {
                 .iter()
                 .map(|(log, sent)| Candidate { turns: Some(log[..*sent].to_vec()) })
                 .collect();
-            let before = assign(&declared, &runs, &|_, _| true);
+            let before = assign(&declared, &runs, ANY);
             declared.push(Declared { since: None, follow_ups: &added, needs_run: true });
-            let after = assign(&declared, &runs, &|_, _| true);
+            let after = assign(&declared, &runs, ANY);
             for (desired_state, (log, _)) in history.iter().enumerate() {
                 let Verdict::Served { run, sent } = before[desired_state] else { continue };
                 // Another log that begins with all that was sent is told apart by nothing: then the
@@ -380,7 +449,7 @@ mod tests {
             let runs: Vec<Candidate> =
                 turns.iter().map(|turns| Candidate { turns: Some(texts(turns)) }).collect();
             let may_serve = |desired_state: usize, run: usize| run >= first + desired_state;
-            for (desired_state, verdict) in assign(&declared, &runs, &may_serve).into_iter().enumerate() {
+            for (desired_state, verdict) in assign(&declared, &runs, Pairing { may_serve: &may_serve, ..ANY }).into_iter().enumerate() {
                 match verdict {
                     Verdict::Served { run, sent } => {
                         prop_assert!(may_serve(desired_state, run));

@@ -49,7 +49,7 @@ impl DeploymentSummary {
             ended: instant(run.ended, offset),
             error: run.runtime_error.clone(),
             tokens,
-            is_from_here: evidence.is_some_and(|known| known.runs.contains(&run.id)),
+            is_from_here: evidence.is_some_and(|known| known.started.contains_key(&run.id)),
         }
     }
 }

@@ -11,11 +11,11 @@ use jiff::Timestamp;
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{DeploymentState, DesiredDeployment, DesiredTask};
-use crate::model::{DeploymentId, Key, counted};
+use crate::model::{ContentHash, DeploymentId, Key, counted};
 use crate::observed::{
     Completeness, Listing, ObservedDeployment, ObservedTask, ReadRequest, ReadResult, Status,
 };
-use crate::plan::assign::{Candidate, Declared, Verdict, assign};
+use crate::plan::assign::{Candidate, Declared, Pairing, Verdict, assign};
 use crate::plan::counting::{conversations, counts_for, is_since, may_be_since};
 use crate::plan::deployment_status::instant;
 use crate::plan::{Change, PlanInputs, StepId, StepStatus, TaskRef, Watch, WatchedDeployment};
@@ -64,27 +64,63 @@ struct Counted<'a> {
     is_unanswered: bool,
 }
 
+/// The task that deployments are started of, and what it is to hold.
+#[derive(Clone, Copy)]
+struct DeployTarget {
+    task: TaskRef,
+    content: ContentHash,
+}
+
+impl DeployTarget {
+    fn new(desired: &DesiredTask, task: TaskRef) -> Self {
+        Self { task, content: desired.content() }
+    }
+}
+
+/// A declared deployment with its key.
+type DeclaredEntry<'w> = (&'w Key, &'w DesiredDeployment);
+
+impl Counted<'_> {
+    /// Whether it is at work and does not show yet what was said in it.
+    fn is_hidden(&self) -> bool {
+        !self.seen.status.is_terminal() && self.turns.is_err()
+    }
+}
+
 impl<'a> DeploymentPlanner<'a, '_> {
     /// A task that is yet to be made has no runs: all that are due are started.
     pub(super) fn new_task(self, desired: &DesiredTask, step: StepId) -> Runs {
         let mut runs = Runs::default();
-        for (key, declared) in self.due(desired, &mut runs.notes) {
-            let target = TaskRef::MadeBy(step);
+        let target = DeployTarget::new(desired, TaskRef::MadeBy(step));
+        let (due, not_due) = self.due(desired);
+        for (key, declared) in due {
             runs.runs.extend(self.start(key, declared, target, "a new task has no run yet"));
         }
+        runs.runs.extend(not_due.iter().filter_map(|it| self.not_due(it.0, it.1, target)));
         runs
     }
 
     /// A task that exists: every declaration is served, waits, or gets a run.
     pub(super) fn existing(self, desired: &DesiredTask, task: &ObservedTask) -> Runs {
+        let target = DeployTarget::new(desired, TaskRef::Existing(task.id));
+        let (due, not_due) = self.due(desired);
         let mut runs = Runs::default();
-        let due = self.due(desired, &mut runs.notes);
-        if due.is_empty() {
-            return runs;
+        match self.gap(task).filter(|_| !due.is_empty()) {
+            Some(finding) => {
+                let status = StepStatus::Blocked(finding);
+                let blocked = due.iter();
+                let blocked = blocked.map(|it| self.undecided(it.0, it.1, target, status.clone()));
+                runs.runs.extend(blocked);
+            }
+            None => self.serve(&due, &self.counted(desired, task), target, &mut runs),
         }
-        let target = TaskRef::Existing(task.id);
-        let observed = self.inputs.state.deployments.get(&task.id);
-        let gap = match observed {
+        runs.runs.extend(not_due.iter().filter_map(|it| self.not_due(it.0, it.1, target)));
+        runs
+    }
+
+    /// Why it cannot be told which runs the task has, if it cannot.
+    fn gap(self, task: &ObservedTask) -> Option<Diagnostic> {
+        match self.inputs.state.deployments.get(&task.id) {
             None => Some(incomplete(task, "they were not read")),
             Some(Listing { coverage: Completeness::Partial(why), .. }) => {
                 Some(incomplete(task, why))
@@ -93,17 +129,53 @@ impl<'a> DeploymentPlanner<'a, '_> {
                 let none_counts = !observed.items.iter().any(|run| counts_for(run, task));
                 (none_counts && !observed.items.is_empty()).then(|| unlike(task, observed))
             }
-        };
-        if let Some(finding) = gap {
-            for (key, declared) in due {
-                let change = self.run(declared, target);
-                let step = (change, cannot_tell(), StepStatus::Blocked(finding.clone()));
-                let deployment = key.clone();
-                runs.runs.push(PlannedDeployment { deployment, step: Some(step), watch: None });
-            }
-            return runs;
         }
-        let counted = self.counted(desired, task);
+    }
+
+    /// Turns the verdicts about declarations that are due into steps.
+    fn serve(
+        self,
+        due: &[DeclaredEntry<'_>],
+        counted: &[Counted<'_>],
+        target: DeployTarget,
+        runs: &mut Runs,
+    ) {
+        let offset = self.inputs.desired_state.service_utc_offset;
+        let verdicts = self.verdicts(due, counted);
+        let taken: BTreeSet<usize> = verdicts.iter().filter_map(serving).collect();
+        for ((key, declared), verdict) in due.iter().zip(verdicts) {
+            let planned = match verdict {
+                Verdict::Served { run, sent } => {
+                    Some(self.served(key, declared, &counted[run], sent, &mut runs.notes))
+                }
+                Verdict::Unknown { run } => {
+                    Some(self.unknown(key, declared, target, &counted[run]))
+                }
+                Verdict::Diverged { run } => Some(diverged(key, declared, &counted[run])),
+                Verdict::Missing => {
+                    let unclear = (0..counted.len())
+                        .filter(|run| !taken.contains(run))
+                        .find(|run| may_be_since(counted[*run].seen, declared, offset));
+                    match unclear {
+                        Some(run) => {
+                            let finding = zone_question(counted[run].seen, declared);
+                            let status = StepStatus::Blocked(finding);
+                            Some(self.undecided(key, declared, target, status))
+                        }
+                        None => self.start(key, declared, target, "no run of it exists"),
+                    }
+                }
+            };
+            runs.runs.extend(planned);
+        }
+    }
+
+    /// Which run serves which declaration.
+    ///
+    /// A deployment that is at work and does not show its conversation yet is taken for one that was
+    /// sent nothing, where it can be no other's: it is sent nothing before it is idle, and what a plan
+    /// shows, and its digest, does not change when it is.
+    fn verdicts(self, due: &[DeclaredEntry<'_>], counted: &[Counted<'_>]) -> Vec<Verdict> {
         let declarations: Vec<Declared<'_>> = due
             .iter()
             .map(|(_, declared)| Declared {
@@ -112,72 +184,70 @@ impl<'a> DeploymentPlanner<'a, '_> {
                 needs_run: declared.state != DeploymentState::Stopped,
             })
             .collect();
-        let candidates: Vec<Candidate> = counted
-            .iter()
-            .map(|run| Candidate {
-                turns: run.turns.as_ref().ok().map(|(turns, skip)| turns[*skip..].to_vec()),
-            })
-            .collect();
         let offset = self.inputs.desired_state.service_utc_offset;
-        let may_serve = |desired_state: usize, run: usize| {
-            is_since(counted[run].seen, due[desired_state].1, offset)
+        let started = self.inputs.evidence.keys.get(self.key).map(|known| &known.started);
+        let started_for = |run: usize| started?.get(&counted[run].seen.id);
+        let pairing = Pairing {
+            may_serve: &|declared, run| is_since(counted[run].seen, due[declared].1, offset),
+            is_own: &|declared, run| started_for(run) == Some(due[declared].0),
         };
-        let verdicts = assign(&declarations, &candidates, &may_serve);
-        let taken: BTreeSet<usize> = verdicts
-            .iter()
-            .filter_map(|verdict| match verdict {
-                Verdict::Served { run, .. } => Some(*run),
-                _ => None,
-            })
-            .collect();
-        for ((key, declared), verdict) in due.into_iter().zip(verdicts) {
-            let planned = match verdict {
-                Verdict::Served { run, sent } => {
-                    self.served(key, declared, &counted[run], sent, &mut runs.notes)
-                }
-                Verdict::Unknown { run } => self.unknown(key, declared, target, &counted[run]),
-                Verdict::Diverged { run } => diverged(key, declared, &counted[run]),
-                Verdict::Missing => {
-                    let unclear = (0..counted.len())
-                        .filter(|run| !taken.contains(run))
-                        .find(|run| may_be_since(counted[*run].seen, declared, offset));
-                    match unclear {
-                        Some(run) => {
-                            let finding = zone_question(counted[run].seen, declared);
-                            let change = self.run(declared, target);
-                            let step = (change, cannot_tell(), StepStatus::Blocked(finding));
-                            let deployment = key.clone();
-                            PlannedDeployment { deployment, step: Some(step), watch: None }
-                        }
-                        None => match self.start(key, declared, target, "no run of it exists") {
-                            Some(planned) => planned,
-                            None => continue,
-                        },
-                    }
-                }
+        let assigned = |takes_hidden: bool| {
+            let turns = |run: &Counted<'_>| match &run.turns {
+                Ok((turns, skip)) => Some(turns[*skip..].to_vec()),
+                Err(_) => (takes_hidden && run.is_hidden()).then(Vec::new),
             };
-            runs.runs.push(planned);
+            let candidates: Vec<Candidate> =
+                counted.iter().map(|run| Candidate { turns: turns(run) }).collect();
+            assign(&declarations, &candidates, pairing)
+        };
+        let mut verdicts = assigned(false);
+        if !verdicts.iter().any(|verdict| matches!(verdict, Verdict::Unknown { .. })) {
+            return verdicts;
         }
-        runs
-    }
-
-    /// The declarations whose time has come.
-    fn due<'w>(
-        self,
-        desired: &'w DesiredTask,
-        notes: &mut Vec<Diagnostic>,
-    ) -> Vec<(&'w Key, &'w DesiredDeployment)> {
-        let mut due = Vec::new();
-        for (key, declared) in desired.deployments.iter() {
-            match declared.since.filter(|since| *since > self.inputs.state.observed_at) {
-                Some(since) => {
-                    let message = format!("`{}/{key}` is not due before {since}", self.key);
-                    notes.push(Diagnostic::note(Code::NotDue, message));
-                }
-                None => due.push((key, declared)),
+        let taken: BTreeSet<usize> = verdicts.iter().filter_map(serving).collect();
+        let likely = assigned(true);
+        for ((verdict, likely), declared) in verdicts.iter_mut().zip(likely).zip(&declarations) {
+            let is_free = |run: usize| {
+                declared.needs_run && counted[run].is_hidden() && !taken.contains(&run)
+            };
+            if matches!(verdict, Verdict::Unknown { .. }) && serving(&likely).is_some_and(is_free) {
+                *verdict = likely;
             }
         }
-        due
+        verdicts
+    }
+
+    /// The declarations whose time has come, and the others.
+    fn due(self, desired: &DesiredTask) -> (Vec<DeclaredEntry<'_>>, Vec<DeclaredEntry<'_>>) {
+        let now = self.inputs.state.observed_at;
+        let is_due = |declared: &DesiredDeployment| declared.since.is_none_or(|since| since <= now);
+        desired.deployments.iter().partition(|(_, declared)| is_due(declared))
+    }
+
+    /// A declaration whose time has not come: shown with all that it leads to, so that it is reviewed.
+    fn not_due(
+        self,
+        key: &Key,
+        declared: &DesiredDeployment,
+        target: DeployTarget,
+    ) -> Option<PlannedDeployment> {
+        let since = declared.since.filter(|_| declared.state != DeploymentState::Stopped)?;
+        let finding = Diagnostic::note(Code::NotDue, format!("it is not due before {since}"));
+        let status = StepStatus::Deferred(finding.help("an apply after that time starts it"));
+        let step = Some((self.run(declared, target), "its time has not come".to_owned(), status));
+        Some(PlannedDeployment { deployment: key.clone(), step, watch: None })
+    }
+
+    /// A declaration of which it cannot be told whether a deployment of it exists.
+    fn undecided(
+        self,
+        key: &Key,
+        declared: &DesiredDeployment,
+        target: DeployTarget,
+        status: StepStatus,
+    ) -> PlannedDeployment {
+        let step = (self.run(declared, target), cannot_tell(), status);
+        PlannedDeployment { deployment: key.clone(), step: Some(step), watch: None }
     }
 
     /// The runs of the task that count, the oldest first.
@@ -249,7 +319,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
                     run: id.clone(),
                     prompt: Arc::clone(prompt),
                     turns: turns.unwrap_or_default(),
-                    later: next.len() - 1,
+                    later: next[1..].to_vec(),
                 };
                 let created =
                     run.seen.created.map_or_else(String::new, |at| format!(", made {at},"));
@@ -258,8 +328,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
                 (change, reason, follow_up_gate(run))
             })
         };
-        let missing = if wants_stop { 0 } else { next.len() };
-        let watch = Some(self.watch(key, declared, Some(run.seen), missing));
+        let watch = Some(self.watch(key, declared, Some(run.seen)));
         PlannedDeployment { deployment: key.clone(), step, watch }
     }
 
@@ -268,7 +337,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
         self,
         key: &Key,
         declared: &DesiredDeployment,
-        target: TaskRef,
+        target: DeployTarget,
         run: &Counted<'_>,
     ) -> PlannedDeployment {
         let why = run.turns.as_ref().err().map_or("", String::as_str);
@@ -284,8 +353,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
                 finding.help("it is still at work: run this again later, or `apply --wait`"),
             )
         };
-        let step = Some((self.run(declared, target), cannot_tell(), status));
-        PlannedDeployment { deployment: key.clone(), step, watch: None }
+        self.undecided(key, declared, target, status)
     }
 
     /// A declaration without a run; one that is to be stopped needs none.
@@ -293,30 +361,34 @@ impl<'a> DeploymentPlanner<'a, '_> {
         self,
         key: &Key,
         declared: &DesiredDeployment,
-        target: TaskRef,
+        target: DeployTarget,
         reason: &str,
     ) -> Option<PlannedDeployment> {
         if declared.state == DeploymentState::Stopped {
             return None;
         }
         let step = Some((self.run(declared, target), reason.to_owned(), StepStatus::Ready));
-        let watch = Some(self.watch(key, declared, None, declared.follow_ups.len()));
+        let watch = Some(self.watch(key, declared, None));
         Some(PlannedDeployment { deployment: key.clone(), step, watch })
     }
 
-    fn run(self, declared: &DesiredDeployment, target: TaskRef) -> Change {
-        let seen = match target {
+    fn run(
+        self,
+        declared: &DesiredDeployment,
+        DeployTarget { task, content }: DeployTarget,
+    ) -> Change {
+        let seen = match task {
             TaskRef::Existing(id) => self.inputs.state.deployments.get(&id),
             TaskRef::MadeBy(_) => None,
         };
         let seen = seen.into_iter().flat_map(|observed| &observed.items);
+        let offset = self.inputs.desired_state.service_utc_offset;
         Change::Deploy {
-            task: target,
+            task,
             seen: seen.map(|run| run.id.clone()).collect(),
-            since: declared
-                .since
-                .map(|since| (since, self.inputs.desired_state.service_utc_offset)),
-            later: declared.follow_ups.len(),
+            since: declared.since.map(|since| (since, offset)),
+            content,
+            later: declared.follow_ups.clone(),
         }
     }
 
@@ -325,7 +397,6 @@ impl<'a> DeploymentPlanner<'a, '_> {
         key: &Key,
         declared: &DesiredDeployment,
         run: Option<&ObservedDeployment>,
-        missing: usize,
     ) -> Watching {
         let placeholder = WatchedDeployment::StartedBy(StepId(0));
         let watch = Watch {
@@ -334,11 +405,18 @@ impl<'a> DeploymentPlanner<'a, '_> {
             run: placeholder,
             created: run
                 .and_then(|run| instant(run.created, self.inputs.desired_state.service_utc_offset)),
-            missing,
             timeout: declared.timeout,
             expect: declared.expect.clone(),
         };
         Watching(run.map(|run| run.id.clone()), watch)
+    }
+}
+
+/// The run that serves a declaration.
+fn serving(verdict: &Verdict) -> Option<usize> {
+    match verdict {
+        Verdict::Served { run, .. } => Some(*run),
+        _ => None,
     }
 }
 

@@ -106,7 +106,8 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         let message = format!("archived tasks that changed more recently: {young_count}");
         notes.push(Diagnostic::note(Code::TooYoung, message));
     }
-    guard(&View { inputs, found: &found, gap: observed.gap.as_deref() }, &mut steps);
+    let view = View { inputs, found: &found, gap: observed.gap.as_deref() };
+    let overrides = guard(&view, &mut steps);
     if let Scope::Archived { saving, .. } = scope {
         say_what_is_lost(&mut steps, &mut notes, saving);
     }
@@ -123,6 +124,8 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         doubts: Vec::new(),
         observed_task_ids: observed.tasks.keys().copied().collect(),
         deployment_limit: 0,
+        limits: inputs.options.limits,
+        overrides,
         watches: Vec::new(),
         estimates: BTreeMap::new(),
         observed_at: inputs.state.observed_at,

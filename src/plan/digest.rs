@@ -1,12 +1,14 @@
 //! One hash over what a plan does: it ties what was reviewed to what is done.
 //!
-//! Over actions, ids, names, content hashes and gates; never over time, commit, path or wording, so
-//! that two machines which see the same differences get the same digest.
+//! Over actions, ids, names, content hashes, every text that is sent now or later, what blocks a step,
+//! and the settings that decided; never over time, commit, path or wording, so that two machines
+//! which see the same differences get the same digest.
 
 use std::fmt;
 
-use crate::model::sha256_hex;
-use crate::plan::{Change, Plan, Removal, Remove, Step, StepId, StepStatus, TaskRef};
+use crate::diag::Code;
+use crate::model::{Action, sha256_hex};
+use crate::plan::{Change, Limits, Plan, Removal, Remove, Step, StepId, StepStatus, TaskRef};
 use crate::resource::{Edit, Whole};
 
 /// The hash of a plan; `Display` writes 64 hexadecimal digits.
@@ -39,18 +41,44 @@ impl Plan {
         Digest(sha256_hex(text.as_bytes()))
     }
 
-    /// Returns a line for each step that says all the digest covers, in an order of its own.
+    /// Returns what the digest covers: a line for each step, and one for each setting that decided
+    /// about steps, in an order of its own.
     ///
-    /// Names are quoted, so that no name can look like another line.
+    /// Names and texts are quoted, so that none can look like another line.
     pub fn fingerprints(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.steps.iter().map(|step| self.fingerprint(step)).collect();
+        lines.extend(self.settings());
         lines.sort();
         lines
+    }
+
+    /// The limits of the actions that the plan holds, and the guards that were switched off.
+    fn settings(&self) -> Vec<String> {
+        let Limits { delete, replace, create, runs } = self.limits;
+        let has = |actions: &[Action]| {
+            self.steps.iter().any(|step| actions.contains(&step.change.action()))
+        };
+        let limits = [
+            ("deletes", delete, has(&[Action::Archive, Action::Delete])),
+            ("replaces", replace, has(&[Action::Replace])),
+            ("creates", create, has(&[Action::Create])),
+            ("deployments", runs, has(&[Action::Deploy])),
+        ];
+        let set = limits.into_iter().filter_map(|(name, limit, is_used)| {
+            Some(format!("limit of {name}: {}", limit.filter(|_| is_used)?))
+        });
+        let allowed = self.overrides.iter().map(|code| format!("allowed: {code}"));
+        set.chain(allowed).collect()
     }
 
     fn fingerprint(&self, step: &Step) -> String {
         let deployment = step.deployment.as_ref().map(|key| format!("/{key}")).unwrap_or_default();
         let status = match &step.status {
+            StepStatus::Deferred(finding) | StepStatus::Blocked(finding)
+                if passes_by_itself(finding.code) =>
+            {
+                String::new()
+            }
             StepStatus::Ready => String::new(),
             StepStatus::Deferred(finding) => format!("deferred[{}] ", finding.code),
             StepStatus::Blocked(finding) => format!("blocked[{}] ", finding.code),
@@ -70,18 +98,21 @@ impl Plan {
             Change::Remove { removal: given, before, .. } => {
                 format!("{} of {}", removal(given), before.content())
             }
-            Change::Deploy { task, seen, later, .. } => {
+            Change::Deploy { task, since, content, later, .. } => {
                 let task = match task {
                     TaskRef::Existing(id) => format!("task {id}"),
                     TaskRef::MadeBy(step) => format!("the task of `{}`", self.key_of(*step)),
                 };
-                format!("{task} beside {} runs, then {later} follow-ups", seen.len())
+                let since = since.map(|(since, _)| format!(" since {since}")).unwrap_or_default();
+                format!("{task} with {content}{since}, then {later:?}")
             }
-            Change::Prompt { run, prompt, turns, later } => {
-                format!("run {:?} {prompt:?} behind {} turns, then {later}", run.0, turns.len())
+            // Not how much was said before: that it is the beginning of what is declared is checked,
+            // and a conversation shows it late.
+            Change::Prompt { run, prompt, later, .. } => {
+                format!("deployment {:?} {prompt:?}, then {later:?}", run.0)
             }
-            Change::Diverged { run, said, .. } => format!("run {:?} after {said:?}", run.0),
-            Change::Stop { run } => format!("run {:?}", run.0),
+            Change::Diverged { run, said, .. } => format!("deployment {:?} after {said:?}", run.0),
+            Change::Stop { run } => format!("deployment {:?}", run.0),
             Change::Ambiguous { object, candidates } => {
                 let ids: Vec<String> = candidates.iter().map(|task| task.id.to_string()).collect();
                 format!("{} or tasks {}", named(object), ids.join(", "))
@@ -100,10 +131,26 @@ fn named(object: &Whole) -> String {
     format!("{:?} {}", object.name(), object.content())
 }
 
-fn removal(removal: &Removal) -> String {
-    match &removal.how {
-        Remove::Archive { name } => format!("archive {} as {name:?}", removal.id),
-        Remove::Delete => format!("delete {}", removal.id),
-        Remove::Destroy { runs } => format!("destroy {} with {runs:?}", removal.id),
+fn removal(Removal { id, name, content, how }: &Removal) -> String {
+    match how {
+        Remove::Archive { name: archived } => {
+            format!("archive {id} {name:?} {content} as {archived:?}")
+        }
+        Remove::Delete => format!("delete {id} {name:?} {content}"),
+        Remove::Destroy { runs } => format!("destroy {id} {name:?} {content} with {runs:?}"),
     }
+}
+
+/// Whether what closes a step ends without anybody's doing: a deployment becomes idle, a date comes,
+/// a day is over. The digest covers what would be done, not whether it can be done this minute.
+///
+/// What the limits close is decided by the limits and the steps, which are covered themselves.
+fn passes_by_itself(code: Code) -> bool {
+    matches!(
+        code,
+        Code::DeploymentBusy
+            | Code::NotDue
+            | Code::TooManyDeployments
+            | Code::TooManyDeploymentsOfATask
+    )
 }

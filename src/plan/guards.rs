@@ -9,46 +9,12 @@ use crate::diag::{Code, Diagnostic, Gap, Withholds};
 use crate::evidence::KeyEvidence;
 use crate::model::{Action, Key, TaskId, counted, noun};
 use crate::observed::ObservedTask;
+use crate::plan::limits::{
+    CREATES_PER_APPLY, FAILURES, FOLLOW_UPS_PER_RUN, Limits, RUNS_PER_APPLY, RUNS_PER_TASK_AND_DAY,
+};
 use crate::plan::matcher::{MatchError, Matches, Proof};
 use crate::plan::waits::close_what_waits;
 use crate::plan::{Change, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, TaskRef};
-
-/// How much one apply may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// `--max-deletes`: tasks retired because they are no longer declared.
-    pub delete: Option<usize>,
-    /// `--max-replaces`: tasks replaced.
-    pub replace: Option<usize>,
-    /// `--max-creates`: tasks made.
-    pub create: Option<usize>,
-    /// `--max-deployments`: deployments started.
-    pub runs: Option<usize>,
-}
-
-/// Tasks made by one apply at most.
-///
-/// A slip in a template makes tasks by the hundred, and they do not go away by reverting it.
-const CREATES_PER_APPLY: usize = 50;
-
-/// Deployments started by one apply at most.
-///
-/// Five, because a run spends tokens and cannot be taken back, and a slip in a template multiplies.
-/// Raising it is one flag; lowering a bill is not.
-const RUNS_PER_APPLY: usize = 5;
-
-/// Deployments started of one task within a day at most.
-const RUNS_PER_TASK_AND_DAY: usize = 3;
-
-/// Failed runs of one content after which it is not run again by itself.
-///
-/// A prompt that failed three times is wrong more often than unlucky, and each try is paid for.
-const FAILURES: usize = 3;
-
-/// Follow-ups of one run at most.
-///
-/// Each is paid for with the whole conversation before it, so the cost grows with their square.
-const FOLLOW_UPS_PER_RUN: usize = 10;
 
 /// What guards may look at.
 pub(super) struct View<'a, 'b> {
@@ -104,23 +70,29 @@ fn share(owned: usize) -> usize {
     owned * 3 / 10
 }
 
-/// Closes what must not be done; a code named with `--allow` closes nothing.
-pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) {
+/// Closes what must not be done; a code named with `--allow` closes nothing. Returns the codes that
+/// would have.
+pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) -> BTreeSet<Code> {
+    let mut overrides = BTreeSet::new();
     if steps.is_empty() {
-        return;
+        return overrides;
     }
     for guard in GUARDS {
         let verdicts: BTreeMap<StepId, StepStatus> = guard(view, steps).into_iter().collect();
         for step in steps.iter_mut().filter(|step| step.status == StepStatus::Ready) {
             match verdicts.get(&step.id) {
                 Some(StepStatus::Blocked(finding))
-                    if view.inputs.options.allow.contains(&finding.code) => {}
+                    if view.inputs.options.allow.contains(&finding.code) =>
+                {
+                    overrides.insert(finding.code);
+                }
                 Some(status) => step.status = status.clone(),
                 None => {}
             }
         }
     }
     close_what_waits(steps);
+    overrides
 }
 
 /// An incomplete list or read proves nothing: nothing is made, replaced, retired or run on it.

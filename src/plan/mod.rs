@@ -13,6 +13,7 @@ mod destroy;
 mod digest;
 mod estimate;
 mod guards;
+mod limits;
 mod lookalikes;
 mod matcher;
 mod name_conflicts;
@@ -30,7 +31,8 @@ pub use deployment_status::DeploymentSummary;
 pub use destroy::{Saving, Scope, destroy, destroy_reads};
 pub use digest::Digest;
 pub use estimate::{Estimate, Spread};
-pub use guards::{Limits, delete_limit, missing_limit, replace_limit};
+pub use guards::{delete_limit, missing_limit, replace_limit};
+pub use limits::Limits;
 pub use other_manifests::{Neighbor, OtherManifests};
 pub use overview::{
     DeclaredDeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, Tokens, overview,
@@ -148,6 +150,10 @@ pub struct Plan {
     pub observed_task_ids: BTreeSet<TaskId>,
     /// How many runs one apply may start.
     pub deployment_limit: usize,
+    /// The limits that were set by hand.
+    pub limits: Limits,
+    /// The guards that `--allow` switched off and that would have blocked a step.
+    pub overrides: BTreeSet<Code>,
     /// The declared runs that exist or are started by a step, to be waited for and judged.
     pub watches: Vec<Watch>,
     /// What one prompt of a task has cost in past runs, for tasks with something to pay for; not
@@ -172,8 +178,6 @@ pub struct Watch {
     pub run: WatchedDeployment,
     /// When it was made, where that was seen.
     pub created: Option<Timestamp>,
-    /// How many follow-ups are still to be sent to it.
-    pub missing: usize,
     /// How long it may take.
     pub timeout: Option<Duration>,
     /// What it has to show.
@@ -271,8 +275,10 @@ pub enum Change {
         seen: BTreeSet<DeploymentId>,
         /// The moment at or after which it has to be made, and the zone of the service's stamps.
         since: Option<(Timestamp, Option<Offset>)>,
-        /// How many follow-ups it is sent later, each once it is idle.
-        later: usize,
+        /// What the task is to hold: its prompt is the first text that is sent.
+        content: ContentHash,
+        /// The follow-ups that it is sent later, in order, each once it is idle.
+        later: Vec<Arc<str>>,
     },
     /// A follow-up is sent to a deployment.
     Prompt {
@@ -282,8 +288,8 @@ pub enum Change {
         prompt: Arc<str>,
         /// What users had said in it, the task's prompt included; settling compares with it.
         turns: Vec<Arc<str>>,
-        /// How many follow-ups come after it, each once the run is idle again.
-        later: usize,
+        /// The follow-ups that come after it, in order, each once the deployment is idle again.
+        later: Vec<Arc<str>>,
     },
     /// A follow-up cannot be sent: the run was told something else than declared.
     Diverged {
@@ -406,6 +412,23 @@ impl Change {
 }
 
 impl Plan {
+    /// The follow-ups that this plan leads to for a deployment, in order: of the step that starts
+    /// it, or that speaks to it.
+    pub fn follow_ups(&self, deployment: &WatchedDeployment) -> Vec<Arc<str>> {
+        let of_step = |step: &Step| match (&step.change, deployment) {
+            (Change::Deploy { later, .. }, WatchedDeployment::StartedBy(id)) if step.id == *id => {
+                Some(later.clone())
+            }
+            (Change::Prompt { run, prompt, later, .. }, WatchedDeployment::Seen(id))
+                if run == id =>
+            {
+                Some(std::iter::once(prompt).chain(later).cloned().collect())
+            }
+            _ => None,
+        };
+        self.steps.iter().find_map(of_step).unwrap_or_default()
+    }
+
     /// The steps that apply carries out.
     pub fn ready_steps(&self) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(|step| step.status == StepStatus::Ready)

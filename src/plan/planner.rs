@@ -47,7 +47,7 @@ pub(super) fn plan_identified<'a>(
     draft.note_unlisted_agents();
     let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
-    guard(&View { inputs, found, gap: observed.gap.as_deref() }, &mut steps);
+    let overrides = guard(&View { inputs, found, gap: observed.gap.as_deref() }, &mut steps);
     let all = || observed.tasks.values();
     let estimates = estimates(inputs, found, &steps);
     let runs = runs_of(inputs, found, &steps);
@@ -63,6 +63,8 @@ pub(super) fn plan_identified<'a>(
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         observed_task_ids: observed.tasks.keys().copied().collect(),
         deployment_limit: deployment_limit(&inputs.options.limits),
+        limits: inputs.options.limits,
+        overrides,
         watches,
         estimates,
         observed_at: inputs.state.observed_at,

@@ -41,11 +41,11 @@ impl Budget {
             match &step.change {
                 Change::Deploy { later, .. } if is_open == 1 => {
                     budget.runs += 1;
-                    budget.later += later;
+                    budget.later += later.len();
                 }
                 Change::Prompt { later, .. } => {
                     budget.follow_ups += is_open;
-                    budget.later += later + 1 - is_open;
+                    budget.later += later.len() + 1 - is_open;
                 }
                 _ => continue,
             }
@@ -124,7 +124,7 @@ pub(super) fn cost(plan: &Plan, step: &Step) -> Option<Cost> {
 /// How many prompts a step and what follows it send.
 fn prompts(step: &Step) -> usize {
     match &step.change {
-        Change::Deploy { later, .. } | Change::Prompt { later, .. } => later + 1,
+        Change::Deploy { later, .. } | Change::Prompt { later, .. } => later.len() + 1,
         _ => 0,
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::diag::{Diagnostic, EvidenceSource, Gap, GapReason, Lost};
 use crate::model::Key;
+use crate::model::counted;
 use crate::render::escape;
-use crate::render::words::counted;
 
 /// How many gaps a finding names; what they are about is rarely worth more.
 const NAMED: usize = 3;

@@ -132,8 +132,8 @@ struct StepJson {
     deployment: Option<DeploymentStatusJson>,
     /// The follow-up it sends.
     prompt: Option<String>,
-    /// How many follow-ups come later.
-    later_follow_ups: usize,
+    /// The follow-ups that come later, in order, each once the deployment is idle.
+    later_follow_ups: Vec<String>,
     /// What this step and the follow-ups behind it are likely to cost.
     estimate: Option<CostJson>,
     /// What was said, against what is declared.
@@ -317,7 +317,7 @@ fn step(entry: &Entry) -> StepJson {
             started_by_this_ledger: run.started_by_this_ledger,
         }),
         prompt: entry.prompt.as_ref().map(|prompt| prompt.raw().to_owned()),
-        later_follow_ups: entry.later,
+        later_follow_ups: entry.later.iter().map(|text| text.raw().to_owned()).collect(),
         estimate: entry.cost.map(cost),
         turns: turns.collect(),
     }

@@ -195,6 +195,9 @@ fn details(entry: &Entry, room: &Room) -> Option<String> {
     if let Some(prompt) = &entry.prompt {
         lines_of(&mut body, &prefixed(prompt, '+', "follow-up", room));
     }
+    for text in &entry.later {
+        lines_of(&mut body, &prefixed(text, '+', "then, once it is idle", room));
+    }
     for turn in &entry.turns {
         follow_up(&mut body, turn, room);
     }
@@ -202,6 +205,7 @@ fn details(entry: &Entry, room: &Room) -> Option<String> {
         && entry.fates.is_empty()
         && entry.candidates.is_empty()
         && entry.prompt.is_none()
+        && entry.later.is_empty()
         && entry.turns.is_empty();
     let title = format!("<code>{}</code> {}", entry.symbol(), html(&entry.address));
     (!is_plain).then(|| {

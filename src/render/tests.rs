@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::event::{Done, Event, Outcome, StepOutcome};
 use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId};
 use crate::plan::{
-    Before, Change, Plan, Removal, Remove, RemoveReason, Step, StepId, StepStatus, TaskRef,
+    Before, Change, Limits, Plan, Removal, Remove, RemoveReason, Step, StepId, StepStatus, TaskRef,
 };
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
@@ -54,7 +54,13 @@ fn replace(name: &str, old: &str, new: &str) -> Change {
 }
 
 fn run(task: TaskRef) -> Change {
-    Change::Deploy { task, seen: BTreeSet::new(), since: None, later: 0 }
+    Change::Deploy {
+        task,
+        seen: BTreeSet::new(),
+        since: None,
+        content: object("", "p").content(),
+        later: Vec::new(),
+    }
 }
 
 fn delete(name: &str, prompt: &str) -> Change {
@@ -95,6 +101,8 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
         doubts: Vec::new(),
         observed_task_ids: BTreeSet::new(),
         deployment_limit: 5,
+        limits: Limits::default(),
+        overrides: BTreeSet::new(),
         watches: Vec::new(),
         estimates: BTreeMap::new(),
         observed_at: jiff::Timestamp::UNIX_EPOCH,

@@ -108,8 +108,8 @@ pub struct Entry {
     pub standing: Option<DeploymentStatus>,
     /// The follow-up it sends.
     pub prompt: Option<Untrusted>,
-    /// How many follow-ups come later, each once the run is idle.
-    pub later: usize,
+    /// The follow-ups that come later, in order, each once the deployment is idle.
+    pub later: Vec<Untrusted>,
     /// What it is likely to cost, follow-ups to come included.
     pub cost: Option<Cost>,
     /// What was said, against what is declared, follow-up by follow-up.
@@ -357,7 +357,7 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
         run: None,
         standing: None,
         prompt: None,
-        later: 0,
+        later: Vec::new(),
         cost: cost(plan, step),
         turns: Vec::new(),
     };
@@ -396,12 +396,12 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
             if let TaskRef::Existing(id) = task {
                 entry.subject = Some((*id, None));
             }
-            entry.later = *later;
+            entry.later = texts(later);
         }
         Change::Prompt { run, prompt, later, .. } => {
             (entry.run, entry.standing) = about(plan, run);
             entry.prompt = Some(Untrusted::new(Arc::clone(prompt)));
-            entry.later = *later;
+            entry.later = texts(later);
         }
         Change::Diverged { run, said, declared } => {
             (entry.run, entry.standing) = about(plan, run);
@@ -429,6 +429,10 @@ fn about(plan: &Plan, run: &DeploymentId) -> (Option<Untrusted>, Option<Deployme
         started_by_this_ledger: run.is_from_here,
     });
     (Some(Untrusted::new(run.0.as_str())), standing)
+}
+
+fn texts(texts: &[Arc<str>]) -> Vec<Untrusted> {
+    texts.iter().map(|text| Untrusted::new(Arc::clone(text))).collect()
 }
 
 /// What was said and what is declared, place by place; what looks alike is spelled.

@@ -62,7 +62,7 @@ const RESET: &str = "\u{1b}[0m";
 
 /// How many columns a text takes, our colors left out.
 pub(super) fn width(text: &str) -> usize {
-    Marked::of(text).map(|(_, _, width)| width).sum()
+    ColoredText::of(text).map(|(_, _, width)| width).sum()
 }
 
 /// Breaks a text that has no indentation into rows of at most `room` columns, where that is known.
@@ -74,7 +74,7 @@ pub(super) fn rows(text: &str, room: Option<usize>) -> Vec<&str> {
 
 /// How deep a line that goes on stands: at the words behind the blanks and the sign it begins with.
 fn hang(line: &str) -> usize {
-    let mut characters = Marked::of(line).map(|(_, text, width)| (text, width));
+    let mut characters = ColoredText::of(line).map(|(_, text, width)| (text, width));
     let mut depth = 0;
     let mut sign = 0;
     for (text, width) in characters.by_ref() {
@@ -103,7 +103,7 @@ fn rows_of(line: &str, width: usize, hang: usize) -> Vec<Range<usize>> {
     // Where the last word begins, and how wide the row is before it.
     let mut word = None;
     let mut is_blank = true;
-    for (at, text, columns) in Marked::of(line) {
+    for (at, text, columns) in ColoredText::of(line) {
         let is_word = text != " " && columns > 0;
         if is_word && is_blank && used > hang {
             // Behind mere blanks a stranger's `::` would begin a line.
@@ -130,22 +130,22 @@ fn rows_of(line: &str, width: usize, hang: usize) -> Vec<Range<usize>> {
 
 /// The color codes of a text.
 fn codes(text: &str) -> impl Iterator<Item = &str> {
-    Marked::of(text).map(|(_, text, _)| text).filter(|text| text.starts_with('\u{1b}'))
+    ColoredText::of(text).map(|(_, text, _)| text).filter(|text| text.starts_with('\u{1b}'))
 }
 
 /// The characters of a text and the color codes between them: where each begins, itself, its columns.
-struct Marked<'t> {
+struct ColoredText<'t> {
     text: &'t str,
     at: usize,
 }
 
-impl<'t> Marked<'t> {
+impl<'t> ColoredText<'t> {
     fn of(text: &'t str) -> Self {
         Self { text, at: 0 }
     }
 }
 
-impl<'t> Iterator for Marked<'t> {
+impl<'t> Iterator for ColoredText<'t> {
     type Item = (usize, &'t str, usize);
 
     fn next(&mut self) -> Option<Self::Item> {

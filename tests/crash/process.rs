@@ -285,7 +285,7 @@ fn deployment_key(step: &Step) -> DeploymentKey {
 pub(super) fn later_follow_ups(plan: &Plan) -> BTreeSet<DeploymentKey> {
     let is_later = |step: &&Step| match (&step.change, &step.status) {
         (Change::Deploy { later, .. }, _) | (Change::Prompt { later, .. }, StepStatus::Ready) => {
-            *later > 0
+            !later.is_empty()
         }
         (Change::Prompt { .. }, _) => true,
         _ => false,

@@ -165,7 +165,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     let known = (vec(version, 0..4), protect, any::<bool>(), created, rewritten);
     let known =
         known.prop_map(|(versions, protect, is_established, created, rewritten)| KeyEvidence {
-            runs: BTreeSet::new(),
+            started: BTreeMap::new(),
             is_established: is_established && !versions.is_empty(),
             versions,
             protect: protect.is_some(),

@@ -300,9 +300,10 @@ fn the_junit_file_is_read_by_a_parser_that_is_not_ours_whatever_stands_in_it() {
     let service = Service::of_quick_agents("[{promptContains: evil}]");
     service.edit(|world| world.rules[0].says = Some(EVIL.to_owned()));
     // What is expected is foreign too: a pull request may have brought it.
-    let evil = serde_json::to_string(&EVIL.replace(['\u{0}', '\u{1b}', '\u{ffff}'], "!")).unwrap();
+    let expected = EVIL.replace(['\u{0}', '\u{1b}', '\u{ffff}'], "!").replace("(1)", "(2)");
+    let evil = serde_json::to_string(&expected).unwrap();
     let repo = repo(&format!(
-        "bad: {{prompt: evil, deployments: {{first: {{expect: {{transcript: {{notContains: script, contains: [Sortino, {evil}]}}}}}}, second: {{expect: {{maxTurns: 1}}}}}}}}\n\
+        "bad: {{prompt: evil, deployments: {{first: {{expect: {{transcript: {{notContains: alert(1), contains: [Sortino, {evil}]}}}}}}, second: {{expect: {{maxTurns: 1}}}}}}}}\n\
          good: {{prompt: p, deployments: {{only: {{}}}}}}"
     ));
     let words = format!(

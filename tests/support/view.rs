@@ -76,7 +76,7 @@ fn entry(step: &Value) -> Entry {
             started_by_this_ledger: run["started_by_this_ledger"].as_bool().unwrap(),
         }),
         prompt: option(&step["prompt"]),
-        later: size(&step["later_follow_ups"]),
+        later: all(&step["later_follow_ups"], foreign),
         cost: cost(&step["estimate"]),
         turns: all(&step["turns"], |turn| TurnRow {
             number: size(&turn["follow_up"]),

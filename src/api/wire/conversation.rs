@@ -356,7 +356,7 @@ mod tests {
         }
         assert_eq!(seen(&messages(&many("{}", MOST))).unwrap().messages.len(), MOST);
         let body = messages(&many("[]", MOST_VALUES));
-        let reply = Reply::parse(body.as_bytes()).expect("an object");
+        let reply = ReplyBody::parse(body.as_bytes()).expect("an object");
         assert!(whole_conversation(&reply).unwrap_err().contains("more than 1,000,000 values"));
     }
 

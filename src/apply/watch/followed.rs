@@ -1,5 +1,6 @@
 //! The runs that are followed, and how each stands.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -21,7 +22,8 @@ pub(super) struct Followed {
     pub(super) limit: Duration,
     pub(super) pauses: Pauses,
     pub(super) next_look: Option<Instant>,
-    pub(super) missing: usize,
+    /// The follow-ups still to be sent to it, in order: those of the approved plan, and no others.
+    pub(super) approved: Vec<Arc<str>>,
     pub(super) unanswered: u32,
     pub(super) status: Option<Status>,
     pub(super) transcript: Option<Result<Transcript, String>>,
@@ -45,6 +47,7 @@ pub(super) fn followed(plan: &Plan, outcome: &Outcome, waiting: &Waiting) -> Vec
                 && done(&step.id).is_some()
         };
         let sent = plan.steps.iter().filter(is_sent).count();
+        let approved = plan.follow_ups(&watch.run).split_off(sent);
         Some(Followed {
             watch: watch.clone(),
             id,
@@ -52,7 +55,7 @@ pub(super) fn followed(plan: &Plan, outcome: &Outcome, waiting: &Waiting) -> Vec
             limit: watch.timeout.unwrap_or(waiting.timeout),
             pauses: Pauses::new(waiting.poll_interval),
             next_look: None,
-            missing: watch.missing.saturating_sub(sent),
+            approved,
             unanswered: 0,
             status: None,
             transcript: None,
@@ -77,7 +80,7 @@ impl Followed {
     /// Whether it is still followed and not known to have done all that is asked of it.
     pub(super) fn is_open(&self) -> bool {
         let is_over = self.status.as_ref().is_some_and(Status::is_terminal);
-        self.end.is_none() && !(is_over && self.missing == 0)
+        self.end.is_none() && !(is_over && self.approved.is_empty())
     }
 
     /// How many tokens it is known to have used.
@@ -110,7 +113,7 @@ impl Followed {
                 self.watch.created.map(|created| seen(created).saturating_sub(since_end))
             },
             tokens: self.tokens(),
-            missing: self.missing,
+            missing: self.approved.len(),
             is_followed,
             next_look: self
                 .next_look

@@ -51,7 +51,7 @@ impl Watching<'_, '_> {
                 id: run.id,
                 status: word,
                 is_ours: run.is_ours,
-                missing: run.missing,
+                missing: run.approved.len(),
                 end,
                 failures,
                 transcript,

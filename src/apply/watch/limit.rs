@@ -55,7 +55,7 @@ impl Watching<'_, '_> {
             let run = &self.runs[*index];
             let is_at_rest = match run.status {
                 Some(Status::Failed | Status::Stopped) => true,
-                _ => run.is_idle() && run.missing == 0,
+                _ => run.is_idle() && run.approved.is_empty(),
             };
             if is_at_rest {
                 self.end(*index, DeploymentEnd::Ended);

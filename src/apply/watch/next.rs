@@ -1,81 +1,47 @@
-//! The follow-ups that are sent while waiting: which is next is a plan's to say, made afresh.
+//! The follow-ups that are sent while waiting: whether the next one may be sent is a plan's to say,
+//! made afresh; which it is, the approved plan has said.
+
+use std::sync::Arc;
 
 use super::{Followed, Watching};
 use crate::apply::apply;
+use crate::diag::{Code, Diagnostic};
 use crate::event::{DeploymentEnd, StepOutcome};
 use crate::model::DeploymentId;
-use crate::observed::Status;
-use crate::plan::{Change, Plan, Step, StepStatus, Watch, WatchedDeployment};
+use crate::plan::{Change, Plan, Step, StepStatus, WatchedDeployment};
 
 impl Watching<'_, '_> {
-    /// Whether one task has several runs of which this apply has started one: which of them serves
-    /// which declaration is then for a plan to say, which goes by the runs and not by who asked.
-    pub(super) fn has_siblings(&self) -> bool {
-        let has_sibling = |run: &Followed| {
-            run.is_ours
-                && self
-                    .runs
-                    .iter()
-                    .any(|other| other.id != run.id && other.watch.key == run.watch.key)
-        };
-        self.runs.iter().any(has_sibling)
-    }
-
-    /// Takes over which declaration each run serves, and what is still to be sent to it; returns the
-    /// runs that had come to an end and have something to come after all.
-    pub(super) fn bind(&mut self, plan: &Plan) -> Vec<usize> {
-        let mut revived = Vec::new();
-        for (index, run) in self.runs.iter_mut().enumerate() {
-            let serves =
-                |watch: &&Watch| matches!(&watch.run, WatchedDeployment::Seen(id) if *id == run.id);
-            let Some(watch) = plan.watches.iter().find(serves) else { continue };
-            run.missing = watch.missing;
-            run.limit = watch.timeout.unwrap_or(self.waiting.timeout);
-            run.watch = watch.clone();
-            if run.missing > 0
-                && run.end == Some(DeploymentEnd::Ended)
-                && run.status == Some(Status::Completed)
-            {
-                run.end = None;
-                revived.push(index);
-            }
-        }
-        revived
-    }
-
     /// Sends the next follow-up to every followed run that is idle.
-    pub(super) async fn send_next(
-        &mut self,
-        replan: &impl AsyncFn() -> Option<Plan>,
-    ) -> Vec<usize> {
-        let Some(plan) = replan().await else { return Vec::new() };
-        let revived = self.bind(&plan);
+    pub(super) async fn send_next(&mut self, replan: &impl AsyncFn() -> Option<Plan>) {
+        let Some(plan) = replan().await else { return };
+        for run in &mut self.runs {
+            run.take_over(&plan);
+        }
         let is_followed = |step: &Step| {
-            self.runs.iter().any(|run| {
-                let is_of = |id: &DeploymentId| *id == run.id;
-                step.key == run.watch.key
-                    && run.end.is_none()
-                    && match &step.change {
-                        Change::Prompt { run, .. } | Change::Diverged { run, .. } => is_of(run),
-                        _ => false,
-                    }
+            run_of(step).is_some_and(|id| {
+                self.runs
+                    .iter()
+                    .any(|run| run.id == *id && run.watch.key == step.key && run.end.is_none())
             })
         };
-        let plan = plan.only(is_followed);
+        let mut plan = plan.only(is_followed);
+        for step in &mut plan.steps {
+            let run = self.runs.iter().find(|run| Some(&run.id) == run_of(step));
+            if let Some(finding) = run.and_then(|run| run.not_approved(step)) {
+                step.status = StepStatus::Blocked(finding);
+            }
+        }
         let outcome = apply(&plan, self.effects, self.settings).await;
         for step in &plan.steps {
-            let (Change::Prompt { run: id, .. } | Change::Diverged { run: id, .. }) = &step.change
-            else {
-                continue;
-            };
-            let Some(index) = self.runs.iter().position(|run| run.id == *id) else { continue };
+            let is_its = |run: &Followed| Some(&run.id) == run_of(step);
+            let Some(index) = self.runs.iter().position(is_its) else { continue };
             match (&step.status, outcome.steps.get(&step.id)) {
                 (StepStatus::Blocked(_), _) | (_, Some(StepOutcome::Unknown(_))) => {
                     self.end(index, DeploymentEnd::Blocked);
                 }
                 (_, Some(StepOutcome::Done(_))) => {
                     let run = &mut self.runs[index];
-                    run.missing = run.missing.saturating_sub(1);
+                    run.approved.remove(0);
                     run.unanswered = 0;
                     run.pauses.restart();
                     // What was read before the follow-up says nothing about its end.
@@ -85,6 +51,45 @@ impl Watching<'_, '_> {
             }
         }
         self.rounds.push((plan, outcome));
-        revived
+    }
+}
+
+/// The run that a step of a plan made afresh speaks to, or cannot speak to any more.
+fn run_of(step: &Step) -> Option<&DeploymentId> {
+    match &step.change {
+        Change::Prompt { run, .. } | Change::Diverged { run, .. } => Some(run),
+        _ => None,
+    }
+}
+
+impl Followed {
+    /// Drops from what is to be sent what somebody else has sent meanwhile.
+    fn take_over(&mut self, plan: &Plan) {
+        let seen = WatchedDeployment::Seen(self.id.clone());
+        let is_its = plan.watches.iter().any(|watch| {
+            let is_of =
+                (&watch.key, &watch.deployment) == (&self.watch.key, &self.watch.deployment);
+            is_of && watch.run == seen
+        });
+        let left = plan.follow_ups(&seen);
+        if is_its && self.approved.ends_with(&left) {
+            self.approved = left;
+        }
+    }
+
+    /// Why a step is not what was approved for this run, if it is not.
+    fn not_approved(&self, step: &Step) -> Option<Diagnostic> {
+        let Change::Prompt { prompt, later, .. } = &step.change else { return None };
+        let texts: Vec<&Arc<str>> = std::iter::once(prompt).chain(later).collect();
+        let is_approved = step.deployment.as_ref() == Some(&self.watch.deployment)
+            && self.approved.iter().eq(texts);
+        (!is_approved).then(|| {
+            let message = format!(
+                "what would be sent to deployment {} is not what was approved for `{}/{}`",
+                self.id, self.watch.key, self.watch.deployment
+            );
+            Diagnostic::blocked(Code::ChangedSincePlan, message)
+                .help("run `qcops plan`, and have what it shows approved")
+        })
     }
 }

@@ -1,19 +1,19 @@
 //! Indentation, colons, lists and texts of several lines.
 
-use super::Spot;
-use crate::manifest::fault::{Fault, in_quotes};
+use super::BrokenSpot;
 use crate::manifest::fields;
-use crate::manifest::lines::Line;
+use crate::manifest::lines::SourceLine;
+use crate::manifest::mistake::{Mistake, in_quotes};
 
-impl<'t> Spot<'t> {
+impl<'t> BrokenSpot<'t> {
     /// A `:` where none may stand: in a text, behind a line that lacks its own, or on a line that is
     /// indented so that it goes on with the text above.
-    pub(super) fn colon(self) -> Fault {
+    pub(super) fn colon(self) -> Mistake {
         let before = &self.text[self.line.start..self.at];
         if before.contains(": ") || before.contains("- ") && before.trim_start().contains(": ") {
             return self.colon_in_text();
         }
-        let mut above = Line::above(self.text, self.at);
+        let mut above = SourceLine::above(self.text, self.at);
         let Some(mut line) = above.next() else { return self.colon_in_text() };
         let nearest = line;
         // A text may go on over several lines; where it began tells which mistake was made.
@@ -32,7 +32,7 @@ impl<'t> Spot<'t> {
         }
     }
 
-    fn colon_in_text(self) -> Fault {
+    fn colon_in_text(self) -> Mistake {
         let Some((key, value)) = self.line.field() else {
             return self.fault("`: ` stands in a text that has no quotes").help("put it in quotes");
         };
@@ -50,10 +50,10 @@ impl<'t> Spot<'t> {
     }
 
     /// A line that goes on with the text above, although it looks like a field.
-    fn too_deep(self, above: Line<'_>, key: &str) -> Fault {
+    fn too_deep(self, above: SourceLine<'_>, key: &str) -> Mistake {
         let (word, start) = (self.line.word(), self.line.first());
         let deep = self.line.indent();
-        Fault::new(
+        Mistake::new(
             start..start + word.len(),
             format!("`{word}` is indented by {deep}, so it goes on with the text of `{key}` above"),
         )
@@ -63,11 +63,13 @@ impl<'t> Spot<'t> {
     }
 
     /// A line that should have a `:`.
-    pub(super) fn no_colon(self, line: Line<'t>) -> Fault {
-        let above = Line::above(self.text, line.start).next();
-        if let Some((key, "|" | ">" | "|-" | ">-" | "|+" | ">+")) = above.and_then(Line::field) {
+    pub(super) fn no_colon(self, line: SourceLine<'t>) -> Mistake {
+        let above = SourceLine::above(self.text, line.start).next();
+        if let Some((key, "|" | ">" | "|-" | ">-" | "|+" | ">+")) =
+            above.and_then(SourceLine::field)
+        {
             let start = line.first();
-            return Fault::new(
+            return Mistake::new(
                 start..start + 1,
                 format!("the text below `{key}:` is not indented"),
             )
@@ -82,25 +84,28 @@ impl<'t> Spot<'t> {
         if let Some((name, value)) =
             inner.split_once('\u{ff1a}').filter(|(name, _)| fields::is_known(name))
         {
-            return Fault::new(span, "`\u{ff1a}` is a full-width colon, which YAML does not know")
-                .help(format!("write `{name}: {}`", shortened(value.trim())));
+            return Mistake::new(
+                span,
+                "`\u{ff1a}` is a full-width colon, which YAML does not know",
+            )
+            .help(format!("write `{name}: {}`", shortened(value.trim())));
         }
         if let Some(value) = rest.strip_prefix('=').filter(|_| fields::is_known(word)) {
-            return Fault::new(span, format!("`=` stands where `:` belongs, behind `{word}`"))
+            return Mistake::new(span, format!("`=` stands where `:` belongs, behind `{word}`"))
                 .help(format!("write `{word}: {}`", shortened(value.trim())));
         }
         if let Some(value) = rest.strip_prefix(':').filter(|value| !value.is_empty()) {
             let value = value.trim();
-            return Fault::new(span, format!("a blank is missing behind `{word}:`"))
+            return Mistake::new(span, format!("a blank is missing behind `{word}:`"))
                 .help(format!("write `{word}: {}`", shortened(value)));
         }
         if rest.is_empty() || fields::is_known(word) {
             let shown =
                 if rest.is_empty() { String::new() } else { format!(" {}", shortened(rest)) };
-            return Fault::new(span, format!("`:` is missing behind `{word}`"))
+            return Mistake::new(span, format!("`:` is missing behind `{word}`"))
                 .help(format!("write `{word}:{shown}`"));
         }
-        Fault::new(
+        Mistake::new(
             start..start + inner.trim_end().len(),
             "this line has no `: `, so it is no field",
         )
@@ -109,7 +114,7 @@ impl<'t> Spot<'t> {
     }
 
     /// Something where a key or an entry of a list is expected.
-    pub(super) fn misplaced(self) -> Fault {
+    pub(super) fn misplaced(self) -> Mistake {
         let before = &self.text[self.line.start..self.at];
         let content = before.trim_start();
         if !content.is_empty() {
@@ -118,7 +123,7 @@ impl<'t> Spot<'t> {
         let own = self.line.indent();
         let word = self.line.word();
         let mut levels: Vec<(usize, &str)> = Vec::new();
-        for line in Line::above(self.text, self.at) {
+        for line in SourceLine::above(self.text, self.at) {
             let mut push = |indent: usize, name| {
                 if levels.last().is_none_or(|(least, _)| indent < *least) {
                     levels.push((indent, name));
@@ -145,7 +150,7 @@ impl<'t> Spot<'t> {
         let less = levels.iter().find(|(indent, _)| *indent < own);
         let name = if word.is_empty() { "this" } else { word };
         if let Some((_, entry)) = same.filter(|(_, entry)| *entry == "- ") {
-            let fault = Fault::new(span, format!("`{name}` stands where the list above goes on"));
+            let fault = Mistake::new(span, format!("`{name}` stands where the list above goes on"));
             let fault = fault.help(format!("write `{entry}` before it if it is an entry"));
             return match less {
                 Some((indent, like)) => fault.help(format!(
@@ -155,7 +160,7 @@ impl<'t> Spot<'t> {
             };
         }
         let fault =
-            Fault::new(span, format!("`{name}` is indented by {own}, which fits no line above"));
+            Mistake::new(span, format!("`{name}` is indented by {own}, which fits no line above"));
         let ways: Vec<String> = deeper
             .into_iter()
             .chain(less)
@@ -168,7 +173,7 @@ impl<'t> Spot<'t> {
     }
 
     /// Text behind what is complete already: an alias, brackets or quotes.
-    pub(super) fn behind(self, before: &str) -> Fault {
+    pub(super) fn behind(self, before: &str) -> Mistake {
         let value = before.split_once(": ").map_or(before, |(_, value)| value);
         let value = value.trim_start_matches("- ").trim();
         let (what, start) = match value.chars().next() {
@@ -197,7 +202,7 @@ impl<'t> Spot<'t> {
     }
 
     /// A list that begins on the line of its key.
-    pub(super) fn list_beside_key(self) -> Fault {
+    pub(super) fn list_beside_key(self) -> Mistake {
         let rest = &self.text[self.at..self.line.start + self.line.text.len()];
         let fault = self.fault("a list cannot begin on the line of its key");
         let fault = fault.help("begin it on the next line, or write it as `[a, b]`");
@@ -210,7 +215,7 @@ impl<'t> Spot<'t> {
     }
 
     /// A text that is announced by `|` or `>`.
-    pub(super) fn block_text(self) -> Fault {
+    pub(super) fn block_text(self) -> Mistake {
         let sign = self.text[self.at..].chars().next().filter(|c| matches!(c, '|' | '>'));
         let Some(sign) = sign else {
             return self

@@ -2,17 +2,17 @@
 
 use serde_yaml::granit_parser::ErrorKind;
 
-use super::Spot;
-use crate::manifest::fault::Fault;
+use super::BrokenSpot;
 use crate::manifest::fields;
-use crate::manifest::lines::Line;
+use crate::manifest::lines::SourceLine;
+use crate::manifest::mistake::Mistake;
 
 /// What brackets are to people.
 const CLOSE: &str = "close every `[` with `]` and every `{` with `}`";
 
-impl Spot<'_> {
+impl BrokenSpot<'_> {
     /// What is wrong within brackets, or with them.
-    pub(super) fn in_flow(self, kind: &ErrorKind) -> Fault {
+    pub(super) fn in_flow(self, kind: &ErrorKind) -> Mistake {
         match kind {
             ErrorKind::UnclosedFlowCollection { open } => {
                 return self.unclosed_bracket(self.at, *open);
@@ -39,7 +39,7 @@ impl Spot<'_> {
             );
         };
         let opener = if self.text[open..].starts_with('[') { '[' } else { '{' };
-        let opened_in = Line::at(self.text, open);
+        let opened_in = SourceLine::at(self.text, open);
         let before = self.text[self.line.start.max(open + 1)..self.at].trim_start();
         let entry = before.rsplit([',', '[', '{']).next().unwrap_or_default().trim();
         let here = &self.text[self.at..];
@@ -70,13 +70,13 @@ impl Spot<'_> {
             .help("a text that holds `[`, `]`, `{`, `}` or `,` needs quotes within brackets")
     }
 
-    fn unclosed_bracket(self, open: usize, bracket: char) -> Fault {
+    fn unclosed_bracket(self, open: usize, bracket: char) -> Mistake {
         let close = if bracket == '[' { ']' } else { '}' };
         let fault = self.fault_at(open, format!("`{bracket}` is not closed"));
         let fault = fault.help(format!(
             "close it with `{close}`; a text that starts with `{bracket}` needs quotes"
         ));
-        let line = Line::at(self.text, open);
+        let line = SourceLine::at(self.text, open);
         if line.text[open - line.start..].contains(" #") {
             fault.help(
                 "` #` begins a comment up to the line's end; a text that holds it needs quotes",
@@ -87,12 +87,12 @@ impl Spot<'_> {
     }
 
     /// The `:` of a text that stands without quotes as the value of a field.
-    fn colon_in_value(self, entry: &str) -> Fault {
+    fn colon_in_value(self, entry: &str) -> Mistake {
         let value = entry.split_once(": ").map_or(entry, |(_, value)| value).trim();
         let (rest, last) = value.rsplit_once([' ', '\t']).unwrap_or(("", value));
         let name = last.trim_matches(['"', '\'']);
         if !rest.is_empty() && fields::is_known(name) {
-            return Fault::new(
+            return Mistake::new(
                 self.at - last.len()..self.at,
                 format!("`,` is missing before `{name}`"),
             )
@@ -102,11 +102,11 @@ impl Spot<'_> {
             .help("put the text in quotes")
     }
 
-    fn no_comma(self) -> Fault {
-        let above = Line::above(self.text, self.at).next().unwrap_or(self.line);
+    fn no_comma(self) -> Mistake {
+        let above = SourceLine::above(self.text, self.at).next().unwrap_or(self.line);
         let end = above.start + above.text.trim_end().len();
         let last = above.text.trim_end().chars().last().map_or(0, char::len_utf8);
-        Fault::new(end - last..end, "`,` is missing at the end of this line")
+        Mistake::new(end - last..end, "`,` is missing at the end of this line")
             .help("entries within `{` or `[` have a `,` between them, also on lines of their own")
             .help(CLOSE)
     }

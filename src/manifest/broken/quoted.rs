@@ -1,12 +1,12 @@
 //! Quotes that are not closed, closed too early, or hold what is no escape.
 
-use super::Spot;
-use crate::manifest::fault::Fault;
-use crate::manifest::lines::Line;
+use super::BrokenSpot;
+use crate::manifest::lines::SourceLine;
+use crate::manifest::mistake::Mistake;
 
-impl Spot<'_> {
+impl BrokenSpot<'_> {
     /// A backslash in double quotes that is no escape.
-    pub(super) fn escape(self) -> Fault {
+    pub(super) fn escape(self) -> Mistake {
         let (at, escape) = first_bad_escape(&self.text[self.at..])
             .map_or((self.at, "\\"), |(offset, escape)| (self.at + offset, escape));
         let rest = if escape.starts_with("\\u") || escape.starts_with("\\x") {
@@ -21,7 +21,7 @@ impl Spot<'_> {
 
     /// Text behind a closing quote; where that closes a text that began further up, the quote that is
     /// missing is missing there.
-    pub(super) fn behind_quote(self, quote: char) -> Fault {
+    pub(super) fn behind_quote(self, quote: char) -> Mistake {
         let before = self.text[..self.at].trim_end_matches([' ', '\t']);
         let close = before.strip_suffix(quote).map_or(self.at, str::len);
         let open = opening(&self.text[..close], quote);
@@ -39,12 +39,12 @@ impl Spot<'_> {
     }
 
     /// A quote that is opened and not closed.
-    pub(super) fn unclosed_quote(self) -> Fault {
+    pub(super) fn unclosed_quote(self) -> Mistake {
         let own = self.text[self.at..].chars().next().filter(|c| matches!(c, '"' | '\''));
         if let Some(quote) = own {
             return self.unclosed(self.at, quote);
         }
-        let above = Line::above(self.text, self.at);
+        let above = SourceLine::above(self.text, self.at);
         for line in std::iter::once(self.line).chain(above) {
             if let Some((at, quote)) = left_open(line) {
                 return self.unclosed(at, quote);
@@ -53,7 +53,7 @@ impl Spot<'_> {
         self.fault("a text in quotes is not closed").help("close the quote")
     }
 
-    fn unclosed(self, at: usize, quote: char) -> Fault {
+    fn unclosed(self, at: usize, quote: char) -> Mistake {
         let fault = self.fault_at(at, format!("the quote `{quote}` that opens here is not closed"));
         let fault = fault.help(format!(
             "close it with `{quote}`; further lines of the text are indented deeper than its key"
@@ -120,7 +120,7 @@ fn opening(text: &str, quote: char) -> Option<usize> {
 }
 
 /// A quote that begins a value of a line and is not closed in it.
-fn left_open(line: Line<'_>) -> Option<(usize, char)> {
+fn left_open(line: SourceLine<'_>) -> Option<(usize, char)> {
     let mut open: Option<(usize, char)> = None;
     let mut may_begin = true;
     let mut chars = line.text.char_indices().peekable();

@@ -7,7 +7,7 @@ use serde_yaml::granit_parser::Tag;
 
 use super::{Anchor, Read, Reader};
 use crate::diag::Code;
-use crate::manifest::fault::{Fault, in_quotes};
+use crate::manifest::mistake::{Mistake, in_quotes};
 use crate::manifest::node::{Node, Style, Value};
 use crate::manifest::suggest::nearest;
 
@@ -23,7 +23,7 @@ impl<'t> Reader<'t, '_> {
             }
             other => {
                 let found = other.in_words();
-                let fault = Fault::new(value.span, format!("`<<` merges mappings, not {found}"));
+                let fault = Mistake::new(value.span, format!("`<<` merges mappings, not {found}"));
                 self.faults.push(
                     fault
                         .help("write `<<: *name` where `&name` names a mapping")
@@ -42,8 +42,9 @@ impl<'t> Reader<'t, '_> {
         let name = &self.text[at.clone()];
         let line_end = self.text[at.start..].find('\n').map_or(self.text.len(), |n| at.start + n);
         let rest = self.text[at.start..line_end].trim();
-        let fault = Fault::new(at.clone(), format!("`{name}` is a YAML tag, and tags are refused"))
-            .with(Code::UnsupportedYaml);
+        let fault =
+            Mistake::new(at.clone(), format!("`{name}` is a YAML tag, and tags are refused"))
+                .with(Code::UnsupportedYaml);
         let word = name.trim_start_matches('!').to_ascii_lowercase();
         let is_file = ["include", "file", "readfile", "read", "load", "import", "text", "embed"];
         let is_secret = ["env", "envvar", "vault", "secret", "var", "ref", "getatt", "sub"];
@@ -93,7 +94,7 @@ impl<'t> Reader<'t, '_> {
         let Some(left) = self.left.kept.checked_sub(weight(node).0) else {
             let most = self.most.kept;
             let fault =
-                Fault::new(anchor.span.clone(), format!("anchors name more than {most} values"));
+                Mistake::new(anchor.span.clone(), format!("anchors name more than {most} values"));
             return Err(Box::new(fault.help("give anchors only to what aliases refer to").limit()));
         };
         self.left.kept = left;
@@ -110,14 +111,14 @@ impl<'t> Reader<'t, '_> {
         });
         let Some(node) = node else {
             let name = &self.text[span.clone()];
-            let fault = Fault::new(span.clone(), format!("`{name}` stands within what it names"));
+            let fault = Mistake::new(span.clone(), format!("`{name}` stands within what it names"));
             return Err(Box::new(fault.help("write the value out")));
         };
         let (nodes, bytes) = weight(node);
         let copy = Node { span: span.clone(), ..node.clone() };
         let Some(left) = self.left.copied.checked_sub(nodes) else {
             let most = self.most.copied;
-            let fault = Fault::new(span, format!("aliases copy more than {most} values"));
+            let fault = Mistake::new(span, format!("aliases copy more than {most} values"));
             return Err(Box::new(fault.help("move what all tasks share to `defaults`").limit()));
         };
         self.left.copied = left;
@@ -129,7 +130,7 @@ impl<'t> Reader<'t, '_> {
     pub(super) fn unresolved(&mut self, name: &str, span: Range<usize>) -> Node<'t> {
         let text = self.text;
         let written = &text[span.clone()];
-        let fault = Fault::new(
+        let fault = Mistake::new(
             span.clone(),
             format!("`{written}` is an alias, and no `&{name}` is above it"),
         );
@@ -161,7 +162,7 @@ impl<'t> Reader<'t, '_> {
                 continue;
             };
             let name = &self.text[span.clone()];
-            let fault = Fault::new(
+            let fault = Mistake::new(
                 span.clone(),
                 format!("`{name}` is an anchor that nothing refers to, so it is lost"),
             )

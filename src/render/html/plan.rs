@@ -248,11 +248,9 @@ fn body(entry: &Entry, context: usize) -> Markup {
             (text(prompt))
         }
         @if !entry.turns.is_empty() { (turns(&entry.turns, context)) }
-        @if entry.later > 0 {
-            p {
-                "Then " (counted(entry.later, "follow-up", "follow-ups"))
-                ", each once the run is idle."
-            }
+        @for later in &entry.later {
+            p { "Then, once it is idle:" }
+            (text(later))
         }
     }
 }

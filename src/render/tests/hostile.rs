@@ -149,7 +149,7 @@ fn outputs(text: &str) -> Outputs {
             run: DeploymentId(text.to_owned()),
             prompt: text.into(),
             turns: Vec::new(),
-            later: 1,
+            later: vec![text.into(), "equal".into()],
         }),
         talk(Change::Diverged {
             run: DeploymentId(text.to_owned()),

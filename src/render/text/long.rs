@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::{counted, grouped, noun};
+use crate::model::{grouped, noun};
 use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 use crate::render::text::Text;
@@ -58,9 +58,9 @@ impl Text<'_> {
         for turn in &entry.turns {
             self.turn(turn)?;
         }
-        if entry.later > 0 {
-            let count = counted(entry.later, "follow-up", "follow-ups");
-            writeln!(self.out, "      then {count}, each once the run is idle")?;
+        for text in &entry.later {
+            writeln!(self.out, "      then, once it is idle:")?;
+            self.whole_text(text)?;
         }
         if let Some(cost) = &entry.cost {
             writeln!(self.out, "      estimated: {}", cost.words())?;

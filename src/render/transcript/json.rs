@@ -14,7 +14,7 @@ pub(in crate::render) const FORMAT_VERSION: u32 = 1;
 
 /// Writes a conversation as JSON.
 pub fn json(title: Title<'_>, transcript: &Transcript, out: &mut dyn Write) -> fmt::Result {
-    let mut tree = Tree { out: &mut Visible(out), open: Vec::new() };
+    let mut tree = JsonWriter { out: &mut Visible(out), open: Vec::new() };
     tree.begin(None, '{')?;
     tree.value("format_version", &FORMAT_VERSION)?;
     tree.value("name", &title.name)?;
@@ -47,13 +47,13 @@ impl Write for Visible<'_> {
 }
 
 /// JSON on its way out.
-struct Tree<'o> {
+struct JsonWriter<'o> {
     out: &'o mut dyn Write,
     /// What ends each object and list that is open, and whether it holds anything yet.
     open: Vec<(char, bool)>,
 }
 
-impl Tree<'_> {
+impl JsonWriter<'_> {
     /// Begins a member of what is open, or an element where it has no name.
     fn item(&mut self, name: Option<&str>) -> fmt::Result {
         let depth = self.open.len();

@@ -6,7 +6,7 @@ use crate::diag::Code;
 
 /// One thing that is wrong, and where.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(super) struct Mistake {
     /// The code of its finding.
     pub(super) code: Code,
     /// Where it is.
@@ -23,7 +23,7 @@ pub(super) struct Fault {
     pub(super) is_limit: bool,
 }
 
-impl Fault {
+impl Mistake {
     /// Makes one of what is not YAML.
     pub(super) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
         let (code, message) = (Code::InvalidYaml, message.into());

@@ -1,0 +1,38 @@
+//! How much one apply may do, and why not more.
+
+/// How much one apply may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// `--max-deletes`: tasks retired because they are no longer declared.
+    pub delete: Option<usize>,
+    /// `--max-replaces`: tasks replaced.
+    pub replace: Option<usize>,
+    /// `--max-creates`: tasks made.
+    pub create: Option<usize>,
+    /// `--max-deployments`: deployments started.
+    pub runs: Option<usize>,
+}
+
+/// Tasks made by one apply at most.
+///
+/// A slip in a template makes tasks by the hundred, and they do not go away by reverting it.
+pub(super) const CREATES_PER_APPLY: usize = 50;
+
+/// Deployments started by one apply at most.
+///
+/// Five, because a run spends tokens and cannot be taken back, and a slip in a template multiplies.
+/// Raising it is one flag; lowering a bill is not.
+pub(super) const RUNS_PER_APPLY: usize = 5;
+
+/// Deployments started of one task within a day at most.
+pub(super) const RUNS_PER_TASK_AND_DAY: usize = 3;
+
+/// Failed runs of one content after which it is not run again by itself.
+///
+/// A prompt that failed three times is wrong more often than unlucky, and each try is paid for.
+pub(super) const FAILURES: usize = 3;
+
+/// Follow-ups of one run at most.
+///
+/// Each is paid for with the whole conversation before it, so the cost grows with their square.
+pub(super) const FOLLOW_UPS_PER_RUN: usize = 10;
