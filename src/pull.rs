@@ -62,6 +62,7 @@ pub fn pull(state: &ObservedState) -> Pulled {
         let task = match state.task_reads.get(&id) {
             Some(ReadResult::Seen(read)) => Ok(read),
             Some(ReadResult::Refused(why) | ReadResult::Unreadable(why)) => {
+                pulled.gap.get_or_insert_with(|| format!("task {id} could not be read"));
                 Err(format!("it could not be read: {why}"))
             }
             None => Ok(listed),

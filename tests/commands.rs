@@ -14,7 +14,7 @@ use qcops::event::{Outcome, StepOutcome};
 use qcops::files::{Files, FilesError, Lock, Memory};
 use qcops::manifest::{self, Outline, Prompts, Source, Unreadable};
 use qcops::model::Action;
-use qcops::observed::ObservedState;
+use qcops::observed::{Completeness, ObservedState};
 use qcops::plan::{self, KeyState, Plan, Saving, Scope};
 use qcops::pull::{self, Pulled};
 
@@ -390,6 +390,40 @@ async fn nothing_is_destroyed_on_a_partial_read() {
     for scope in [Scope::Owned, ARCHIVED] {
         let plan = destroying(&world, scope).await;
         assert_eq!(plan.ready_steps().count(), 0, "{}", shown(&plan));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incomplete_listing_is_never_taken_for_nothing() {
+    // The ledger knows a task that the list leaves out.
+    for scope in [Scope::Owned, ARCHIVED] {
+        let mut world = World::new("a: {prompt: p}");
+        world.commit().converge().await;
+        world.faults("tasks/list%1=list-empty");
+        let plan = destroying(&world, scope).await;
+        assert_eq!(plan.ready_steps().count(), 0, "{}", shown(&plan));
+        assert!(blocked(&plan).contains(&Code::IncompleteRead), "{}", shown(&plan));
+    }
+    // The list itself says that it is incomplete.
+    let mut world = World::new("");
+    world.commit();
+    let (context, mut state) = world.see().await;
+    state.tasks.coverage = Completeness::Partial("it has no end".to_owned());
+    for scope in [Scope::Owned, ARCHIVED] {
+        let plan = plan::destroy(&context.with(&state), scope);
+        assert_eq!(blocked(&plan), [Code::IncompleteRead]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_cannot_be_read_is_a_gap_of_what_is_pulled() {
+    for fault in ["tasks/read%1=503", "tasks/read%1=500-before", "tasks/read%1=html-before"] {
+        let mut world = World::new("a: {prompt: p}");
+        world.commit().converge().await;
+        world.quirk("list-entry=bare").await.faults(fault);
+        let seen = api::observe(&world.client(), world.clock, pull::desired).await.unwrap();
+        let pulled = pull::pull(&seen);
+        assert!(pulled.outline.tasks.is_empty() && pulled.gap.is_some(), "{fault}: {pulled:?}");
     }
 }
 

@@ -68,7 +68,7 @@ async fn plan_and_carry_out(
     let options = Options { allow, ..Options::default() };
     let request = PlanRequest { options, targets: Vec::new() };
     let plan = session.engine.plan_destroy(&request, scope).await?;
-    if plan.steps.is_empty() && plan.notes.is_empty() {
+    if plan.steps.is_empty() && plan.notes.is_empty() && plan.doubts.is_empty() {
         terminal::output("Nothing to destroy.\n")?;
         return Ok(Exit::Success);
     }

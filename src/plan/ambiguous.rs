@@ -36,7 +36,10 @@ pub(super) fn ambiguous(
                 .help(format!("remove `id: {}` here, or pin it at the key it belongs to", task.id));
             (Vec::new(), finding)
         }
-        MatchError::Unproven(tasks, why) => {
+        MatchError::Unproven(tasks, why, Some(former)) => {
+            return (candidates_of(desired, tasks), renamed(key, tasks, why, former));
+        }
+        MatchError::Unproven(tasks, why, None) => {
             let (verb, what) = if tasks.len() == 1 {
                 ("has", "nothing proves that it is ours")
             } else {
@@ -54,8 +57,27 @@ pub(super) fn ambiguous(
     if matches!(match_error, MatchError::Unproven(..)) {
         finding = finding.help("or change the name or the prompt, here or in the web interface");
     }
+    (candidates_of(desired, &tasks), finding)
+}
+
+fn candidates_of(desired: &DesiredTask, tasks: &[&ObservedTask]) -> Change {
     let candidates = tasks.iter().filter_map(|task| Before::of(task)).collect();
-    (Change::Ambiguous { object: desired.object.clone(), candidates }, finding)
+    Change::Ambiguous { object: desired.object.clone(), candidates }
+}
+
+/// Says that the likely task is proven to be that of a key which is no longer declared: the key may
+/// have been renamed in the commit that changed the task.
+fn renamed(key: &Key, tasks: &[&ObservedTask], why: &str, former: &Key) -> Diagnostic {
+    let id = tasks.first().map(|task| task.id.to_string()).unwrap_or_default();
+    let message = format!(
+        "{} has {why}, and belongs to `{former}`, which earlier versions declared and this one does not",
+        named(tasks)
+    );
+    Diagnostic::blocked(Code::Unproven, message)
+        .help(format!("if `{key}` is `{former}` renamed: `id: {id}` under `{key}:` replaces its task"))
+        .help(format!(
+            "if not: give `{key}` another name; it is created then, and `--prune` removes the task of `{former}`"
+        ))
 }
 
 /// Returns `task 512`, or `tasks 512 and 513`.

@@ -55,6 +55,11 @@ pub fn destroy_reads(inputs: &PlanInputs<'_>, scope: Scope) -> BTreeSet<ReadRequ
     let observed = observed(state);
     let unknown = observed.tasks.values().filter(|task| task.content().is_none());
     let mut reads: BTreeSet<ReadRequest> = unknown.map(|task| ReadRequest::Task(task.id)).collect();
+    // What the ledger knows and no list shows: a list may leave it out.
+    let newest = inputs.evidence.keys.values().map(|known| known.created.iter());
+    let unlisted = newest.filter_map(|mut created| created.find_map(|created| created.id));
+    let unlisted = unlisted.filter(|id| !observed.tasks.contains_key(id));
+    reads.extend(unlisted.map(ReadRequest::Task));
     let found = identify(inputs, &observed.tasks);
     let candidates = candidates(inputs, &found, scope);
     if !candidates.is_empty() {
@@ -121,7 +126,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         gaps: all_gaps(inputs),
-        doubts: Vec::new(),
+        doubts: doubts(observed.gap.as_deref()),
         observed_task_ids: observed.tasks.keys().copied().collect(),
         deployment_limit: 0,
         limits: inputs.options.limits,
@@ -132,6 +137,15 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         runs: BTreeMap::new(),
         agents: inputs.agents.clone(),
     }
+}
+
+/// On an incomplete listing nobody knows whether that is all, even where there is nothing to destroy.
+fn doubts(gap: Option<&str>) -> Vec<Diagnostic> {
+    let doubt = |gap| {
+        Diagnostic::blocked(Code::IncompleteRead, gap)
+            .help("run this again; if it stays, look at the tasks in the web interface")
+    };
+    gap.map(doubt).into_iter().collect()
 }
 
 /// The tasks in scope that are provably ours, each with its key, in the order of keys and ids.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::KeyEvidence;
-use crate::manifest::DesiredTask;
+use crate::manifest::{DesiredState, DesiredTask};
 use crate::model::{ContentHash, FoldedName, Key, TaskId, archived_base, fold};
 use crate::observed::ObservedTask;
 use crate::plan::PlanInputs;
@@ -44,8 +44,9 @@ pub(super) enum MatchError<'a> {
     PinMissing(TaskId),
     /// The pinned task belongs to another key.
     PinTaken(&'a ObservedTask),
-    /// A task looks like the wanted one, and nothing proves that it is ours.
-    Unproven(Vec<&'a ObservedTask>, &'static str),
+    /// A task looks like the wanted one, and nothing proves that it is ours; or the evidence of this
+    /// other key does, which is no longer declared.
+    Unproven(Vec<&'a ObservedTask>, &'static str, Option<&'a Key>),
 }
 
 /// What became of every task that was seen.
@@ -259,9 +260,23 @@ impl<'a, 'b> Matcher<'a, 'b> {
         for (key, desired) in pending {
             let (candidates, why) = reads.like(desired, |task| self.is_free(key, task));
             if !candidates.is_empty() {
-                self.match_error(key, MatchError::Unproven(candidates, why));
+                let former = match candidates.as_slice() {
+                    [task] => self.former_key(task),
+                    _ => None,
+                };
+                self.match_error(key, MatchError::Unproven(candidates, why, former));
             }
         }
+    }
+
+    /// The key that a task is proven to be of, and that is no longer declared: it may have been renamed.
+    fn former_key(&self, task: &ObservedTask) -> Option<&'a Key> {
+        let content = task.content()?;
+        let DesiredState { tasks, forgotten, .. } = self.inputs.desired_state;
+        let is_former = |key: &Key| !tasks.contains_key(key) && !forgotten.contains(key);
+        let keys = self.inputs.evidence.keys.iter().filter(|(key, _)| is_former(key));
+        let mut keys = keys.filter(|(_, evidence)| evidence.proves(task.id, content));
+        keys.next().map(|(key, _)| key)
     }
 
     /// Gives every unclaimed task its place.
@@ -415,7 +430,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
     fn match_error(&mut self, key: &'a Key, match_error: MatchError<'a>) {
         // What a conflict is about is neither claimable by others nor anybody's leftover.
         match &match_error {
-            MatchError::Ambiguous(tasks) | MatchError::Unproven(tasks, _) => {
+            MatchError::Ambiguous(tasks) | MatchError::Unproven(tasks, ..) => {
                 self.taken.extend(tasks.iter().map(|task| task.id));
             }
             MatchError::Contested(task, _) => {

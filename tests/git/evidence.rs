@@ -63,7 +63,11 @@ async fn a_renamed_key_with_another_prompt_is_blocked_until_its_task_is_pinned()
     repo.tasks("spy: {name: Index, prompt: Buy SPY}").commit("first").converge("");
     repo.tasks("index: {name: Index, prompt: Buy SPY daily}").commit("rename and edit");
     repo.qcops("plan --prune")
-        .expect(3, &["blocked[unproven]", "`id: 332`", "+ Buy SPY{+ daily+}"]);
+        .expect(3, &["blocked[unproven]", "`id: 332`", "+ Buy SPY{+ daily+}"])
+        .expect(3, &["belongs to `spy`, which earlier versions declared", "if not: give `index`"])
+        .expect_no(&["nothing proves"]);
+    let other = "index: {name: Another, prompt: Buy SPY daily}";
+    repo.tasks(other).qcops("plan --prune").expect(0, &["+ task.index", "- task.spy"]);
     repo.tasks("index: {id: 332, name: Index, prompt: Buy SPY daily}").converge("--prune");
     let tasks = repo.service().await;
     assert!(tasks.ends_with("333 Index: Buy SPY daily"), "{tasks}");
