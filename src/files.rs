@@ -5,10 +5,12 @@
 
 mod bounds;
 mod input;
+mod machine;
 mod own;
 
 pub use bounds::Bounds;
 pub use input::read_input;
+pub use machine::{MachineLocking, shared_folder, try_lock_on_machine};
 pub use own::OWN_FOLDER;
 
 use std::any::Any;
@@ -72,6 +74,14 @@ pub enum FilesError {
         path.display()
     )]
     NotOwn {
+        /// What it is about.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// What is to be of this user alone is not.
+    #[error("`{}` is {what}; it must be a folder of yours, or a regular file in it: remove it", path.display())]
+    NotPrivate {
         /// What it is about.
         path: PathBuf,
         /// What it is.

@@ -255,6 +255,78 @@ fn two_applies_on_one_machine_go_one_after_the_other() {
     assert_eq!((creates, service.counts().1), (3, 2));
 }
 
+/// How often two work trees apply at once; `WORKTREES=30` for more.
+#[expect(clippy::disallowed_methods, reason = "it is the tester's, not the program's")]
+fn rounds() -> usize {
+    std::env::var("WORKTREES").ok().and_then(|count| count.parse().ok()).unwrap_or(4)
+}
+
+#[test]
+fn two_work_trees_of_one_machine_go_one_after_the_other() {
+    let repo = repo(TASKS);
+    repo.git("worktree add -q ../linked");
+    for round in 0..rounds() {
+        // Slow enough that both would be at it together.
+        let service = Service::with_latency(Duration::from_millis(20));
+        let spawn = |folder: &str| {
+            let mut command = service.command(&repo, APPLY);
+            command.current_dir(repo.path().join(folder));
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let (mut waited, mut said) = (0, String::new());
+        for child in [spawn("."), spawn("../linked")] {
+            let ran = Repo::ran(child.wait_with_output().unwrap());
+            assert_eq!(ran.code, 0, "round {round}: {}{}", ran.out, ran.err);
+            waited += ran.err.matches("waiting for another apply on this machine to end").count();
+            said.push_str(&ran.err);
+        }
+        assert_eq!(waited, 1, "round {round}: {said}");
+        assert!(said.contains(": process "), "who holds the lock is named: {said}");
+        let creates = service.writes().iter().filter(|path| path.ends_with("tasks/create")).count();
+        assert_eq!((creates, service.counts().1), (3, 2), "round {round}");
+    }
+}
+
+#[tokio::test]
+async fn two_clones_that_share_an_emulator_file_go_one_after_the_other() {
+    let repo = repo(TASKS);
+    repo.git("clone -q . ../clone");
+    repo.edit_service(|_| ()).await;
+    let spawn = |folder: &str, file: &str| {
+        let mut command = repo.command(env!("CARGO_BIN_EXE_qcops"));
+        command.current_dir(repo.path().join(folder)).args(["apply", "--yes"]).arg(file);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    // Two spellings of one file.
+    let whole = format!("--emulator={}", repo.path().join("../emulator.json").display());
+    for child in [spawn(".", "--emulator=../emulator.json"), spawn("../clone", &whole)] {
+        let ran = Repo::ran(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    }
+    assert_eq!(repo.service().await.lines().count(), 3);
+}
+
+#[test]
+fn after_the_first_duplicate_nothing_further_is_made_or_paid_for() {
+    let service = Service::start();
+    let one = repo(TASKS);
+    let other = one.clone_with("");
+    let status = StepStatus::before(&service);
+    let behind =
+        Service { emulator: Arc::clone(&service.emulator), address: status.address.clone() };
+    let child = behind.spawn(&one, APPLY);
+    status.wait_until(Held::Create);
+    let ran = service.run(&other, APPLY);
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let runs = service.counts().1;
+    status.open();
+    let ran = Repo::ran(child.wait_with_output().unwrap());
+    ran.expect(5, &["with equal content"]);
+    let (tasks, paid) = service.counts();
+    let duplicates = tasks.values().filter(|count| **count > 1).count();
+    assert_eq!((tasks.len(), duplicates, paid), (3, 1, runs), "{}{}", ran.out, ran.err);
+}
+
 #[test]
 fn two_machines_whose_creates_cross_delete_nothing_and_both_name_what_arose_twice() {
     let service = Service::start();

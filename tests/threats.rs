@@ -136,7 +136,6 @@ fn a_work_tree_that_the_settings_put_elsewhere_is_refused_and_one_above_widens_n
 
 #[test]
 fn a_committed_folder_of_ours_leads_no_write_anywhere() {
-    const LOCK: &str = ".qcops/e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0.lock";
     const LEDGER: &str = ".qcops/ledger.jsonl";
     const ALL: &[&str] = &["plan", "apply --yes", "status", "pull"];
     const PLANNING: &[&str] = &["plan", "apply --yes", "status"];
@@ -148,8 +147,6 @@ fn a_committed_folder_of_ours_leads_no_write_anywhere() {
         (LEDGER, "/dev/zero", false, PLANNING),
         (".qcops", "../home", true, ALL),
         (".qcops", "../home", false, ALL),
-        (LOCK, "../../bashrc", true, ALL),
-        (LOCK, "../../bashrc", false, &["apply --yes"]),
         (".qcops/emulator.json", "../../bashrc", true, ALL),
         (".qcops/emulator.json", "../../bashrc", false, ALL),
         (".qcops/emulator.json.lock", "../../bashrc", false, ALL),

@@ -14,6 +14,15 @@ use crate::observed::ObservedTask;
 use crate::plan::Step;
 use crate::resource::{Edit, Object, Whole};
 
+/// When the list is read for duplicates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LookAgain {
+    /// Once twice as many tasks were made as when it was read last.
+    AfterTwiceAsMany,
+    /// Once any was made since.
+    AfterAny,
+}
+
 impl Work<'_, '_> {
     /// Makes the task of a step and gives it its name.
     pub(super) async fn create(&self, step: &Step, object: &Whole) -> Ended<StepOutcome> {
@@ -38,11 +47,16 @@ impl Work<'_, '_> {
         self.look_once_more().await?;
         let creation = Creation { key: &step.key, content: object.content(), name: object.name() };
         self.note(async |ledger, now| ledger.sending(creation, now).await).await?;
+        self.created.borrow_mut().sent.insert(creation.content);
         let mut settled = "nothing was sent".to_owned();
         for _ in 0..2 {
             match self.effects.client.create_task(object).await {
                 CallOutcome::Done(task) => {
-                    let notes = self.bind(step, creation, task.id, Vec::new()).await;
+                    let mut notes = self.bind(step, creation, task.id, Vec::new()).await;
+                    let duplicate = self.look_for_duplicates(LookAgain::AfterTwiceAsMany).await;
+                    notes.extend(
+                        duplicate.map(|said| Diagnostic::note(Code::ChangedSincePlan, said)),
+                    );
                     return Ok((task.id, notes, Some(task)));
                 }
                 CallOutcome::Refused(error) => {
@@ -131,6 +145,44 @@ impl Work<'_, '_> {
             *self.baseline.borrow_mut() = Some(ids);
         }
         Ok(())
+    }
+
+    /// Looks for what another machine makes beside this apply: nothing further is made, started or paid
+    /// for once there is a duplicate. Returns what was found.
+    ///
+    /// The list is read after the first create, after twice as many each time, and before anything is
+    /// paid for, so that a thousand creates cost ten more calls.
+    pub(super) async fn look_for_duplicates(&self, again: LookAgain) -> Option<String> {
+        let count = self.created.borrow().tasks.len();
+        let looked = *self.looked_at.borrow();
+        let is_due = match again {
+            LookAgain::AfterTwiceAsMany => count >= (looked * 2).max(1),
+            LookAgain::AfterAny => count > looked,
+        };
+        // Where all is made and nothing is paid for, the list is read at the end anyway.
+        if !is_due || (again == LookAgain::AfterTwiceAsMany && count >= self.desired.len()) {
+            return None;
+        }
+        *self.looked_at.borrow_mut() = count;
+        let listing = self.look(self.effects.client.list_tasks().await)?;
+        let duplicate = listing.items.iter().find(|task| self.is_duplicate(task))?;
+        self.halt();
+        let id = duplicate.id;
+        Some(format!(
+            "somebody else made task {id} with content of this plan: nothing further is made"
+        ))
+    }
+
+    /// Whether a task that this apply has not made has content that it has made, or is to make and is
+    /// not just making.
+    fn is_duplicate(&self, task: &ObservedTask) -> bool {
+        let created = self.created.borrow();
+        let is_known = self.baseline.borrow().as_ref().is_none_or(|known| known.contains(&task.id));
+        let Some(content) = task.content().filter(|_| !is_known) else { return false };
+        let is_mine = created.contents.contains_key(&task.id);
+        let is_made = || created.contents.values().any(|made| *made == content);
+        let is_planned = || self.desired.contains(&content) && !created.sent.contains(&content);
+        !is_mine && (is_made() || is_planned())
     }
 
     /// Reads a new task and compares it with what was declared.

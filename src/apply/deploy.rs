@@ -7,6 +7,7 @@ use jiff::tz::Offset;
 
 use crate::api::CallOutcome;
 use crate::apply::Work;
+use crate::apply::create::LookAgain;
 use crate::apply::finding::{changed, failed, unsettled};
 use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
@@ -24,6 +25,9 @@ impl Work<'_, '_> {
         seen: &BTreeSet<DeploymentId>,
         since: Option<(Timestamp, Option<Offset>)>,
     ) -> Ended<StepOutcome> {
+        if let Some(said) = self.look_for_duplicates(LookAgain::AfterAny).await {
+            return Err(changed(said));
+        }
         let task = match target {
             TaskRef::Existing(task) => {
                 self.expect_no_new_run(task, seen).await?;

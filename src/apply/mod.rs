@@ -114,6 +114,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         is_halted: RefCell::new(false),
         is_locked_out: RefCell::new(false),
         unread: RefCell::default(),
+        looked_at: RefCell::default(),
         awaited: plan.ready_steps().flat_map(|step| step.after.iter().copied()).collect(),
         desired: wanted_contents(plan),
     };
@@ -172,6 +173,8 @@ struct Work<'p, 'e> {
     created: RefCell<CreatedTasks>,
     /// The ids on the list right before the first create.
     baseline: RefCell<Option<BTreeSet<TaskId>>>,
+    /// How many tasks were made when the list was last read for duplicates.
+    looked_at: RefCell<usize>,
     /// Whether the first task that was made has been read back as declared.
     is_proven: RefCell<bool>,
     /// Whether nothing more may be begun.
@@ -191,6 +194,8 @@ struct Work<'p, 'e> {
 struct CreatedTasks {
     tasks: BTreeMap<StepId, TaskId>,
     contents: BTreeMap<TaskId, ContentHash>,
+    /// The contents of all creates that were sent, answered or not.
+    sent: BTreeSet<ContentHash>,
     /// By run, its task.
     deployments: BTreeMap<DeploymentId, TaskId>,
 }

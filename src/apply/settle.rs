@@ -268,7 +268,7 @@ impl Work<'_, '_> {
     }
 
     /// Takes a list that proves absence; refused credentials end the whole apply.
-    fn look<T>(&self, answer: CallOutcome<Listing<T>>) -> Option<Listing<T>> {
+    pub(super) fn look<T>(&self, answer: CallOutcome<Listing<T>>) -> Option<Listing<T>> {
         if let CallOutcome::Refused(error) = &answer
             && error.is_auth()
         {

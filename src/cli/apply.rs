@@ -19,7 +19,7 @@ use crate::cli::show;
 use crate::cli::terminal;
 use crate::cli::waiting::{self, AppliedPlan};
 use crate::event::Outcome;
-use crate::files::Lock;
+use crate::files::{self, Lock, MachineLocking};
 use crate::model::counted;
 use crate::plan::{Change, Plan};
 use crate::render;
@@ -278,22 +278,26 @@ async fn take_lock(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Option<Lock>, CommandError> {
-    let path = session.folder.join(format!("{}.lock", lock_name(&session.organization_id().0)));
+    let (folders, name) = (context.lock_folders(), session.lock_name());
+    let here = session.folder.parent().unwrap_or(&session.folder);
+    let since = context.clock.now().strftime("%H:%M:%S UTC");
+    let holder = format!("process {} in `{}` since {since}", std::process::id(), here.display());
     let mut is_said = false;
     loop {
-        let lock = context.files.try_lock(&path).map_err(|error| CommandError::of(&error))?;
-        if lock.is_some() || stop.is_asked() {
-            return Ok(lock);
+        let locking = files::try_lock_on_machine(&folders, &name, &holder);
+        let other = match locking.map_err(|error| CommandError::of(&error))? {
+            MachineLocking::Taken(lock) => return Ok(Some(lock)),
+            MachineLocking::HeldBy(other) => other,
+        };
+        if stop.is_asked() {
+            return Ok(None);
         }
         if !is_said {
-            progress.say("waiting for another apply on this machine to end");
+            let who = if other.is_empty() { String::new() } else { format!(": {other}") };
+            let words = format!("waiting for another apply on this machine to end{who}");
+            progress.say(&render::escape::line(&words));
             is_said = true;
         }
         tokio::time::sleep(LOCK_PAUSE).await;
     }
-}
-
-/// The organization comes from a manifest and names a file: letters and digits alone.
-fn lock_name(organization_id: &str) -> String {
-    organization_id.chars().filter(char::is_ascii_alphanumeric).take(64).collect()
 }

@@ -14,7 +14,7 @@ use crate::cli::error::CommandError;
 use crate::cli::format::Output;
 use crate::cli::terminal::{self, Terminal};
 use crate::clock::Clock;
-use crate::files::{Disk, Files};
+use crate::files::{self, Disk, Files};
 
 /// One invocation.
 pub(super) struct Context {
@@ -91,6 +91,16 @@ impl Context {
     pub(super) fn width(&self) -> Option<usize> {
         let set = self.variable("COLUMNS").and_then(|columns| columns.parse().ok());
         set.or_else(terminal::width)
+    }
+
+    /// The folders that may hold what belongs to this user on this machine, the best first.
+    pub(super) fn lock_folders(&self) -> Vec<PathBuf> {
+        let absolute = |path: PathBuf| path.is_absolute().then_some(path);
+        let state = self.variable("XDG_STATE_HOME").map(PathBuf::from).and_then(absolute);
+        let local = self.variable("LOCALAPPDATA").map(PathBuf::from);
+        let home = || Some(self.home().and_then(absolute)?.join(".local/state"));
+        let state = state.or(local).or_else(home).map(|folder| folder.join("qcops"));
+        state.into_iter().chain([files::shared_folder()]).collect()
     }
 
     /// The home folder.

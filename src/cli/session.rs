@@ -14,7 +14,7 @@ use crate::engine::{Lookup, PlanRequest, Project, Reading, Reconciler, StateSour
 use crate::event::Event;
 use crate::files::{OWN_FOLDER, make_private_folder};
 use crate::ledger::Ledger;
-use crate::model::OrganizationId;
+use crate::model::{OrganizationId, sha256_hex};
 use crate::observation::Observation;
 use crate::plan::{Limits, Options, Plan, Prune};
 use crate::render::gaps;
@@ -28,6 +28,8 @@ pub(super) struct Session<'a> {
     inputs: Vec<PathBuf>,
     /// The service, as the ledger and saved plans name it.
     pub(super) target: String,
+    /// The service, by a name that is the same from every folder of this machine.
+    service: String,
 }
 
 impl<'a> Session<'a> {
@@ -93,6 +95,11 @@ impl<'a> Session<'a> {
         let files = Arc::clone(&context.files);
         let Service { emulator, script, .. } = &comparing.service;
         let mut inputs = load::inputs(&manifests);
+        let service = match emulator {
+            Some(file) => whole_path(&emulator_file(file, &folder)),
+            // Two names of this machine are one service.
+            None => target.trim_end_matches('/').replacen("//localhost", "//127.0.0.1", 1),
+        };
         inputs.extend(emulator.iter().map(|file| emulator_file(file, &folder)));
         inputs.extend(script.clone());
         let ledger = Ledger::new(files, path, target.clone(), organization_id.clone());
@@ -112,10 +119,16 @@ impl<'a> Session<'a> {
         let clock = context.clock;
         let engine =
             Reconciler { manifests, source, ledger, organization_id, clock, reading, on_event };
-        Self { context, engine, folder, inputs, target }
+        Self { context, engine, folder, inputs, target, service }
     }
 
-    /// Makes the folder that holds the lock and the ledger.
+    /// The name of the lock that applies of this machine take: one for each service and organization.
+    pub(super) fn lock_name(&self) -> String {
+        let words = format!("{}\0{}", self.service, self.engine.organization_id);
+        format!("{}.lock", sha256_hex(words.as_bytes()))
+    }
+
+    /// Makes the folder that holds the ledger.
     pub(super) fn make_folder(&self) -> Result<(), CommandError> {
         make_private_folder(&self.folder).map_err(|error| CommandError::of(&error))
     }
@@ -167,4 +180,13 @@ pub(super) fn request(args: &Planning) -> PlanRequest {
 fn variables(context: &Context, organization_id: &OrganizationId) -> Lookup {
     let (environment, id) = (context.environment.clone(), organization_id.0.clone());
     Arc::new(move |name| load::variable(&environment, Some(&id), name))
+}
+
+/// A file's path with all links followed, whether there is such a file or not yet.
+fn whole_path(file: &Path) -> String {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let beside = || Some(folder.canonicalize().ok()?.join(file.file_name()?));
+    let whole = file.canonicalize().ok().or_else(beside);
+    whole.unwrap_or_else(|| file.to_owned()).display().to_string()
 }

@@ -64,20 +64,33 @@ fn check_one(path: &Path, found: &Metadata, is_last: bool) -> Result<(), FilesEr
     Ok(())
 }
 
-/// Who owns what this process makes.
+/// The number of the user who owns what this process makes.
 #[cfg(unix)]
-fn is_of_somebody_else(path: &Path, found: &Metadata) -> bool {
+pub(super) fn user() -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
-    static OURS: OnceLock<Option<u32>> = OnceLock::new();
+    static USER: OnceLock<Option<u32>> = OnceLock::new();
+    let owner = || Some(tempfile::tempfile().ok()?.metadata().ok()?.uid());
+    *USER.get_or_init(owner)
+}
+
+/// The number of the user; not told on this system.
+#[cfg(not(unix))]
+pub(super) fn user() -> Option<u32> {
+    None
+}
+
+/// Whether somebody else owns a file.
+#[cfg(unix)]
+pub(super) fn is_of_somebody_else(path: &Path, found: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
     let owner = |made: io::Result<fs::File>| Some(made.ok()?.metadata().ok()?.uid());
-    let ours = *OURS.get_or_init(|| owner(tempfile::tempfile()));
     // A shared folder of another machine may give all files to one user, those made here too.
     let made_beside = || path.parent().and_then(|folder| owner(tempfile::tempfile_in(folder)));
-    ours != Some(found.uid()) && made_beside() != Some(found.uid())
+    user() != Some(found.uid()) && made_beside() != Some(found.uid())
 }
 
 #[cfg(not(unix))]
-fn is_of_somebody_else(_path: &Path, _found: &Metadata) -> bool {
+pub(super) fn is_of_somebody_else(_path: &Path, _found: &Metadata) -> bool {
     false
 }
 
