@@ -123,14 +123,14 @@ fn the_table_names_every_module_and_holds_no_cycle() {
 }
 
 /// Modules whose files still import each other.
-const PENDING_CYCLES: &[&str] = &["history", "manifest"];
+const PENDING_CYCLES: &[&str] = &["manifest"];
 
 /// Names that still stand for two types.
 const PENDING_TYPES: &str =
-    "Candidate Disposition Field Kind Lines Shape Reader Step Stop Table Text Value Watching";
+    "Candidate Disposition Field Kind Lines Shape Reader Stop Table Text Value Watching";
 
 /// Functions that still are too long.
-const PENDING_FUNCTIONS: &str = "check understand existing follow entry";
+const PENDING_FUNCTIONS: &str = "check existing follow entry";
 
 /// Permissions that nobody uses, of modules that others are changing.
 const PENDING_PERMISSIONS: &[&str] = &[];

@@ -12,11 +12,11 @@ use sha2::{Digest, Sha256};
 
 use crate::diag::{Gap, GapReason};
 use crate::history::blocks::{self, Blocks};
+use crate::history::commit::Commit;
 use crate::history::earlier::{self, Blob, Parsed, ParsedPrompt, ParsedTask};
 use crate::history::git::GitError;
 use crate::history::losses::Losses;
 use crate::history::objects::{Objects, Oid};
-use crate::history::walk::Commit;
 use crate::history::{Depth, Request};
 use crate::manifest::TaskConfig;
 use crate::model::{AgentId, ContentHash, Key, PromptHash};
@@ -285,9 +285,32 @@ impl<'a> Manifests<'a> {
             self.cut_current();
         }
         let cuts: Vec<Option<Hashed<'_>>> = texts.iter().map(Hashed::cut).collect();
+        self.understand_blocks(texts, &cuts);
+        let assembled: Vec<Option<Earlier>> = cuts
+            .iter()
+            .map(|cut| {
+                let cut = cut.as_ref()?;
+                let known = self.blocks.get(&cut.fields)?;
+                cut.tasks.iter().map(|(hash, _)| known.get(hash).copied()).collect()
+            })
+            .collect();
+        let is_whole = |at: &usize| assembled[*at].is_none();
+        let whole: Vec<usize> = (0..texts.len()).filter(is_whole).collect();
+        let whole_texts: Vec<Blob> = whole.iter().map(|at| texts[*at].clone()).collect();
+        let parsed = earlier::parse_all(&whole_texts, self.request.variables);
+        let mut earlier: Vec<Earlier> =
+            assembled.into_iter().map(Option::unwrap_or_default).collect();
+        for (at, parsed) in whole.into_iter().zip(parsed) {
+            earlier[at] = self.keep(&texts[at].path, commits[at], parsed);
+        }
+        earlier
+    }
+
+    /// Parses the blocks that were not parsed before, all at once.
+    fn understand_blocks(&mut self, texts: &[Blob], cuts: &[Option<Hashed<'_>>]) {
         let mut claimed = BTreeSet::new();
         let mut shortened = Vec::new();
-        for (text, cut) in texts.iter().zip(&cuts) {
+        for (text, cut) in texts.iter().zip(cuts) {
             let Some(cut) = cut else { continue };
             let known = self.blocks.entry(cut.fields).or_default();
             let mut new: Vec<(Hash, &str)> = Vec::new();
@@ -322,24 +345,6 @@ impl<'a> Manifests<'a> {
                 self.blocks.entry(cut.fields).or_default().insert(hash, task);
             }
         }
-        let assembled: Vec<Option<Earlier>> = cuts
-            .iter()
-            .map(|cut| {
-                let cut = cut.as_ref()?;
-                let known = self.blocks.get(&cut.fields)?;
-                cut.tasks.iter().map(|(hash, _)| known.get(hash).copied()).collect()
-            })
-            .collect();
-        let is_whole = |at: &usize| assembled[*at].is_none();
-        let whole: Vec<usize> = (0..texts.len()).filter(is_whole).collect();
-        let whole_texts: Vec<Blob> = whole.iter().map(|at| texts[*at].clone()).collect();
-        let parsed = earlier::parse_all(&whole_texts, self.request.variables);
-        let mut earlier: Vec<Earlier> =
-            assembled.into_iter().map(Option::unwrap_or_default).collect();
-        for (at, parsed) in whole.into_iter().zip(parsed) {
-            earlier[at] = self.keep(&texts[at].path, commits[at], parsed);
-        }
-        earlier
     }
 
     /// Whether one more version of a manifest may be parsed.

@@ -9,6 +9,7 @@
 
 mod blocks;
 mod checkout;
+mod commit;
 mod earlier;
 mod git;
 mod head;

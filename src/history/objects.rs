@@ -70,14 +70,14 @@ impl fmt::Debug for Oid {
 
 /// What an entry of a tree is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum EntryKind {
     Tree,
     File,
     Link,
     Module,
 }
 
-type Tree = BTreeMap<Vec<u8>, (Kind, Oid)>;
+type Tree = BTreeMap<Vec<u8>, (EntryKind, Oid)>;
 
 /// The objects of a repository.
 pub(super) struct Objects {
@@ -152,12 +152,12 @@ impl Objects {
         let mut path = path.to_owned();
         for _ in 0..LINKS {
             match self.step(root, &path)? {
-                Step::File(oid) => return Ok(Some(oid)),
-                Step::OtherManifests(link, target) => {
+                PathStep::File(oid) => return Ok(Some(oid)),
+                PathStep::OtherManifests(link, target) => {
                     self.passed.extend([link, target.clone()]);
                     path = target;
                 }
-                Step::Nowhere => break,
+                PathStep::Nowhere => break,
             }
         }
         Ok(None)
@@ -168,15 +168,15 @@ impl Objects {
         &self.passed
     }
 
-    fn step(&mut self, root: Oid, path: &str) -> Result<Step, GitError> {
+    fn step(&mut self, root: Oid, path: &str) -> Result<PathStep, GitError> {
         let mut tree = root;
         let parts: Vec<&str> = path.split('/').collect();
         for (at, part) in parts.iter().enumerate() {
             let is_last = at + 1 == parts.len();
             match self.tree(tree)?.get(part.as_bytes()) {
-                Some((Kind::Tree, oid)) if !is_last => tree = *oid,
-                Some((Kind::File, oid)) if is_last => return Ok(Step::File(*oid)),
-                Some((Kind::Link, oid)) => {
+                Some((EntryKind::Tree, oid)) if !is_last => tree = *oid,
+                Some((EntryKind::File, oid)) if is_last => return Ok(PathStep::File(*oid)),
+                Some((EntryKind::Link, oid)) => {
                     let target = self.read_one(*oid)?;
                     let target = String::from_utf8_lossy(&target);
                     let rest = parts[at + 1..]
@@ -184,14 +184,13 @@ impl Objects {
                         .fold(target.into_owned(), |path, part| path + "/" + part);
                     let link = parts[..=at].join("/");
                     let moved = join(&parts[..at].join("/"), &rest);
-                    return Ok(
-                        moved.map_or(Step::Nowhere, |moved| Step::OtherManifests(link, moved))
-                    );
+                    return Ok(moved
+                        .map_or(PathStep::Nowhere, |moved| PathStep::OtherManifests(link, moved)));
                 }
-                _ => return Ok(Step::Nowhere),
+                _ => return Ok(PathStep::Nowhere),
             }
         }
-        Ok(Step::Nowhere)
+        Ok(PathStep::Nowhere)
     }
 
     /// Lists the files that `old` has and `new` has not, or has otherwise, each with its old blob.
@@ -213,11 +212,11 @@ impl Objects {
             let Ok(name) = std::str::from_utf8(name) else { continue };
             let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
             match kind {
-                Kind::Tree => {
-                    let other = other.filter(|(kind, _)| *kind == Kind::Tree);
+                EntryKind::Tree => {
+                    let other = other.filter(|(kind, _)| *kind == EntryKind::Tree);
                     self.gone_or_changed(*oid, other.map(|(_, oid)| *oid), &path, found)?;
                 }
-                Kind::File if other.is_none_or(|(_, other)| other != oid) => {
+                EntryKind::File if other.is_none_or(|(_, other)| other != oid) => {
                     found.push((path, *oid));
                 }
                 _ => {}
@@ -301,7 +300,7 @@ pub(super) fn tree_files(git: &Git, commit: &str) -> Result<Vec<(String, Oid)>, 
     Ok(files)
 }
 
-enum Step {
+enum PathStep {
     File(Oid),
     OtherManifests(String, String),
     Nowhere,
@@ -316,10 +315,10 @@ fn entries(mut raw: &[u8], length: usize) -> Option<Tree> {
         let blank = raw.iter().position(|byte| *byte == b' ')?;
         let zero = raw.iter().position(|byte| *byte == 0)?;
         let kind = match &raw[..blank] {
-            b"40000" => Kind::Tree,
-            b"120000" => Kind::Link,
-            b"160000" => Kind::Module,
-            _ => Kind::File,
+            b"40000" => EntryKind::Tree,
+            b"120000" => EntryKind::Link,
+            b"160000" => EntryKind::Module,
+            _ => EntryKind::File,
         };
         let oid = Oid::from_bytes(raw.get(zero + 1..=zero + length)?);
         tree.insert(raw.get(blank + 1..zero)?.to_owned(), (kind, oid));

@@ -10,10 +10,10 @@ use sha2::{Digest, Sha256};
 
 use crate::diag::GapReason;
 use crate::evidence::{KeyEvidence, Version};
+use crate::history::commit::Commit;
 use crate::history::git::GitError;
 use crate::history::manifests::{EarlierPrompt, EarlierTask, Manifests, Prompt, TaskSpec, file};
 use crate::history::objects::{Lack, Objects, Oid};
-use crate::history::walk::Commit;
 use crate::history::{Depth, History, Request};
 use crate::manifest::stand_in;
 use crate::resource::Object;

@@ -12,6 +12,7 @@ use crate::diag::{Gap, GapReason, Lost, with_causes};
 use crate::evidence::{Evidence, KeyEvidence, Version};
 use crate::files::read_input;
 use crate::history::checkout::GitFolders;
+use crate::history::commit::Commit;
 use crate::history::git::{Git, GitError};
 use crate::history::head::{self, HeadCommit, has_replacements};
 use crate::history::likeness::{is_of_ours, is_yaml};
@@ -27,15 +28,6 @@ const PATHS: usize = 40;
 
 /// How many moves of manifests are followed.
 const WALKS: usize = 60;
-
-/// A commit that touched what a walk looks at.
-pub(super) struct Commit {
-    /// Its name.
-    pub(super) id: String,
-    /// Its tree.
-    pub(super) tree: Oid,
-    parents: Vec<Oid>,
-}
 
 /// Where to look and for what.
 struct Walk {
