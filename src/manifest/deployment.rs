@@ -12,7 +12,7 @@ use crate::diag::Code;
 use crate::manifest::expressions::Refusal;
 use crate::manifest::fields::{DEPLOYMENT, ENDS, EXPECT, NUMBER, TRANSCRIPT};
 use crate::manifest::impossible::{self, TextRules};
-use crate::manifest::node::{Node, Value};
+use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::shape::{self, ValueShape};
@@ -28,8 +28,8 @@ pub(super) fn deployments(
     owner: Owner<'_>,
 ) -> Option<BTreeMap<Key, DesiredDeployment>> {
     let pairs = match &node.value {
-        Value::Mapping(pairs) => pairs.as_slice(),
-        Value::Null => &[],
+        NodeValue::Mapping(pairs) => pairs.as_slice(),
+        NodeValue::Null => &[],
         _ => {
             reader.wrong(node, "deployments", owner, ValueShape::Mapping);
             return None;
@@ -83,8 +83,8 @@ fn given<T>(field: Option<Option<T>>) -> Option<Option<T>> {
 
 fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Vec<Arc<str>>> {
     let nodes = match &node.value {
-        Value::Sequence(nodes) => nodes.as_slice(),
-        Value::Null => &[],
+        NodeValue::Sequence(nodes) => nodes.as_slice(),
+        NodeValue::Null => &[],
         _ => {
             reader.wrong(node, "followUps", owner, ValueShape::Prompts);
             return None;
@@ -93,7 +93,7 @@ fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Opt
     let mut prompts = Vec::with_capacity(nodes.len());
     for (number, node) in (1..).zip(nodes) {
         let field = format!("followUps[{number}]");
-        let Value::Text(text) = &node.value else {
+        let NodeValue::Text(text) = &node.value else {
             reader.wrong(node, &field, owner, ValueShape::Text);
             continue;
         };
@@ -124,7 +124,7 @@ fn state(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<D
 
 fn timeout(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Duration> {
     let (timeout, is_number) = match &node.value {
-        Value::Integer(_) | Value::Float(_) => (None, true),
+        NodeValue::Integer(_) | NodeValue::Float(_) => (None, true),
         _ => {
             let text = reader.text(node, "timeout", owner)?;
             let span = text.trim().parse::<SignedDuration>().ok();
@@ -210,7 +210,7 @@ fn texts<'n, 't>(
 ) -> Option<Vec<(String, &'n Node<'t>)>> {
     let Some(node) = entries.value(field) else { return Some(Vec::new()) };
     let nodes = match &node.value {
-        Value::Sequence(nodes) => nodes.as_slice(),
+        NodeValue::Sequence(nodes) => nodes.as_slice(),
         _ => std::slice::from_ref(node),
     };
     let mut texts = Vec::with_capacity(nodes.len());
@@ -295,10 +295,10 @@ fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
     };
     let mut bound = |field: &str| {
         entries.value(field).map(|node| match node.value {
-            Value::Float(number) if number.is_finite() => Some(number),
+            NodeValue::Float(number) if number.is_finite() => Some(number),
             // Bounds are small; a whole number beyond 2^53 is no measure of a strategy.
             #[expect(clippy::cast_precision_loss, reason = "see above")]
-            Value::Integer(number) => Some(number as f64),
+            NodeValue::Integer(number) => Some(number as f64),
             _ => {
                 reader.wrong(node, field, owner, ValueShape::Number);
                 None
@@ -313,7 +313,7 @@ fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
 
 fn moment(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Timestamp> {
     let moment = match &node.value {
-        Value::Text(_) => parse_moment(reader.text(node, "since", owner)?.trim()),
+        NodeValue::Text(_) => parse_moment(reader.text(node, "since", owner)?.trim()),
         _ => None,
     };
     if moment.is_none() {

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use crate::kinds::{self, Field, NAME};
-use crate::manifest::fields::Shape::{
+use crate::manifest::fields::FieldShape::{
     Bound, Deployments, Duration, Expression, Expressions, Flag, Keys, Mapping, Moment, Number,
     Offset, OpenWord, Prompt, Prompts, Tasks, Text, Texts, Version, Word,
 };
@@ -17,7 +17,7 @@ pub(super) struct Spec {
     /// Its name.
     pub(super) name: &'static str,
     /// What it holds.
-    pub(super) shape: Shape,
+    pub(super) shape: FieldShape,
     /// What it means, in whole sentences.
     pub(super) about: &'static str,
     /// What counts where it is left out, in words; empty where nothing does.
@@ -43,7 +43,7 @@ pub(super) enum Stands {
 
 /// What a field holds.
 #[derive(Clone, Copy)]
-pub(super) enum Shape {
+pub(super) enum FieldShape {
     /// The number of the version.
     Version,
     /// A text that is not blank.
@@ -98,7 +98,7 @@ pub(super) const MANIFEST: &[Spec] = &[
     ),
     free(
         "defaults",
-        Shape::Defaults,
+        FieldShape::Defaults,
         "Fields for every task that does not have them itself; all but `name` and `id`. What a task \
          gives in one of two ways (its agent, its prompt) takes the place of either here.",
         "",
@@ -299,7 +299,7 @@ pub(super) fn is_known(name: &str) -> bool {
 
 const fn free(
     name: &'static str,
-    shape: Shape,
+    shape: FieldShape,
     about: &'static str,
     default: &'static str,
     example: &'static str,
@@ -309,7 +309,7 @@ const fn free(
 
 const fn always(
     name: &'static str,
-    shape: Shape,
+    shape: FieldShape,
     about: &'static str,
     example: &'static str,
 ) -> Spec {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::node::{Node, Value};
+use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::shape::shortened;
@@ -249,8 +249,8 @@ fn stopped(
 
 /// A field of `expect`.
 fn expected<'n, 't>(entries: &Entries<'n, 't>, field: &str) -> Option<&'n Node<'t>> {
-    let Value::Mapping(pairs) = &entries.value("expect")?.value else { return None };
-    let is_it = |key: &Node<'_>| matches!(&key.value, Value::Text(name) if name == field);
+    let NodeValue::Mapping(pairs) = &entries.value("expect")?.value else { return None };
+    let is_it = |key: &Node<'_>| matches!(&key.value, NodeValue::Text(name) if name == field);
     pairs.iter().find(|(key, _)| is_it(key)).map(|(_, value)| value)
 }
 
@@ -258,7 +258,7 @@ fn expected<'n, 't>(entries: &Entries<'n, 't>, field: &str) -> Option<&'n Node<'
 fn nodes<'n, 't>(entries: &Entries<'n, 't>, field: &str) -> &'n [Node<'t>] {
     match entries.value(field) {
         None => &[],
-        Some(Node { value: Value::Sequence(nodes), .. }) => nodes,
+        Some(Node { value: NodeValue::Sequence(nodes), .. }) => nodes,
         Some(node) => std::slice::from_ref(node),
     }
 }

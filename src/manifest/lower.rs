@@ -8,7 +8,7 @@ use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic, Subject};
 use crate::manifest::fields::MANIFEST;
-use crate::manifest::node::{Node, Value};
+use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::shape::{self, ValueShape};
@@ -42,7 +42,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         reader.report(finding.about(Subject::Version).help("install a newer `qcops`"));
         return None;
     }
-    if let Value::Null = root.value {
+    if let NodeValue::Null = root.value {
         let start = root.span.start..root.span.start;
         let finding = reader.error(Code::MissingField, "the manifest is empty", &start);
         let finding =
@@ -82,14 +82,15 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
 
 /// The first value under `version`, found before anything else is judged.
 fn version_of<'n, 't>(root: &'n Node<'t>) -> Option<&'n Node<'t>> {
-    let Value::Mapping(pairs) = &root.value else { return None };
-    let is_version = |key: &Node<'_>| matches!(&key.value, Value::Text(text) if text == "version");
+    let NodeValue::Mapping(pairs) = &root.value else { return None };
+    let is_version =
+        |key: &Node<'_>| matches!(&key.value, NodeValue::Text(text) if text == "version");
     pairs.iter().find(|(key, _)| is_version(key)).map(|(_, value)| value)
 }
 
 fn newer_version(root: &Node<'_>) -> Option<i128> {
     match version_of(root)?.value {
-        Value::Integer(version) if version > VERSION => Some(version),
+        NodeValue::Integer(version) if version > VERSION => Some(version),
         _ => None,
     }
 }
@@ -98,7 +99,7 @@ fn newer_version(root: &Node<'_>) -> Option<i128> {
 fn version(reader: &mut Reader<'_>, root: &Node<'_>, entries: &Entries<'_, '_>) -> bool {
     match entries.value("version") {
         None => missing(reader, root, Subject::Version, "write `version: 1` as the first line"),
-        Some(node) if matches!(node.value, Value::Integer(VERSION)) => return true,
+        Some(node) if matches!(node.value, NodeValue::Integer(VERSION)) => return true,
         Some(node) => {
             let message = "`version` of the manifest must be the number 1";
             let finding = reader.error(Code::InvalidValue, message, &node.span);
@@ -126,7 +127,7 @@ fn tasks(
     defaults: &Fields,
 ) -> Option<BTreeMap<Key, TaskConfig>> {
     let mut tasks = BTreeMap::new();
-    let Value::Mapping(pairs) = &node.value else {
+    let NodeValue::Mapping(pairs) = &node.value else {
         // An empty value is refused too: it is what a slip of indentation leaves behind.
         let found = node.value.in_words();
         let message = format!("`tasks` of the manifest must be a mapping, not {found}");
@@ -144,8 +145,8 @@ fn tasks(
 
 fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {
     let nodes = match &node.value {
-        Value::Sequence(nodes) => nodes.as_slice(),
-        Value::Null => &[],
+        NodeValue::Sequence(nodes) => nodes.as_slice(),
+        NodeValue::Null => &[],
         _ => {
             reader.wrong(node, "forget", Owner::Manifest, ValueShape::Keys);
             &[]

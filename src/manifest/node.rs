@@ -7,7 +7,7 @@ use std::ops::Range;
 #[derive(Clone, Debug)]
 pub(super) struct Node<'t> {
     /// What it is.
-    pub(super) value: Value<'t>,
+    pub(super) value: NodeValue<'t>,
     /// The bytes of the manifest's text; for an alias those of the alias.
     pub(super) span: Range<usize>,
     /// How it is written.
@@ -27,7 +27,7 @@ pub(super) enum Style {
 
 /// What a node is.
 #[derive(Clone, Debug)]
-pub(super) enum Value<'t> {
+pub(super) enum NodeValue<'t> {
     /// Nothing, `~` or `null`.
     Null,
     /// `true` or `false`.
@@ -44,7 +44,7 @@ pub(super) enum Value<'t> {
     Mapping(Vec<(Node<'t>, Node<'t>)>),
 }
 
-impl Value<'_> {
+impl NodeValue<'_> {
     /// Returns what it is, in words that follow "not".
     pub(super) fn in_words(&self) -> &'static str {
         match self {

@@ -20,8 +20,8 @@ use crate::diag::{Code, Diagnostic, Place, Subject, floor_boundary};
 use crate::manifest::broken;
 use crate::manifest::lower::lower;
 use crate::manifest::mistake::Mistake;
-use crate::manifest::node::{Node, Value};
-use crate::manifest::text::{Kind, conflict_markers};
+use crate::manifest::node::{Node, NodeValue};
+use crate::manifest::text::{TextKind, conflict_markers};
 use crate::manifest::tree::{self, EventTree, Most};
 use crate::manifest::without::without_task;
 use crate::manifest::{Manifest, Source, Variables};
@@ -67,7 +67,7 @@ pub fn parse(
 
 /// What makes a text nothing that could be read: both sides of a merge, characters of no text.
 fn not_read(text: &str) -> Vec<Mistake> {
-    let conflict_markers = conflict_markers(text, Kind::Yaml).into_iter().map(|span| {
+    let conflict_markers = conflict_markers(text, TextKind::Yaml).into_iter().map(|span| {
         Mistake::new(span, "the manifest is unmerged: it holds both sides of a conflict here")
             .with(Code::Unmerged)
             .help("keep what is meant, take the lines `<<<<<<<`, `=======` and `>>>>>>>` out, and `git add` the file")
@@ -158,21 +158,21 @@ pub fn read_yaml_as<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 pub(super) fn yaml_to_json(text: &str) -> Result<serde_json::Value, String> {
     fn json(node: Node<'_>) -> Result<serde_json::Value, String> {
         Ok(match node.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Boolean(value) => value.into(),
-            Value::Integer(number) => match i64::try_from(number) {
+            NodeValue::Null => serde_json::Value::Null,
+            NodeValue::Boolean(value) => value.into(),
+            NodeValue::Integer(number) => match i64::try_from(number) {
                 Ok(number) => number.into(),
                 Err(_) => return Err(format!("{number} is too large")),
             },
-            Value::Float(number) => number.into(),
-            Value::Text(text) => text.into_owned().into(),
-            Value::Sequence(nodes) => {
+            NodeValue::Float(number) => number.into(),
+            NodeValue::Text(text) => text.into_owned().into(),
+            NodeValue::Sequence(nodes) => {
                 nodes.into_iter().map(json).collect::<Result<Vec<_>, _>>()?.into()
             }
-            Value::Mapping(pairs) => {
+            NodeValue::Mapping(pairs) => {
                 let mut map = serde_json::Map::new();
                 for (key, value) in pairs {
-                    let Value::Text(key) = key.value else {
+                    let NodeValue::Text(key) = key.value else {
                         return Err("a key is no text".to_owned());
                     };
                     if map.insert(key.to_string(), json(value)?).is_some() {
@@ -195,7 +195,7 @@ fn read(text: &str) -> EventTree<'_> {
 }
 
 /// Reads a scalar that stands alone; `None` where it is a text.
-fn scalar(text: &str) -> Option<Value<'static>> {
+fn scalar(text: &str) -> Option<NodeValue<'static>> {
     // Where nothing stands before it, that would begin or end a document.
     if text.starts_with("---") || text.starts_with("...") {
         return None;
@@ -221,7 +221,7 @@ fn options() -> serde_yaml::Options {
 }
 
 /// A scalar that is no text.
-struct Scalar(Option<Value<'static>>);
+struct Scalar(Option<NodeValue<'static>>);
 
 impl<'t> Deserialize<'t> for Scalar {
     fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
@@ -232,30 +232,30 @@ impl<'t> Deserialize<'t> for Scalar {
 struct AnyScalar;
 
 impl Visitor<'_> for AnyScalar {
-    type Value = Option<Value<'static>>;
+    type Value = Option<NodeValue<'static>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("any YAML scalar")
     }
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Some(Value::Null))
+        Ok(Some(NodeValue::Null))
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Some(Value::Boolean(value)))
+        Ok(Some(NodeValue::Boolean(value)))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Some(Value::Integer(value.into())))
+        Ok(Some(NodeValue::Integer(value.into())))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Some(Value::Integer(value.into())))
+        Ok(Some(NodeValue::Integer(value.into())))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Some(Value::Float(value)))
+        Ok(Some(NodeValue::Float(value)))
     }
 
     fn visit_str<E>(self, _value: &str) -> Result<Self::Value, E> {
@@ -372,13 +372,13 @@ mod tests {
 
     fn told(node: &Node<'_>) -> Placed {
         let value = match &node.value {
-            Value::Null => Told::Null,
-            Value::Boolean(value) => Told::Boolean(*value),
-            Value::Integer(value) => Told::Integer(*value),
-            Value::Float(value) => Told::Float(value.to_bits()),
-            Value::Text(text) => Told::Text(text.to_string()),
-            Value::Sequence(nodes) => Told::Sequence(nodes.iter().map(told).collect()),
-            Value::Mapping(pairs) => {
+            NodeValue::Null => Told::Null,
+            NodeValue::Boolean(value) => Told::Boolean(*value),
+            NodeValue::Integer(value) => Told::Integer(*value),
+            NodeValue::Float(value) => Told::Float(value.to_bits()),
+            NodeValue::Text(text) => Told::Text(text.to_string()),
+            NodeValue::Sequence(nodes) => Told::Sequence(nodes.iter().map(told).collect()),
+            NodeValue::Mapping(pairs) => {
                 Told::Mapping(pairs.iter().map(|(key, value)| (told(key), told(value))).collect())
             }
         };
@@ -392,7 +392,7 @@ mod tests {
         // An entry that is left out has its place at its `-` here, and at what follows there.
         let is_special = is_special || text.lines().any(|line| line.trim().ends_with('-'));
         let EventTree { root, faults } = read(text);
-        let root = root.filter(|root| !matches!(root.value, Value::Null));
+        let root = root.filter(|root| !matches!(root.value, NodeValue::Null));
         let (Some(root), false) = (root, is_special) else { return Ok(()) };
         prop_assert!(faults.is_empty(), "{}: {:?}", text, faults);
         let witness = serde_yaml::from_str_with_options::<Witness>(text, options());
@@ -439,7 +439,7 @@ mod tests {
     #[test]
     fn words_of_older_yaml_stay_texts_and_aliases_point_to_their_use() {
         let text = "[yes, 0755, 1_000, 2026-11-01, 1.5, &a b, *a, ~, true, .inf, 12:30]";
-        let Some(Value::Sequence(nodes)) = read(text).root.map(|root| root.value) else {
+        let Some(NodeValue::Sequence(nodes)) = read(text).root.map(|root| root.value) else {
             panic!("not a list")
         };
         let seen: Vec<_> =

@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::kinds::{OnChange, TASK};
 use crate::manifest::expressions::Expressions;
 use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec};
-use crate::manifest::node::{Node, Style, Value};
+use crate::manifest::node::{Node, NodeValue, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::nearest;
@@ -40,7 +40,7 @@ pub(super) struct Reader<'a> {
 
 /// What a field holds once it is checked.
 #[derive(Clone, Debug)]
-pub(super) enum Field<T> {
+pub(super) enum FieldRead<T> {
     /// It is not given.
     Absent,
     /// It is given, and a finding says what is wrong with it.
@@ -52,14 +52,14 @@ pub(super) enum Field<T> {
 /// The known fields of one mapping, each once.
 pub(super) struct Entries<'n, 't>(Vec<(&'static str, &'n Node<'t>, &'n Node<'t>)>);
 
-impl<T: Clone> Field<T> {
+impl<T: Clone> FieldRead<T> {
     /// Returns the field or, where it is not given, the default.
     pub(super) fn or(self, default: &Self) -> Self {
         if let Self::Absent = self { default.clone() } else { self }
     }
 }
 
-impl<T> From<Option<T>> for Field<T> {
+impl<T> From<Option<T>> for FieldRead<T> {
     /// Takes the result of reading a field that is given.
     fn from(read: Option<T>) -> Self {
         read.map_or(Self::Broken, Self::Sound)
@@ -134,14 +134,16 @@ impl<'a> Reader<'a> {
         expected: ValueShape,
     ) {
         let found = match &node.value {
-            Value::Text(text) if expected == ValueShape::Text && text.trim().is_empty() => "blank",
+            NodeValue::Text(text) if expected == ValueShape::Text && text.trim().is_empty() => {
+                "blank"
+            }
             value => value.in_words(),
         };
         let message = format!("`{field}` of {owner} must be {expected}, not {found}");
         let finding = self.error(Code::InvalidValue, message, &node.span);
         let finding = finding.help(shape::of_value(self.text, node, field, expected));
         self.report(match (&node.value, node.style) {
-            (Value::Null, Style::Commented) => finding.help(shape::COMMENT),
+            (NodeValue::Null, Style::Commented) => finding.help(shape::COMMENT),
             _ => finding,
         });
     }
@@ -180,8 +182,8 @@ impl<'a> Reader<'a> {
         known: &'static [Spec],
     ) -> Option<Entries<'n, 't>> {
         let pairs = match &node.value {
-            Value::Mapping(pairs) => pairs.as_slice(),
-            Value::Null => &[],
+            NodeValue::Mapping(pairs) => pairs.as_slice(),
+            NodeValue::Null => &[],
             other => {
                 let message = format!("{owner} must be a mapping, not {}", other.in_words());
                 let finding = self.error(Code::InvalidValue, message, &node.span);
@@ -285,7 +287,7 @@ impl<'a> Reader<'a> {
             let message = format!("the key of a {what}{of} must be a text, not {found}");
             let finding = self.error(Code::InvalidKey, message, &node.span);
             self.report(finding.help(match node.value {
-                Value::Sequence(_) | Value::Mapping(_) => {
+                NodeValue::Sequence(_) | NodeValue::Mapping(_) => {
                     "a key is a plain word; one that starts with `[` or `{` is no key"
                 }
                 _ => "put it in quotes",
@@ -310,7 +312,7 @@ impl<'a> Reader<'a> {
         field: &str,
         owner: Owner<'_>,
     ) -> Option<Cow<'n, str>> {
-        let Value::Text(written) = &node.value else {
+        let NodeValue::Text(written) = &node.value else {
             self.wrong(node, field, owner, ValueShape::Text);
             return None;
         };
@@ -334,8 +336,8 @@ impl<'a> Reader<'a> {
         help: &str,
     ) -> Option<u64> {
         let number = match &node.value {
-            Value::Integer(number) => u64::try_from(*number).ok(),
-            Value::Text(text) if text.contains("${") => {
+            NodeValue::Integer(number) => u64::try_from(*number).ok(),
+            NodeValue::Text(text) if text.contains("${") => {
                 self.expand(text, &node.span, field, owner)?.trim().parse().ok()
             }
             _ => None,
@@ -358,8 +360,8 @@ impl<'a> Reader<'a> {
         owner: Owner<'_>,
     ) -> Option<bool> {
         match &node.value {
-            Value::Boolean(value) => return Some(*value),
-            Value::Text(text) if text.contains("${") => {
+            NodeValue::Boolean(value) => return Some(*value),
+            NodeValue::Text(text) if text.contains("${") => {
                 match &*self.expand(text, &node.span, field, owner)? {
                     "true" => return Some(true),
                     "false" => return Some(false),
@@ -376,10 +378,12 @@ impl<'a> Reader<'a> {
 /// The text of a key; numbers and booleans that are written as one would read them are texts here.
 fn key_text<'n>(node: &'n Node<'_>) -> Option<Cow<'n, str>> {
     match &node.value {
-        Value::Text(text) => Some(Cow::Borrowed(text)),
-        Value::Integer(number) => Some(Cow::Owned(number.to_string())),
-        Value::Boolean(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
-        Value::Null | Value::Float(_) | Value::Sequence(_) | Value::Mapping(_) => None,
+        NodeValue::Text(text) => Some(Cow::Borrowed(text)),
+        NodeValue::Integer(number) => Some(Cow::Owned(number.to_string())),
+        NodeValue::Boolean(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+        NodeValue::Null | NodeValue::Float(_) | NodeValue::Sequence(_) | NodeValue::Mapping(_) => {
+            None
+        }
     }
 }
 

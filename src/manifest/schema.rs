@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::manifest::fields::{
-    DEPLOYMENT, EXPECT, MANIFEST, NUMBER, Shape, Spec, Stands, TASK, TRANSCRIPT, needed,
+    DEPLOYMENT, EXPECT, FieldShape, MANIFEST, NUMBER, Spec, Stands, TASK, TRANSCRIPT, needed,
 };
 use crate::manifest::parse::yaml_to_json;
 
@@ -73,26 +73,26 @@ pub fn reference() -> Vec<Chapter> {
 
 fn in_words(spec: &Spec) -> String {
     let words = match spec.shape {
-        Shape::Version => "the number 1",
-        Shape::Text | Shape::Prompt => "text",
-        Shape::Word(words) | Shape::OpenWord(words) => {
+        FieldShape::Version => "the number 1",
+        FieldShape::Text | FieldShape::Prompt => "text",
+        FieldShape::Word(words) | FieldShape::OpenWord(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
             return words.join(" or ");
         }
-        Shape::Number => "positive whole number",
-        Shape::Bound => "number",
-        Shape::Flag => "`true` or `false`",
-        Shape::Texts => "text, or list of texts",
-        Shape::Expression => "regular expression",
-        Shape::Expressions => "regular expression, or list of them",
-        Shape::Prompts => "list of texts",
-        Shape::Keys => "list of keys",
-        Shape::Moment => "date, or instant with its offset",
-        Shape::Duration => "length of time",
-        Shape::Offset => "`+hh:mm` or `-hh:mm`",
-        Shape::Mapping(_) | Shape::Defaults => "mapping",
-        Shape::Tasks => "mapping of keys to tasks",
-        Shape::Deployments => "mapping of keys to deployments",
+        FieldShape::Number => "positive whole number",
+        FieldShape::Bound => "number",
+        FieldShape::Flag => "`true` or `false`",
+        FieldShape::Texts => "text, or list of texts",
+        FieldShape::Expression => "regular expression",
+        FieldShape::Expressions => "regular expression, or list of them",
+        FieldShape::Prompts => "list of texts",
+        FieldShape::Keys => "list of keys",
+        FieldShape::Moment => "date, or instant with its offset",
+        FieldShape::Duration => "length of time",
+        FieldShape::Offset => "`+hh:mm` or `-hh:mm`",
+        FieldShape::Mapping(_) | FieldShape::Defaults => "mapping",
+        FieldShape::Tasks => "mapping of keys to tasks",
+        FieldShape::Deployments => "mapping of keys to deployments",
     };
     words.to_owned()
 }
@@ -128,13 +128,13 @@ pub fn schema() -> Value {
 
 /// What holds for tasks without a pin: a pinned one may hold whatever the service holds.
 fn unpinned() -> Value {
-    let strict = |spec: &&Spec| matches!(spec.shape, Shape::Prompt | Shape::OpenWord(_));
+    let strict = |spec: &&Spec| matches!(spec.shape, FieldShape::Prompt | FieldShape::OpenWord(_));
     let properties: Map<String, Value> = TASK
         .iter()
         .filter(strict)
         .map(|spec| {
             let value = match spec.shape {
-                Shape::OpenWord(words) => any_of(&[json!({"enum": words}), variable()]),
+                FieldShape::OpenWord(words) => any_of(&[json!({"enum": words}), variable()]),
                 _ => text(),
             };
             (spec.name.to_owned(), value)
@@ -190,29 +190,29 @@ fn mapping(fields: &[Spec], may_stand: &dyn Fn(&Spec) -> bool) -> Value {
 
 fn property(spec: &Spec) -> Value {
     let mut property = match spec.shape {
-        Shape::Version => json!({"const": 1}),
-        Shape::Text | Shape::Duration | Shape::Expression => text(),
-        Shape::Prompt => json!({"type": ["string", "null"]}),
-        Shape::OpenWord(words) => any_of(&[json!({"enum": words}), text()]),
-        Shape::Word(words) => any_of(&[json!({"enum": words}), variable()]),
-        Shape::Number => any_of(&[json!({"type": "integer", "minimum": 1}), variable()]),
-        Shape::Bound => json!({"type": "number"}),
-        Shape::Flag => any_of(&[json!({"type": "boolean"}), variable()]),
-        Shape::Texts | Shape::Expressions => {
+        FieldShape::Version => json!({"const": 1}),
+        FieldShape::Text | FieldShape::Duration | FieldShape::Expression => text(),
+        FieldShape::Prompt => json!({"type": ["string", "null"]}),
+        FieldShape::OpenWord(words) => any_of(&[json!({"enum": words}), text()]),
+        FieldShape::Word(words) => any_of(&[json!({"enum": words}), variable()]),
+        FieldShape::Number => any_of(&[json!({"type": "integer", "minimum": 1}), variable()]),
+        FieldShape::Bound => json!({"type": "number"}),
+        FieldShape::Flag => any_of(&[json!({"type": "boolean"}), variable()]),
+        FieldShape::Texts | FieldShape::Expressions => {
             any_of(&[text(), json!({"type": "array", "items": text()})])
         }
-        Shape::Prompts => json!({"type": ["array", "null"], "items": text()}),
-        Shape::Keys => {
+        FieldShape::Prompts => json!({"type": ["array", "null"], "items": text()}),
+        FieldShape::Keys => {
             let key = json!({"type": "string", "pattern": KEY});
             let word = json!({"type": ["integer", "boolean"]});
             json!({"type": ["array", "null"], "items": any_of(&[key, word])})
         }
-        Shape::Moment => pattern(&format!(r"^\s*\d{{4}}-\d\d-\d\d|{VARIABLE}")),
-        Shape::Offset => pattern(&format!(r"^[+-]\d\d:\d\d$|{VARIABLE}")),
-        Shape::Mapping(fields) => mapping(fields, &|_| true),
-        Shape::Defaults => json!({"$ref": "#/definitions/defaults"}),
-        Shape::Tasks => keyed(&json!("object"), "#/definitions/task"),
-        Shape::Deployments => keyed(&json!(["object", "null"]), "#/definitions/deployment"),
+        FieldShape::Moment => pattern(&format!(r"^\s*\d{{4}}-\d\d-\d\d|{VARIABLE}")),
+        FieldShape::Offset => pattern(&format!(r"^[+-]\d\d:\d\d$|{VARIABLE}")),
+        FieldShape::Mapping(fields) => mapping(fields, &|_| true),
+        FieldShape::Defaults => json!({"$ref": "#/definitions/defaults"}),
+        FieldShape::Tasks => keyed(&json!("object"), "#/definitions/task"),
+        FieldShape::Deployments => keyed(&json!(["object", "null"]), "#/definitions/deployment"),
     };
     // In draft 7 nothing may stand beside a reference.
     if property.get("$ref").is_some() {
@@ -386,7 +386,7 @@ mod tests {
         let known = mappings().into_iter().skip(2).flat_map(|(_, fields)| fields);
         for spec in known {
             values.push(example(spec));
-            if let Shape::Word(words) | Shape::OpenWord(words) = spec.shape {
+            if let FieldShape::Word(words) | FieldShape::OpenWord(words) = spec.shape {
                 values.extend(words.iter().map(|word| json!(word)));
                 values.push(json!(format!("{}x", words[0])));
             }
@@ -426,15 +426,15 @@ mod tests {
                     let (schema, reader) = checker.judge(&manifest);
                     let is_read_closer = match spec.shape {
                         // Of these the schema knows the outline, and the reader the grammar.
-                        Shape::Duration
-                        | Shape::Moment
-                        | Shape::Offset
-                        | Shape::Expression
-                        | Shape::Expressions => value.is_string(),
+                        FieldShape::Duration
+                        | FieldShape::Moment
+                        | FieldShape::Offset
+                        | FieldShape::Expression
+                        | FieldShape::Expressions => value.is_string(),
                         // A variable may stand for anything.
                         _ => value.as_str().is_some_and(|text| text.contains("${")),
                     };
-                    let is_spelled_otherwise = matches!(spec.shape, Shape::Word(words) | Shape::OpenWord(words)
+                    let is_spelled_otherwise = matches!(spec.shape, FieldShape::Word(words) | FieldShape::OpenWord(words)
                     if value.as_str().is_some_and(|text| {
                         words.iter().any(|word| word.eq_ignore_ascii_case(text))
                     }));

@@ -6,8 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::manifest::fields::{self, Shape, Spec};
-use crate::manifest::node::{Node, Style, Value};
+use crate::manifest::fields::{self, FieldShape, Spec};
+use crate::manifest::node::{Node, NodeValue, Style};
 use crate::manifest::owner::Owner;
 use crate::model::Key;
 
@@ -44,31 +44,35 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: Value
     let shape = spec.map(|spec| spec.shape);
     let source = text.get(node.span.start..).unwrap_or_default();
     match (&node.value, shape) {
-        (_, Some(Shape::Deployments)) => of_deployments(node),
-        (Value::Text(words), Some(Shape::Prompts | Shape::Keys)) => {
+        (_, Some(FieldShape::Deployments)) => of_deployments(node),
+        (NodeValue::Text(words), Some(FieldShape::Prompts | FieldShape::Keys)) => {
             let dash = words.starts_with('-') && node.style != Style::Other;
             of_list(words, field, dash)
         }
-        (Value::Mapping(_), Some(Shape::Prompts | Shape::Keys)) => {
+        (NodeValue::Mapping(_), Some(FieldShape::Prompts | FieldShape::Keys)) => {
             format!("write a list: `{field}: {}`", example(spec))
         }
-        (Value::Text(words), Some(Shape::Flag)) => of_flag(words, field),
-        (Value::Text(words), Some(Shape::Bound)) if words.trim().parse::<f64>().is_ok() => {
+        (NodeValue::Text(words), Some(FieldShape::Flag)) => of_flag(words, field),
+        (NodeValue::Text(words), Some(FieldShape::Bound))
+            if words.trim().parse::<f64>().is_ok() =>
+        {
             "write it without quotes".to_owned()
         }
-        (Value::Text(words), _) if expected == ValueShape::Text && words.trim().is_empty() => {
+        (NodeValue::Text(words), _) if expected == ValueShape::Text && words.trim().is_empty() => {
             format!("give `{field}` a text, or leave it out")
         }
-        (Value::Null, _) if expected == ValueShape::Text => {
+        (NodeValue::Null, _) if expected == ValueShape::Text => {
             format!("give `{field}` a text, or leave it out")
         }
-        (Value::Integer(_) | Value::Float(_) | Value::Boolean(_), _) if is_text(shape) => {
+        (NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_), _)
+            if is_text(shape) =>
+        {
             "put it in quotes".to_owned()
         }
-        (Value::Mapping(_), _) if is_text(shape) && source.starts_with('{') => {
+        (NodeValue::Mapping(_), _) if is_text(shape) && source.starts_with('{') => {
             "a text that starts with `{` needs quotes".to_owned()
         }
-        (Value::Sequence(_), _) if is_text(shape) && source.starts_with('[') => {
+        (NodeValue::Sequence(_), _) if is_text(shape) && source.starts_with('[') => {
             "write one text; one that starts with `[` needs quotes".to_owned()
         }
         _ if expected == ValueShape::Text && is_text(shape) => {
@@ -83,7 +87,7 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: Value
 
 /// What to write in place of a mapping of fields.
 pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spec]) -> String {
-    if let Value::Text(words) = &node.value
+    if let NodeValue::Text(words) = &node.value
         && let Some(help) = of_colon(words, known)
     {
         return help;
@@ -97,7 +101,7 @@ pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spe
             format!("indent `{key}` deeper if it is a field of what stands above it")
         }
         Owner::Task(key) => match &node.value {
-            Value::Text(words) if !words.contains('\n') => {
+            NodeValue::Text(words) if !words.contains('\n') => {
                 format!("write `{key}: {{prompt: {}}}`, or its fields below it", quoted(words))
             }
             _ => format!("write its fields below `{key}:`, one a line, without `-`"),
@@ -124,17 +128,17 @@ pub(super) fn of_colon(words: &str, known: &[Spec]) -> Option<String> {
 /// What to write in place of what `tasks` cannot be.
 pub(super) fn of_tasks(node: &Node<'_>) -> String {
     match &node.value {
-        Value::Sequence(nodes) => {
+        NodeValue::Sequence(nodes) => {
             let key = nodes.iter().find_map(named).unwrap_or_else(|| "my-task".to_owned());
             format!(
                 "write each task below a key of its own: `{key}:` in place of `-`, its fields below"
             )
         }
-        Value::Text(words) => {
+        NodeValue::Text(words) => {
             let key = slug(words).unwrap_or_else(|| "my-task".to_owned());
             format!("write `tasks: {{{key}: {{prompt: …}}}}`: each task has a key and its fields")
         }
-        Value::Null => {
+        NodeValue::Null => {
             "indent the tasks below `tasks:`, or write `tasks: {}` for a manifest without tasks"
                 .to_owned()
         }
@@ -145,8 +149,8 @@ pub(super) fn of_tasks(node: &Node<'_>) -> String {
 /// What to write in place of a whole number, where that can be told.
 pub(super) fn of_number(node: &Node<'_>) -> Option<String> {
     match &node.value {
-        Value::Text(text) if text.contains("${") => None,
-        Value::Text(text) => {
+        NodeValue::Text(text) if text.contains("${") => None,
+        NodeValue::Text(text) => {
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
             let number = digits.parse::<u64>().ok().filter(|number| *number > 0)?;
             if node.style == Style::Other && text.trim() == digits {
@@ -155,7 +159,7 @@ pub(super) fn of_number(node: &Node<'_>) -> Option<String> {
             let is_spelled = text.chars().all(|c| c.is_ascii_digit() || "_,.' #+".contains(c));
             is_spelled.then(|| format!("write `{number}`, with digits alone"))
         }
-        Value::Float(number) if *number > 0.0 && number.fract() == 0.0 && *number < 1e15 => {
+        NodeValue::Float(number) if *number > 0.0 && number.fract() == 0.0 && *number < 1e15 => {
             Some(format!("write `{number:.0}`, with digits alone"))
         }
         _ => None,
@@ -163,11 +167,11 @@ pub(super) fn of_number(node: &Node<'_>) -> Option<String> {
 }
 
 /// What to write in place of a moment.
-pub(super) fn of_moment(value: &Value<'_>) -> String {
+pub(super) fn of_moment(value: &NodeValue<'_>) -> String {
     let usual = "write `2026-11-01` or `2026-11-01T09:30:00Z`";
     match value {
-        Value::Integer(number) => of_moment_number(*number).unwrap_or_else(|| usual.to_owned()),
-        Value::Text(text) => {
+        NodeValue::Integer(number) => of_moment_number(*number).unwrap_or_else(|| usual.to_owned()),
+        NodeValue::Text(text) => {
             let text = text.trim();
             if let Some(number) = text.parse().ok().and_then(of_moment_number) {
                 return number;
@@ -207,16 +211,16 @@ pub(super) fn is_free_text(field: &str) -> bool {
         && is_text(fields::find(field).map(|s| s.shape))
 }
 
-fn is_text(shape: Option<Shape>) -> bool {
+fn is_text(shape: Option<FieldShape>) -> bool {
     matches!(
         shape,
         Some(
-            Shape::Text
-                | Shape::Prompt
-                | Shape::Prompts
-                | Shape::Texts
-                | Shape::Expression
-                | Shape::Expressions
+            FieldShape::Text
+                | FieldShape::Prompt
+                | FieldShape::Prompts
+                | FieldShape::Texts
+                | FieldShape::Expression
+                | FieldShape::Expressions
         )
     )
 }
@@ -228,7 +232,7 @@ fn name_of(field: &str) -> &str {
 
 /// What to write in place of an entry of a list whose `-` has no blank behind it.
 pub(super) fn of_entry(text: &str, node: &Node<'_>) -> Option<String> {
-    let Value::Text(words) = &node.value else { return None };
+    let NodeValue::Text(words) = &node.value else { return None };
     let line = text.get(..node.span.start)?.rsplit('\n').next()?;
     let is_entry = node.style != Style::Other
         && words.starts_with('-')
@@ -239,8 +243,8 @@ pub(super) fn of_entry(text: &str, node: &Node<'_>) -> Option<String> {
 
 fn of_deployments(node: &Node<'_>) -> String {
     let keys: Vec<String> = match &node.value {
-        Value::Sequence(nodes) => nodes.iter().filter_map(named).collect(),
-        Value::Text(words) => slug(words).into_iter().collect(),
+        NodeValue::Sequence(nodes) => nodes.iter().filter_map(named).collect(),
+        NodeValue::Text(words) => slug(words).into_iter().collect(),
         _ => Vec::new(),
     };
     let is_short = !keys.is_empty() && keys.len() <= 5;
@@ -276,14 +280,14 @@ fn of_flag(words: &str, field: &str) -> String {
 /// What an entry of a list is called that should be a key.
 fn named(node: &Node<'_>) -> Option<String> {
     match &node.value {
-        Value::Text(words) => slug(words),
-        Value::Mapping(pairs) => {
-            let is_name = |key: &Node<'_>| matches!(&key.value, Value::Text(name) if ["key", "name", "id"].contains(&&**name));
+        NodeValue::Text(words) => slug(words),
+        NodeValue::Mapping(pairs) => {
+            let is_name = |key: &Node<'_>| matches!(&key.value, NodeValue::Text(name) if ["key", "name", "id"].contains(&&**name));
             let named = pairs.iter().find(|(key, _)| is_name(key));
             let (first, value) = named.or_else(|| pairs.first())?;
             match (&value.value, &first.value) {
-                (Value::Text(words), _) if named.is_some() => slug(words),
-                (_, Value::Text(key)) if named.is_none() => slug(key),
+                (NodeValue::Text(words), _) if named.is_some() => slug(words),
+                (_, NodeValue::Text(key)) if named.is_none() => slug(key),
                 _ => None,
             }
         }

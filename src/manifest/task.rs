@@ -11,10 +11,10 @@ use crate::manifest::fields::{self, Stands, other_name};
 use crate::manifest::lines::SourceLine;
 use crate::manifest::node::{self, Node, Style};
 use crate::manifest::owner::Owner;
-use crate::manifest::reader::{Entries, Field, Reader};
+use crate::manifest::reader::{Entries, FieldRead, Reader};
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::nearest;
-use crate::manifest::text::{Kind, conflict_markers, no_nul};
+use crate::manifest::text::{TextKind, conflict_markers, no_nul};
 use crate::manifest::{DesiredDeployment, LeftOut, TaskConfig, Unreadable};
 use crate::model::{Key, TaskId, archived_base};
 use crate::resource::{Address, Object, Value};
@@ -36,9 +36,9 @@ enum Pinned {
 /// The fields that a task may leave to `defaults`.
 pub(super) struct Fields {
     /// In the order of the kind's rows.
-    values: Vec<Field<Given>>,
-    protect: Field<bool>,
-    deployments: Field<Deployments>,
+    values: Vec<FieldRead<Given>>,
+    protect: FieldRead<bool>,
+    deployments: FieldRead<Deployments>,
 }
 
 /// Shared, because those of `defaults` are those of every task.
@@ -63,14 +63,14 @@ impl From<Value> for Given {
 impl Fields {
     /// No field given.
     pub(super) fn absent() -> Self {
-        let values = TASK.managed().map(|_| Field::Absent).collect();
-        Self { values, protect: Field::Absent, deployments: Field::Absent }
+        let values = TASK.managed().map(|_| FieldRead::Absent).collect();
+        Self { values, protect: FieldRead::Absent, deployments: FieldRead::Absent }
     }
 
     /// Every field given and wrong: nothing is to be reported as missing.
     fn broken() -> Self {
-        let values = TASK.managed().map(|_| Field::Broken).collect();
-        Self { values, protect: Field::Broken, deployments: Field::Broken }
+        let values = TASK.managed().map(|_| FieldRead::Broken).collect();
+        Self { values, protect: FieldRead::Broken, deployments: FieldRead::Broken }
     }
 }
 
@@ -105,11 +105,11 @@ pub(super) fn task(
         reader.left_out.push(LeftOut { key, name, content, is_pinned: false, place });
         return None;
     };
-    let pin: Field<TaskId> = match entries.value("id") {
-        None => Field::Absent,
+    let pin: FieldRead<TaskId> = match entries.value("id") {
+        None => FieldRead::Absent,
         Some(node) => reader.number(node, "id", owner, SHOWN).map(TaskId).into(),
     };
-    let pinned = if matches!(pin, Field::Absent) { Pinned::No } else { Pinned::Yes };
+    let pinned = if matches!(pin, FieldRead::Absent) { Pinned::No } else { Pinned::Yes };
     let own = read_fields(reader, &entries, owner, pinned);
     let values = values(reader, (key, key_node), &entries, own.values, defaults);
     let place = reader.place(&key_node.span);
@@ -132,16 +132,16 @@ pub(super) fn task(
         files,
         references: given.iter().filter_map(|given| given.place.clone()).collect(),
         object: Object::new(&TASK, given.into_iter().map(|given| given.value).collect::<Vec<_>>()),
-        pin: if let Field::Sound(pin) = pin { Some(pin) } else { None },
+        pin: if let FieldRead::Sound(pin) = pin { Some(pin) } else { None },
         // What cannot be read as unprotected is protected.
         protect: match own.protect.or(&defaults.protect) {
-            Field::Sound(protect) => protect,
-            Field::Absent => false,
-            Field::Broken => true,
+            FieldRead::Sound(protect) => protect,
+            FieldRead::Absent => false,
+            FieldRead::Broken => true,
         },
         deployments: match own.deployments.or(&defaults.deployments) {
-            Field::Sound(deployments) => deployments,
-            Field::Absent | Field::Broken => Deployments::default(),
+            FieldRead::Sound(deployments) => deployments,
+            FieldRead::Absent | FieldRead::Broken => Deployments::default(),
         },
         place,
     })
@@ -152,7 +152,7 @@ fn values(
     reader: &mut Reader<'_>,
     (key, key_node): (&Key, &Node<'_>),
     entries: &Entries<'_, '_>,
-    own: Vec<Field<Given>>,
+    own: Vec<FieldRead<Given>>,
     defaults: &Fields,
 ) -> Vec<Option<Given>> {
     let owner = Owner::Task(key.as_str());
@@ -162,9 +162,9 @@ fn values(
             name(reader, key, key_node, entries).map(Given::from)
         } else {
             match own.or(default) {
-                Field::Sound(given) => Some(given),
-                Field::Broken => None,
-                Field::Absent => {
+                FieldRead::Sound(given) => Some(given),
+                FieldRead::Broken => None,
+                FieldRead::Absent => {
                     missing(reader, field, owner, key_node);
                     None
                 }
@@ -235,17 +235,17 @@ fn read_fields(
 ) -> Fields {
     let given = |field: &'static kinds::Field| match field.name {
         // Every task has its own.
-        NAME => Field::Absent,
+        NAME => FieldRead::Absent,
         _ => given(reader, entries, field, owner, pinned),
     };
     Fields {
         values: TASK.managed().map(given).collect(),
         protect: match entries.value("protect") {
-            None => Field::Absent,
+            None => FieldRead::Absent,
             Some(node) => reader.boolean(node, "protect", owner).into(),
         },
         deployments: match entries.value("deployments") {
-            None => Field::Absent,
+            None => FieldRead::Absent,
             Some(node) => deployments(reader, node, owner).map(Arc::new).into(),
         },
     }
@@ -258,7 +258,7 @@ fn given(
     field: &'static kinds::Field,
     owner: Owner<'_>,
     pinned: Pinned,
-) -> Field<Given> {
+) -> FieldRead<Given> {
     let other = other_name(field);
     let is_double = other.is_some_and(|other| exclude(reader, entries, [field.name, other], owner));
     let direct = entries.value(field.name).map(|node| value(reader, node, field, owner, pinned));
@@ -270,8 +270,8 @@ fn given(
         })
     });
     match direct.map(|value| value.map(Given::from)).or(indirect) {
-        None => Field::Absent,
-        Some(_) if is_double => Field::Broken,
+        None => FieldRead::Absent,
+        Some(_) if is_double => FieldRead::Broken,
         Some(given) => given.into(),
     }
 }
@@ -296,11 +296,11 @@ fn value(
         Shape::LongText => {
             let text = match &node.value {
                 // `$` is ordinary text in a prompt.
-                node::Value::Text(text) => {
+                node::NodeValue::Text(text) => {
                     reader.warn_of_comment(node, text, field.name, owner);
                     text.as_ref()
                 }
-                node::Value::Null => "",
+                node::NodeValue::Null => "",
                 _ => {
                     reader.wrong(node, field.name, owner, ValueShape::Text);
                     return None;
@@ -336,7 +336,7 @@ fn from_file(
     let text = reader.source.read(&path);
     match text.and_then(|text| no_nul(&path, &text).map(|()| text)) {
         Ok(text) => {
-            if let Some(at) = conflict_markers(&text, Kind::Prompt).first() {
+            if let Some(at) = conflict_markers(&text, TextKind::Prompt).first() {
                 let line = SourceLine::number(&text, at.start);
                 unmerged(reader, node, (name, owner), (&path, line));
                 return None;
@@ -433,7 +433,7 @@ fn long_text(
         let finding = reader.error(Code::EmptyPrompt, message, &node.span);
         let finding = finding.help("write what the agent is to do");
         reader.report(match (&node.value, node.style) {
-            (node::Value::Null, Style::Commented) => finding.help(shape::COMMENT),
+            (node::NodeValue::Null, Style::Commented) => finding.help(shape::COMMENT),
             _ => finding,
         });
         return None;
@@ -454,7 +454,7 @@ fn word(
         return Some(Value::Text(word.into()));
     }
     // As written: the value of a variable may be a secret.
-    let written = if let node::Value::Text(written) = &node.value { written } else { "" };
+    let written = if let node::NodeValue::Text(written) = &node.value { written } else { "" };
     let message = format!("unknown `{field}` of {owner}: `{written}`");
     let finding = reader.error(Code::UnknownPreference, message, &node.span);
     reader.report(match nearest(&word, words.iter().copied()) {

@@ -101,7 +101,7 @@ pub(super) fn no_nul(path: &str, text: &str) -> Result<(), Unreadable> {
 
 /// What a text is that may hold both sides of a merge.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TextKind {
     /// YAML, in which each of Git's marks is out of place.
     Yaml,
     /// Text for an agent, in which some of them can be Markdown.
@@ -109,7 +109,7 @@ pub(super) enum Kind {
 }
 
 /// Finds where Git left both sides of a merge in a text: the bytes of the first line of each.
-pub(super) fn conflict_markers(text: &str, kind: Kind) -> Vec<Range<usize>> {
+pub(super) fn conflict_markers(text: &str, kind: TextKind) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     if !["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| text.contains(mark)) {
         return found;
@@ -127,14 +127,14 @@ pub(super) fn conflict_markers(text: &str, kind: Kind) -> Vec<Range<usize>> {
             (is_open, is_halved) = (true, false);
             found.push(span);
         } else if is_mark(content, '=') {
-            if kind == Kind::Yaml && !is_open {
+            if kind == TextKind::Yaml && !is_open {
                 found.push(span);
                 is_open = true;
             }
             is_halved = true;
         } else if is_mark(content, '>') {
             // Without its beginning it could be a quotation in Markdown.
-            if !is_open && (is_halved || kind == Kind::Yaml) {
+            if !is_open && (is_halved || kind == TextKind::Yaml) {
                 found.push(span);
             }
             (is_open, is_halved) = (false, false);
@@ -198,7 +198,7 @@ mod tests {
             ("see <<<<<<< there", &[]),
         ];
         for (text, expected) in table {
-            let found = conflict_markers(text, Kind::Prompt).into_iter();
+            let found = conflict_markers(text, TextKind::Prompt).into_iter();
             assert_eq!(found.map(|span| &text[span]).collect::<Vec<_>>(), *expected, "{text:?}");
         }
         for (text, expected) in [
@@ -208,7 +208,7 @@ mod tests {
             ("<<<<<<< f\n=======\n>>>>>>> g\n=======\n", vec!["<<<<<<< f", "======="]),
             ("a: |\n  =======\n", vec![]),
         ] {
-            let found = conflict_markers(text, Kind::Yaml).into_iter();
+            let found = conflict_markers(text, TextKind::Yaml).into_iter();
             assert_eq!(found.map(|span| &text[span]).collect::<Vec<_>>(), expected, "{text:?}");
         }
     }

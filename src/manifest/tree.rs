@@ -15,7 +15,7 @@ use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, StrInput, S
 use crate::diag::Code;
 use crate::manifest::broken;
 use crate::manifest::mistake::Mistake;
-use crate::manifest::node::{Node, Style, Value};
+use crate::manifest::node::{Node, NodeValue, Style};
 
 /// What one text may hold.
 #[derive(Clone, Copy)]
@@ -64,14 +64,14 @@ const DIGITS: usize = 18;
 pub(super) fn read<'t>(
     text: &'t str,
     most: Most,
-    unusual: &dyn Fn(&str) -> Option<Value<'static>>,
+    unusual: &dyn Fn(&str) -> Option<NodeValue<'static>>,
 ) -> EventTree<'t> {
     let mut options = Options::default();
     options.flow_nesting_limit = most.depth;
     options.block_nesting_limit = most.depth;
     options.emit_unresolved_aliases = true;
     let events = Parser::new_from_str_with_options(text, options);
-    let mut reader = Reader {
+    let mut reader = TreeReader {
         text,
         events,
         left: most,
@@ -107,12 +107,12 @@ struct Anchor<'t> {
     is_used: bool,
 }
 
-struct Reader<'t, 'u> {
+struct TreeReader<'t, 'u> {
     text: &'t str,
     events: Parser<'t, StrInput<'t>>,
     left: Most,
     most: Most,
-    unusual: &'u dyn Fn(&str) -> Option<Value<'static>>,
+    unusual: &'u dyn Fn(&str) -> Option<NodeValue<'static>>,
     anchors: BTreeMap<usize, Anchor<'t>>,
     /// Where the brackets that are open stand.
     open: Vec<usize>,
@@ -126,7 +126,7 @@ type SpannedEvent<'t> = (Event<'t>, Range<usize>, Range<usize>);
 
 type Read<T> = Result<T, Box<Mistake>>;
 
-impl<'t> Reader<'t, '_> {
+impl<'t> TreeReader<'t, '_> {
     fn document(&mut self) -> Read<Node<'t>> {
         let mut first = self.next()?;
         while matches!(first.0, Event::StreamStart | Event::DocumentStart(..)) {
@@ -136,7 +136,7 @@ impl<'t> Reader<'t, '_> {
             first = self.next()?;
         }
         if let Event::StreamEnd = first.0 {
-            return Ok(Node { value: Value::Null, span: 0..0, style: Style::Other });
+            return Ok(Node { value: NodeValue::Null, span: 0..0, style: Style::Other });
         }
         let root = self.node(first, self.most.depth)?;
         self.report_unused();
@@ -193,8 +193,11 @@ impl<'t> Reader<'t, '_> {
                 self.spend(0, text.len(), &span)?;
                 self.tag(tag.as_deref(), &gap, &span);
                 let written = self.style(style, &span);
-                let value =
-                    if style == ScalarStyle::Plain { self.plain(text) } else { Value::Text(text) };
+                let value = if style == ScalarStyle::Plain {
+                    self.plain(text)
+                } else {
+                    NodeValue::Text(text)
+                };
                 let node = Node { value, span, style: written };
                 self.anchor(anchor, &gap);
                 self.keep(anchor, &node)?;
@@ -204,7 +207,7 @@ impl<'t> Reader<'t, '_> {
                 self.tag(tag.as_deref(), &gap, &span);
                 self.anchor(anchor, &gap);
                 let nodes = self.entries(style, &span, depth)?;
-                let node = Node { value: Value::Sequence(nodes), span, style: Style::Other };
+                let node = Node { value: NodeValue::Sequence(nodes), span, style: Style::Other };
                 self.keep(anchor, &node)?;
                 Ok(node)
             }
@@ -212,7 +215,7 @@ impl<'t> Reader<'t, '_> {
                 self.tag(tag.as_deref(), &gap, &span);
                 self.anchor(anchor, &gap);
                 let pairs = self.pairs(style, &span, depth)?;
-                let node = Node { value: Value::Mapping(pairs), span, style: Style::Other };
+                let node = Node { value: NodeValue::Mapping(pairs), span, style: Style::Other };
                 self.keep(anchor, &node)?;
                 Ok(node)
             }
@@ -352,7 +355,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// Tells what a scalar without quotes is.
-    fn plain(&self, text: Cow<'t, str>) -> Value<'t> {
+    fn plain(&self, text: Cow<'t, str>) -> NodeValue<'t> {
         let bytes = text.as_bytes();
         let is_word = bytes.first().is_some_and(u8::is_ascii_alphabetic)
             && !SPECIAL.iter().any(|word| word.eq_ignore_ascii_case(&text));
@@ -362,14 +365,14 @@ impl<'t> Reader<'t, '_> {
             && (bytes[0] != b'0' || bytes.len() == 1);
         let number = is_number.then(|| text.parse().ok()).flatten();
         match (&*text, number) {
-            _ if is_word => Value::Text(text),
-            (_, Some(number)) => Value::Integer(number),
-            ("" | "null" | "~", _) => Value::Null,
-            ("true", _) => Value::Boolean(true),
-            ("false", _) => Value::Boolean(false),
+            _ if is_word => NodeValue::Text(text),
+            (_, Some(number)) => NodeValue::Integer(number),
+            ("" | "null" | "~", _) => NodeValue::Null,
+            ("true", _) => NodeValue::Boolean(true),
+            ("false", _) => NodeValue::Boolean(false),
             _ => match (self.unusual)(&text) {
                 Some(value) => value,
-                None => Value::Text(text),
+                None => NodeValue::Text(text),
             },
         }
     }
@@ -378,12 +381,12 @@ impl<'t> Reader<'t, '_> {
 /// Adds to a mapping what others hold beside its own fields; of two the first counts.
 fn take_over<'t>(pairs: &mut Vec<(Node<'t>, Node<'t>)>, merged: Vec<Node<'t>>) {
     let name = |key: &Node<'_>| match &key.value {
-        Value::Text(text) => text.to_string(),
+        NodeValue::Text(text) => text.to_string(),
         other => format!("{other:?}"),
     };
     let mut known: BTreeSet<String> = pairs.iter().map(|(key, _)| name(key)).collect();
     for node in merged {
-        let Value::Mapping(others) = node.value else { continue };
+        let NodeValue::Mapping(others) = node.value else { continue };
         for (key, value) in others {
             if known.insert(name(&key)) {
                 pairs.push((key, value));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::kinds::Shape;
-use crate::manifest::text::{Kind, conflict_markers};
+use crate::manifest::text::{TextKind, conflict_markers};
 use crate::model::{Key, TaskId, emoji_length, holds_hidden, is_hidden};
 use crate::resource::Object;
 
@@ -79,8 +79,8 @@ pub fn write(outline: &Outline, prompts: Prompts) -> Written {
                 Shape::LongText => {
                     let is_long = value.lines().count() > LONGEST_INLINE;
                     // As a file it would be taken for unmerged, or for no text.
-                    let is_odd =
-                        !conflict_markers(&value, Kind::Prompt).is_empty() || value.contains('\0');
+                    let is_odd = !conflict_markers(&value, TextKind::Prompt).is_empty()
+                        || value.contains('\0');
                     let is_apart = is_long && !is_odd && prompts == Prompts::Files;
                     let file = row.instead.as_ref().filter(|_| is_apart);
                     let Some(file) = file else {

@@ -20,7 +20,7 @@ pub(super) struct Declared<'a> {
 
 /// A run that counts; runs are given the oldest first.
 #[derive(Clone, Debug)]
-pub(super) struct Candidate {
+pub(super) struct CandidateDeployment {
     /// What users said after the task's prompt; `None` where that is not known.
     pub(super) turns: Option<Vec<Arc<str>>>,
 }
@@ -72,7 +72,7 @@ pub(super) struct Pairing<'a> {
 /// 4. While a run's turns are unknown, nobody whose run it may be begins anew.
 pub(super) fn assign(
     declared: &[Declared<'_>],
-    runs: &[Candidate],
+    runs: &[CandidateDeployment],
     pairing: Pairing<'_>,
 ) -> Vec<Verdict> {
     let may_serve = pairing.may_serve;
@@ -134,7 +134,7 @@ pub(super) fn assign(
 /// Pairs that fit and have follow-ups sent, in the order in which they are honored.
 fn sent_pairs(
     declared: &[Declared<'_>],
-    runs: &[Candidate],
+    runs: &[CandidateDeployment],
     Pairing { may_serve, is_own }: Pairing<'_>,
 ) -> Vec<(usize, usize, usize)> {
     let mut pairs = Vec::new();
@@ -161,7 +161,7 @@ fn sent_pairs(
 /// Runs that nothing was sent to, and who may have them.
 struct Fresh<'a> {
     declared: &'a [Declared<'a>],
-    runs: &'a [Candidate],
+    runs: &'a [CandidateDeployment],
     pairing: Pairing<'a>,
     sent_to: &'a BTreeSet<usize>,
     broken: &'a BTreeSet<usize>,
@@ -274,9 +274,9 @@ mod tests {
             .iter()
             .map(|follow_ups| Declared { since: None, follow_ups, needs_run: true })
             .collect();
-        let runs: Vec<Candidate> = runs
+        let runs: Vec<CandidateDeployment> = runs
             .iter()
-            .map(|words| Candidate { turns: (*words != "?").then(|| texts(words)) })
+            .map(|words| CandidateDeployment { turns: (*words != "?").then(|| texts(words)) })
             .collect();
         let is_own =
             |declared: usize, run: usize| started_for.get(run).copied().flatten() == Some(declared);
@@ -366,7 +366,10 @@ mod tests {
     }
 
     /// What each log with its `since` comes to, where the runs were made a second apart.
-    fn assigned(declared: &[(&[Arc<str>], Option<usize>)], runs: &[Candidate]) -> Vec<Verdict> {
+    fn assigned(
+        declared: &[(&[Arc<str>], Option<usize>)],
+        runs: &[CandidateDeployment],
+    ) -> Vec<Verdict> {
         let second = |at: usize| Timestamp::from_second(i64::try_from(at).unwrap()).unwrap();
         let may_serve = |desired_state: usize, run: usize| {
             declared[desired_state].1.is_none_or(|since| since <= run)
@@ -418,9 +421,9 @@ mod tests {
             let added = texts(&added);
             let mut declared: Vec<Declared<'_>> =
                 history.iter().map(|(log, _)| Declared { since: None, follow_ups: log, needs_run: true }).collect();
-            let runs: Vec<Candidate> = history
+            let runs: Vec<CandidateDeployment> = history
                 .iter()
-                .map(|(log, sent)| Candidate { turns: Some(log[..*sent].to_vec()) })
+                .map(|(log, sent)| CandidateDeployment { turns: Some(log[..*sent].to_vec()) })
                 .collect();
             let before = assign(&declared, &runs, ANY);
             declared.push(Declared { since: None, follow_ups: &added, needs_run: true });
@@ -446,8 +449,8 @@ mod tests {
             let logs: Vec<Vec<Arc<str>>> = logs.iter().map(|log| texts(log)).collect();
             let declared: Vec<Declared<'_>> =
                 logs.iter().map(|follow_ups| Declared { since: None, follow_ups, needs_run: true }).collect();
-            let runs: Vec<Candidate> =
-                turns.iter().map(|turns| Candidate { turns: Some(texts(turns)) }).collect();
+            let runs: Vec<CandidateDeployment> =
+                turns.iter().map(|turns| CandidateDeployment { turns: Some(texts(turns)) }).collect();
             let may_serve = |desired_state: usize, run: usize| run >= first + desired_state;
             for (desired_state, verdict) in assign(&declared, &runs, Pairing { may_serve: &may_serve, ..ANY }).into_iter().enumerate() {
                 match verdict {
@@ -481,9 +484,9 @@ mod tests {
             let at = |since: &Option<Index>| since.map(|since| since.index(count + 1));
             let added: Vec<(Vec<Arc<str>>, Option<usize>)> =
                 added.iter().map(|(log, since)| (texts(log), at(since))).collect();
-            let runs: Vec<Candidate> = history
+            let runs: Vec<CandidateDeployment> = history
                 .iter()
-                .map(|(log, sent)| Candidate { turns: Some(log[..*sent].to_vec()) })
+                .map(|(log, sent)| CandidateDeployment { turns: Some(log[..*sent].to_vec()) })
                 .collect();
             let logs: Vec<&[Arc<str>]> = history.iter().map(|(log, _)| &log[..]).collect();
             let before: Vec<(&[Arc<str>], Option<usize>)> =
@@ -529,10 +532,10 @@ mod tests {
         ) {
             let logs: Vec<Vec<Arc<str>>> =
                 ('a'..'e').map(|first| texts(&format!("{first}mn"))).collect();
-            let mut runs: Vec<Candidate> = Vec::new();
+            let mut runs: Vec<CandidateDeployment> = Vec::new();
             for (at, (sent, _)) in sent.iter().enumerate() {
-                runs.extend(foreign.get(at).map(|turns| Candidate { turns: Some(texts(turns)) }));
-                runs.push(Candidate { turns: Some(logs[at][..*sent].to_vec()) });
+                runs.extend(foreign.get(at).map(|turns| CandidateDeployment { turns: Some(texts(turns)) }));
+                runs.push(CandidateDeployment { turns: Some(logs[at][..*sent].to_vec()) });
             }
             let mut declared: Vec<(&[Arc<str>], Option<usize>)> = sent
                 .iter()
@@ -542,7 +545,7 @@ mod tests {
             let by = rotation.index(declared.len());
             declared.rotate_left(by);
             for (verdict, (log, since)) in assigned(&declared, &runs).into_iter().zip(&declared) {
-                let is_own = |run: &Candidate| run.turns.as_deref().is_some_and(|turns| turns[0] == log[0]);
+                let is_own = |run: &CandidateDeployment| run.turns.as_deref().is_some_and(|turns| turns[0] == log[0]);
                 let own = runs.iter().position(is_own).unwrap();
                 let sent = runs[own].turns.as_ref().map_or(0, Vec::len);
                 if since.is_none_or(|since| since <= own) {

@@ -15,7 +15,7 @@ use crate::model::{ContentHash, DeploymentId, Key, counted};
 use crate::observed::{
     Completeness, Listing, ObservedDeployment, ObservedTask, ReadRequest, ReadResult, Status,
 };
-use crate::plan::assign::{Candidate, Declared, Pairing, Verdict, assign};
+use crate::plan::assign::{CandidateDeployment, Declared, Pairing, Verdict, assign};
 use crate::plan::counting::{conversations, counts_for, is_since, may_be_since};
 use crate::plan::deployment_status::instant;
 use crate::plan::{Change, PlanInputs, StepId, StepStatus, TaskRef, Watch, WatchedDeployment};
@@ -33,13 +33,13 @@ pub(super) struct PlannedDeployment {
     /// What is done about it.
     pub(super) step: Option<(Change, String, StepStatus)>,
     /// The run to be waited for and judged, if there is or will be one.
-    pub(super) watch: Option<Watching>,
+    pub(super) watch: Option<TaskWatch>,
 }
 
 /// A watch whose run may be one that a step is yet to start.
-pub(super) struct Watching(Option<DeploymentId>, Watch);
+pub(super) struct TaskWatch(Option<DeploymentId>, Watch);
 
-impl Watching {
+impl TaskWatch {
     /// Names the run; without one, and without a step that starts one, there is nothing to watch.
     pub(super) fn finish(self, step: Option<StepId>) -> Option<Watch> {
         let run = match self.0 {
@@ -196,8 +196,8 @@ impl<'a> DeploymentPlanner<'a, '_> {
                 Ok((turns, skip)) => Some(turns[*skip..].to_vec()),
                 Err(_) => (takes_hidden && run.is_hidden()).then(Vec::new),
             };
-            let candidates: Vec<Candidate> =
-                counted.iter().map(|run| Candidate { turns: turns(run) }).collect();
+            let candidates: Vec<CandidateDeployment> =
+                counted.iter().map(|run| CandidateDeployment { turns: turns(run) }).collect();
             assign(&declarations, &candidates, pairing)
         };
         let mut verdicts = assigned(false);
@@ -397,7 +397,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
         key: &Key,
         declared: &DesiredDeployment,
         run: Option<&ObservedDeployment>,
-    ) -> Watching {
+    ) -> TaskWatch {
         let placeholder = WatchedDeployment::StartedBy(StepId(0));
         let watch = Watch {
             key: self.key.clone(),
@@ -408,7 +408,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
             timeout: declared.timeout,
             expect: declared.expect.clone(),
         };
-        Watching(run.map(|run| run.id.clone()), watch)
+        TaskWatch(run.map(|run| run.id.clone()), watch)
     }
 }
 

@@ -70,11 +70,11 @@ struct Quality {
 #[derive(Debug, Serialize)]
 struct Location {
     path: String,
-    lines: Lines,
+    lines: LineSpan,
 }
 
 #[derive(Debug, Serialize)]
-struct Lines {
+struct LineSpan {
     begin: usize,
 }
 
@@ -106,7 +106,7 @@ pub fn gitlab(of: Annotated<'_>) -> String {
             },
             location: Location {
                 path,
-                lines: Lines { begin: position.map_or(1, |(line, _)| line) },
+                lines: LineSpan { begin: position.map_or(1, |(line, _)| line) },
             },
         });
     }

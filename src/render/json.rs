@@ -10,7 +10,7 @@ use crate::model::visible_json;
 use crate::plan::Spread;
 use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Untrusted;
-use crate::render::rows::{FieldChange, Value};
+use crate::render::rows::{FieldChange, ShownValue};
 use crate::render::schema;
 use crate::render::view::{Entry, EvidenceView, Finding, GapView, PlanView, State};
 
@@ -266,10 +266,11 @@ pub(super) fn evidence(view: &EvidenceView) -> EvidenceJson {
 
 fn step(entry: &Entry) -> StepJson {
     let (status, code) = status(entry.state);
-    let text = |value: &Value| match value {
-        Value::Word(text) | Value::Name(text) | Value::Text(text) | Value::Reference(_, text) => {
-            text.raw().to_owned()
-        }
+    let text = |value: &ShownValue| match value {
+        ShownValue::Word(text)
+        | ShownValue::Name(text)
+        | ShownValue::Text(text)
+        | ShownValue::Reference(_, text) => text.raw().to_owned(),
     };
     let fields = entry.fields.iter().map(|row| {
         let (before, after) = match &row.change {
@@ -282,10 +283,10 @@ fn step(entry: &Entry) -> StepJson {
         };
         FieldJson { name: row.name, before, after }
     });
-    let removes = entry.fates.iter().map(|fate| RemoveJson {
-        task_id: fate.id.0,
-        name: fate.name.raw().to_owned(),
-        archived_as: fate.archived_as.as_ref().map(|name| name.raw().to_owned()),
+    let removes = entry.removals.iter().map(|removal| RemoveJson {
+        task_id: removal.id.0,
+        name: removal.name.raw().to_owned(),
+        archived_as: removal.archived_as.as_ref().map(|name| name.raw().to_owned()),
     });
     let own = |text: &Option<Untrusted>| text.as_ref().map(|text| text.raw().to_owned());
     let turns = entry.turns.iter().map(|turn| TurnJson {

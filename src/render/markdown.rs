@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use crate::model::{Action, counted};
 use crate::render::escape::{self, Untrusted};
-use crate::render::rows::{FieldChange, Value};
+use crate::render::rows::{FieldChange, ShownValue};
 use crate::render::textdiff::excerpt::{Room, Row, whole};
 use crate::render::textdiff::{Side, TextChange};
 use crate::render::view::{Entry, Finding, PlanView, State, TurnRow};
@@ -180,12 +180,12 @@ fn details(entry: &Entry, room: &Room) -> Option<String> {
     for row in &entry.fields {
         field(&mut body, row.label(), &row.change, room);
     }
-    for fate in &entry.fates {
-        let kept = fate
+    for removal in &entry.removals {
+        let kept = removal
             .archived_as
             .as_ref()
             .map_or_else(|| "deleted".to_owned(), |name| format!("archived as {}", name.quoted()));
-        writeln!(body, "# task {} {}: {kept}", fate.id, fate.name.quoted())
+        writeln!(body, "# task {} {}: {kept}", removal.id, removal.name.quoted())
             .expect("a string takes everything");
     }
     for candidate in &entry.candidates {
@@ -202,7 +202,7 @@ fn details(entry: &Entry, room: &Room) -> Option<String> {
         follow_up(&mut body, turn, room);
     }
     let is_plain = entry.fields.is_empty()
-        && entry.fates.is_empty()
+        && entry.removals.is_empty()
         && entry.candidates.is_empty()
         && entry.prompt.is_none()
         && entry.later.is_empty()
@@ -214,14 +214,14 @@ fn details(entry: &Entry, room: &Room) -> Option<String> {
 }
 
 fn field(body: &mut String, name: &str, change: &FieldChange, room: &Room) {
-    let shown = |value: &Value| match value {
-        Value::Word(text) => text.part(),
-        Value::Name(text) | Value::Text(text) => text.quoted(),
-        Value::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
+    let shown = |value: &ShownValue| match value {
+        ShownValue::Word(text) => text.part(),
+        ShownValue::Name(text) | ShownValue::Text(text) => text.quoted(),
+        ShownValue::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
     };
     let lines = match change {
-        FieldChange::Set(Value::Text(text)) => prefixed(text, '+', name, room),
-        FieldChange::Gone(Value::Text(text)) => prefixed(text, '-', name, room),
+        FieldChange::Set(ShownValue::Text(text)) => prefixed(text, '+', name, room),
+        FieldChange::Gone(ShownValue::Text(text)) => prefixed(text, '-', name, room),
         FieldChange::Set(value) => vec![format!("+ {name}: {}", shown(value))],
         FieldChange::Gone(value) => vec![format!("- {name}: {}", shown(value))],
         FieldChange::Changed(old, new) => {

@@ -7,7 +7,7 @@ use crate::event::{Done, Event, Outcome, StepOutcome};
 use crate::plan::{Plan, Step, StepId, StepStatus};
 use crate::render::escape::Untrusted;
 use crate::render::paint::Label;
-use crate::render::text::{MOST_OF_A_KIND, Text, TextOptions};
+use crate::render::text::{MOST_OF_A_KIND, TextOptions, TextWriter};
 use crate::render::view::{Finding, address};
 use crate::render::words::{self, gerund, label, past, symbol};
 use crate::render::wrap::Wrapped;
@@ -68,7 +68,7 @@ pub fn render(
     let out: &mut dyn fmt::Write = &mut wrapped;
     let verdict = options.color.paint(Label::Verdict, verdict(plan, outcome));
     let mut body = String::new();
-    let mut summary = Summary { plan, outcome, text: Text { options, out: &mut body } };
+    let mut summary = Summary { plan, outcome, text: TextWriter { options, out: &mut body } };
     summary.done()?;
     summary.not_done()?;
     writeln!(out, "{verdict}")?;
@@ -106,7 +106,7 @@ pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
 struct Summary<'s> {
     plan: &'s Plan,
     outcome: &'s Outcome,
-    text: Text<'s>,
+    text: TextWriter<'s>,
 }
 
 impl<'s> Summary<'s> {

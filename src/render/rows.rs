@@ -23,18 +23,18 @@ pub struct FieldRow {
 #[derive(Clone, Debug)]
 pub enum FieldChange {
     /// It is set.
-    Set(Value),
+    Set(ShownValue),
     /// It goes with its task.
-    Gone(Value),
+    Gone(ShownValue),
     /// It gets another value.
-    Changed(Value, Value),
+    Changed(ShownValue, ShownValue),
     /// Its long text differs.
     Text(TextChange),
 }
 
 /// The value of a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum ShownValue {
     /// A number or a word of the service's own.
     Word(Untrusted),
     /// Free text of one line.
@@ -55,7 +55,7 @@ impl FieldRow {
         };
         let row = TASK.fields.iter().find(|field| field.name == self.name);
         match (value, row.map(|field| field.shape)) {
-            (Value::Reference(..), Some(Shape::Reference(kind))) => kind,
+            (ShownValue::Reference(..), Some(Shape::Reference(kind))) => kind,
             _ => self.name,
         }
     }
@@ -65,7 +65,7 @@ impl FieldRow {
 pub(super) fn every_field(
     plan: &Plan,
     object: &Object,
-    as_change: fn(Value) -> FieldChange,
+    as_change: fn(ShownValue) -> FieldChange,
 ) -> Vec<FieldRow> {
     let rows = object.fields().filter_map(|(field, known)| {
         let change = as_change(value(plan, field, known)?);
@@ -85,9 +85,9 @@ pub(super) fn changed(plan: &Plan, edits: &[Edit]) -> Vec<FieldRow> {
                 FieldChange::Text(TextChange::new(old, new))
             }
             (old, new) => match (value(plan, field, old)?, value(plan, field, new)?) {
-                (Value::Name(old), Value::Name(new)) => {
+                (ShownValue::Name(old), ShownValue::Name(new)) => {
                     let (old, new) = distinct(old.raw(), new.raw());
-                    FieldChange::Changed(Value::Name(old), Value::Name(new))
+                    FieldChange::Changed(ShownValue::Name(old), ShownValue::Name(new))
                 }
                 (old, new) => FieldChange::Changed(old, new),
             },
@@ -98,7 +98,7 @@ pub(super) fn changed(plan: &Plan, edits: &[Edit]) -> Vec<FieldRow> {
 }
 
 /// Returns a value for eyes, or `None` where it is not known.
-fn value(plan: &Plan, field: &Field, value: &resource::Value) -> Option<Value> {
+fn value(plan: &Plan, field: &Field, value: &resource::Value) -> Option<ShownValue> {
     let text = match value {
         resource::Value::Text(text) => Untrusted::new(Arc::clone(text)),
         resource::Value::Unknown => return None,
@@ -107,11 +107,11 @@ fn value(plan: &Plan, field: &Field, value: &resource::Value) -> Option<Value> {
     if let (Shape::Reference(_), resource::Value::Integer(id)) = (field.shape, value)
         && let Some(name) = plan.agents.get(&AgentId(*id))
     {
-        return Some(Value::Reference(Untrusted::new(name.as_str()), text));
+        return Some(ShownValue::Reference(Untrusted::new(name.as_str()), text));
     }
     Some(match field.shape {
-        Shape::Line => Value::Name(text),
-        Shape::LongText => Value::Text(text),
+        Shape::Line => ShownValue::Name(text),
+        Shape::LongText => ShownValue::Text(text),
         Shape::Word(_)
         | Shape::Integer
         | Shape::Flag
@@ -119,6 +119,6 @@ fn value(plan: &Plan, field: &Field, value: &resource::Value) -> Option<Value> {
         | Shape::Reference(_)
         | Shape::References(_)
         | Shape::Member(_)
-        | Shape::Setting => Value::Word(text),
+        | Shape::Setting => ShownValue::Word(text),
     })
 }

@@ -238,7 +238,7 @@ fn in_words(seconds: Option<i64>) -> String {
 pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
     let mut wrapped = Wrapped::new(options.width, out);
     let out: &mut dyn fmt::Write = &mut wrapped;
-    let mut table = Table::new(["TASK", "STATE", "ID", "AGE", ""]);
+    let mut table = StatusTable::new(["TASK", "STATE", "ID", "AGE", ""]);
     for task in &view.tasks {
         let id = task.task_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
         let reason = reasoned(task.reason.as_ref(), task.code, options).unwrap_or_default();
@@ -308,7 +308,7 @@ impl RunRow {
         name: String,
         reason: Option<String>,
         options: &TextOptions,
-        table: &mut Table,
+        table: &mut StatusTable,
     ) {
         let tokens = self.tokens.map(|tokens| format!("{} tokens", grouped(tokens)));
         let error = reasoned(self.error.as_ref(), None, options);
@@ -348,7 +348,7 @@ impl StatusCounts {
 }
 
 /// Columns as wide as their widest cell; the last one is as long as it likes.
-struct Table {
+struct StatusTable {
     rows: Vec<(Label, [String; 5])>,
 }
 
@@ -358,7 +358,7 @@ const LEAST_ROOM: usize = 24;
 /// How deep the last column stands in a line of its own.
 const BELOW: usize = 6;
 
-impl Table {
+impl StatusTable {
     fn new(heads: [&str; 5]) -> Self {
         Self { rows: vec![(Label::Aside, heads.map(str::to_owned))] }
     }

@@ -12,8 +12,8 @@ use std::fmt;
 use crate::model::{Action, counted};
 use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
-use crate::render::rows::{FieldChange, FieldRow, Value};
-use crate::render::view::{Candidate, Disposition, Entry, Finding, PlanView, State, Stop};
+use crate::render::rows::{FieldChange, FieldRow, ShownValue};
+use crate::render::view::{Blocker, Candidate, Entry, Finding, PlanView, RemovedTask, State};
 use crate::render::words::label;
 use crate::render::wrap::Wrapped;
 
@@ -63,7 +63,7 @@ pub fn render(view: &PlanView, options: &TextOptions, out: &mut dyn fmt::Write) 
     if view.entries.is_empty() && view.notes.is_empty() && view.stops.is_empty() {
         return Ok(());
     }
-    let mut text = Text { options, out };
+    let mut text = TextWriter { options, out };
     text.entries(&view.entries)?;
     text.notes(&view.notes)?;
     text.stops(&view.stops)?;
@@ -75,12 +75,12 @@ pub fn render(view: &PlanView, options: &TextOptions, out: &mut dyn fmt::Write) 
 }
 
 /// Text on its way out.
-pub(super) struct Text<'o> {
+pub(super) struct TextWriter<'o> {
     pub(super) options: &'o TextOptions,
     pub(super) out: &'o mut dyn fmt::Write,
 }
 
-impl Text<'_> {
+impl TextWriter<'_> {
     fn is_full(&self) -> bool {
         self.options.length == Length::Full
     }
@@ -154,8 +154,8 @@ impl Text<'_> {
             self.field(row, width)?;
         }
         let verb = if entry.state == State::Ready { "will" } else { "would" };
-        for fate in &entry.fates {
-            self.fate(fate, verb)?;
+        for removal in &entry.removals {
+            self.removal(removal, verb)?;
         }
         self.talk(entry)
     }
@@ -196,8 +196,8 @@ impl Text<'_> {
         writeln!(self.out, "      candidate: task {id} {}{created}", name.quoted())
     }
 
-    fn fate(&mut self, fate: &Disposition, verb: &str) -> fmt::Result {
-        let Disposition { id, name, archived_as } = fate;
+    fn removal(&mut self, removal: &RemovedTask, verb: &str) -> fmt::Result {
+        let RemovedTask { id, name, archived_as } = removal;
         match archived_as {
             Some(archived) => writeln!(
                 self.out,
@@ -218,7 +218,8 @@ impl Text<'_> {
         let name = format!("{}:", row.label());
         let width = width + 1;
         match &row.change {
-            FieldChange::Set(Value::Text(text)) | FieldChange::Gone(Value::Text(text)) => {
+            FieldChange::Set(ShownValue::Text(text))
+            | FieldChange::Gone(ShownValue::Text(text)) => {
                 let lines = counted(text.lines().count(), "line", "lines");
                 let characters = counted(text.char_count(), "character", "characters");
                 writeln!(self.out, "      {name:width$} ({lines}, {characters})")?;
@@ -259,7 +260,7 @@ impl Text<'_> {
         Ok(())
     }
 
-    fn stops(&mut self, stops: &[Stop]) -> fmt::Result {
+    fn stops(&mut self, stops: &[Blocker]) -> fmt::Result {
         let mut seen: BTreeMap<State, usize> = BTreeMap::new();
         for stop in stops {
             let seen = seen.entry(stop.state).or_default();
@@ -281,7 +282,7 @@ impl Text<'_> {
         Ok(())
     }
 
-    fn stop(&mut self, stop: &Stop) -> fmt::Result {
+    fn stop(&mut self, stop: &Blocker) -> fmt::Result {
         let title = match stop.state {
             State::Blocked(code) => self.paint(Label::Blocked, format!("blocked[{code}]")),
             State::Deferred(code) => self.paint(Label::Deferred, format!("deferred[{code}]")),
@@ -312,10 +313,10 @@ impl Text<'_> {
     }
 }
 
-fn shown_value(value: &Value) -> String {
+fn shown_value(value: &ShownValue) -> String {
     match value {
-        Value::Word(word) => word.part(),
-        Value::Name(text) | Value::Text(text) => text.quoted(),
-        Value::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
+        ShownValue::Word(word) => word.part(),
+        ShownValue::Name(text) | ShownValue::Text(text) => text.quoted(),
+        ShownValue::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
     }
 }

@@ -18,7 +18,7 @@ use crate::model::{counted, grouped, noun};
 use crate::render::escape::{Untrusted, as_it_is, write_part};
 use crate::render::paint::{Color, Label};
 use crate::render::prose::{self, Sheet};
-use crate::render::text::{Length, Text, TextOptions};
+use crate::render::text::{Length, TextOptions, TextWriter};
 use crate::render::textdiff::TextChange;
 use crate::render::wrap::Wrapped;
 use crate::transcript::{Message, Part, ToolCall, Transcript};
@@ -138,7 +138,7 @@ impl Sheets<'_> {
         let margin = format!("{indent}    ");
         let color = self.options.color.paint(Label::Aside, "\n");
         let (open, close) = color.split_once('\n').unwrap_or_default();
-        let mut lines = Lines { margin: &format!("{margin}{open}{MARGIN} "), out: self.out };
+        let mut lines = MarginWriter { margin: &format!("{margin}{open}{MARGIN} "), out: self.out };
         lines.out.write_str(lines.margin)?;
         match Values::of(json) {
             Some(values) => values.write(0, &mut lines)?,
@@ -153,12 +153,12 @@ impl Sheets<'_> {
 }
 
 /// Writes text behind a margin, safe to print.
-struct Lines<'o> {
+struct MarginWriter<'o> {
     margin: &'o str,
     out: &'o mut dyn fmt::Write,
 }
 
-impl fmt::Write for Lines<'_> {
+impl fmt::Write for MarginWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for (at, line) in text.split('\n').enumerate() {
             if at > 0 {
@@ -200,7 +200,7 @@ pub fn diff(
         };
         writeln!(out, "\n{}{side}", options.color.paint(Label::Deploy, head))?;
         let change = TextChange::new(&before.into(), &after.into());
-        Text { options, out: &mut *out }.difference(&change.diff())?;
+        TextWriter { options, out: &mut *out }.difference(&change.diff())?;
     }
     writeln!(out, "\n{} equal, {} different.", counted(equal, "turn", "turns"), most - equal)
 }

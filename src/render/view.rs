@@ -33,7 +33,7 @@ pub struct PlanView {
     /// is blocked, so that the latter stands where a reader on a terminal begins.
     pub entries: Vec<Entry>,
     /// What holds entries back, each reason once: deferred before blocked.
-    pub stops: Vec<Stop>,
+    pub stops: Vec<Blocker>,
     /// What is worth knowing beside the entries.
     pub notes: Vec<Finding>,
     /// How much of the evidence could be read, source by source.
@@ -99,7 +99,7 @@ pub struct Entry {
     /// What is set or differs, in the order of the kind's fields.
     pub fields: Vec<FieldRow>,
     /// What happens to the tasks that give way.
-    pub fates: Vec<Disposition>,
+    pub removals: Vec<RemovedTask>,
     /// What it might be, where that cannot be decided; the fields are compared with the first.
     pub candidates: Vec<Candidate>,
     /// The run it is about, where one exists.
@@ -153,7 +153,7 @@ pub enum State {
 
 /// What happens to a task that gives way.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disposition {
+pub struct RemovedTask {
     /// The task.
     pub id: TaskId,
     /// Its stored name.
@@ -186,7 +186,7 @@ pub struct Finding {
 
 /// What holds entries back.
 #[derive(Clone, Debug)]
-pub struct Stop {
+pub struct Blocker {
     /// How.
     pub state: State,
     /// Why, and the ways on.
@@ -308,9 +308,9 @@ pub(super) fn address(step: &Step) -> Untrusted {
 }
 
 /// Every reason that holds steps back, once, with the steps; what only follows comes last.
-fn stops(plan: &Plan) -> Vec<Stop> {
+fn stops(plan: &Plan) -> Vec<Blocker> {
     let mut index_of: BTreeMap<(State, &str, &[String], &Gaps), usize> = BTreeMap::new();
-    let mut stops: Vec<Stop> = Vec::new();
+    let mut stops: Vec<Blocker> = Vec::new();
     for step in &plan.steps {
         let state = state(&step.status);
         let (StepStatus::Deferred(finding) | StepStatus::Blocked(finding)) = &step.status else {
@@ -320,11 +320,11 @@ fn stops(plan: &Plan) -> Vec<Stop> {
             .entry((state, &finding.message, &finding.help, &finding.gaps))
             .or_insert_with(|| stops.len());
         if index == stops.len() {
-            stops.push(Stop { state, finding: Finding::new(finding), addresses: Vec::new() });
+            stops.push(Blocker { state, finding: Finding::new(finding), addresses: Vec::new() });
         }
         stops[index].addresses.push(address(step));
     }
-    stops.extend(plan.doubts.iter().map(|doubt| Stop {
+    stops.extend(plan.doubts.iter().map(|doubt| Blocker {
         state: State::Blocked(doubt.code),
         finding: Finding::new(doubt),
         addresses: Vec::new(),
@@ -344,15 +344,16 @@ fn state(status: &StepStatus) -> State {
     }
 }
 
-fn entry(plan: &Plan, step: &Step) -> Entry {
-    let mut entry = Entry {
+/// An entry with what every step has.
+fn blank(plan: &Plan, step: &Step) -> Entry {
+    Entry {
         address: address(step),
         action: Some(step.change.action()),
         state: state(&step.status),
         subject: None,
         reason: Untrusted::new(step.reason.as_str()),
         fields: Vec::new(),
-        fates: Vec::new(),
+        removals: Vec::new(),
         candidates: Vec::new(),
         run: None,
         standing: None,
@@ -360,7 +361,11 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
         later: Vec::new(),
         cost: cost(plan, step),
         turns: Vec::new(),
-    };
+    }
+}
+
+fn entry(plan: &Plan, step: &Step) -> Entry {
+    let mut entry = blank(plan, step);
     let named = |before: &Before| Some((before.id, Some(Untrusted::new(before.name()))));
     match &step.change {
         Change::Create { object } => {
@@ -373,7 +378,7 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
         Change::Replace { before, object, old } => {
             entry.subject = named(before);
             entry.fields = changed(plan, &before.object.edits(object));
-            entry.fates = old.iter().map(fate).collect();
+            entry.removals = old.iter().map(removed_task).collect();
         }
         Change::Remove { removal, before, .. } => match &removal.how {
             Remove::Archive { name } => {
@@ -384,7 +389,7 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
             Remove::Delete => {
                 entry.subject = Some((removal.id, None));
                 entry.fields = every_field(plan, &before.object, FieldChange::Gone);
-                entry.fates = vec![fate(removal)];
+                entry.removals = vec![removed_task(removal)];
             }
             // The reason says what goes with it.
             Remove::Destroy { .. } => {
@@ -451,12 +456,12 @@ fn turns(said: &[Arc<str>], declared: &[Arc<str>]) -> Vec<TurnRow> {
     (0..said.len().max(declared.len())).map(row).collect()
 }
 
-fn fate(removal: &Removal) -> Disposition {
+fn removed_task(removal: &Removal) -> RemovedTask {
     let archived_as = match &removal.how {
         Remove::Archive { name } => Some(Untrusted::new(name.as_str())),
         Remove::Delete | Remove::Destroy { .. } => None,
     };
-    Disposition { id: removal.id, name: Untrusted::new(removal.name.as_str()), archived_as }
+    RemovedTask { id: removal.id, name: Untrusted::new(removal.name.as_str()), archived_as }
 }
 
 fn candidate(before: &Before) -> Candidate {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 
 use crate::model::grouped;
-use crate::transcript::{Message, Transcript};
+use crate::transcript::{Message, ToolCall, Transcript};
 
 /// What is expected of a run; every part that is set must hold.
 ///
@@ -179,21 +179,31 @@ impl Expectation {
         {
             fail("status", desired.clone(), status.to_owned());
         }
-        let transcript = match transcript {
-            Ok(transcript) => transcript,
-            Err(why) => {
-                if self.needs_transcript() {
-                    let found = format!("a conversation that is not known: {why}");
-                    fail("transcript", "a conversation that can be read".to_owned(), found);
-                }
-                return failures;
+        match transcript {
+            Ok(transcript) => {
+                let turns = transcript.agent_turns();
+                let said: Vec<_> = turns.map(|(turn, message)| (turn, words(message))).collect();
+                self.check_words(&said, &mut fail);
+                self.check_tools(&transcript.tool_calls(), &mut fail);
+                self.check_limits(transcript, &said, &mut fail);
             }
-        };
-        let said: Vec<(usize, String)> =
-            transcript.agent_turns().map(|(turn, message)| (turn, words(message))).collect();
+            Err(why) if self.needs_transcript() => {
+                let found = format!("a conversation that is not known: {why}");
+                fail("transcript", "a conversation that can be read".to_owned(), found);
+            }
+            Err(_) => {}
+        }
+        failures
+    }
+
+    fn check_words(
+        &self,
+        said: &[(usize, String)],
+        fail: &mut dyn FnMut(&'static str, String, String),
+    ) {
         for text in &self.contains {
             if !said.iter().any(|(_, words)| words.contains(text)) {
-                fail("transcript.contains", quoted(text), nowhere(&said));
+                fail("transcript.contains", quoted(text), nowhere(said));
             }
         }
         for text in &self.not_contains {
@@ -204,7 +214,7 @@ impl Expectation {
         }
         for pattern in &self.matches {
             if !said.iter().any(|(_, words)| pattern.0.is_match(words)) {
-                fail("transcript.matches", quoted(&pattern.to_string()), nowhere(&said));
+                fail("transcript.matches", quoted(&pattern.to_string()), nowhere(said));
             }
         }
         for pattern in &self.not_matches {
@@ -216,7 +226,13 @@ impl Expectation {
                 fail("transcript.notMatches", expected, around(turn, words, at));
             }
         }
-        let calls = transcript.tool_calls();
+    }
+
+    fn check_tools(
+        &self,
+        calls: &[(usize, &ToolCall)],
+        fail: &mut dyn FnMut(&'static str, String, String),
+    ) {
         for tool in &self.tool_called {
             if !calls.iter().any(|(_, call)| call.name == *tool) {
                 let mut names: Vec<&str> = calls.iter().map(|(_, call)| &*call.name).collect();
@@ -242,8 +258,16 @@ impl Expectation {
                 fail("noToolFailure", "no result with `success: false`".to_owned(), found);
             }
         }
+    }
+
+    fn check_limits(
+        &self,
+        transcript: &Transcript,
+        said: &[(usize, String)],
+        fail: &mut dyn FnMut(&'static str, String, String),
+    ) {
         if let Some(number) = &self.number
-            && let Err(found) = number.check(&said)
+            && let Err(found) = number.check(said)
         {
             fail("number", number.to_string(), found);
         }
@@ -267,7 +291,6 @@ impl Expectation {
                 fail("maxTurns", format!("at most {most}"), found);
             }
         }
-        failures
     }
 }
 

@@ -8,10 +8,10 @@ use qcops::model::{Action, TaskId};
 use qcops::plan::Spread;
 use qcops::render::budget::{Budget, Cost};
 use qcops::render::escape::Untrusted;
-use qcops::render::rows::{FieldChange, FieldRow, Value as ShownValue};
+use qcops::render::rows::{FieldChange, FieldRow, ShownValue};
 use qcops::render::textdiff::TextChange;
 use qcops::render::view::{
-    Candidate, Counts, DeploymentStatus, Disposition, Entry, Finding, PlanView, State, Stop,
+    Blocker, Candidate, Counts, DeploymentStatus, Entry, Finding, PlanView, RemovedTask, State,
     TurnRow,
 };
 use serde_json::Value;
@@ -41,7 +41,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
             },
         },
         entries: all(&json["steps"], entry),
-        stops: all(&json["blocks"], |block| Stop {
+        stops: all(&json["blocks"], |block| Blocker {
             state: state(block),
             finding: finding(block),
             addresses: all(&block["addresses"], foreign),
@@ -58,10 +58,10 @@ fn entry(step: &Value) -> Entry {
         subject: step["task_id"].as_u64().map(|id| (TaskId(id), option(&step["task_name"]))),
         reason: foreign(&step["reason"]),
         fields: all(&step["fields"], field),
-        fates: all(&step["removes"], |retired| Disposition {
-            id: id(retired),
-            name: foreign(&retired["name"]),
-            archived_as: option(&retired["archived_as"]),
+        removals: all(&step["removes"], |removed| RemovedTask {
+            id: id(removed),
+            name: foreign(&removed["name"]),
+            archived_as: option(&removed["archived_as"]),
         }),
         candidates: all(&step["candidates"], |candidate| Candidate {
             id: id(candidate),

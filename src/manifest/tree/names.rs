@@ -5,19 +5,19 @@ use std::ops::Range;
 
 use serde_yaml::granit_parser::Tag;
 
-use super::{Anchor, Read, Reader};
+use super::{Anchor, Read, TreeReader};
 use crate::diag::Code;
 use crate::manifest::mistake::{Mistake, in_quotes};
-use crate::manifest::node::{Node, Style, Value};
+use crate::manifest::node::{Node, NodeValue, Style};
 use crate::manifest::suggest::nearest;
 
-impl<'t> Reader<'t, '_> {
+impl<'t> TreeReader<'t, '_> {
     /// Adds what stands behind `<<`.
     pub(super) fn merge(&mut self, value: Node<'t>, merged: &mut Vec<Node<'t>>) {
         match value.value {
-            Value::Mapping(_) => merged.push(value),
-            Value::Sequence(nodes)
-                if nodes.iter().all(|node| matches!(node.value, Value::Mapping(_))) =>
+            NodeValue::Mapping(_) => merged.push(value),
+            NodeValue::Sequence(nodes)
+                if nodes.iter().all(|node| matches!(node.value, NodeValue::Mapping(_))) =>
             {
                 merged.extend(nodes);
             }
@@ -152,7 +152,7 @@ impl<'t> Reader<'t, '_> {
                 .help(format!("a text that starts with `*` needs quotes: `{quoted}`")),
             None => fault.about(written).help("a text that starts with `*` needs quotes"),
         });
-        Node { value: Value::Text(Cow::Borrowed(written)), span, style: Style::Other }
+        Node { value: NodeValue::Text(Cow::Borrowed(written)), span, style: Style::Other }
     }
 
     /// Reports anchors of plain texts that nobody refers to: their names are words of the text.
@@ -186,11 +186,13 @@ fn weight(node: &Node<'_>) -> (usize, usize) {
         (nodes + more, bytes + longer)
     };
     match &node.value {
-        Value::Text(text) => (1, text.len()),
-        Value::Sequence(nodes) => nodes.iter().fold((1, 0), sum),
-        Value::Mapping(pairs) => {
+        NodeValue::Text(text) => (1, text.len()),
+        NodeValue::Sequence(nodes) => nodes.iter().fold((1, 0), sum),
+        NodeValue::Mapping(pairs) => {
             pairs.iter().fold((1, 0), |all, (key, value)| sum(sum(all, key), value))
         }
-        Value::Null | Value::Boolean(_) | Value::Integer(_) | Value::Float(_) => (1, 0),
+        NodeValue::Null | NodeValue::Boolean(_) | NodeValue::Integer(_) | NodeValue::Float(_) => {
+            (1, 0)
+        }
     }
 }

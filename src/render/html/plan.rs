@@ -8,9 +8,11 @@ use crate::model::{Action, counted};
 use crate::render::escape::Untrusted;
 use crate::render::html::diff::difference;
 use crate::render::html::page::{Keys, page};
-use crate::render::rows::{FieldChange, FieldRow, Value};
+use crate::render::rows::{FieldChange, FieldRow, ShownValue};
 use crate::render::textdiff::TextChange;
-use crate::render::view::{Candidate, Disposition, Entry, Finding, PlanView, State, Stop, TurnRow};
+use crate::render::view::{
+    Blocker, Candidate, Entry, Finding, PlanView, RemovedTask, State, TurnRow,
+};
 
 /// The kinds of steps that are not done.
 const BLOCKED: &str = "blocked";
@@ -140,7 +142,7 @@ fn tools(entries: &[&Entry]) -> Markup {
     }
 }
 
-fn held(stop: &Stop, place_of: &BTreeMap<String, usize>) -> Markup {
+fn held(stop: &Blocker, place_of: &BTreeMap<String, usize>) -> Markup {
     let (kind, code) = match stop.state {
         State::Blocked(code) => (BLOCKED, code),
         State::Deferred(code) => (WITHHELD, code),
@@ -242,7 +244,7 @@ fn body(entry: &Entry, context: usize) -> Markup {
         @if !entry.fields.is_empty() {
             dl.fields { @for row in &entry.fields { (field(row, context)) } }
         }
-        @for fate in &entry.fates { p.fate { (fate_line(fate, entry.state)) } }
+        @for removal in &entry.removals { p.removal { (removal_line(removal, entry.state)) } }
         @if let Some(prompt) = &entry.prompt {
             p { "Follow-up:" }
             (text(prompt))
@@ -262,7 +264,7 @@ fn candidate_line(Candidate { id, name, created }: &Candidate) -> Markup {
     }
 }
 
-fn fate_line(Disposition { id, name, archived_as }: &Disposition, state: State) -> Markup {
+fn removal_line(RemovedTask { id, name, archived_as }: &RemovedTask, state: State) -> Markup {
     let verb = if state == State::Ready { "will" } else { "would" };
     html! {
         "Task " (id) " " bdi { (name.quoted()) } " " (verb) " be "
@@ -288,25 +290,25 @@ fn field(row: &FieldRow, context: usize) -> Markup {
     }
 }
 
-fn whole(value: &Value) -> Markup {
+fn whole(value: &ShownValue) -> Markup {
     match value {
-        Value::Text(words) => html! {
+        ShownValue::Text(words) => html! {
             p.size {
                 (counted(words.lines().count(), "line", "lines")) ", "
                 (counted(words.char_count(), "character", "characters"))
             }
             (text(words))
         },
-        Value::Word(_) | Value::Name(_) | Value::Reference(..) => short(value),
+        ShownValue::Word(_) | ShownValue::Name(_) | ShownValue::Reference(..) => short(value),
     }
 }
 
-fn short(value: &Value) -> Markup {
+fn short(value: &ShownValue) -> Markup {
     html! {
         @match value {
-            Value::Word(word) => code { (word.part()) },
-            Value::Name(name) | Value::Text(name) => code { (name.quoted()) },
-            Value::Reference(name, id) => { code { (name.quoted()) } " (" (id.part()) ")" },
+            ShownValue::Word(word) => code { (word.part()) },
+            ShownValue::Name(name) | ShownValue::Text(name) => code { (name.quoted()) },
+            ShownValue::Reference(name, id) => { code { (name.quoted()) } " (" (id.part()) ")" },
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::model::{grouped, noun};
 use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
-use crate::render::text::Text;
+use crate::render::text::TextWriter;
 use crate::render::textdiff::excerpt::{BitKind, Room, Row, ShownLine, whole};
 use crate::render::textdiff::{Side, TextChange, TextDiff};
 use crate::render::view::{DeploymentStatus, Entry, TurnRow};
@@ -17,7 +17,7 @@ const HEAD_LINES: usize = 12;
 /// The longest text of a follow-up that is shown in its line.
 const SHORT: usize = 120;
 
-impl Text<'_> {
+impl TextWriter<'_> {
     /// How much of a difference there is room for.
     fn room(&self) -> Room {
         let room = if self.is_full() { Room::ALL } else { Room::TEXT };
