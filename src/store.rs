@@ -36,6 +36,15 @@ struct SealedPlan {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SavedOptions {
+    /// The manifests, and folders of them: from the root of the repository, or whole paths outside
+    /// of it, which `apply` does not take from here.
+    pub files: Vec<String>,
+    /// The address of the service; `apply` compares it with its own and never takes it from here.
+    pub api: Option<String>,
+    /// The file of the emulator, if the plan was made on one; as `files`.
+    pub emulator: Option<String>,
+    /// The script that the emulator plays; as `files`.
+    pub script: Option<String>,
     /// `--prune`.
     pub prune: bool,
     /// `--target`.

@@ -29,7 +29,7 @@ fn bash_completes_commands_and_flags() {
     assert_eq!(bash(&["-n", "qcops.bash"]).err, "");
     let completed = |line: &str| {
         let complete = format!(
-            "source qcops.bash; COMP_WORDS=({line}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 )); \
+            "compopt() {{ :; }}; source qcops.bash; COMP_WORDS=({line}); COMP_CWORD=$(( ${{#COMP_WORDS[@]}} - 1 )); \
              COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}; \
              _qcops qcops \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; echo \"${{COMPREPLY[@]}}\""
         );
@@ -42,6 +42,44 @@ fn bash_completes_commands_and_flags() {
     assert_eq!(completed("qcops plan --format m"), "markdown");
     assert_eq!(completed("qcops schema st"), "status");
     assert_eq!(completed("qcops unknown-to-all"), "");
+    repo.write("a-file", "");
+    let table = [
+        ("plan --allow mass", "mass-missing"),
+        ("apply --allow mass", "mass-missing"),
+        ("destroy --allow mass", "mass-missing"),
+        ("emulator --quirk list-or", "list-order=created"),
+        ("emulator --quirk list-cap", "list-cap=0"),
+        ("emulator --quirk he", "help"),
+        ("emulator --fault tasks/create=lost", "tasks/create=lost-before tasks/create=lost-after"),
+        ("emulator --fault tasks/read=list", ""),
+        ("plan --output js", "json="),
+        ("validate --output git", "github= gitlab="),
+        ("apply --output ju", "junit="),
+        ("man pl", "plan"),
+        // Of what is no file no file is offered.
+        ("plan --target a-f", "a-f"),
+        ("plan --api a-f", "a-f"),
+        ("plan --history-from a-f", "a-f"),
+        ("apply --expect-digest a-f", "a-f"),
+        ("apply --timeout a-f", "a-f"),
+        ("destroy --confirm a-f", "a-f"),
+        ("emulator --port a-f", "a-f"),
+        ("plan --file a-f", "a-file"),
+        ("plan --out a-f", "a-file"),
+        ("plan --emulator a-f", "a-file"),
+        ("emulator --state a-f", "a-file"),
+    ];
+    for (line, expected) in table {
+        let words = completed(&format!("qcops {line}"));
+        if line.contains("list-or") {
+            assert!(
+                words.split(' ').any(|word| word.starts_with("list-order=")),
+                "{line}: {words}"
+            );
+        } else {
+            assert_eq!(words, expected, "{line}");
+        }
+    }
 }
 
 #[test]

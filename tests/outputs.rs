@@ -143,28 +143,20 @@ fn an_output_that_is_an_input_or_another_output_is_refused_before_anything_is_se
 #[test]
 fn the_command_that_a_saved_plan_names_applies_it() {
     let emulator = "--emulator=../emulator.json";
-    let table: [(&[&str], &str); 6] = [
-        (&["--out", "plan.json", "--emulator"], "qcops apply plan.json --emulator"),
+    let table: [(&[&str], &str); 10] = [
+        (&["--out", "plan.json", "--emulator"], "qcops apply plan.json"),
+        (&["-f", "more", "--out", "plan.json", "--emulator"], "qcops apply plan.json"),
+        (&["--out", "p", "--emulator=more/world.json"], "qcops apply p"),
+        // What lies outside of the repository is not taken from a file that somebody may have edited.
         (&["--out", "plan.json", emulator], "qcops apply plan.json --emulator=../emulator.json"),
-        (&["--out", "a b'c.json", emulator], r"qcops apply 'a b'\''c.json' --emulator="),
-        (&["--out=-p.json", emulator], "qcops apply ./-p.json --emulator="),
+        (&["--out", "a b'c.json", "--emulator"], r"qcops apply 'a b'\''c.json'"),
+        (&["--out", "a\u{200b}\n'.json", "--emulator"], r"qcops apply $'a\xe2\x80\x8b\x0a\'.json'"),
+        (&["--out", "=p.json", "--emulator"], "qcops apply '=p.json'"),
+        (&["--out=-p.json", "--emulator"], "qcops apply ./-p.json"),
+        (&["-f", "../beside.yaml", "--out", "p", "--emulator"], "qcops apply p -f ../beside.yaml"),
         (
-            &["-f", "more", "--out", "plan.json", emulator],
-            "qcops apply plan.json -f more --emulator=",
-        ),
-        (
-            &[
-                "-f",
-                "more/x.yaml",
-                "-f",
-                "tasks.yaml",
-                "--out",
-                "p",
-                emulator,
-                "--script",
-                "s.yaml",
-            ],
-            "qcops apply p -f more/x.yaml -f tasks.yaml --emulator=../emulator.json --script s.yaml",
+            &["-f", "more/x.yaml,tasks.yaml", "--out", "p", emulator, "--script", "s.yaml"],
+            "qcops apply p --emulator=../emulator.json",
         ),
     ];
     for (flags, expected) in table {
@@ -172,19 +164,156 @@ fn the_command_that_a_saved_plan_names_applies_it() {
         repo.manifest("more/x.yaml", "dia: {prompt: Buy DIA}")
             .write("s.yaml", "version: 1\nruns: []\n")
             .commit("more");
+        repo.manifest("../beside.yaml", "qqq: {prompt: Buy QQQ}");
         let words: Vec<String> =
             ["plan"].iter().chain(flags).map(|word| (*word).to_owned()).collect();
         let planned = repo.run(&words);
         assert_eq!(planned.code, 0, "{flags:?}: {}", planned.err);
         let (_, command) = planned.err.split_once("To apply exactly this plan:\n  ").unwrap();
-        assert!(command.starts_with(expected), "{flags:?}: {command}");
+        assert_eq!(command.trim_end(), expected, "{flags:?}");
         let program = std::path::Path::new(env!("CARGO_BIN_EXE_qcops")).parent().unwrap();
         let path = std::env::var_os("PATH").unwrap().into_string().unwrap();
         let path = format!("{}:{path}", program.display());
-        let pasted = repo.command("sh").env("PATH", path).args(["-c", command]).output().unwrap();
+        let pasted = repo.command("bash").env("PATH", path).args(["-c", command]).output().unwrap();
         let applied = Repo::ran(pasted);
         assert_eq!(applied.code, 0, "{command}: {}{}", applied.out, applied.err);
         assert!(applied.out.contains("created"), "{command}: {}", applied.out);
+    }
+}
+
+#[test]
+fn a_saved_plan_is_applied_with_its_options_from_any_folder_of_the_repository() {
+    let tasks = "spy: {prompt: Buy SPY}\nqqq: {prompt: Buy QQQ, deployments: {d: {}}}";
+    let table = [
+        ("", "plan.json", "-f more"),
+        ("deep/er", "../../plan.json", "-f ../../more"),
+        ("", "plan.json", "--target spy"),
+        ("", "plan.json", "--target qqq/d --max-deployments 1"),
+        ("", "plan.json", "--prune --max-creates 9"),
+        ("", "plan.json", "--allow mass-missing --history none"),
+        ("more", "../plan.json", "-f ../tasks.yaml -f x.yaml"),
+    ];
+    for (folder, plan, flags) in table {
+        let repo = committed(tasks);
+        repo.manifest("more/x.yaml", "dia: {prompt: Buy DIA}")
+            .write("deep/er/x", "")
+            .commit("more");
+        let run = |words: &str| {
+            let mut command = repo.command(env!("CARGO_BIN_EXE_qcops"));
+            command.current_dir(repo.path().join(folder)).args(words.split_whitespace());
+            Repo::ran(command.output().unwrap())
+        };
+        // Where the working folder has no manifest, the one that was planned is named.
+        let flags = if folder.is_empty() || flags.contains("-f") {
+            flags.to_owned()
+        } else {
+            format!("-f ../tasks.yaml {flags}")
+        };
+        let planned = run(&format!("plan {flags} --emulator --out {plan}"));
+        assert_eq!(planned.code, 0, "{flags}: {}", planned.err);
+        let applied = run(&format!("apply {plan}"));
+        assert_eq!(applied.code, 0, "{flags}: {}{}", applied.out, applied.err);
+        assert!(applied.err.contains("options of the saved plan: "), "{}", applied.err);
+        assert!(applied.err.contains("--emulator"), "{}", applied.err);
+        let again = run(&format!("plan {flags} --emulator --detailed-exitcode"));
+        assert_eq!(again.code, 0, "{flags}: {}", again.out);
+    }
+}
+
+/// Edits a saved plan as somebody would who knows how its seal is made.
+fn forge(repo: &Repo, from: &str, to: &str) {
+    let text = repo.read("plan.json");
+    let saved: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let seal = saved["seal"].as_str().unwrap();
+    let edited = text.replacen(from, to, 1);
+    assert_ne!(edited, text, "{from}");
+    let forged = qcops::model::sha256_hex(edited.replacen(seal, "", 1).as_bytes());
+    repo.write("plan.json", &edited.replacen(seal, &forged, 1));
+}
+
+#[test]
+fn a_forged_plan_leads_to_no_file_outside_of_the_repository_and_to_no_other_service() {
+    let table = [
+        ("\"tasks.yaml\"", "\"../beside.yaml\"", "outside of"),
+        ("\"tasks.yaml\"", "\"/etc/hostname\"", "outside of"),
+        ("\"tasks.yaml\"", "\"/proc/self/environ\"", "outside of"),
+        ("\"tasks.yaml\"", "\"link.yaml\"", "outside of"),
+        ("\"tasks.yaml\"", "\".git/config\"", "no file is read"),
+        ("\"tasks.yaml\"", "\".qcops/emulator.json\"", "no file is read"),
+        ("\"tasks.yaml\"", "\"missing.yaml\"", "missing.yaml"),
+        ("\".qcops/emulator.json\"", "\"../other.json\"", "other.json"),
+        ("\".qcops/emulator.json\"", "\"../beside.yaml\"", "outside of"),
+        ("\".qcops/emulator.json\"", "\".git/config\"", "no file is read"),
+        ("\"script\": null", "\"script\": \"../beside.yaml\"", "outside of"),
+        (
+            "\"api\": null,\n      \"emulator\": \".qcops/emulator.json\"",
+            "\"api\": \"http://127.0.0.1:9\",\n      \"emulator\": null",
+            "was made against `http://127.0.0.1:9`",
+        ),
+    ];
+    for (from, to, why) in table {
+        let repo = committed("spy: {prompt: Buy SPY}");
+        repo.manifest("../beside.yaml", "qqq: {prompt: Buy QQQ}");
+        std::os::unix::fs::symlink("../beside.yaml", repo.path().join("link.yaml")).unwrap();
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(repo.run(&words("plan --emulator --out plan.json")).code, 0);
+        forge(&repo, from, to);
+        let credentials =
+            [("QC_USER_ID", "1"), ("QC_API_TOKEN", "emulator-token"), ("QC_ORGANIZATION_ID", "o")];
+        let applied = repo.run_with(&words("apply plan.json"), &credentials);
+        assert_eq!(applied.code, 6, "{to}: {}{}", applied.out, applied.err);
+        assert!(applied.err.contains(why), "{to}: {}", applied.err);
+        assert!(applied.err.contains("help: if that is the "), "{to}: {}", applied.err);
+        assert!(applied.err.contains("nothing was sent"), "{to}: {}", applied.err);
+        assert_eq!(applied.out, "", "{to}");
+    }
+}
+
+#[test]
+fn the_page_of_a_plan_that_cannot_be_made_holds_what_was_found() {
+    let table = [
+        ("spy: {promt: Buy SPY}", "", "unknown field `promt`"),
+        ("spy: {prompt: Buy SPY}\nqqq: {prompt: Buy SPY}", "", "equal-content"),
+        ("spy: {prompt: Buy SPY\n", "", "error"),
+        ("spy: {prompt: Buy SPY}", "--target spx", "did you mean `spy`?"),
+        ("spy: {prompt: Buy SPY}", "--history-from nowhere", "nowhere"),
+        ("spy: {promptFile: p.md}", "", "p.md"),
+    ];
+    for (tasks, flags, found) in table {
+        for command in ["plan", "apply"] {
+            let repo = committed(tasks);
+            repo.write("page.md", "the plan of yesterday");
+            let ran = repo
+                .qcops(&format!("{command} {flags} --format markdown --output markdown=page.md"));
+            assert_eq!(ran.code, 1, "{tasks}: {}", ran.err);
+            let head = format!("**`qcops {command}` ended with exit code 1.**\n\n```text\n");
+            for page in [&ran.out, &repo.read("page.md")] {
+                assert!(page.starts_with(&head), "{tasks}: {page}");
+                assert!(page.contains(found), "{tasks}: {page}");
+                assert!(page.ends_with("```\n"), "{tasks}: {page}");
+            }
+            assert!(ran.err.contains(found), "{tasks}: {}", ran.err);
+        }
+    }
+}
+
+#[test]
+fn the_page_of_a_failed_plan_takes_the_place_of_nothing_that_was_read() {
+    let table = [
+        ("plan --output markdown=tasks.yaml", "tasks.yaml"),
+        ("plan -f tasks.yaml -f other.yaml --output markdown=other.yaml", "other.yaml"),
+        ("plan --snapshot other.yaml --output markdown=other.yaml", "other.yaml"),
+        ("plan --emulator=other.yaml --output markdown=other.yaml", "other.yaml"),
+        ("plan --emulator --script other.yaml --output markdown=other.yaml", "other.yaml"),
+        ("apply other.yaml --output markdown=other.yaml", "other.yaml"),
+    ];
+    for (words, file) in table {
+        let repo = committed("spy: {promt: Buy SPY}");
+        repo.manifest("other.yaml", "qqq: {promt: Buy QQQ}");
+        let before = repo.read(file);
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        assert_eq!(repo.run(&words).code, 1, "{words:?}");
+        assert_eq!(repo.read(file), before, "{words:?}");
     }
 }
 

@@ -135,7 +135,11 @@ fn a_plan_that_cannot_be_made_takes_the_place_of_the_one_before() {
     let shown =
         "\n::error title=qcops%3A unknown-field,file=tasks.yaml,line=4,col=5::unknown field";
     assert!(failed.log.contains(shown), "{}", failed.log);
-    assert!(!forge.comments()[0].contains("digest="), "{:?}", forge.comments());
+    let comment = &forge.comments()[0];
+    assert!(!comment.contains("digest="), "{comment}");
+    for found in ["`qcops plan` ended with exit code 1", "unknown field `promt`", "tasks.yaml:4"] {
+        assert!(comment.contains(found), "{comment}");
+    }
 
     forge.merge(&squash_merge(&repo));
     assert_eq!(apply(&runner, &[("github.event_name", "push")]).code, 1);

@@ -14,6 +14,7 @@ use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::report::{OutputOptions, before_waiting, exit_of, told};
 use crate::cli::review::{self, Expected};
+use crate::cli::saved_options;
 use crate::cli::session::{Session, request};
 use crate::cli::show;
 use crate::cli::terminal;
@@ -22,7 +23,7 @@ use crate::event::Outcome;
 use crate::files::{self, Lock, MachineLocking};
 use crate::model::counted;
 use crate::plan::{Change, Plan};
-use crate::render;
+use crate::render::{self, escape};
 
 /// How long between two looks at a lock that another apply holds.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
@@ -43,7 +44,11 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandEr
     };
     let mut planning = args.planning.clone();
     if let Some(reviewed) = &reviewed {
-        review::take_options(&mut planning, &reviewed.options)?;
+        let taken = saved_options::take_options(&mut planning, &reviewed.options)?;
+        if !taken.is_empty() {
+            let taken = escape::line(&taken.join(" "));
+            context.terminal.message(&format!("With the options of the saved plan: {taken}\n"));
+        }
     }
     let session = Session::open(context, &planning.comparing, &progress)?;
     session.check_outputs(&[], &[args.plan.as_deref()])?;

@@ -12,6 +12,7 @@ use crate::cli::annotate::Annotator;
 use crate::cli::args::Cli;
 use crate::cli::error::CommandError;
 use crate::cli::format::Output;
+use crate::cli::progressed::Progressed;
 use crate::cli::terminal::{self, Terminal};
 use crate::clock::Clock;
 use crate::files::{self, Disk, Files};
@@ -29,6 +30,8 @@ pub(super) struct Context {
     pub(super) outputs: Vec<Output>,
     /// Tells CI systems of findings.
     pub(super) annotator: Annotator,
+    /// What was said and shown so far.
+    pub(super) progressed: Progressed,
 }
 
 impl Context {
@@ -56,6 +59,7 @@ impl Context {
             verbose: cli.verbose,
             outputs: cli.command.outputs().to_vec(),
             annotator: Annotator::new(cli.command.outputs()),
+            progressed: Progressed::default(),
         };
         context.verbose = context.verbose.max(context.log_level());
         // A log is read by its lines, whether a terminal shows it or not: those of a CI system, and

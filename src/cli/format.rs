@@ -33,11 +33,12 @@ const FORMATS: [(&str, FileFormat); 7] = [
 ];
 
 /// What a plan is written as.
-const OF_PLAN: &[&str] = &["json", "markdown", "html", "github", "gitlab", "text"];
+pub(super) const OF_PLAN: &[&str] = &["json", "markdown", "html", "github", "gitlab", "text"];
 /// What an apply is written as.
-const OF_APPLY: &[&str] = &["json", "markdown", "html", "junit", "github", "gitlab", "text"];
+pub(super) const OF_APPLY: &[&str] =
+    &["json", "markdown", "html", "junit", "github", "gitlab", "text"];
 /// What the findings about a manifest are written as.
-const OF_FINDINGS: &[&str] = &["github", "gitlab"];
+pub(super) const OF_FINDINGS: &[&str] = &["github", "gitlab"];
 
 /// One `--output`.
 #[derive(Clone, Debug, PartialEq, Eq)]

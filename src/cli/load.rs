@@ -72,6 +72,7 @@ pub(super) fn load(
     }
     let project = Project { files, repository, manifest, sources };
     output::check(&context.outputs, &[], &inputs(&project))?;
+    context.progressed.note_inputs();
     let reported = report(context, &project, &findings);
     match absent {
         Some(absent) => Err(absent),
@@ -159,6 +160,8 @@ fn print(context: &Context, manifests: &Project, findings: &[Diagnostic]) {
     if !findings.is_empty() {
         let color = context.terminal.colors_messages();
         terminal::findings(&render::findings::render(findings, &manifests.sources, color));
+        let plain = render::findings::render(findings, &manifests.sources, false);
+        context.progressed.note_findings(&plain);
     }
 }
 
@@ -178,7 +181,7 @@ fn tell(
 fn find(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<CommandError>), CommandError> {
     let mut files = Vec::new();
     let mut absent = None;
-    for path in paths.iter().flat_map(|path| several(path)) {
+    for path in paths.iter().flat_map(|path| named_files(path)) {
         if path.is_dir() {
             let found = crate::files::list(&path).map_err(|error| CommandError::of(&error))?;
             let before = files.len();
@@ -205,7 +208,7 @@ fn find(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<CommandError>), Comma
 }
 
 /// One `-f` may name several manifests with commas between them; a file may have one in its name.
-fn several(path: &Path) -> Vec<PathBuf> {
+pub(super) fn named_files(path: &Path) -> Vec<PathBuf> {
     match path.to_str() {
         Some(text) if text.contains(',') && !path.exists() => {
             text.split(',').map(|part| PathBuf::from(part.trim())).collect()

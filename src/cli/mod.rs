@@ -13,6 +13,7 @@ mod destroy;
 mod emulator;
 mod error;
 mod exit;
+mod failure;
 mod flags;
 mod format;
 mod live;
@@ -21,11 +22,13 @@ mod man;
 mod output;
 mod plan;
 mod progress;
+mod progressed;
 mod pull;
 mod read;
 mod replay;
 mod report;
 mod review;
+mod saved_options;
 mod schema;
 mod service;
 mod session;
@@ -46,6 +49,7 @@ use std::io::Write as _;
 use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
+use crate::cli::failure::FailurePage;
 use crate::clock;
 
 /// Runs one invocation and returns how it ended.
@@ -72,6 +76,7 @@ pub fn run(
         let words = "this machine's clock shows a time at the end of the calendar, the year 9999";
         return say(&CommandError::new(words).help("set the clock; nothing was sent"));
     }
+    let page = FailurePage::of(&cli.command);
     let ended = match cli.command {
         Command::Validate(args) => validate::run(&context, &args.files),
         Command::Plan(args) => plan::run(&context, &args),
@@ -87,7 +92,13 @@ pub fn run(
     };
     match ended {
         Ok(exit) => exit,
-        Err(error) => say(&error),
+        Err(error) => {
+            let exit = say(&error);
+            if let Some(page) = page {
+                page.write(&context, &error);
+            }
+            exit
+        }
     }
 }
 

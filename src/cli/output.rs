@@ -66,6 +66,7 @@ pub(super) fn write_plan(
         };
         write(context, path, text.as_bytes())?;
     }
+    context.progressed.note_written();
     Ok(())
 }
 
@@ -98,6 +99,7 @@ pub(super) fn write_apply(
         };
         write(context, path, text.as_bytes())?;
     }
+    context.progressed.note_written();
     Ok(())
 }
 
@@ -134,6 +136,6 @@ fn junit(applied: Applied<'_>) -> String {
     xml
 }
 
-fn write(context: &Context, path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+pub(super) fn write(context: &Context, path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     write_output(&*context.files, path, bytes).map_err(|error| CommandError::of(&error))
 }

@@ -22,6 +22,7 @@ pub(super) fn show(
     plan: &Plan,
 ) -> Result<(), CommandError> {
     let (view, Layout { context: lines, max_bytes }) = (PlanView::new(plan), shape(args));
+    context.progressed.note_shown();
     match format {
         ApplyFormat::Text => show_text(context, lines, &view),
         ApplyFormat::Json => terminal::output(&render::json::render(&view)),

@@ -100,15 +100,20 @@ impl<W: Write> fmt::Write for StdoutWriter<W> {
     }
 }
 
-/// Writes an error and the ways on; the text may hold the service's words.
+/// Writes an error and what helps.
 pub(super) fn error(message: &str, help: &[String]) {
+    drop(io::stderr().lock().write_all(error_text(message, help).as_bytes()));
+}
+
+/// Words an error and what helps; the text may hold the service's words.
+pub(super) fn error_text(message: &str, help: &[String]) -> String {
     let mut text = format!("error: {}\n", escape::line(message));
     for hint in help {
         text.push_str("  help: ");
         text.push_str(&escape::line(hint));
         text.push('\n');
     }
-    drop(io::stderr().lock().write_all(text.as_bytes()));
+    text
 }
 
 /// Writes what is wrong with the words that were typed; its colors are left out where nobody sees

@@ -146,6 +146,14 @@ pub struct Script {
     rules: Vec<Rule>,
 }
 
+/// Returns every rule for all calls of one path that does anything there.
+pub fn fault_rules() -> Vec<String> {
+    let of_path =
+        |path| FAULTS.iter().map(move |(fault, ..)| format!("{path}={fault}")).collect::<Vec<_>>();
+    let rules = super::routes::short_paths().flat_map(of_path);
+    rules.filter(|rule| Script::default().add(rule).is_ok()).collect()
+}
+
 impl Script {
     /// Adds a rule from its text: `PATH=FAULT`, `PATH#N=FAULT` for the n-th call only, or
     /// `PATH%K=FAULT` for every k-th.

@@ -34,7 +34,7 @@ mod tasks;
 mod web;
 mod world;
 
-pub use fault::{FAULTS, Fault, LATE, Script};
+pub use fault::{FAULTS, Fault, LATE, Script, fault_rules};
 pub use objects::{Deployment, DeploymentPhase, StoredMessage, Task};
 pub use quirk::{PromptRewrite, QUIRKS, QuirkSpec, Quirks, RunOutcome, TooLong};
 pub use script::{RunRule, ScriptFile, ScriptedTokens, ScriptedTool, ScriptedTurn, run_rules};

@@ -74,6 +74,31 @@ pub fn block(text: &str) -> String {
     format!("\n{}", fenced(text.trim_start_matches('\n'), "text"))
 }
 
+/// Returns the page of a command that ended before there was a plan: what it said, of at most `most`
+/// bytes as long as the first line fits.
+pub fn failure(command: &str, exit_code: u8, said: &str, most: usize) -> String {
+    let head = format!("**`qcops {command}` ended with exit code {exit_code}.**\n");
+    let room = most.saturating_sub(head.len() + RESERVE);
+    let mut kept = String::new();
+    let mut lines = said.lines();
+    let mut left_out = 0;
+    for line in lines.by_ref() {
+        if kept.len() + line.len() >= room {
+            left_out = 1;
+            break;
+        }
+        kept.push_str(line);
+        kept.push('\n');
+    }
+    left_out += lines.count();
+    let page = format!("{head}{}", block(&kept));
+    if left_out == 0 {
+        return page;
+    }
+    let words = counted(left_out, "line is", "lines are");
+    format!("{page}\n*{words} left out for size; the log has all.*\n")
+}
+
 /// Text that grows up to a limit.
 struct Page {
     text: String,
