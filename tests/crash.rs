@@ -203,6 +203,17 @@ fn every_fault_in_a_small_scenario_converges() {
     expect_settled(&summary);
 }
 
+/// What is created, replaced or removed on evidence that cannot be read is blocked, whatever else fails.
+#[test]
+fn nothing_is_made_or_removed_while_evidence_is_out_of_sight() {
+    let summary = sweep(&scenarios::out_of_sight(), &[conditions(1, &[])], Sampling::Every);
+    expect_no_violation("evidence out of sight", &summary);
+    assert_eq!((summary.duplicate_tasks, summary.unmanaged_touched), (0, 0));
+    let is_blocked = |codes: &Vec<Code>| codes.contains(&Code::LostEvidence);
+    assert!(summary.restless.values().all(is_blocked), "{:?}", summary.restless);
+    assert!(!summary.restless.is_empty(), "it is blocked without any fault, too");
+}
+
 #[test]
 fn every_fault_in_a_destroy_converges_with_all_conversations_saved() {
     let mut all = vec![conditions(1, &[])];

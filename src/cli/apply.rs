@@ -86,7 +86,7 @@ async fn plan_and_carry_out(
     let planned = show::exit_of(&plan, false);
     let count = plan.ready_steps().count();
     if turn.stop.is_asked() {
-        manner.show_no_runs()?;
+        manner.show_no_runs(&plan)?;
         manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
         return Ok(Exit::Interrupted);
     }
@@ -97,7 +97,7 @@ async fn plan_and_carry_out(
     if count > 0 && expected.is_none() && !args.yes {
         let approved = approve(&plan);
         if !matches!(approved, Ok(true)) {
-            manner.show_no_runs()?;
+            manner.show_no_runs(&plan)?;
             manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
             if approved.is_ok() {
                 context.terminal.message("Nothing was changed.\n");
@@ -178,7 +178,7 @@ pub(super) async fn carry_out(
             let run = AppliedPlan { plan, outcome: &outcome, settings, planning, manner };
             exit.min(waiting::wait(context, waiting, session, &turn.stop, run, progress).await?)
         }
-        _ => exit.min(told(manner.show_no_runs())),
+        _ => exit.min(told(manner.show_no_runs(plan))),
     })
 }
 

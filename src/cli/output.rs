@@ -132,7 +132,8 @@ fn result_text(applied: Applied<'_>, shape: Layout) -> String {
 
 fn junit(applied: Applied<'_>) -> String {
     let mut xml = String::new();
-    render::deployments::junit(applied.runs, &mut xml).expect("a string takes everything");
+    render::deployments::junit(applied.runs, &applied.plan.gaps, &mut xml)
+        .expect("a string takes everything");
     xml
 }
 

@@ -28,9 +28,9 @@ pub(super) struct OutputOptions<'a> {
 
 impl OutputOptions<'_> {
     /// Writes the document of no run where it ends before the waiting: whoever reads it parses it.
-    pub(super) fn show_no_runs(self) -> Result<(), CommandError> {
+    pub(super) fn show_no_runs(self, plan: &Plan) -> Result<(), CommandError> {
         if self.format == ApplyFormat::Junit {
-            terminal::stream(|out| render::deployments::junit(&[], out))?;
+            terminal::stream(|out| render::deployments::junit(&[], &plan.gaps, out))?;
         }
         Ok(())
     }

@@ -73,7 +73,8 @@ pub(super) async fn wait(
         }));
     }
     if manner.format == ApplyFormat::Junit {
-        let written = terminal::stream(|out| render::deployments::junit(&waited.reports, out));
+        let written =
+            terminal::stream(|out| render::deployments::junit(&waited.reports, &plan.gaps, out));
         printed = printed.min(told(written));
     }
     let rounds = waited.rounds.iter();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Gap};
 use crate::manifest::DesiredDeployment;
 use crate::model::{DeploymentId, Key, OrganizationId, TaskId};
 use crate::observed::{Completeness, ObservedDeployment, ReadRequest};
@@ -35,6 +35,8 @@ pub struct Overview {
     pub archived_count: usize,
     /// What the plan finds worth knowing.
     pub notes: Vec<Diagnostic>,
+    /// What of the evidence could not be read.
+    pub gaps: Vec<Gap>,
 }
 
 /// How one declared key stands.
@@ -166,6 +168,7 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
         unmanaged_count: plan.unmanaged_count,
         archived_count: plan.archived_count,
         notes: plan.notes.clone(),
+        gaps: plan.gaps.clone(),
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use crate::diag::Gap;
 use crate::event::{DeploymentEnd, DeploymentReport};
 use crate::model::{counted, grouped};
 use crate::observed::Status;
 use crate::render::escape::Untrusted;
+use crate::render::gaps;
 use crate::render::paint::{Color, Label};
 use crate::render::words;
 use crate::transcript::{Failure, Transcript};
@@ -77,8 +79,13 @@ pub(super) fn lines(report: &DeploymentReport) -> Vec<String> {
     end(report).into_iter().chain(report.failures.iter().map(found)).collect()
 }
 
-/// Writes the runs as JUnit XML: each is a test, a failed expectation a failure.
-pub fn junit(reports: &[DeploymentReport], out: &mut dyn fmt::Write) -> fmt::Result {
+/// Writes the runs as JUnit XML: each is a test, a failed expectation a failure. What of the evidence the
+/// plan could not read is a property.
+pub fn junit(
+    reports: &[DeploymentReport],
+    evidence: &[Gap],
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
     let failed = reports.iter().filter(|report| report.is_failed()).count();
     let skipped = reports.iter().filter(|report| report.end == DeploymentEnd::NotFollowed).count();
     let seconds = reports.iter().map(|report| report.waited.as_secs_f64()).fold(0.0, f64::max);
@@ -88,6 +95,15 @@ pub fn junit(reports: &[DeploymentReport], out: &mut dyn fmt::Write) -> fmt::Res
     );
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(out, "<testsuites {counts}>\n  <testsuite name=\"qcops runs\" {counts}>")?;
+    let noted: Vec<&Gap> = evidence.iter().filter(|gap| gap.reason.is_noted()).collect();
+    if !noted.is_empty() {
+        writeln!(out, "    <properties>")?;
+        for gap in noted {
+            let (code, words) = (gap.reason.code(), xml(&gaps::in_one_line(gap)));
+            writeln!(out, "      <property name=\"evidence.{code}\" value=\"{words}\"/>")?;
+        }
+        writeln!(out, "    </properties>")?;
+    }
     for report in reports {
         let time = report.waited.as_secs_f64();
         writeln!(
@@ -236,8 +252,13 @@ mod tests {
                the waiting was interrupted; it goes on
         ");
         let mut shown = String::new();
-        junit(&reports, &mut shown).unwrap();
+        let gaps = [Gap::history(crate::diag::GapReason::NoRepository)];
+        junit(&reports, &gaps, &mut shown).unwrap();
         assert!(shown.contains("found nowhere; &lt;b&gt;&amp;\\u{1b}</failure>"), "{shown}");
+        assert!(
+            shown.contains("<property name=\"evidence.no-repository\" value=\"this"),
+            "{shown}"
+        );
         assert!(shown.contains("tests=\"4\" failures=\"2\" errors=\"0\" skipped=\"1\""), "{shown}");
     }
 }

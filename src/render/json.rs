@@ -39,7 +39,7 @@ pub struct PlanJson {
 }
 
 /// How much of one source of evidence could be read.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct EvidenceJson {
     #[schemars(extend("enum" = ["history", "ledger", "other_manifests"]))]
     source: &'static str,
@@ -48,7 +48,7 @@ pub(super) struct EvidenceJson {
 }
 
 /// A part of the evidence that could not be read.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 struct GapJson {
     /// A stable code; `docs/identity.md` names them all.
     code: &'static str,

@@ -16,10 +16,11 @@ use crate::plan::{
     DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, NEWEST_RUNS, Overview,
 };
 use crate::render::escape::Untrusted;
+use crate::render::json::{self, EvidenceJson};
 use crate::render::paint::Label;
 use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
-use crate::render::view::Finding;
+use crate::render::view::{self, Finding};
 use crate::render::words::{self, span};
 use crate::render::wrap::{self, Wrapped};
 
@@ -43,6 +44,8 @@ pub struct StatusView {
     /// The declared tasks, in the order of their keys.
     tasks: Vec<TaskRow>,
     counts: StatusCounts,
+    /// How much of the evidence could be read, source by source.
+    evidence: Vec<EvidenceJson>,
     #[serde(skip)]
     notes: Vec<Finding>,
 }
@@ -152,6 +155,7 @@ impl StatusView {
             observed_at: overview.observed_at.to_string(),
             tasks: overview.keys.iter().map(|key| task_row(key, overview.observed_at)).collect(),
             counts,
+            evidence: view::evidence(&overview.gaps).iter().map(json::evidence).collect(),
             notes: overview.notes.iter().map(Finding::new).collect(),
         }
     }
@@ -501,6 +505,7 @@ mod tests {
             unmanaged_count: 2,
             archived_count: 3,
             notes: Vec::new(),
+            gaps: Vec::new(),
         }
     }
 

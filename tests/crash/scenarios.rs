@@ -1,5 +1,6 @@
 //! The scenarios of the suite.
 
+use qcops::diag::{Gap, GapReason, Lost};
 use qcops::emulator;
 use qcops::manifest::DesiredState;
 use qcops::plan::{Limits, Options, Prune, Saving, Scope};
@@ -218,4 +219,26 @@ pub(super) fn large() -> Scenario {
         (0..30).filter(|n| *n < 25 || edited == 0).map(line).collect::<Vec<_>>().join("\n")
     };
     scenario("thirty tasks", FOREIGN, &[apply(&lines(0)), pruning(&lines(6))])
+}
+
+/// An edit and a new task where part of the evidence is out of sight, beside tasks of somebody else:
+/// by what is out of sight.
+pub(super) fn out_of_sight() -> Vec<Scenario> {
+    let (head, what) = ("main".to_owned(), "`tasks.yaml`".to_owned());
+    let gaps = [
+        GapReason::ShallowClone,
+        GapReason::HeadUnreadable { head, lost: Lost::Damaged },
+        GapReason::ObjectsMissing { what, lost: Lost::PartialClone },
+        GapReason::BeyondHistory { path: "tasks.yaml".to_owned(), count: 1 },
+    ];
+    let edited = THREE_EDITED.replace("gld: {prompt: Buy GLD}", "slv: {prompt: Buy SLV}");
+    let with_gap = |gap: GapReason| {
+        let name = format!("out of sight: {}", gap.code());
+        let mut scenario = scenario(&name, FOREIGN, &[apply(THREE), pruning(&edited)]);
+        let last = scenario.steps.last_mut().expect("there are two");
+        last.evidence.keys.clear();
+        last.evidence.gaps.push(Gap::history(gap));
+        scenario
+    };
+    gaps.into_iter().map(with_gap).collect()
 }

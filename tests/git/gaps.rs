@@ -537,3 +537,23 @@ async fn evidence_out_of_sight_makes_no_duplicate_and_says_what_helps() {
         assert!(allowed.code == 0, "{name}: {}{}", allowed.out, allowed.err);
     }
 }
+
+#[test]
+fn a_folder_without_a_repository_is_noted_in_every_format() {
+    let repo = Repo::plain();
+    repo.tasks("spy: {prompt: Buy SPY, deployments: {first: {}}}");
+    let words = "not in a Git repository";
+    let outputs = ["text", "json", "markdown", "html", "gitlab"];
+    let flags: Vec<String> =
+        outputs.iter().map(|format| format!("--output {format}=out.{format}")).collect();
+    repo.qcops(&format!("plan {} --output github", flags.join(" "))).expect(0, &[words]);
+    for format in outputs {
+        let written = repo.read(&format!("out.{format}"));
+        assert!(written.contains(words), "{format}: {written}");
+    }
+    for format in ["text", "json"] {
+        repo.qcops(&format!("status --format {format}")).expect(0, &[words]);
+    }
+    let applied = repo.qcops("apply --yes --wait --poll-interval 10ms --format junit");
+    applied.expect(0, &["evidence.no-repository", words]);
+}

@@ -126,6 +126,7 @@ fn overview(text: &str) -> StatusView {
         undeclared_count: 0,
         unmanaged_count: 0,
         archived_count: 0,
+        gaps: Vec::new(),
         notes: vec![Diagnostic::note(Code::Duplicate, text)],
     })
 }
@@ -203,7 +204,7 @@ fn outputs(text: &str) -> Outputs {
         html::applied(applied, 3),
         written(&|out| html::transcript(title, &said, out)),
     ];
-    outputs.junit = written(&|out| deployments::junit(&reports, out));
+    outputs.junit = written(&|out| deployments::junit(&reports, &plan.gaps, out));
     outputs
 }
 
