@@ -5,7 +5,7 @@ mod shapes;
 
 use std::path::Path;
 
-use qcops::diag::Diagnostic;
+use qcops::diag::{Diagnostic, Severity};
 use qcops::manifest::{self, Source, Unreadable};
 
 use crate::support::repo::{Ran, Repo};
@@ -61,6 +61,7 @@ fn check(rows: &[Row]) {
         let findings = found(&text);
         let is_it = |finding: &&Diagnostic| {
             finding.code.as_str() == *code
+                && finding.severity != Severity::Note
                 && line(&text, finding) == *expected
                 && finding.message.contains(message)
                 && finding.help.iter().any(|words| words.contains(help))
@@ -176,6 +177,7 @@ const BROKEN: &[Row] = &[
     ("  [a]: {prompt: x}\n", 4, "invalid-key", "must be a text, not a list", "no key"),
     ("  ? {a: b}\n  : {prompt: x}\n", 4, "invalid-key", "must be a text, not a mapping", "no key"),
     // Lists.
+    ("  - prompt: x\n", 4, "invalid-value", "`tasks` of the manifest must be a mapping, not a list", "`my-task:` in place of `-`"),
     ("  - name: Buy and hold\n    prompt: x\n", 4, "invalid-value", "`tasks` of the manifest must be a mapping, not a list", "`buy-and-hold:` in place of `-`"),
     ("  a:\n    - prompt: x\n    - id: 4\n", 5, "invalid-value", "task `a` must be a mapping, not a list", "without `-`"),
     ("  a:\n    deployments:\n      d:\n        followUps:\n          -Report\n          -Other\n", 8, "invalid-value", "a list of prompts, not a text", "`- Report`"),

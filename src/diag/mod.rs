@@ -22,6 +22,8 @@ pub enum Severity {
     Error,
     /// One step does not go on; others do.
     Blocked,
+    /// Probably not what was meant; everything goes on.
+    Warning,
     /// Worth knowing; everything goes on.
     Note,
 }
@@ -120,6 +122,11 @@ impl Diagnostic {
     /// Makes a finding that blocks one step.
     pub fn blocked(code: Code, message: impl Into<String>) -> Self {
         Self::new(Severity::Blocked, code, message)
+    }
+
+    /// Makes a warning.
+    pub fn warning(code: Code, message: impl Into<String>) -> Self {
+        Self::new(Severity::Warning, code, message)
     }
 
     /// Makes a note.

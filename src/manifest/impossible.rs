@@ -241,7 +241,7 @@ fn stopped(
         let message = format!(
             "`{field}` of {owner} needs a deployment that runs, and `state: stopped` starts none"
         );
-        let finding = Diagnostic::note(Code::ImpossibleExpectation, message);
+        let finding = Diagnostic::warning(Code::ImpossibleExpectation, message);
         let finding = finding.at(reader.place(&node.span)).see(state.clone(), "stopped here");
         reader.report(finding.help("take one of the two out"));
     }

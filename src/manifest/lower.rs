@@ -535,7 +535,10 @@ tasks:
           maxTokens: 200000
 ",
         );
-        assert!(findings.iter().all(|finding| finding.severity == Severity::Note), "{findings:?}");
+        assert!(
+            findings.iter().all(|finding| finding.severity == Severity::Warning),
+            "{findings:?}"
+        );
         let task = &manifest.tasks[&"spy".parse::<Key>().unwrap()];
         let run = &task.deployments[&"a".parse::<Key>().unwrap()];
         let prompts: Vec<&str> = run.follow_ups.iter().map(|prompt| &**prompt).collect();

@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
             format!("it is `{taken}`")
         };
         let message = format!("`{field}` of {owner} ends before ` #`: {effect}");
-        let finding = Diagnostic::note(Code::CutText, message).at(self.place(&node.span));
+        let finding = Diagnostic::warning(Code::CutText, message).at(self.place(&node.span));
         self.report(
             finding
                 .help("put it in quotes if what follows belongs to it")

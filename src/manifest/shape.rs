@@ -129,7 +129,8 @@ pub(super) fn of_colon(words: &str, known: &[Spec]) -> Option<String> {
 pub(super) fn of_tasks(node: &Node<'_>) -> String {
     match &node.value {
         NodeValue::Sequence(nodes) => {
-            let key = nodes.iter().find_map(named).unwrap_or_else(|| "my-task".to_owned());
+            let key = nodes.iter().find_map(named).filter(|key| !fields::is_known(key));
+            let key = key.unwrap_or_else(|| "my-task".to_owned());
             format!(
                 "write each task below a key of its own: `{key}:` in place of `-`, its fields below"
             )

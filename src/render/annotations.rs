@@ -38,6 +38,7 @@ pub fn github(of: Annotated<'_>) -> String {
     for finding in of.findings {
         let command = match finding.severity {
             Severity::Error | Severity::Blocked => "error",
+            Severity::Warning => "warning",
             Severity::Note => "notice",
         };
         let title = escape::command_property(&format!("qcops: {}", finding.code));
@@ -102,6 +103,7 @@ pub fn gitlab(of: Annotated<'_>) -> String {
             severity: match finding.severity {
                 Severity::Error => "blocker",
                 Severity::Blocked => "major",
+                Severity::Warning => "minor",
                 Severity::Note => "info",
             },
             location: Location {

@@ -43,6 +43,7 @@ pub fn count(findings: &[Diagnostic]) -> String {
     let words = [
         (Severity::Error, "error", "errors"),
         (Severity::Blocked, "blocked", "blocked"),
+        (Severity::Warning, "warning", "warnings"),
         (Severity::Note, "note", "notes"),
     ];
     let shown = words.into_iter().filter_map(|(severity, one, many)| {
@@ -62,6 +63,7 @@ fn draw<'s>(
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Blocked => Level::WARNING.with_name("blocked"),
+        Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
     let title = level.primary_title(escape::line(&finding.message)).id(finding.code.as_str());
