@@ -265,6 +265,7 @@ fn rounds() -> usize {
 fn two_work_trees_of_one_machine_go_one_after_the_other() {
     let repo = repo(TASKS);
     repo.git("worktree add -q ../linked");
+    let mut waits = 0;
     for round in 0..rounds() {
         // Slow enough that both would be at it together.
         let service = Service::with_latency(Duration::from_millis(20));
@@ -280,11 +281,15 @@ fn two_work_trees_of_one_machine_go_one_after_the_other() {
             waited += ran.err.matches("waiting for another apply on this machine to end").count();
             said.push_str(&ran.err);
         }
-        assert_eq!(waited, 1, "round {round}: {said}");
-        assert!(said.contains(": process "), "who holds the lock is named: {said}");
+        // On a busy machine the one may have ended before the other began.
+        assert!(waited <= 1, "round {round}: {said}");
+        let is_named = said.contains("to end: process ");
+        assert_eq!(waited, usize::from(is_named), "who holds the lock is named: {said}");
+        waits += waited;
         let creates = service.writes().iter().filter(|path| path.ends_with("tasks/create")).count();
         assert_eq!((creates, service.counts().1), (3, 2), "round {round}");
     }
+    assert!(waits > 0, "one of them waits");
 }
 
 #[tokio::test]

@@ -287,7 +287,7 @@ async fn take_lock(
     let here = session.folder.parent().unwrap_or(&session.folder);
     let since = context.clock.now().strftime("%H:%M:%S UTC");
     let holder = format!("process {} in `{}` since {since}", std::process::id(), here.display());
-    let mut is_said = false;
+    let (mut is_said, mut looks) = (false, 0);
     loop {
         let locking = files::try_lock_on_machine(&folders, &name, &holder);
         let other = match locking.map_err(|error| CommandError::of(&error))? {
@@ -297,12 +297,14 @@ async fn take_lock(
         if stop.is_asked() {
             return Ok(None);
         }
-        if !is_said {
+        // Who has just taken it may not have written who it is.
+        if !is_said && (!other.is_empty() || looks > 0) {
             let who = if other.is_empty() { String::new() } else { format!(": {other}") };
             let words = format!("waiting for another apply on this machine to end{who}");
             progress.say(&render::escape::line(&words));
             is_said = true;
         }
+        looks += 1;
         tokio::time::sleep(LOCK_PAUSE).await;
     }
 }
