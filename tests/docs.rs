@@ -98,8 +98,10 @@ fn codes() -> Vec<(String, Vec<Code>)> {
         if let Some(heading) = line.strip_prefix("// ") {
             chapters.push((heading.trim_end_matches('.').to_owned(), Vec::new()));
         } else if let Some(word) = line.split('"').nth(1) {
-            let code = Code::ALL.iter().find(|code| code.as_str() == word);
-            chapters.last_mut().unwrap().1.push(*code.unwrap());
+            // Only the first line of an entry holds the word of a code.
+            if let Some(code) = Code::ALL.iter().find(|code| code.as_str() == word) {
+                chapters.last_mut().unwrap().1.push(*code);
+            }
         }
     }
     let count: usize = chapters.iter().map(|(_, codes)| codes.len()).sum();
@@ -108,36 +110,88 @@ fn codes() -> Vec<(String, Vec<Code>)> {
 }
 
 #[test]
-fn every_code_is_documented_with_its_sentence() {
+fn every_code_is_documented_with_its_kinds_its_sentence_and_its_help() {
     let mut text = String::new();
     for (heading, codes) in codes() {
-        text.extend(["\n## ", &heading, "\n\n| code | meaning |\n|---|---|\n"]);
+        let has_overrides = codes.iter().any(|code| !code.override_flag().is_empty());
+        let columns = 4 + usize::from(has_overrides);
+        text.extend(["\n## ", &heading, "\n\n"]);
+        text.push_str(&row(&["code", "kind", "meaning", "help", "override"][..columns]));
+        text.extend(["|", &"---|".repeat(columns), "\n"]);
         for code in codes {
-            text.push_str(&row(&[&format!("`{code}`"), code.sentence()]));
+            let word = format!("`{code}`");
+            let cells = [&word, code.kinds(), code.sentence(), code.help(), code.override_flag()];
+            text.push_str(&row(&cells[..columns]));
         }
     }
     text.push('\n');
-    expect_part("docs/findings.md", "codes", &text);
+    expect_part("docs/codes.md", "codes", &text);
 }
 
 #[test]
-fn every_guard_is_documented_with_its_way_past() {
-    let page = read("docs/guards.md");
-    let (_, guards) = codes().into_iter().find(|(heading, _)| heading == "Plan: guards").unwrap();
-    for code in guards.iter().chain(Code::GUARDS) {
-        assert!(page.contains(&format!("| `{code}` |")), "docs/guards.md: no row `{code}`");
+fn the_kinds_of_a_code_are_those_that_the_source_makes_findings_of() {
+    const KINDS: &[&str] = &["error", "blocked", "deferred", "warning", "note"];
+    for code in Code::ALL {
+        assert!(code.kinds().split(", ").all(|kind| KINDS.contains(&kind)), "{code}");
     }
-    for code in Code::GUARDS {
-        assert!(page.contains(&format!("`--allow {code}`")), "docs/guards.md: no `--allow {code}`");
+    let mut seen = 0;
+    let mut folders = vec![package("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let is_test = path.to_str().unwrap().contains("/tests");
+            if path.is_dir() && !is_test {
+                folders.push(path);
+            } else if !path.is_dir() && !is_test {
+                let source = fs::read_to_string(&path).unwrap();
+                let (source, _) = source.split_once("#[cfg(test)]").unwrap_or((&source, ""));
+                seen += check_kinds(source, &path);
+            }
+        }
     }
-    let guards = read("src/plan/limits.rs");
-    let is_ceiling =
-        |flag: &&String| flag.starts_with("--max-") && guards.contains(&format!("`{flag}`"));
-    let ceilings = flags("apply");
-    let ceilings: Vec<&String> = ceilings.iter().filter(is_ceiling).collect();
-    assert!(ceilings.len() > 3, "{ceilings:?}");
-    for flag in ceilings {
-        assert!(page.contains(&format!("`{flag} N`")), "docs/guards.md: no `{flag} N`");
+    assert!(seen > 80, "{seen}");
+}
+
+/// Checks the kind of every finding that a source makes, and counts them.
+fn check_kinds(source: &str, path: &Path) -> usize {
+    let source: String = source.chars().filter(|c| !c.is_whitespace()).collect();
+    let mut seen = 0;
+    for (made, kinds) in [
+        (".error(Code::", &["error"][..]),
+        ("::error(Code::", &["error"]),
+        ("::blocked(Code::", &["blocked"]),
+        ("::warning(Code::", &["warning"]),
+        ("::note(Code::", &["note", "deferred"]),
+    ] {
+        for rest in source.split(made).skip(1) {
+            let end = rest.find(|c: char| !c.is_alphanumeric()).unwrap();
+            let code = Code::ALL.iter().find(|code| format!("{code:?}") == rest[..end]).unwrap();
+            let is_declared = code.kinds().split(", ").any(|kind| kinds.contains(&kind));
+            assert!(is_declared, "{}: `{code}` is also {kinds:?}", path.display());
+            seen += 1;
+        }
+    }
+    seen
+}
+
+#[test]
+fn every_override_is_a_flag_and_every_guard_that_has_one_says_so() {
+    let known = flags("apply");
+    for code in Code::ALL {
+        let flag = code.override_flag().trim_matches('`');
+        let word = flag.split(' ').next().unwrap_or_default();
+        assert!(flag.is_empty() || known.contains(word), "{code}: `{flag}`");
+        let is_switch = flag == format!("--allow {code}");
+        assert_eq!(is_switch, Code::GUARDS.contains(code), "{code}");
+    }
+    let limits = read("src/plan/limits.rs");
+    let is_limit =
+        |flag: &&String| flag.starts_with("--max-") && limits.contains(&format!("`{flag}`"));
+    let limits: Vec<&String> = known.iter().filter(is_limit).collect();
+    assert!(limits.len() > 3, "{limits:?}");
+    for flag in limits {
+        let flag = format!("`{flag} N`");
+        assert!(Code::ALL.iter().any(|code| code.override_flag() == flag), "{flag}");
     }
 }
 
@@ -189,8 +243,8 @@ fn every_flag_is_documented_with_its_default() {
 }
 
 #[test]
-fn every_variable_that_is_read_by_name_is_in_the_readme() {
-    let readme = read("README.md");
+fn every_variable_that_is_read_by_name_is_documented() {
+    let settings = read("docs/settings.md");
     let mut variables = BTreeSet::from(["NO_COLOR".to_owned()]);
     for entry in fs::read_dir(package("src/cli")).unwrap() {
         let source = fs::read_to_string(entry.unwrap().path()).unwrap();
@@ -203,7 +257,7 @@ fn every_variable_that_is_read_by_name_is_in_the_readme() {
     assert_eq!(ours, ["QCOPS_API", "QCOPS_COLOR", "QCOPS_EMULATOR", "QCOPS_LOG"]);
     assert!(variables.len() > 3, "{variables:?}");
     for name in variables {
-        assert!(readme.contains(&format!("`{name}`")), "README.md, Settings: no `{name}`");
+        assert!(settings.contains(&format!("`{name}`")), "docs/settings.md: no `{name}`");
     }
 }
 
@@ -351,12 +405,86 @@ fn session(page: &str) -> Vec<ShownCommand> {
 }
 
 #[test]
-fn the_tour_of_the_readme_shows_what_really_happens() {
+fn the_first_screen_of_the_readme_shows_the_plan_of_its_manifest() {
+    let readme = read("README.md");
+    let screen: String = readme.lines().take(60).flat_map(|line| [line, "\n"]).collect();
+    let (_, manifest) = screen.split_once("```yaml\n").unwrap();
+    let (manifest, _) = manifest.split_once("```\n").unwrap();
+    let repo = Repo::new();
+    repo.write("tasks.yaml", manifest);
+    let ran = repo.run(&["plan", "--emulator"].map(str::to_owned));
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let shown = without_digests(&ran.out).join("\n");
+    expect_part("README.md", "plan", &format!("```text\n{shown}\n```\n"));
+    for part in ["<!-- end plan -->", "\ncargo run -- ", "\ncargo test\n", "1. ", "2. ", "3. "] {
+        assert!(screen.contains(part), "README.md: `{part}` is not on the first screen");
+    }
+    assert!(readme.len() <= 10_000, "README.md has {} bytes", readme.len());
+}
+
+#[test]
+fn the_architecture_fits_250_lines_and_no_paragraph_has_more_than_five() {
+    assert!(read("ARCHITECTURE.md").lines().count() <= 250);
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        let (mut is_code, mut length) = (false, 0);
+        for line in text.lines() {
+            is_code ^= line.starts_with("```");
+            let item = line.trim_start_matches(|c: char| c.is_ascii_digit());
+            let is_item = item.starts_with("* ") || item.starts_with(". ") || item.starts_with('|');
+            let is_new = line.trim().is_empty() || is_item;
+            length = if is_new || is_code { 0 } else { length } + 1;
+            assert!(is_code || length <= 6, "{}: `{line}`", page.display());
+        }
+    }
+}
+
+/// Every page that people write: the documents of the package and those below `docs`.
+fn pages() -> Vec<PathBuf> {
+    let mut pages = vec![package("README.md"), package("ARCHITECTURE.md")];
+    for folder in ["docs", "docs/dev"] {
+        let entries = fs::read_dir(package(folder)).unwrap().map(|entry| entry.unwrap().path());
+        pages.extend(entries.filter(|path| path.extension().is_some_and(|ending| ending == "md")));
+    }
+    pages
+}
+
+#[test]
+fn the_walk_of_the_architecture_enters_each_module_once() {
+    let text = read("ARCHITECTURE.md");
+    let (_, walk) = text.split_once("\n## One resource's walk\n").unwrap();
+    let (walk, _) = walk.split_once("\n## ").unwrap();
+    let rows = walk.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| |"));
+    let mut left: Vec<String> = Vec::new();
+    let mut count = 0;
+    for row in rows {
+        let cell = row.split('|').nth(2).unwrap();
+        let function = cell.split('`').nth(1).unwrap();
+        let parts: Vec<&str> = function.split("::").collect();
+        let (name, path) = parts.split_last().unwrap();
+        // A method stands behind its type: `resource::Object::whole`.
+        let path: Vec<&str> =
+            path.iter().copied().filter(|part| !part.starts_with(char::is_uppercase)).collect();
+        let file = path.join("/");
+        let files = [format!("src/{file}.rs"), format!("src/{file}/mod.rs")];
+        let is_there = files.iter().filter_map(|file| fs::read_to_string(package(file)).ok());
+        let is_there = is_there.into_iter().any(|source| source.contains(&format!("fn {name}")));
+        assert!(is_there, "ARCHITECTURE.md: no `{function}`");
+        let module = path[0].to_owned();
+        assert!(!left.contains(&module) || left.last() == Some(&module), "twice in `{module}`");
+        left.push(module);
+        count += 1;
+    }
+    assert!((8..=14).contains(&count), "{count}");
+}
+
+#[test]
+fn the_tour_shows_what_really_happens() {
     let judged = |shown: &ShownCommand| {
         shown.command.contains("--script") && shown.output.ends_with("\n7\n")
     };
-    assert!(session("README.md").iter().any(judged), "a run that fails its expectation");
-    check_session(&with_examples(), "README.md", 17);
+    assert!(session("docs/tour.md").iter().any(judged), "a deployment that fails its expectation");
+    check_session(&with_examples(), "docs/tour.md", 17);
 }
 
 #[test]
@@ -472,8 +600,7 @@ fn has_heading(text: &str, link: &str) -> bool {
 
 #[test]
 fn every_link_between_the_pages_leads_somewhere() {
-    let pages = fs::read_dir(package("docs")).unwrap().map(|entry| entry.unwrap().path());
-    for page in pages.filter(|page| page.extension().is_some_and(|ending| ending == "md")) {
+    for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let (path, heading) = link.split_once('#').unwrap_or((link, ""));

@@ -30,16 +30,22 @@ impl Exit {
     pub const ALL: [(Self, &'static str); 9] = [
         (
             Self::Error,
-            "usage, manifest, credentials, another organization, service; nothing was changed",
+            "wrong usage, manifest, credentials or organization, or no service; nothing was changed",
         ),
         (Self::Interrupted, "interrupted"),
-        (Self::Stale, "the plan is stale, its file was edited or is another's"),
-        (Self::Unknown, "outcome unknown, or candidates that cannot be told apart"),
-        (Self::Partial, "partly applied; a re-run converges"),
-        (Self::Blocked, "something is blocked or needs approval; `plan` too"),
-        (Self::Expectation, "reconciled, but a run failed its expectation or time limit"),
-        (Self::Changes, "changes present, only with `--detailed-exitcode`"),
-        (Self::Success, "success; for `plan` with or without changes; deferred retires are a note"),
+        (
+            Self::Stale,
+            "the reviewed plan is stale, or its file was edited or is for another organization",
+        ),
+        (
+            Self::Unknown,
+            "the outcome of a request is unknown, or several resources match equally well",
+        ),
+        (Self::Partial, "some steps failed; another apply finishes them"),
+        (Self::Blocked, "a step is blocked or needs approval; `plan` exits with it too"),
+        (Self::Expectation, "applied, but a deployment failed its expectation or its time limit"),
+        (Self::Changes, "the plan has changes; only with `--detailed-exitcode`"),
+        (Self::Success, "success, for `plan` with or without changes; deferred steps do not count"),
     ];
 
     /// Returns the number that the shell sees.

@@ -20,7 +20,7 @@ pub static TASK: Kind = Kind {
     fields: &[
         Field {
             name: NAME,
-            doc: "Its name on the service.",
+            doc: "The name of the task on the service.",
             shape: Shape::Line,
             on_change: OnChange::InPlace,
             default: Some("the key"),
@@ -29,7 +29,7 @@ pub static TASK: Kind = Kind {
         },
         Field {
             name: AGENT_ID,
-            doc: "The agent by its number. It or `agent` is needed, in the task or in `defaults`.",
+            doc: "The agent by its id. `agentId` or `agent` is required, in the task or in `defaults`.",
             shape: Shape::Reference("agent"),
             on_change: OnChange::Replaces,
             default: None,
@@ -42,7 +42,7 @@ pub static TASK: Kind = Kind {
         },
         Field {
             name: PROJECT_PREFERENCE,
-            doc: "How projects are chosen for its runs. Needed, in the task or in `defaults`.",
+            doc: "How the service chooses projects for its deployments. Required, in the task or in `defaults`.",
             shape: Shape::Word(&["project-each-task-deployment", "project-for-task"]),
             on_change: OnChange::Replaces,
             default: None,
@@ -51,8 +51,8 @@ pub static TASK: Kind = Kind {
         },
         Field {
             name: PROMPT,
-            doc: "What the agent is told. Another prompt means another task. It or `promptFile` is \
-                  needed, in the task or in `defaults`.",
+            doc: "The text that the agent gets. Changing it replaces the task. `prompt` or \
+                  `promptFile` is required, in the task or in `defaults`.",
             shape: Shape::LongText,
             on_change: OnChange::Replaces,
             default: None,

@@ -88,41 +88,41 @@ pub(super) enum FieldShape {
 
 /// The fields of the top level.
 pub(super) const MANIFEST: &[Spec] = &[
-    always("version", Version, "The version of the manifest's format.", "1"),
+    always("version", Version, "The version of the manifest format.", "1"),
     free(
         "organizationId",
         Text,
-        "The organization it is for. Credentials of another one are refused.",
+        "The organization of the tasks. Credentials for another one are refused.",
         "that of the credentials",
         "${QC_ORGANIZATION_ID}",
     ),
     free(
         "defaults",
         FieldShape::Defaults,
-        "Fields for every task that does not have them itself; all but `name` and `id`. What a task \
-         gives in one of two ways (its agent, its prompt) takes the place of either here.",
+        "Fields of every task that does not set them itself; all but `name` and `id`. A task that sets \
+         `agent` or `agentId` overrides both; so does one that sets `prompt` or `promptFile`.",
         "",
         "{agent: Momentum Researcher, projectPreference: project-for-task}",
     ),
     always(
         "tasks",
         Tasks,
-        "The tasks, each under a key: the local name, stable for people and unknown to the service. A key \
-         holds letters, digits, `.`, `_` and `-`. `{}` declares none.",
+        "The tasks, each under a key: its local name, which the service does not know. A key holds \
+         letters, digits, `.`, `_` and `-`. `{}` declares none.",
         "{spy: {agent: Momentum Researcher, prompt: Buy SPY, projectPreference: project-for-task}}",
     ),
     free(
         "forget",
         Keys,
-        "Keys that are no longer managed: their tasks are left alone for good.",
+        "Keys that qcops no longer manages. Their tasks are never changed or removed.",
         "",
         "[old-key]",
     ),
     free(
         "serviceUtcOffset",
         Offset,
-        "The zone of the service's time stamps, where it is known.",
-        "UTC; a run that this leaves unclear is asked about",
+        "The time zone of the service's time stamps, if you know it.",
+        "UTC; `zone-unknown` blocks a step that depends on it",
         "\"+00:00\"",
     ),
 ];
@@ -140,16 +140,22 @@ const OF_EVERY_TASK: [Spec; 3] = [
         ..free(
             "id",
             Number,
-            "The number of the task that it is, a pin: proof that the task is ours.",
-            "found by content and history",
+            "The id of an existing task: a pin. It proves that the task is owned.",
+            "matched by content and history",
             "512",
         )
     },
-    free("protect", Flag, "Whether it is never deleted, archived or replaced.", "`false`", "true"),
+    free(
+        "protect",
+        Flag,
+        "Whether qcops never deletes, archives or replaces the task.",
+        "`false`",
+        "true",
+    ),
     free(
         "deployments",
         Deployments,
-        "Its declared runs, each under a key: at least one run of the task's content exists for each.",
+        "Its declared deployments, each under a key. `apply` starts those that do not exist.",
         "none",
         "{baseline: {}}",
     ),
@@ -199,36 +205,36 @@ pub(super) const DEPLOYMENT: &[Spec] = &[
     free(
         "since",
         Moment,
-        "The run was made at or after this day (UTC) or instant. Moving it asks for another run.",
-        "any run counts",
+        "Only a deployment created at or after this date (UTC) or instant counts. Move it to start another.",
+        "any deployment counts",
         "2026-11-01",
     ),
     free(
         "followUps",
         Prompts,
-        "Prompts that are sent after the task's own, in this order, each once.",
+        "Prompts that are sent after the prompt of the task, in this order, each once.",
         "none",
         "[Replace SPY by QQQ, Report the drawdown]",
     ),
     free(
         "state",
         Word(&["stopped"]),
-        "`stopped`: the run is stopped while it is active, and none is started.",
-        "the run goes on",
+        "`stopped`: an active deployment is stopped, and none is started.",
+        "the deployment continues",
         "stopped",
     ),
     free(
         "timeout",
         Duration,
-        "How long a run that `apply --wait` follows may take, its follow-ups included.",
+        "How long `apply --wait` waits for the deployment and its follow-ups.",
         "`--timeout`, 30 minutes",
         "2h 30m",
     ),
     free(
         "expect",
         Mapping(EXPECT),
-        "What `apply --wait` holds the run against once it has ended; every field must hold.",
-        "a run that this apply started has to be completed",
+        "What `apply --wait` checks when the deployment has ended. Every field must hold.",
+        "a deployment that this apply started must complete",
         "{transcript: {contains: Sharpe}, noToolFailure: true}",
     ),
 ];
@@ -238,11 +244,11 @@ pub(super) const ENDS: &[&str] = &["Completed", "Stopped", "Failed"];
 
 /// The fields of `expect`.
 pub(super) const EXPECT: &[Spec] = &[
-    free("status", Word(ENDS), "The word it ends with.", "", "Completed"),
+    free("status", Word(ENDS), "The status it ends with.", "", "Completed"),
     free(
         "transcript",
         Mapping(TRANSCRIPT),
-        "What the agent said: its text, not its reasoning or its tools.",
+        "What the agent wrote: its text, without its reasoning and its tools.",
         "",
         "{contains: Sharpe, notMatches: '(?i)runtime error'}",
     ),
@@ -252,20 +258,20 @@ pub(super) const EXPECT: &[Spec] = &[
     free(
         "number",
         Mapping(NUMBER),
-        "A number in the agent's last words.",
+        "A number in the last text of the agent.",
         "",
         "{pattern: 'Sharpe Ratio of (-?[0-9.]+)', min: 0.5}",
     ),
-    free("maxTokens", Number, "The most tokens, read and written.", "", "200000"),
+    free("maxTokens", Number, "The most tokens, input and output together.", "", "200000"),
     free("maxTurns", Number, "The most turns of the agent.", "", "20"),
 ];
 
 /// The fields of `expect.transcript`.
 pub(super) const TRANSCRIPT: &[Spec] = &[
-    free("contains", Texts, "Texts that the agent says.", "", "Sharpe"),
-    free("notContains", Texts, "Texts that the agent does not say.", "", "[I could not]"),
-    free("matches", Expressions, "Expressions that find something.", "", r"'Sharpe Ratio of \d'"),
-    free("notMatches", Expressions, "Expressions that find nothing.", "", "'(?i)runtime error'"),
+    free("contains", Texts, "Texts that the agent writes.", "", "Sharpe"),
+    free("notContains", Texts, "Texts that the agent does not write.", "", "[I could not]"),
+    free("matches", Expressions, "Expressions that match.", "", r"'Sharpe Ratio of \d'"),
+    free("notMatches", Expressions, "Expressions that do not match.", "", "'(?i)runtime error'"),
 ];
 
 /// The fields of `expect.number`.
@@ -273,11 +279,11 @@ pub(super) const NUMBER: &[Spec] = &[
     always(
         "pattern",
         Expression,
-        "The expression whose first group is the number; the whole match where it has none.",
+        "The expression whose first group is the number. Without a group, the whole match is the number.",
         "'Sharpe Ratio of (-?[0-9.]+)'",
     ),
-    free("min", Bound, "The least.", "", "0.5"),
-    free("max", Bound, "The most.", "", "3"),
+    free("min", Bound, "The smallest number allowed.", "", "0.5"),
+    free("max", Bound, "The largest number allowed.", "", "3"),
 ];
 
 /// Fields of earlier versions, each with its name today.

@@ -191,7 +191,7 @@ struct CandidateJson {
 /// What is the matter.
 #[derive(Debug, Serialize, JsonSchema)]
 struct FindingJson {
-    /// A stable code; `docs/findings.md` names them all.
+    /// A stable code; `docs/codes.md` lists them all.
     code: &'static str,
     message: String,
     /// What to do, the best first.
