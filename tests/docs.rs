@@ -334,6 +334,28 @@ fn the_manifest_reference_is_made_of_the_fields_that_are_read() {
 }
 
 #[test]
+fn every_whole_manifest_of_the_pages_is_valid() {
+    let mut count = 0;
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for block in text.split("```yaml\n").skip(1) {
+            let (block, _) = block.split_once("```").unwrap();
+            if !block.starts_with("version: 1\n") || !block.contains("\ntasks:") {
+                continue;
+            }
+            let repo = Repo::new();
+            repo.write("prompts/momentum.md", "Research momentum");
+            let manifest = block.replace("${QC_ORGANIZATION_ID}", "organization");
+            repo.write("tasks.yaml", &manifest);
+            let ran = repo.run(&["validate".to_owned()]);
+            assert_eq!(ran.code, 0, "{}: {block}\n{}{}", page.display(), ran.out, ran.err);
+            count += 1;
+        }
+    }
+    assert!(count > 3, "{count}");
+}
+
+#[test]
 fn the_minimum_rust_version_is_the_same_wherever_it_is_written() {
     let manifest = read("Cargo.toml");
     let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \""));
