@@ -55,7 +55,11 @@ pub const FAULTS: &[(&str, Fault, &str)] = &[
     ("lost-after", Fault::LostAfter, "The connection breaks after the effect."),
     ("cut-answer", Fault::CutAnswer, "The connection breaks in the middle of the answer."),
     ("401", Fault::Unauthorized, "HTTP 401 in place of the effect."),
-    ("429", Fault::TooMany(None), "HTTP 429 in place of the effect; `429:SECONDS` to say when."),
+    (
+        "429",
+        Fault::TooMany(None),
+        "HTTP 429 in place of the effect; `429:SECONDS` sets `Retry-After`.",
+    ),
     ("503", Fault::Unavailable, "HTTP 503 in place of the effect."),
     ("rate-text", Fault::RateText, "HTTP 200 with a text about the rate in place of the effect."),
     ("500-before", Fault::EmptyBefore, "HTTP 500, empty, in place of the effect."),
@@ -64,7 +68,7 @@ pub const FAULTS: &[(&str, Fault, &str)] = &[
     ("html-after", Fault::HtmlAfter, "A proxy's page after the effect."),
     ("broken-json", Fault::BrokenJson, "Half of the JSON text, after the effect."),
     ("list-lags", Fault::ListLags, "A list without its newest entry."),
-    ("list-empty", Fault::ListEmpty, "A list that lies: no entries."),
+    ("list-empty", Fault::ListEmpty, "A list without entries."),
     ("list-short", Fault::ListShort, "The first half of a list."),
     ("no-id", Fault::NoId, "A success without an id, after the effect."),
 ];
