@@ -24,11 +24,11 @@ case "$ACTION_MODE $ACTION_EXIT_CODE" in
         ;;
     'drift 2') say "The service is no longer as declared. Apply puts it back; or take the change into the manifest." ;;
     *' 1') say "qcops could not do its work; nothing was changed. The log says why." ;;
-    *' 3') say "Something is blocked. The page above names each block and the way past it." ;;
+    *' 3') say "Something is blocked. The page above names each block and help." ;;
     *' 4') say "Only a part was applied. What is left is another plan: $by_hand, or merge the next change." ;;
-    *' 5') say "An outcome is unknown, or candidates cannot be told apart. A person has to look." ;;
+    *' 5') say "An outcome is unknown, or candidates cannot be told apart. A person has to check." ;;
     *' 6') say "The plan is no longer the reviewed one, and nothing was sent. To approve the plan above, $by_hand." ;;
-    *' 7') say "Applied, but a run failed what is expected of it." ;;
+    *' 7') say "Applied, but a deployment failed what is expected of it." ;;
     *) say "qcops ended with exit code $ACTION_EXIT_CODE." ;;
 esac
 exit "$ACTION_EXIT_CODE"

@@ -29,7 +29,7 @@ marker() {
     printf '<!-- qcops-comment %s -->' "$ACTION_NAME"
 }
 
-# Prints of every comment of ours at a pull request what FIELD selects, the oldest first.
+# Prints of every comment of the program at a pull request what FIELD selects, the oldest first.
 #
 # Anybody can write a comment that begins with the marker, so only those of one author count.
 own_comments() {

@@ -21,7 +21,7 @@ pub enum Event<'p> {
     Gap(&'p Gap),
     /// A step has begun.
     Started(&'p Step),
-    /// An answer was unclear; the service is looked at again after a while.
+    /// An answer was unknown; the service is looked at again after a while.
     Settling {
         /// The step whose request it was.
         step: &'p Step,
@@ -30,24 +30,24 @@ pub enum Event<'p> {
     },
     /// A step has ended.
     Finished(&'p Step, &'p StepOutcome),
-    /// A run that is waited for shows another status.
+    /// A deployment that is waited for shows another status.
     Deploy {
         /// Its task.
         key: &'p Key,
         /// Its declared deployment.
         deployment: &'p Key,
-        /// The run.
+        /// The deployment.
         id: &'p DeploymentId,
         /// Its status now.
         status: &'p Status,
         /// How long it was waited for.
         waited: Duration,
     },
-    /// How all runs stand that are waited for, told after every look where that is asked for.
+    /// How all deployments stand that are waited for, told after every look where that is asked for.
     Standing(&'p [DeploymentProgress]),
 }
 
-/// How a run stands that is waited for.
+/// How a deployment stands that is waited for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeploymentProgress {
     /// Its task.
@@ -68,14 +68,14 @@ pub struct DeploymentProgress {
     pub next_look: Option<Duration>,
 }
 
-/// How a run that was waited for has ended, and what was found in it.
+/// How a deployment that was waited for has ended, and what was found in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeploymentReport {
     /// Its task.
     pub key: Key,
     /// Its declared deployment.
     pub deployment: Key,
-    /// The run.
+    /// The deployment.
     pub id: DeploymentId,
     /// Its last status, in the service's word.
     pub status: String,
@@ -93,7 +93,7 @@ pub struct DeploymentReport {
     pub waited: Duration,
 }
 
-/// Why a run is no longer followed.
+/// Why a deployment is no longer followed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeploymentEnd {
     /// It came to its end.
@@ -109,9 +109,9 @@ pub enum DeploymentEnd {
         /// How long the waiting may take.
         limit: Duration,
     },
-    /// The runs of this apply have used up their tokens; it was stopped.
+    /// The deployments of this apply have used up their tokens; it was stopped.
     OverBudget {
-        /// The tokens of all runs of this apply.
+        /// The tokens of all deployments of this apply.
         sum: u64,
         /// How many they may use.
         budget: u64,
@@ -120,19 +120,19 @@ pub enum DeploymentEnd {
     Blocked,
     /// It cannot be looked at.
     Lost(String),
-    /// Somebody interrupted the waiting; the run goes on.
+    /// Somebody interrupted the waiting; the deployment goes on.
     NotFollowed,
 }
 
 impl DeploymentReport {
-    /// Whether follow-ups can never be sent any more, because the run has ended otherwise than
+    /// Whether follow-ups can never be sent any more, because the deployment has ended otherwise than
     /// by an answer.
     pub fn is_cut_short(&self) -> bool {
         let has_answered = self.status == Status::Completed.to_string();
         self.end == DeploymentEnd::Ended && self.missing > 0 && !has_answered
     }
 
-    /// Whether the run failed what was expected of it, or its limits, or ended too early.
+    /// Whether the deployment failed what was expected of it, or its limits, or ended too early.
     pub fn is_failed(&self) -> bool {
         let is_beyond = matches!(
             self.end,
@@ -150,11 +150,11 @@ impl DeploymentReport {
 pub enum StepOutcome {
     /// It is done and was read back.
     Done(Done),
-    /// The service refused it, or did not process it in time; nothing is unclear.
+    /// The service refused it, or did not process it in time; nothing is unknown.
     Failed(Diagnostic),
     /// It had to wait for a step that did not end well.
     Skipped(StepId),
-    /// Whether it took effect is unknown, and a person has to look.
+    /// Whether it took effect is unknown, and a person has to check.
     Unknown(Diagnostic),
     /// Apply was interrupted before it began.
     NotStarted,

@@ -90,7 +90,7 @@ impl KeyEvidence {
         self.created(id) || self.history_holds(hash) || self.created.iter().any(is_made)
     }
 
-    /// Whether this content stands in the history of the manifest, so that deleting it loses nothing.
+    /// Whether this content is in the history of the manifest, so that deleting it loses nothing.
     pub fn history_holds(&self, hash: ContentHash) -> bool {
         self.versions.iter().any(|version| version.content == hash)
     }

@@ -1,4 +1,4 @@
-//! What this machine has sent: a line before and after each create of a task and each run.
+//! What this machine has sent: a line before and after each create of a task and each deployment.
 //!
 //! Extra evidence, never needed to be right: without it a task is known by its content. It is kept
 //! in `.qcops/`, one line an entry, appended durably; a line that was cut by a crash is passed over.
@@ -55,11 +55,11 @@ enum What {
     Refused,
     /// The name was asked for once more, and the service stored `stored` all the same.
     Renamed,
-    /// A run is about to be sent.
+    /// A deployment is about to be sent.
     Starting,
     /// That run was answered with an id, and no list has shown it yet.
     Started,
-    /// What became of that run is known.
+    /// The result of that run is known.
     Answered,
     /// That run of the task `id` was started, and no list has shown it.
     Unseen,
@@ -83,16 +83,16 @@ struct Line {
     organization: String,
     what: What,
     key: String,
-    /// The name of the task, or the key of the run.
+    /// The name of the task, or the key of the deployment.
     name: String,
-    /// Empty for a run.
+    /// Empty for a deployment.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     content: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stored: Option<String>,
-    /// The run that was started, where one was.
+    /// The deployment that was started, where one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<String>,
     time: String,
@@ -143,12 +143,12 @@ impl Ledger {
         self.append(&Line { stored, ..self.creation(What::Renamed, creation, now) })
     }
 
-    /// Notes that a run of a key is about to be sent.
+    /// Notes that a deployment of a key is about to be sent.
     pub fn starting(&self, key: &Key, run: &Key, now: Timestamp) -> Result<(), FilesError> {
         self.append(&self.line(What::Starting, key.as_str(), run.to_string(), now))
     }
 
-    /// Notes the id of a run as soon as it is known: it stays with the declaration it was started for.
+    /// Notes the id of a deployment as soon as it is known: it stays with the declaration it was started for.
     pub fn started(
         &self,
         key: &Key,
@@ -160,7 +160,7 @@ impl Ledger {
         self.append(&Line { run: Some(id.0.clone()), ..line })
     }
 
-    /// Notes that it is known what became of that run, and its id where one was started.
+    /// Notes that it is known the result of that run, and its id where one was started.
     pub fn answered(
         &self,
         key: &Key,
@@ -172,7 +172,7 @@ impl Ledger {
         self.append(&Line { run: id.map(|id| id.0.clone()), ..line })
     }
 
-    /// Notes that a run of a task was started and that no list shows it.
+    /// Notes that a deployment of a task was started and that no list shows it.
     pub fn unseen(
         &self,
         key: &Key,
@@ -184,7 +184,7 @@ impl Ledger {
         self.append(&Line { id, ..self.line(What::Unseen, key.as_str(), run.to_string(), now) })
     }
 
-    /// When it was noted that no list shows the run of a task, if nothing has shown it since.
+    /// When it was noted that no list shows the deployment of a task, if nothing has shown it since.
     pub fn unseen_at(
         &self,
         key: &Key,
@@ -192,7 +192,7 @@ impl Ledger {
         task: TaskId,
     ) -> Result<Option<Timestamp>, FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
-        // Asked for each run, and hardly ever noted: most ledgers need not be understood for it.
+        // Asked for each deployment, and hardly ever noted: most ledgers need not be understood for it.
         if !holds(&bytes, b"\"unseen\"") {
             return Ok(None);
         }
@@ -233,7 +233,7 @@ impl Ledger {
         let mut unlisted = None;
         for line in self.lines(&bytes) {
             let Ok(time) = line.time.parse::<Timestamp>() else { continue };
-            // One create of a key is under way at a time, and one request of each of its runs.
+            // One create of a key is under way at a time, and one request of each of its deployments.
             let is_run = matches!(line.what, What::Starting | What::Answered);
             let about = (line.key, is_run.then_some(line.name));
             match line.what {
@@ -258,19 +258,19 @@ impl Ledger {
     pub fn add_to(&self, evidence: &mut Evidence) -> Result<(), FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
         let mut notes = BTreeMap::<Key, Notes>::new();
-        let mut unclear = Vec::new();
+        let mut unreadable = Vec::new();
         for (bytes, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
             let line: Option<Line> = serde_json::from_slice(bytes).ok();
             if is_unclear(bytes, line.as_ref()) {
-                unclear.push(number);
+                unreadable.push(number);
             }
             let Some(line) = line.filter(|line| self.is_ours(line)) else { continue };
             evidence.has_ledger = true;
             let Ok(key) = line.key.parse::<Key>() else { continue };
             notes.entry(key).or_default().take(line);
         }
-        if let Some(line) = unclear.first() {
-            let reason = GapReason::LedgerUnclear { line: *line, count: unclear.len() };
+        if let Some(line) = unreadable.first() {
+            let reason = GapReason::LedgerUnreadable { line: *line, count: unreadable.len() };
             let (source, keys) = (EvidenceSource::Ledger, BTreeSet::new());
             evidence.gaps.push(Gap { source, keys, reason });
         }
@@ -381,7 +381,7 @@ impl Notes {
         }
     }
 
-    /// Notes that it is known what became of the creates of a content.
+    /// Notes that it is known the result of the creates of a content.
     fn answer(&mut self, content: ContentHash) {
         for at in self.unanswered.remove(&content).unwrap_or_default() {
             self.created[at] = None;
@@ -510,7 +510,7 @@ mod tests {
         ledger.answered(&key, &run, None, now).unwrap();
         assert_eq!(read(&ledger).keys[&key].started, known());
         assert_eq!(ledger.unfinished().unwrap(), Unfinished::default());
-        // A line of an earlier version of the program names no run.
+        // A line of an earlier version of the program names no deployment.
         let text = String::from_utf8(files.read(Path::new(PATH)).unwrap().unwrap()).unwrap();
         assert_eq!(text.matches("\"run\":").count(), 2, "{text}");
     }

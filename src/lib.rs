@@ -1,7 +1,7 @@
-//! GitOps for QuantConnect agents: a manifest in Git declares tasks and runs, a plan shows what
+//! GitOps for QuantConnect agents: a manifest in Git declares tasks and deployments, a plan shows what
 //! differs on the service, and apply carries the plan out.
 //!
-//! The pipeline, in the order of the modules below: a [`manifest`] is parsed into a wish, [`api`]
+//! The pipeline, in the order of the modules below: a [`manifest`] is parsed into a desired state, [`api`]
 //! observes a [`snapshot`], [`plan`] compares both in the light of [`evidence`], [`render`] prints
 //! the plan, and [`apply`] carries it out and reports every step as an [`event`]. [`emulator`] is the
 //! service's side of the same contract. [`engine`] puts them together, and only [`cli`] knows the terminal and the environment.

@@ -116,7 +116,7 @@ pub enum StoreError {
     /// What a conversation would be named after is no name of a file.
     #[error("its id `{id}` cannot be the name of a file")]
     NoName {
-        /// The id of the run.
+        /// The id of the deployment.
         id: String,
     },
     /// Its seal does not match.

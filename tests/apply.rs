@@ -85,8 +85,8 @@ async fn a_lost_answer_to_a_run_starts_one_run_or_says_that_it_is_unknown() {
         world.faults(&format!("deployments/create#1={fault}"));
         let outcome = world.apply().await;
         assert_eq!(world.run_count().await, runs, "{fault}");
-        let unclear = outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_)));
-        assert_eq!(unclear, 1 - runs, "{fault}: {outcome:#?}");
+        let unknown = outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_)));
+        assert_eq!(unknown, 1 - runs, "{fault}: {outcome:#?}");
         world.faults("");
         world.converge().await;
         assert_eq!(world.run_count().await, 1, "{fault}");

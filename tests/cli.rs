@@ -129,9 +129,9 @@ fn every_exit_code_is_reached_as_documented() {
         ("changes, asked for in detail", plan_with_changes("plan --detailed-exitcode").code),
         ("nobody to approve", plan_with_changes("apply").code),
         ("a service that refuses one of two tasks", refused_in_part().code),
-        ("a run whose answer was lost", lost_run().code),
+        ("a deployment whose answer was lost", lost_run().code),
         ("a reviewed plan that is no longer so", stale_plan().code),
-        ("a run that is not what was expected", unexpected().code),
+        ("a deployment that is not what was expected", unexpected().code),
         ("an interrupt", interrupted().code),
         ("success", plan_with_changes("apply --yes").code),
     ];
@@ -145,7 +145,7 @@ fn every_exit_code_is_reached_as_documented() {
     }
 }
 
-/// A run ends as `Completed`, and another end was declared.
+/// A deployment ends as `Completed`, and another end was declared.
 fn unexpected() -> Ran {
     let repo = Repo::new();
     repo.tasks("spy: {prompt: p, deployments: {d: {expect: {status: Failed}}}}").commit("first");
@@ -364,7 +364,7 @@ fn a_run_that_is_not_there_is_answered_with_those_that_are() {
         assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{word}");
         ran.err
     };
-    assert!(told("spy").contains("no declared run has been started yet"));
+    assert!(told("spy").contains("no declared deployment has been started yet"));
     let runs = "spy: {prompt: Buy SPY, deployments: {first: {}, second: {}}}";
     repo.tasks(runs).commit("runs").converge("");
     let status: serde_json::Value =
@@ -373,11 +373,11 @@ fn a_run_that_is_not_there_is_answered_with_those_that_are() {
     for word in ["A-ffff", "nobody/first", "spy/third", "A-f/x"] {
         let err = told(word);
         assert!(err.contains(&format!("`{word}`")), "{err}");
-        assert!(err.contains("help: declared runs: spy/first (A-"), "{word}: {err}");
+        assert!(err.contains("help: declared deployments: spy/first (A-"), "{word}: {err}");
         assert!(err.contains("spy/second (A-"), "{word}: {err}");
-        assert!(err.contains("any run's id, `A-` and 32 digits"), "{word}: {err}");
+        assert!(err.contains("any deployment's id, `A-` and 32 digits"), "{word}: {err}");
     }
-    assert!(told("A-ffff").starts_with("error: there is no run `A-ffff`: "));
+    assert!(told("A-ffff").starts_with("error: there is no deployment `A-ffff`: "));
     assert!(told("spy/frist").contains("did you mean `spy/first`?"));
     assert!(told(&id[..8]).contains(&format!("did you mean `{id}`?")));
     let several = told("spy");

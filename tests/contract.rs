@@ -587,7 +587,7 @@ async fn every_quirk_shows_where_it_should() {
     let mut agent = organization.clone();
     agent["name"] = "a".into();
     agent["token"] = token;
-    // `RUN` becomes the id of the run.
+    // `RUN` becomes the id of the deployment.
     let (id, told) = (json!({"deploymentId": "RUN"}), "/agents/deployments/conversation/read");
     let prompt = json!({"deploymentId": "RUN", "prompt": "more"});
     let cases = [
@@ -749,7 +749,7 @@ async fn quirks_of_prompts_and_counts_show_over_several_requests() {
     assert_eq!(shown, 2, "the waiting prompt is hidden");
     bench.good("/agents/deployments/stop", id.clone()).await;
     bench.good("/agents/deployments/prompt", prompt).await;
-    assert_eq!(bench.run(&run).await["status"], "Running", "a stopped run goes on");
+    assert_eq!(bench.run(&run).await["status"], "Running", "a stopped deployment goes on");
     bench.good("/agents/deployments/stop", id.clone()).await;
     bench.good("/agents/deployments/delete", id).await;
     assert_eq!(bench.tasks().await[0]["deployments"], 1, "a deleted run counts");

@@ -1,4 +1,4 @@
-//! What a plan says that its runs will cost, and what finding that out costs itself.
+//! What a plan says that its deployments will cost, and what finding that out costs itself.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn reads(world: &World) -> (usize, usize) {
     (count("conversation/read"), count("deployments/list"))
 }
 
-/// A task with so many completed runs of 1,540 tokens and five seconds each.
+/// A task with so many completed deployments of 1,540 tokens and five seconds each.
 async fn with_runs(count: usize) -> World {
     let mut world = World::new("");
     world.options.limits.runs = Some(20);
@@ -40,13 +40,17 @@ async fn with_runs(count: usize) -> World {
 async fn a_run_is_estimated_by_past_runs_of_its_task_and_one_without_any_is_not() {
     let mut world = World::new("spy: {prompt: p, deployments: {d: {}}}");
     let plan = world.plan().await;
-    assert_eq!(paid(&plan), "Paid for: 1 new run of at most 5.");
+    assert_eq!(paid(&plan), "Paid for: 1 new deployment of at most 5.");
     assert!(json::render(&PlanView::new(&plan)).contains("\"estimate\": null"));
     world.apply().await;
     world.edit("spy: {prompt: p, deployments: {d: {}, e: {}}}");
-    assert_eq!(paid(&world.plan().await), "Paid for: 1 new run of at most 5.", "it is at work");
+    assert_eq!(
+        paid(&world.plan().await),
+        "Paid for: 1 new deployment of at most 5.",
+        "it is at work"
+    );
     seconds(10).await;
-    let line = "Paid for: 1 new run of at most 5. Estimated: 1,540 tokens (as in 1 past run), 4 s.";
+    let line = "Paid for: 1 new deployment of at most 5. Estimated: 1,540 tokens (as in 1 past deployment), 4 s.";
     let plan = world.plan().await;
     assert_eq!(paid(&plan), line);
     assert!(markdown::render(&PlanView::new(&plan), 3, 60_000).contains(line));
@@ -59,8 +63,8 @@ async fn a_run_is_estimated_by_past_runs_of_its_task_and_one_without_any_is_not(
     world.edit("spy: {prompt: p, deployments: {d: {}, e: {followUps: [a, b]}}}\nqqq: {prompt: q, deployments: {d: {}}}");
     assert_eq!(
         paid(&world.plan().await),
-        "Paid for: 2 new runs of at most 5, 2 follow-ups later, once the runs are idle. \
-         Estimated for 3 of 4 prompts: 4,620 tokens (as in 1 past run), 12 s."
+        "Paid for: 2 new deployments of at most 5, 2 follow-ups later, once the deployments are idle. \
+         Estimated for 3 of 4 prompts: 4,620 tokens (as in 1 past deployment), 12 s."
     );
 }
 
@@ -84,12 +88,13 @@ async fn a_middle_and_a_range_come_of_the_newest_five_and_a_follow_up_is_a_promp
     let after = reads(&world);
     assert_eq!((after.0 - before.0, after.1 - before.1), (7, 1), "follow-ups need all of them");
     assert!(
-        paid_for
-            .ends_with("Estimated: 8,000 tokens (median of 5 past runs, 2,000 to 18,000), 4 min."),
+        paid_for.ends_with(
+            "Estimated: 8,000 tokens (median of 5 past deployments, 2,000 to 18,000), 4 min."
+        ),
         "{paid_for}"
     );
     assert!(
-        paid_for.starts_with("Paid for: 1 new run of at most 20, 1 follow-up later"),
+        paid_for.starts_with("Paid for: 1 new deployment of at most 20, 1 follow-up later"),
         "{paid_for}"
     );
     world.edit(
@@ -99,7 +104,7 @@ async fn a_middle_and_a_range_come_of_the_newest_five_and_a_follow_up_is_a_promp
     let paid_for = paid(&world.plan().await);
     let after = reads(&world);
     assert_eq!((after.0 - before.0, after.1 - before.1), (5, 1));
-    assert!(paid_for.contains("median of 5 past runs"), "{paid_for}");
+    assert!(paid_for.contains("median of 5 past deployments"), "{paid_for}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,7 +116,7 @@ async fn an_estimate_costs_nothing_where_no_run_is_started() {
     world.edit("spy: {prompt: p, deployments: {a: {}, b: {}, c: {}, d: {}, e: {}, f: {}, g: {}}}");
     let plan = world.plan().await;
     assert!(plan.blocks().count() > 0, "over the cap it is blocked");
-    assert_eq!(reads(&world), (before.0, before.1 + 2), "the list of runs, as ever");
+    assert_eq!(reads(&world), (before.0, before.1 + 2), "the list of deployments, as ever");
 }
 
 #[tokio::test(start_paused = true)]
@@ -123,14 +128,15 @@ async fn a_replaced_task_lends_its_runs_to_the_next_and_blocks_none_of_them() {
     world.edit("spy: {prompt: p, deployments: {a: {}, b: {}, c: {}, d: {}, e: {}, f: {}, g: {}, h: {}, i: {}}}");
     world.apply().await;
     seconds(10).await;
-    // Three runs of the old content have failed, and nine were started today.
+    // Three deployments of the old content have failed, and nine were started today.
     world.options.limits.runs = None;
     world.edit("spy: {prompt: other, deployments: {a: {}, b: {}}}").commit();
     let plan = world.plan().await;
     assert_eq!(plan.blocks().count(), 0, "{}", shown(&plan));
     assert!(
-        paid(&plan)
-            .contains("2 new runs of at most 5. Estimated: 3,080 tokens (median of 5 past runs)"),
+        paid(&plan).contains(
+            "2 new deployments of at most 5. Estimated: 3,080 tokens (median of 5 past deployments)"
+        ),
         "{}",
         paid(&plan)
     );
@@ -140,7 +146,7 @@ async fn a_replaced_task_lends_its_runs_to_the_next_and_blocks_none_of_them() {
     world.edit("spy: {prompt: other, deployments: {a: {}, b: {}, c: {}}}");
     let plan = world.plan().await;
     assert!(
-        paid(&plan).contains("Estimated: 1,540 tokens (median of 5 past runs)"),
+        paid(&plan).contains("Estimated: 1,540 tokens (median of 5 past deployments)"),
         "{}",
         paid(&plan)
     );
@@ -157,7 +163,7 @@ async fn the_time_in_which_nobody_asked_for_anything_is_left_out() {
         "spy: {prompt: p, deployments: {d: {followUps: [a]}, e: {since: 2026-11-21T13:00:00Z}}}",
     );
     let paid = paid(&world.plan().await);
-    assert!(paid.contains("(as in 1 past run), 3 s"), "{paid}");
+    assert!(paid.contains("(as in 1 past deployment), 3 s"), "{paid}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -168,9 +174,9 @@ async fn conversations_that_cannot_be_read_leave_the_plan_and_its_digest_as_they
     assert!(paid(&known).contains("Estimated"));
     world.faults("deployments/conversation/read%1=500-before");
     let unknown = world.plan().await;
-    assert_eq!(paid(&unknown), "Paid for: 1 new run of at most 20.");
+    assert_eq!(paid(&unknown), "Paid for: 1 new deployment of at most 20.");
     assert_eq!(known.digest(), unknown.digest());
     assert_eq!(unknown.blocks().count(), 0);
     let watched = |plan: &Plan| format!("{:?}", plan.watches);
-    assert_eq!(watched(&known), watched(&unknown), "a look for the estimate moves no run");
+    assert_eq!(watched(&known), watched(&unknown), "a look for the estimate moves no deployment");
 }

@@ -4,7 +4,7 @@
 mod evidence;
 // Evidence that is out of sight.
 mod gaps;
-// What a plan is stopped from doing, and that the way on which is printed works.
+// What a plan is stopped from doing, and that the help which is printed works.
 mod guards;
 // Other manifests of the repository.
 mod neighbors;

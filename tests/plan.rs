@@ -1,4 +1,4 @@
-//! A small wish, a small sight, and what the plan makes of them.
+//! A small desired state, a small sight, and what the plan makes of them.
 
 use std::sync::Arc;
 
@@ -16,8 +16,8 @@ use qcops::resource::Value;
 use crate::support::scene::{Named, Scene, key, object};
 use crate::support::world::shown;
 
-/// Plans one task with declared runs, `x y@2026-11-20`, and runs that are there,
-/// `2026-11-20T08 other@2026-11-20T09 ?`: what becomes of the declarations that no run serves.
+/// Plans one task with declared deployments, `x y@2026-11-20`, and deployments that are there,
+/// `2026-11-20T08 other@2026-11-20T09 ?`: what becomes of the declarations that no deployment serves.
 fn runs(declared: &str, seen: &str, offset: Option<i8>) -> String {
     let mut scene = Scene::established(1);
     scene.plan_context.desired_state.service_utc_offset = offset.map(Offset::constant);
@@ -66,7 +66,7 @@ fn runs_serve_declarations_one_each() {
             "y runs",
         ),
         ("the future is not due", "x@2026-11-22", "", "x not-due"),
-        ("the future takes no run", "x@2026-11-22 y", "2026-11-20T08", "x not-due"),
+        ("the future takes no deployment", "x@2026-11-22 y", "2026-11-20T08", "x not-due"),
         ("another prompt does not count", "x", "other@2026-11-20T08 2026-11-20T09", ""),
         ("nor does it serve", "x y", "other@2026-11-20T08 2026-11-20T09", "y runs"),
         (
@@ -75,8 +75,8 @@ fn runs_serve_declarations_one_each() {
             "other@2026-11-20T08",
             "x deployment-unlike-task, y deployment-unlike-task",
         ),
-        ("a run without a time serves no since", "x@2026-11-20", "?", "x zone-unknown"),
-        ("a run without a time serves the rest", "x", "?", ""),
+        ("a deployment without a time serves no since", "x@2026-11-20", "?", "x zone-unknown"),
+        ("a deployment without a time serves the rest", "x", "?", ""),
     ];
     for (row, declared, seen, expected) in table {
         assert_eq!(runs(declared, seen, Some(0)), expected, "{row}");

@@ -125,7 +125,7 @@ impl Service {
         assert!(answer.contains("\"success\":true"), "{answer}");
     }
 
-    /// How many tasks there are of each prompt, and how many runs in all.
+    /// How many tasks there are of each prompt, and how many deployments in all.
     fn counts(&self) -> (BTreeMap<String, usize>, usize) {
         let count = |world: &mut World| {
             let mut tasks = BTreeMap::new();
@@ -509,8 +509,8 @@ async fn a_list_that_ends_early_makes_no_twin_while_the_ledger_knows_the_task() 
     let mut world = world::World::new("a: {prompt: p}\nb: {prompt: q}\nc: {prompt: r}");
     world.quirk("list-cap=2").await;
     let outcome = world.apply().await;
-    let unclear = outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_)));
-    assert_eq!(unclear, 1, "the third is not on the list: {outcome:#?}");
+    let unknown = outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_)));
+    assert_eq!(unknown, 1, "the third is not on the list: {outcome:#?}");
     let creates = world.writes().len();
     world.apply().await;
     assert_eq!(world.writes().len(), creates, "it is read by its number");

@@ -15,7 +15,7 @@ use crate::support::world::{World, replayed, shown};
 
 const TALK: &str = "spy: {prompt: p, deployments: {d: {followUps: [a, b]}}}";
 
-/// A run that was sent `a`, and then, by a person, something of their own.
+/// A deployment that was sent `a`, and then, by a person, something of their own.
 async fn diverged() -> World {
     let world = World::new(TALK);
     for _ in 0..2 {
@@ -56,7 +56,7 @@ async fn of_a_conversation_only_what_the_plan_itself_shows_is_kept_in_words() {
     for words in agents {
         assert!(!quoted.contains(words.lines().next().unwrap()), "{words}");
     }
-    // Now the run serves as it is, and nothing of it is shown.
+    // Now the deployment serves as it is, and nothing of it is shown.
     world.edit("spy: {prompt: p, deployments: {d: {followUps: [a, my own words]}}}");
     let (silent, plan) = kept(&world).await;
     assert!(!shown(&plan).contains("my own words"));
@@ -178,7 +178,7 @@ fn a_stranger_without_credentials_gets_the_very_plan_in_every_format() {
         assert!(with.err.contains("Saved a snapshot to `seen.json`"), "{}", with.err);
         fork.write("seen.json", &repo.read("seen.json"));
         let without = alone(&fork, &format!("plan --snapshot seen.json --format {format}"));
-        // Only the mark of who started a run goes by the ledger of the machine at hand.
+        // Only the mark of who started a deployment goes by the ledger of the machine at hand.
         let there = with
             .out
             .replace("\"started_by_this_ledger\": true", "\"started_by_this_ledger\": false");
@@ -219,13 +219,13 @@ fn a_manifest_that_wants_more_than_was_seen_is_told_so() {
     assert_eq!(repo.qcops("plan --save-snapshot seen.json").code, 0);
     let known = alone(&repo, "plan --snapshot seen.json");
     assert!(!known.out.contains("not-observed"), "{}", known.out);
-    // The runs of declared tasks are kept too, so that a deployment may be added.
+    // The deployments of declared tasks are kept too, so that a deployment may be added.
     let more = MANIFEST.replace("prompt: Buy QQQ", "prompt: Buy QQQ, deployments: {d: {}}");
     repo.write("tasks.yaml", &more);
     let more = alone(&repo, "plan --snapshot seen.json");
     assert!(!more.out.contains("not-observed"), "{}", more.out);
     assert!(more.out.contains("task.qqq/d will be deployed"), "{}", more.out);
-    // But not the conversations of a run that was not to be sent anything.
+    // But not the conversations of a deployment that was not to be sent anything.
     repo.write("tasks.yaml", &MANIFEST.replace("followUps: [Go on]", "")).commit("silent");
     assert_eq!(repo.qcops("plan --save-snapshot seen.json").code, 0);
     repo.write("tasks.yaml", MANIFEST);

@@ -304,7 +304,7 @@ fn standard_output_holds_one_document_and_what_became_of_it_stands_beside_it() {
     };
     let json: serde_json::Value = serde_json::from_str(&apply("json")).unwrap();
     assert_eq!(json["steps"][0]["address"], "task.spy");
-    // A comment or a summary goes on with what became of it.
+    // A comment or a summary goes on with the result.
     assert!(apply("markdown").starts_with(markdown::MARKER));
     let page = apply("html");
     assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"), "{page}");

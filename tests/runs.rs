@@ -1,4 +1,4 @@
-//! Stories about declared runs: each run and each follow-up once, whatever happens.
+//! Stories about declared deployments: each deployment and each follow-up once, whatever happens.
 
 mod limits;
 mod standing;
@@ -51,7 +51,7 @@ async fn follow_ups_are_sent_in_order_each_once_and_only_to_an_idle_run() {
     let world = World::new(THREE);
     world.apply().await;
     for expected in ["p/a", "p/a/b", "p/a/b/c", "p/a/b/c", "p/a/b/c"] {
-        // While the run is busy, nothing is sent and nothing is blocked.
+        // While the deployment is busy, nothing is sent and nothing is blocked.
         let busy = world.plan().await;
         assert_eq!(busy.blocks().count(), 0);
         world.apply().await;
@@ -66,7 +66,7 @@ async fn follow_ups_are_sent_in_order_each_once_and_only_to_an_idle_run() {
 
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_to_a_follow_up_sends_it_once_or_says_that_it_is_unknown() {
-    for (fault, after, unclear) in
+    for (fault, after, unknown) in
         [("lost-after", "p/a", 0), ("lost-before", "p", 1), ("500-after", "p/a", 0)]
     {
         let mut world = World::new("spy: {prompt: p, deployments: {d: {followUps: [a]}}}");
@@ -76,7 +76,7 @@ async fn a_lost_answer_to_a_follow_up_sends_it_once_or_says_that_it_is_unknown()
         let outcome = world.apply().await;
         assert_eq!(said(&world).await, after, "{fault}");
         let count = outcome.count(|ended| matches!(ended, StepOutcome::Unknown(_)));
-        assert_eq!(count, unclear, "{fault}: {outcome:#?}");
+        assert_eq!(count, unknown, "{fault}: {outcome:#?}");
         world.faults("");
         seconds(10).await;
         world.apply().await;
@@ -94,7 +94,7 @@ async fn a_persons_turn_between_two_follow_ups_blocks_that_run_and_no_other() {
         seconds(10).await;
     }
     person_says(&world, "my own").await;
-    // In one apply: a follow-up and a run of two other tasks, beside the one that is blocked.
+    // In one apply: a follow-up and a deployment of two other tasks, beside the one that is blocked.
     let spy = "spy: {prompt: p, deployments: {d: {followUps: [a, b]}}}";
     let qqq = "qqq: {prompt: q, deployments: {d: {}}}";
     world.edit(&format!("{spy}\n{qqq}")).apply().await;
@@ -255,21 +255,21 @@ async fn a_run_that_shows_a_time_before_its_since_says_in_which_zone() {
         .collect();
     let way = "set `serviceUtcOffset: \"-05:00\"` in the manifest before the next apply";
     assert_eq!(findings, [(Code::DeploymentBeforeSince, way.to_owned())]);
-    assert_eq!(Vec::from_iter(world.blocks().await), [Code::ZoneUnknown], "no second run");
+    assert_eq!(Vec::from_iter(world.blocks().await), [Code::ZoneUnknown], "no second deployment");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_plan_says_what_will_be_paid_for() {
     let world = World::new(THREE);
     let text = world.plan_text().await;
-    let line = "Paid for: 1 new run of at most 5, 3 follow-ups later, once the runs are idle.";
+    let line = "Paid for: 1 new deployment of at most 5, 3 follow-ups later, once the deployments are idle.";
     assert!(text.contains(line), "{text}");
     world.apply().await;
     seconds(10).await;
     let text = world.plan_text().await;
-    let line = "Paid for: 1 follow-up now, 2 follow-ups later, once the runs are idle.";
+    let line = "Paid for: 1 follow-up now, 2 follow-ups later, once the deployments are idle.";
     assert!(text.contains(line), "{text}");
-    assert!(text.contains("  » task.spy/d will be prompted (run A-"), "{text}");
+    assert!(text.contains("  » task.spy/d will be prompted (deployment A-"), "{text}");
 }
 
 /// Which deployment was started for which declaration, as `deployment id`.
@@ -371,7 +371,7 @@ fn waiting() -> Waiting {
     }
 }
 
-/// What became of each run: `key/deployment status failures`.
+/// The result of each deployment: `key/deployment status failures`.
 fn ends(waited: &Waited) -> Vec<String> {
     let end = |report: &qcops::event::DeploymentReport| {
         let fields: Vec<&str> = report.failures.iter().map(|failure| failure.field).collect();
@@ -409,7 +409,7 @@ async fn six_runs_with_follow_ups_come_true_and_further_applies_send_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn applies_at_any_moment_send_nothing_twice() {
-    // Three tasks, six runs, nine follow-ups.
+    // Three tasks, six deployments, nine follow-ups.
     const WRITES: usize = 3 + 6 + 9;
     let run = "{one: {followUps: [a, b]}, two: {followUps: [c]}}";
     let manifest = format!(

@@ -100,7 +100,7 @@ async fn worlds() -> Vec<World> {
 }
 
 impl World {
-    /// Starts the run and sends its first follow-up.
+    /// Starts the deployment and sends its first follow-up.
     async fn converge_talk(&self) {
         for _ in 0..2 {
             self.apply().await;

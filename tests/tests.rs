@@ -19,7 +19,7 @@ mod client;
 mod contract;
 // Is what the documents say true, and do they say everything?
 mod docs;
-// Does a plan say what its runs will cost, at little cost?
+// Does a plan say what its deployments will cost, at little cost?
 mod estimate;
 // Does the engine work without a command line?
 mod engine;
@@ -39,7 +39,7 @@ mod process;
 mod laws;
 // Does every patch that removes a safety rule still apply?
 mod mutants;
-// Does a small wish and sight give the expected plan?
+// Does A small desired and observed state give the expected plan?
 mod plan;
 // Is what is written complete, where it was asked for, and nowhere else?
 mod outputs;
@@ -47,7 +47,7 @@ mod outputs;
 mod review;
 // Does what was kept of a sight give the same plan again, and nobody away?
 mod replay;
-// Do declared runs come true, each follow-up once?
+// Do declared deployments come true, each follow-up once?
 mod runs;
 // Do the schemas take what is written, and nothing else?
 mod schema;

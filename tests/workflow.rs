@@ -94,7 +94,7 @@ fn what_moved_on_the_service_since_the_review_is_shown_and_nothing_is_sent() {
     stale.expect(6, &["By hand", "The plan is no longer the reviewed one, and nothing was sent"]);
     assert_eq!(service.writes().len(), before);
 
-    // The digest that it shows is the way on, for somebody who has looked at it.
+    // The digest that it shows is the help, for somebody who has looked at it.
     let (_, digest) = stale.summary.split_once("by hand with the digest ").unwrap();
     let by_hand = [("github.event_name", "workflow_dispatch"), ("inputs.digest", &digest[..64])];
     apply(&runner, &by_hand).expect(0, &["Apply complete: 1 succeeded"]);

@@ -1,8 +1,8 @@
 //! What came of a call, judged in one place.
 //!
 //! Four classes, of which only one may be sent again without thinking (contract 15.1, 15.2): done,
-//! refused, not processed, and unclear. A 200 is not success, a 500 is not failure, and whatever is
-//! not plainly one of the first three is unclear.
+//! refused, not processed, and unknown. A 200 is not success, a 500 is not failure, and whatever is
+//! not plainly one of the first three is unknown.
 
 use std::fmt;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl<T> CallOutcome<T> {
             Self::Done(_) => "done",
             Self::Refused(_) => "refused",
             Self::NotProcessed(_) => "not processed",
-            Self::Unknown(_) => "unclear",
+            Self::Unknown(_) => "unknown",
         }
     }
 
@@ -81,7 +81,7 @@ pub enum ErrorKind {
     Lost,
     /// The service does not accept the signature (contract 6.1).
     Auth {
-        /// How far the service's clock is ahead of ours, where that is more than a minute.
+        /// How far the service's clock is ahead of this machine's, where that is more than a minute.
         skew: Option<SignedDuration>,
     },
     /// The service said no.
@@ -227,7 +227,7 @@ impl ResponseSummary {
 /// Judges what came of one sending of a call.
 ///
 /// `finish` takes what was asked for out of an answer that succeeded, or says what is missing; the
-/// answer is then unclear, since an effect without its id can only be found by looking. `now` is
+/// answer is then unknown, since an effect without its id can only be found by looking. `now` is
 /// when the answer came, by our clock.
 pub(super) fn classify<T>(
     endpoint: Endpoint,
@@ -358,7 +358,7 @@ pub(super) fn retry_after(response: &Response, now: Timestamp) -> Option<Duratio
     Some(Duration::try_from(until).unwrap_or_default().min(LONGEST))
 }
 
-/// How far the service's clock is ahead of ours, where it matters.
+/// How far the service's clock is ahead of this machine's, where it matters.
 fn skew(response: &Response, now: Timestamp) -> Option<SignedDuration> {
     let service = http_date(response.date.as_deref()?)?;
     let skew = service.duration_since(now);
@@ -426,7 +426,7 @@ mod tests {
             CallOutcome::Done(_) => ("done", String::new()),
             CallOutcome::Refused(error) => ("refused", error.in_words()),
             CallOutcome::NotProcessed(error) => ("not processed", error.in_words()),
-            CallOutcome::Unknown(error) => ("unclear", error.in_words()),
+            CallOutcome::Unknown(error) => ("unknown", error.in_words()),
         }
     }
 
@@ -455,21 +455,21 @@ mod tests {
                 "not processed",
             ),
             (200, r#"{"success":false,"Message":"Rate limit"}"#, "not processed"),
-            (200, r#"{"errors":["too many"]}"#, "unclear"),
-            (200, "{}", "unclear"),
-            (200, r#"{"success":"true"}"#, "unclear"),
-            (200, r#"{"success":true"#, "unclear"),
-            (200, r#"[{"success":true}]"#, "unclear"),
-            (200, "", "unclear"),
-            (204, "", "unclear"),
-            (200, "<!doctype html>", "unclear"),
-            (302, "", "unclear"),
-            (413, "<html>", "unclear"),
-            (500, "", "unclear"),
-            (500, r#"{"success":false,"errors":["Internal Error 21"]}"#, "unclear"),
-            (500, r#"{"success":true}"#, "unclear"),
-            (429, r#"{"success":true}"#, "unclear"),
-            (502, "<html>", "unclear"),
+            (200, r#"{"errors":["too many"]}"#, "unknown"),
+            (200, "{}", "unknown"),
+            (200, r#"{"success":"true"}"#, "unknown"),
+            (200, r#"{"success":true"#, "unknown"),
+            (200, r#"[{"success":true}]"#, "unknown"),
+            (200, "", "unknown"),
+            (204, "", "unknown"),
+            (200, "<!doctype html>", "unknown"),
+            (302, "", "unknown"),
+            (413, "<html>", "unknown"),
+            (500, "", "unknown"),
+            (500, r#"{"success":false,"errors":["Internal Error 21"]}"#, "unknown"),
+            (500, r#"{"success":true}"#, "unknown"),
+            (429, r#"{"success":true}"#, "unknown"),
+            (502, "<html>", "unknown"),
         ];
         for (status, body, expected) in table {
             let answer = judged(response(status, "", body));
@@ -484,7 +484,7 @@ mod tests {
             Err("the answer has no `task`".to_owned())
         });
         let words = "`/agents/tasks/create` succeeded, but the answer has no `task`";
-        assert_eq!(class(&answer), ("unclear", words.to_owned()));
+        assert_eq!(class(&answer), ("unknown", words.to_owned()));
     }
 
     #[test]
@@ -496,7 +496,7 @@ mod tests {
         assert_eq!(class(&answer), ("not processed", words.to_owned()));
         let answer = classify(Endpoint::CREATE_TASK, lost, now(), |_| Ok(()));
         let words = "the answer to `/agents/tasks/create` was lost: reset";
-        assert_eq!(class(&answer), ("unclear", words.to_owned()));
+        assert_eq!(class(&answer), ("unknown", words.to_owned()));
     }
 
     #[test]

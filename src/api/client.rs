@@ -1,7 +1,7 @@
 //! The service's calls, typed, and what is sent again (contract 15.3, 15.4).
 //!
 //! Sending again is decided in one function from the endpoint's [`Effect`] and the [`CallOutcome`]. What
-//! happens once is sent again only where it is proven that it did not happen; an unclear answer to
+//! happens once is sent again only where it is proven that it did not happen; an unknown answer to
 //! anything but a read goes back to the caller, who settles it by looking.
 
 use std::fmt;
@@ -61,7 +61,7 @@ const FIRST_CONTACT: [Duration; 3] =
 /// How long a call waits for its turn at least: one that is not to be sent again is still sent.
 const SHORTEST_PATIENCE: Duration = Duration::from_secs(1);
 
-/// Pauses before an unclear read is sent again.
+/// Pauses before an unknown read is sent again.
 const READ_AGAIN: [Duration; 3] =
     [Duration::from_millis(250), Duration::from_millis(500), Duration::from_secs(1)];
 
@@ -408,7 +408,7 @@ mod tests {
             CallOutcome::Done(_) => "done",
             CallOutcome::Refused(_) => "refused",
             CallOutcome::NotProcessed(_) => "not processed",
-            CallOutcome::Unknown(_) => "unclear",
+            CallOutcome::Unknown(_) => "unknown",
         }
     }
 
@@ -426,15 +426,15 @@ mod tests {
         ];
         for (index, turn) in unknown.into_iter().enumerate() {
             let (client, script) = scripted(&[turn, Says(200, OK)]);
-            assert_eq!(class(&client.create_task(&task()).await), "unclear", "{index}");
+            assert_eq!(class(&client.create_task(&task()).await), "unknown", "{index}");
             assert_eq!(script.sent.lock().unwrap().len(), 1, "task, {index}");
             let (client, script) = scripted(&[turn, Says(200, OK)]);
-            assert_eq!(class(&client.create_deployment(TaskId(5)).await), "unclear", "{index}");
+            assert_eq!(class(&client.create_deployment(TaskId(5)).await), "unknown", "{index}");
             assert_eq!(script.sent.lock().unwrap().len(), 1, "deployment, {index}");
         }
         let id = DeploymentId("A-1".to_owned());
         let (client, script) = scripted(&[Loses, Says(200, OK)]);
-        assert_eq!(class(&client.prompt_deployment(&id, "more").await), "unclear");
+        assert_eq!(class(&client.prompt_deployment(&id, "more").await), "unknown");
         assert_eq!(class(&client.stop_deployment(&id).await), "done");
         assert_eq!(script.sent.lock().unwrap().len(), 2);
     }
@@ -454,7 +454,7 @@ mod tests {
                 6,
             ),
             (&[Unreachable, Says(200, OK)], "done", 2),
-            (&[Unreachable, Loses, Says(200, OK)], "unclear", 2),
+            (&[Unreachable, Loses, Says(200, OK)], "unknown", 2),
         ];
         for (index, (turns, expected, count)) in table.into_iter().enumerate() {
             let (client, script) = scripted(turns);
@@ -470,10 +470,10 @@ mod tests {
         assert_eq!(class(&client.list_tasks().await), "done");
         assert_eq!(script.sent.lock().unwrap().len(), 4);
         let (client, script) = scripted(&[Says(500, "")]);
-        assert_eq!(class(&client.read_task(TaskId(5)).await), "unclear");
+        assert_eq!(class(&client.read_task(TaskId(5)).await), "unknown");
         assert_eq!(script.sent.lock().unwrap().len(), 4);
         let (client, _) = scripted(&[Says(200, OK)]);
-        assert_eq!(class(&client.read_task(TaskId(6)).await), "unclear", "another task came");
+        assert_eq!(class(&client.read_task(TaskId(6)).await), "unknown", "another task came");
     }
 
     #[tokio::test(start_paused = true)]

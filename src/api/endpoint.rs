@@ -12,7 +12,7 @@ pub enum Effect {
     Reads,
     /// Its second effect is that of the first; it is sent again after a read.
     Repeatable,
-    /// Each time makes something new or spends something; an unclear answer is settled by looking.
+    /// Each time makes something new or spends something; an unknown answer is settled by looking.
     HappensOnce,
 }
 

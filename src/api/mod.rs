@@ -3,7 +3,7 @@
 //! A [`Client`] speaks through a [`Transport`](crate::exchange::Transport) and never knows which. From
 //! the top down: the client decides what is sent again, [`Paced`] when it may leave, [`Signed`] proves
 //! who asks, and [`Http`] carries it; the emulator may stand in place of the last. What came back is
-//! judged in one function and is an [`CallOutcome`], never a guess: a lost answer stays unclear, and
+//! judged in one function and is an [`CallOutcome`], never a guess: a lost answer stays unknown, and
 //! whoever asked settles it by looking (contract 15.2, 15.3).
 //!
 //! Nothing here decides what should exist, and no signature or token is seen above [`Signed`].

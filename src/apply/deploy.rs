@@ -17,7 +17,7 @@ use crate::observed::ObservedDeployment;
 use crate::plan::{Step, TaskRef};
 
 impl Work<'_, '_> {
-    /// Starts a run of the step's task, if none has appeared since the plan was made.
+    /// Starts a deployment of the step's task, if none has appeared since the plan was made.
     pub(super) async fn run(
         &self,
         step: &Step,
@@ -38,7 +38,7 @@ impl Work<'_, '_> {
                 created.expect("a step begins after the one it waits for is done")
             }
         };
-        let run = step.deployment.as_ref().expect("a run has the key of its deployment");
+        let run = step.deployment.as_ref().expect("a deployment has the key of its deployment");
         self.expect_none_unseen(step, run, task, since)?;
         self.note(async |ledger, now| ledger.starting(&step.key, run, now)).await?;
         let answer = self.effects.client.create_deployment(task).await;
@@ -52,10 +52,13 @@ impl Work<'_, '_> {
             }
             Err(lost) => match self.settle_run(step, task, seen).await {
                 Settled::Bound(id) => {
-                    let message = format!("run {id} was found after its answer was lost ({lost})");
+                    let message =
+                        format!("deployment {id} was found after its answer was lost ({lost})");
                     (id, vec![Diagnostic::note(Code::Settled, message)])
                 }
-                Settled::Absent => return Err(unknown(task, &lost, "no new run is to be seen")),
+                Settled::Absent => {
+                    return Err(unknown(task, &lost, "no new deployment is to be seen"));
+                }
                 Settled::Unknown(why) => return Err(unknown(task, &lost, &why)),
             },
         };
@@ -87,15 +90,15 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Notes that it is known what became of a run or a follow-up, with the id of a run that began.
+    /// Notes that it is known the result of a deployment or a follow-up, with the id of a deployment that began.
     pub(super) fn note_answered(&self, step: &Step, run: Option<&DeploymentId>) {
-        let deployment = step.deployment.as_ref().expect("what speaks to a run has its key");
+        let deployment = step.deployment.as_ref().expect("what speaks to a deployment has its key");
         let now = self.effects.clock.now();
         // A line that cannot be written now makes the next apply wait, and costs nothing else.
         drop(self.effects.ledger.answered(&step.key, deployment, run, now));
     }
 
-    /// A run that shows a time before its `since` would be started again by every plan: the zone of
+    /// A deployment that shows a time before its `since` would be started again by every plan: the zone of
     /// the service's stamps is not the one that was assumed.
     fn too_early(
         &self,
@@ -114,18 +117,18 @@ impl Work<'_, '_> {
         let zone = format!("{sign}{:02}:{:02}", minutes / 60, minutes % 60);
         is_early.then(|| {
             let message = format!(
-                "run {} was started and shows {created}, before its `since` ({since}): read as \
+                "deployment {} was started and shows {created}, before its `since` ({since}): read as \
                  {assumed}, but by the service's `Date` its stamps are {zone} from UTC",
                 run.id
             );
             let finding = Diagnostic::error(Code::DeploymentBeforeSince, message)
                 .help(format!("set `serviceUtcOffset: \"{zone}\"` in the manifest before the next apply"))
-                .help("or move `since` to before the time shown; otherwise another run would be started");
+                .help("or move `since` to before the time shown; otherwise another deployment would be started");
             StepOutcome::Unknown(finding)
         })
     }
 
-    /// A run that this machine has started and that no list shows is not paid for again; one that is
+    /// A deployment that this machine has started and that no list shows is not paid for again; one that is
     /// asked for by a later `since` is another.
     fn expect_none_unseen(
         &self,
@@ -141,9 +144,11 @@ impl Work<'_, '_> {
         })?;
         match noted.filter(|noted| since.is_none_or(|(since, _)| since <= *noted)) {
             Some(noted) => Err(unsettled(
-                format!("a run of task {task} was started before {noted:.0}, and no list shows it"),
                 format!(
-                    "look at task {task} in the web interface; another run is asked for by moving \
+                    "a deployment of task {task} was started before {noted:.0}, and no list shows it"
+                ),
+                format!(
+                    "look at task {task} in the web interface; another deployment is asked for by moving \
                      `since` behind that time"
                 ),
             )),
@@ -151,16 +156,18 @@ impl Work<'_, '_> {
         }
     }
 
-    /// A second pipeline may have started the run while this one was planning.
+    /// A second pipeline may have started the deployment while this one was planning.
     async fn expect_no_new_run(&self, task: TaskId, seen: &BTreeSet<DeploymentId>) -> Ended<()> {
         let listing = self.read(self.effects.client.list_deployments(task).await)?;
         let Some(listing) = complete(CallOutcome::Done(listing)) else {
-            return Err(changed(format!("the runs of task {task} can no longer be listed whole")));
+            return Err(changed(format!(
+                "the deployments of task {task} can no longer be listed whole"
+            )));
         };
         let started = &self.created.borrow().deployments;
         let is_new = |id: &DeploymentId| !seen.contains(id) && !started.contains_key(id);
         match listing.items.iter().find(|run| is_new(&run.id)) {
-            Some(run) => Err(changed(format!("run {} of task {task} has appeared", run.id))),
+            Some(run) => Err(changed(format!("deployment {} of task {task} has appeared", run.id))),
             None => Ok(()),
         }
     }
@@ -168,9 +175,9 @@ impl Work<'_, '_> {
 
 fn unknown(task: TaskId, lost: &str, why: &str) -> StepOutcome {
     unsettled(
-        format!("whether a run of task {task} was started is unknown ({lost}); {why}"),
+        format!("whether a deployment of task {task} was started is unknown ({lost}); {why}"),
         format!(
-            "look at task {task} in the web interface, then `qcops plan`: it starts a run only if \
+            "look at task {task} in the web interface, then `qcops plan`: it starts a deployment only if \
              none is there"
         ),
     )

@@ -1,4 +1,4 @@
-//! What became of a request, in the words of findings.
+//! The result of a request, in the words of findings.
 
 use crate::api::{ApiError, CallOutcome};
 use crate::apply::Work;

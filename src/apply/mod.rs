@@ -60,7 +60,7 @@ pub struct Effects<'a> {
 /// How apply works.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The waits before each look that settles an unclear answer.
+    /// The waits before each look that settles an unknown answer.
     pub settle_delays: Vec<Duration>,
     /// How long a request may have been sent again after it was noted.
     pub retry_time: Duration,

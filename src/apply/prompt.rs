@@ -27,7 +27,7 @@ enum Seen {
 }
 
 impl Work<'_, '_> {
-    /// Sends a follow-up, if the conversation is still what the plan saw and the run is idle.
+    /// Sends a follow-up, if the conversation is still what the plan saw and the deployment is idle.
     pub(super) async fn follow_up(
         &self,
         step: &Step,
@@ -36,7 +36,8 @@ impl Work<'_, '_> {
         turns: &[Arc<str>],
     ) -> Ended<StepOutcome> {
         self.check_unsent(run, prompt, turns).await?;
-        let deployment = step.deployment.as_ref().expect("a follow-up has the key of its run");
+        let deployment =
+            step.deployment.as_ref().expect("a follow-up has the key of its deployment");
         self.note(async |ledger, now| ledger.starting(&step.key, deployment, now)).await?;
         let answer = self.effects.client.prompt_deployment(run, prompt).await;
         let lost = self.take_once(step, answer)?.err();
@@ -56,17 +57,19 @@ impl Work<'_, '_> {
             }));
         };
         let message = match lost {
-            Some(lost) => format!("whether run {run} was sent it is unknown ({lost}); {why}"),
-            None => format!("run {run} took it, and it cannot be read yet: {why}"),
+            Some(lost) => {
+                format!("whether deployment {run} was sent it is unknown ({lost}); {why}")
+            }
+            None => format!("deployment {run} took it, and it cannot be read yet: {why}"),
         };
         let way = format!(
-            "look at run {run} in the web interface before `qcops plan`: it sends the follow-up only \
+            "look at deployment {run} in the web interface before `qcops plan`: it sends the follow-up only \
              if the conversation does not show it"
         );
         Err(unsettled(message, way))
     }
 
-    /// Refuses to send a follow-up to a run that is not idle, or whose conversation is not what the
+    /// Refuses to send a follow-up to a deployment that is not idle, or whose conversation is not what the
     /// plan saw.
     async fn check_unsent(
         &self,
@@ -77,14 +80,16 @@ impl Work<'_, '_> {
         let client = self.effects.client;
         let status = self.read(client.read_deployment(run).await)?.status;
         if status != Status::Completed {
-            return Err(changed(format!("run {run} is {status} and no longer idle")));
+            return Err(changed(format!("deployment {run} is {status} and no longer idle")));
         }
         let transcript = self.read(client.read_conversation(run).await)?;
         Err(changed(match seen(&transcript, turns, prompt) {
             Seen::NotYet => return Ok(()),
-            Seen::Sent => format!("run {run} was sent it meanwhile"),
-            Seen::Otherwise => format!("somebody has spoken in run {run} meanwhile"),
-            Seen::Unknown(why) => format!("what was said in run {run} is no longer known: {why}"),
+            Seen::Sent => format!("deployment {run} was sent it meanwhile"),
+            Seen::Otherwise => format!("somebody has spoken in deployment {run} meanwhile"),
+            Seen::Unknown(why) => {
+                format!("what was said in deployment {run} is no longer known: {why}")
+            }
         }))
     }
 
@@ -155,8 +160,11 @@ impl Work<'_, '_> {
                 return done();
             }
         }
-        let message = format!("whether run {run} is stopped is unknown ({doubt})");
-        Err(unsettled(message, "`qcops plan`: it shows whether the run is still active".to_owned()))
+        let message = format!("whether deployment {run} is stopped is unknown ({doubt})");
+        Err(unsettled(
+            message,
+            "`qcops plan`: it shows whether the deployment is still active".to_owned(),
+        ))
     }
 }
 

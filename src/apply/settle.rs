@@ -1,6 +1,6 @@
 //! Settling: an answer was lost, so the service is looked at until it shows what happened.
 //!
-//! There is no idempotency key (contract 6.2). What an unclear create has made is an id that was not
+//! There is no idempotency key (contract 6.2). What an unknown create has made is an id that was not
 //! on the list before it was sent; what it has not made is absent from every later look.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +42,7 @@ pub(super) enum Settled<T> {
 }
 
 impl Work<'_, '_> {
-    /// Looks for the task that an unclear create may have made.
+    /// Looks for the task that an unknown create may have made.
     ///
     /// 1. A new id with equal content, and no other: that is it.
     /// 2. Two such ids, or a new id that no create of this apply explains: unknown.
@@ -133,7 +133,7 @@ impl Work<'_, '_> {
         hash.is_some_and(|hash| self.desired.contains(&hash))
     }
 
-    /// Looks for the run that an unclear answer may have started; it is never started again.
+    /// Looks for the deployment that an unknown answer may have started; it is never started again.
     pub(super) async fn settle_run(
         &self,
         step: &Step,
@@ -208,7 +208,7 @@ impl Work<'_, '_> {
             let task = done.task.filter(|id| tasks.contains(id));
             let run = done.deployment.as_ref().filter(|id| runs.contains_key(*id));
             let what = match (run, task) {
-                (Some(run), _) => format!("run {run} was started"),
+                (Some(run), _) => format!("deployment {run} was started"),
                 (None, Some(task)) if self.created.borrow().tasks.contains_key(step) => {
                     format!("task {task} was made")
                 }
@@ -243,7 +243,7 @@ impl Work<'_, '_> {
         }
     }
 
-    /// Notes that the next plan sees a run, so that it need not wait for it.
+    /// Notes that the next plan sees a deployment, so that it need not wait for it.
     fn note_visible(&self, outcome: &Outcome, run: &DeploymentId) {
         for step in self.plan.ready_steps() {
             let Some(StepOutcome::Done(done)) = outcome.steps.get(&step.id) else { continue };
@@ -261,7 +261,7 @@ impl Work<'_, '_> {
                 && let Some(task) = runs.get(id)
             {
                 let now = self.effects.clock.now();
-                // The report names the run whether the line can be written or not.
+                // The report names the deployment whether the line can be written or not.
                 drop(self.effects.ledger.unseen(&step.key, deployment, *task, now));
             }
         }
@@ -283,7 +283,7 @@ impl Work<'_, '_> {
         *self.is_locked_out.borrow()
     }
 
-    /// Waits before a look and says so; a wish to stop cuts the wait short.
+    /// Waits before a look and says so; a request to stop cuts the wait short.
     pub(super) async fn wait(&self, step: &Step, delay: Duration) {
         (self.effects.on_event)(&Event::Settling { step, checking_again_in: delay });
         self.effects.stop.sleep(delay).await;

@@ -37,7 +37,7 @@ impl Work<'_, '_> {
         Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
     }
 
-    /// Makes the new task, reads it back, and only then retires the old ones.
+    /// Makes the new task, reads it back, and only then removes the old ones.
     ///
     /// Where the create is refused while an old task holds the name, that one is archived first and
     /// brought back if the create is refused all the same.
@@ -137,7 +137,7 @@ impl Work<'_, '_> {
             && task.schedule == Schedule::Unset
             && complete(CallOutcome::Done(runs)).is_some_and(|runs| runs.items.is_empty());
         if !holds_nothing {
-            return Err(changed(format!("task {id} is no longer without runs")));
+            return Err(changed(format!("task {id} is no longer without deployments")));
         }
         self.send_delete(step, id).await
     }

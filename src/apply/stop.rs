@@ -1,4 +1,4 @@
-//! The wish to stop, asked for once and heard everywhere.
+//! The request to stop, asked for once and heard everywhere.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Waiting for runs: polled concurrently in place, sent their follow-ups when idle, judged at the end.
+//! Waiting for deployments: polled concurrently in place, sent their follow-ups when idle, judged at the end.
 //!
 //! Decides nothing about what should be: whether a follow-up may be sent is the plan's to say, each
 //! time afresh, through the `replan` it is given. Nothing is sent that the approved plan does not name
@@ -29,32 +29,32 @@ use crate::transcript::Transcript;
 /// How runs are waited for.
 #[derive(Clone, Debug)]
 pub struct Waiting {
-    /// How long a run may take whose declaration does not say.
+    /// How long a deployment may take whose declaration does not say.
     pub timeout: Duration,
     /// How long all waiting together may take.
     pub wait_timeout: Option<Duration>,
-    /// The most tokens of all runs that this apply has started.
+    /// The most tokens of all deployments that this apply has started.
     pub token_budget: Option<u64>,
-    /// The first pause between two looks at a run; each next is half as long again.
+    /// The first pause between two looks at a deployment; each next is half as long again.
     pub poll_interval: Duration,
     /// Whether every conversation is read, also where nothing is expected of it.
     pub keeps_transcripts: bool,
-    /// Whether anybody hears how all runs stand: at every look, that takes as long as there are runs.
+    /// Whether anybody hears how all deployments stand: at every look, that takes as long as there are deployments.
     pub tells_standings: bool,
     /// Where the jitter of pauses starts.
     pub seed: u64,
 }
 
-/// How long a run may take unless somebody says otherwise.
+/// How long a deployment may take unless somebody says otherwise.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// The first pause between two looks at a run.
+/// The first pause between two looks at a deployment.
 pub const DEFAULT_POLL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Further ahead than any waiting: what stands in the place of no limit.
 const FAR_AHEAD: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// Looks at a run that has ended and not answered before it counts as ended all the same.
+/// Looks at a deployment that has ended and not answered before it counts as ended all the same.
 ///
 /// Right after a follow-up the service may still show the status from before.
 const UNANSWERED_LOOKS: u32 = 3;
@@ -62,27 +62,27 @@ const UNANSWERED_LOOKS: u32 = 3;
 /// What waiting has brought.
 #[derive(Debug, Default)]
 pub struct Waited {
-    /// Every declared run that exists, in the order of keys.
+    /// Every declared deployment that exists, in the order of keys.
     pub reports: Vec<DeploymentReport>,
     /// What was sent meanwhile, plan by plan.
     pub rounds: Vec<(Plan, Outcome)>,
 }
 
-/// What one look at a run has shown.
+/// What one look at a deployment has shown.
 struct Look {
     index: usize,
     status: Result<Status, ApiError>,
     transcript: Option<Result<Transcript, String>>,
 }
 
-/// Follows every declared run of `plan` until none is at work, then checks what is expected of them.
+/// Follows every declared deployment of `plan` until none is at work, then checks what is expected of them.
 ///
-/// 1. A run that is idle and has follow-ups to come gets the next one, by a plan made afresh; of that
+/// 1. A deployment that is idle and has follow-ups to come gets the next one, by a plan made afresh; of that
 ///    plan nothing else is carried out, because nobody has approved of it. A text that the approved
 ///    plan does not name as the next one is blocked.
-/// 2. A run beyond its time is stopped if this apply has started it, otherwise only reported.
-/// 3. Beyond the token budget, all runs that this apply has started are stopped.
-/// 4. Beyond the time for all waiting, too, and no run is followed any longer.
+/// 2. A deployment beyond its time is stopped if this apply has started it, otherwise only reported.
+/// 3. Beyond the token budget, all deployments that this apply has started are stopped.
+/// 4. Beyond the time for all waiting, too, and no deployment is followed any longer.
 /// 5. Once a stop is asked for, nothing more is sent or stopped: runs go on without us.
 pub async fn watch(
     plan: &Plan,
@@ -207,7 +207,7 @@ impl Watching<'_, '_> {
         }
     }
 
-    /// Follows a run no longer; what was said first counts.
+    /// Follows a deployment no longer; what was said first counts.
     fn end(&mut self, index: usize, end: DeploymentEnd) {
         let run = &mut self.runs[index];
         if run.end.is_none() {
@@ -227,7 +227,7 @@ impl Watching<'_, '_> {
         (self.effects.on_event)(&Event::Standing(&standings));
     }
 
-    /// Whether the run has come to its end, its last follow-up answered.
+    /// Whether the deployment has come to its end, its last follow-up answered.
     fn is_over(&mut self, index: usize) -> bool {
         let run = &mut self.runs[index];
         match run.status {
@@ -241,7 +241,7 @@ impl Watching<'_, '_> {
     }
 }
 
-/// Looks at a run after a pause; its conversation is read where it is over, or where it is counted.
+/// Looks at a deployment after a pause; its conversation is read where it is over, or where it is counted.
 async fn look(
     effects: Effects<'_>,
     id: DeploymentId,

@@ -150,7 +150,7 @@ impl ApplyLock {
     }
 }
 
-/// Carries out a plan that somebody approved, and prints what became of it.
+/// Carries out a plan that somebody approved, and prints the result.
 pub(super) async fn carry_out(
     context: &Context,
     session: &Session<'_>,

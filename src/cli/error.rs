@@ -15,7 +15,7 @@ pub(super) struct CommandError {
     pub(super) message: String,
     /// A text to start from, shown as it is.
     pub(super) example: &'static str,
-    /// Ways on.
+    /// Help.
     pub(super) help: Vec<String>,
     /// The code to end with.
     pub(super) exit: Exit,
@@ -40,7 +40,7 @@ impl CommandError {
         Self { exit, is_said: true, ..Self::new("") }
     }
 
-    /// Adds a way on.
+    /// Adds help.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self

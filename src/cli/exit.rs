@@ -17,7 +17,7 @@ pub enum Exit {
     Partial,
     /// Something is blocked or needs approval.
     Blocked,
-    /// Reconciled, but a run failed what was expected of it, or its limits.
+    /// Reconciled, but a deployment failed what was expected of it, or its limits.
     Expectation,
     /// Changes are present; only with `--detailed-exitcode`.
     Changes,

@@ -1,4 +1,4 @@
-//! The block on a terminal that shows the runs that are waited for, drawn again in place.
+//! The block on a terminal that shows the deployments that are waited for, drawn again in place.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ const MOST_ROWS: usize = 20;
 /// How long until the block is drawn again where nothing happens: it shows seconds.
 pub(super) const REDRAW: Duration = Duration::from_secs(1);
 
-/// The block, for as long as runs are waited for.
+/// The block, for as long as deployments are waited for.
 pub(super) struct Live {
     block: MultiProgress,
     rows: Vec<ProgressBar>,
     runs: Vec<DeploymentProgress>,
     told: Instant,
-    /// What is under way beside the runs.
+    /// What is under way beside the deployments.
     note: Option<String>,
     is_hidden: bool,
 }
@@ -37,13 +37,13 @@ impl Live {
         }
     }
 
-    /// Shows how the runs stand; what was noted before is over.
+    /// Shows how the deployments stand; what was noted before is over.
     pub(super) fn tell(&mut self, runs: &[DeploymentProgress]) {
         (self.runs, self.told, self.note) = (runs.to_vec(), Instant::now(), None);
         self.draw();
     }
 
-    /// Shows a line below the runs, until they are told of again, or none.
+    /// Shows a line below the deployments, until they are told of again, or none.
     pub(super) fn note(&mut self, words: Option<String>) {
         self.note = words;
         self.draw();

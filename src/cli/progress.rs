@@ -26,7 +26,7 @@ enum Drawn {
     Nothing,
     /// How many steps are done.
     Bar(ProgressBar),
-    /// The runs that are waited for.
+    /// The deployments that are waited for.
     Runs(Live),
 }
 
@@ -45,7 +45,7 @@ impl Progress {
         }
     }
 
-    /// Draws the runs that are waited for, where there is a terminal for it, until something else
+    /// Draws the deployments that are waited for, where there is a terminal for it, until something else
     /// ends it.
     pub(super) fn start_runs(&self) {
         if self.terminal.draws() {
@@ -96,7 +96,7 @@ impl Progress {
         }
     }
 
-    /// Lets `work` write to standard error as it likes: the runs are drawn again after it.
+    /// Lets `work` write to standard error as it likes: the deployments are drawn again after it.
     pub(super) async fn aside<T>(&self, work: impl Future<Output = T>) -> T {
         if let Drawn::Runs(block) = &mut *self.drawn() {
             block.hide();

@@ -112,7 +112,7 @@ fn help_for(word: &str) -> Option<String> {
         .or_else(|| is_manifest.then(|| format!("name manifests with `-f`: `-f {word}`")))
 }
 
-/// Lets a number that is none be refused in words of ours; those of the standard library speak of
+/// Lets a number that is none be refused in the program's words; those of the standard library speak of
 /// digits in strings.
 fn in_own_words(arg: Arg) -> Arg {
     let kind = arg.get_value_parser().type_id();

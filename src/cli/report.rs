@@ -13,12 +13,12 @@ use crate::plan::Plan;
 use crate::render;
 use crate::render::html::Applied;
 
-/// How a plan is reported, and whether its runs are waited for.
+/// How a plan is reported, and whether its deployments are waited for.
 #[derive(Clone, Copy)]
 pub(super) struct OutputOptions<'a> {
     /// How files are written.
     pub(super) shape: Layout,
-    /// How the plan was written, and what became of it is.
+    /// How the plan was written, and the result is.
     pub(super) format: ApplyFormat,
     /// What was asked for, and how plans are made meanwhile.
     pub(super) waiting: Option<(&'a WaitingArgs, &'a Planning)>,
@@ -27,7 +27,7 @@ pub(super) struct OutputOptions<'a> {
 }
 
 impl OutputOptions<'_> {
-    /// Writes the document of no run where it ends before the waiting: whoever reads it parses it.
+    /// Writes the document of no deployment where it ends before the waiting: whoever reads it parses it.
     pub(super) fn show_no_runs(self, plan: &Plan) -> Result<(), CommandError> {
         if self.format == ApplyFormat::Junit {
             terminal::stream(|out| render::deployments::junit(&[], &plan.gaps, out))?;
@@ -53,7 +53,7 @@ impl OutputOptions<'_> {
     }
 }
 
-/// What became of a plan while no run has been waited for.
+/// The result of a plan while no deployment has been waited for.
 pub(super) fn before_waiting<'a>(plan: &'a Plan, outcome: &'a Outcome) -> Applied<'a> {
     Applied { plan, outcome, runs: &[] }
 }

@@ -48,7 +48,7 @@ pub(super) fn shape(args: &Planning) -> Layout {
     Layout { context: args.showing.context, max_bytes: args.showing.max_bytes }
 }
 
-/// Prints what became of a plan: behind one for people, and beside one that a program or a browser
+/// Prints the result of a plan: behind one for people, and beside one that a program or a browser
 /// reads, which is all there may be on standard output.
 pub(super) fn show_outcome(
     context: &Context,
@@ -105,7 +105,7 @@ pub(super) fn exit_of(plan: &Plan, is_detailed: bool) -> Exit {
     }
 }
 
-/// Whether follow-ups wait for their run to be idle.
+/// Whether follow-ups wait for their deployment to be idle.
 fn still_to_send(plan: &Plan) -> bool {
     let waits = |status: &StepStatus| matches!(status, StepStatus::Deferred(why) if why.code == Code::DeploymentBusy);
     plan.steps.iter().any(|step| waits(&step.status))

@@ -1,4 +1,4 @@
-//! `qcops status`: how every declared task stands, and its runs.
+//! `qcops status`: how every declared task stands, and its deployments.
 
 use crate::cli::args::{StatusArgs, StatusFormat};
 use crate::cli::context::{Context, block_on};

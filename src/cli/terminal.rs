@@ -64,7 +64,7 @@ pub(super) fn output(text: &str) -> Result<(), CommandError> {
     stream(|out| out.write_str(text))
 }
 
-/// Writes data piece by piece, so that a long text never stands in memory as a whole.
+/// Writes data piece by piece, so that a long text never is in memory as a whole.
 pub(super) fn stream(
     write: impl FnOnce(&mut dyn fmt::Write) -> fmt::Result,
 ) -> Result<(), CommandError> {

@@ -1,4 +1,4 @@
-//! `qcops transcript`: what was said in a run, and how two runs differ.
+//! `qcops transcript`: what was said in a deployment, and how two deployments differ.
 
 use crate::api::CallOutcome;
 use crate::cli::args::{TranscriptArgs, TranscriptFormat};
@@ -21,7 +21,7 @@ use crate::transcript::Transcript;
 /// Lines of context around a line that differs.
 const CONTEXT: usize = 3;
 
-/// How many runs are named in place of one that is not there.
+/// How many deployments are named in place of one that is not there.
 const NAMED: usize = 5;
 
 pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, CommandError> {
@@ -34,8 +34,9 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
     let words: Vec<&str> = runs.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["diff", ..] if format != TranscriptFormat::Text => {
-            return Err(CommandError::new("two runs are compared as text only")
-                .help("leave `--format` out, or write each run with it and compare the files"));
+            return Err(CommandError::new("two deployments are compared as text only").help(
+                "leave `--format` out, or write each deployment with it and compare the files",
+            ));
         }
         ["diff", old, new] => {
             let (old, new) =
@@ -59,14 +60,14 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
             })?;
         }
         _ => {
-            return Err(CommandError::new("it takes one run, or `diff` and two runs")
+            return Err(CommandError::new("it takes one run, or `diff` and two deployments")
                 .help("`qcops transcript KEY/DEPLOYMENT`, or `qcops transcript diff A B`"));
         }
     }
     Ok(Exit::Success)
 }
 
-/// A run that was named, with what was said in it.
+/// A deployment that was named, with what was said in it.
 struct Found {
     name: String,
     id: DeploymentId,
@@ -74,7 +75,7 @@ struct Found {
     said: Transcript,
 }
 
-/// Finds a run by its id, or by the declaration it serves.
+/// Finds a deployment by its id, or by the declaration it serves.
 async fn find(session: &Session<'_>, word: &str) -> Result<Found, CommandError> {
     let is_id = word.starts_with("A-") && !word.contains('/');
     let id = if is_id {
@@ -84,7 +85,7 @@ async fn find(session: &Session<'_>, word: &str) -> Result<Found, CommandError> 
     };
     let status = match session.engine.client()?.read_deployment(&id).await {
         CallOutcome::Refused(error) if is_id && !error.is_auth() => {
-            let message = format!("there is no run `{word}`: {}", with_causes(&error));
+            let message = format!("there is no deployment `{word}`: {}", with_causes(&error));
             let error = CommandError::new(message);
             // Without a plan there is nothing to name in its place.
             let plan = session.plan_as_declared().await.ok();
@@ -109,19 +110,19 @@ fn declared(plan: &Plan, word: &str) -> Result<DeploymentId, CommandError> {
     match found.as_slice() {
         [(_, id)] => Ok((*id).clone()),
         [] => {
-            let error = CommandError::new(format!("no run serves `{word}`"))
+            let error = CommandError::new(format!("no deployment serves `{word}`"))
                 .help("`qcops plan` says why, where it is declared");
             Err(name_others(error, word, &serving(plan, |_, _| true)))
         }
         several => {
             let names: Vec<&str> = several.iter().map(|(name, _)| name.as_str()).collect();
-            Err(CommandError::new(format!("several runs serve `{word}`"))
+            Err(CommandError::new(format!("several deployments serve `{word}`"))
                 .help(format!("name one of them: {}", names.join(", "))))
         }
     }
 }
 
-/// The runs that serve a declaration, each behind its `KEY/DEPLOYMENT`.
+/// The deployments that serve a declaration, each behind its `KEY/DEPLOYMENT`.
 fn serving(plan: &Plan, is_meant: impl Fn(&str, &str) -> bool) -> Vec<(String, &DeploymentId)> {
     let meant =
         plan.watches.iter().filter(|watch| is_meant(watch.key.as_str(), watch.deployment.as_str()));
@@ -139,7 +140,7 @@ fn name_others(
     serving: &[(String, &DeploymentId)],
 ) -> CommandError {
     let error = if serving.is_empty() {
-        error.help("no declared run has been started yet")
+        error.help("no declared deployment has been started yet")
     } else {
         let words = || serving.iter().flat_map(|(name, id)| [name.as_str(), &id.0]);
         let begun = words().find(|known| word.len() > 2 && known.starts_with(word));
@@ -153,7 +154,9 @@ fn name_others(
             0 => String::new(),
             rest => format!(" and {rest} more"),
         };
-        error.help(format!("declared runs: {}{rest}", shown.collect::<Vec<_>>().join(", ")))
+        error.help(format!("declared deployments: {}{rest}", shown.collect::<Vec<_>>().join(", ")))
     };
-    error.help("any run's id, `A-` and 32 digits, can be given; `qcops status` shows runs")
+    error.help(
+        "any deployment's id, `A-` and 32 digits, can be given; `qcops status` shows deployments",
+    )
 }

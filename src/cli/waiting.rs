@@ -1,4 +1,4 @@
-//! `apply --wait`: follows the declared runs, says what became of them, and keeps their transcripts.
+//! `apply --wait`: follows the declared deployments, says their results, and keeps their transcripts.
 
 use std::path::Path;
 
@@ -54,7 +54,7 @@ pub(super) async fn wait(
     let replan = async || match progress.aside(session.engine.plan(&request)).await {
         Ok(plan) => Some(plan),
         Err(error) => {
-            // The next look at the run tries again, within the run's time.
+            // The next look at the deployment tries again, within the deployment's time.
             let why = escape::line(&with_causes(&error));
             progress.say(&format!("planning again failed: {why}"));
             None

@@ -173,7 +173,7 @@ reasons! {
         said: String,
         /// How many there are.
         count: usize,
-    } "version-unclear"
+    } "version-unreadable"
     /// A file is larger than what is read.
     FileTooLarge {
         /// Its path.
@@ -185,7 +185,7 @@ reasons! {
         path: String,
         /// What it is.
         what: String,
-    } "file-unclear"
+    } "file-unreadable"
     /// A version names a prompt file that its commit does not hold.
     FileNotCommitted {
         /// Its path.
@@ -208,19 +208,19 @@ reasons! {
         several: bool,
     } "agent-unknown"
     /// Lines of the ledger cannot be understood.
-    LedgerUnclear {
+    LedgerUnreadable {
         /// The number of the first one.
         line: usize,
         /// How many there are.
         count: usize,
-    } "ledger-unclear"
+    } "ledger-unreadable"
     /// What another manifest declares is not known.
     ManifestUnclear {
         /// Its path.
         path: PathBuf,
         /// What is wrong with it.
         said: String,
-    } "manifest-unclear"
+    } "manifest-unreadable"
     /// Which other manifests there are is not known.
     ManifestsUnlisted {
         /// What went wrong.

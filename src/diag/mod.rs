@@ -1,4 +1,4 @@
-//! Findings for people and machines: a code, a sentence, a place and a way on.
+//! Findings for people and machines: a code, a sentence, a place and help.
 //!
 //! A finding is a value. Modules return all of theirs at once; `render` shows them and `cli` turns
 //! them into an exit code. The stable codes are in [`Code`].
@@ -50,7 +50,7 @@ pub struct Diagnostic {
     pub place: Option<Place>,
     /// Other places that belong to it, each with a few words.
     pub related: Vec<(Place, String)>,
-    /// Ways on, the best first.
+    /// Help, the best first.
     pub help: Vec<String>,
     /// What of the evidence is out of sight, where it is about that; `render` has the words.
     pub gaps: Gaps,
@@ -169,7 +169,7 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a way on.
+    /// Adds help.
     #[must_use]
     pub fn help(mut self, way: impl Into<String>) -> Self {
         self.help.push(way.into());

@@ -9,7 +9,7 @@ use super::objects::{Deployment, DeploymentPhase};
 use super::quirk::{Consent, CreateWhileActive, DeleteActive, Reluctance};
 use super::world::World;
 
-/// Starts a run of a task.
+/// Starts a deployment of a task.
 pub(super) fn create(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let task = world.tasks.get(&fields.id("taskId")).ok_or("The task was not found.")?;
     if !world.agents.contains_key(&task.agent_id) {

@@ -44,7 +44,7 @@ impl World {
         self.schedule(at, Happening::Arrive { path: path.to_owned(), body });
     }
 
-    /// Starts a run of the task and returns the deployment's id.
+    /// Starts a deployment of the task and returns the deployment's id.
     pub(super) fn start_run(&mut self, task_id: u64) -> Option<String> {
         let project_id = self.project_for(task_id)?;
         self.last_number += 1;
@@ -209,7 +209,7 @@ impl World {
         let (outcome, says) = (rule.outcome, rule.says.clone());
         let now = self.clock;
         let status = match outcome {
-            // A run whose tools failed is completed all the same (contract 8).
+            // A deployment whose tools failed is completed all the same (contract 8).
             RunOutcome::Completed | RunOutcome::ToolFailure | RunOutcome::Hangs => {
                 DeploymentPhase::Completed
             }

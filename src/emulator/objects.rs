@@ -36,7 +36,7 @@ pub struct Task {
     pub prompt: String,
     /// The project mode; the web interface knows more than the two that can be created.
     pub project_preference: String,
-    /// The project of all runs, once there is one.
+    /// The project of all deployments, once there is one.
     pub project_id: Option<u64>,
     /// Who made it.
     pub owner: String,

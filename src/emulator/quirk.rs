@@ -1,7 +1,7 @@
 //! The unknowns of the service, each one a switch with a default (contract 14).
 //!
 //! No source says how the service decides these. A client that converges under every value of every
-//! row of [`QUIRKS`] does not depend on a guess of ours. Quirks are kept with the world.
+//! row of [`QUIRKS`] does not depend on our guess. Quirks are kept with the world.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -115,7 +115,7 @@ macro_rules! words {
 
 words! { /// A switch that is on or off.
 Switch { #[default] Off, On } }
-words! { /// How a run ends.
+words! { /// How a deployment ends.
 RunOutcome { #[default] Completed, Failed, ToolFailure, Stopped, Hangs } }
 words! { /// How a name is rewritten, from nothing to everything.
 NameRule { Verbatim, Collapse, #[default] Clean, Title, Fold } }
@@ -149,7 +149,7 @@ words! { /// What deleting a task with deployments does.
 DeleteTask { #[default] RefuseActive, RefuseAny, Cascade, Keep } }
 words! { /// What deleting an active deployment does.
 DeleteActive { #[default] Refuse, Cascade } }
-words! { /// What a second run beside an active one does.
+words! { /// What a second deployment beside an active one does.
 CreateWhileActive { #[default] Parallel, Queue, Refuse } }
 words! { /// Whether something is done or refused.
 Consent { #[default] Accept, Refuse } }
@@ -269,7 +269,7 @@ impl Default for Quirks {
 }
 
 impl Quirks {
-    /// Sets one quirk from the text `NAME=VALUE`; the error is a sentence with the way on.
+    /// Sets one quirk from the text `NAME=VALUE`; the error is a sentence with help.
     pub fn set(&mut self, setting: &str) -> Result<(), String> {
         let Some((name, value)) = setting.split_once('=') else {
             return Err(format!("`{setting}` is not of the form NAME=VALUE"));

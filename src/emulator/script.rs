@@ -11,7 +11,7 @@ use super::quirk::RunOutcome;
 pub struct RunRule {
     /// A text the prompt contains.
     pub prompt_contains: String,
-    /// How the run ends.
+    /// How the deployment ends.
     pub outcome: RunOutcome,
     /// What the agent says at the end, in place of its usual words.
     pub says: Option<String>,

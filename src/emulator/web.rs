@@ -76,7 +76,7 @@ impl World {
         Some(copy)
     }
 
-    /// Starts a run as a schedule or a person does, and returns the deployment's id.
+    /// Starts a deployment as a schedule or a person does, and returns the deployment's id.
     pub fn run_task(&mut self, task: u64) -> Option<String> {
         self.start_run(task)
     }

@@ -28,7 +28,7 @@ impl Drop for MachineLock {
     }
 }
 
-/// What became of an attempt to take a lock.
+/// The result of an attempt to take a lock.
 pub enum MachineLocking {
     /// It was taken.
     Taken(Lock),

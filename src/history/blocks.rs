@@ -1,7 +1,7 @@
 //! Cuts a manifest's text into its tasks, so that a version costs what it changed.
 //!
 //! Parsing a thousand tasks takes about twenty milliseconds, and from version to version nearly all
-//! of them are the same lines. Where every task stands in lines of its own, lines that were
+//! of them are the same lines. Where every task is in lines of its own, lines that were
 //! parsed before under the same other fields are left out of the text that is parsed. What cannot
 //! be cut with certainty is parsed as a whole.
 

@@ -47,7 +47,7 @@ pub(super) enum LostTasks {
 
 /// A task of an earlier manifest.
 pub(super) struct ParsedTask {
-    /// Where its key stands in the text.
+    /// Where its key is in the text.
     pub(super) at: usize,
     pub(super) key: Key,
     pub(super) name: String,

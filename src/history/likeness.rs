@@ -1,4 +1,4 @@
-//! Whether a file is a manifest of ours, was meant to be one, or belongs to another program.
+//! Whether a file is a manifest of this program, was meant to be one, or belongs to another program.
 //!
 //! A neighbor that is broken must not pass for a stranger's file: what it declares would be removed.
 //! So bytes are judged by what is left of a manifest in them, whatever their encoding and however
@@ -26,7 +26,7 @@ pub(super) enum Likeness {
     /// A manifest, with what is wrong with it if something is.
     Manifest(Box<Manifest>, Option<String>),
     /// A manifest that cannot be understood.
-    Unclear(String),
+    Unreadable(String),
     /// Nothing tells what it is: it may have been a manifest before.
     Nothing(&'static str),
     /// A file of another program.
@@ -41,12 +41,12 @@ pub(super) fn likeness(
     variables: Variables<'_>,
 ) -> Likeness {
     if let Some((what, _)) = stand_in("", bytes) {
-        return Likeness::Unclear(format!("it is {what}"));
+        return Likeness::Unreadable(format!("it is {what}"));
     }
     let (text, encoding) = decode(bytes);
     if let Some(encoding) = encoding {
         return if is_of_ours(&text) {
-            Likeness::Unclear(format!("it is {encoding}, not UTF-8"))
+            Likeness::Unreadable(format!("it is {encoding}, not UTF-8"))
         } else {
             Likeness::Nothing("it is not UTF-8")
         };
@@ -68,7 +68,7 @@ pub(super) fn likeness(
     if !is_broken && !manifest.has_version {
         // Other programs have `version` and `tasks`, too.
         let is_ours = has_words_of_ours(&text);
-        return if is_ours { Likeness::Unclear(flaw) } else { Likeness::Foreign };
+        return if is_ours { Likeness::Unreadable(flaw) } else { Likeness::Foreign };
     }
     if is_ours {
         return Likeness::Manifest(Box::new(manifest), Some(flaw));
@@ -76,7 +76,7 @@ pub(super) fn likeness(
     stranger(&text, is_broken)
 }
 
-/// Judges a text that has no field of ours: it may be the beginning of a manifest that was cut short.
+/// Judges a text that has no field of a manifest: it may be the beginning of a manifest that was cut short.
 fn stranger(text: &str, is_broken: bool) -> Likeness {
     let is_top = |field: String| TOP.iter().any(|top| is_near(&field, top));
     if fields_at_the_top(text).all(is_top) {

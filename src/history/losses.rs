@@ -18,13 +18,13 @@ pub(super) struct Losses {
     /// The keys that each reason is about; none for all of them.
     gaps: BTreeMap<GapReason, BTreeSet<Key>>,
     /// By path, the versions that could not be understood.
-    unclear: BTreeMap<String, UnclearVersions>,
+    unreadable: BTreeMap<String, UnreadableVersions>,
     /// Why objects may be missing.
     why: Option<Lost>,
 }
 
 /// The versions of a manifest that could not be understood, or not whole.
-struct UnclearVersions {
+struct UnreadableVersions {
     /// The newest commit that holds one, and what is wrong with it.
     commit: String,
     flaw: String,
@@ -111,11 +111,11 @@ impl Losses {
             self.of(reason, keys.iter().flatten().cloned());
         }
         let Some(flaw) = parsed.flaw.clone().filter(|_| parsed.unset.is_empty()) else { return };
-        match self.unclear.get_mut(path) {
+        match self.unreadable.get_mut(path) {
             None => {
                 let commit = commit[..commit.len().min(SHORT)].to_owned();
-                let versions = UnclearVersions { commit, flaw, count: 1, keys };
-                self.unclear.insert(path.to_owned(), versions);
+                let versions = UnreadableVersions { commit, flaw, count: 1, keys };
+                self.unreadable.insert(path.to_owned(), versions);
             }
             Some(known) => {
                 known.count += 1;
@@ -127,8 +127,8 @@ impl Losses {
 
     /// Returns all that could not be read.
     pub(super) fn finish(mut self) -> Vec<Gap> {
-        for (path, versions) in std::mem::take(&mut self.unclear) {
-            let UnclearVersions { commit, flaw, count, keys } = versions;
+        for (path, versions) in std::mem::take(&mut self.unreadable) {
+            let UnreadableVersions { commit, flaw, count, keys } = versions;
             let reason = GapReason::VersionUnclear { path, commit, said: flaw, count };
             self.of(reason, keys.unwrap_or_default());
         }

@@ -141,7 +141,7 @@ impl<'s> Search<'s> {
             Ok(None) => return None,
             Err(FilesError::TooLarge { .. }) => Likeness::Nothing("it is too large"),
             Err(FilesError::NotPlain { .. }) => Likeness::Foreign,
-            Err(error) => Likeness::Unclear(with_causes(&error)),
+            Err(error) => Likeness::Unreadable(with_causes(&error)),
         };
         Some((found, hash(&[])))
     }
@@ -151,13 +151,13 @@ impl<'s> Search<'s> {
         let (manifest, flaw, rest) = match found {
             Likeness::Manifest(manifest, flaw) => {
                 let rest = match &flaw {
-                    Some(flaw) => Likeness::Unclear(flaw.clone()),
+                    Some(flaw) => Likeness::Unreadable(flaw.clone()),
                     None => Likeness::Manifest(Box::default(), None),
                 };
                 (*manifest, flaw, rest)
             }
-            Likeness::Unclear(flaw) => {
-                (Manifest::default(), Some(flaw.clone()), Likeness::Unclear(flaw))
+            Likeness::Unreadable(flaw) => {
+                (Manifest::default(), Some(flaw.clone()), Likeness::Unreadable(flaw))
             }
             rest @ (Likeness::Nothing(_) | Likeness::Foreign) => return rest,
         };
@@ -211,7 +211,7 @@ impl<'s> Search<'s> {
             // What the work tree holds of it is known.
             if now.is_none_or(|(now, _)| matches!(now, Likeness::Nothing(_))) {
                 let flaw = "it is not in this clone as it was committed".to_owned();
-                self.add(path, Likeness::Unclear(flaw), false);
+                self.add(path, Likeness::Unreadable(flaw), false);
             }
             return None;
         };
@@ -223,13 +223,13 @@ impl<'s> Search<'s> {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let source = Committed { objects, tree, folder };
         let committed = likeness(Path::new(path), &bytes, &source, self.variables);
-        let is_ours = matches!(committed, Likeness::Manifest(..) | Likeness::Unclear(_));
-        let is_unclear = matches!(now, Some((Likeness::Unclear(_), _)));
+        let is_ours = matches!(committed, Likeness::Manifest(..) | Likeness::Unreadable(_));
+        let is_unreadable = matches!(now, Some((Likeness::Unreadable(_), _)));
         if let (Some((Likeness::Nothing(why), _)), true) = (&now, is_ours) {
-            self.add(path, Likeness::Unclear((*why).to_owned()), false);
+            self.add(path, Likeness::Unreadable((*why).to_owned()), false);
         }
-        // What is unclear in both is said once.
-        if is_unclear && matches!(committed, Likeness::Unclear(_)) {
+        // What is unknown in both is said once.
+        if is_unreadable && matches!(committed, Likeness::Unreadable(_)) {
             return None;
         }
         let is_left_out = now.is_none() && self.repository.known.is_left_out(path);
@@ -286,7 +286,7 @@ impl<'s> Search<'s> {
             }
         }
         for (path, why) in unknown.into_iter().filter(|(path, _)| were.contains(path)) {
-            self.add(&path, Likeness::Unclear(why.to_owned()), false);
+            self.add(&path, Likeness::Unreadable(why.to_owned()), false);
         }
         Ok(())
     }

@@ -441,7 +441,7 @@ fn an_old_version_that_does_not_parse_is_a_gap_that_names_its_commit() {
     let history = repo.read();
     check(&history, "spy", &["two", "one"]);
     check_gap(&history, &broken[..10]);
-    check_gap(&history, "version-unclear");
+    check_gap(&history, "version-unreadable");
 }
 
 #[test]
@@ -685,6 +685,9 @@ fn parsing_only_what_changed_finds_what_parsing_all_finds() {
     let codes = |history: &History| -> Vec<&str> {
         history.evidence.gaps.iter().map(|gap| gap.reason.code()).collect()
     };
-    assert_eq!((codes(&parts), codes(&wholes)), (vec!["version-unclear"], vec!["version-unclear"]));
+    assert_eq!(
+        (codes(&parts), codes(&wholes)),
+        (vec!["version-unreadable"], vec!["version-unreadable"])
+    );
     assert!(known(&parts, "b").versions.len() > 3, "{parts:#?}");
 }

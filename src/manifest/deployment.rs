@@ -21,7 +21,7 @@ use crate::model::{Key, canonical_text};
 use crate::transcript::{Expectation, NumberExpectation, Pattern};
 
 /// Reads the deployments of a task; one with a mistake is left out, because without the field it
-/// would mean another run.
+/// would mean another deployment.
 pub(super) fn deployments(
     reader: &mut Reader<'_>,
     node: &Node<'_>,
@@ -118,7 +118,9 @@ fn state(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<D
     }
     let message = format!("`state` of {owner} is none that can be asked for");
     let finding = reader.error(Code::InvalidValue, message, &node.span);
-    reader.report(finding.help("write `state: stopped`, or leave it out to let the run go on"));
+    reader.report(
+        finding.help("write `state: stopped`, or leave it out to let the deployment go on"),
+    );
     None
 }
 
@@ -195,7 +197,7 @@ fn end(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Str
     if let Some(known) = ENDS.iter().find(|known| known.eq_ignore_ascii_case(word.trim())) {
         return Some((*known).to_owned());
     }
-    let message = format!("`status` of {owner} is none that a run ends with");
+    let message = format!("`status` of {owner} is none that a deployment ends with");
     let finding = reader.error(Code::InvalidValue, message, &node.span);
     reader.report(finding.help("write `Completed`, `Stopped` or `Failed`"));
     None

@@ -239,7 +239,7 @@ pub(super) const DEPLOYMENT: &[Spec] = &[
     ),
 ];
 
-/// The words a run can end with (contract 10).
+/// The words a deployment can end with (contract 10).
 pub(super) const ENDS: &[&str] = &["Completed", "Stopped", "Failed"];
 
 /// The fields of `expect`.

@@ -494,12 +494,12 @@ tasks:
         7:30 invalid-value: `followUps[3]` of deployment `a` of task `spy` must be a text, not a number
           help: put it in quotes
         7:41 invalid-value: `state` of deployment `a` of task `spy` is none that can be asked for
-          help: write `state: stopped`, or leave it out to let the run go on
+          help: write `state: stopped`, or leave it out to let the deployment go on
         7:58 invalid-value: `timeout` of deployment `a` of task `spy` is no length of time
           help: write `30m`, `90s` or `2h 30m`
         8:22 invalid-value: `followUps` of deployment `b` of task `spy` must be a list of prompts, not a text
           help: write a list: `followUps: [x]`
-        8:42 invalid-value: `status` of `expect` of deployment `b` of task `spy` is none that a run ends with
+        8:42 invalid-value: `status` of `expect` of deployment `b` of task `spy` is none that a deployment ends with
           help: write `Completed`, `Stopped` or `Failed`
         8:58 invalid-value: `maxTurns` of `expect` of deployment `b` of task `spy` must be a positive whole number
           help: write a whole number, 1 or more

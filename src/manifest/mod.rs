@@ -1,4 +1,4 @@
-//! From manifest text to a checked wish, and all that is wrong with it; for `pull`, the way back.
+//! From manifest text to a checked desired state, and all that is wrong with it; for `pull`, the way back.
 //!
 //! Parsing never stops at the first mistake and never fails: it returns what could be understood and
 //! every finding. Files are read only through the [`Source`] it is given, so that the work tree and
@@ -54,7 +54,7 @@ pub trait Source {
     /// Returns the text of `path`, which is relative to the manifest's folder, or why it cannot.
     fn read(&self, path: &str) -> Result<String, Unreadable>;
 
-    /// Whether anybody wants to know what is expected of runs: an earlier manifest, or one that is
+    /// Whether anybody wants to know what is expected of deployments: an earlier manifest, or one that is
     /// not to be applied, says what is declared, and compiling expressions takes time.
     fn wants_expectations(&self) -> bool {
         true
@@ -135,19 +135,19 @@ pub struct TaskConfig {
 /// A deployment as declared: at least one run of the task's content exists.
 #[derive(Clone, Debug, PartialEq, Default)]
 pub struct DesiredDeployment {
-    /// The run was made at or after this moment.
+    /// The deployment was made at or after this moment.
     pub since: Option<Timestamp>,
     /// Prompts sent after the task's own, in this order, each once; canonical.
     pub follow_ups: Vec<Arc<str>>,
-    /// What becomes of the run.
+    /// What becomes of the deployment.
     pub state: DeploymentState,
-    /// How long a run that is waited for may take, its follow-ups included.
+    /// How long a deployment that is waited for may take, its follow-ups included.
     pub timeout: Option<Duration>,
-    /// What the run has to show.
+    /// What the deployment has to show.
     pub expect: Option<Expectation>,
 }
 
-/// What becomes of a declared run.
+/// What becomes of a declared deployment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DeploymentState {
     /// It goes on as long as it does.

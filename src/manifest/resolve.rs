@@ -1,4 +1,4 @@
-//! One manifest to a wish: agents by number, and what only shows over all tasks.
+//! One manifest to a desired state: agents by number, and what only shows over all tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::resource::{Value, Whole};
 
 /// Turns agents' names into numbers and checks what needs the whole: equal content, equal names.
 ///
-/// A task whose agent cannot be told is reported and left out of the wish. Findings are in the order
+/// A task whose agent cannot be told is reported and left out of the desired state. Findings are in the order
 /// of their places.
 pub fn resolve(
     manifest: &Manifest,
@@ -150,7 +150,7 @@ fn equal_content((key, at): (&Key, &Place), (other, first): (&Key, &Place)) -> D
     Diagnostic::error(Code::EqualContent, message)
         .at(at.clone())
         .see(first.clone(), "the other one")
-        .help("keep one; several runs of one task are several `deployments`")
+        .help("keep one; several deployments of one task are several `deployments`")
 }
 
 fn equal_name(name: &str, (key, at): (&Key, &Place), (other, first): (&Key, &Place)) -> Diagnostic {
@@ -196,7 +196,7 @@ mod tests {
         );
         let (manifest, findings) = parse(Path::new("tasks.yaml"), &text, &NoFiles, &|_| None);
         assert_eq!(findings, []);
-        let agents = [("A", vec![47]), ("Twin", vec![1, 2]), ("Researcher", vec![3])];
+        let agents = [("A", vec![47]), ("Duplicate", vec![1, 2]), ("Researcher", vec![3])];
         let agents =
             agents.map(|(name, ids)| (name.to_owned(), ids.into_iter().map(AgentId).collect()));
         let (desired_state, findings) = resolve(&manifest, &agents.into());
@@ -230,10 +230,10 @@ mod tests {
 
     #[test]
     fn an_agent_that_cannot_be_told_is_a_finding() {
-        let tasks = "  a: {prompt: x, agent: Reseacher}\n  b: {prompt: y, agent: Twin}\n  c: {prompt: z, agent: Nobody Else}";
+        let tasks = "  a: {prompt: x, agent: Reseacher}\n  b: {prompt: y, agent: Duplicate}\n  c: {prompt: z, agent: Nobody Else}";
         insta::assert_snapshot!(resolved(tasks).1, @r##"
         unknown-agent at Some("Reseacher") []: no agent is named `Reseacher` (did you mean `Researcher`?)
-        ambiguous-agent at Some("Twin") []: several agents are named `Twin`: 1, 2 (name one of them with `AGENT_ID` instead of `agent`)
+        ambiguous-agent at Some("Duplicate") []: several agents are named `Duplicate`: 1, 2 (name one of them with `AGENT_ID` instead of `agent`)
         unknown-agent at Some("Nobody Else") []: no agent is named `Nobody Else` (names are compared letter by letter; `AGENT_ID` names one by number)
         "##);
     }
@@ -242,7 +242,7 @@ mod tests {
     fn equal_tasks_are_findings_unless_pinned() {
         let tasks = "  z: {prompt: x, name: One}\n  a: {prompt: x, name: one!}\n  p: {prompt: x, name: One, id: 3}";
         insta::assert_snapshot!(resolved(tasks).1, @r##"
-        equal-content at Some("z") ["a"]: tasks `a` and `z` have the same agent, `prompt` and `projectPreference` (keep one; several runs of one task are several `deployments`)
+        equal-content at Some("z") ["a"]: tasks `a` and `z` have the same agent, `prompt` and `projectPreference` (keep one; several deployments of one task are several `deployments`)
         equal-name at Some("z") ["a"]: the `name` of task `z`, `One`, is that of task `a` but for case, blanks and punctuation (give one of them another `name`)
         "##);
     }

@@ -11,7 +11,7 @@ pub enum Action {
     Update,
     /// An archived task becomes the current one again, by renaming it.
     Restore,
-    /// A new task takes the place of an old one, which is then retired.
+    /// A new task takes the place of an old one, which is then removed.
     Replace,
     /// A task is kept under an archived name.
     Archive,

@@ -39,7 +39,7 @@ pub fn is_rewriting_of(stored: &str, desired: &str) -> bool {
     stored == desired || is_cut
 }
 
-/// Whether `stored` is `wanted` with a number behind it, as services name a twin.
+/// Whether `stored` is `wanted` with a number behind it, as services name a duplicate.
 pub fn has_new_number(stored: &str, desired: &str) -> bool {
     let (stored, desired) = (fold(stored), fold(desired));
     let number = stored.0.strip_prefix(&desired.0).unwrap_or_default();

@@ -59,7 +59,7 @@ pub fn schema() -> schemars::Schema {
 }
 
 impl Observation {
-    /// Keeps what was seen, as far as `plan`, which was made from it, and plans of other wishes
+    /// Keeps what was seen, as far as `plan`, which was made from it, and plans of other desired states
     /// depend on it.
     pub fn new(service: String, agents: Agents, state: &ObservedState, plan: &Plan) -> Self {
         let quoted: BTreeSet<&DeploymentId> = plan.quoted_runs().collect();
@@ -98,9 +98,9 @@ impl Observation {
         self.state.observed_at
     }
 
-    /// Returns what was seen, for a plan of `wish`.
+    /// Returns what was seen, for a plan of `desired state`.
     ///
-    /// What users said is recognized by its hash where it is a follow-up of `wish` or the prompt of a
+    /// What users said is recognized by its hash where it is a follow-up of `desired state` or the prompt of a
     /// task; other words that were left out are named by their hash.
     pub fn state(&self, desired_state: &DesiredState) -> ObservedState {
         let deployments = desired_state.tasks.values().flat_map(|task| task.deployments.values());
@@ -120,7 +120,7 @@ impl Observation {
         ObservedState { conversations: conversations.collect(), ..self.state.clone() }
     }
 
-    /// The prompts of all tasks and runs; users may have sent one of them again.
+    /// The prompts of all tasks and deployments; users may have sent one of them again.
     fn prompts(&self) -> impl Iterator<Item = &Arc<str>> {
         let read = self.state.task_reads.values().filter_map(|reading| match reading {
             ReadResult::Seen(task) => Some(task),

@@ -40,9 +40,9 @@ pub(super) struct SealedSnapshot {
     tasks: ListShape<TaskShape>,
     /// Tasks that were read one by one, by number.
     task_reads: BTreeMap<u64, ReadingShape<TaskShape>>,
-    /// The runs of tasks whose runs were listed, by the number of the task.
+    /// The deployments of tasks whose deployments were listed, by the number of the task.
     deployments: BTreeMap<u64, ListShape<DeploymentShape>>,
-    /// What plans need of the conversations that were read, by the id of the run.
+    /// What plans need of the conversations that were read, by the id of the deployment.
     conversations: BTreeMap<String, ReadingShape<KeptConversation>>,
     /// SHA-256 over all of the above.
     seal: String,
@@ -81,12 +81,12 @@ struct TaskShape {
     /// In canonical form.
     prompt: Option<String>,
     project_preference: Option<String>,
-    /// How many runs it has had.
+    /// How many deployments it has had.
     deployment_count: Option<u64>,
     /// In the zone of the service.
     created: Option<String>,
     updated: Option<String>,
-    /// Its runs that are active.
+    /// Its deployments that are active.
     active: Option<Vec<String>>,
     schedule: ScheduleShape,
     notification_count: Option<usize>,
@@ -104,7 +104,7 @@ enum ScheduleShape {
     Set(String),
 }
 
-/// A run; null where a field was not shown.
+/// A deployment; null where a field was not shown.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct DeploymentShape {

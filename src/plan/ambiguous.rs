@@ -1,4 +1,4 @@
-//! A key to which no task can be given: what stands against it, and the ways on.
+//! A key to which no task can be given: what stands against it, and help.
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::DesiredTask;

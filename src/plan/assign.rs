@@ -1,7 +1,7 @@
 //! Which run serves which declaration, without stored ids: a pure function (design 5).
 //!
 //! What was already sent decides, and never the order or the keys of the declarations: whoever adds,
-//! moves or sorts them must not take a run from the one whose follow-ups it was sent.
+//! moves or sorts them must not take a deployment from the one whose follow-ups it was sent.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -14,11 +14,11 @@ use jiff::Timestamp;
 pub(super) struct Declared<'a> {
     pub(super) since: Option<Timestamp>,
     pub(super) follow_ups: &'a [Arc<str>],
-    /// Whether a run is begun for it where none serves it; one that is to be stopped needs none.
+    /// Whether a deployment is begun for it where none serves it; one that is to be stopped needs none.
     pub(super) needs_run: bool,
 }
 
-/// A run that counts; runs are given the oldest first.
+/// A deployment that counts; runs are given the oldest first.
 #[derive(Clone, Debug)]
 pub(super) struct CandidateDeployment {
     /// What users said after the task's prompt; `None` where that is not known.
@@ -28,13 +28,13 @@ pub(super) struct CandidateDeployment {
 /// What a declaration comes to; runs are named by their place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// The run serves it and has been sent that many of its follow-ups.
+    /// The deployment serves it and has been sent that many of its follow-ups.
     Served { run: usize, sent: usize },
-    /// The run might serve it: what was said in it is not known.
+    /// The deployment might serve it: what was said in it is not known.
     Unknown { run: usize },
-    /// The run was sent something else than declared.
+    /// The deployment was sent something else than declared.
     Diverged { run: usize },
-    /// No run could be meant.
+    /// No deployment could be meant.
     Missing,
 }
 
@@ -49,27 +49,27 @@ fn common(turns: &[Arc<str>], follow_ups: &[Arc<str>]) -> usize {
     turns.iter().zip(follow_ups).take_while(|(turn, prompt)| turn == prompt).count()
 }
 
-/// What is known of a declaration and a run together, both named by their place.
+/// What is known of a declaration and a deployment together, both named by their place.
 #[derive(Clone, Copy)]
 pub(super) struct Pairing<'a> {
-    /// Whether the run is one of the declaration's time.
+    /// Whether the deployment is one of the declaration's time.
     pub(super) may_serve: &'a dyn Fn(usize, usize) -> bool,
-    /// Whether the ledger knows that the run was started for the declaration.
+    /// Whether the ledger knows that the deployment was started for the declaration.
     pub(super) is_own: &'a dyn Fn(usize, usize) -> bool,
 }
 
-/// Gives each declaration its run.
+/// Gives each declaration its deployment.
 ///
-/// 1. A run that was sent follow-ups goes to the declaration of most of them; of equals, to the one
-///    that it was started for, then to the one with the fewest still to come, then to the oldest run,
+/// 1. A deployment that was sent follow-ups goes to the declaration of most of them; of equals, to the one
+///    that it was started for, then to the one with the fewest still to come, then to the oldest deployment,
 ///    then to the earliest `since`.
-/// 2. A declaration that has sent something to a run, and then somebody else did, has diverged there:
+/// 2. A declaration that has sent something to a deployment, and then somebody else did, has diverged there:
 ///    it is not begun anew elsewhere.
-/// 3. A run that nothing was sent to stays with the declaration that it was started for. The rest
+/// 3. A deployment that nothing was sent to stays with the declaration that it was started for. The rest
 ///    share the others so that as many as possible are served, those
 ///    with the fewest follow-ups to come first, and those last that need none; without follow-ups
-///    every run fits.
-/// 4. While a run's turns are unknown, nobody whose run it may be begins anew.
+///    every deployment fits.
+/// 4. While a deployment's turns are unknown, nobody whose deployment it may be begins anew.
 pub(super) fn assign(
     declared: &[Declared<'_>],
     runs: &[CandidateDeployment],
@@ -85,7 +85,7 @@ pub(super) fn assign(
     }
     let sent_to = taken.clone();
     let free = |run: &usize| !sent_to.contains(run);
-    // The run with most in common; of equals the newest, on which somebody worked last.
+    // The deployment with most in common; of equals the newest, on which somebody worked last.
     let diverged = |desired_state: usize, least: usize, is_free: &dyn Fn(&usize) -> bool| {
         let known = (0..runs.len()).filter(|run| is_free(run) && may_serve(desired_state, *run));
         let shared = known.filter_map(|run| {
@@ -158,7 +158,7 @@ fn sent_pairs(
         .collect()
 }
 
-/// Runs that nothing was sent to, and who may have them.
+/// Deployments that nothing was sent to, and who may have them.
 struct Fresh<'a> {
     declared: &'a [Declared<'a>],
     runs: &'a [CandidateDeployment],
@@ -208,7 +208,7 @@ impl Fresh<'_> {
         tried: &mut BTreeSet<usize>,
     ) -> bool {
         let desired = self.wanted_runs(desired_state);
-        // A run that is free spares everybody a move.
+        // A deployment that is free spares everybody a move.
         if let Some(run) = desired.iter().copied().find(|run| holder[*run].is_none()) {
             holder[run] = Some(desired_state);
             return true;
@@ -229,7 +229,7 @@ impl Fresh<'_> {
         false
     }
 
-    /// The runs a declaration may have, the one it likes best first: what others could not use less.
+    /// The deployments a declaration may have, the one it likes best first: what others could not use less.
     fn wanted_runs(&self, desired_state: usize) -> Vec<usize> {
         let needs_silence = !self.declared[desired_state].follow_ups.is_empty();
         let mut desired: Vec<(bool, bool, bool, usize)> = (0..self.runs.len())
@@ -255,7 +255,7 @@ mod tests {
 
     use super::*;
 
-    /// Every run is of the time, and nothing is known of who started it.
+    /// Every deployment is of the time, and nothing is known of who started it.
     const ANY: Pairing<'static> = Pairing { may_serve: &|_, _| true, is_own: &|_, _| false };
 
     fn texts(words: &str) -> Vec<Arc<str>> {
@@ -267,7 +267,7 @@ mod tests {
         verdicts_of(declared, runs, &[])
     }
 
-    /// The same, where the ledger knows for some runs the place of the declaration they were started for.
+    /// The same, where the ledger knows for some deployments the place of the declaration they were started for.
     fn verdicts_of(declared: &[&str], runs: &[&str], started_for: &[Option<usize>]) -> String {
         let logs: Vec<Vec<Arc<str>>> = declared.iter().map(|words| texts(words)).collect();
         let declared: Vec<Declared<'_>> = logs
@@ -304,7 +304,7 @@ mod tests {
             (&["ab"], &["ax", ""], "0!"),
             (&["ab"], &["x"], "0!"),
             (&["ab"], &["ax", "a"], "1+1"),
-            // Who has sent everything keeps the run; the longer log begins anew.
+            // Who has sent everything keeps the deployment; the longer log begins anew.
             (&["ab", "abc"], &["ab"], "0+2 -"),
             (&["abc", "ab"], &["ab"], "- 0+2"),
             // As many as possible are served.
@@ -365,7 +365,7 @@ mod tests {
         })
     }
 
-    /// What each log with its `since` comes to, where the runs were made a second apart.
+    /// What each log with its `since` comes to, where the deployments were made a second apart.
     fn assigned(
         declared: &[(&[Arc<str>], Option<usize>)],
         runs: &[CandidateDeployment],
@@ -398,7 +398,7 @@ mod tests {
             let served: Vec<&str> = words.split(' ').filter(|word| word.contains('+')).collect();
             let runs: BTreeSet<&str> = served.iter().filter_map(|word| word.split('+').next()).collect();
             prop_assert_eq!(runs.len(), served.len());
-            // Sorting or moving them gives the same runs to the same logs.
+            // Sorting or moving them gives the same deployments to the same logs.
             let mut moved = logs.clone();
             if !moved.is_empty() {
                 let by = rotation.index(moved.len());
@@ -464,15 +464,15 @@ mod tests {
             }
         }
 
-        /// The law of `since`: a declaration whose `since` still allows the run that it has sent
+        /// The law of `since`: a declaration whose `since` still allows the deployment that it has sent
         /// something to keeps it, whoever is added, moved or sorted, and whosever `since` moves, its
         /// own included, except that
         ///
-        /// * another declaration of its time may have it whose log the run shows at least as far, with
+        /// * another declaration of its time may have it whose log the deployment shows at least as far, with
         ///   no more to come;
-        /// * it may itself go over to such a run, further on or older.
+        /// * it may itself go over to such a deployment, further on or older.
         ///
-        /// It is never begun anew beside the run, and nobody who sent nothing takes it.
+        /// It is never begun anew beside the deployment, and nobody who sent nothing takes it.
         #[test]
         fn moving_since_takes_no_run_from_the_one_that_sent_to_it_but_for_a_better_match(
             history in history(),
@@ -522,7 +522,7 @@ mod tests {
             }
         }
 
-        /// Where no log begins like another, nothing but its own `since` takes a run away; and a run
+        /// Where no log begins like another, nothing but its own `since` takes a deployment away; and a deployment
         /// that somebody else spoke in serves nobody who has follow-ups.
         #[test]
         fn logs_that_begin_differently_never_share_a_run_and_never_get_a_foreign_one(

@@ -34,7 +34,7 @@ pub(super) fn conversations(
     counting.filter(of_its_time).map(|run| ReadRequest::Conversation(run.id.clone())).collect()
 }
 
-/// How many runs of the task were made within a day before the lists were read, whoever made them.
+/// How many deployments of the task were made within a day before the lists were read, whoever made them.
 pub(super) fn count_of_last_day(task: TaskId, inputs: &PlanInputs<'_>) -> usize {
     let Some(observed) = inputs.state.deployments.get(&task) else { return 0 };
     let yesterday = inputs.state.observed_at - SignedDuration::from_hours(24);
@@ -45,13 +45,13 @@ pub(super) fn count_of_last_day(task: TaskId, inputs: &PlanInputs<'_>) -> usize 
     observed.items.iter().filter(is_recent).count()
 }
 
-/// How many runs the task counts, and how many its list shows, where these are fewer.
+/// How many deployments the task counts, and how many its list shows, where these are fewer.
 pub(super) fn unlisted(task: &ObservedTask, inputs: &PlanInputs<'_>) -> Option<(u64, usize)> {
     let shown = inputs.state.deployments.get(&task.id)?.items.len();
     task.deployment_count.filter(|count| *count > shown as u64).map(|count| (count, shown))
 }
 
-/// How many runs of the task's content have failed at or after `since`.
+/// How many deployments of the task's content have failed at or after `since`.
 pub(super) fn count_of_failed(
     task: &ObservedTask,
     inputs: &PlanInputs<'_>,
@@ -68,7 +68,7 @@ pub(super) fn count_of_failed(
     observed.items.iter().filter(is_meant).count()
 }
 
-/// Whether the run is one of the task's content, as the service shows both.
+/// Whether the deployment is one of the task's content, as the service shows both.
 pub(super) fn counts_for(run: &ObservedDeployment, task: &ObservedTask) -> bool {
     run.prompt.is_some()
         && run.prompt.as_ref() == task.prompt()
@@ -84,7 +84,7 @@ pub(super) fn is_since(
     instant(run.created, offset).is_some_and(|created| created >= since)
 }
 
-/// Whether the run could lie at or after `since` in a zone that nobody has named.
+/// Whether the deployment could lie at or after `since` in a zone that nobody has named.
 pub(super) fn may_be_since(
     run: &ObservedDeployment,
     declared: &DesiredDeployment,

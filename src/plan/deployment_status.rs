@@ -1,4 +1,4 @@
-//! How single runs stand, for whoever looks at a plan or at the status of everything.
+//! How single deployments stand, for whoever looks at a plan or at the status of everything.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ impl DeploymentSummary {
     }
 }
 
-/// The runs that steps speak to or stop, by their ids.
+/// The deployments that steps speak to or stop, by their ids.
 pub(super) fn runs_of(
     inputs: &PlanInputs<'_>,
     found: &Matches<'_>,
@@ -74,7 +74,7 @@ pub(super) fn runs_of(
     steps.iter().filter_map(overview).collect()
 }
 
-/// The run that a change is about, where it exists already.
+/// The deployment that a change is about, where it exists already.
 pub(super) fn run_of(change: &Change) -> Option<&DeploymentId> {
     match change {
         Change::Prompt { run, .. } | Change::Diverged { run, .. } | Change::Stop { run } => {

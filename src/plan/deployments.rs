@@ -1,7 +1,7 @@
-//! Declared deployments against the runs that exist (design 5).
+//! Declared deployments against the deployments that exist (design 5).
 //!
 //! A declared deployment means that at least one run of the task's content exists, made at or after
-//! `since`. A run counts only if its own prompt and agent are its task's. Which run serves which
+//! `since`. A deployment counts only if its own prompt and agent are its task's. Which run serves which
 //! declaration is decided in `matching`; here the verdicts become steps, each with its reason.
 
 use std::collections::BTreeSet;
@@ -32,15 +32,15 @@ pub(super) struct PlannedDeployment {
     pub(super) deployment: Key,
     /// What is done about it.
     pub(super) step: Option<(Change, String, StepStatus)>,
-    /// The run to be waited for and judged, if there is or will be one.
+    /// The deployment to be waited for and judged, if there is or will be one.
     pub(super) watch: Option<TaskWatch>,
 }
 
-/// A watch whose run may be one that a step is yet to start.
+/// A watch whose deployment may be one that a step is yet to start.
 pub(super) struct TaskWatch(Option<DeploymentId>, Watch);
 
 impl TaskWatch {
-    /// Names the run; without one, and without a step that starts one, there is nothing to watch.
+    /// Names the deployment; without one, and without a step that starts one, there is nothing to watch.
     pub(super) fn finish(self, step: Option<StepId>) -> Option<Watch> {
         let run = match self.0 {
             Some(id) => WatchedDeployment::Seen(id),
@@ -50,14 +50,14 @@ impl TaskWatch {
     }
 }
 
-/// Plans the runs of one task.
+/// Plans the deployments of one task.
 #[derive(Clone, Copy)]
 pub(super) struct DeploymentPlanner<'a, 'b> {
     pub(super) key: &'b Key,
     pub(super) inputs: &'b PlanInputs<'a>,
 }
 
-/// A run that counts, with what users said in it: whole, and without the task's prompt.
+/// A deployment that counts, with what users said in it: whole, and without the task's prompt.
 struct Counted<'a> {
     seen: &'a ObservedDeployment,
     turns: Result<(Vec<Arc<str>>, usize), String>,
@@ -88,19 +88,19 @@ impl Counted<'_> {
 }
 
 impl<'a> DeploymentPlanner<'a, '_> {
-    /// A task that is yet to be made has no runs: all that are due are started.
+    /// A task that is yet to be made has no deployments: all that are due are started.
     pub(super) fn new_task(self, desired: &DesiredTask, step: StepId) -> Runs {
         let mut runs = Runs::default();
         let target = DeployTarget::new(desired, TaskRef::MadeBy(step));
         let (due, not_due) = self.due(desired);
         for (key, declared) in due {
-            runs.runs.extend(self.start(key, declared, target, "a new task has no run yet"));
+            runs.runs.extend(self.start(key, declared, target, "a new task has no deployment yet"));
         }
         runs.runs.extend(not_due.iter().filter_map(|it| self.not_due(it.0, it.1, target)));
         runs
     }
 
-    /// A task that exists: every declaration is served, waits, or gets a run.
+    /// A task that exists: every declaration is served, waits, or gets a deployment.
     pub(super) fn existing(self, desired: &DesiredTask, task: &ObservedTask) -> Runs {
         let target = DeployTarget::new(desired, TaskRef::Existing(task.id));
         let (due, not_due) = self.due(desired);
@@ -153,16 +153,16 @@ impl<'a> DeploymentPlanner<'a, '_> {
                 }
                 Verdict::Diverged { run } => Some(diverged(key, declared, &counted[run])),
                 Verdict::Missing => {
-                    let unclear = (0..counted.len())
+                    let undecided = (0..counted.len())
                         .filter(|run| !taken.contains(run))
                         .find(|run| may_be_since(counted[*run].seen, declared, offset));
-                    match unclear {
+                    match undecided {
                         Some(run) => {
                             let finding = zone_question(counted[run].seen, declared);
                             let status = StepStatus::Blocked(finding);
                             Some(self.undecided(key, declared, target, status))
                         }
-                        None => self.start(key, declared, target, "no run of it exists"),
+                        None => self.start(key, declared, target, "no deployment of it exists"),
                     }
                 }
             };
@@ -250,10 +250,10 @@ impl<'a> DeploymentPlanner<'a, '_> {
         PlannedDeployment { deployment: key.clone(), step: Some(step), watch: None }
     }
 
-    /// The runs of the task that count, the oldest first.
+    /// The deployments of the task that count, the oldest first.
     ///
     /// A conversation that was read for something else does not count, or a look at it could move a
-    /// run from one declaration to another.
+    /// deployment from one declaration to another.
     fn counted(self, desired: &DesiredTask, task: &ObservedTask) -> Vec<Counted<'a>> {
         let state = self.inputs.state;
         let asked = conversations(self.inputs, desired, task);
@@ -288,7 +288,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
         counted
     }
 
-    /// A run that serves a declaration: stopped, sent its next follow-up, or left alone.
+    /// A deployment that serves a declaration: stopped, sent its next follow-up, or left alone.
     fn served(
         self,
         key: &Key,
@@ -301,9 +301,9 @@ impl<'a> DeploymentPlanner<'a, '_> {
         if *status == Status::Failed {
             let why = run.seen.runtime_error.as_deref();
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
-            let message = format!("run {id} of `{}/{key}` has failed{why}", self.key);
+            let message = format!("deployment {id} of `{}/{key}` has failed{why}", self.key);
             let finding = Diagnostic::note(Code::DeploymentFailed, message);
-            notes.push(finding.help("moving `since` behind it asks for another run"));
+            notes.push(finding.help("moving `since` behind it asks for another deployment"));
         }
         let next = declared.follow_ups.get(sent..).unwrap_or_default();
         let wants_stop = declared.state == DeploymentState::Stopped;
@@ -324,7 +324,8 @@ impl<'a> DeploymentPlanner<'a, '_> {
                 let created =
                     run.seen.created.map_or_else(String::new, |at| format!(", made {at},"));
                 let all = counted(declared.follow_ups.len(), "follow-up", "follow-ups");
-                let reason = format!("run {id}{created} is {status} and was sent {sent} of {all}");
+                let reason =
+                    format!("deployment {id}{created} is {status} and was sent {sent} of {all}");
                 (change, reason, follow_up_gate(run))
             })
         };
@@ -332,7 +333,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
         PlannedDeployment { deployment: key.clone(), step, watch }
     }
 
-    /// A declaration whose run cannot be told: what was said in a run is not known.
+    /// A declaration whose deployment cannot be told: what was said in a deployment is not known.
     fn unknown(
         self,
         key: &Key,
@@ -341,12 +342,14 @@ impl<'a> DeploymentPlanner<'a, '_> {
         run: &Counted<'_>,
     ) -> PlannedDeployment {
         let why = run.turns.as_ref().err().map_or("", String::as_str);
-        let message = format!("what was said in run {} is not known: {why}", run.seen.id);
+        let message = format!("what was said in deployment {} is not known: {why}", run.seen.id);
         let status = if run.seen.status.is_terminal() {
             let finding = Diagnostic::blocked(Code::ConversationUnknown, message);
-            let finding =
-                finding.help("run this again; if it stays, look at the run in the web interface");
-            StepStatus::Blocked(finding.help("or move `since` behind it to ask for another run"))
+            let finding = finding
+                .help("run this again; if it stays, look at the deployment in the web interface");
+            StepStatus::Blocked(
+                finding.help("or move `since` behind it to ask for another deployment"),
+            )
         } else {
             let finding = Diagnostic::note(Code::DeploymentBusy, message);
             StepStatus::Deferred(
@@ -356,7 +359,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
         self.undecided(key, declared, target, status)
     }
 
-    /// A declaration without a run; one that is to be stopped needs none.
+    /// A declaration without a deployment; one that is to be stopped needs none.
     fn start(
         self,
         key: &Key,
@@ -412,7 +415,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
     }
 }
 
-/// The run that serves a declaration.
+/// The deployment that serves a declaration.
 fn serving(verdict: &Verdict) -> Option<usize> {
     match verdict {
         Verdict::Served { run, .. } => Some(*run),
@@ -420,7 +423,7 @@ fn serving(verdict: &Verdict) -> Option<usize> {
     }
 }
 
-/// Whether the next follow-up may be sent: only an idle run is sent one.
+/// Whether the next follow-up may be sent: only an idle deployment is sent one.
 fn follow_up_gate(run: &Counted<'_>) -> StepStatus {
     let ObservedDeployment { id, status, .. } = run.seen;
     let busy = |why: String| {
@@ -429,29 +432,30 @@ fn follow_up_gate(run: &Counted<'_>) -> StepStatus {
     };
     match status {
         Status::Completed if run.is_unanswered => {
-            busy(format!("the agent of run {id} has not answered the last prompt yet"))
+            busy(format!("the agent of deployment {id} has not answered the last prompt yet"))
         }
         Status::Completed => StepStatus::Ready,
         Status::Failed | Status::Stopped => {
-            let message =
-                format!("run {id} has ended as {status}, and follow-ups are still to be sent");
+            let message = format!(
+                "deployment {id} has ended as {status}, and follow-ups are still to be sent"
+            );
             let finding = Diagnostic::blocked(Code::DeploymentEnded, message);
-            StepStatus::Blocked(finding.help("move `since` behind it to ask for another run, or take the rest out of `followUps`"))
+            StepStatus::Blocked(finding.help("move `since` behind it to ask for another deployment, or take the rest out of `followUps`"))
         }
-        status => busy(format!("run {id} is {status}")),
+        status => busy(format!("deployment {id} is {status}")),
     }
 }
 
-/// A run that was told something else: shown turn by turn.
+/// A deployment that was told something else: shown turn by turn.
 fn diverged(key: &Key, declared: &DesiredDeployment, run: &Counted<'_>) -> PlannedDeployment {
     let id = run.seen.id.clone();
     let said: Vec<Arc<str>> =
         run.turns.as_ref().map(|(turns, skip)| turns[*skip..].to_vec()).unwrap_or_default();
     let same = said.iter().zip(&declared.follow_ups).take_while(|(a, b)| a == b).count();
-    let message = format!("run {id} was told something else than follow-up {}", same + 1);
+    let message = format!("deployment {id} was told something else than follow-up {}", same + 1);
     let finding = Diagnostic::blocked(Code::Diverged, message)
         .help("write what was said into `followUps`, if that is what you want to go on from")
-        .help("or move `since` behind the run to ask for another one");
+        .help("or move `since` behind the deployment to ask for another one");
     let change = Change::Diverged { run: id, said, declared: declared.follow_ups.clone() };
     let reason = "what was said cannot be unsaid".to_owned();
     let step = Some((change, reason, StepStatus::Blocked(finding)));
@@ -475,14 +479,14 @@ fn unlike(task: &ObservedTask, observed: &Listing<ObservedDeployment>) -> Diagno
         task.id
     );
     Diagnostic::blocked(Code::DeploymentUnlikeTask, message)
-        .help("look at the runs in the web interface; delete the declaration if one of them is the wanted one")
+        .help("look at the deployments in the web interface; delete the declaration if one of them is the wanted one")
 }
 
 fn zone_question(run: &ObservedDeployment, declared: &DesiredDeployment) -> Diagnostic {
     let created = run.created.map_or_else(|| "at an unknown time".to_owned(), |at| at.to_string());
     let since = declared.since.unwrap_or(Timestamp::UNIX_EPOCH);
     let message = format!(
-        "run {} was made {created} in a zone that the service does not name, which may be after {since}",
+        "deployment {} was made {created} in a zone that the service does not name, which may be after {since}",
         run.id
     );
     Diagnostic::blocked(Code::ZoneUnknown, message)

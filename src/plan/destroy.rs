@@ -1,4 +1,4 @@
-//! The plan of `destroy`: everything that is provably ours goes, as gently as a retire does; or
+//! The plan of `destroy`: everything that is provably ours goes, as gently as a removal does; or
 //! archived tasks go for good.
 //!
 //! Never ours: what is released, what nothing proves, and what another manifest declares. What is
@@ -26,9 +26,9 @@ use crate::plan::{
 /// What is to be destroyed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Every task of ours; what holds something is archived.
+    /// Every owned task; what holds something is archived.
     Owned,
-    /// Archived tasks of ours, with all that they hold.
+    /// Archived owned tasks, with all that they hold.
     Archived {
         /// Only those that have not changed for so long.
         older_than: Option<SignedDuration>,
@@ -218,7 +218,7 @@ fn owners<'a>(inputs: &PlanInputs<'a>) -> BTreeMap<ContentHash, &'a Key> {
     owners
 }
 
-/// A task of ours: archived, or deleted where that loses nothing.
+/// An owned task: archived, or deleted where that loses nothing.
 fn remove(
     inputs: &PlanInputs<'_>,
     key: &Key,
@@ -374,7 +374,7 @@ fn notes(inputs: &PlanInputs<'_>, found: &Matches<'_>, scope: Scope) -> Vec<Diag
     for key in found.match_errors.keys() {
         let message = format!("which task is that of `{key}` cannot be told: none is touched");
         let finding = Diagnostic::note(Code::Unproven, message);
-        notes.push(finding.help("`qcops plan` shows the candidates and the ways on"));
+        notes.push(finding.help("`qcops plan` shows the candidates and help"));
     }
     notes
 }

@@ -1,7 +1,7 @@
-//! What runs are likely to cost, told from past runs of the same task.
+//! What runs are likely to cost, told from past deployments of the same task.
 //!
 //! Shown to whoever approves of a plan, and nothing else: no step, gate or digest hangs on it. What
-//! is read for it and for nothing else is bounded, and asked for only where a run would be started.
+//! is read for it and for nothing else is bounded, and asked for only where a deployment would be started.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,19 +15,19 @@ use crate::plan::matcher::Matches;
 use crate::plan::{Change, PlanInputs, Step, StepStatus};
 use crate::transcript::Transcript;
 
-/// The most past runs an estimate goes by: their median changes little with more of them, and each
+/// The most past deployments an estimate goes by: their median changes little with more of them, and each
 /// costs the reading of a conversation.
 const RUNS: usize = 5;
 
-/// The most tasks of a key whose runs are listed for it: today's and the last that it took the place of.
+/// The most tasks of a key whose deployments are listed for it: today's and the last that it took the place of.
 const TASKS: usize = 3;
 
-/// What one prompt of a task has cost in past runs, follow-ups counted as prompts of their own.
+/// What one prompt of a task has cost in past deployments, follow-ups counted as prompts of their own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Estimate {
     /// Tokens, read and written.
     pub tokens: Option<Spread>,
-    /// Seconds from the start to the answer; the time in which a run waited for a follow-up is left out.
+    /// Seconds from the start to the answer; the time in which a deployment waited for a follow-up is left out.
     pub seconds: Option<Spread>,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn reads(
     reads
 }
 
-/// Returns what past runs say about the tasks that `steps` run or follow up.
+/// Returns what past deployments say about the tasks that `steps` run or follow up.
 pub(super) fn estimates(
     inputs: &PlanInputs<'_>,
     found: &Matches<'_>,
@@ -90,7 +90,7 @@ pub(super) fn estimates(
     keys.into_iter().filter_map(estimate).collect()
 }
 
-/// The tasks of a key that may have had runs: today's, then those that it took the place of, the
+/// The tasks of a key that may have had deployments: today's, then those that it took the place of, the
 /// newest first.
 struct Past<'a> {
     inputs: &'a PlanInputs<'a>,
@@ -118,7 +118,7 @@ impl<'a> Past<'a> {
         past
     }
 
-    /// Runs that came to their end by themselves, of the first tasks first, the newest first.
+    /// Deployments that came to their end by themselves, of the first tasks first, the newest first.
     fn runs(&self) -> Vec<&'a ObservedDeployment> {
         let runs = self.tasks.iter().flat_map(|task| self.runs_of(Some(task)));
         runs.take(RUNS).collect()
@@ -150,7 +150,7 @@ impl<'a> Past<'a> {
     }
 }
 
-/// How long a run took without the time in which nobody had asked it for anything.
+/// How long a deployment took without the time in which nobody had asked it for anything.
 fn seconds_at_work(run: &ObservedDeployment, transcript: &Transcript) -> Option<u64> {
     let mut work = run.ended?.duration_since(run.created?);
     for pair in transcript.messages.windows(2) {

@@ -32,7 +32,7 @@ pub(super) const GUARDS: &[Guard] = &[
     pruning_not_asked,
     protected,
     empty_manifest,
-    unclear_neighbor,
+    unreadable_neighbor,
     vanished,
     lost_evidence,
     too_many_retires,
@@ -95,7 +95,7 @@ pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) -> BTreeSet<Code> {
     overrides
 }
 
-/// An incomplete list or read proves nothing: nothing is made, replaced, retired or run on it.
+/// An incomplete list or read proves nothing: nothing is made, replaced, removed or run on it.
 fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let Some(gap) = view.gap else { return Vec::new() };
     let finding = Diagnostic::blocked(Code::IncompleteRead, gap)
@@ -124,7 +124,7 @@ fn pruning_not_asked(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSt
         return Vec::new();
     }
     let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
-        .help("`--prune` retires what is no longer declared")
+        .help("`--prune` removes what is no longer declared")
         .help("or list a key under `forget`, and its task is left alone for good");
     let status = StepStatus::Deferred(finding);
     steps.iter().filter(|step| is_undeclared(step)).map(|step| (step.id, status.clone())).collect()
@@ -138,7 +138,7 @@ fn protected(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     };
     let finding = Diagnostic::blocked(
         Code::Protected,
-        "`protect: true` stands in the entry of the task, or stood there last",
+        "`protect: true` is in the entry of the task, or stood there last",
     )
     .help("commit the entry with `protect: false` first, then this change");
     let is_loss =
@@ -146,7 +146,7 @@ fn protected(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     block(steps, |step| is_loss(step) && is_protected(&step.key), &finding)
 }
 
-/// A manifest without tasks is more often a lost file than a wish.
+/// A manifest without tasks is more often a lost file than intended.
 fn empty_manifest(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     if !view.inputs.desired_state.tasks.is_empty() {
         return Vec::new();
@@ -157,11 +157,11 @@ fn empty_manifest(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatu
 }
 
 /// A neighbor that cannot be understood may declare what would be removed.
-fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
+fn unreadable_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     if view.inputs.other_manifests.gaps.is_empty() {
         return Vec::new();
     }
-    let finding = unclear_neighbor_finding(view.inputs);
+    let finding = unreadable_neighbor_finding(view.inputs);
     let is_asked = |step: &Step| {
         matches!(
             step.change,
@@ -172,7 +172,7 @@ fn unclear_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSta
 }
 
 /// Says which manifests cannot be understood, and what helps.
-pub(super) fn unclear_neighbor_finding(inputs: &PlanInputs<'_>) -> Diagnostic {
+pub(super) fn unreadable_neighbor_finding(inputs: &PlanInputs<'_>) -> Diagnostic {
     let message = "what would be removed may be declared by another manifest of the repository";
     Diagnostic::blocked(Code::UnreadableNeighbor, message)
         .with_gaps(inputs.other_manifests.gaps.iter().cloned())
@@ -288,7 +288,7 @@ fn too_many_retires(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepSta
         is_undeclared,
         limit,
         Code::TooManyDeletes,
-        ("task would be retired", "tasks would be retired"),
+        ("task would be removed", "tasks would be removed"),
         "--max-deletes",
     )
 }
@@ -342,7 +342,7 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
     }
     let mut verdicts = Vec::new();
     for (key, runs) in runs_by_key {
-        // A task that is yet to be made has no runs, whatever the one before it had.
+        // A task that is yet to be made has no deployments, whatever the one before it had.
         let task = runs.iter().find_map(|step| existing_task(step));
         let recent = task.map_or(0, |id| super::counting::count_of_last_day(id, view.inputs));
         if runs.len() + recent > RUNS_PER_TASK_AND_DAY {
@@ -360,7 +360,7 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
     verdicts
 }
 
-/// The task of a run, where it exists already.
+/// The task of a deployment, where it exists already.
 fn existing_task(step: &Step) -> Option<TaskId> {
     match step.change {
         Change::Deploy { task: TaskRef::Existing(id), .. } => Some(id),
@@ -368,13 +368,13 @@ fn existing_task(step: &Step) -> Option<TaskId> {
     }
 }
 
-/// The task of a step that would start a run, where it exists already.
+/// The task of a step that would start a deployment, where it exists already.
 fn runs_of<'a>(view: &View<'a, '_>, step: &Step) -> Option<&'a ObservedTask> {
     let matched = view.found.by_key.get(&step.key)?;
     (existing_task(step) == Some(matched.task.id)).then_some(matched.task)
 }
 
-/// A run that the task counts and its list leaves out may be the declared one, and is paid for.
+/// A deployment that the task counts and its list leaves out may be the declared one, and is paid for.
 fn runs_unlisted(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let verdict = |step: &Step| {
         let task = runs_of(view, step)?;
@@ -383,7 +383,7 @@ fn runs_unlisted(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
         let message = format!("of task {} the service counts {counted} and lists {shown}", task.id);
         let finding = Diagnostic::blocked(Code::DeploymentsUnlisted, message)
             .help("wait until the list shows them, then plan again")
-            .help("`--allow deployments-unlisted` if the others were deleted: another run is paid for");
+            .help("`--allow deployments-unlisted` if the others were deleted: another deployment is paid for");
         Some((step.id, StepStatus::Blocked(finding)))
     };
     steps.iter().filter_map(verdict).collect()
@@ -430,7 +430,7 @@ fn too_many_follow_ups(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Step
     verdicts
 }
 
-/// How many runs one apply may start.
+/// How many deployments one apply may start.
 pub(super) fn deployment_limit(limits: &Limits) -> usize {
     limits.runs.unwrap_or(RUNS_PER_APPLY)
 }

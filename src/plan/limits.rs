@@ -3,7 +3,7 @@
 /// How much one apply may do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// `--max-deletes`: tasks retired because they are no longer declared.
+    /// `--max-deletes`: tasks removed because they are no longer declared.
     pub delete: Option<usize>,
     /// `--max-replaces`: tasks replaced.
     pub replace: Option<usize>,
@@ -20,14 +20,14 @@ pub(super) const CREATES_PER_APPLY: usize = 50;
 
 /// Deployments started by one apply at most.
 ///
-/// Five, because a run spends tokens and cannot be taken back, and a slip in a template multiplies.
+/// Five, because a deployment spends tokens and cannot be taken back, and a slip in a template multiplies.
 /// Raising it is one flag; lowering a bill is not.
 pub(super) const RUNS_PER_APPLY: usize = 5;
 
 /// Deployments started of one task within a day at most.
 pub(super) const RUNS_PER_TASK_AND_DAY: usize = 3;
 
-/// Failed runs of one content after which it is not run again by itself.
+/// Failed deployments of one content after which it is not run again by itself.
 ///
 /// A prompt that failed three times is wrong more often than unlucky, and each try is paid for.
 pub(super) const FAILURES: usize = 3;

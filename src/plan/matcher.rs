@@ -1,6 +1,6 @@
-//! The ladder: which task belongs to which key, and what proves it.
+//! The matcher: which task belongs to which key, and what proves it.
 //!
-//! Rung by rung over all keys, so that a task claimed on a higher rung is free for nobody on a lower
+//! Stage by stage over all keys, so that a task claimed on a higher stage is free for nobody on a lower
 //! one: equal content, pinned id, content or prompt from the key's evidence, and last a veto that
 //! identifies nothing but stops a create beside a task that may be the wanted one.
 
@@ -49,7 +49,7 @@ pub(super) enum MatchError<'a> {
     Unproven(Vec<&'a ObservedTask>, &'static str, Option<&'a Key>),
 }
 
-/// What became of every task that was seen.
+/// The result of every task that was seen.
 #[derive(Default)]
 pub(super) struct Matches<'a> {
     pub(super) by_key: BTreeMap<&'a Key, Match<'a>>,
@@ -58,7 +58,7 @@ pub(super) struct Matches<'a> {
     pub(super) superseded: BTreeMap<&'a Key, Vec<&'a ObservedTask>>,
     /// Ours, of a key that is no longer declared.
     pub(super) orphans: Vec<(&'a Key, &'a ObservedTask)>,
-    /// Not ours, though with content of ours.
+    /// Not ours, though with owned content.
     pub(super) copies: Vec<(&'a Key, &'a ObservedTask)>,
     pub(super) archived: Vec<&'a ObservedTask>,
     /// Of another manifest of the work tree.
@@ -112,7 +112,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
         Self { inputs, tasks, by_content, pinned_by, taken, found }
     }
 
-    /// Rung 1.
+    /// Stage 1.
     fn claim_equal_content(&mut self) {
         for (key, desired) in &self.inputs.desired_state.tasks {
             let hash = desired.content();
@@ -137,7 +137,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
         }
     }
 
-    /// Rung 2.
+    /// Stage 2.
     fn claim_pinned(&mut self) {
         for (key, desired) in self.pending() {
             let Some(id) = desired.pin else { continue };
@@ -146,14 +146,14 @@ impl<'a, 'b> Matcher<'a, 'b> {
                 Some(task) if self.taken.contains(&id) => {
                     self.match_error(key, MatchError::PinTaken(task));
                 }
-                // The pin is older than the last replace: rung 3 knows the task of today.
+                // The pin is older than the last replace: stage 3 knows the task of today.
                 Some(task) if is_archived(task) => {}
                 Some(task) => self.matched(key, Match { task, proof: Proof::Pin }),
             }
         }
     }
 
-    /// Rung 3: each round, every key names its best candidate, and the best of a task's keys has it.
+    /// Stage 3: each round, every key names its best candidate, and the best of a task's keys has it.
     fn claim_by_evidence(&mut self) {
         let by_key = self.candidates_by_evidence();
         loop {
@@ -250,7 +250,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
             .collect()
     }
 
-    /// Rung 4: what looks like the wanted task stops a create.
+    /// Stage 4: what looks like the wanted task stops a create.
     fn veto(&mut self) {
         let pending = self.pending();
         if pending.is_empty() {
@@ -351,7 +351,7 @@ impl<'a, 'b> Matcher<'a, 'b> {
         keys_by_content
     }
 
-    /// Whether a task has the content that is declared today: then it is a twin, not a forerunner.
+    /// Whether a task has the content that is declared today: then it is a duplicate, not a forerunner.
     ///
     /// A pin says which of two equal tasks is meant, and so that the other one is not.
     fn is_duplicate(&self, key: &Key, task: &ObservedTask) -> bool {

@@ -1,7 +1,7 @@
-//! From wish, sight and evidence to a plan: what would have to change, and why.
+//! From desired state, observed state and evidence to a plan: what would have to change, and why.
 //!
 //! Pure, total and deterministic: the same inputs give the same bytes, nothing is asked for and
-//! nothing can fail. What cannot be planned becomes a blocked step with a code and a way past it.
+//! nothing can fail. What cannot be planned becomes a blocked step with a code and help.
 //! [`wanted`] says what must still be looked at, [`plan`] decides; `apply` only obeys.
 
 mod ambiguous;
@@ -101,7 +101,7 @@ pub struct PlanInputs<'a> {
 /// What was asked for on the command line.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Whether tasks of ours that are no longer declared are retired.
+    /// Whether owned tasks that are no longer declared are removed.
     pub prune: Prune,
     /// The keys to plan for; empty for all.
     pub targets: BTreeSet<Key>,
@@ -115,13 +115,13 @@ pub struct Options {
     pub is_stale: bool,
 }
 
-/// Whether tasks of ours that are no longer declared are retired.
+/// Whether owned tasks that are no longer declared are removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Prune {
     /// They are shown and kept.
     #[default]
     Off,
-    /// They are retired.
+    /// They are removed.
     On,
 }
 
@@ -148,33 +148,33 @@ pub struct Plan {
     pub scheduled_count: usize,
     /// Ids that were on the list; settling compares with them (contract 15.3).
     pub observed_task_ids: BTreeSet<TaskId>,
-    /// How many runs one apply may start.
+    /// How many deployments one apply may start.
     pub deployment_limit: usize,
     /// The limits that were set by hand.
     pub limits: Limits,
     /// The guards that `--allow` switched off and that would have blocked a step.
     pub overrides: BTreeSet<Code>,
-    /// The declared runs that exist or are started by a step, to be waited for and judged.
+    /// The declared deployments that exist or are started by a step, to be waited for and judged.
     pub watches: Vec<Watch>,
-    /// What one prompt of a task has cost in past runs, for tasks with something to pay for; not
+    /// What one prompt of a task has cost in past deployments, for tasks with something to pay for; not
     /// covered by the digest.
     pub estimates: BTreeMap<Key, Estimate>,
     /// When the service was looked at.
     pub observed_at: Timestamp,
-    /// How the runs stand that steps are about.
+    /// How the deployments stand that steps are about.
     pub runs: BTreeMap<DeploymentId, DeploymentSummary>,
     /// The names of all agents, where they were listed; not covered by the digest.
     pub agents: BTreeMap<AgentId, String>,
 }
 
-/// A declared run to be waited for and judged.
+/// A declared deployment to be waited for and judged.
 #[derive(Clone, Debug)]
 pub struct Watch {
     /// The task.
     pub key: Key,
     /// The declared deployment.
     pub deployment: Key,
-    /// The run that serves it.
+    /// The deployment that serves it.
     pub run: WatchedDeployment,
     /// When it was made, where that was seen.
     pub created: Option<Timestamp>,
@@ -184,7 +184,7 @@ pub struct Watch {
     pub expect: Option<Expectation>,
 }
 
-/// The run that is watched.
+/// The deployment that is watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WatchedDeployment {
     /// One that was seen.
@@ -223,7 +223,7 @@ pub enum StepStatus {
     Ready,
     /// It was not asked for; not an error.
     Deferred(Diagnostic),
-    /// Something stands against it; the finding names the way past.
+    /// Something stands against it; the finding names the override.
     Blocked(Diagnostic),
 }
 
@@ -249,16 +249,16 @@ pub enum Change {
         /// What changes: its name.
         edits: Vec<Edit>,
     },
-    /// A new task takes the place of `before`, which is retired with every task in `old`.
+    /// A new task takes the place of `before`, which is removed with every task in `old`.
     Replace {
         /// The task as it is.
         before: Before,
         /// What is wanted.
         object: Whole,
-        /// What is retired once the new task has been read back; `before` first.
+        /// What is removed once the new task has been read back; `before` first.
         old: Vec<Removal>,
     },
-    /// A task is retired.
+    /// A task is removed.
     Remove {
         /// How.
         removal: Removal,
@@ -291,7 +291,7 @@ pub enum Change {
         /// The follow-ups that come after it, in order, each once the deployment is idle again.
         later: Vec<Arc<str>>,
     },
-    /// A follow-up cannot be sent: the run was told something else than declared.
+    /// A follow-up cannot be sent: the deployment was told something else than declared.
     Diverged {
         /// The deployment.
         run: DeploymentId,
@@ -355,7 +355,7 @@ pub enum Remove {
     },
 }
 
-/// Why a task is retired.
+/// Why a task is removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RemoveReason {
     /// Its key is no longer declared.
@@ -366,7 +366,7 @@ pub enum RemoveReason {
     Destroyed,
 }
 
-/// The task of a run.
+/// The task of a deployment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskRef {
     /// One that exists.
@@ -443,7 +443,7 @@ impl Plan {
         of_steps.chain(&self.doubts)
     }
 
-    /// The runs whose conversations are quoted: what users said there is shown.
+    /// The deployments whose conversations are quoted: what users said there is shown.
     pub fn quoted_runs(&self) -> impl Iterator<Item = &DeploymentId> {
         self.steps.iter().filter_map(|step| match &step.change {
             Change::Diverged { run, .. } => Some(run),

@@ -45,25 +45,25 @@ fn taken_name(change: &Change) -> Option<Name> {
     Some(name_of(name))
 }
 
-/// Steps that retire what bears the wanted name of a restored task as the service has rewritten it,
+/// Steps that remove what bears the wanted name of a restored task as the service has rewritten it,
 /// by the step that restores it.
 fn own_givers(steps: &[Step]) -> BTreeMap<StepId, Vec<StepId>> {
-    let mut retired: BTreeMap<&Key, Vec<(StepId, &str)>> = BTreeMap::new();
+    let mut removed: BTreeMap<&Key, Vec<(StepId, &str)>> = BTreeMap::new();
     for step in steps {
         if let Change::Remove { removal, .. } = &step.change {
-            retired.entry(&step.key).or_default().push((step.id, &removal.name));
+            removed.entry(&step.key).or_default().push((step.id, &removal.name));
         }
     }
     let of_step = |step: &Step| {
         let (_, _, to) = step.change.renaming()?;
-        let names = retired.get(&step.key)?.iter();
+        let names = removed.get(&step.key)?.iter();
         let own = names.filter(|(_, name)| is_rewriting_of(name, to)).map(|(id, _)| *id);
         Some((step.id, own.collect()))
     };
     steps.iter().filter_map(of_step).collect()
 }
 
-/// The step that gives up each name; a retire that was not asked for gives up nothing.
+/// The step that gives up each name; a removal that was not asked for gives up nothing.
 fn givers(steps: &[Step], prune: Prune) -> BTreeMap<Name, StepId> {
     let mut givers = BTreeMap::new();
     let is_asked = |change: &Change| {

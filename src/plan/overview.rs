@@ -1,6 +1,6 @@
-//! How every declared task stands, and its runs: a plan from the side of its keys.
+//! How every declared task stands, and its deployments: a plan from the side of its keys.
 //!
-//! Decides nothing of its own: states are read off the plan, tasks off the ladder.
+//! Decides nothing of its own: states are read off the plan, tasks off the matcher.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,7 +27,7 @@ pub struct Overview {
     pub observed_at: Timestamp,
     /// Every declared key, in the order of keys.
     pub keys: Vec<KeyOverview>,
-    /// How many tasks of ours no key declares any more.
+    /// How many owned tasks no key declares any more.
     pub undeclared_count: usize,
     /// How many tasks are nobody's business here.
     pub unmanaged_count: usize,
@@ -82,7 +82,7 @@ pub enum KeyState {
 pub struct DeclaredDeploymentOverview {
     /// Its key.
     pub key: Key,
-    /// The run that serves it, or was to serve it before something else was said in it.
+    /// The deployment that serves it, or was to serve it before something else was said in it.
     pub run: Option<DeploymentId>,
     /// What is still to be done about it, or stands against it.
     pub reason: Option<String>,
@@ -90,16 +90,16 @@ pub struct DeclaredDeploymentOverview {
     pub code: Option<Code>,
 }
 
-/// Whether conversations are read for the tokens of runs.
+/// Whether conversations are read for the tokens of deployments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tokens {
     /// Those that were read anyway are shown.
     AsKnown,
-    /// Those of the runs that serve a declaration, and of the newest others.
+    /// Those of the deployments that serve a declaration, and of the newest others.
     Read,
 }
 
-/// How many runs that serve nothing are looked at in each task, and shown.
+/// How many deployments that serve nothing are looked at in each task, and shown.
 pub const NEWEST_RUNS: usize = 3;
 
 /// Returns the looks that are still to be taken before [`overview`] sees enough.
@@ -208,7 +208,7 @@ fn deployments(inputs: &PlanInputs<'_>, plan: &Plan, key: &Key) -> Vec<DeclaredD
     declared.map(overview).collect()
 }
 
-/// A run with the declaration that it serves.
+/// A deployment with the declaration that it serves.
 fn run_overview(
     inputs: &PlanInputs<'_>,
     deployments: &[DeclaredDeploymentOverview],

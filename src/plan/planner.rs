@@ -13,7 +13,7 @@ use crate::plan::deployment_status::runs_of;
 use crate::plan::deployments::{DeploymentPlanner, PlannedDeployment};
 use crate::plan::estimate::estimates;
 use crate::plan::guards::{
-    View, deployment_limit, guard, implausible_list, unclear_neighbor_finding,
+    View, deployment_limit, guard, implausible_list, unreadable_neighbor_finding,
 };
 use crate::plan::matcher::{Match, MatchError, Matches, Proof, identify, is_archived};
 use crate::plan::name_conflicts::NameConflicts;
@@ -227,7 +227,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         }
     }
 
-    /// Tasks of ours whose key is no longer declared, unless another manifest declares them.
+    /// Owned tasks whose key is no longer declared, unless another manifest declares them.
     fn plan_undeclared(&mut self) {
         let (found, other_manifests) = (self.found, self.inputs.other_manifests);
         for (key, task) in &found.orphans {
@@ -309,7 +309,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         }
     }
 
-    /// Tasks with content of ours that are left alone.
+    /// Tasks with owned content that are left alone.
     fn note_leftovers(&mut self) {
         for (key, task) in &self.found.copies {
             let desired = self.inputs.desired_state.tasks.get(*key);
@@ -324,7 +324,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
                 let message =
                     format!("task {} `{name}` has an earlier content of `{key}`", task.id);
                 Diagnostic::note(Code::Copy, message)
-                    .help("it is left alone; its name is not one of ours")
+                    .help("it is left alone; its name is not one that this manifest gave")
             };
             self.notes.push(finding);
         }
@@ -385,7 +385,7 @@ fn still_declared(inputs: &PlanInputs<'_>) -> StepStatus {
         let finding = Diagnostic::note(Code::StillDeclared, message);
         return StepStatus::Deferred(finding.help("take it out of that manifest, and commit that"));
     }
-    StepStatus::Blocked(unclear_neighbor_finding(inputs))
+    StepStatus::Blocked(unreadable_neighbor_finding(inputs))
 }
 
 /// What of the evidence could not be read, each in a note of its own.
@@ -427,7 +427,7 @@ fn restore_beside(task: &ObservedTask, desired: &DesiredTask, rival: &ObservedTa
     Disposition::Step(Box::new(change), reason, StepStatus::Blocked(finding))
 }
 
-/// A key to which no task can be given: shown with the candidates and the ways on.
+/// A key to which no task can be given: shown with the candidates and help.
 fn blocked(key: &Key, desired: &DesiredTask, match_error: &MatchError<'_>) -> Disposition {
     let (change, finding) = ambiguous(key, desired, match_error);
     Disposition::Step(

@@ -36,16 +36,16 @@ pub fn desired(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
 /// Returns the looks that are still to be taken, and the plan as it stands.
 ///
 /// 1. A task whose content the list does not show is read.
-/// 2. Before anything is created, replaced or retired, the task with the longest prompt is read: if
+/// 2. Before anything is created, replaced or removed, the task with the longest prompt is read: if
 ///    it agrees with its entry the list's prompts are trusted, else every task that is not kept as
 ///    it is listed is read.
-/// 3. Declared deployments need the runs of their task.
-/// 4. Declared follow-ups need the conversations of the runs that could have been sent them.
+/// 3. Declared deployments need the deployments of their task.
+/// 4. Declared follow-ups need the conversations of the deployments that could have been sent them.
 /// 5. A task that this machine's ledger knows for a key without its content, and that the list does
-///    not show, is read: a list that lags or ends early must not make a twin.
+///    not show, is read: a list that lags or ends early must not make a duplicate.
 /// 6. A task that goes is read where the list leaves its schedule out; it can be deleted rather than
-///    archived only if its list of runs is empty too.
-/// 7. Where a run would be started, past runs of its task are read for the estimate, a few at most.
+///    archived only if its list of deployments is empty too.
+/// 7. Where a deployment would be started, past deployments of its task are read for the estimate, a few at most.
 pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) {
     let state = inputs.state;
     let observed = observed(state);
@@ -93,7 +93,7 @@ pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) 
 /// Returns the looks that [`wanted`] asks for, and those that it would most likely ask for if the
 /// manifest were another: for an observation that is kept.
 ///
-/// Those are the task with the longest prompt, and the runs of every declared task.
+/// Those are the task with the longest prompt, and the deployments of every declared task.
 pub fn snapshot_reads(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
     let state = inputs.state;
     let mut reads = state.canaries();
@@ -113,11 +113,11 @@ fn is_unread(read: &ReadRequest, state: &ObservedState) -> bool {
     }
 }
 
-/// Whether the plan as it stands would create, replace or retire, guards left out of account.
+/// Whether the plan as it stands would create, replace or remove, guards left out of account.
 fn changes_anything(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| {
-        let is_withheld = matches!(step.status, StepStatus::Deferred(_));
-        !is_withheld && !is_of_runs(&step.change) && !step.change.is_in_place()
+        let is_deferred = matches!(step.status, StepStatus::Deferred(_));
+        !is_deferred && !is_of_runs(&step.change) && !step.change.is_in_place()
     })
 }
 

@@ -6,7 +6,7 @@ use crate::model::{Key, archive_name, counted, noun};
 use crate::observed::{Completeness, ObservedTask, ReadRequest, Schedule};
 use crate::plan::{Before, PlanInputs, Removal, Remove, RemoveReason};
 
-/// Decides how a task of ours goes.
+/// Decides how an owned task goes.
 pub(super) fn removal(
     inputs: &PlanInputs<'_>,
     task: &ObservedTask,
@@ -36,7 +36,7 @@ pub(super) fn lost_notifications(key: &Key, task: &ObservedTask) -> Option<Diagn
 }
 
 /// What must be looked at before a task goes: a schedule that the list leaves out would go on running
-/// the old prompt, and a task with runs is archived rather than deleted.
+/// the old prompt, and a task with deployments is archived rather than deleted.
 pub(super) fn reads_before_removing(
     task: &ObservedTask,
     evidence: Option<&KeyEvidence>,
@@ -51,7 +51,7 @@ pub(super) fn reads_before_removing(
 ///
 /// 1. It has had no deployment and none is active, so there is no conversation.
 /// 2. It has no schedule and no notifications, which only the web interface could bring back.
-/// 3. Its content stands in the history of the manifest.
+/// 3. Its content is in the history of the manifest.
 fn holds_nothing(task: &ObservedTask, evidence: Option<&KeyEvidence>) -> bool {
     let is_unused = task.deployment_count == Some(0) && task.active.as_deref() == Some(&[]);
     let is_plain = task.schedule == Schedule::Unset && task.notification_count == Some(0);
@@ -67,7 +67,7 @@ fn has_no_deployments(inputs: &PlanInputs<'_>, task: &ObservedTask) -> bool {
     })
 }
 
-/// Says that a schedule stands against retiring a task; `why` is `None` where it would be replaced.
+/// Says that a schedule stands against removing a task; `why` is `None` where it would be replaced.
 pub(super) fn scheduled(task: &ObservedTask, why: Option<RemoveReason>) -> Option<Diagnostic> {
     let Schedule::Set(schedule) = &task.schedule else { return None };
     let message = format!(

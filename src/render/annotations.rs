@@ -148,7 +148,7 @@ impl<'a> Places<'a> {
         Some(lines.position(text, floor_boundary(text, place.span.start)))
     }
 
-    /// What a finding says, a line each, as it is: the sentence, other places, ways on.
+    /// What a finding says, a line each, as it is: the sentence, other places, help.
     fn sentences(&mut self, finding: &Diagnostic) -> Vec<String> {
         let mut lines = vec![finding.message.clone()];
         for (place, words) in finding.related.iter().take(MOST_RELATED) {

@@ -1,4 +1,4 @@
-//! What a plan pays for: runs and follow-ups, counted, and what past runs say they will cost.
+//! What a plan pays for: runs and follow-ups, counted, and what past deployments say they will cost.
 
 use crate::model::{counted, grouped};
 use crate::plan::{Change, Plan, Spread, Step, StepStatus};
@@ -7,15 +7,15 @@ use crate::render::words::span;
 /// What is paid for: runs and follow-ups.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Budget {
-    /// Runs that are started.
+    /// Deployments that are started.
     pub runs: usize,
-    /// How many runs one apply may start.
+    /// How many deployments one apply may start.
     pub deployment_limit: usize,
     /// Follow-ups that are sent now.
     pub follow_ups: usize,
-    /// Follow-ups that come later, each once its run is idle.
+    /// Follow-ups that come later, each once its deployment is idle.
     pub later: usize,
-    /// What all of it is likely to cost; `None` where there is no past run to go by.
+    /// What all of it is likely to cost; `None` where there is no past deployment to go by.
     pub cost: Option<Cost>,
 }
 
@@ -26,7 +26,7 @@ pub struct Cost {
     pub prompts: usize,
     /// Tokens, read and written.
     pub tokens: Option<Spread>,
-    /// Seconds at work; those of runs side by side are added up.
+    /// Seconds at work; those of deployments side by side are added up.
     pub seconds: Option<Spread>,
 }
 
@@ -66,7 +66,7 @@ impl Budget {
         let Self { runs, deployment_limit, follow_ups, later, cost } = self;
         let mut paid = Vec::new();
         if *runs > 0 {
-            let runs = counted(*runs, "new run", "new runs");
+            let runs = counted(*runs, "new deployment", "new deployments");
             paid.push(format!("{runs} of at most {deployment_limit}"));
         }
         if *follow_ups > 0 {
@@ -74,7 +74,7 @@ impl Budget {
         }
         if *later > 0 {
             let count = counted(*later, "follow-up", "follow-ups");
-            paid.push(format!("{count} later, once the runs are idle"));
+            paid.push(format!("{count} later, once the deployments are idle"));
         }
         let all = runs + follow_ups + later;
         let estimated = cost.map_or_else(String::new, |cost| {
@@ -88,7 +88,7 @@ impl Budget {
 }
 
 impl Cost {
-    /// The cost in our own words, such as `4,100 tokens (median of 3 runs, 4,000 to 5,000), 12 min`.
+    /// The cost in our own words, such as `4,100 tokens (median of 3 deployments, 4,000 to 5,000), 12 min`.
     pub(super) fn words(&self) -> String {
         let range = |spread: Spread, shown: fn(u64) -> String, runs: Option<String>| {
             let ends = (spread.least != spread.most)
@@ -97,8 +97,8 @@ impl Cost {
             if inner.is_empty() { String::new() } else { format!(" ({})", inner.join(", ")) }
         };
         let of_runs = |spread: Spread| match spread.count {
-            1 => "as in 1 past run".to_owned(),
-            count => format!("median of {count} past runs"),
+            1 => "as in 1 past deployment".to_owned(),
+            count => format!("median of {count} past deployments"),
         };
         let tokens = self.tokens.map(|tokens| {
             let range = range(tokens, grouped, Some(of_runs(tokens)));

@@ -1,4 +1,4 @@
-//! Runs that were waited for: what became of each, as text and as JUnit XML.
+//! Deployments that were waited for: the result of each, as text and as JUnit XML.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::render::paint::{Color, Label};
 use crate::render::words;
 use crate::transcript::{Failure, Transcript};
 
-/// Writes what became of the runs: passed ones in a line each, failed ones with what was found.
+/// Writes the result of the deployments: passed ones in a line each, failed ones with what was found.
 pub fn text(reports: &[DeploymentReport], color: Color, out: &mut dyn fmt::Write) -> fmt::Result {
     writeln!(out, "{}.", color.paint(Label::Verdict, verdict(reports)))?;
     for report in reports {
@@ -30,7 +30,7 @@ pub fn text(reports: &[DeploymentReport], color: Color, out: &mut dyn fmt::Write
     Ok(())
 }
 
-/// How many runs ended how, in our own words.
+/// How many deployments ended how, in our own words.
 pub(super) fn verdict(reports: &[DeploymentReport]) -> String {
     let failed = reports.iter().filter(|report| report.is_failed()).count();
     let open = reports.iter().filter(|report| report.end == DeploymentEnd::NotFollowed).count();
@@ -39,7 +39,7 @@ pub(super) fn verdict(reports: &[DeploymentReport]) -> String {
     format!("Runs: {}", words::counts(counts))
 }
 
-/// How a run ended, in a word.
+/// How a deployment ended, in a word.
 pub(super) fn word(report: &DeploymentReport) -> &'static str {
     match (&report.end, report.is_failed()) {
         (DeploymentEnd::NotFollowed, _) => "left",
@@ -52,7 +52,7 @@ pub(super) fn word(report: &DeploymentReport) -> &'static str {
 pub(super) const ENDS: [&str; 7] =
     ["ended", "timed-out", "wait-over", "over-budget", "blocked", "lost", "interrupted"];
 
-/// Why a run is no longer followed, for programs.
+/// Why a deployment is no longer followed, for programs.
 pub(super) fn end_word(end: &DeploymentEnd) -> &'static str {
     let at = match end {
         DeploymentEnd::Ended => 0,
@@ -71,15 +71,15 @@ pub(super) fn head(report: &DeploymentReport) -> String {
     let tokens = report.transcript.as_ref().ok().and_then(Transcript::tokens);
     let tokens = tokens.map_or_else(String::new, |tokens| format!(", {} tokens", grouped(tokens)));
     let id = Untrusted::new(report.id.0.as_str()).part();
-    format!("run {id} is {}{tokens}", Untrusted::new(report.status.as_str()).part())
+    format!("deployment {id} is {}{tokens}", Untrusted::new(report.status.as_str()).part())
 }
 
-/// Why a run is no longer followed, and what does not hold of it.
+/// Why a deployment is no longer followed, and what does not hold of it.
 pub(super) fn lines(report: &DeploymentReport) -> Vec<String> {
     end(report).into_iter().chain(report.failures.iter().map(found)).collect()
 }
 
-/// Writes the runs as JUnit XML: each is a test, a failed expectation a failure. What of the evidence the
+/// Writes the deployments as JUnit XML: each is a test, a failed expectation a failure. What of the evidence the
 /// plan could not read is a property.
 pub fn junit(
     reports: &[DeploymentReport],
@@ -122,7 +122,11 @@ pub fn junit(
         }
         let id = Untrusted::new(report.id.0.as_str()).part();
         let status = Untrusted::new(report.status.as_str()).part();
-        writeln!(out, "      <system-out>{}</system-out>", xml(&format!("run {id} is {status}")))?;
+        writeln!(
+            out,
+            "      <system-out>{}</system-out>",
+            xml(&format!("deployment {id} is {status}"))
+        )?;
         writeln!(out, "    </testcase>")?;
     }
     writeln!(out, "  </testsuite>\n</testsuites>")
@@ -139,13 +143,13 @@ fn found(failure: &Failure) -> String {
     format!("{field}: expected {}; found {}", safe(expected), safe(found))
 }
 
-/// Why a run is no longer followed, where that is worth a line.
+/// Why a deployment is no longer followed, where that is worth a line.
 fn end(report: &DeploymentReport) -> Option<String> {
     match &report.end {
         DeploymentEnd::Ended => report.is_cut_short().then(|| {
             let status = Untrusted::new(report.status.as_str()).part();
             let missing = counted(report.missing, "was", "were");
-            format!("follow-ups: {missing} not sent; the run has ended as {status}")
+            format!("follow-ups: {missing} not sent; the deployment has ended as {status}")
         }),
         DeploymentEnd::TimedOut { limit } => {
             let what = if report.is_ours {
@@ -170,7 +174,7 @@ fn end(report: &DeploymentReport) -> Option<String> {
             ))
         }
         DeploymentEnd::OverBudget { sum, budget } => Some(format!(
-            "token budget: the runs of this apply have used {} of {} tokens; it was stopped",
+            "token budget: the deployments of this apply have used {} of {} tokens; it was stopped",
             grouped(*sum),
             grouped(*budget)
         )),
@@ -243,12 +247,12 @@ mod tests {
         text(&reports, Color::Off, &mut shown).unwrap();
         insta::assert_snapshot!(shown, @r"
         Runs: 1 as expected, 2 failed, 1 not waited for.
-            ok task.spy/first: run A-1 is Completed, 41,007 tokens
-        failed task.spy/first: run A-1 is Completed, 41,007 tokens
+            ok task.spy/first: deployment A-1 is Completed, 41,007 tokens
+        failed task.spy/first: deployment A-1 is Completed, 41,007 tokens
                transcript.contains: expected `Sharpe`; found nowhere; <b>&\u{1b}
-        failed task.spy/first: run A-1 is Completed, 41,007 tokens
+        failed task.spy/first: deployment A-1 is Completed, 41,007 tokens
                time limit: it took longer than 60 s; it was stopped
-          left task.spy/first: run A-1 is Completed, 41,007 tokens
+          left task.spy/first: deployment A-1 is Completed, 41,007 tokens
                the waiting was interrupted; it goes on
         ");
         let mut shown = String::new();

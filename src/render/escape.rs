@@ -56,7 +56,7 @@ impl Untrusted {
         safe
     }
 
-    /// The text as a safe part of a line that begins with something visible of ours.
+    /// The text as a safe part of a line that begins with something visible.
     pub fn part(&self) -> String {
         self.part_of(0..self.text.len())
     }

@@ -1,4 +1,4 @@
-//! Findings as text, in the style of compilers: the code, the place, its source line, ways on.
+//! Findings as text, in the style of compilers: the code, the place, its source line, help.
 //!
 //! Only the lines that matter are handed to the drawing crate, escaped and cut: manifests have
 //! prompts with lines of many thousand characters, and may come from a stranger.

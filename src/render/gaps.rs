@@ -65,7 +65,7 @@ pub fn what(gap: &Gap) -> String {
 
 fn reason(reason: &GapReason) -> String {
     repository_reason(reason).or_else(|| version_reason(reason)).unwrap_or_else(|| match reason {
-        GapReason::LedgerUnclear { line, count } => {
+        GapReason::LedgerUnreadable { line, count } => {
             let lines = counted(*count, "line", "lines");
             format!("{lines} of the ledger cannot be understood, the first of them line {line}")
         }
@@ -200,7 +200,7 @@ pub fn help(gap: &Gap) -> Vec<String> {
         GapReason::AgentUnknown { .. } => {
             one("pin what those versions made with `id:`, or give the agent its name again")
         }
-        GapReason::LedgerUnclear { .. } => {
+        GapReason::LedgerUnreadable { .. } => {
             one("take those lines out of `.qcops/ledger.jsonl`, or use the `qcops` that wrote them")
         }
         GapReason::ManifestUnclear { path, .. } => vec![format!(
@@ -266,7 +266,7 @@ mod tests {
             GapReason::MovedTooOften { most: 60 },
             GapReason::BeyondHistory { path: path(), count: 2 },
             GapReason::FileNotCommitted { path: path() },
-            GapReason::LedgerUnclear { line: 3, count: 1 },
+            GapReason::LedgerUnreadable { line: 3, count: 1 },
             GapReason::ManifestsUnlisted { said: "no index".to_owned() },
         ];
         for reason in reasons {

@@ -1,4 +1,4 @@
-//! Plans, transcripts and what became of an apply as HTML pages.
+//! Plans, transcripts and the result of an apply as HTML pages.
 //!
 //! A page is one file that loads nothing: style and script stand in it, and its policy
 //! lets a browser run just these two, known by their hashes. Foreign text is made visible by

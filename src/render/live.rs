@@ -1,4 +1,4 @@
-//! The runs that are waited for, as the rows of a block that is drawn again and again in place.
+//! The deployments that are waited for, as the rows of a block that is drawn again and again in place.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use crate::render::words::span;
 /// The widest a column is made for the sake of those below it.
 const WIDEST: usize = 40;
 
-/// Returns a row for each run, those that are still waited for first, in `most` rows at most; the last
-/// one then counts the rest. `passed` is how long ago the runs stood like this.
+/// Returns a row for each deployment, those that are still waited for first, in `most` rows at most; the last
+/// one then counts the rest. `passed` is how long ago the deployments stood like this.
 pub fn rows(runs: &[DeploymentProgress], passed: Duration, most: usize) -> Vec<String> {
     let mut runs: Vec<&DeploymentProgress> = runs.iter().collect();
     runs.sort_by_key(|run| (!run.is_followed, &run.key, &run.deployment));

@@ -1,6 +1,6 @@
 //! A plan as Markdown, for comments at a pull request.
 //!
-//! The verdict comes first; what is risky (blocked, retired, replaced) is always named; differences of
+//! The verdict comes first; what is risky (blocked, removed, replaced) is always named; differences of
 //! prompts are folded. Where the size is limited, the least risky goes first: its difference is cut to
 //! fewer lines, then left out, and a count says what is missing. Words that differ are marked as in the
 //! text form, because nothing else is seen within a block of code. Foreign text stands only inside code, behind more backticks than it holds itself, so
@@ -69,7 +69,7 @@ pub fn render(view: &PlanView, context: usize, most: usize) -> String {
     page.finish()
 }
 
-/// Returns what became of a plan, as its text form has it, as a block of code.
+/// Returns the result of a plan, as its text form has it, as a block of code.
 pub fn block(text: &str) -> String {
     format!("\n{}", fenced(text.trim_start_matches('\n'), "text"))
 }

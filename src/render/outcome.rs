@@ -15,7 +15,7 @@ use crate::render::wrap::Wrapped;
 /// The longest summary that needs its verdict only once.
 const SHORT: usize = 10;
 
-/// Returns an event as one line, for logs and other places that are no terminal; how the runs stand
+/// Returns an event as one line, for logs and other places that are no terminal; how the deployments stand
 /// is no line there, because each change has its own.
 pub fn progress_line(event: &Event<'_>) -> Option<String> {
     let line = match event {
@@ -43,7 +43,7 @@ pub fn progress_line(event: &Event<'_>) -> Option<String> {
                     format!("failed to {action} {address}: {}", worded(finding))
                 }
                 StepOutcome::Unknown(finding) => {
-                    format!("unclear: {}: {}", doubt(step), worded(finding))
+                    format!("unknown: {}: {}", doubt(step), worded(finding))
                 }
                 StepOutcome::Skipped(_) => {
                     format!("skipped {address}: a step that it waits for did not end well")
@@ -80,13 +80,13 @@ pub fn render(
 /// Returns the counts of an apply as one line of our own words.
 pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
     let count = |is_meant: fn(&StepOutcome) -> bool| outcome.count(is_meant);
-    let is_withheld = |step: &&Step| matches!(step.status, StepStatus::Deferred(_));
-    let deferred = plan.steps.iter().filter(is_withheld).count();
+    let is_deferred = |step: &&Step| matches!(step.status, StepStatus::Deferred(_));
+    let deferred = plan.steps.iter().filter(is_deferred).count();
     let done = count(|step| matches!(step, StepOutcome::Done(_)));
     let left = [
         (count(|step| matches!(step, StepOutcome::Failed(_))), "failed"),
         (count(|step| matches!(step, StepOutcome::Skipped(_))), "skipped"),
-        (count(|step| matches!(step, StepOutcome::Unknown(_))), "unclear"),
+        (count(|step| matches!(step, StepOutcome::Unknown(_))), "unknown"),
         (count(|step| matches!(step, StepOutcome::NotStarted)), "not started"),
     ];
     let word = match (outcome.is_interrupted, left.iter().any(|(count, _)| *count > 0)) {
@@ -169,9 +169,9 @@ impl<'s> Summary<'s> {
         // Never cut: each needs a person.
         for (step, outcome) in &ended {
             if let StepOutcome::Unknown(finding) = outcome {
-                let title = self.paint(Label::Blocked, format!("unclear[{}]", finding.code));
+                let title = self.paint(Label::Blocked, format!("unknown[{}]", finding.code));
                 let finding = Finding::new(finding);
-                writeln!(self.text.out, "{title}: {}, and a person has to look.", doubt(step))?;
+                writeln!(self.text.out, "{title}: {}, and a person has to check.", doubt(step))?;
                 writeln!(self.text.out, "  {}", finding.message.line())?;
                 self.text.ways(&finding)?;
             }

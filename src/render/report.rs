@@ -1,4 +1,4 @@
-//! What became of every step, as JSON for machines: `apply --output json=FILE`.
+//! The result of every step, as JSON for machines: `apply --output json=FILE`.
 //!
 //! A stored format: the version grows when a field changes its meaning or goes; readers ignore what
 //! they do not know. It holds no prompt and no secret.
@@ -17,7 +17,7 @@ use crate::transcript::Transcript;
 /// The version of the format.
 const VERSION: u32 = 1;
 
-/// What became of every step (see `docs/formats.md`).
+/// The result of every step (see `docs/formats.md`).
 #[derive(Serialize, JsonSchema)]
 #[schemars(title = "A report of qcops")]
 struct Report<'a> {
@@ -26,11 +26,11 @@ struct Report<'a> {
     /// Whether a signal ended it.
     is_interrupted: bool,
     steps: Vec<StepReport<'a>>,
-    /// The runs that were waited for; none before the waiting has ended.
+    /// The deployments that were waited for; none before the waiting has ended.
     deployments: Vec<Deploy<'a>>,
 }
 
-/// A run that was waited for.
+/// A deployment that was waited for.
 #[derive(Serialize, JsonSchema)]
 struct Deploy<'a> {
     /// As the plan prints it.
@@ -40,7 +40,7 @@ struct Deploy<'a> {
     deployment_id: &'a str,
     /// The service's word.
     status: &'a str,
-    /// `left`: the waiting was interrupted, and the run goes on.
+    /// `left`: the waiting was interrupted, and the deployment goes on.
     #[schemars(extend("enum" = ["ok", "failed", "left"]))]
     result: &'static str,
     /// Why it is no longer followed: it came to its end, its own time or that of all waiting was

@@ -80,7 +80,7 @@ struct TaskRow {
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 struct DeploymentRow {
     key: Untrusted,
-    /// The run that serves it.
+    /// The deployment that serves it.
     deployment_id: Option<Untrusted>,
     /// What is still to be done about it, or stands against it.
     reason: Option<Untrusted>,
@@ -259,7 +259,7 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
                 run.write(name, reason, options, &mut table);
             } else {
                 let none = || "-".to_owned();
-                let cells = [name, "no run".to_owned(), none(), none(), reason.unwrap_or_default()];
+                let cells = [name, "none".to_owned(), none(), none(), reason.unwrap_or_default()];
                 table.row(Label::Aside, cells);
             }
         }
@@ -272,11 +272,11 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
         let rest = others.len().saturating_sub(most);
         if rest > 0 {
             let words =
-                format!("  ... {} (`-v` shows all)", counted(rest, "more run", "more runs"));
+                format!("  ... {} (`-v` shows all)", counted(rest, "more run", "more deployments"));
             table.aside(words);
         }
         if !task.deployments_complete {
-            table.aside("  ... some runs could not be read".to_owned());
+            table.aside("  ... some deployments could not be read".to_owned());
         }
     }
     if !view.tasks.is_empty() {
@@ -484,7 +484,7 @@ mod tests {
             DeclaredDeploymentOverview { key: key.parse().unwrap(), run, reason, code }
         };
         let deployments = vec![
-            deployment("first", Some("A-3"), Some("would be followed up: run A-3"), None),
+            deployment("first", Some("A-3"), Some("would be followed up: deployment A-3"), None),
             deployment("last", None, Some("it lies elsewhere"), Some(Code::ZoneUnknown)),
         ];
         Overview {
@@ -519,8 +519,8 @@ mod tests {
         momentum  drifted    332  24 h   would be renamed: the name differs
         new       missing    -    -      no matching task exists
         spy       in sync    332  24 h
-          first   Completed  A-3  3 h    12,345 tokens; would be followed up: run A-3
-          last    no run     -    -      [zone-unknown] it lies elsewhere
+          first   Completed  A-3  3 h    12,345 tokens; would be followed up: deployment A-3
+          last    none       -    -      [zone-unknown] it lies elsewhere
           (run)   Running    A-1  1 min
           (run)   Failed     A-2  2 h    broke\n::error::x
         theirs    blocked    332  24 h   [unproven] task 7 has the same name
@@ -546,7 +546,7 @@ mod tests {
         render(&view, &TextOptions::default(), &mut cut).unwrap();
         let options = TextOptions { length: Length::Full, ..TextOptions::default() };
         render(&view, &options, &mut full).unwrap();
-        assert!(cut.contains("... 2 more runs (`-v` shows all)"), "{cut}");
+        assert!(cut.contains("... 2 more deployments (`-v` shows all)"), "{cut}");
         assert_eq!(full.matches("A-1").count(), 5, "{full}");
     }
 }

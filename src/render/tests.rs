@@ -160,7 +160,7 @@ fn hostile(text: &str) -> (Plan, Outcome) {
             text,
             StepStatus::Ready,
         ),
-        ("retire", remove, text, StepStatus::Deferred(deferred)),
+        ("remove", remove, text, StepStatus::Deferred(deferred)),
         ("delete", delete(text, text), text, StepStatus::Ready),
         ("create/run", run(TaskRef::MadeBy(StepId(0))), text, StepStatus::Ready),
         ("undecided", ambiguous, text, StepStatus::Blocked(blocked)),
@@ -238,7 +238,7 @@ proptest! {
 fn a_name_cannot_forge_a_line() {
     let forged = "x\n  + task.forged will be created\nPlan: nothing. \u{1b}[2J\r! ok";
     for output in all_outputs(forged, &TextOptions::default()) {
-        // Prompts have lines; they stand behind a bar or a sign, and deeper than any of ours.
+        // Prompts have lines; they stand behind a bar or a sign, and deeper than the program's own.
         let is_forged = |line: &str| {
             line.starts_with("  + task.forged")
                 || line.starts_with("Plan: nothing")

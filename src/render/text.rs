@@ -184,7 +184,7 @@ impl TextWriter<'_> {
         };
         let subject = match &entry.run {
             None => subject,
-            Some(run) => format!("{subject} (run {})", run.part()),
+            Some(run) => format!("{subject} (deployment {})", run.part()),
         };
         let address = self.paint(kind, entry.address.part());
         writeln!(self.out, "{symbol} {address} {what}{subject}{end}")

@@ -43,9 +43,9 @@ const MARGIN: &str = "│";
 /// Which conversation it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Title<'a> {
-    /// `key/deployment`, where it is that of a declared run.
+    /// `key/deployment`, where it is that of a declared deployment.
     pub name: Option<&'a str>,
-    /// The run.
+    /// The deployment.
     pub run: &'a str,
     /// Its status, where it is known.
     pub status: Option<&'a str>,
@@ -205,7 +205,7 @@ pub fn diff(
     writeln!(out, "\n{} equal, {} different.", counted(equal, "turn", "turns"), most - equal)
 }
 
-/// A message as lines that can be compared: its words, and its tools with what became of them.
+/// A message as lines that can be compared: its words, and its tools with their results.
 fn plain(message: Option<&Message>) -> String {
     let mut text = String::new();
     for part in message.and_then(|message| message.parts.as_ref()).into_iter().flatten() {
@@ -236,7 +236,7 @@ pub(super) fn heading(title: Title<'_>, transcript: &Transcript) -> String {
         None => "tokens not shown".to_owned(),
     };
     let turns = counted(transcript.messages.len(), "turn", "turns");
-    format!("{name}run {}{status}, {turns}, {tokens}", Untrusted::new(title.run).part())
+    format!("{name}deployment {}{status}, {turns}, {tokens}", Untrusted::new(title.run).part())
 }
 
 fn turn(number: usize, message: &Message) -> String {
@@ -253,7 +253,7 @@ pub(super) fn tool(call: &ToolCall) -> String {
     Untrusted::new(tool_plain(call)).part()
 }
 
-/// What a tool was given, what became of it, how much it gave and what went wrong, in a safe line.
+/// What a tool was given, the result, how much it gave and what went wrong, in a safe line.
 fn folded(call: &ToolCall) -> String {
     let cut = |text: &str, most| Untrusted::new(text).cut_part(most, 0);
     let given = call.input.as_deref().unwrap_or_default().trim();
@@ -339,7 +339,7 @@ mod tests {
         let mut shown = String::new();
         text(TITLE, &transcript(), WIDTH, &PLAIN, &mut shown).unwrap();
         insta::assert_snapshot!(shown, @r#"
-        spy/first: run A-1, Completed, 2 turns, 10 tokens
+        spy/first: deployment A-1, Completed, 2 turns, 10 tokens
 
         turn 1  user  2026-11-21 12:00:00
           │ Say hi
@@ -385,7 +385,7 @@ mod tests {
         let mut shown = String::new();
         text(TITLE, &said, WIDTH, &TextOptions::default(), &mut shown).unwrap();
         insta::assert_snapshot!(shown, @r#"
-        spy/first: run A-1, Completed, 1 turn, tokens not shown
+        spy/first: deployment A-1, Completed, 1 turn, tokens not shown
 
         turn 1  nobody named
           tool run("a": 1, "b": [2]) succeeded, 1 character

@@ -102,7 +102,7 @@ pub struct Entry {
     pub removals: Vec<RemovedTask>,
     /// What it might be, where that cannot be decided; the fields are compared with the first.
     pub candidates: Vec<Candidate>,
-    /// The run it is about, where one exists.
+    /// The deployment it is about, where one exists.
     pub run: Option<Untrusted>,
     /// How that run stands.
     pub standing: Option<DeploymentStatus>,
@@ -116,7 +116,7 @@ pub struct Entry {
     pub turns: Vec<TurnRow>,
 }
 
-/// How a run stands that an entry is about.
+/// How a deployment stands that an entry is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeploymentStatus {
     /// Its status, in the service's word.
@@ -180,7 +180,7 @@ pub struct Finding {
     pub code: Code,
     /// What is the matter.
     pub message: Untrusted,
-    /// Ways on, the best first.
+    /// Help, the best first.
     pub ways: Vec<Untrusted>,
 }
 
@@ -189,7 +189,7 @@ pub struct Finding {
 pub struct Blocker {
     /// How.
     pub state: State,
-    /// Why, and the ways on.
+    /// Why, and help.
     pub finding: Finding,
     /// Which entries.
     pub addresses: Vec<Untrusted>,
@@ -204,11 +204,11 @@ impl PlanView {
             State::Deferred(_) => 1,
             State::Blocked(_) => 2,
         });
-        let is_withheld = |entry: &&Entry| matches!(entry.state, State::Deferred(_));
+        let is_deferred = |entry: &&Entry| matches!(entry.state, State::Deferred(_));
         let is_blocked = |entry: &&Entry| matches!(entry.state, State::Blocked(_));
         let counts = Counts {
             ready: plan.counts(),
-            deferred: entries.iter().filter(is_withheld).count(),
+            deferred: entries.iter().filter(is_deferred).count(),
             blocked: entries.iter().filter(is_blocked).count(),
             unchanged: plan.kept_count,
             unmanaged: plan.unmanaged_count,
@@ -423,7 +423,7 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
     entry
 }
 
-/// The run an entry is about, and how it stands.
+/// The deployment an entry is about, and how it stands.
 fn about(plan: &Plan, run: &DeploymentId) -> (Option<Untrusted>, Option<DeploymentStatus>) {
     let standing = plan.runs.get(run).map(|run| DeploymentStatus {
         status: Untrusted::new(run.status.to_string()),

@@ -10,7 +10,7 @@ use crate::render::transcript::{self, Title};
 use crate::store::StoreError;
 use crate::transcript::Transcript;
 
-/// The most characters of a run's id that are a part of a file's name.
+/// The most characters of a deployment's id that are a part of a file's name.
 const LONGEST: usize = 100;
 
 /// A conversation that is kept.
@@ -37,7 +37,7 @@ pub enum Said<'a> {
 }
 
 impl Conversation<'_> {
-    /// Writes both forms into `folder`; they are named after the run, behind `stem`.
+    /// Writes both forms into `folder`; they are named after the deployment, behind `stem`.
     ///
     /// Nothing is saved before both are: one that cannot be written is the error of both. The JSON form
     /// holds all there is and comes first: Markdown never stands alone.

@@ -1,4 +1,4 @@
-//! What a manifest expects of a run, and what was found instead.
+//! What a manifest expects of a deployment, and what was found instead.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use regex::{Regex, RegexBuilder};
 use crate::model::grouped;
 use crate::transcript::{Message, ToolCall, Transcript};
 
-/// What is expected of a run; every part that is set must hold.
+/// What is expected of a deployment; every part that is set must hold.
 ///
 /// In a manifest, below `expect` (a text may stand wherever a list of texts may):
 ///
@@ -168,7 +168,7 @@ impl Expectation {
         *self != without
     }
 
-    /// Checks a run that has come to its end; a conversation that is not known fails what needs it.
+    /// Checks a deployment that has come to its end; a conversation that is not known fails what needs it.
     pub fn check(&self, status: &str, transcript: Result<&Transcript, &str>) -> Vec<Failure> {
         let mut failures = Vec::new();
         let mut fail = |field, expected: String, found: String| {

@@ -1,6 +1,6 @@
-//! What was said in a run: messages, parts, tool calls, and what is expected of them.
+//! What was said in a deployment: messages, parts, tool calls, and what is expected of them.
 //!
-//! A conversation is the only place where a run shows its results (contract 4.8). Whatever the service
+//! A conversation is the only place where a deployment shows its results (contract 4.8). Whatever the service
 //! wrote is kept, parts nobody documented too, as the JSON they were. Decoding is `api`'s; nothing
 //! here asks anybody.
 

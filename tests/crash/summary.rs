@@ -18,7 +18,7 @@ pub(super) struct Violation {
     pub(super) seed: u64,
     /// The quirks that were set.
     pub(super) quirks: Vec<String>,
-    /// The faults; `None` for the run without any.
+    /// The faults; `None` for the deployment without any.
     pub(super) faults: Option<FaultPlan>,
     /// The laws.
     pub(super) broken: Vec<BrokenLaw>,

@@ -371,7 +371,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "a version that cannot be understood",
-        code: "version-unclear",
+        code: "version-unreadable",
         help: "pin what that version may have made",
         flags: "",
         hide: |repo| {
@@ -386,7 +386,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "a version of the future",
-        code: "version-unclear",
+        code: "version-unreadable",
         help: "pin what that version may have made",
         flags: "",
         hide: |repo| {
@@ -399,7 +399,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "a version in another encoding",
-        code: "file-unclear",
+        code: "file-unreadable",
         help: "pin what that version may have made",
         flags: "",
         hide: |repo| {
@@ -413,7 +413,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "a prompt that was a pointer",
-        code: "file-unclear",
+        code: "file-unreadable",
         help: "pin what that version may have made",
         flags: "",
         hide: |repo| {
@@ -459,7 +459,7 @@ const ROWS: &[Row] = &[
     },
     Row {
         name: "a ledger in another program's words",
-        code: "ledger-unclear",
+        code: "ledger-unreadable",
         help: "take those lines out",
         flags: "",
         hide: |repo| {

@@ -1,4 +1,4 @@
-//! What a plan is stopped from doing, and that the way on which is printed works.
+//! What a plan is stopped from doing, and that the help which is printed works.
 
 use std::fmt::Write as _;
 
@@ -71,7 +71,7 @@ async fn forty_of_a_hundred_are_not_retired_by_a_slip() {
     .await;
     repo.expect_nothing_to_do("--prune").tasks(&lines(60)).commit("a slip");
     let before = repo.service().await;
-    let blocked = ["blocked[too-many-deletes]", "40 tasks would be retired", "`--max-deletes 40`"];
+    let blocked = ["blocked[too-many-deletes]", "40 tasks would be removed", "`--max-deletes 40`"];
     repo.qcops("plan --prune").expect(3, &blocked);
     repo.qcops("apply --yes --prune").expect(3, &blocked);
     assert_eq!(repo.service().await, before);

@@ -16,7 +16,7 @@ enum Said {
     Blocked,
 }
 
-/// What became of the other manifest, `b/b.yaml`.
+/// The result of the other manifest, `b/b.yaml`.
 struct Row {
     name: &'static str,
     said: Said,

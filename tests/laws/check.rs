@@ -260,7 +260,7 @@ impl Case<'_> {
             if let Change::Deploy { task: TaskRef::Existing(id), .. } = &step.change {
                 let runs = self.state.deployments.get(id);
                 let is_known = runs.is_some_and(|runs| runs.coverage == Completeness::Complete);
-                assert!(is_known, "task {id} runs, and its runs are not known{self}");
+                assert!(is_known, "task {id} runs, and its deployments are not known{self}");
             }
         }
     }
@@ -398,7 +398,7 @@ impl Case<'_> {
 impl std::fmt::Display for Case<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "\n{}\n", shown(&self.plan))?;
-        writeln!(f, "wish: {:#?}", self.plan_context.desired_state.tasks)?;
+        writeln!(f, "desired state: {:#?}", self.plan_context.desired_state.tasks)?;
         writeln!(f, "evidence: {:#?}", self.plan_context.evidence)?;
         writeln!(f, "tasks: {:#?}", self.tasks)
     }

@@ -191,7 +191,7 @@ fn runs_are_closed_above_five() {
 
 #[test]
 fn runs_of_one_task_are_closed_above_three_a_day() {
-    // (declared, runs of the last day, older runs, closed)
+    // (declared, runs of the last day, older deployments, closed)
     let table = [
         (3, 0, 0, false),
         (4, 0, 0, true),

@@ -58,7 +58,7 @@ proptest! {
                         prop_assert!(state.deployments.insert(id, listing).is_none());
                     }
                     ReadRequest::Conversation(id) => {
-                        // These wishes say nothing to a run: it is read for an estimate alone.
+                        // These desired states say nothing to a deployment: it is read for an estimate alone.
                         let before = plan::plan(&plan_context.with(&state));
                         let lost = ReadResult::Unreadable("status 500".to_owned());
                         let seen = Transcript { input_tokens: Some(7), ..Transcript::default() };
@@ -107,7 +107,7 @@ fn ids() -> impl Strategy<Value = TaskId> {
     (1..7_u64).prop_map(TaskId)
 }
 
-/// A wish that a manifest could hold: only pinned tasks share content or a folded name.
+/// A desired state that a manifest could hold: only pinned tasks share content or a folded name.
 fn desired_state() -> impl Strategy<Value = DesiredState> {
     let since =
         option::weighted(0.4, select(&["2026-11-20T00:00:00Z", "2026-11-30T00:00:00Z"][..]));
@@ -187,7 +187,7 @@ fn gap() -> impl Strategy<Value = Gap> {
         GapReason::HeadUnreadable { head, lost: Lost::Damaged },
         GapReason::ObjectsMissing { what, lost: Lost::PartialClone },
         GapReason::BeyondHistory { path: "tasks.yaml".to_owned(), count: 2 },
-        GapReason::LedgerUnclear { line: 3, count: 1 },
+        GapReason::LedgerUnreadable { line: 3, count: 1 },
     ];
     let sources = [EvidenceSource::History, EvidenceSource::Ledger];
     (select(reasons.to_vec()), select(sources.to_vec()), weighted(0.3, keys()))

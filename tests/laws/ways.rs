@@ -1,4 +1,4 @@
-//! Every closed step names a way past it: the ways that need no person are followed here.
+//! Every closed step names a override it: the ways that need no person are followed here.
 
 use qcops::diag::{Code, Diagnostic};
 use qcops::kinds::NAME;

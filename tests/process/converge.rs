@@ -1,4 +1,4 @@
-//! Declared runs by processes: each is started once, each follow-up sent once, and what may not be
+//! Declared deployments by processes: each is started once, each follow-up sent once, and what may not be
 //! paid for is not.
 
 use std::process::Child;
@@ -10,7 +10,7 @@ use crate::support::repo::Repo;
 
 const WAIT: &str = "--wait --poll-interval 10ms";
 
-/// Three tasks with two runs each, which have three follow-ups.
+/// Three tasks with two deployments each, which have three follow-ups.
 const SIX: &str = "spy: {prompt: p, deployments: {one: {followUps: [a, b]}, two: {followUps: [c]}}}
 qqq: {prompt: q, deployments: {one: {followUps: [a, b]}, two: {followUps: [c]}}}
 gld: {prompt: r, deployments: {one: {followUps: [a, b]}, two: {followUps: [c]}}}";
@@ -69,7 +69,7 @@ fn ten_applies_started_while_runs_are_at_work_ask_for_each_thing_once_among_them
     let children: Vec<Child> = (0..5).map(|round| start(round, "")).collect();
     let outs: Vec<String> = children.into_iter().map(end).collect();
     let busy = outs.iter().filter(|out| out.contains("deployment-busy")).count();
-    assert_eq!(busy, 4, "all but the one that started the runs");
+    assert_eq!(busy, 4, "all but the one that started the deployments");
     assert_eq!(
         ["create", "prompt"].map(|end| service.count_of(&format!("deployments/{end}"))),
         [6, 0]
@@ -134,7 +134,9 @@ fn a_run_of_another_prompt_or_agent_never_counts() {
     }
     // Once one of them is the task's own, it serves, and alone is spoken to.
     service.edit(|world| world.run_task(task).unwrap());
-    service.run(&repo, &format!("{APPLY} {WAIT}")).expect(0, &["    ok task.spy/first: run A-"]);
+    service
+        .run(&repo, &format!("{APPLY} {WAIT}"))
+        .expect(0, &["    ok task.spy/first: deployment A-"]);
     assert_eq!(service.said(), ["tried out", "p", "p/a"]);
     assert_eq!(service.count_of("deployments/create"), 0, "a person has started all three");
 }

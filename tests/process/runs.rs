@@ -1,4 +1,4 @@
-//! Runs that are waited for by a process: killed, interrupted, and reported to a CI.
+//! Deployments that are waited for by a process: killed, interrupted, and reported to a CI.
 
 use std::process::Child;
 
@@ -30,7 +30,7 @@ impl Service {
         runtime.block_on(self.emulator.with_world(edit)).unwrap()
     }
 
-    /// What users said in every run, the oldest run first.
+    /// What users said in every deployment, the oldest deployment first.
     pub(super) fn said(&self) -> Vec<String> {
         self.edit(|world| {
             let mut runs: Vec<_> = world.deployments().collect();
@@ -65,7 +65,7 @@ fn a_process_killed_after_the_first_of_three_follow_ups_leaves_the_rest_to_anoth
     for keeps_ledger in [true, false] {
         let service = Service::of_quick_agents("[]");
         let repo = repo("spy: {prompt: p, deployments: {first: {followUps: [a, b, c]}}}");
-        // The first look finds the run idle; the next one would come in an hour.
+        // The first look finds the deployment idle; the next one would come in an hour.
         let mut child = service.spawn(&repo, &format!("{APPLY} --wait --poll-interval 1h"));
         service.wait_for_path("deployments/prompt", 1, &mut child);
         child.kill().unwrap();
@@ -122,11 +122,11 @@ fn an_interrupt_while_waiting_stops_nothing_and_the_next_apply_follows_the_run()
 
     let mut child = service.spawn(&repo, &format!("{APPLY} --wait --poll-interval 10ms"));
     service.wait_for_path("deployments/read", 3, &mut child);
-    assert!(child.try_wait().unwrap().is_none(), "the run still waits for a node");
+    assert!(child.try_wait().unwrap().is_none(), "the deployment still waits for a node");
     runtime.block_on(client.stop_deployment(&holder)).into_result().unwrap();
     let ran = Repo::ran(child.wait_with_output().unwrap());
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-    assert!(ran.out.contains("    ok task.spy/first: run A-"), "{}", ran.out);
+    assert!(ran.out.contains("    ok task.spy/first: deployment A-"), "{}", ran.out);
     assert_eq!(
         (service.count_of("deployments/stop"), service.count_of("deployments/create")),
         (1, 2)
@@ -215,7 +215,7 @@ fn standard_output_is_the_junit_document_and_nothing_else_where_that_is_asked_fo
         assert!(ran.err.starts_with("Plan: ") || round != "started", "{}", ran.err);
         assert_eq!(repo.read("runs.xml"), ran.out);
     }
-    repo.tasks("spy: {prompt: p}").commit("no run is declared");
+    repo.tasks("spy: {prompt: p}").commit("no deployment is declared");
     std::fs::remove_file(repo.path().join("runs.xml")).unwrap();
     let none = service.run(&repo, &waiting);
     assert_eq!(none.code, 0, "{}{}", none.out, none.err);
@@ -272,7 +272,7 @@ fn every_report_says_that_the_time_for_all_waiting_was_over() {
     let files = "--output json=report.json --output junit=runs.xml --output html=page.html";
     let words = format!("{APPLY} --wait --poll-interval 1h --wait-timeout 100ms {files}");
     let ran = service.run(&repo, &words);
-    ran.expect(7, &["Runs: 1 as expected, 2 failed", "    ok task.done/only: run A-"]);
+    ran.expect(7, &["Runs: 1 as expected, 2 failed", "    ok task.done/only: deployment A-"]);
     let report: serde_json::Value = serde_json::from_str(&repo.read("report.json")).unwrap();
     let ends = report["deployments"].as_array().unwrap().iter().map(|run| {
         let words =
@@ -351,7 +351,7 @@ fn the_junit_file_is_read_by_a_parser_that_is_not_ours_whatever_stands_in_it() {
     assert_eq!(rest, "", "nothing is left out");
     assert!(shown.iter().any(|line| line.contains("<script>")), "{shown:?}");
     let output = suite.cases[0].system_out.as_deref().unwrap();
-    assert!(output.starts_with("run A-") && output.ends_with(" is Completed"), "{output}");
+    assert!(output.starts_with("deployment A-") && output.ends_with(" is Completed"), "{output}");
     assert!(!xml.chars().any(|c| c.is_control() && c != '\n'), "{xml}");
 }
 
@@ -364,7 +364,7 @@ fn a_run_that_ended_before_its_follow_ups_is_a_failed_test_at_every_apply() {
             "spy: {prompt: p, deployments: {one: {followUps: [a, b]}, two: {state: stopped, followUps: [c]}}}",
         );
         let words = format!("{APPLY} --wait --poll-interval 10ms --output junit=runs.xml");
-        let why = format!("follow-ups: 2 were not sent; the run has ended as {status}");
+        let why = format!("follow-ups: 2 were not sent; the deployment has ended as {status}");
         for code in [7, 3] {
             let ran = service.run(&repo, &words);
             ran.expect(code, &["Runs: 1 failed.", &why]);

@@ -1,4 +1,4 @@
-//! What a person at a terminal sees of a process that waits for runs, and what a log holds of it.
+//! What a person at a terminal sees of a process that waits for deployments, and what a log holds of it.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -150,7 +150,7 @@ fn at_a_terminal_what_was_sent_stays_and_the_lines_of_the_runs_do_not() {
         "prompted task.spy/first",
     ];
     assert_eq!(lines, expected, "{left}");
-    assert!(ran.out.contains("    ok task.spy/first: run A-"), "{}", ran.out);
+    assert!(ran.out.contains("    ok task.spy/first: deployment A-"), "{}", ran.out);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What `plan` and `status` show of single runs.
+//! What `plan` and `status` show of single deployments.
 
 use qcops::api;
 use qcops::model::{Key, TaskId};
@@ -47,7 +47,7 @@ async fn status_shows_which_run_serves_which_declaration_and_what_is_still_to_co
         .collect();
     let run = spy.runs.iter().find(|run| run.serves.is_some()).unwrap();
     let followed = format!(
-        "would be prompted: run {}, made 2026-11-21T12:00:00, is Completed and was sent 0 of 1 follow-up",
+        "would be prompted: deployment {}, made 2026-11-21T12:00:00, is Completed and was sent 0 of 1 follow-up",
         run.id.0
     );
     assert_eq!(
@@ -55,7 +55,7 @@ async fn status_shows_which_run_serves_which_declaration_and_what_is_still_to_co
         [
             ("first", true, Some(followed.as_str())),
             ("later", false, Some("it is not due before 2030-01-01T00:00:00Z")),
-            ("next", false, Some("would be deployed: no run of it exists")),
+            ("next", false, Some("would be deployed: no deployment of it exists")),
             ("off", false, None),
         ]
     );
@@ -66,7 +66,7 @@ async fn status_shows_which_run_serves_which_declaration_and_what_is_still_to_co
     assert!(text.contains("not known to have been started on this machine"), "{text}");
     let text = status(&world, Tokens::AsKnown, Length::Cut).await;
     assert!(!text.contains("on this machine"), "{text}");
-    assert!(text.contains("  later  no run     -"), "{text}");
+    assert!(text.contains("  later  none       -"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,7 +82,7 @@ async fn tokens_are_read_where_asked_for_and_of_a_few_runs_alone() {
     let text = status(&world, Tokens::Read, Length::Cut).await;
     // Two that serve a declaration, and three of the five others.
     assert_eq!((conversations(&world), text.matches("1,540 tokens").count()), (5, 5), "{text}");
-    assert!(text.contains("... 2 more runs"), "{text}");
+    assert!(text.contains("... 2 more deployments"), "{text}");
     world.faults("deployments/conversation/read%1=500-before");
     let text = status(&world, Tokens::Read, Length::Cut).await;
     assert_eq!(text.matches("tokens").count(), 0, "{text}");

@@ -1,4 +1,4 @@
-//! A wish and a sight built by hand, for plans that need no service.
+//! A desired and an observed state built by hand, for plans that need no service.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -111,7 +111,7 @@ impl Scene {
         known.created.push(Created { id, content, name: name.to_owned() });
     }
 
-    /// Puts a task that has had no run on the list.
+    /// Puts a task that has had no deployment on the list.
     pub(crate) fn show(&mut self, id: TaskId, name: &str, prompt: &str) -> &mut ObservedTask {
         self.state.tasks.items.push(ObservedTask {
             id,
@@ -129,7 +129,7 @@ impl Scene {
         self.state.tasks.items.last_mut().unwrap()
     }
 
-    /// Shows a run of a task, made at a time such as `2026-11-20T08:00:00`.
+    /// Shows a deployment of a task, made at a time such as `2026-11-20T08:00:00`.
     pub(crate) fn show_run(&mut self, task: u64, prompt: &str, created: Option<&str>) {
         let listing = self.state.deployments.get_mut(&TaskId(task)).unwrap();
         listing.items.push(ObservedDeployment {

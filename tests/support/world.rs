@@ -247,7 +247,7 @@ impl World {
         apply::apply(plan, &effects, &self.settings).await
     }
 
-    /// Applies with `--wait`: plans, carries out, follows the runs, and judges them.
+    /// Applies with `--wait`: plans, carries out, follows the deployments, and judges them.
     pub(crate) async fn apply_and_wait(&self, waiting: &Waiting) -> Waited {
         self.apply_and_wait_told(waiting, &|_| ()).await
     }

@@ -1,4 +1,4 @@
-//! The runs that are followed, and how each stands.
+//! The deployments that are followed, and how each stands.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(super) struct Followed {
     pub(super) waited: Duration,
 }
 
-/// The declared runs that exist by now.
+/// The declared deployments that exist by now.
 pub(super) fn followed(plan: &Plan, outcome: &Outcome, waiting: &Waiting) -> Vec<Followed> {
     let done = |id: &StepId| match outcome.steps.get(id) {
         Some(StepOutcome::Done(done)) => Some(done),

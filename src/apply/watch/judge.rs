@@ -1,4 +1,4 @@
-//! The end of the waiting: what is still to be read is read, and every run is judged.
+//! The end of the waiting: what is still to be read is read, and every deployment is judged.
 
 use super::{Waited, Watching, read};
 use crate::api::CallOutcome;
@@ -36,7 +36,7 @@ impl Watching<'_, '_> {
             let word = status.as_ref().map_or_else(|| "unknown".to_owned(), Status::to_string);
             let shown = transcript.as_ref().map_err(String::as_str);
             let failures = match (expect, &end) {
-                // A run that is still at work, or that nobody could look at, is not judged.
+                // A deployment that is still at work, or that nobody could look at, is not judged.
                 (_, DeploymentEnd::NotFollowed | DeploymentEnd::Lost(_)) => Vec::new(),
                 (Some(expect), _) => expect.check(&word, shown),
                 (None, _) if run.is_ours => {

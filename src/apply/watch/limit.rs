@@ -1,6 +1,6 @@
-//! What ends the waiting early: the time of a run, the time in total, the token budget.
+//! What ends the waiting early: the time of a deployment, the time in total, the token budget.
 //!
-//! Whatever it is, only runs that this apply has started are stopped.
+//! Whatever it is, only deployments that this apply has started are stopped.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,7 +31,7 @@ impl Watching<'_, '_> {
         }
     }
 
-    /// A run beyond its time.
+    /// A deployment beyond its time.
     pub(super) async fn end_late(&mut self, index: usize) {
         if self.runs[index].is_ours {
             self.stop(&[index]).await;
@@ -40,7 +40,7 @@ impl Watching<'_, '_> {
         self.end(index, DeploymentEnd::TimedOut { limit });
     }
 
-    /// The time of all waiting together is over: looks at every run that is still followed once
+    /// The time of all waiting together is over: looks at every deployment that is still followed once
     /// more, stops those of this apply that are at work, and follows none any longer.
     pub(super) async fn end_waiting(&mut self, limit: Duration) {
         let followed = |run: &usize| self.runs[*run].end.is_none();
@@ -74,7 +74,7 @@ impl Watching<'_, '_> {
         }
     }
 
-    /// Stops runs by steps like any other, so that lost answers are settled.
+    /// Stops deployments by steps like any other, so that lost answers are settled.
     async fn stop(&mut self, indexes: &[usize]) {
         if indexes.is_empty() {
             return;

@@ -54,7 +54,7 @@ impl Watching<'_, '_> {
     }
 }
 
-/// The run that a step of a plan made afresh speaks to, or cannot speak to any more.
+/// The deployment that a step of a plan made afresh speaks to, or cannot speak to any more.
 fn run_of(step: &Step) -> Option<&DeploymentId> {
     match &step.change {
         Change::Prompt { run, .. } | Change::Diverged { run, .. } => Some(run),

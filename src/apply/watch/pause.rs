@@ -1,4 +1,4 @@
-//! How long until the next look at a run: longer each time, and not the same for all.
+//! How long until the next look at a deployment: longer each time, and not the same for all.
 
 use std::time::Duration;
 

@@ -36,7 +36,7 @@ impl<'t> BrokenSpot<'t> {
         let Some((key, value)) = self.line.field() else {
             return self.fault("`: ` stands in a text that has no quotes").help("put it in quotes");
         };
-        let fault = self.fault(format!("`: ` stands in the text of `{key}`, which has no quotes"));
+        let fault = self.fault(format!("`: ` is in the text of `{key}`, which has no quotes"));
         let fault = match in_quotes(value) {
             Some(quoted) => fault.help(format!("put it in quotes: `{key}: {quoted}`")),
             None => fault.help("put it in quotes, or write it below the key after a `|`"),

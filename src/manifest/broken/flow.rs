@@ -98,7 +98,7 @@ impl BrokenSpot<'_> {
             )
             .help("write a `,` between two entries, or put a text that holds `: ` in quotes");
         }
-        self.fault(format!("`: ` stands in the text `{value}: …`, which has no quotes"))
+        self.fault(format!("`: ` is in the text `{value}: …`, which has no quotes"))
             .help("put the text in quotes")
     }
 

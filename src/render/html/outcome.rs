@@ -1,4 +1,4 @@
-//! What became of an apply as a page: its steps, its runs with what was said in them, its plan.
+//! The result of an apply as a page: its steps, its deployments with what was said in them, its plan.
 
 use maud::{Markup, html};
 
@@ -14,14 +14,14 @@ use crate::render::outcome::{created, verdict};
 use crate::render::view::{Finding, PlanView, address as address_of};
 use crate::render::words::past;
 
-/// An apply that has ended, or that waits for its runs.
+/// An apply that has ended, or that waits for its deployments.
 #[derive(Clone, Copy, Debug)]
 pub struct Applied<'a> {
     /// What was to be done.
     pub plan: &'a Plan,
-    /// What became of it.
+    /// The result.
     pub outcome: &'a Outcome,
-    /// The runs that were waited for.
+    /// The deployments that were waited for.
     pub runs: &'a [DeploymentReport],
 }
 
@@ -39,7 +39,7 @@ pub fn applied(applied: Applied<'_>, context: usize) -> String {
         }
         main {
             @if !outcome.steps.is_empty() {
-                section aria-label="What became of the steps" {
+                section aria-label="The result of the steps" {
                     ul.ended { @for (step, outcome) in ended { (ending(plan, step, outcome)) } }
                 }
             }
@@ -76,7 +76,7 @@ fn ending(plan: &Plan, step: &Step, outcome: &StepOutcome) -> Markup {
         }
         StepOutcome::Unknown(found) => {
             let line = format!("it is unknown whether it was {}", past(action));
-            ("unclear", line, finding("unclear", found))
+            ("unknown", line, finding("unknown", found))
         }
         StepOutcome::Skipped(first) => {
             let first = plan.steps.iter().find(|step| step.id == *first);
@@ -96,7 +96,7 @@ fn ending(plan: &Plan, step: &Step, outcome: &StepOutcome) -> Markup {
     }
 }
 
-/// A run: what it failed, and what was said in it.
+/// A deployment: what it failed, and what was said in it.
 fn run_details(run: &DeploymentReport) -> Markup {
     let lines = deployments::lines(run);
     html! {

@@ -32,7 +32,7 @@ pub(super) fn page(title: &str, keys: Keys, body: &Markup) -> String {
     page
 }
 
-/// Writes a page piece by piece, so that a long one never stands in memory as a whole.
+/// Writes a page piece by piece, so that a long one never is in memory as a whole.
 pub(super) fn write(
     title: &str,
     keys: Keys,

@@ -16,7 +16,7 @@ use crate::render::view::{
 
 /// The kinds of steps that are not done.
 const BLOCKED: &str = "blocked";
-const WITHHELD: &str = "deferred";
+const DEFERRED: &str = "deferred";
 
 /// How many steps a page may have that shows all of them open.
 const SHORT: usize = 20;
@@ -100,7 +100,7 @@ pub(super) fn word(action: Action) -> String {
 fn kind(entry: &Entry) -> String {
     match (entry.state, entry.action) {
         (State::Blocked(_), _) | (_, None) => BLOCKED.to_owned(),
-        (State::Deferred(_), _) => WITHHELD.to_owned(),
+        (State::Deferred(_), _) => DEFERRED.to_owned(),
         (State::Ready, Some(action)) => word(action),
     }
 }
@@ -115,7 +115,7 @@ fn tools(entries: &[&Entry]) -> Markup {
     let kinds: Vec<(String, usize)> = [BLOCKED.to_owned()]
         .into_iter()
         .chain(actions)
-        .chain([WITHHELD.to_owned()])
+        .chain([DEFERRED.to_owned()])
         .filter_map(|kind| count_of.get(&kind).map(|count| (kind, *count)))
         .collect();
     html! {
@@ -145,7 +145,7 @@ fn tools(entries: &[&Entry]) -> Markup {
 fn held(stop: &Blocker, place_of: &BTreeMap<String, usize>) -> Markup {
     let (kind, code) = match stop.state {
         State::Blocked(code) => (BLOCKED, code),
-        State::Deferred(code) => (WITHHELD, code),
+        State::Deferred(code) => (DEFERRED, code),
         State::Ready => return html! {},
     };
     let addresses = html! {
@@ -165,14 +165,14 @@ fn held(stop: &Blocker, place_of: &BTreeMap<String, usize>) -> Markup {
     remark(kind, code.as_str(), &stop.finding, &addresses)
 }
 
-/// A finding: what is the matter, and the ways on.
+/// A finding: what is the matter, and help.
 pub(super) fn remark(kind: &str, code: &str, finding: &Finding, about: &Markup) -> Markup {
     html! {
         div.remark data-kind=(kind) {
             p { strong { (kind) "[" (code) "]" } ": " (sentence(&finding.message)) }
             (about)
             @if !finding.ways.is_empty() {
-                ul.ways aria-label="Ways on" {
+                ul.ways aria-label="Help" {
                     @for way in &finding.ways { li { (sentence(way)) } }
                 }
             }
@@ -180,7 +180,7 @@ pub(super) fn remark(kind: &str, code: &str, finding: &Finding, about: &Markup) 
     }
 }
 
-/// A sentence of ours, in which code stands between backticks; a lone one is only a character.
+/// A sentence of the program, in which code stands between backticks; a lone one is only a character.
 fn sentence(words: &Untrusted) -> Markup {
     let words = words.part();
     let pieces: Vec<&str> = words.split('`').collect();
@@ -355,7 +355,7 @@ mod tests {
     fn every_kind_of_step_can_be_filtered_without_the_script() {
         let style = include_str!("page.css");
         let kinds = Action::ALL.into_iter().map(word);
-        for kind in kinds.chain([BLOCKED, WITHHELD].map(str::to_owned)) {
+        for kind in kinds.chain([BLOCKED, DEFERRED].map(str::to_owned)) {
             let rule = format!("body:has(#show-{kind}:not(:checked)) .step[data-kind={kind}]");
             assert!(style.contains(&rule), "page.css has no rule\n{rule}");
         }

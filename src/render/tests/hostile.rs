@@ -17,7 +17,7 @@ use crate::transcript::{Failure, Message, Part, ToolCall, Transcript};
 
 use super::*;
 
-/// What stands in every hostile text, so that it is found again; no word of ours holds it.
+/// What stands in every hostile text, so that it is found again; no word of the program holds it.
 const MARK: &str = "zqx";
 
 const TEXTS: &[&str] = &[
@@ -217,7 +217,7 @@ fn expect_safe_lines(output: &str) {
     }
 }
 
-/// No line looks like one of ours.
+/// No line looks like one of the program's own.
 fn expect_nothing_forged(output: &str) {
     for line in output.lines() {
         let is_forged = line.starts_with("  + task.forged")

@@ -32,7 +32,12 @@ fn sample() -> (Plan, Outcome) {
         ("size", create("Size", "Research size."), reason, StepStatus::Ready),
         ("size/first", run(TaskRef::MadeBy(StepId(3))), "its task is new", StepStatus::Ready),
         ("carry", create("Carry", "Research carry."), reason, StepStatus::Ready),
-        ("carry/first", run(TaskRef::Existing(TaskId(4))), "no run exists", StepStatus::Ready),
+        (
+            "carry/first",
+            run(TaskRef::Existing(TaskId(4))),
+            "no deployment exists",
+            StepStatus::Ready,
+        ),
         (
             "old",
             delete("Old", PROMPT),
@@ -44,7 +49,7 @@ fn sample() -> (Plan, Outcome) {
     let refused =
         Diagnostic::error(Code::InvalidValue, "the service refused it: \"No such agent\"")
             .help("correct `agent`, then run this again");
-    let unclear = Diagnostic::error(Code::IncompleteRead, "no answer came within 30 s, five looks")
+    let unknown = Diagnostic::error(Code::IncompleteRead, "no answer came within 30 s, five looks")
         .help("look for a new deployment of task 4 in the web interface, then run this again");
     let done = |task, deployment: Option<&str>, notes| {
         let deployment = deployment.map(|id| DeploymentId(id.to_owned()));
@@ -57,7 +62,7 @@ fn sample() -> (Plan, Outcome) {
         (StepId(3), StepOutcome::Failed(refused)),
         (StepId(4), StepOutcome::Skipped(StepId(3))),
         (StepId(5), StepOutcome::NotStarted),
-        (StepId(6), StepOutcome::Unknown(unclear)),
+        (StepId(6), StepOutcome::Unknown(unknown)),
     ]);
     (plan, Outcome { steps, is_interrupted: true })
 }
@@ -66,7 +71,7 @@ fn sample() -> (Plan, Outcome) {
 fn the_summary_names_what_was_made_what_failed_and_what_is_unclear() {
     let (plan, outcome) = sample();
     insta::assert_snapshot!(summarized(&plan, &outcome, &TextOptions::default()), @r#"
-    Apply interrupted: 3 succeeded, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 deferred.
+    Apply interrupted: 3 succeeded, 1 failed, 1 skipped, 1 unknown, 1 not started, 1 deferred.
       + task.momentum created: task 512
       ▶ task.momentum/november started: deployment A-0a1b
     -/+ task.value replaced: task 513
@@ -75,11 +80,11 @@ fn the_summary_names_what_was_made_what_failed_and_what_is_unclear() {
     not done task.carry: apply was interrupted before it
     failed[invalid-value] to create task.size: the service refused it: "No such agent"
       help: correct `agent`, then run this again
-    unclear[incomplete-read]: it is unknown whether task.carry/first was started, and a person has to look.
+    unknown[incomplete-read]: it is unknown whether task.carry/first was started, and a person has to check.
       no answer came within 30 s, five looks
       help: look for a new deployment of task 4 in the web interface, then run this again
 
-    Apply interrupted: 3 succeeded, 1 failed, 1 skipped, 1 unclear, 1 not started, 1 deferred.
+    Apply interrupted: 3 succeeded, 1 failed, 1 skipped, 1 unknown, 1 not started, 1 deferred.
     "#);
 }
 
@@ -119,7 +124,7 @@ fn every_event_is_one_line() {
     failed to create task.size: the service refused it: "No such agent" [invalid-value]
     skipped task.size/first: a step that it waits for did not end well
     not done task.carry: apply was interrupted before
-    unclear: it is unknown whether task.carry/first was started: no answer came within 30 s, five looks [incomplete-read]
+    unknown: it is unknown whether task.carry/first was started: no answer came within 30 s, five looks [incomplete-read]
     "#);
 }
 
@@ -131,11 +136,11 @@ fn many_failures_are_cut_with_a_count_and_doubts_never_are() {
     let plan = plan(steps.collect());
     let finding = Diagnostic::error(Code::InvalidValue, "the service refused it");
     let outcomes = (0..200).map(|at| {
-        let unclear = StepOutcome::Unknown(finding.clone());
-        (StepId(at), if at < 100 { StepOutcome::Failed(finding.clone()) } else { unclear })
+        let unknown = StepOutcome::Unknown(finding.clone());
+        (StepId(at), if at < 100 { StepOutcome::Failed(finding.clone()) } else { unknown })
     });
     let outcome = Outcome { steps: outcomes.collect(), is_interrupted: false };
     let text = summarized(&plan, &outcome, &TextOptions::default());
     assert!(text.contains("... 50 more failed (`-v` shows all)"), "{text}");
-    assert_eq!(text.matches("a person has to look").count(), 100);
+    assert_eq!(text.matches("a person has to check").count(), 100);
 }

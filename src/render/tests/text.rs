@@ -53,7 +53,7 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
       ▶ task.momentum/november will be deployed
           # its task is new
 
-    Paid for: 1 new run of at most 5.
+    Paid for: 1 new deployment of at most 5.
 
     Plan: 1 to create, 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived.
     "#);
@@ -149,7 +149,7 @@ fn a_word_in_a_long_line_is_shown_with_what_surrounds_it() {
 #[test]
 fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
     let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
-        .help("`--prune` retires it; listing the key under `forget` leaves it alone for good");
+        .help("`--prune` removes it; listing the key under `forget` leaves it alone for good");
     let remove = |id, name: &str| Change::Remove {
         removal: archive(id, name),
         because: RemoveReason::Undeclared,
@@ -174,7 +174,7 @@ fn a_withheld_retire_says_so_in_its_line_and_names_the_way_on() {
 
     deferred[prune-off]: no longer declared, and pruning is off
       affects: task.old, task.older
-      help: `--prune` retires it; listing the key under `forget` leaves it alone for good
+      help: `--prune` removes it; listing the key under `forget` leaves it alone for good
 
     No changes: 12 tasks are as declared; 2 deferred. 3 unmanaged, 1 archived.
     "#);
@@ -205,14 +205,14 @@ fn a_deleted_task_shows_what_goes() {
 #[test]
 fn a_run_names_its_task() {
     let change = run(TaskRef::Existing(TaskId(512)));
-    let steps = vec![("momentum/november", change, "no run exists", StepStatus::Ready)];
+    let steps = vec![("momentum/november", change, "no deployment exists", StepStatus::Ready)];
     insta::assert_snapshot!(plain(&plan(steps)), @"
     Plan: 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived.
 
       ▶ task.momentum/november will be deployed (task 512)
-          # no run exists
+          # no deployment exists
 
-    Paid for: 1 new run of at most 5.
+    Paid for: 1 new deployment of at most 5.
 
     Plan: 1 to deploy. 12 unchanged, 3 unmanaged, 1 archived.
     ");

@@ -38,7 +38,7 @@ impl TextWriter<'_> {
         if self.is_full() { usize::MAX } else { HEAD_LINES }
     }
 
-    /// Writes what is said to a run, or what was said against what is declared.
+    /// Writes what is said to a deployment, or what was said against what is declared.
     pub(super) fn talk(&mut self, entry: &Entry) -> fmt::Result {
         if let Some(DeploymentStatus { status, age_seconds, tokens, started_by_this_ledger }) =
             &entry.standing

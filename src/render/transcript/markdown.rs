@@ -51,7 +51,7 @@ fn turns(messages: &[Message], of: &str, out: &mut dyn Write) -> fmt::Result {
     Ok(())
 }
 
-/// Writes texts, each behind a word of ours, between fences longer than any run of backticks in them.
+/// Writes texts, each behind a word of the program, between fences longer than any run of backticks in them.
 fn fenced(title: &str, parts: &[(&str, &str)], out: &mut dyn Write) -> fmt::Result {
     let run = |text: &str| text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let longest = parts.iter().map(|(_, text)| run(text)).max().unwrap_or_default();
