@@ -156,8 +156,45 @@ pub enum StepOutcome {
     Skipped(StepId),
     /// Whether it took effect is unknown, and a person has to check.
     Unknown(Diagnostic),
-    /// Apply was interrupted before it began.
-    NotStarted,
+    /// Apply ended before it began.
+    NotStarted(HaltReason),
+}
+
+/// Why apply begins nothing more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HaltReason {
+    /// Somebody interrupted it.
+    Interrupted,
+    /// The service refused the credentials.
+    CredentialsRefused,
+    /// Somebody else makes the same at this moment.
+    MadeElsewhere,
+    /// The service stored something else than was sent.
+    StoredDifferently,
+    /// What was made could not be read back.
+    NotReadBack,
+}
+
+impl HaltReason {
+    /// Every code.
+    pub const CODES: [&'static str; 5] = [
+        "interrupted",
+        "credentials-refused",
+        "made-elsewhere",
+        "stored-differently",
+        "not-read-back",
+    ];
+
+    /// The stable code in JSON.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Interrupted => "interrupted",
+            Self::CredentialsRefused => "credentials-refused",
+            Self::MadeElsewhere => "made-elsewhere",
+            Self::StoredDifferently => "stored-differently",
+            Self::NotReadBack => "not-read-back",
+        }
+    }
 }
 
 /// What a step that was done has made.

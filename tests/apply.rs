@@ -1,8 +1,11 @@
 //! Stories through the emulator in process: what is declared comes true, once.
 
 use qcops::diag::Code;
-use qcops::event::StepOutcome;
+use qcops::event::{HaltReason, StepOutcome};
 use qcops::model::TaskId;
+use qcops::render;
+use qcops::render::html::Applied;
+use qcops::render::text::TextOptions;
 
 use crate::support::world::World;
 
@@ -214,6 +217,51 @@ async fn a_refused_create_holds_up_nothing_that_does_not_wait_for_it() {
         .collect();
     assert_eq!(ended, ["done", "failed", "skipped"], "{outcome:#?}");
     assert_eq!(world.run_count().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_started_names_what_ended_the_apply() {
+    let tasks = "a: {prompt: p}\nb: {prompt: q, deployments: {d: {}}}\nc: {prompt: r}";
+    let table: [(&str, &str, Option<HaltReason>); 4] = [
+        ("tasks/create=401", "", Some(HaltReason::CredentialsRefused)),
+        ("tasks/read=500-before", "", Some(HaltReason::NotReadBack)),
+        ("", "prompt-rewrite=append", Some(HaltReason::StoredDifferently)),
+        ("", "", None),
+    ];
+    for (faults, quirk, reason) in table {
+        let mut world = World::new(tasks);
+        let plan = world.plan().await;
+        if !faults.is_empty() {
+            world.faults(faults);
+        }
+        if !quirk.is_empty() {
+            world.quirk(quirk).await;
+        }
+        let outcome = world.carry_out(&plan).await;
+        let reasons: Vec<HaltReason> = outcome
+            .steps
+            .values()
+            .filter_map(|ended| match ended {
+                StepOutcome::NotStarted(why) => Some(*why),
+                _ => None,
+            })
+            .collect();
+        assert!(!outcome.is_interrupted);
+        assert_eq!(reasons.is_empty(), reason.is_none(), "{faults}{quirk}: {outcome:#?}");
+        assert!(reasons.iter().all(|why| Some(*why) == reason), "{faults}{quirk}: {reasons:?}");
+        if let Some(reason) = reason {
+            let mut text = String::new();
+            render::outcome::render(&plan, &outcome, &TextOptions::default(), &mut text).unwrap();
+            assert!(!text.contains("interrupted"), "{text}");
+            assert!(
+                text.contains("apply ended before it") || text.contains("credentials"),
+                "{text}"
+            );
+            let applied = Applied { plan: &plan, outcome: &outcome, runs: &[] };
+            let report = String::from_utf8(render::report::render(applied)).unwrap();
+            assert!(report.contains(&format!("\"not_started_because\": \"{}\"", reason.code())));
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -282,7 +282,7 @@ async fn every_declared_key_has_a_state() {
             ("f", KeyState::Missing, 0),
         ]
     );
-    let counts = (overview.undeclared_count, overview.unmanaged_count, overview.archived_count);
+    let counts = (overview.undeclared_count, overview.unmanaged.len(), overview.archived_count);
     assert_eq!(counts, (1, 1, 1));
     assert_eq!(world.writes().len(), 3, "looking changes nothing");
 }
@@ -303,6 +303,37 @@ fn status_is_a_table_for_people_and_json_for_programs() {
     assert_eq!(json["tasks"][1]["status"], "drifted");
     assert_eq!(json["tasks"][1]["deployments"].as_array().unwrap().len(), 1);
     assert_eq!(json["counts"]["missing"], 1);
+}
+
+#[test]
+fn unmanaged_tasks_are_named_by_status_and_in_json() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY}\nold: {name: Made earlier, prompt: Buy DIA}")
+        .commit("first")
+        .converge("");
+    let managed = repo.qcops("status");
+    assert!(!managed.out.contains("Unmanaged"), "{}", managed.out);
+    repo.write(
+        "tasks.yaml",
+        "version: 1\ndefaults: {agentId: 47, projectPreference: project-for-task}\nforget: [old]\n\
+         tasks:\n  spy: {prompt: Buy SPY}\n",
+    );
+    let status = repo.qcops("status");
+    for part in [
+        "Unmanaged, left alone:",
+        "  task 332 \"Made earlier\", agent 47, created 2",
+        "1 unmanaged",
+    ] {
+        assert!(status.out.contains(part), "{part}: {}", status.out);
+    }
+    for command in ["status --format json", "plan --format json"] {
+        let json: serde_json::Value = serde_json::from_str(&repo.qcops(command).out).unwrap();
+        let listed = &json["unmanaged"];
+        assert_eq!(json["counts"]["unmanaged"], listed.as_array().unwrap().len(), "{command}");
+        assert_eq!((&listed[0]["task_id"], &listed[0]["agent_id"]), (&332.into(), &47.into()));
+        assert_eq!(listed[0]["name"], "Made earlier", "{command}");
+        assert!(listed[0]["created"].is_string() || listed[0]["created"].is_null(), "{command}");
+    }
 }
 
 async fn destroying(world: &World, scope: Scope) -> Plan {

@@ -356,7 +356,16 @@ async fn a_bad_request_is_refused_with_http_200(bench: &Bench) {
     let cases = [
         (create("organizationId", json!("f".repeat(32))), "The organization was not found"),
         (create("agentId", json!("47")), "agentId must be an integer"),
+        (create("agentId", json!(47.0)), "agentId must be an integer"),
         (create("agentId", json!(46)), "The agent was not found."),
+        (("/agents/update", json!({"agentId": 48, "name": null})), "name must be a string"),
+        (("/agents/update", json!({"agentId": 48.0, "name": "x"})), "agentId must be an integer"),
+        (
+            ("/agents/update", json!({"agentId": 48, "chainedAgents": [{"agentId": 47.0}]})),
+            "chainedAgents must be a list",
+        ),
+        (("/agents/tasks/update", json!({"taskId": 1, "name": null})), "name must be a string"),
+        (("/agents/tasks/update", json!("name")), "not a JSON object"),
         (create("name", json!(" ")), "name must not be empty"),
         (create("prompt", json!(null)), "prompt is required"),
         (create("projectPreference", json!("none")), "projectPreference must be one of"),

@@ -9,6 +9,7 @@ use qcops::apply::{self, DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Effects, Stop, 
 use qcops::diag::Code;
 use qcops::event::{DeploymentEnd, StepOutcome};
 use qcops::model::Action;
+use qcops::plan::StepStatus;
 
 use crate::support::world::World;
 
@@ -42,6 +43,55 @@ async fn person_says(world: &World, text: &str) {
     let id = qcops::model::DeploymentId(id);
     world.client().prompt_deployment(&id, text).await.into_result().unwrap();
     seconds(10).await;
+}
+
+/// What the next plan says about deployments that are still to be started, and what helps.
+async fn reasons(world: &World) -> (Vec<String>, String) {
+    let plan = world.plan().await;
+    let deploys = plan.steps.iter().filter(|step| step.change.action() == Action::Deploy);
+    let help = plan.steps.iter().filter_map(|step| match &step.status {
+        StepStatus::Deferred(finding) => Some(finding.help.join(" ")),
+        _ => None,
+    });
+    (deploys.map(|step| step.reason.clone()).collect(), help.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_reason_of_a_deployment_counts_those_that_exist_and_do_not_serve() {
+    let since = "{since: 2026-11-23T00:00:00Z}";
+    let mut world = World::new("spy: {prompt: p, deployments: {a: {}, b: {}}}");
+    let (new, _) = reasons(&world).await;
+    assert_eq!(new, ["a new task has no deployment yet"; 2]);
+    world.commit().converge().await;
+    let table = [
+        (
+            format!("{{a: {{}}, b: {{}}, c: {since}}}"),
+            "2 deployments of it exist, created before `since`",
+        ),
+        (format!("{{c: {since}}}"), "2 deployments of it exist, created before `since`"),
+        (
+            "{a: {}, b: {}, c: {}}".to_owned(),
+            "2 deployments of it exist, serving another declaration",
+        ),
+    ];
+    tokio::time::sleep(Duration::from_secs(72 * 3600)).await;
+    for (deployments, reason) in table {
+        world.edit(&format!("spy: {{prompt: p, deployments: {deployments}}}"));
+        assert_eq!(reasons(&world).await.0, [reason], "{deployments}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_apply_that_waits_is_not_told_to_wait() {
+    let mut world = World::new(THREE);
+    world.apply().await;
+    let planned = world.plan().await;
+    let (_, help) = reasons(&world).await;
+    assert!(help.contains("`apply --wait`"), "{help}");
+    world.options.waits = true;
+    let (_, help) = reasons(&world).await;
+    assert!(help.contains("this apply waits for it") && !help.contains("--wait"), "{help}");
+    assert_eq!(world.plan().await.digest(), planned.digest());
 }
 
 const THREE: &str = "spy: {prompt: p, deployments: {d: {followUps: [a, b, c]}}}";

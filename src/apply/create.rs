@@ -7,7 +7,7 @@ use crate::apply::Work;
 use crate::apply::finding::{changed, failed, unsettled};
 use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
-use crate::event::{Done, StepOutcome};
+use crate::event::{Done, HaltReason, StepOutcome};
 use crate::ledger::Creation;
 use crate::model::{TaskId, has_new_number, is_rewriting_of};
 use crate::observed::ObservedTask;
@@ -136,7 +136,7 @@ impl Work<'_, '_> {
             for task in listing.items.iter().filter(is_new) {
                 let hash = task.content();
                 if hash.is_some_and(|hash| self.desired.contains(&hash)) {
-                    self.halt();
+                    self.halt(HaltReason::MadeElsewhere);
                     let message = format!("task {} with wanted content has appeared", task.id);
                     return Err(changed(message));
                 }
@@ -166,7 +166,7 @@ impl Work<'_, '_> {
         *self.looked_at.borrow_mut() = count;
         let listing = self.look(self.effects.client.list_tasks().await)?;
         let duplicate = listing.items.iter().find(|task| self.is_duplicate(task))?;
-        self.halt();
+        self.halt(HaltReason::MadeElsewhere);
         let id = duplicate.id;
         Some(format!(
             "somebody else made task {id} with content of this plan: nothing further is made"
@@ -203,7 +203,7 @@ impl Work<'_, '_> {
                     return Ok(task);
                 }
                 CallOutcome::Done(task) => {
-                    self.halt();
+                    self.halt(HaltReason::StoredDifferently);
                     return Err(differs(id, object, &task));
                 }
                 CallOutcome::Refused(error) if error.is_auth() => return Err(self.refused(&error)),
@@ -214,7 +214,7 @@ impl Work<'_, '_> {
                 }
             }
         }
-        self.halt();
+        self.halt(HaltReason::NotReadBack);
         let message =
             format!("task {id} was made and cannot be read: {}", last.unwrap_or_default());
         Err(unsettled(message, "`qcops plan` once the service answers again".to_owned()))

@@ -3,7 +3,7 @@
 use crate::api::{ApiError, CallOutcome};
 use crate::apply::Work;
 use crate::diag::{Code, Diagnostic, with_causes};
-use crate::event::StepOutcome;
+use crate::event::{HaltReason, StepOutcome};
 
 /// A request that certainly changed nothing.
 pub(super) fn failed(code: Code, error: &ApiError) -> StepOutcome {
@@ -42,7 +42,7 @@ impl Work<'_, '_> {
     /// A definite refusal; refused credentials end the whole apply.
     pub(super) fn refused(&self, error: &ApiError) -> StepOutcome {
         if error.is_auth() {
-            self.halt();
+            self.halt(HaltReason::CredentialsRefused);
             *self.is_locked_out.borrow_mut() = true;
         }
         failed(Code::Refused, error)

@@ -36,7 +36,7 @@ use futures_util::stream::FuturesUnordered;
 use crate::api::Client;
 use crate::apply::schedule::StepSchedule;
 use crate::clock::Clock;
-use crate::event::{Event, Outcome, StepOutcome};
+use crate::event::{Event, HaltReason, Outcome, StepOutcome};
 use crate::files::Files;
 use crate::ledger::Ledger;
 use crate::model::{ContentHash, DeploymentId, TaskId};
@@ -111,7 +111,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         created: RefCell::default(),
         baseline: RefCell::default(),
         is_proven: RefCell::new(!plan.ready_steps().any(|step| makes_task(&step.change))),
-        is_halted: RefCell::new(false),
+        halted: RefCell::new(None),
         is_locked_out: RefCell::new(false),
         unread: RefCell::default(),
         looked_at: RefCell::default(),
@@ -122,9 +122,10 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
     let mut schedule = StepSchedule::new(plan.ready_steps());
     let mut running = FuturesUnordered::new();
     loop {
-        if effects.stop.is_asked() || *work.is_halted.borrow() {
+        let interrupted = effects.stop.is_asked().then_some(HaltReason::Interrupted);
+        if let Some(why) = (*work.halted.borrow()).or(interrupted) {
             let not_begun = schedule.drain().into_iter();
-            outcome.steps.extend(not_begun.map(|step| (step.id, StepOutcome::NotStarted)));
+            outcome.steps.extend(not_begun.map(|step| (step.id, StepOutcome::NotStarted(why))));
         }
         while running.len() < settings.under_way.max(1)
             && let Some(step) = schedule.next(*work.is_proven.borrow(), running.is_empty())
@@ -177,8 +178,8 @@ struct Work<'p, 'e> {
     looked_at: RefCell<usize>,
     /// Whether the first task that was made has been read back as declared.
     is_proven: RefCell<bool>,
-    /// Whether nothing more may be begun.
-    is_halted: RefCell<bool>,
+    /// Why nothing more may be begun, where that is so.
+    halted: RefCell<Option<HaltReason>>,
     /// Whether the credentials are refused, so that no look shows anything.
     is_locked_out: RefCell<bool>,
     /// Tasks whose making was answered just as declared; the list is to show them so, too.
@@ -221,7 +222,8 @@ impl Work<'_, '_> {
         ended.unwrap_or_else(|ended| ended)
     }
 
-    fn halt(&self) {
-        *self.is_halted.borrow_mut() = true;
+    /// Lets nothing more begin; the first reason is the one that counts.
+    fn halt(&self, why: HaltReason) {
+        self.halted.borrow_mut().get_or_insert(why);
     }
 }

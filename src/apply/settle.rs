@@ -12,7 +12,7 @@ use crate::api::CallOutcome;
 use crate::apply::finding::unsettled;
 use crate::apply::{Settings, Stop, Work};
 use crate::clock::Clock;
-use crate::event::{Event, Outcome, StepOutcome};
+use crate::event::{Event, HaltReason, Outcome, StepOutcome};
 use crate::files::FilesError;
 use crate::ledger::Ledger;
 use crate::model::{ContentHash, DeploymentId, TaskId};
@@ -272,7 +272,7 @@ impl Work<'_, '_> {
         if let CallOutcome::Refused(error) = &answer
             && error.is_auth()
         {
-            self.halt();
+            self.halt(HaltReason::CredentialsRefused);
             *self.is_locked_out.borrow_mut() = true;
         }
         complete(answer)

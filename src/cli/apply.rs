@@ -71,7 +71,9 @@ async fn plan_and_carry_out(
         ..Settings::default()
     };
     let turn = ApplyLock::take(context, session, progress, &settings).await?;
-    let plan = session.engine.plan(&request(planning)).await?;
+    let mut request = request(planning);
+    request.options.waits = args.waiting.wait;
+    let plan = session.engine.plan(&request).await?;
     show::show(context, planning, args.format, &plan)?;
     session.annotate(&plan)?;
     if let Some(expected) = expected {

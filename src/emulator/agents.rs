@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::ORGANIZATION_ID;
-use super::fields::{AGENT_ID, FieldRule, RequestFields, ValueKind, optional, required};
+use super::fields::{AGENT_ID, FieldRule, RequestFields, ValueKind, nullable, optional, required};
 use super::handler::{HandlerResult, listed, payload};
 use super::objects::Agent;
 use super::quirk::{PlatformAgents, Reluctance};
@@ -35,12 +35,12 @@ const fn settable([first, name]: [FieldRule; 2]) -> [FieldRule; 19] {
         optional("toolChoice", ValueKind::Text),
         optional("tools", ValueKind::Texts),
         optional("public", ValueKind::Boolean),
-        optional("model", ValueKind::Text),
+        nullable("model", ValueKind::Text),
         optional("chainedAgents", ValueKind::AgentEntries),
         optional("subAgents", ValueKind::AgentEntries),
-        optional("token", ValueKind::Object),
+        nullable("token", ValueKind::Object),
         optional("useQCC", ValueKind::Boolean),
-        optional("pipeline", ValueKind::Text),
+        nullable("pipeline", ValueKind::Text),
         optional("author", ValueKind::Object),
         optional("organization", ValueKind::Object),
         optional("node", ValueKind::Object),

@@ -37,16 +37,23 @@ pub(super) struct FieldRule {
     pub(super) kind: ValueKind,
     /// Whether it may be left out.
     pub(super) is_required: bool,
+    /// Whether it may be null, which its object may be, too (contract 2.6).
+    pub(super) is_nullable: bool,
 }
 
 /// Returns a row for a field that must be there.
 pub(super) const fn required(name: &'static str, kind: ValueKind) -> FieldRule {
-    FieldRule { name, kind, is_required: true }
+    FieldRule { name, kind, is_required: true, is_nullable: false }
 }
 
 /// Returns a row for a field that may be left out.
 pub(super) const fn optional(name: &'static str, kind: ValueKind) -> FieldRule {
-    FieldRule { name, kind, is_required: false }
+    FieldRule { name, kind, is_required: false, is_nullable: false }
+}
+
+/// Returns a row for a field that may be left out or be null.
+pub(super) const fn nullable(name: &'static str, kind: ValueKind) -> FieldRule {
+    FieldRule { name, kind, is_required: false, is_nullable: true }
 }
 
 /// The fields of a request that passed its endpoint's rules.
@@ -67,7 +74,8 @@ impl RequestFields {
                 Some(Value::Null) | None if rule.is_required => {
                     return Err(format!("The field {} is required.", rule.name));
                 }
-                Some(Value::Null) | None => {}
+                None => {}
+                Some(Value::Null) if rule.is_nullable => {}
                 Some(value) => check_kind(rule, value, quirks)?,
             }
         }
@@ -144,6 +152,7 @@ mod tests {
         required("taskId", ValueKind::Id),
         optional("name", ValueKind::Text),
         optional("level", ValueKind::Word(&["low", "high"])),
+        nullable("model", ValueKind::Text),
     ];
 
     fn refusal(body: &str, quirks: &Quirks) -> String {
@@ -154,14 +163,21 @@ mod tests {
     fn a_request_is_refused_for_what_is_missing_mistyped_or_no_json() {
         let mut quirks = Quirks::default();
         let cases = [
-            (r#"{"taskId": 1, "name": null, "more": 1}"#, ""),
+            (r#"{"taskId": 1, "more": 1}"#, ""),
+            (r#"{"taskId": 1, "model": null}"#, ""),
+            (r#"{"taskId": 1, "name": null}"#, "The field name must be a string."),
+            (r#"{"taskId": 1, "level": null}"#, "The field level must be one of: low, high."),
             (r#"{"taskId": -1}"#, ""),
             ("", "The body of the request is not a JSON object."),
             ("[]", "The body of the request is not a JSON object."),
+            ("{", "The body of the request is not a JSON object."),
+            ("taskId=1", "The body of the request is not a JSON object."),
+            (r#"{"taskId": 1} x"#, "The body of the request is not a JSON object."),
             ("{}", "The field taskId is required."),
             (r#"{"taskId": null}"#, "The field taskId is required."),
             (r#"{"taskId": "1"}"#, "The field taskId must be an integer."),
             (r#"{"taskId": 1.0}"#, "The field taskId must be an integer."),
+            (r#"{"taskId": 1e0}"#, "The field taskId must be an integer."),
             (r#"{"taskId": 1, "name": 2}"#, "The field name must be a string."),
             (r#"{"taskId": 1, "level": "mid"}"#, "The field level must be one of: low, high."),
         ];

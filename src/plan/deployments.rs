@@ -7,8 +7,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::{DeploymentState, DesiredDeployment, DesiredTask};
 use crate::model::{ContentHash, DeploymentId, Key, counted};
@@ -18,6 +16,7 @@ use crate::observed::{
 use crate::plan::assign::{CandidateDeployment, Declared, Pairing, Verdict, assign};
 use crate::plan::counting::{conversations, counts_for, is_since, may_be_since};
 use crate::plan::deployment_status::instant;
+use crate::plan::missing::{why_missing, zone_question};
 use crate::plan::{Change, PlanInputs, StepId, StepStatus, TaskRef, Watch, WatchedDeployment};
 
 /// What one task's declared deployments come to.
@@ -156,13 +155,14 @@ impl<'a> DeploymentPlanner<'a, '_> {
                     let undecided = (0..counted.len())
                         .filter(|run| !taken.contains(run))
                         .find(|run| may_be_since(counted[*run].seen, declared, offset));
-                    match undecided {
-                        Some(run) => {
-                            let finding = zone_question(counted[run].seen, declared);
-                            let status = StepStatus::Blocked(finding);
-                            Some(self.undecided(key, declared, target, status))
-                        }
-                        None => self.start(key, declared, target, "no deployment of it exists"),
+                    if let Some(run) = undecided {
+                        let finding = zone_question(counted[run].seen, declared);
+                        let status = StepStatus::Blocked(finding);
+                        Some(self.undecided(key, declared, target, status))
+                    } else {
+                        let is_since = |at: usize| is_since(counted[at].seen, declared, offset);
+                        let fits = (0..counted.len()).map(|at| (is_since(at), taken.contains(&at)));
+                        self.start(key, declared, target, &why_missing(fits))
                     }
                 }
             };
@@ -326,7 +326,7 @@ impl<'a> DeploymentPlanner<'a, '_> {
                 let all = counted(declared.follow_ups.len(), "follow-up", "follow-ups");
                 let reason =
                     format!("deployment {id}{created} is {status} and was sent {sent} of {all}");
-                (change, reason, follow_up_gate(run))
+                (change, reason, follow_up_gate(run, self.inputs.options.waits))
             })
         };
         let watch = Some(self.watch(key, declared, Some(run.seen)));
@@ -352,9 +352,11 @@ impl<'a> DeploymentPlanner<'a, '_> {
             )
         } else {
             let finding = Diagnostic::note(Code::DeploymentBusy, message);
-            StepStatus::Deferred(
-                finding.help("it is still at work: run this again later, or `apply --wait`"),
-            )
+            StepStatus::Deferred(finding.help(if self.inputs.options.waits {
+                "it is still at work: this apply waits for it"
+            } else {
+                "it is still at work: run this again later, or `apply --wait`"
+            }))
         };
         self.undecided(key, declared, target, status)
     }
@@ -424,11 +426,15 @@ fn serving(verdict: &Verdict) -> Option<usize> {
 }
 
 /// Whether the next follow-up may be sent: only an idle deployment is sent one.
-fn follow_up_gate(run: &Counted<'_>) -> StepStatus {
+fn follow_up_gate(run: &Counted<'_>, waits: bool) -> StepStatus {
     let ObservedDeployment { id, status, .. } = run.seen;
     let busy = |why: String| {
         let finding = Diagnostic::note(Code::DeploymentBusy, why);
-        StepStatus::Deferred(finding.help("run this again once it is idle, or `apply --wait`"))
+        StepStatus::Deferred(finding.help(if waits {
+            "this apply waits for it and sends the follow-up once it is idle"
+        } else {
+            "run this again once it is idle, or `apply --wait`"
+        }))
     };
     match status {
         Status::Completed if run.is_unanswered => {
@@ -480,16 +486,4 @@ fn unlike(task: &ObservedTask, observed: &Listing<ObservedDeployment>) -> Diagno
     );
     Diagnostic::blocked(Code::DeploymentUnlikeTask, message)
         .help("look at the deployments in the web interface; delete the declaration if one of them is the wanted one")
-}
-
-fn zone_question(run: &ObservedDeployment, declared: &DesiredDeployment) -> Diagnostic {
-    let created = run.created.map_or_else(|| "at an unknown time".to_owned(), |at| at.to_string());
-    let since = declared.since.unwrap_or(Timestamp::UNIX_EPOCH);
-    let message = format!(
-        "deployment {} was made {created} in a zone that the service does not name, which may be after {since}",
-        run.id
-    );
-    Diagnostic::blocked(Code::ZoneUnknown, message)
-        .help("set `serviceUtcOffset: \"+00:00\"` (or the service's zone) in the manifest")
-        .help("or move `since` by more than 14 hours")
 }

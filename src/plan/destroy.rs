@@ -19,6 +19,7 @@ use crate::plan::names::{NameFit, name_fit};
 use crate::plan::observed::observed;
 use crate::plan::planner::{all_gaps, gap_notes};
 use crate::plan::remove::{reads_before_removing, removal};
+use crate::plan::unmanaged::unmanaged;
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Removal, Remove, RemoveReason, Step, StepId, StepStatus,
 };
@@ -122,7 +123,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         steps,
         notes,
         kept_count: 0,
-        unmanaged_count: found.unmanaged.len() + found.copies.len(),
+        unmanaged: unmanaged(inputs, &found),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         gaps: all_gaps(inputs),

@@ -16,6 +16,7 @@ mod guards;
 mod limits;
 mod lookalikes;
 mod matcher;
+mod missing;
 mod name_conflicts;
 mod names;
 mod observed;
@@ -25,6 +26,7 @@ mod overview;
 mod planner;
 mod reads;
 mod remove;
+mod unmanaged;
 mod waits;
 
 pub use deployment_status::DeploymentSummary;
@@ -40,6 +42,7 @@ pub use overview::{
 };
 pub use planner::plan;
 pub use reads::{Next, desired, next, reads_and_plan, snapshot_reads};
+pub use unmanaged::UnmanagedTask;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -113,6 +116,8 @@ pub struct Options {
     pub allow: BTreeSet<Code>,
     /// Whether the checkout lacks commits that its upstream has.
     pub is_stale: bool,
+    /// Whether the apply that carries it out waits for deployments; this decides help alone.
+    pub waits: bool,
 }
 
 /// Whether owned tasks that are no longer declared are removed.
@@ -140,8 +145,8 @@ pub struct Plan {
     pub doubts: Vec<Diagnostic>,
     /// How many declared tasks are as they should be.
     pub kept_count: usize,
-    /// How many tasks of the organization are nobody's business here.
-    pub unmanaged_count: usize,
+    /// The tasks of the organization that are nobody's business here; not covered by the digest.
+    pub unmanaged: Vec<UnmanagedTask>,
     /// How many tasks are kept under an archived name.
     pub archived_count: usize,
     /// How many tasks of the organization have a schedule.

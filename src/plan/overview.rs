@@ -8,14 +8,15 @@ use jiff::Timestamp;
 
 use crate::diag::{Code, Diagnostic, Gap};
 use crate::manifest::DesiredDeployment;
-use crate::model::{DeploymentId, Key, OrganizationId, TaskId};
+use crate::model::{AgentId, DeploymentId, Key, OrganizationId, TaskId};
 use crate::observed::{Completeness, ObservedDeployment, ReadRequest};
 use crate::plan::deployment_status::{DeploymentSummary, instant, run_of};
 use crate::plan::matcher::identify;
 use crate::plan::observed::observed;
 use crate::plan::reads::desired;
 use crate::plan::{
-    Change, Plan, PlanInputs, RemoveReason, Step, StepStatus, WatchedDeployment, plan,
+    Change, Plan, PlanInputs, RemoveReason, Step, StepStatus, UnmanagedTask, WatchedDeployment,
+    plan,
 };
 
 /// How everything stands.
@@ -29,8 +30,10 @@ pub struct Overview {
     pub keys: Vec<KeyOverview>,
     /// How many owned tasks no key declares any more.
     pub undeclared_count: usize,
-    /// How many tasks are nobody's business here.
-    pub unmanaged_count: usize,
+    /// The tasks that are nobody's business here.
+    pub unmanaged: Vec<UnmanagedTask>,
+    /// The names of all agents, where they were listed.
+    pub agents: BTreeMap<AgentId, String>,
     /// How many tasks are kept under an archived name.
     pub archived_count: usize,
     /// What the plan finds worth knowing.
@@ -165,7 +168,8 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
         observed_at: inputs.state.observed_at,
         keys: keys.collect(),
         undeclared_count: found.orphans.len(),
-        unmanaged_count: plan.unmanaged_count,
+        unmanaged: plan.unmanaged.clone(),
+        agents: plan.agents.clone(),
         archived_count: plan.archived_count,
         notes: plan.notes.clone(),
         gaps: plan.gaps.clone(),

@@ -21,6 +21,7 @@ use crate::plan::names::{is_accepted, is_kept_as};
 use crate::plan::observed::{Observed, observed};
 use crate::plan::order::order;
 use crate::plan::remove::{lost_notifications, removal, scheduled};
+use crate::plan::unmanaged::unmanaged;
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Watch,
 };
@@ -58,7 +59,7 @@ pub(super) fn plan_identified<'a>(
         gaps: all_gaps(inputs),
         doubts: implausible_list(inputs, found).into_iter().collect(),
         kept_count,
-        unmanaged_count: found.unmanaged.len() + found.copies.len(),
+        unmanaged: unmanaged(inputs, found),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         observed_task_ids: observed.tasks.keys().copied().collect(),

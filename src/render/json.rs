@@ -12,6 +12,7 @@ use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Untrusted;
 use crate::render::rows::{FieldChange, ShownValue};
 use crate::render::schema;
+use crate::render::unmanaged::UnmanagedRow;
 use crate::render::view::{Entry, EvidenceView, Finding, GapView, PlanView, State};
 
 /// The version of the shape; a reader refuses a newer one.
@@ -36,6 +37,8 @@ pub struct PlanJson {
     /// How much of the evidence could be read: of Git history, of the ledger, and of the other
     /// manifests of the repository.
     evidence: Vec<EvidenceJson>,
+    /// Tasks that nothing proves to be owned, in the order of their ids; they are left alone.
+    unmanaged: Vec<UnmanagedRow>,
 }
 
 /// How much of one source of evidence could be read.
@@ -237,6 +240,7 @@ impl PlanJson {
             notes: view.notes.iter().map(finding).collect(),
             blocks: blocks.collect(),
             evidence: view.evidence.iter().map(evidence).collect(),
+            unmanaged: view.unmanaged.clone(),
         }
     }
 }

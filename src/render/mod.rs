@@ -27,6 +27,7 @@ mod lookalike;
 mod paint;
 mod prose;
 mod schema;
+mod unmanaged;
 mod words;
 mod wrap;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::diag::Diagnostic;
-use crate::event::{Done, Event, Outcome, StepOutcome};
+use crate::event::{Done, Event, HaltReason, Outcome, StepOutcome};
 use crate::plan::{Plan, Step, StepId, StepStatus};
 use crate::render::escape::Untrusted;
 use crate::render::paint::Label;
@@ -48,9 +48,7 @@ pub fn progress_line(event: &Event<'_>) -> Option<String> {
                 StepOutcome::Skipped(_) => {
                     format!("skipped {address}: a step that it waits for did not end well")
                 }
-                StepOutcome::NotStarted => {
-                    format!("not done {address}: apply was interrupted before")
-                }
+                StepOutcome::NotStarted(why) => format!("not done {address}: {}", halted(*why)),
             }
         }
     };
@@ -87,7 +85,7 @@ pub(super) fn verdict(plan: &Plan, outcome: &Outcome) -> String {
         (count(|step| matches!(step, StepOutcome::Failed(_))), "failed"),
         (count(|step| matches!(step, StepOutcome::Skipped(_))), "skipped"),
         (count(|step| matches!(step, StepOutcome::Unknown(_))), "unknown"),
-        (count(|step| matches!(step, StepOutcome::NotStarted)), "not started"),
+        (count(|step| matches!(step, StepOutcome::NotStarted(_))), "not started"),
     ];
     let word = match (outcome.is_interrupted, left.iter().any(|(count, _)| *count > 0)) {
         (true, _) => "interrupted",
@@ -142,11 +140,11 @@ impl<'s> Summary<'s> {
     fn not_done(&mut self) -> fmt::Result {
         let ended = self.ended();
         let skipped = ended.iter().filter_map(|(step, outcome)| match outcome {
-            StepOutcome::NotStarted => Some((*step, None)),
-            StepOutcome::Skipped(first) => Some((*step, Some(*first))),
+            StepOutcome::NotStarted(why) => Some((*step, Err(*why))),
+            StepOutcome::Skipped(first) => Some((*step, Ok(*first))),
             _ => None,
         });
-        let skipped: Vec<(&Step, Option<StepId>)> = skipped.collect();
+        let skipped: Vec<(&Step, Result<StepId, HaltReason>)> = skipped.collect();
         let shown = self.shown(skipped.len());
         for (step, first) in &skipped[..shown] {
             self.skipped(step, *first)?;
@@ -179,15 +177,15 @@ impl<'s> Summary<'s> {
         Ok(())
     }
 
-    /// A step that was not begun: because of the step it waits for, or because of an interrupt.
-    fn skipped(&mut self, step: &Step, first: Option<StepId>) -> fmt::Result {
+    /// A step that was not begun: because of the step it waits for, or because apply ended before.
+    fn skipped(&mut self, step: &Step, why: Result<StepId, HaltReason>) -> fmt::Result {
         let shown = address(step).part();
-        let (word, why) = match first {
-            Some(first) => {
+        let (word, why) = match why {
+            Ok(first) => {
                 let first = self.address_of(first);
                 ("skipped", format!("it waits for {first}, which did not end well"))
             }
-            None => ("not done", "apply was interrupted before it".to_owned()),
+            Err(why) => ("not done", halted(why).to_owned()),
         };
         let title = self.paint(Label::Deferred, word);
         writeln!(self.text.out, "{title} {shown}: {why}")
@@ -222,6 +220,21 @@ pub(super) fn created(done: &Done) -> String {
         done.deployment.as_ref().map(|id| format!("deployment {}", Untrusted::new(&*id.0).part()));
     let created: Vec<String> = task.into_iter().chain(deployment).collect();
     if created.is_empty() { String::new() } else { format!(": {}", created.join(", ")) }
+}
+
+/// Words why a step was not begun.
+pub(super) fn halted(why: HaltReason) -> &'static str {
+    match why {
+        HaltReason::Interrupted => "apply was interrupted before it",
+        HaltReason::CredentialsRefused => "the service refused the credentials before it",
+        HaltReason::MadeElsewhere => "somebody else made the same, and apply ended before it",
+        HaltReason::StoredDifferently => {
+            "the service stored something else than was sent, and apply ended before it"
+        }
+        HaltReason::NotReadBack => {
+            "what was made could not be read back, and apply ended before it"
+        }
+    }
 }
 
 /// Names plainly what is not known.

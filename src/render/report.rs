@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::diag::Diagnostic;
-use crate::event::{DeploymentReport, StepOutcome};
+use crate::event::{DeploymentReport, HaltReason, StepOutcome};
 use crate::model::visible_json;
 use crate::plan::{Plan, Step};
 use crate::render::html::Applied;
@@ -77,6 +77,10 @@ struct StepReport<'a> {
     /// The step that did not end well, for one that was skipped because of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     because_of: Option<String>,
+    /// Why apply ended before a step that was not started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("enum" = HaltReason::CODES))]
+    not_started_because: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     findings: Vec<FindingReport<'a>>,
 }
@@ -136,6 +140,7 @@ fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> StepRe
         task_id: None,
         deployment_id: None,
         because_of: None,
+        not_started_because: None,
         findings: Vec::new(),
     };
     match ended {
@@ -157,7 +162,8 @@ fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> StepRe
             entry.status = "skipped";
             entry.because_of = plan.steps.iter().find(|step| step.id == *first).map(address);
         }
-        Some(StepOutcome::NotStarted) | None => {}
+        Some(StepOutcome::NotStarted(why)) => entry.not_started_because = Some(why.code()),
+        None => {}
     }
     entry
 }

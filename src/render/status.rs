@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::{OrganizationId, TaskId, counted, grouped, visible_json};
+use crate::model::{AgentId, OrganizationId, TaskId, counted, grouped, visible_json};
 use crate::observed::Status;
 use crate::plan::{
     DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, NEWEST_RUNS, Overview,
@@ -20,6 +20,7 @@ use crate::render::json::{self, EvidenceJson};
 use crate::render::paint::Label;
 use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
+use crate::render::unmanaged::{self, UnmanagedRow};
 use crate::render::view::{self, Finding};
 use crate::render::words::{self, span};
 use crate::render::wrap::{self, Wrapped};
@@ -29,6 +30,9 @@ const FORMAT_VERSION: u32 = 1;
 
 /// The longest reason in the table, in characters.
 const LONGEST_REASON: usize = 100;
+
+/// How many unmanaged tasks are named unless all are asked for.
+const UNMANAGED_SHOWN: usize = 10;
 
 /// An overview ready for eyes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -46,6 +50,10 @@ pub struct StatusView {
     counts: StatusCounts,
     /// How much of the evidence could be read, source by source.
     evidence: Vec<EvidenceJson>,
+    /// Tasks that nothing proves to be owned, in the order of their ids.
+    unmanaged: Vec<UnmanagedRow>,
+    #[serde(skip)]
+    agents: BTreeMap<AgentId, String>,
     #[serde(skip)]
     notes: Vec<Finding>,
 }
@@ -133,7 +141,7 @@ impl StatusView {
     pub fn new(overview: &Overview) -> Self {
         let mut counts = StatusCounts {
             undeclared: overview.undeclared_count,
-            unmanaged: overview.unmanaged_count,
+            unmanaged: overview.unmanaged.len(),
             archived: overview.archived_count,
             ..StatusCounts::default()
         };
@@ -156,6 +164,8 @@ impl StatusView {
             tasks: overview.keys.iter().map(|key| task_row(key, overview.observed_at)).collect(),
             counts,
             evidence: view::evidence(&overview.gaps).iter().map(json::evidence).collect(),
+            unmanaged: unmanaged::rows(&overview.unmanaged),
+            agents: overview.agents.clone(),
             notes: overview.notes.iter().map(Finding::new).collect(),
         }
     }
@@ -283,6 +293,13 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
         table.write(options, out)?;
         writeln!(out)?;
     }
+    let unmanaged = unmanaged_lines(&view.unmanaged, &view.agents, options);
+    for line in &unmanaged {
+        writeln!(out, "{}", options.color.paint(Label::Aside, line))?;
+    }
+    if !unmanaged.is_empty() {
+        writeln!(out)?;
+    }
     for note in &view.notes {
         let title = options.color.paint(Label::Note, format!("note[{}]", note.code));
         writeln!(out, "{title}: {}", note.message.part())?;
@@ -291,6 +308,38 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
         writeln!(out)?;
     }
     writeln!(out, "{}", options.color.paint(Label::Verdict, view.counts.verdict()))
+}
+
+/// Returns the lines that name them; none where there are none.
+fn unmanaged_lines(
+    rows: &[UnmanagedRow],
+    agents: &BTreeMap<AgentId, String>,
+    options: &TextOptions,
+) -> Vec<String> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let most = if options.length == Length::Full { rows.len() } else { UNMANAGED_SHOWN };
+    let mut lines = vec!["Unmanaged, left alone:".to_owned()];
+    lines.extend(rows.iter().take(most).map(|row| {
+        let name = row.name.as_ref().map_or_else(|| "without a name".to_owned(), Untrusted::quoted);
+        let agent = row.agent_id.map(|id| {
+            let name = agents.get(&AgentId(id)).map(|name| Untrusted::new(name.as_str()).quoted());
+            name.map_or_else(|| format!(", agent {id}"), |name| format!(", agent {id} {name}"))
+        });
+        let created = row.created.as_ref().map(|at| format!(", created {at}"));
+        format!(
+            "  task {} {name}{}{}",
+            row.task_id,
+            agent.unwrap_or_default(),
+            created.unwrap_or_default()
+        )
+    }));
+    let rest = rows.len() - rows.len().min(most);
+    if rest > 0 {
+        lines.push(format!("  ... {} (`-v` shows all)", counted(rest, "more task", "more tasks")));
+    }
+    lines
 }
 
 /// A reason in the length that was asked for, behind its code.
@@ -439,6 +488,7 @@ mod tests {
     use super::*;
     use crate::diag::Code;
     use crate::model::DeploymentId;
+    use crate::plan::UnmanagedTask;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -502,7 +552,15 @@ mod tests {
                 key("theirs", KeyState::Blocked, Some("task 7 has the same name"), Vec::new()),
             ],
             undeclared_count: 1,
-            unmanaged_count: 2,
+            unmanaged: (0..2)
+                .map(|at| UnmanagedTask {
+                    id: TaskId(900 + at),
+                    name: Some("By hand".to_owned()),
+                    agent: Some(AgentId(47)),
+                    created: None,
+                })
+                .collect(),
+            agents: BTreeMap::from([(AgentId(47), "Researcher".to_owned())]),
             archived_count: 3,
             notes: Vec::new(),
             gaps: Vec::new(),
@@ -524,6 +582,10 @@ mod tests {
           (run)   Running    A-1  1 min
           (run)   Failed     A-2  2 h    broke\n::error::x
         theirs    blocked    332  24 h   [unproven] task 7 has the same name
+
+        Unmanaged, left alone:
+          task 900 "By hand", agent 47 "Researcher"
+          task 901 "By hand", agent 47 "Researcher"
 
         4 tasks are declared: 1 in sync, 1 drifted, 1 missing, 1 blocked. Runs: 1 completed, 1 failed, 1 running. 1 no longer declared, 2 unmanaged, 3 archived.
         "##);

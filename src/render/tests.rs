@@ -10,10 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use crate::diag::{Code, Diagnostic};
-use crate::event::{Done, Event, Outcome, StepOutcome};
+use crate::event::{Done, Event, HaltReason, Outcome, StepOutcome};
 use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId};
 use crate::plan::{
     Before, Change, Limits, Plan, Removal, Remove, RemoveReason, Step, StepId, StepStatus, TaskRef,
+    UnmanagedTask,
 };
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
@@ -95,7 +96,14 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
         steps: steps.into_iter().enumerate().map(step).collect(),
         notes: Vec::new(),
         kept_count: 12,
-        unmanaged_count: 3,
+        unmanaged: (0..3)
+            .map(|at| UnmanagedTask {
+                id: TaskId(900 + at),
+                name: Some("By hand".to_owned()),
+                agent: Some(AgentId(47)),
+                created: None,
+            })
+            .collect(),
         archived_count: 1,
         scheduled_count: 0,
         doubts: Vec::new(),
@@ -178,7 +186,7 @@ fn hostile(text: &str) -> (Plan, Outcome) {
         (StepId(0), StepOutcome::Done(done)),
         (StepId(1), StepOutcome::Failed(failed.clone())),
         (StepId(2), StepOutcome::Unknown(failed)),
-        (StepId(4), StepOutcome::NotStarted),
+        (StepId(4), StepOutcome::NotStarted(HaltReason::Interrupted)),
         (StepId(5), StepOutcome::Skipped(StepId(0))),
     ]);
     (plan, Outcome { steps, is_interrupted: true })

@@ -17,6 +17,7 @@ use crate::render::escape::Untrusted;
 use crate::render::gaps;
 use crate::render::lookalike::distinct;
 use crate::render::rows::{FieldChange, FieldRow, changed, every_field};
+use crate::render::unmanaged::{self, UnmanagedRow};
 use crate::render::words;
 use crate::resource::{self, Edit};
 
@@ -38,6 +39,8 @@ pub struct PlanView {
     pub notes: Vec<Finding>,
     /// How much of the evidence could be read, source by source.
     pub evidence: Vec<EvidenceView>,
+    /// The tasks that nothing proves to be owned.
+    pub unmanaged: Vec<UnmanagedRow>,
 }
 
 /// How much of one source of evidence could be read.
@@ -211,7 +214,7 @@ impl PlanView {
             deferred: entries.iter().filter(is_deferred).count(),
             blocked: entries.iter().filter(is_blocked).count(),
             unchanged: plan.kept_count,
-            unmanaged: plan.unmanaged_count,
+            unmanaged: plan.unmanaged.len(),
             archived: plan.archived_count,
             scheduled: plan.scheduled_count,
             budget: Budget::new(plan),
@@ -229,6 +232,7 @@ impl PlanView {
                 .map(Finding::new)
                 .collect(),
             evidence: evidence(&plan.gaps),
+            unmanaged: unmanaged::rows(&plan.unmanaged),
         }
     }
 }

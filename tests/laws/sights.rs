@@ -224,6 +224,7 @@ fn options() -> impl Strategy<Value = Options> {
                 limits: Limits { delete: limit, replace: limit, create: runs, runs },
                 allow: BTreeSet::new(),
                 is_stale: stale.is_some(),
+                waits: false,
             }
         },
     )

@@ -55,7 +55,11 @@ async fn status_shows_which_run_serves_which_declaration_and_what_is_still_to_co
         [
             ("first", true, Some(followed.as_str())),
             ("later", false, Some("it is not due before 2030-01-01T00:00:00Z")),
-            ("next", false, Some("would be deployed: no deployment of it exists")),
+            (
+                "next",
+                false,
+                Some("would be deployed: 1 deployment of it exists, created before `since`")
+            ),
             ("off", false, None),
         ]
     );

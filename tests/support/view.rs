@@ -22,6 +22,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
     let ready = counts["ready"].as_object().unwrap().iter();
     PlanView {
         evidence: Vec::new(),
+        unmanaged: Vec::new(),
         organization_id: foreign(&json["organization_id"]),
         digest: text(&json["digest"]),
         counts: Counts {

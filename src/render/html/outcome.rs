@@ -10,7 +10,7 @@ use crate::render::escape::Untrusted;
 use crate::render::html::page::{Keys, page};
 use crate::render::html::plan::{about, keys, parts, remark};
 use crate::render::html::transcript::turns;
-use crate::render::outcome::{created, verdict};
+use crate::render::outcome::{created, halted, verdict};
 use crate::render::view::{Finding, PlanView, address as address_of};
 use crate::render::words::past;
 
@@ -84,9 +84,7 @@ fn ending(plan: &Plan, step: &Step, outcome: &StepOutcome) -> Markup {
                 first.map_or_else(|| "another step".to_owned(), |step| address_of(step).part());
             ("skipped", format!("it waits for {first}, which did not end well"), html! {})
         }
-        StepOutcome::NotStarted => {
-            ("skipped", "apply was interrupted before it".to_owned(), html! {})
-        }
+        StepOutcome::NotStarted(why) => ("skipped", halted(*why).to_owned(), html! {}),
     };
     html! {
         li data-end=(word) {

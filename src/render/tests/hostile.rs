@@ -124,7 +124,15 @@ fn overview(text: &str) -> StatusView {
         observed_at: "2026-11-21T12:00:00Z".parse().unwrap(),
         keys: vec![key],
         undeclared_count: 0,
-        unmanaged_count: 0,
+        unmanaged: (0..1)
+            .map(|at| UnmanagedTask {
+                id: TaskId(900 + at),
+                name: Some(text.to_owned()),
+                agent: Some(AgentId(47)),
+                created: None,
+            })
+            .collect(),
+        agents: BTreeMap::from([(AgentId(47), text.to_owned())]),
         archived_count: 0,
         gaps: Vec::new(),
         notes: vec![Diagnostic::note(Code::Duplicate, text)],

@@ -61,7 +61,7 @@ fn sample() -> (Plan, Outcome) {
         (StepId(2), done(Some(TaskId(513)), None, Vec::new())),
         (StepId(3), StepOutcome::Failed(refused)),
         (StepId(4), StepOutcome::Skipped(StepId(3))),
-        (StepId(5), StepOutcome::NotStarted),
+        (StepId(5), StepOutcome::NotStarted(HaltReason::Interrupted)),
         (StepId(6), StepOutcome::Unknown(unknown)),
     ]);
     (plan, Outcome { steps, is_interrupted: true })
@@ -123,7 +123,7 @@ fn every_event_is_one_line() {
     replaced task.value: task 513
     failed to create task.size: the service refused it: "No such agent" [invalid-value]
     skipped task.size/first: a step that it waits for did not end well
-    not done task.carry: apply was interrupted before
+    not done task.carry: apply was interrupted before it
     unknown: it is unknown whether task.carry/first was started: no answer came within 30 s, five looks [incomplete-read]
     "#);
 }
