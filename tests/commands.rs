@@ -321,7 +321,7 @@ fn unmanaged_tasks_are_named_by_status_and_in_json() {
     let status = repo.qcops("status");
     for part in [
         "Unmanaged, left alone:",
-        "  task 332 \"Made earlier\", agent 47, created 2",
+        "  task 332 \"Made earlier\", agent 47 \"Research Assistant\", created 2",
         "1 unmanaged",
     ] {
         assert!(status.out.contains(part), "{part}: {}", status.out);

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qcops::api::{self, Client, Credentials, Signed};
 use qcops::apply::{Settings, Stop};
@@ -35,11 +36,22 @@ fn project(repo: &Repo) -> Arc<Project> {
 }
 
 fn service() -> StateSource {
+    faulty_service("")
+}
+
+/// A service of which calls go wrong as a rule says.
+fn faulty_service(fault: &str) -> StateSource {
     let clock = Clock::System;
     let emulator = Emulator::new(emulator::World::new(7, clock.now()), clock, Storage::Memory);
+    if !fault.is_empty() {
+        let mut script = emulator::Script::default();
+        script.add(fault).unwrap();
+        emulator.set_faults(script);
+    }
     let token = Secret::new(emulator::API_TOKEN.to_owned());
     let signed = Signed::new(emulator, Credentials { user_id: emulator::USER_ID, token }, clock);
-    let settings = api::ClientSettings::default();
+    let settings =
+        api::ClientSettings { retry_time: Duration::ZERO, ..api::ClientSettings::default() };
     StateSource::Service(Client::new(Arc::new(signed), organization(), clock, settings))
 }
 
@@ -101,4 +113,45 @@ async fn a_snapshot_plans_the_same_without_a_client_and_applies_nothing() {
     let applied = offline.apply(&again, &Settings::default(), &Stop::default()).await;
     assert!(matches!(applied, Err(EngineError::NoService)));
     assert!(matches!(offline.client(), Err(EngineError::NoService)));
+}
+
+#[tokio::test]
+async fn an_agent_that_is_not_listed_is_noted_and_a_list_that_fails_blocks_no_agent_id() {
+    const UNLISTED: &str = "agent 4711 of `spy` is not on the service's list";
+    const FAILED: &str = "the agents could not be listed";
+    let table = [
+        ("agentId: 4711", "", &[UNLISTED][..]),
+        ("agentId: 47", "", &[]),
+        ("agentId: 4711", "list=html-before", &[FAILED]),
+        ("agentId: 47", "list=500-before", &[FAILED]),
+        ("agentId: 47", "list=broken-json", &[FAILED]),
+    ];
+    for (agent, fault, expected) in table {
+        let repo = Repo::new();
+        repo.tasks(&format!("spy: {{{agent}, prompt: Buy SPY}}")).commit("first");
+        let (engine, _) = reconciler(&repo, faulty_service(fault));
+        let plan = engine.plan(&PlanRequest::default()).await.unwrap();
+        assert_eq!(plan.ready_steps().count(), 1, "{agent} {fault}");
+        let notes: Vec<&str> = plan.notes.iter().map(|note| note.message.as_str()).collect();
+        assert_eq!(notes.len(), expected.len(), "{agent} {fault}: {notes:?}");
+        for (note, expected) in notes.iter().zip(expected) {
+            assert!(note.starts_with(expected), "{agent} {fault}: {note}");
+        }
+    }
+    // Who names an agent needs the list, and a service that does not answer is not asked again.
+    for (agent, fault) in
+        [("agent: Risk Reviewer", "list=html-before"), ("agentId: 47", "list=401")]
+    {
+        let repo = Repo::new();
+        repo.write(
+            "tasks.yaml",
+            &format!(
+                "version: 1\ntasks:\n  spy: {{{agent}, prompt: Buy SPY, projectPreference: project-for-task}}\n"
+            ),
+        );
+        repo.commit("first");
+        let (engine, _) = reconciler(&repo, faulty_service(fault));
+        let failed = engine.plan(&PlanRequest::default()).await;
+        assert!(matches!(failed, Err(EngineError::Api(_))), "{agent} {fault}");
+    }
 }

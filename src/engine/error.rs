@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::api::ApiError;
-use crate::diag::{Code, Diagnostic};
+use crate::api::{ApiError, ErrorKind};
+use crate::diag::{Code, Diagnostic, with_causes};
 use crate::files::FilesError;
 use crate::history::HistoryError;
 use crate::observed::ReadRequest;
@@ -37,6 +37,26 @@ pub enum EngineError {
     /// A snapshot answers no request.
     #[error("a snapshot cannot be changed")]
     NoService,
+}
+
+/// Whether the service answered, only not with a list that is of use; without any answer the next
+/// request fails, too.
+pub(super) fn is_answered(error: &ApiError) -> bool {
+    matches!(
+        error.what,
+        ErrorKind::Refused
+            | ErrorKind::Incomplete(_)
+            | ErrorKind::NoVerdict
+            | ErrorKind::NotJson
+            | ErrorKind::Broken
+    )
+}
+
+/// What a plan does not know where the agents could not be listed.
+pub(super) fn agents_not_listed(error: &ApiError) -> Diagnostic {
+    let message = format!("the agents could not be listed: {}", with_causes(error));
+    Diagnostic::note(Code::IncompleteRead, message)
+        .help("whether each `agentId` exists is not known; an apply that names one that does not is refused")
 }
 
 /// What a plan from a snapshot would have read, had there been a service.

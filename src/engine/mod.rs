@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::api::{self, Client};
 use crate::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use crate::clock::Clock;
-use crate::diag::Gap;
+use crate::diag::{Diagnostic, Gap};
 use crate::event::{Event, Outcome};
 use crate::evidence::Evidence;
 use crate::history::{self, Depth, OtherManifest};
@@ -94,9 +94,13 @@ impl Reconciler<'_> {
 
     /// Observes the service and plans; it is read until the plan needs no more.
     pub async fn plan(&self, request: &PlanRequest) -> Result<Plan, EngineError> {
-        let context = self.context(request).await?;
+        let (context, note) = self.context(request).await?;
         match &self.source {
-            StateSource::Service(_) => self.observe_and_plan(&context).await,
+            StateSource::Service(_) => {
+                let mut plan = self.observe_and_plan(&context).await?;
+                plan.notes.extend(note);
+                Ok(plan)
+            }
             StateSource::Snapshot(snapshot) => {
                 let state = snapshot.state(&context.desired_state);
                 let (missing, mut plan) = plan::reads_and_plan(&context.with(&state));
@@ -128,18 +132,22 @@ impl Reconciler<'_> {
         request: &PlanRequest,
         scope: Scope,
     ) -> Result<Plan, EngineError> {
-        let context = self.context(request).await?;
+        let (context, note) = self.context(request).await?;
         let reads = |state: &ObservedState| plan::destroy_reads(&context.with(state), scope);
         let state = self.observe(reads).await?;
-        Ok(plan::destroy(&context.with(&state), scope))
+        let mut plan = plan::destroy(&context.with(&state), scope);
+        plan.notes.extend(note);
+        Ok(plan)
     }
 
     /// Returns the state of every declared task and its deployments.
     pub async fn overview(&self, tokens: Tokens) -> Result<Overview, EngineError> {
-        let context = self.context(&PlanRequest::default()).await?;
+        let (context, note) = self.context(&PlanRequest::default()).await?;
         let reads = |state: &ObservedState| plan::overview_reads(&context.with(state), tokens);
         let state = self.observe(reads).await?;
-        Ok(plan::overview(&context.with(&state)))
+        let mut overview = plan::overview(&context.with(&state));
+        overview.notes.extend(note);
+        Ok(overview)
     }
 
     /// Carries out every ready step of `plan`.
@@ -199,14 +207,30 @@ impl Reconciler<'_> {
         Ok(created.into_inner().expect("observing ends when there is a plan"))
     }
 
-    /// Finds out what is known before the service is observed.
-    async fn context(&self, request: &PlanRequest) -> Result<PlanContext, EngineError> {
-        match &self.source {
-            StateSource::Service(client) if self.manifests.names_agents() => {
-                self.context_with(request, &api::list_agents(client).await?)
+    /// Finds out what is known before the service is observed; a note says what could not be.
+    async fn context(
+        &self,
+        request: &PlanRequest,
+    ) -> Result<(PlanContext, Option<Diagnostic>), EngineError> {
+        let (agents, note) = match &self.source {
+            StateSource::Service(client) if self.manifests.has_tasks() => {
+                self.agents(client).await?
             }
-            StateSource::Service(_) => self.context_with(request, &Agents::new()),
-            StateSource::Snapshot(snapshot) => self.context_with(request, snapshot.agents()),
+            StateSource::Service(_) => (Agents::new(), None),
+            StateSource::Snapshot(snapshot) => (snapshot.agents().clone(), None),
+        };
+        Ok((self.context_with(request, &agents)?, note))
+    }
+
+    /// Lists the agents. Only who names one needs the list: an `agentId` says it all, and only
+    /// whether it exists is then not known.
+    async fn agents(&self, client: &Client) -> Result<(Agents, Option<Diagnostic>), EngineError> {
+        match api::list_agents(client).await {
+            Ok(agents) => Ok((agents, None)),
+            Err(error) if error::is_answered(&error) && !self.manifests.names_agents() => {
+                Ok((Agents::new(), Some(error::agents_not_listed(&error))))
+            }
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -218,7 +242,7 @@ impl Reconciler<'_> {
     ) -> Result<PlanContext, EngineError> {
         // So that a plan is the same whether the agents were listed or not.
         let none = BTreeMap::new();
-        let agents = if self.manifests.names_agents() { agents } else { &none };
+        let agents = if self.manifests.has_tasks() { agents } else { &none };
         let (desired_state, findings) = manifest::resolve(&self.manifests.manifest, agents);
         self.report(&findings)?;
         let evidence = self.evidence(&desired_state, agents)?;
@@ -232,9 +256,9 @@ impl Reconciler<'_> {
     }
 
     /// Tells all findings; errors among them end the call.
-    fn report(&self, findings: &[crate::diag::Diagnostic]) -> Result<(), EngineError> {
+    fn report(&self, findings: &[Diagnostic]) -> Result<(), EngineError> {
         (self.on_event)(&Event::Findings(findings));
-        if findings.iter().any(crate::diag::Diagnostic::is_error) {
+        if findings.iter().any(Diagnostic::is_error) {
             return Err(EngineError::Invalid);
         }
         Ok(())

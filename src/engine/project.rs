@@ -19,7 +19,12 @@ pub struct Project {
 }
 
 impl Project {
-    /// Whether a task names its agent, so that the agents must be listed.
+    /// Whether anything is declared, so that the agents are listed.
+    pub fn has_tasks(&self) -> bool {
+        !self.manifest.tasks.is_empty()
+    }
+
+    /// Whether a task names its agent, so that the agents must be known.
     pub fn names_agents(&self) -> bool {
         self.manifest.tasks.values().any(|task| !task.references.is_empty())
     }

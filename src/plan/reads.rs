@@ -1,6 +1,6 @@
 //! What must still be looked at before a plan can be trusted.
 //!
-//! An unchanged world without declared deployments needs the list alone.
+//! An unchanged world without declared deployments needs the lists alone.
 
 use std::collections::BTreeSet;
 

@@ -24,7 +24,7 @@ fn three_files_are_written_from_one_observation() {
     assert_eq!(ran.code, 0, "{}", ran.err);
     let requests = service.emulator.requests();
     let lists = requests.iter().filter(|logged| logged.path == "/agents/tasks/list").count();
-    assert_eq!((lists, requests.len()), (1, 1), "{requests:?}");
+    assert_eq!((lists, requests.len()), (1, 2), "one list of tasks, one of agents: {requests:?}");
     let json: Value = serde_json::from_str(&repo.read("a.json")).unwrap();
     let digest = json["digest"].as_str().unwrap();
     for file in ["b.md", "c.html", "d.txt"] {

@@ -84,10 +84,19 @@ const ROWS: &[Row] = &[
         },
     },
     Row {
-        name: "its agent is named, and nobody has listed the agents",
+        name: "its agent is named, and the service lists it",
         said: Said::Nothing,
         damage: |repo| {
-            let named = B.replace("agentId: 47", "agent: Momentum Researcher");
+            let named = B.replace("agentId: 47", "agent: Research Assistant");
+            write(repo, named.replace("  b:", "  other:").as_bytes());
+            repo.commit("by name");
+        },
+    },
+    Row {
+        name: "its agent is named, and the service does not list it",
+        said: Said::Nothing,
+        damage: |repo| {
+            let named = B.replace("agentId: 47", "agent: Nobody");
             write(repo, named.replace("  b:", "  other:").as_bytes());
             repo.commit("by name");
         },
