@@ -114,7 +114,19 @@ pub trait Files: Send + Sync {
     fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError>;
     /// Adds to the file's end and returns once that is durable.
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError>;
-    /// The same, without holding up the thread where that takes a while.
+    /// Replaces what the file holds by what `change` makes of it, where it makes anything; what other
+    /// processes append meanwhile is kept.
+    fn rewrite(
+        &self,
+        path: &Path,
+        change: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
+    ) -> Result<(), FilesError> {
+        match self.read(path)?.and_then(|bytes| change(&bytes)) {
+            Some(bytes) => self.write(path, &bytes),
+            None => Ok(()),
+        }
+    }
+    /// Like `append`, without holding up the thread where that takes a while.
     fn append_aside<'a>(&'a self, path: &'a Path, bytes: Vec<u8>) -> Appending<'a> {
         Box::pin(future::ready(self.append(path, &bytes)))
     }
@@ -149,9 +161,34 @@ impl Files for Disk {
     }
 
     fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
-        let mut file = open(path, OpenOptions::new().append(true).create(true), "append to")?;
+        let mut file = loop {
+            let file = open(path, OpenOptions::new().append(true).create(true), "append to")?;
+            // Who rewrites the file holds it alone. Where there are no such locks nobody rewrites it.
+            let is_shared = file.lock_shared().is_ok();
+            if !is_shared || is_at(&file, path) {
+                break file;
+            }
+        };
         let append = file.write_all(bytes).and_then(|()| file.sync_data());
         append.map_err(|source| failed("append to", path, source))
+    }
+
+    fn rewrite(
+        &self,
+        path: &Path,
+        change: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
+    ) -> Result<(), FilesError> {
+        if !path.exists() {
+            return Ok(());
+        }
+        let file = open(path, OpenOptions::new().append(true), "open")?;
+        if file.lock().is_err() || !is_at(&file, path) {
+            return Ok(());
+        }
+        match self.read(path)?.and_then(|bytes| change(&bytes)) {
+            Some(bytes) => self.write(path, &bytes),
+            None => Ok(()),
+        }
     }
 
     fn append_aside<'a>(&'a self, path: &'a Path, bytes: Vec<u8>) -> Appending<'a> {
@@ -280,6 +317,20 @@ fn open(path: &Path, options: &mut OpenOptions, verb: &'static str) -> Result<Fi
     let found = file.metadata().map_err(|source| failed(verb, path, source))?;
     input::check_regular(path, &found)?;
     Ok(file)
+}
+
+/// Whether the path still leads to a file that was opened there.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |found: fs::Metadata| (found.dev(), found.ino());
+    file.metadata().map(id).ok() == fs::symlink_metadata(path).map(id).ok()
+}
+
+/// Whether the path still leads to a file that was opened there: what is open is not replaced here.
+#[cfg(not(unix))]
+fn is_at(_file: &File, _path: &Path) -> bool {
+    true
 }
 
 fn folder_of(path: &Path) -> Result<PathBuf, FilesError> {
@@ -449,6 +500,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         check_files(&Disk, folder.path());
         check_files(&Memory::default(), folder.path());
+    }
+
+    #[test]
+    fn what_is_appended_while_a_file_is_rewritten_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        Disk.rewrite(&path, &|_| Some(Vec::new())).unwrap();
+        assert!(!path.exists(), "there is nothing to rewrite");
+        Disk.append(&path, b"x").unwrap();
+        std::thread::scope(|scope| {
+            for letter in [b"a", b"b"] {
+                let path = &path;
+                scope.spawn(move || (0..50).for_each(|_| Disk.append(path, letter).unwrap()));
+            }
+            // Each takes a byte out and puts one in, so that every one is a new file.
+            for _ in 0..50 {
+                Disk.rewrite(&path, &|bytes| Some([&bytes[1..], b"x"].concat())).unwrap();
+            }
+        });
+        let bytes = Disk.read(&path).unwrap().unwrap();
+        assert_eq!(bytes.len(), 101, "nothing is lost");
     }
 
     #[cfg(unix)]

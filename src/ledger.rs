@@ -19,6 +19,9 @@ use crate::model::{ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 /// The version of a line's shape; lines of another version are passed over.
 const VERSION: u32 = 1;
 
+/// How many bytes a ledger has before it is compacted.
+const COMPACTED_FROM: usize = 1 << 20;
+
 /// The lines of one target and organization.
 pub struct Ledger {
     files: Arc<dyn Files>,
@@ -283,6 +286,34 @@ impl Ledger {
         Ok(())
     }
 
+    /// Takes out the lines that later ones have answered, where the file is long and that saves a
+    /// quarter of it. What the ledger says stays the same.
+    pub fn compact(&self) -> Result<(), FilesError> {
+        self.files.rewrite(&self.path, &|bytes| {
+            if bytes.len() < COMPACTED_FROM {
+                return None;
+            }
+            let needed = self.needed(bytes);
+            (needed.len() <= bytes.len() / 4 * 3).then_some(needed)
+        })
+    }
+
+    /// The lines that still say something; those of others are kept as they are.
+    fn needed(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut later = Later::default();
+        let lines = bytes.split(|byte| *byte == b'\n').rev().filter(|line| !line.is_empty());
+        let mut lines: Vec<&[u8]> = lines
+            .filter(|bytes| {
+                let line = serde_json::from_slice(bytes).ok().filter(|line| self.is_ours(line));
+                line.is_none_or(|line| later.needs(line))
+            })
+            .collect();
+        lines.reverse();
+        let mut text = lines.join(&b'\n');
+        text.push(b'\n');
+        text
+    }
+
     /// A line about a create.
     fn creation(&self, what: What, creation: Creation<'_>, now: Timestamp) -> Line {
         let content = creation.content.to_string();
@@ -340,6 +371,40 @@ impl Ledger {
                 failed.insert(mine);
             }
             return appended;
+        }
+    }
+}
+
+/// What the lines behind one say, when they are gone through from the end.
+#[derive(Default)]
+struct Later {
+    /// Keys and contents of creates of which it is known their results.
+    creates: BTreeSet<(String, String)>,
+    /// Keys and names of deployments that were answered, with their ids.
+    deployments: BTreeMap<(String, String), BTreeSet<Option<String>>>,
+    is_listed: bool,
+}
+
+impl Later {
+    /// Whether a line says something that the lines behind it do not say.
+    fn needs(&mut self, line: Line) -> bool {
+        match line.what {
+            What::Sending => !self.creates.contains(&(line.key, line.content)),
+            What::Created | What::Refused => {
+                self.creates.insert((line.key, line.content));
+                true
+            }
+            What::Starting => !self.deployments.contains_key(&(line.key, line.name)),
+            What::Started => {
+                let answered = self.deployments.get(&(line.key, line.name));
+                answered.is_none_or(|ids| !ids.contains(&line.run))
+            }
+            What::Answered => {
+                self.deployments.entry((line.key, line.name)).or_default().insert(line.run);
+                true
+            }
+            What::Listed => !std::mem::replace(&mut self.is_listed, true),
+            What::Renamed | What::Unseen => true,
         }
     }
 }
@@ -413,6 +478,8 @@ fn text(line: &Line) -> String {
 mod tests {
     use std::path::Path;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::files::{Appending, Lock, Memory};
@@ -627,5 +694,64 @@ mod tests {
         let (results, appends, evidence) = note_twenty(3).await;
         let noted = results.iter().filter(|is_noted| **is_noted).count();
         assert_eq!((results.len() - noted, evidence.keys.len()), (3, noted), "{appends}");
+    }
+
+    proptest! {
+        #[test]
+        fn a_compacted_ledger_says_what_it_said(
+            lines in prop::collection::vec((0..9_usize, 0..3_u8, 0..2_u8, 0..2_u8, 0..40_i64), 0..30),
+        ) {
+            const WHATS: [What; 9] = [
+                What::Sending, What::Created, What::Refused, What::Renamed, What::Starting,
+                What::Started, What::Answered, What::Unseen, What::Listed,
+            ];
+            let files = Memory::default();
+            let [here, there] = ["here", "there"].map(|target| ledger(&files, target));
+            for (what, key, name, id, second) in lines {
+                let (what, owner) = (WHATS[what], if second % 5 == 0 { &there } else { &here });
+                let now = Timestamp::from_second(second).unwrap();
+                let is_create = matches!(what, What::Sending | What::Created | What::Refused | What::Renamed);
+                let key = if what == What::Listed { String::new() } else { format!("k{key}") };
+                let line = owner.line(what, &key, format!("n{name}"), now);
+                owner.append(&Line {
+                    content: if is_create { content(&format!("c{name}")).to_string() } else { String::new() },
+                    id: matches!(what, What::Created | What::Unseen).then_some(id.into()),
+                    stored: (what == What::Renamed).then(|| "stored".to_owned()),
+                    run: matches!(what, What::Started | What::Answered).then(|| format!("A-{id}")),
+                    ..line
+                }).unwrap();
+            }
+            let said = |ledger: &Ledger| {
+                let unseen = ["k0", "k1", "k2"].map(|key| {
+                    ledger.unseen_at(&key.parse().unwrap(), &"n0".parse().unwrap(), TaskId(0)).unwrap()
+                });
+                (format!("{:?}", read(ledger)), ledger.unfinished().unwrap(), unseen)
+            };
+            let before = (said(&here), said(&there));
+            let bytes = files.read(Path::new(PATH)).unwrap().unwrap_or_default();
+            let needed = here.needed(&bytes);
+            files.write(Path::new(PATH), &needed).unwrap();
+            prop_assert_eq!((said(&here), said(&there)), before);
+            prop_assert_eq!(here.needed(&needed), needed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_long_ledger_is_compacted_and_a_short_one_is_left_alone() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let ledger = ledger(&files, "here");
+        let size = || files.read(Path::new(PATH)).unwrap().unwrap().len();
+        let creation = Creation { key: &key, content: content("a"), name: "SPY" };
+        ledger.sending(creation, Timestamp::UNIX_EPOCH).await.unwrap();
+        ledger.created(creation, TaskId(7), Timestamp::UNIX_EPOCH).await.unwrap();
+        let short = size();
+        ledger.compact().unwrap();
+        assert_eq!(size(), short);
+        let bytes = files.read(Path::new(PATH)).unwrap().unwrap();
+        files.write(Path::new(PATH), &bytes.repeat(COMPACTED_FROM / short + 1)).unwrap();
+        let (long, said) = (size(), format!("{:?}", read(&ledger)));
+        ledger.compact().unwrap();
+        assert!(size() < long / 4 * 3, "{} of {long}", size());
+        assert_eq!(format!("{:?}", read(&ledger)), said);
     }
 }

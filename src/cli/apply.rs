@@ -147,7 +147,7 @@ impl ApplyLock {
         };
         let (ledger, clock) = (&session.engine.ledger, context.clock);
         let waited = apply::wait_for_a_killed_apply(ledger, clock, settings, &stop, &say).await;
-        waited.map_err(|error| CommandError::of(&error))?;
+        waited.and_then(|()| ledger.compact()).map_err(|error| CommandError::of(&error))?;
         Ok(Self { stop, _lock: lock })
     }
 }
