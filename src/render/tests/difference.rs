@@ -33,7 +33,8 @@ fn changed(format: &str, output: &str) -> (Vec<String>, Vec<String>) {
     }
     let lines = |sign: char| -> Vec<String> {
         let lines = output.lines().map(str::trim_start).skip_while(|line| !line.contains("prompt"));
-        let lines = lines.filter(|line| !line.starts_with("-/+") && !line.starts_with("- `"));
+        let is_step = |line: &&str| line.starts_with("-/+") || line.starts_with("- `-/+`");
+        let lines = lines.filter(|line| !is_step(line));
         lines.filter_map(|line| line.strip_prefix(sign)).map(str::to_owned).collect()
     };
     (lines('-'), lines('+'))
