@@ -197,13 +197,13 @@ fn a_file_that_is_no_saved_plan_is_said_to_be_what_it_is() {
     repo.tasks("spy: {prompt: Buy SPY}").commit("first");
     repo.write("plan.json", &repo.qcops("plan --format json --save-snapshot seen.json").out);
     assert_eq!(repo.qcops("apply --yes --output json=report.json").code, 0);
-    repo.write("other.json", "{\"format_version\": 1}");
+    repo.write("other.json", "{\"format_version\": 1}").write("notes.txt", "none");
     let table = [
         ("seen.json", "what `plan --save-snapshot` keeps"),
         ("plan.json", "what `plan --format json` prints"),
         ("report.json", "what `apply --output json=FILE` writes"),
         ("other.json", "some other JSON"),
-        ("tasks.yaml", "something that is not JSON"),
+        ("notes.txt", "something that is not JSON"),
     ];
     for (file, what) in table {
         let ran = repo.qcops(&format!("apply {file}"));

@@ -17,6 +17,9 @@ pub(super) const DEFAULT_API: &str = "https://www.quantconnect.com/api/v2";
 /// The manifest that is read where none is named.
 pub(super) const DEFAULT_FILE: &str = "tasks.yaml";
 
+/// The name that stands for standard input in place of a manifest.
+pub(super) const STANDARD_INPUT: &str = "-";
+
 /// Where the emulator is kept unless another file is named: beside the ledger.
 pub(super) const EMULATOR_FILE: &str = ".qcops/emulator.json";
 
@@ -25,8 +28,30 @@ pub(super) const EMULATOR_FILE: &str = ".qcops/emulator.json";
 #[command(next_help_heading = "Manifest")]
 pub(super) struct ManifestFiles {
     /// Read a manifest, or all in a folder; repeatable, or with commas between
+    ///
+    /// For `validate` and `plan`, `-` is standard input; the files that it names are in the working
+    /// folder or below.
     #[arg(short, long = "file", value_name = "PATH", default_value = DEFAULT_FILE)]
     pub(super) files: Vec<PathBuf>,
+}
+
+impl ManifestFiles {
+    /// The paths one by one: one `-f` may name several with commas between them, and a file may have
+    /// one in its name.
+    pub(super) fn paths(&self) -> Vec<PathBuf> {
+        let named = |path: &PathBuf| match path.to_str() {
+            Some(text) if text.contains(',') && !path.exists() => {
+                text.split(',').map(|part| PathBuf::from(part.trim())).collect()
+            }
+            _ => vec![path.clone()],
+        };
+        self.files.iter().flat_map(named).collect()
+    }
+
+    /// Whether one of them is standard input.
+    pub(super) fn has_stream(&self) -> bool {
+        self.paths().iter().any(|path| path.as_os_str() == STANDARD_INPUT)
+    }
 }
 
 /// Which service to talk to, and how fast.

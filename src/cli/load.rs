@@ -7,13 +7,13 @@ use crate::cli::annotate;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::flags::{DEFAULT_FILE, ManifestFiles};
+use crate::cli::flags::{DEFAULT_FILE, ManifestFiles, STANDARD_INPUT};
 use crate::cli::output;
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Sources, Subject};
 use crate::engine::Project;
 use crate::files::OWN_FOLDER;
-use crate::history::Repository;
+use crate::history::{self, Repository};
 use crate::manifest::{self, Unreadable};
 use crate::model::Key;
 use crate::plan::Plan;
@@ -38,7 +38,7 @@ pub(super) fn load(
     args: &ManifestFiles,
     organization_id: Option<&str>,
 ) -> Result<Project, CommandError> {
-    let (files, absent) = find(&args.files)?;
+    let (files, absent) = find(args)?;
     let folders: Vec<&Path> =
         args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
     let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
@@ -178,10 +178,10 @@ fn tell(
 
 /// Folders stand for the manifests right in them, in the order of their names; a file that is named
 /// twice, or by two paths, is one. Paths that lead nowhere are said once the others are read.
-fn find(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<CommandError>), CommandError> {
+fn find(args: &ManifestFiles) -> Result<(Vec<PathBuf>, Option<CommandError>), CommandError> {
     let mut files = Vec::new();
     let mut absent = None;
-    for path in paths.iter().flat_map(|path| named_files(path)) {
+    for path in args.paths() {
         if path.is_dir() {
             let found = crate::files::list(&path).map_err(|error| CommandError::of(&error))?;
             let before = files.len();
@@ -191,7 +191,7 @@ fn find(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<CommandError>), Comma
                 let error = CommandError::new(message);
                 absent.get_or_insert(error.help("`-f` takes manifests and folders of them"));
             }
-        } else if path.exists() {
+        } else if path.exists() || path.as_os_str() == STANDARD_INPUT {
             files.push(path);
         } else {
             absent.get_or_insert_with(|| missing(&path));
@@ -207,17 +207,7 @@ fn find(paths: &[PathBuf]) -> Result<(Vec<PathBuf>, Option<CommandError>), Comma
     }
 }
 
-/// One `-f` may name several manifests with commas between them; a file may have one in its name.
-pub(super) fn named_files(path: &Path) -> Vec<PathBuf> {
-    match path.to_str() {
-        Some(text) if text.contains(',') && !path.exists() => {
-            text.split(',').map(|part| PathBuf::from(part.trim())).collect()
-        }
-        _ => vec![path.to_owned()],
-    }
-}
-
-fn is_yaml(file: &Path) -> bool {
+pub(super) fn is_yaml(file: &Path) -> bool {
     let ending = file.extension().unwrap_or_default();
     ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml")
 }
@@ -291,6 +281,9 @@ fn near(path: &Path) -> Option<PathBuf> {
 }
 
 fn read(repository: &Repository, file: &Path) -> Result<String, Unreadable> {
+    if file.as_os_str() == STANDARD_INPUT {
+        return history::manifest_of(std::io::stdin().lock());
+    }
     let name = file.file_name().ok_or_else(|| format!("`{}` is no file", file.display()))?;
     repository.work_tree(file).manifest(Path::new(name))
 }

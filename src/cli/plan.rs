@@ -15,6 +15,10 @@ use crate::render::view::PlanView;
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
     let (planning, progress) = (&args.planning, Progress::new(context.terminal));
+    if args.out.is_some() && planning.comparing.files.has_stream() {
+        let message = "a plan of standard input cannot be saved: `apply` reads the manifest again";
+        return Err(CommandError::new(message).help("save the manifest to a file and commit it"));
+    }
     let saved = args.save_snapshot.as_deref();
     let outputs = [("--out", args.out.as_deref()), ("--save-snapshot", saved)];
     let snapshot = args.snapshot.as_deref();

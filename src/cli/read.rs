@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::str::FromStr;
 
-use clap::builder::{Resettable, StyledStr};
+use clap::builder::{PathBufValueParser, Resettable, StyledStr, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, CommandFactory, FromArgMatches};
 
 use crate::cli::args::Cli;
+use crate::cli::flags::STANDARD_INPUT;
 
 /// Of these flags only one may be given; typing one passes over the variable of the other.
 const RIVALS: [(&str, &str); 4] = [
@@ -50,6 +51,7 @@ const OTHERS: &[(&[&str], &str)] = &[
     ),
     (&["diff", "preview", "dry-run"], "`qcops plan` shows what differs"),
     (&["lint", "check", "verify"], "`qcops validate` checks the manifest"),
+    (&["fmt", "format"], "qcops never rewrites a manifest; `qcops validate` checks it"),
     (
         &["up", "deploy", "sync", "push", "update", "run"],
         "`qcops apply` makes the changes that `qcops plan` shows",
@@ -82,7 +84,11 @@ impl Cli {
             if is_empty || is_overruled { arg.env(Resettable::Reset) } else { arg }
         };
         let mut command = Self::command().mut_args(settle);
-        command = command.mut_subcommands(|command| command.mut_args(settle));
+        command = command.mut_subcommands(|command| {
+            let reads_stream = ["validate", "plan"].contains(&command.get_name());
+            let command = command.mut_args(settle);
+            if reads_stream { command } else { command.mut_args(files_only) }
+        });
         let mut matches = command.try_get_matches_from_mut(args).map_err(with_help)?;
         Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
     }
@@ -98,6 +104,8 @@ fn with_help(mut error: clap::Error) -> clap::Error {
             }
         });
     if let Some(help) = word.and_then(|word| help_for(&word)) {
+        // A word that only looks like it would be named beside ours.
+        error.remove(ContextKind::SuggestedSubcommand);
         error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(help)]));
     }
     error
@@ -110,6 +118,21 @@ fn help_for(word: &str) -> Option<String> {
     found
         .map(|(_, help)| (*help).to_owned())
         .or_else(|| is_manifest.then(|| format!("name manifests with `-f`: `-f {word}`")))
+}
+
+/// Lets a command that changes or follows something read its manifests from files alone, so that the
+/// next one finds the same.
+fn files_only(arg: Arg) -> Arg {
+    if arg.get_id() != "files" {
+        return arg;
+    }
+    arg.value_parser(PathBufValueParser::new().try_map(|path| {
+        let mut names = path.to_str().unwrap_or_default().split(',');
+        if names.any(|name| name.trim() == STANDARD_INPUT) {
+            return Err("only `validate` and `plan` read a manifest from standard input");
+        }
+        Ok(path)
+    }))
 }
 
 /// Lets a number that is none be refused in the program's words; those of the standard library speak of

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::flags::Planning;
-use crate::cli::saved_options::{PathBase, apply_command, options, stale};
+use crate::cli::load::is_yaml;
+use crate::cli::saved_options::{PathBase, apply_command, argument, options, stale};
 use crate::cli::session::Session;
 use crate::plan::{Digest, Plan};
 use crate::render::escape;
@@ -61,6 +62,10 @@ pub(super) fn open(
     let reviewed = store::load_plan(&*context.files, path).map_err(|error| match &error {
         // Nothing that was reviewed is at hand: the word on the command line is at fault.
         StoreError::Missing { .. } => CommandError::of(&error).help(HELP),
+        StoreError::Other { .. } if is_yaml(path) => {
+            let command = format!("`qcops apply -f {}` applies a manifest", argument(path));
+            CommandError::of(&error).help(command).help(HELP)
+        }
         StoreError::Other { .. } => stale(CommandError::of(&error)).help(HELP),
         _ => stale(CommandError::of(&error)).help("make a new one: `qcops plan --out FILE`"),
     })?;

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{DEFAULT_API, DEFAULT_FILE, EMULATOR_FILE, Planning, Service};
-use crate::cli::load::named_files;
 use crate::diag::Code;
 use crate::files::{Bounds, FilesError};
 use crate::history::Repository;
@@ -65,12 +64,12 @@ impl PathBase {
 /// Returns the options that decide what a plan holds.
 pub(super) fn options(args: &Planning, base: &PathBase) -> SavedOptions {
     let Service { api, emulator, script, .. } = &args.comparing.service;
-    let files = args.comparing.files.files.iter().flat_map(|path| named_files(path));
+    let files = args.comparing.files.paths();
     let world = |file: &PathBuf| {
         if is_default_world(file) { EMULATOR_FILE.to_owned() } else { base.kept(file) }
     };
     SavedOptions {
-        files: files.map(|file| base.kept(&file)).collect(),
+        files: files.iter().map(|file| base.kept(file)).collect(),
         api: emulator.is_none().then(|| api.clone()),
         emulator: emulator.as_ref().map(world),
         script: script.as_deref().map(|file| base.kept(file)),
@@ -187,8 +186,7 @@ fn take_path(base: &PathBase, kept: &str, what: &str, flag: &str) -> Result<Path
 pub(super) fn apply_command(path: &Path, args: &Planning, base: &PathBase) -> String {
     let Service { api, emulator, script, .. } = &args.comparing.service;
     let mut words = vec![format!("qcops apply {}", argument(path))];
-    let files: Vec<PathBuf> =
-        args.comparing.files.files.iter().flat_map(|path| named_files(path)).collect();
+    let files = args.comparing.files.paths();
     if !files.iter().all(|file| base.holds(file)) {
         words.extend(files.iter().map(|file| format!("-f {}", argument(file))));
     }
@@ -210,7 +208,7 @@ fn is_default_world(file: &Path) -> bool {
 }
 
 /// A path as a word of its own that is not taken for a flag.
-fn argument(path: &Path) -> String {
+pub(super) fn argument(path: &Path) -> String {
     if path.as_os_str().as_encoded_bytes().starts_with(b"-") {
         return shell_word(&Path::new(".").join(path));
     }

@@ -30,7 +30,7 @@ mod tests;
 pub use neighbors::{Neighbors, OtherManifest};
 pub use repository::{Repository, Stale};
 pub use walk::read;
-pub use worktree::WorkTree;
+pub use worktree::{WorkTree, manifest_of};
 
 use std::collections::BTreeMap;
 use std::fmt;

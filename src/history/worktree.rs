@@ -1,6 +1,7 @@
 //! The files of a work tree as a manifest names them.
 
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -95,6 +96,17 @@ impl WorkTree {
         });
         Unreadable { why: with_causes(error), help }
     }
+}
+
+/// Returns the text of a manifest that comes from a stream; no commit holds it.
+pub fn manifest_of(stream: impl Read) -> Result<String, Unreadable> {
+    let mut bytes = Vec::new();
+    let read = stream.take(LARGEST_MANIFEST + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("failed to read standard input: {error}"))?;
+    if bytes.len() as u64 > LARGEST_MANIFEST {
+        return Err(format!("standard input has more than {} MB", LARGEST_MANIFEST >> 20).into());
+    }
+    decode("standard input", bytes)
 }
 
 impl Source for WorkTree {

@@ -164,11 +164,14 @@ fn words_of_other_programs_are_answered_with_ours() {
         ("apply --report x.json", "--output json=FILE"),
         ("plan --annotate github", "--output github"),
         ("import 512", "`qcops pull`"),
-        ("list", "`qcops status`"),
+        ("list", "'list'\n\n  help: `qcops status`"),
+        ("fmt", "never rewrites a manifest"),
         ("logs a/first", "`qcops transcript KEY/DEPLOYMENT`"),
         ("diff", "`qcops plan`"),
         ("plan tasks.yaml", "`-f tasks.yaml`"),
         ("validate agents/", "`-f agents/`"),
+        ("apply -f -", "only `validate` and `plan` read"),
+        ("status -f a.yaml,-", "only `validate` and `plan` read"),
         ("status --max-delete 3", "unexpected argument"),
         ("plan --max-delete 3", "--max-deletes"),
     ];
@@ -178,6 +181,36 @@ fn words_of_other_programs_are_answered_with_ours() {
         assert!(ran.err.contains(expected), "{row}: {}", ran.err);
         assert!(!ran.err.contains("tip:") && !ran.err.contains('\u{1b}'), "{row}: {}", ran.err);
     }
+}
+
+#[test]
+fn a_manifest_given_to_apply_as_a_plan_is_answered_with_its_flag() {
+    let repo = two_tasks();
+    let ran = repo.qcops("apply tasks.yaml --yes");
+    assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{}", ran.err);
+    assert!(ran.err.contains("help: `qcops apply -f tasks.yaml` applies"), "{}", ran.err);
+    assert_eq!(repo.qcops("plan --detailed-exitcode").code, 2, "nothing was applied");
+}
+
+#[test]
+fn a_manifest_on_standard_input_is_planned_as_one_that_is_not_committed() {
+    let repo = Repo::new();
+    repo.tasks("a: {promptFile: p.md}\nb: {prompt: q}").write("p.md", "from a file\n");
+    repo.commit("first");
+    let manifest = repo.read("tasks.yaml");
+    let checked = repo.run(&words("validate"));
+    let words = words("validate --file -");
+    assert!(repo.run(&words).err.contains("the manifest is empty"));
+    assert!(checked.out.contains("2 tasks"), "{}", checked.out);
+    repo.qcops_reading("plan -f -", &manifest).expect(0, &["2 to create", "| from a file"]);
+    let saved = repo.qcops_reading("plan -f - --out plan.json", &manifest);
+    assert!(saved.err.contains("cannot be saved"), "{}", saved.err);
+    assert_eq!((saved.code, repo.path().join("plan.json").exists()), (1, false));
+    repo.converge("").on_another_machine();
+    // The commits hold `tasks.yaml`; that another text has its keys proves nothing.
+    let edited = manifest.replace("prompt: q", "prompt: r");
+    let plan = repo.qcops_reading("plan -f - --prune", &edited);
+    plan.expect(3, &["blocked[unproven]"]).expect_no(&["deleted", "replaced"]);
 }
 
 #[test]

@@ -173,6 +173,16 @@ impl Repo {
         self.run_in("", arguments, variables)
     }
 
+    /// Runs the program as [`Self::qcops`] does, with this text on its standard input.
+    pub(crate) fn qcops_reading(&self, arguments: &str, input: &str) -> Ran {
+        let mut command = self.command(env!("CARGO_BIN_EXE_qcops"));
+        command.args(self.on_emulator(arguments)).stdin(Stdio::piped());
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A program that refuses its arguments reads nothing.
+        drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+        Self::ran(child.wait_with_output().unwrap())
+    }
+
     fn run_in(&self, folder: &str, arguments: &[String], variables: &[(&str, &str)]) -> Ran {
         let mut command = self.command(env!("CARGO_BIN_EXE_qcops"));
         command.current_dir(self.path().join(folder));
