@@ -24,13 +24,14 @@ fi
 code=0
 command=(plan --detailed-exitcode --format markdown)
 case "$ACTION_MODE" in
-    validate) command=(validate) ;;
+    validate) command=(validate --format markdown) ;;
     plan | drift) ;;
     apply)
         # Without a reviewed digest the plan is shown, and nothing is done.
         if [[ -n "${ACTION_DIGEST-}" ]]; then
             must_match ACTION_DIGEST '[0-9a-f]{64}'
             command=(apply "--expect-digest=$ACTION_DIGEST" --format markdown --output "json=$work/report.json")
+            [[ -z "${ACTION_WAIT-}" ]] || command+=(--wait "--wait-timeout=$ACTION_WAIT")
         fi
         ;;
     *) fail "the mode is validate, plan, apply or drift" ;;

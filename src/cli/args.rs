@@ -91,7 +91,17 @@ impl Command {
 pub(super) struct ValidateArgs {
     #[command(flatten)]
     pub(super) files: ManifestFiles,
-    /// Write the findings to FILE as github or gitlab; repeatable
+    /// Print the result as text or markdown
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) format: ValidateFormat,
+    /// Write the findings to FILE as markdown, github or gitlab; repeatable
     ///
     /// `github` without a file writes workflow commands to standard error, where GitHub reads them.
     #[arg(
@@ -101,6 +111,15 @@ pub(super) struct ValidateArgs {
         help_heading = "Output"
     )]
     pub(super) outputs: Vec<Output>,
+}
+
+/// How the result of `validate` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ValidateFormat {
+    /// A sentence; findings are on standard error
+    Text,
+    /// For the summary of a job: the findings too
+    Markdown,
 }
 
 #[derive(Debug, Args)]

@@ -38,7 +38,7 @@ pub(super) const OF_PLAN: &[&str] = &["json", "markdown", "html", "github", "git
 pub(super) const OF_APPLY: &[&str] =
     &["json", "markdown", "html", "junit", "github", "gitlab", "text"];
 /// What the findings about a manifest are written as.
-pub(super) const OF_FINDINGS: &[&str] = &["github", "gitlab"];
+pub(super) const OF_FINDINGS: &[&str] = &["markdown", "github", "gitlab"];
 
 /// One `--output`.
 #[derive(Clone, Debug, PartialEq, Eq)]

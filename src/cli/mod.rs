@@ -78,7 +78,7 @@ pub fn run(
     }
     let page = FailurePage::of(&cli.command);
     let ended = match cli.command {
-        Command::Validate(args) => validate::run(&context, &args.files),
+        Command::Validate(args) => validate::run(&context, &args),
         Command::Plan(args) => plan::run(&context, &args),
         Command::Apply(args) => apply::run(&context, &args),
         Command::Transcript(args) => transcript::run(&context, args),

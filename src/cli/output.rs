@@ -103,6 +103,14 @@ pub(super) fn write_apply(
     Ok(())
 }
 
+/// Writes a page into every Markdown file that was asked for.
+pub(super) fn write_page(context: &Context, page: &str) -> Result<(), CommandError> {
+    let is_meant = |(format, _): &(FileFormat, _)| *format == FileFormat::Markdown;
+    files(&context.outputs)
+        .filter(is_meant)
+        .try_for_each(|(_, path)| write(context, path, page.as_bytes()))
+}
+
 fn files(outputs: &[Output]) -> impl Iterator<Item = (FileFormat, &Path)> {
     outputs.iter().filter_map(|output| Some((output.format, output.file.as_deref()?)))
 }

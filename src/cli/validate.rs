@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use crate::cli::args::{ValidateArgs, ValidateFormat};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::flags::ManifestFiles;
-use crate::cli::load;
-use crate::cli::terminal;
+use crate::cli::{load, output, terminal};
 use crate::kinds::AGENT_ID;
 use crate::manifest;
 use crate::model::{AgentId, counted};
+use crate::render::markdown;
 use crate::resource::Value;
 
-pub(super) fn run(context: &Context, args: &ManifestFiles) -> Result<Exit, CommandError> {
-    let manifests = load::load(context, args, None)?;
+pub(super) fn run(context: &Context, args: &ValidateArgs) -> Result<Exit, CommandError> {
+    let manifests = load::load(context, &args.files, None)?;
     // Agents are known by the service alone: a number of its own stands for each name, so that what
     // needs numbers (equal content, equal names) is checked all the same.
     let names =
@@ -35,6 +35,13 @@ pub(super) fn run(context: &Context, args: &ManifestFiles) -> Result<Exit, Comma
     if !stand_ins.is_empty() {
         words.push_str(" Agents given by name are looked up by `plan`.");
     }
-    terminal::output(&format!("{words}\n"))?;
+    let findings = context.progressed.findings();
+    let page = markdown::said(&words, &findings, markdown::DEFAULT_BYTES);
+    match args.format {
+        ValidateFormat::Text => terminal::output(&format!("{words}\n"))?,
+        ValidateFormat::Markdown => terminal::output(&page)?,
+    }
+    context.progressed.note_shown();
+    output::write_page(context, &page)?;
     Ok(Exit::Success)
 }

@@ -77,7 +77,19 @@ pub fn block(text: &str) -> String {
 /// Returns the page of a command that ended before there was a plan: what it said, of at most `most`
 /// bytes as long as the first line fits.
 pub fn failure(command: &str, exit_code: u8, said: &str, most: usize) -> String {
-    let head = format!("**`qcops {command}` ended with exit code {exit_code}.**\n");
+    page(&format!("**`qcops {command}` ended with exit code {exit_code}.**\n"), said, most)
+}
+
+/// Returns the page of a valid manifest: its sentence, and what was found all the same.
+pub fn said(words: &str, findings: &str, most: usize) -> String {
+    page(&format!("**{words}**\n"), findings, most)
+}
+
+/// Text that was printed below a first line.
+fn page(head: &str, said: &str, most: usize) -> String {
+    if said.is_empty() {
+        return head.to_owned();
+    }
     let room = most.saturating_sub(head.len() + RESERVE);
     let mut kept = String::new();
     let mut lines = said.lines();
