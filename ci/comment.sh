@@ -5,7 +5,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 must_match ACTION_PULL_REQUEST '[0-9]+'
-ids=$(own_comments .id "$ACTION_PULL_REQUEST")
+ids=$(own "issues/$ACTION_PULL_REQUEST/comments?per_page=100" .id)
 id=${ids%%$'\n'*}
 # The page is handed over as a file: it may be longer than an argument can be.
 if [[ "$id" =~ ^[0-9]+$ ]]; then

@@ -7,8 +7,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 must_match ACTION_EXIT_CODE '[0-9]+'
 
 say() {
+    local level=${2-error}
     printf '%s\n' "$1" >>"$GITHUB_STEP_SUMMARY"
-    printf '::error title=qcops::%s\n' "$1"
+    printf '::%s title=qcops::%s\n' "$level" "$1"
 }
 
 by_hand="start this workflow by hand with the digest ${ACTION_PLANNED:-that it shows}"
@@ -22,7 +23,13 @@ case "$ACTION_MODE $ACTION_EXIT_CODE" in
         say "No reviewed plan belongs to this commit, and nothing was done. To approve the plan above, $by_hand."
         exit 3
         ;;
-    'drift 2') say "The service is no longer as declared. Apply puts it back; or take the change into the manifest." ;;
+    'drift 2')
+        if [[ "$ACTION_STATE" == pending ]]; then
+            say "Pending: $ACTION_WORDS" notice
+            exit 0
+        fi
+        say "$ACTION_WORDS"
+        ;;
     *' 1') say "qcops could not do its work; nothing was changed. The log says why." ;;
     *' 3') say "Something is blocked. The page above names each block and help." ;;
     *' 4') say "Only a part was applied. What is left is another plan: $by_hand, or merge the next change." ;;

@@ -29,14 +29,13 @@ marker() {
     printf '<!-- qcops-comment %s -->' "$ACTION_NAME"
 }
 
-# Prints of every comment of the program at a pull request what FIELD selects, the oldest first.
+# Prints of every comment or issue of the program at PATH what FIELD selects, in the order of GitHub.
 #
-# Anybody can write a comment that begins with the marker, so only those of one author count.
-own_comments() {
-    local field=$1 number=$2
-    MARKER=$(marker) gh api --paginate \
-        "repos/$ACTION_REPOSITORY/issues/$number/comments?per_page=100" \
-        --jq ".[] | select(.user.login == env.ACTION_AUTHOR and (.body | startswith(env.MARKER))) | $field"
+# Anybody can write one that begins with the marker, so only those of one author count.
+own() {
+    local path=$1 field=$2
+    MARKER=$(marker) gh api --paginate "repos/$ACTION_REPOSITORY/$path" --jq ".[] | select(\
+        .user.login == env.ACTION_AUTHOR and (.body // \"\" | startswith(env.MARKER))) | $field"
 }
 
 must_match ACTION_NAME '[A-Za-z0-9._-]+'

@@ -14,7 +14,7 @@ if [[ -z "$digest" ]]; then
     if [[ "$number" =~ ^[0-9]+$ ]]; then
         echo "This commit merged pull request $number."
         # The digest stands on the second line, in a form of its own.
-        bodies=$(own_comments '.body | split("\n")[1]' "$number")
+        bodies=$(own "issues/$number/comments?per_page=100" '.body | split("\n")[1]')
         line=${bodies%%$'\n'*}
         if [[ "$line" =~ ^'<!-- qcops-plan digest='([0-9a-f]{64})' -->' ]]; then
             digest=${BASH_REMATCH[1]}

@@ -1,8 +1,11 @@
 //! The pipelines that people copy, run step by step: the example workflows with the action, by a
 //! runner that knows just what they use, against a `gh` that keeps its comments in files.
 
+mod drift;
 mod pipeline;
 mod runner;
+
+use std::fs;
 
 use serde_json::Value;
 
@@ -28,13 +31,17 @@ fn squash_merge(repo: &Repo) -> String {
 }
 
 fn plan(runner: &Runner<'_>) -> Job {
+    plan_of(runner, "7")
+}
+
+fn plan_of(runner: &Runner<'_>, pull_request: &str) -> Job {
     let head = runner.repo.git("rev-parse HEAD");
     runner.run(
         "plan",
         "plan",
         &[
             ("github.event_name", "pull_request"),
-            ("github.event.pull_request.number", "7"),
+            ("github.event.pull_request.number", pull_request),
             ("github.event.pull_request.head.sha", &head),
             ("github.event.pull_request.head.repo.full_name", "team/agents"),
         ],
@@ -47,7 +54,8 @@ fn apply(runner: &Runner<'_>, event: &[(&str, &str)]) -> Job {
 
 #[test]
 fn what_was_reviewed_is_applied_on_the_merge_and_a_change_by_hand_is_found_at_night() {
-    let (repo, service, forge) = (proposed("spy: {prompt: Draft}"), Service::start(), Forge::new());
+    let (repo, service, forge) =
+        (proposed("spy: {prompt: Draft}"), Service::of_quick_agents("[]"), Forge::new());
     let runner = Runner::new(&repo, &service, &forge);
     // Somebody knows the marker, and was there first.
     let forged = format!("<!-- qcops-plan digest={} -->", "0".repeat(64));
@@ -62,30 +70,30 @@ fn what_was_reviewed_is_applied_on_the_merge_and_a_change_by_hand_is_found_at_ni
     assert_eq!(comments[1], planned.summary, "the comment says what the summary says");
     assert!(service.writes().is_empty());
 
-    forge.merge(&squash_merge(&repo));
+    forge.merge(7, &squash_merge(&repo));
     apply(&runner, &[("github.event_name", "push")]).expect(0, &["Apply complete: 3 succeeded."]);
     let drift = || runner.run("drift", "drift", &[("github.event_name", "schedule")]);
     drift().expect(0, &["No changes: 2 tasks are as declared"]);
 
     service.post("agents/tasks/update", r#"{"taskId": 332, "name": "By hand"}"#);
     let found = drift();
-    found.expect(2, &["By hand", "The service is no longer as declared"]);
-    assert!(found.log.contains("\n::error title=qcops::The service is no longer"), "{}", found.log);
+    found.expect(2, &["By hand", "The service no longer matches the manifest"]);
+    assert!(found.log.contains("\n::error title=qcops::The service no longer"), "{}", found.log);
 }
 
 #[test]
 fn what_moved_on_the_service_since_the_review_is_shown_and_nothing_is_sent() {
-    let (repo, service, forge) = (proposed(TASKS), Service::start(), Forge::new());
+    let (repo, service, forge) = (proposed(TASKS), Service::of_quick_agents("[]"), Forge::new());
     let runner = Runner::new(&repo, &service, &forge);
     plan(&runner).expect(0, &[]);
-    forge.merge(&squash_merge(&repo));
+    forge.merge(7, &squash_merge(&repo));
     let push = [("github.event_name", "push")];
     apply(&runner, &push).expect(0, &[]);
 
     repo.git("checkout -q -B change");
     repo.tasks(&TASKS.replace("Buy QQQ", "Buy QQQ weekly")).commit("edit");
     plan(&runner).expect(0, &["1 to replace"]);
-    forge.merge(&squash_merge(&repo));
+    forge.merge(7, &squash_merge(&repo));
     let task = service.task_named("qqq");
     let by_hand = format!(r#"{{"taskId": {task}, "name": "By hand"}}"#);
     service.post("agents/tasks/update", &by_hand);
@@ -102,7 +110,7 @@ fn what_moved_on_the_service_since_the_review_is_shown_and_nothing_is_sent() {
 
 #[test]
 fn a_commit_that_nobody_reviewed_is_not_applied() {
-    let (repo, service, forge) = (proposed(TASKS), Service::start(), Forge::new());
+    let (repo, service, forge) = (proposed(TASKS), Service::of_quick_agents("[]"), Forge::new());
     let runner = Runner::new(&repo, &service, &forge);
     squash_merge(&repo);
     let push = [("github.event_name", "push")];
@@ -126,7 +134,7 @@ fn a_commit_that_nobody_reviewed_is_not_applied() {
 
 #[test]
 fn a_plan_that_cannot_be_made_takes_the_place_of_the_one_before() {
-    let (repo, service, forge) = (proposed(TASKS), Service::start(), Forge::new());
+    let (repo, service, forge) = (proposed(TASKS), Service::of_quick_agents("[]"), Forge::new());
     let runner = Runner::new(&repo, &service, &forge);
     plan(&runner).expect(0, &[]);
     repo.write("tasks.yaml", "version: 1\ntasks:\n  spy:\n    promt: Buy SPY\n").commit("oops");
@@ -141,7 +149,7 @@ fn a_plan_that_cannot_be_made_takes_the_place_of_the_one_before() {
         assert!(comment.contains(found), "{comment}");
     }
 
-    forge.merge(&squash_merge(&repo));
+    forge.merge(7, &squash_merge(&repo));
     assert_eq!(apply(&runner, &[("github.event_name", "push")]).code, 1);
     assert!(service.writes().is_empty());
 }
@@ -190,8 +198,56 @@ fn hostile_text_neither_runs_nor_commands() {
 }
 
 #[test]
+fn three_quick_merges_are_applied_one_after_the_other_as_each_was_reviewed() {
+    let keys = ["spy", "qqq", "iwm"];
+    let tasks = keys.map(|key| format!("{key}: {{promptFile: {key}.md}}")).join("\n");
+    let repo = Repo::new();
+    let write = |key: &str, text: &str| {
+        repo.write(&format!("{key}.md"), text);
+    };
+    for key in keys {
+        write(key, &format!("Buy {key}"));
+    }
+    repo.tasks(&tasks).commit("first");
+    let (service, forge) = (Service::start(), Forge::new());
+    let runner = Runner::new(&repo, &service, &forge);
+    plan_of(&runner, "6").expect(0, &["3 to create"]);
+    forge.merge(6, &repo.git("rev-parse HEAD"));
+    apply(&runner, &[("github.event_name", "push")]).expect(0, &["3 succeeded"]);
+
+    let pull_requests: Vec<(u32, &str)> = (7..).zip(keys).collect();
+    for (number, key) in &pull_requests {
+        repo.git(&format!("checkout -q -b {key} main"));
+        write(key, &format!("Buy {key} weekly"));
+        repo.commit("edit");
+        plan_of(&runner, &number.to_string()).expect(0, &["1 to replace", &format!("task.{key}")]);
+    }
+    repo.git("checkout -q main");
+    let merged: Vec<String> = pull_requests
+        .iter()
+        .map(|(number, key)| {
+            repo.git(&format!("merge -q --squash {key}"));
+            let commit = repo.commit("merged").git("rev-parse HEAD");
+            forge.merge(*number, &commit);
+            commit
+        })
+        .collect();
+    for commit in merged {
+        repo.git(&format!("checkout -q -B main {commit}"));
+        apply(&runner, &[("github.event_name", "push")])
+            .expect(0, &["1 to replace", "1 succeeded"]);
+    }
+    // What waits is neither dropped nor overtaken.
+    let concurrency = &yaml("examples/ci/github/apply.yml")["concurrency"];
+    assert_eq!(
+        (&concurrency["queue"], &concurrency["group"]),
+        (&"max".into(), &"qcops-apply".into())
+    );
+}
+
+#[test]
 fn a_fork_is_validated_without_any_secret() {
-    let (repo, service, forge) = (proposed(TASKS), Service::start(), Forge::new());
+    let (repo, service, forge) = (proposed(TASKS), Service::of_quick_agents("[]"), Forge::new());
     let runner = Runner::new(&repo, &service, &forge);
     let fork = [
         ("github.event_name", "pull_request"),
@@ -200,6 +256,18 @@ fn a_fork_is_validated_without_any_secret() {
     ];
     runner.run("plan", "validate", &fork).expect(0, &["Valid: 2 tasks, 1 deployment."]);
     assert!(runner.is_skipped("plan", "plan", &fork));
+    repo.tasks("spy: {promt: Buy}").commit("oops");
+    runner.run("plan", "validate", &fork).expect(1, &["unknown field `promt`", "tasks.yaml:4"]);
+    fs::remove_file(repo.path().join("tasks.yaml")).unwrap();
+    runner.run("plan", "validate", &fork).expect(1, &["there is no `tasks.yaml`"]);
+    let dependabot = [
+        ("github.event_name", "pull_request"),
+        ("github.event.pull_request.head.repo.full_name", "team/agents"),
+        ("github.actor", "dependabot[bot]"),
+    ];
+    assert!(runner.is_skipped("plan", "plan", &dependabot));
+    assert!(!runner.is_skipped("plan", "validate", &dependabot));
+    assert!(runner.is_skipped("plan", "validate", &dependabot[..2]));
     assert!(forge.comments().is_empty());
     assert!(
         !yaml("examples/ci/github/plan.yml")["jobs"]["validate"].to_string().contains("secrets")
@@ -215,7 +283,7 @@ fn the_source_of_the_program_has_a_name_for_the_cache() {
         let ran =
             std::process::Command::new("bash").arg(script).env("GITHUB_OUTPUT", &file).status();
         assert!(ran.unwrap().success());
-        std::fs::read_to_string(file).unwrap()
+        fs::read_to_string(file).unwrap()
     };
     assert_eq!(key("one"), key("other"));
     assert_eq!(key("one").len(), "key=\n".len() + 64);
@@ -243,6 +311,9 @@ fn what_people_copy_is_pinned_bounded_and_has_the_least_rights() {
             let desired: &[&str] = match (name, id.as_str()) {
                 ("plan", "plan") => &[r#"contents: "read""#, r#"pull-requests: "write""#],
                 ("apply", _) => &[r#"contents: "read""#, r#"pull-requests: "read""#],
+                ("drift", _) => {
+                    &[r#"contents: "read""#, r#"actions: "read""#, r#"issues: "write""#]
+                }
                 _ => &[r#"contents: "read""#],
             };
             assert_eq!(rights, desired, "{name} {id}");

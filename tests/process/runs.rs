@@ -14,7 +14,7 @@ use crate::support::world::client_of;
 
 impl Service {
     /// A service whose agents answer at once, but as the rules of this script say.
-    pub(super) fn of_quick_agents(rules: &str) -> Self {
+    pub(crate) fn of_quick_agents(rules: &str) -> Self {
         let service = Self::start();
         let rules = read_yaml_as(&format!("version: 1\nruns: {rules}")).and_then(run_rules);
         service.edit(|world| {
@@ -31,7 +31,7 @@ impl Service {
     }
 
     /// What users said in every deployment, the oldest deployment first.
-    pub(super) fn said(&self) -> Vec<String> {
+    pub(crate) fn said(&self) -> Vec<String> {
         self.edit(|world| {
             let mut runs: Vec<_> = world.deployments().collect();
             runs.sort_by_key(|run| run.number);

@@ -18,7 +18,7 @@ pub(crate) fn yaml(path: &str) -> Value {
     qcops::manifest::read_yaml_as(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// `gh`, and what it knows: the comments of pull request 7 and the commit that merged it.
+/// `gh`, and what it knows: comments, issues, merges, and how applies have ended.
 pub(crate) struct Forge {
     folder: tempfile::TempDir,
 }
@@ -26,20 +26,24 @@ pub(crate) struct Forge {
 impl Forge {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        fs::create_dir(folder.path().join("comments")).unwrap();
-        fs::create_dir(folder.path().join("bin")).unwrap();
+        for name in ["bin", "comments", "issues", "merges"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        fs::write(folder.path().join("applies"), "").unwrap();
         fs::write(folder.path().join("bin/gh"), include_str!("gh.sh")).unwrap();
         let program = folder.path().join("bin/gh");
         assert!(Command::new("chmod").arg("+x").arg(program).status().unwrap().success());
         Self { folder }
     }
 
+    /// Adds a comment at pull request 7.
     pub(crate) fn add_comment(&self, author: &str, body: &str) {
         let number = self.comments().len() + 1;
         let folder = self.folder.path().join("comments").join(number.to_string());
         fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("author"), author).unwrap();
-        fs::write(folder.join("body"), body).unwrap();
+        for (name, text) in [("author", author), ("body", body), ("pull", "7")] {
+            fs::write(folder.join(name), text).unwrap();
+        }
     }
 
     /// The bodies of the comments, the oldest first.
@@ -51,8 +55,27 @@ impl Forge {
         (1..).map_while(body).collect()
     }
 
-    pub(crate) fn merge(&self, commit: &str) {
-        fs::write(self.folder.path().join("merge-commit"), commit).unwrap();
+    /// The issues, the oldest first: state, title and body.
+    pub(crate) fn issues(&self) -> Vec<[String; 3]> {
+        let text = |number: usize, name: &str| {
+            fs::read_to_string(self.folder.path().join(format!("issues/{number}/{name}"))).ok()
+        };
+        let issue =
+            |number| Some([text(number, "state")?, text(number, "title")?, text(number, "body")?]);
+        (1..).map_while(issue).collect()
+    }
+
+    /// Notes the commit that merged a pull request.
+    pub(crate) fn merge(&self, pull_request: u32, commit: &str) {
+        let file = self.folder.path().join(format!("merges/{pull_request}"));
+        fs::write(file, commit).unwrap();
+    }
+
+    /// Notes an apply of a commit: `pending`, or how it ended.
+    pub(crate) fn apply_is(&self, commit: &str, result: &str) {
+        let file = self.folder.path().join("applies");
+        let before = fs::read_to_string(&file).unwrap();
+        fs::write(file, format!("{before}{commit} {result}\n")).unwrap();
     }
 }
 
@@ -128,6 +151,7 @@ impl<'a> Runner<'a> {
             ("github.repository", "team/agents"),
             ("github.sha", &head),
             ("github.ref", "refs/heads/main"),
+            ("github.actor", "somebody"),
             ("github.token", "a token of GitHub"),
             ("runner.os", "Linux"),
             ("secrets.QC_USER_ID", &user),
