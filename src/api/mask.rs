@@ -13,8 +13,10 @@ use crate::exchange::{Response, Signature};
 pub(super) struct Mask {
     /// Each in lower case, without padding.
     needles: Vec<Vec<u8>>,
-    /// Whether a byte can begin one of them.
-    begins: [bool; 256],
+    /// Which of them, a bit each, a byte can begin.
+    first: [u8; 256],
+    /// Which of them a byte can follow in.
+    second: [u8; 256],
 }
 
 impl Mask {
@@ -24,20 +26,16 @@ impl Mask {
         let hash = decoded.rsplit(|byte| *byte == b':').next().unwrap_or_default();
         let texts = [encoded.trim_end_matches('=').as_bytes(), hash];
         let mut needles: Vec<Vec<u8>> = Vec::new();
-        for text in texts.into_iter().filter(|text| !text.is_empty()) {
+        for text in texts.into_iter().filter(|text| text.len() > 1) {
             needles.push(text.to_ascii_lowercase());
             needles.extend((0..3).map(|shift| encoded_again(text, shift)));
         }
-        let mut begins = [false; 256];
-        for byte in needles.iter().filter_map(|needle| needle.first()) {
-            begins[usize::from(*byte)] = true;
-            begins[usize::from(byte.to_ascii_uppercase())] = true;
+        let (first, mut second) = (spellings(&needles, 0), spellings(&needles, 1));
+        // Lines may be broken anywhere but in front.
+        for byte in BREAKS {
+            second[usize::from(*byte)] = u8::MAX;
         }
-        // What begins an escape, and the letters that stand for others in addresses.
-        for byte in br"\%&-_" {
-            begins[usize::from(*byte)] = true;
-        }
-        Self { needles, begins }
+        Self { needles, first, second }
     }
 
     /// Hides it wherever an answer repeats it.
@@ -53,10 +51,8 @@ impl Mask {
 
     fn hide(&self, text: &mut [u8]) {
         let mut at = 0;
-        while at < text.len() {
-            let found = self.begins[usize::from(text[at])]
-                .then(|| self.needles.iter().find_map(|needle| length_of(needle, &text[at..])));
-            match found.flatten() {
+        while at + 1 < text.len() {
+            match self.length_at(&text[at..]) {
                 Some(length) => {
                     text[at..at + length].fill(b'*');
                     at += length;
@@ -65,6 +61,46 @@ impl Mask {
             }
         }
     }
+
+    /// How many bytes at the start of `text`, which has two at least, spell one of these needles.
+    fn length_at(&self, text: &[u8]) -> Option<usize> {
+        let mut may_be = self.first[usize::from(text[0])];
+        if may_be != 0 && !ESCAPES.contains(&text[0]) {
+            may_be &= self.second[usize::from(text[1])];
+        }
+        if may_be == 0 {
+            // As nearly everywhere.
+            return None;
+        }
+        let mut needles = self.needles.iter().enumerate();
+        needles.find_map(|(nth, needle)| {
+            (may_be & (1 << nth) != 0).then(|| length_of(needle, text)).flatten()
+        })
+    }
+}
+
+/// What begins an escape.
+const ESCAPES: &[u8] = br"\%&";
+
+/// Where lines are broken.
+const BREAKS: &[u8] = b"\r\n\t ";
+
+/// By byte: which of the needles, a bit each, can have it at this place, as it is or as part of an escape.
+fn spellings(needles: &[Vec<u8>], place: usize) -> [u8; 256] {
+    let mut spellings = [0; 256];
+    for (nth, needle) in needles.iter().enumerate() {
+        let byte = needle[place];
+        // Addresses have other letters for two of them.
+        let other = match byte {
+            b'+' => b'-',
+            b'/' => b'_',
+            _ => byte.to_ascii_uppercase(),
+        };
+        for byte in [byte, other].iter().chain(ESCAPES) {
+            spellings[usize::from(*byte)] |= 1 << nth;
+        }
+    }
+    spellings
 }
 
 /// A text in Base64 once more, as it stands in what has so many bytes before it; lower case.

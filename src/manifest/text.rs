@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 use crate::manifest::Unreadable;
 use crate::manifest::lines::SourceLine;
 
@@ -54,7 +56,7 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Unreadable> {
 
 /// Tells text of two or four bytes a character that has no mark at its start: every other byte is 0.
 fn wide(bytes: &[u8]) -> Option<&'static str> {
-    if bytes.len() < 4 || !bytes.len().is_multiple_of(2) {
+    if bytes.len() < 4 || !bytes.len().is_multiple_of(2) || memchr(0, bytes).is_none() {
         return None;
     }
     let zeros = |from: usize, step: usize| {

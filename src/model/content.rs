@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::{memchr, memchr_iter};
 use sha2::{Digest, Sha256};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
@@ -110,17 +111,10 @@ pub fn canonical_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(canonical)
 }
 
-/// Whether a line of ASCII ends in more than LF; the ends of the text are no matter.
-#[expect(
-    clippy::needless_bitwise_bool,
-    reason = "without branches the processor looks at many bytes at a time"
-)]
+/// Whether a line of ASCII ends in more than LF; blanks at the end of the text are no matter.
 fn has_odd_line_end(text: &[u8]) -> bool {
-    let is_blank = |c: u8| (c == b' ') | (c == b'\t') | (c == b'\x0b') | (c == b'\x0c');
-    let pairs = text.iter().zip(text.get(1..).unwrap_or_default());
-    pairs.fold(false, |is_odd, (first, second)| {
-        is_odd | (*first == b'\r') | (is_blank(*first) & (*second == b'\n'))
-    })
+    let is_after_blank = |at: usize| at > 0 && b" \t\x0b\x0c".contains(&text[at - 1]);
+    memchr(b'\r', text).is_some() || memchr_iter(b'\n', text).any(is_after_blank)
 }
 
 /// Whether a character shows nothing and separates nothing that a reader could see.
