@@ -216,7 +216,8 @@ fn nothing_is_made_or_removed_while_evidence_is_out_of_sight() {
 
 #[test]
 fn every_fault_in_a_destroy_converges_with_all_conversations_saved() {
-    let mut all = vec![conditions(1, &[])];
+    // Without a quirk it is among all scenarios above.
+    let mut all = Vec::new();
     for (seed, value) in (2..).zip(["refuse-active", "refuse-any", "cascade", "keep"]) {
         all.push(conditions(seed, &[&format!("delete-task={value}")]));
     }

@@ -1,5 +1,6 @@
 //! One case: a scenario that runs once without faults to be measured, then with faults to be judged.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -13,7 +14,9 @@ use super::fault::{FaultPlan, InjectedFault, Injection, ProcessFaults, Trace};
 use super::judge::{self, Before, BrokenLaw, Judgement, Requirements};
 use super::lost_creates::{Hidden, LostCreates, leaves_out};
 use super::machine::{Call, MachineImage};
-use super::process::{ProcessEnd, ProcessRunner, REST, Remaining, later_follow_ups, ledger_path};
+use super::process::{
+    DeploymentKey, ProcessEnd, ProcessRunner, REST, Remaining, later_follow_ups, ledger_path,
+};
 use super::scenario::{Conditions, Scenario, settle_time};
 
 /// A scenario up to its last step, which ran once without faults.
@@ -240,6 +243,11 @@ impl<'a> PreparedScenario<'a> {
         let mut earlier: Option<&ProcessFaults> = None;
         for process in &faults.0 {
             if let Some(earlier) = earlier {
+                if let Some(later) = found.claim.take() {
+                    let step = self.scenario.last();
+                    let remaining = runner.remaining_beside(step, earlier.machine, &later).await;
+                    found.expect_nothing(remaining);
+                }
                 self.rest_after(earlier, &runner).await;
             }
             if process.machine != found.machine {
@@ -265,6 +273,7 @@ impl<'a> PreparedScenario<'a> {
         found.machine = process.machine;
         found.traces.push(runner.trace(begun));
         found.is_late |= process.injections.iter().any(|i| i.fault.lateness().is_some());
+        found.claim = None;
         found.end = match &end {
             ProcessEnd::Interrupted => CaseEnd::Interrupted,
             ProcessEnd::Failed(_) => CaseEnd::Failed,
@@ -273,35 +282,28 @@ impl<'a> PreparedScenario<'a> {
                 runner.machine.with_calls(|calls| {
                     found.lost_creates.add(plan, outcome, &calls[begun..], &ledger);
                 });
-                self.check_success(process, plan, outcome, runner, found).await;
+                found.claim = self.claim(process, plan, outcome, found.is_late);
                 end_of(plan, outcome)
             }
         };
     }
 
-    /// An apply that reports that everything succeeded leaves nothing to do.
-    async fn check_success(
+    /// Whether an apply reports that everything succeeded, so that nothing is left to do but these
+    /// next follow-ups.
+    fn claim(
         &self,
         process: &ProcessFaults,
         plan: &Plan,
         outcome: &Outcome,
-        runner: &ProcessRunner,
-        found: &mut Findings,
-    ) {
+        is_late: bool,
+    ) -> Option<BTreeSet<DeploymentKey>> {
         // A late effect may still undo what was read back, and a plan made from a list that lied is
         // complete only for what the list showed.
-        let is_over = !found.is_late && !process.injections.iter().any(|i| i.fault.lies());
+        let is_over = !is_late && !process.injections.iter().any(|i| i.fault.lies());
         let is_success = outcome.steps.values().all(|end| matches!(end, StepOutcome::Done(_)));
         let is_complete = plan.ready_steps().next().is_some() && plan.blocks().next().is_none();
-        if !(is_success && is_complete && is_over && self.comes_to_rest) {
-            return;
-        }
-        let later = later_follow_ups(plan);
-        let remaining =
-            runner.remaining_beside(self.scenario.last(), process.machine, &later).await;
-        if !remaining.is_nothing() {
-            found.broken.push(BrokenLaw::FalseSuccess { remaining });
-        }
+        let is_claimed = is_success && is_complete && is_over && self.comes_to_rest;
+        is_claimed.then(|| later_follow_ups(plan))
     }
 
     /// What happens between a process with faults and the next one.
@@ -314,8 +316,8 @@ impl<'a> PreparedScenario<'a> {
 
     /// Applies without faults, and judges.
     async fn converge(&self, checkpoint: &Checkpoint, faults: FaultPlan) -> CaseResult<'_> {
-        let Checkpoint { world, image, now, found } = checkpoint.clone();
-        let Findings { machine, is_late, end, lost_creates, mut broken, mut traces } = found;
+        let Checkpoint { world, image, now, mut found } = checkpoint.clone();
+        let (machine, is_late) = (found.machine, found.is_late);
         let (step, seed) = (self.scenario.last(), self.conditions.seed);
         let runner = ProcessRunner::new(world, image, now, seed);
         if let Some(process) = faults.0.last() {
@@ -323,13 +325,19 @@ impl<'a> PreparedScenario<'a> {
         }
         let begun = runner.machine.call_count();
         let next = runner.apply(step, machine, &[]).await;
-        traces.push(runner.trace(begun));
-        let mut left = runner.remaining_after(&next, step, machine).await;
-        if is_late {
+        found.traces.push(runner.trace(begun));
+        // The plan of this apply tells what the one before it has left; it needs the ledger for that.
+        let loses_ledger = faults.0.last().is_some_and(|process| process.loses_ledger);
+        if let Some(later) = found.claim.take().filter(|_| !loses_ledger) {
+            found.expect_nothing(Remaining::planned_by(&next, &later));
+        }
+        let mut left = if is_late {
             // Nothing is judged before everything that is late has taken effect.
             tokio::time::sleep(settle_time()).await;
-            left = runner.remaining(step, machine).await;
-        }
+            runner.remaining(step, machine).await
+        } else {
+            runner.remaining_after(&next, step, machine).await
+        };
         // A list that lags is noticed and blocks what it cannot prove, until it has caught up.
         let lags =
             matches!(&left, Remaining::Blocked(codes) if codes.contains(&Code::IncompleteRead));
@@ -341,13 +349,14 @@ impl<'a> PreparedScenario<'a> {
         }
         let is_at_rest = left.is_nothing();
         if !is_at_rest && self.comes_to_rest {
-            broken.push(BrokenLaw::NotConverged { remaining: left });
+            found.broken.push(BrokenLaw::NotConverged { remaining: left });
         }
+        let Findings { end, lost_creates, broken, traces, .. } = found;
         // A machine that forgot everything cannot wait for what it has sent.
         let settle = if faults.forgets() { Duration::ZERO } else { settle_time() };
         let mut judgement = self.judge(&runner, is_at_rest, settle).await;
-        broken.extend(lost_creates.broken.iter().cloned());
-        judgement.broken.splice(0..0, broken);
+        let earlier = broken.into_iter().chain(lost_creates.broken.iter().cloned());
+        judgement.broken.splice(0..0, earlier);
         let log = if judgement.broken.is_empty() { Vec::new() } else { log(&runner) };
         let requests = runner.machine.call_count();
         CaseResult { prepared: self, faults, end, lost_creates, judgement, requests, log, traces }
@@ -373,8 +382,19 @@ struct Findings {
     /// How the last process ended.
     end: CaseEnd,
     lost_creates: LostCreates,
+    /// That the last process left nothing to do but these next follow-ups, where it reported success.
+    claim: Option<BTreeSet<DeploymentKey>>,
     broken: Vec<BrokenLaw>,
     traces: Vec<Trace>,
+}
+
+impl Findings {
+    /// An apply that reports that everything succeeded leaves nothing to do.
+    fn expect_nothing(&mut self, remaining: Remaining) {
+        if !remaining.is_nothing() {
+            self.broken.push(BrokenLaw::FalseSuccess { remaining });
+        }
+    }
 }
 
 impl Default for Findings {
@@ -384,6 +404,7 @@ impl Default for Findings {
             is_late: false,
             end: CaseEnd::Interrupted,
             lost_creates: LostCreates::default(),
+            claim: None,
             broken: Vec::new(),
             traces: Vec::new(),
         }

@@ -9,19 +9,24 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use memchr::memmem;
+use qcops::api::sign;
 use qcops::clock::Clock;
 use qcops::emulator::{Emulator, Fault, Script};
-use qcops::exchange::{Exchange, Request, Response, Transport, TransportError};
+use qcops::exchange::{Exchange, Request, Response, Signature, Transport, TransportError};
 use qcops::files::{Files, FilesError, Lock, Memory};
 use qcops::model::SplitMix64;
 use tokio::sync::Notify;
 
 use super::fault::{InjectedFault, Injection};
+use crate::support::world::credentials;
 
 /// The longest a request travels, in milliseconds; the seed decides how long each one takes.
 const LATENCY: u64 = 40;
+
+/// For how long the same signature is sent; the service takes it for twice as long.
+const SIGNATURE_LIFE: SignedDuration = SignedDuration::from_hours(1);
 
 /// More requests than any process of a scenario needs; one that sends as many is in a loop.
 const MOST_REQUESTS: usize = 20_000;
@@ -77,6 +82,8 @@ struct MachineState {
     accesses: usize,
     is_ended: bool,
     random: SplitMix64,
+    /// When the signature was made that requests carry, and that signature.
+    signed: (Timestamp, Signature),
 }
 
 impl Machine {
@@ -93,6 +100,7 @@ impl Machine {
             accesses: 0,
             is_ended: false,
             random: SplitMix64::new(seed),
+            signed: (clock.now(), sign(&credentials(), clock.now())),
         };
         Arc::new(Self { emulator, clock, ended: Notify::new(), state: Mutex::new(state) })
     }
@@ -156,7 +164,7 @@ impl Machine {
         self.ended.notify_one();
     }
 
-    async fn carry(&self, request: Request) -> Result<Response, TransportError> {
+    async fn carry(&self, mut request: Request) -> Result<Response, TransportError> {
         let (latency, is_ended) = {
             let state = self.state();
             (Duration::from_millis(state.random.next() % LATENCY), state.is_ended)
@@ -170,6 +178,7 @@ impl Machine {
             assert!(state.requests < MOST_REQUESTS, "a process sends requests in a loop");
             let at = state.requests;
             state.requests += 1;
+            request.signature = Some(state.signature(self.clock.now()));
             let fault = state.fault(at, false);
             let is_delete = request.path.ends_with("/delete");
             let saved = state.image.files.keys().filter(|_| is_delete).cloned().collect();
@@ -244,6 +253,14 @@ impl Machine {
 }
 
 impl MachineState {
+    /// A signature that the service takes: signing each request has tests of its own.
+    fn signature(&mut self, now: Timestamp) -> Signature {
+        if now.duration_since(self.signed.0) > SIGNATURE_LIFE {
+            self.signed = (now, sign(&credentials(), now));
+        }
+        self.signed.1.clone()
+    }
+
     /// The fault of a request, or of an access to a file.
     fn fault(&self, at: usize, is_of_files: bool) -> Option<InjectedFault> {
         let is_meant = |injection: &&Injection| {

@@ -1,5 +1,6 @@
 //! Runs one process after the other on a machine: observe, plan, apply.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
@@ -15,12 +16,12 @@ use qcops::event::{Outcome, StepOutcome};
 use qcops::ledger::Ledger;
 use qcops::model::{Action, Key};
 use qcops::observed::ObservedState;
-use qcops::plan::{self, Change, OtherManifests, Plan, PlanContext, Step, StepStatus};
+use qcops::plan::{self, Change, Next, OtherManifests, Plan, PlanContext, Step, StepStatus};
 
 use super::fault::{Injection, Trace};
 use super::machine::{Call, CrashingDisk, CrashingNetwork, Machine, MachineImage};
 use super::scenario::ScenarioStep;
-use crate::support::world::{client_over, organization};
+use crate::support::world::{organization, unsigned_client_over};
 
 /// Where conversations are saved before they are deleted.
 pub(super) const ARTIFACTS: &str = "artifacts";
@@ -53,6 +54,34 @@ pub(super) enum Remaining {
 }
 
 impl Remaining {
+    /// What a plan leaves without the next follow-ups of these deployments.
+    fn of(plan: &Plan, later: &BTreeSet<DeploymentKey>) -> Self {
+        let is_later = |step: &&Step| {
+            matches!(step.change, Change::Prompt { .. }) && later.contains(&deployment_key(step))
+        };
+        let ready: Vec<(Action, Key)> = plan
+            .ready_steps()
+            .filter(|step| !is_later(step))
+            .map(|step| (step.change.action(), step.key.clone()))
+            .collect();
+        if !ready.is_empty() {
+            return Self::Ready(ready);
+        }
+        let mut codes: Vec<Code> = plan.blocks().map(|finding| finding.code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        Self::Blocked(codes)
+    }
+
+    /// What the plan of a process left, without the next follow-ups of these deployments.
+    pub(super) fn planned_by(end: &ProcessEnd, later: &BTreeSet<DeploymentKey>) -> Self {
+        match end {
+            ProcessEnd::Applied(plan, _) => Self::of(plan, later),
+            ProcessEnd::Failed(error) => Self::Unreadable(error.clone()),
+            ProcessEnd::Interrupted => Self::Unreadable("the process was interrupted".to_owned()),
+        }
+    }
+
     /// Whether nothing is left to do and nothing is blocked.
     pub(super) fn is_nothing(&self) -> bool {
         matches!(self, Self::Blocked(codes) if codes.is_empty())
@@ -158,16 +187,28 @@ impl ProcessRunner {
             options,
             agents: BTreeMap::new(),
         };
-        let desired = |state: &ObservedState| match step.destroys {
-            None => plan::desired(&plan_context.with(state)),
-            Some(scope) => plan::destroy_reads(&plan_context.with(state), scope),
+        // The last look makes the plan, as it does for the program.
+        let made = RefCell::new(None);
+        let reads = |state: &ObservedState| {
+            let inputs = plan_context.with(state);
+            let next = match step.destroys {
+                None => plan::next(&inputs),
+                Some(scope) => match plan::destroy_reads(&inputs, scope) {
+                    reads if reads.is_empty() => Next::Plan(plan::destroy(&inputs, scope).into()),
+                    reads => Next::ReadRequest(reads),
+                },
+            };
+            match next {
+                Next::ReadRequest(reads) => reads,
+                Next::Plan(plan) => {
+                    made.replace(Some(*plan));
+                    BTreeSet::new()
+                }
+            }
         };
-        let state = api::observe(client, self.clock, desired).await;
-        let state = state.map_err(|error| with_causes(&error))?;
-        Ok(match step.destroys {
-            None => plan::plan(&plan_context.with(&state)),
-            Some(scope) => plan::destroy(&plan_context.with(&state), scope),
-        })
+        let observed = api::observe(client, self.clock, reads).await;
+        observed.map_err(|error| with_causes(&error))?;
+        Ok(made.into_inner().expect("observing ends when there is a plan"))
     }
 
     /// Applies until a plan has nothing to do, as often as a person would, an hour apart.
@@ -206,25 +247,6 @@ impl ProcessRunner {
         self.remaining_beside(step, machine, &BTreeSet::new()).await
     }
 
-    /// What a fresh plan leaves after an apply; the apply's own plan tells it where that had no step.
-    pub(super) async fn remaining_after(
-        &self,
-        end: &ProcessEnd,
-        step: &ScenarioStep,
-        machine: usize,
-    ) -> Remaining {
-        let had_nothing_to_do = |plan: &Plan| {
-            let is_idle = plan.ready_steps().next().is_none() && plan.blocks().next().is_none();
-            is_idle && later_follow_ups(plan).is_empty()
-        };
-        match end {
-            ProcessEnd::Applied(plan, _) if had_nothing_to_do(plan) => {
-                Remaining::Blocked(Vec::new())
-            }
-            _ => self.remaining(step, machine).await,
-        }
-    }
-
     /// The same without the next follow-ups of these deployments: they are due only now.
     pub(super) async fn remaining_beside(
         &self,
@@ -233,30 +255,33 @@ impl ProcessRunner {
         later: &BTreeSet<DeploymentKey>,
     ) -> Remaining {
         self.machine.begin(&[]);
-        let plan = match self.plan(step, &self.client(), &self.ledger(machine)).await {
-            Ok(plan) => plan,
-            Err(error) => return Remaining::Unreadable(error),
-        };
-        let is_later = |step: &&Step| {
-            matches!(step.change, Change::Prompt { .. }) && later.contains(&deployment_key(step))
-        };
-        let ready: Vec<(Action, Key)> = plan
-            .ready_steps()
-            .filter(|step| !is_later(step))
-            .map(|step| (step.change.action(), step.key.clone()))
-            .collect();
-        if !ready.is_empty() {
-            return Remaining::Ready(ready);
+        match self.plan(step, &self.client(), &self.ledger(machine)).await {
+            Ok(plan) => Remaining::of(&plan, later),
+            Err(error) => Remaining::Unreadable(error),
         }
-        let mut codes: Vec<Code> = plan.blocks().map(|finding| finding.code).collect();
-        codes.sort_unstable();
-        codes.dedup();
-        Remaining::Blocked(codes)
+    }
+
+    /// What a fresh plan leaves after an apply; the apply's own plan tells it where that had no step.
+    pub(super) async fn remaining_after(
+        &self,
+        end: &ProcessEnd,
+        step: &ScenarioStep,
+        machine: usize,
+    ) -> Remaining {
+        match end {
+            ProcessEnd::Applied(plan, _)
+                if Remaining::of(plan, &BTreeSet::new()).is_nothing()
+                    && later_follow_ups(plan).is_empty() =>
+            {
+                Remaining::Blocked(Vec::new())
+            }
+            _ => self.remaining(step, machine).await,
+        }
     }
 
     fn client(&self) -> Client {
         let settings = api::ClientSettings { seed: self.seed, ..api::ClientSettings::default() };
-        client_over(CrashingNetwork(Arc::clone(&self.machine)), self.clock, settings)
+        unsigned_client_over(CrashingNetwork(Arc::clone(&self.machine)), self.clock, settings)
     }
 
     fn ledger(&self, machine: usize) -> Ledger {

@@ -299,14 +299,24 @@ pub(crate) fn client_over(
     clock: Clock,
     settings: api::ClientSettings,
 ) -> Client {
-    let credentials = Credentials {
-        user_id: emulator::USER_ID,
-        token: Secret::new(emulator::API_TOKEN.to_owned()),
-    };
-    let signed = Signed::new(transport, credentials, clock);
+    unsigned_client_over(Signed::new(transport, credentials(), clock), clock, settings)
+}
+
+/// A client that leaves signing to `transport`.
+pub(crate) fn unsigned_client_over(
+    transport: impl Transport + 'static,
+    clock: Clock,
+    settings: api::ClientSettings,
+) -> Client {
     let limits = PaceLimits { in_flight: 8, rate: 0.0 };
-    let paced = Paced::new(signed, limits, clock, Arc::new(|_| ()));
+    let paced = Paced::new(transport, limits, clock, Arc::new(|_| ()));
     Client::new(Arc::new(paced), organization(), clock, settings)
+}
+
+/// Those of the only user the emulator knows.
+pub(crate) fn credentials() -> Credentials {
+    let token = Secret::new(emulator::API_TOKEN.to_owned());
+    Credentials { user_id: emulator::USER_ID, token }
 }
 
 /// A plan as people read it.
