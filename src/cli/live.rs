@@ -113,9 +113,12 @@ impl Live {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Write as _};
+    use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
-    use indicatif::{InMemoryTerm, TermLike as _};
+    use indicatif::TermLike;
+    use vt100::Parser;
 
     use super::*;
     use crate::observed::Status;
@@ -133,13 +136,82 @@ mod tests {
         }
     }
 
-    fn live(term: &InMemoryTerm) -> Live {
+    /// A terminal in memory.
+    #[derive(Clone)]
+    struct Screen {
+        parser: Arc<Mutex<Parser>>,
+        width: u16,
+    }
+
+    impl Screen {
+        fn new(height: u16, width: u16) -> Self {
+            Self { parser: Arc::new(Mutex::new(Parser::new(height, width, 0))), width }
+        }
+
+        /// What it shows, without empty lines at the end.
+        fn contents(&self) -> String {
+            let parser = self.parser.lock().unwrap();
+            let rows = parser.screen().rows(0, self.width);
+            let rows: Vec<String> = rows.map(|row| row.trim_end().to_owned()).collect();
+            rows.join("\n").trim_end_matches('\n').to_owned()
+        }
+
+        fn moves(&self, count: usize, way: char) -> io::Result<()> {
+            if count == 0 { Ok(()) } else { self.write_str(&format!("\x1b[{count}{way}")) }
+        }
+    }
+
+    impl std::fmt::Debug for Screen {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(&self.contents())
+        }
+    }
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            self.width
+        }
+
+        fn move_cursor_up(&self, count: usize) -> io::Result<()> {
+            self.moves(count, 'A')
+        }
+
+        fn move_cursor_down(&self, count: usize) -> io::Result<()> {
+            self.moves(count, 'B')
+        }
+
+        fn move_cursor_right(&self, count: usize) -> io::Result<()> {
+            self.moves(count, 'C')
+        }
+
+        fn move_cursor_left(&self, count: usize) -> io::Result<()> {
+            self.moves(count, 'D')
+        }
+
+        fn write_line(&self, line: &str) -> io::Result<()> {
+            self.write_str(&format!("{line}\r\n"))
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.parser.lock().unwrap().write_all(text.as_bytes())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.write_str("\r\x1b[2K")
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn live(term: &Screen) -> Live {
         Live::new(ProgressDrawTarget::term_like(Box::new(term.clone())))
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_block_changes_in_place_and_what_is_said_for_good_stands_above_it() {
-        let term = InMemoryTerm::new(10, 60);
+        let term = Screen::new(10, 60);
         let mut live = live(&term);
         term.write_line("planned").unwrap();
         live.tell(&[run("qqq"), run("spy")]);
@@ -168,7 +240,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn while_it_is_hidden_nothing_is_drawn() {
-        let term = InMemoryTerm::new(10, 60);
+        let term = Screen::new(10, 60);
         let mut live = live(&term);
         live.tell(&[run("spy")]);
         live.hide();
@@ -184,7 +256,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn rows_are_cut_at_the_width_of_the_terminal_and_are_twenty_at_most() {
-        let term = InMemoryTerm::new(40, 30);
+        let term = Screen::new(40, 30);
         let mut live = live(&term);
         let other = Status::Other("\u{6f22}".repeat(40));
         let wide = DeploymentProgress { status: Some(other), ..run("spy") };
