@@ -548,10 +548,79 @@ fn lean_credentials_that_others_can_read_serve_with_a_warning() {
     assert!(!ran.err.contains("lean-marker"), "{}", ran.err);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_lean_workspace_is_enough_and_warns_once() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let served = Served::new();
+    let repo = Repo::new();
+    let manifest = "version: 1\norganizationId: ${QC_ORGANIZATION_ID}\ndefaults: {agentId: 47, \
+                    projectPreference: project-for-task}\ntasks: {a: {prompt: p}}\n";
+    repo.write("strategies/tasks.yaml", manifest).commit("first");
+    let credentials = json!({
+        "user-id": emulator::USER_ID.to_string(),
+        "api-token": emulator::API_TOKEN,
+    });
+    repo.write("../.lean/credentials", &credentials.to_string());
+    let path = repo.path().join("../.lean/credentials");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let lean = format!(
+        "// A Lean workspace.\n{{\n    \"data-folder\": \"data\", /* local */\n    \
+         // \"organization-id\": \"another\",\n    \"organization-id\": \"{}\"\n}}\n",
+        emulator::ORGANIZATION_ID
+    );
+    repo.write("../lean.json", &lean);
+    let ran =
+        repo.run_from("strategies", &["plan".to_owned(), "--api".to_owned(), served.url.clone()]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("+ task.a"), "{}", ran.out);
+    assert_eq!(ran.err.matches("warning").count(), 1, "{}", ran.err);
+    assert!(ran.err.contains("credentials` can be read by other users"), "{}", ran.err);
+    repo.write("../lean.json", "{\"organization-id\": \"theirs-marker\"");
+    let ran =
+        repo.run_from("strategies", &["plan".to_owned(), "--api".to_owned(), served.url.clone()]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("lean.json` is not JSON with comments"), "{}", ran.err);
+    assert!(!ran.err.contains("theirs-marker"), "{}", ran.err);
+}
+
+#[test]
+fn two_variables_of_one_credential_must_agree() {
+    let served = Served::new();
+    let repo = two_tasks();
+    let words = ["plan", "--api", &served.url].map(str::to_owned);
+    let user = emulator::USER_ID.to_string();
+    let (token, organization) = (emulator::API_TOKEN, emulator::ORGANIZATION_ID);
+    let other = [
+        ("QUANTCONNECT_USER_ID", user.as_str()),
+        ("QUANTCONNECT_API_TOKEN", token),
+        ("QUANTCONNECT_ORGANIZATION_ID", organization),
+    ];
+    let with = |more: &[(&'static str, &'static str)]| {
+        let variables = [&other[..], more].concat();
+        repo.run_with(&words, &variables)
+    };
+    assert_eq!(with(&[]).code, 0);
+    let same = with(&[("QC_API_TOKEN", token), ("QC_ORGANIZATION_ID", ""), ("QC_USER_ID", "1")]);
+    assert_eq!(same.code, 0, "{}", same.err);
+    let before = served.emulator.requests().len();
+    for name in ["QC_USER_ID", "QC_API_TOKEN", "QC_ORGANIZATION_ID"] {
+        let ran = with(&[(name, "739184")]);
+        let differs = format!(
+            "`{name}` and `{}` are set to different values",
+            name.replace("QC_", "QUANTCONNECT_")
+        );
+        assert!(ran.code == 1 && ran.err.contains(&differs), "{}", ran.err);
+        assert!(!ran.err.contains("739184") && !ran.err.contains(token), "{}", ran.err);
+    }
+    assert_eq!(served.emulator.requests().len(), before);
+}
+
 #[test]
 fn a_manifest_cannot_read_the_credentials() {
     let served = Served::new();
-    for variable in ["QC_API_TOKEN", "QC_USER_ID"] {
+    for variable in ["QC_API_TOKEN", "QC_USER_ID", "QUANTCONNECT_API_TOKEN"] {
         let repo = Repo::new();
         repo.tasks(&format!("a: {{prompt: p, name: '${{{variable}}}'}}"));
         let ran = run_at(&repo, &served.url, "apply --yes");

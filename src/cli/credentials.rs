@@ -1,5 +1,8 @@
-//! Who asks: from the environment, else from the Lean CLI's file (contract 5). Never from a flag.
+//! Who asks: from the environment, else from the Lean CLI's files (contract 5, 19.6). Never from a flag.
 
+use std::path::{Path, PathBuf};
+
+use jsonc_parser::JsonValue;
 use serde::Deserialize;
 
 use crate::api::Credentials;
@@ -8,13 +11,32 @@ use crate::cli::error::CommandError;
 use crate::files;
 use crate::secret::{Secret, SecretError, read_secret};
 
-/// The largest `credentials` file, in bytes.
+/// The largest `credentials` file or `lean.json`, in bytes.
 const LARGEST: u64 = 64 << 10;
+
+/// The variables of the user id; official clients use two families of names.
+const USER_ID: [&str; 2] = ["QC_USER_ID", "QUANTCONNECT_USER_ID"];
+
+/// The variables of the API token.
+const API_TOKEN: [&str; 2] = ["QC_API_TOKEN", "QUANTCONNECT_API_TOKEN"];
+
+/// The variables of the organization.
+pub(super) const ORGANIZATION_ID: [&str; 2] =
+    ["QC_ORGANIZATION_ID", "QUANTCONNECT_ORGANIZATION_ID"];
 
 /// Who asks, and for which organization where that is known.
 pub(super) struct Account {
     pub(super) credentials: Credentials,
-    pub(super) organization_id: Option<String>,
+    pub(super) organization: Option<Sourced>,
+    /// The file of the credentials, where other users can read it.
+    pub(super) exposed: Option<PathBuf>,
+}
+
+/// A value and where it was found: a variable, or a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sourced {
+    pub(super) value: String,
+    pub(super) origin: String,
 }
 
 /// The Lean CLI's `credentials` file.
@@ -28,20 +50,55 @@ struct LeanFile {
 
 /// Finds the credentials.
 pub(super) fn find(context: &Context) -> Result<Account, CommandError> {
-    let organization_id = read_variable(context, "QC_ORGANIZATION_ID")?;
-    let user = read_variable(context, "QC_USER_ID")?;
-    match (user, read_variable(context, "QC_API_TOKEN")?) {
-        (Some(user), Some(token)) => identity(&user, token, organization_id),
-        (None, None) => from_lean_file(context, organization_id),
-        (Some(_), None) => Err(CommandError::new("`QC_USER_ID` is set and `QC_API_TOKEN` is not")
-            .help("set both; an API token is made at https://www.quantconnect.com/settings/")),
-        (None, Some(_)) => Err(CommandError::new("`QC_API_TOKEN` is set and `QC_USER_ID` is not")
-            .help("set both; the user id stands at https://www.quantconnect.com/settings/")),
+    let organization = read_family(context, &ORGANIZATION_ID)?;
+    let user = read_family(context, &USER_ID)?;
+    match (user, read_family(context, &API_TOKEN)?) {
+        (Some(user), Some(token)) => {
+            let credentials = credentials(&user.value, token.value)?;
+            Ok(Account { credentials, organization, exposed: None })
+        }
+        (None, None) => from_lean_files(context, organization),
+        (Some(user), None) => {
+            Err(half_set(&user.origin, user.origin.replace("USER_ID", "API_TOKEN"))
+                .help("set both; an API token is made at https://www.quantconnect.com/settings/"))
+        }
+        (None, Some(token)) => {
+            Err(half_set(&token.origin, token.origin.replace("API_TOKEN", "USER_ID"))
+                .help("set both; the user id stands at https://www.quantconnect.com/settings/"))
+        }
     }
 }
 
+fn half_set(set: &str, missing: impl std::fmt::Display) -> CommandError {
+    CommandError::new(format!("`{set}` is set and `{missing}` is not"))
+}
+
+/// Reads a credential from the variables that may hold it; two that differ are an error.
+pub(super) fn read_family(
+    context: &Context,
+    names: &[&'static str; 2],
+) -> Result<Option<Sourced>, CommandError> {
+    let mut found: Option<Sourced> = None;
+    for name in names {
+        let Some(value) = read_variable(context, name)? else { continue };
+        match &found {
+            Some(first) if first.value != value => {
+                return Err(CommandError::new(format!(
+                    "`{}` and `{name}` are set to different values",
+                    first.origin
+                ))
+                .help("unset one of them")
+                .help("nothing was sent"));
+            }
+            Some(_) => {}
+            None => found = Some(Sourced { value, origin: (*name).to_owned() }),
+        }
+    }
+    Ok(found)
+}
+
 /// Reads a variable that holds a credential; one that is empty is not set.
-pub(super) fn read_variable(context: &Context, name: &str) -> Result<Option<String>, CommandError> {
+fn read_variable(context: &Context, name: &str) -> Result<Option<String>, CommandError> {
     let Some(text) = context.lossy_variable(name) else { return Ok(None) };
     match read_secret(&text) {
         Ok(value) => Ok(Some(value.to_owned())),
@@ -51,9 +108,9 @@ pub(super) fn read_variable(context: &Context, name: &str) -> Result<Option<Stri
     }
 }
 
-fn from_lean_file(
+fn from_lean_files(
     context: &Context,
-    organization_id: Option<String>,
+    organization: Option<Sourced>,
 ) -> Result<Account, CommandError> {
     let none = || {
         CommandError::new("there are no credentials")
@@ -63,16 +120,10 @@ fn from_lean_file(
     let path = context.home().ok_or_else(none)?.join(".lean").join("credentials");
     let bytes = files::read_input(&path, LARGEST).map_err(|error| CommandError::of(&error))?;
     let bytes = bytes.ok_or_else(none)?;
-    if files::is_readable_by_others(&path) {
-        // The Lean CLI itself writes it so.
-        let shown = path.display();
-        context.terminal.message(&format!(
-            "warning: `{shown}` can be read by other users; `chmod 600 {shown}` prevents it\n"
-        ));
-    }
+    let origin = path.display().to_string();
     let unusable = |what: &str| {
         // The parser's own words could quote the file.
-        CommandError::new(format!("`{}` {what}", path.display()))
+        CommandError::new(format!("`{origin}` {what}"))
             .help("log in with the Lean CLI again, or set `QC_USER_ID` and `QC_API_TOKEN`")
     };
     let file: LeanFile = serde_json::from_slice(&bytes).map_err(|_| unusable("is not usable"))?;
@@ -86,23 +137,92 @@ fn from_lean_file(
         Ok(value) => Ok(value.to_owned()),
         Err(why) => Err(unusable(&format!("is not usable: `{field}` {why}"))),
     };
-    let token = read("api-token", &token)?;
-    let organization_id = match (organization_id, file.organization_id) {
-        (None, Some(id)) if !id.trim().is_empty() => Some(read("organization-id", &id)?),
-        (known, _) => known,
+    let credentials = credentials(&read("user-id", &user)?, read("api-token", &token)?)?;
+    let organization = match organization {
+        Some(set) => Some(set),
+        None => match (of_workspace()?, file.organization_id) {
+            (Some(found), _) => Some(found),
+            (None, Some(id)) if !id.trim().is_empty() => {
+                Some(Sourced { value: read("organization-id", &id)?, origin })
+            }
+            (None, _) => None,
+        },
     };
-    identity(&read("user-id", &user)?, token, organization_id)
+    // The Lean CLI itself writes it so.
+    let exposed = files::is_readable_by_others(&path).then_some(path);
+    Ok(Account { credentials, organization, exposed })
 }
 
-fn identity(
-    user: &str,
-    token: String,
-    organization_id: Option<String>,
-) -> Result<Account, CommandError> {
+/// The organization of the Lean workspace around the working folder: of its nearest `lean.json`.
+fn of_workspace() -> Result<Option<Sourced>, CommandError> {
+    let here = std::env::current_dir().map_err(|error| CommandError::of(&error))?;
+    let mut paths = here.ancestors().map(|folder| folder.join("lean.json"));
+    let Some(path) = paths.find(|path| path.is_file()) else { return Ok(None) };
+    let text = files::read_input(&path, LARGEST).map_err(|error| CommandError::of(&error))?;
+    let origin = path.display().to_string();
+    match workspace_organization(&String::from_utf8_lossy(&text.unwrap_or_default())) {
+        Ok(id) => Ok(id.map(|value| Sourced { value, origin })),
+        Err(why) => Err(CommandError::new(format!("`{origin}` {why}"))
+            .help("correct it, or set `QC_ORGANIZATION_ID`")),
+    }
+}
+
+/// The organization in the text of a `lean.json`, or why it cannot be read.
+fn workspace_organization(text: &str) -> Result<Option<String>, &'static str> {
+    let options = jsonc_parser::ParseOptions::default();
+    let text = text.trim_start_matches('\u{feff}');
+    let Ok(Some(JsonValue::Object(file))) = jsonc_parser::parse_to_value(text, &options) else {
+        // The parser's own words could quote the file.
+        return Err("is not JSON with comments");
+    };
+    let id = |key: &str| Some(read_secret(file.get_string(key)?).ok()?.to_owned());
+    Ok(id("job-organization-id").or_else(|| id("organization-id")))
+}
+
+/// Warns of a file of credentials that other users can read.
+pub(super) fn warn_of_exposed(context: &Context, path: &Path) {
+    let shown = path.display();
+    context.terminal.message(&format!(
+        "warning: `{shown}` can be read by other users; `chmod 600 {shown}` prevents it\n"
+    ));
+}
+
+fn credentials(user: &str, token: String) -> Result<Credentials, CommandError> {
     let user_id = user.parse().map_err(|_| {
         CommandError::new("the user id is not a number")
             .help("it stands at https://www.quantconnect.com/settings/")
     })?;
-    let credentials = Credentials { user_id, token: Secret::new(token) };
-    Ok(Account { credentials, organization_id })
+    Ok(Credentials { user_id, token: Secret::new(token) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_organization_of_a_lean_workspace_is_read_past_comments() {
+        let table = [
+            (r#"{"organization-id": "a"}"#, Ok(Some("a"))),
+            (
+                r#"{
+                    // "organization-id": "commented-out",
+                    "organization-id": "a", /* of the folder */
+                    "job-organization-id": "b//c", // of cloud jobs
+                }"#,
+                Ok(Some("b//c")),
+            ),
+            (
+                "\u{feff}{\"job-organization-id\": \"\", \"organization-id\": \" a \"}",
+                Ok(Some("a")),
+            ),
+            (r#"{"job-organization-id": null, "organization-id": 3}"#, Ok(None)),
+            ("{}", Ok(None)),
+            ("{\"organization-id\": ", Err("is not JSON with comments")),
+        ];
+        for (text, expected) in table {
+            let found = workspace_organization(text);
+            let expected = expected.map(|id| id.map(str::to_owned));
+            assert_eq!(found, expected, "{text}");
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::annotate;
 use crate::cli::context::Context;
+use crate::cli::credentials::ORGANIZATION_ID;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{DEFAULT_FILE, ManifestFiles, STANDARD_INPUT};
@@ -113,9 +114,14 @@ pub(super) fn variable(
     organization_id: Option<&str>,
     name: &str,
 ) -> Option<String> {
-    let supplied = organization_id.filter(|_| name == "QC_ORGANIZATION_ID");
-    let set = || environment.get(name).map(String::as_str).filter(|value| !value.is_empty());
-    supplied.or_else(set).map(str::to_owned)
+    let set =
+        |name: &str| environment.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let supplied = if ORGANIZATION_ID.contains(&name) {
+        organization_id.or_else(|| ORGANIZATION_ID.into_iter().find_map(set))
+    } else {
+        set(name)
+    };
+    supplied.map(str::to_owned)
 }
 
 /// The files that are read: the manifests, the files of texts that they name, and the ledger.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::cli::context::Context;
-use crate::cli::credentials::read_variable;
+use crate::cli::credentials::{ORGANIZATION_ID, read_family};
 use crate::cli::error::CommandError;
 use crate::cli::flags::Comparing;
 use crate::cli::progress::Progress;
@@ -68,11 +68,12 @@ fn read(context: &Context, path: &Path) -> Result<Observation, CommandError> {
         })
     })?;
     let organization_id = &observation.organization_id().0;
-    match read_variable(context, "QC_ORGANIZATION_ID")? {
-        Some(ours) if ours != *organization_id => {
+    match read_family(context, &ORGANIZATION_ID)? {
+        Some(ours) if ours.value != *organization_id => {
             let message = format!(
-                "the snapshot is of organization `{}`, and `QC_ORGANIZATION_ID` names another",
-                escape::line(organization_id)
+                "the snapshot is of organization `{}`, and `{}` names another",
+                escape::line(organization_id),
+                ours.origin
             );
             Err(CommandError::new(message).help("make one of that organization, or unset it"))
         }

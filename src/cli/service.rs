@@ -8,7 +8,7 @@ use crate::api::{
     TimeLimits, TrustFile, Variable,
 };
 use crate::cli::context::Context;
-use crate::cli::credentials;
+use crate::cli::credentials::{self, Sourced};
 use crate::cli::emulator::read_rules;
 use crate::cli::error::CommandError;
 use crate::cli::flags::{EMULATOR_FILE, Service};
@@ -21,7 +21,7 @@ use crate::secret::Secret;
 /// Who is asked, by whom, and under which name the ledger knows it.
 pub(super) struct Target {
     credentials: Credentials,
-    pub(super) organization_id: Option<String>,
+    organization: Option<Sourced>,
     carrier: Backend,
 }
 
@@ -37,20 +37,26 @@ impl Target {
         if let Some(file) = &args.emulator {
             let token = Secret::new(emulator::API_TOKEN.to_owned());
             let credentials = Credentials { user_id: emulator::USER_ID, token };
-            let organization_id = Some(emulator::ORGANIZATION_ID.to_owned());
-            return Ok(Self {
-                credentials,
-                organization_id,
-                carrier: Backend::Emulator(file.clone()),
-            });
+            let value = emulator::ORGANIZATION_ID.to_owned();
+            let organization = Some(Sourced { value, origin: "--emulator".to_owned() });
+            let carrier = Backend::Emulator(file.clone());
+            return Ok(Self { credentials, organization, carrier });
         }
         let base = BaseUrl::parse(&args.api).map_err(|error| CommandError::of(&error))?;
-        let identity = credentials::find(context)?;
+        let account = credentials::find(context)?;
+        if let Some(path) = &account.exposed {
+            credentials::warn_of_exposed(context, path);
+        }
         Ok(Self {
-            credentials: identity.credentials,
-            organization_id: identity.organization_id,
+            credentials: account.credentials,
+            organization: account.organization,
             carrier: Backend::Http(base),
         })
+    }
+
+    /// The organization of the credentials, where it is known.
+    pub(super) fn organization_id(&self) -> Option<&str> {
+        self.organization.as_ref().map(|organization| organization.value.as_str())
     }
 
     /// The organization of the manifest, which must be that of the credentials where both are known.
@@ -58,19 +64,22 @@ impl Target {
         &self,
         declared: Option<&str>,
     ) -> Result<OrganizationId, CommandError> {
-        match (declared, self.organization_id.as_deref()) {
+        match (declared, self.organization.as_ref()) {
             // The emulator is whatever organization the manifest is for.
             (Some(declared), _) if matches!(self.carrier, Backend::Emulator(_)) => {
                 Ok(OrganizationId(declared.to_owned()))
             }
-            (Some(declared), Some(ours)) if declared != ours => Err(CommandError::new(format!(
-                "the manifest is for organization `{declared}`, and the credentials are for `{ours}`"
+            (Some(declared), Some(ours)) if declared != ours.value => Err(CommandError::new(format!(
+                "the manifest is for organization `{declared}`, and the credentials are for `{}`, by `{}`",
+                ours.value, ours.origin
             ))
             .help("use the credentials of the manifest's organization, or correct `organizationId`")
             .help("nothing was sent")),
-            (Some(id), _) | (None, Some(id)) => Ok(OrganizationId(id.to_owned())),
-            (None, None) => Err(CommandError::new("the organization is not known")
-                .help("set `QC_ORGANIZATION_ID`, or `organizationId` in the manifest")),
+            (Some(id), _) => Ok(OrganizationId(id.to_owned())),
+            (None, Some(ours)) => Ok(OrganizationId(ours.value.clone())),
+            (None, None) => Err(CommandError::new("the organization is not known").help(
+                "set `QC_ORGANIZATION_ID`, or `organizationId` in the manifest, or work in a Lean workspace",
+            )),
         }
     }
 

@@ -10,7 +10,8 @@ use crate::manifest::owner::Owner;
 use crate::manifest::reader::Reader;
 
 /// Variables that no manifest may read: what proves who asks is no business of a stranger's file.
-const CREDENTIALS: [&str; 2] = ["QC_API_TOKEN", "QC_USER_ID"];
+const CREDENTIALS: [&str; 4] =
+    ["QC_API_TOKEN", "QC_USER_ID", "QUANTCONNECT_API_TOKEN", "QUANTCONNECT_USER_ID"];
 
 impl Reader<'_> {
     /// Puts the values of variables in the place of `${NAME}`; `$${` is a literal `${`.

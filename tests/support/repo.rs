@@ -168,6 +168,11 @@ impl Repo {
         self.run_with(arguments, &[])
     }
 
+    /// Runs the program with just these arguments from a folder below or beside the repository.
+    pub(crate) fn run_from(&self, folder: &str, arguments: &[String]) -> Ran {
+        self.run_in(folder, arguments, &[])
+    }
+
     /// Runs the program with just these arguments and some variables.
     pub(crate) fn run_with(&self, arguments: &[String], variables: &[(&str, &str)]) -> Ran {
         self.run_in("", arguments, variables)
