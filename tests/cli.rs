@@ -3,68 +3,23 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use qcops::cli::Exit;
 use qcops::clock::Clock;
-use qcops::emulator::{self, Emulator, Storage};
+use qcops::emulator;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::support::repo::{Ran, Repo};
+use crate::support::served::Served;
 use crate::support::world::World;
 
 mod flags;
 
 const TWO: &str = "a: {prompt: p}\nb: {prompt: q}";
-
-/// An emulator that answers over HTTP until the test program ends.
-struct Served {
-    emulator: Arc<Emulator>,
-    url: String,
-}
-
-impl Served {
-    fn new() -> Self {
-        Self::created(|emulator| emulator)
-    }
-
-    fn created(finish: impl FnOnce(Emulator) -> Emulator) -> Self {
-        let clock = Clock::System;
-        let world = emulator::World::new(7, clock.now());
-        let emulator = Arc::new(finish(Emulator::new(world, clock, Storage::Memory)));
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        listener.set_nonblocking(true).unwrap();
-        let served = Arc::clone(&emulator);
-        std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.unwrap().block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                emulator::serve(listener, served, std::future::pending()).await.unwrap();
-            });
-        });
-        Self { emulator, url }
-    }
-
-    fn faults(self, rules: &str) -> Self {
-        let mut script = emulator::Script::default();
-        for rule in rules.split_whitespace() {
-            script.add(rule).unwrap();
-        }
-        self.emulator.set_faults(script);
-        self
-    }
-
-    /// The paths of all requests that could change something.
-    fn writes(&self) -> Vec<String> {
-        let is_write = |path: &String| !path.ends_with("/list") && !path.ends_with("/read");
-        self.emulator.requests().into_iter().map(|logged| logged.path).filter(is_write).collect()
-    }
-}
 
 /// Answers every request with the same bytes until the test program ends.
 fn always(answer: &'static str) -> String {

@@ -3,8 +3,9 @@
 use qcops::emulator;
 use serde_json::Value;
 
-use super::{Served, TWO, run_at, two_tasks};
+use super::{TWO, run_at, two_tasks};
 use crate::support::repo::Repo;
+use crate::support::served::Served;
 
 fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
