@@ -296,6 +296,12 @@ pub fn is_readable_by_others(_path: &Path) -> bool {
     false
 }
 
+/// Checks that files can be made in a folder; nothing is left in it.
+pub fn check_writable(folder: &Path) -> Result<(), FilesError> {
+    own::check(&folder.join("written"))?;
+    tempfile::tempfile_in(folder).map(drop).map_err(|source| failed("write to", folder, source))
+}
+
 /// Makes the folder that holds the program's own files; Git ignores all of it.
 pub fn make_private_folder(folder: &Path) -> Result<(), FilesError> {
     let ignore = folder.join(".gitignore");

@@ -13,6 +13,7 @@ pub mod apply;
 pub mod cli;
 pub mod clock;
 pub mod diag;
+pub mod doctor;
 pub mod emulator;
 pub mod engine;
 pub mod event;

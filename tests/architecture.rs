@@ -75,6 +75,13 @@ const MODULES: &[Row] = &[
         "",
         "std::env std::process print! println! eprint! eprintln! stdout stderr",
     ),
+    (
+        "doctor",
+        Acts,
+        "model diag evidence history ledger files api render clock",
+        "",
+        "std::env std::process print! println! eprint! eprintln! stdout stderr",
+    ),
     ("cli", Acts, "*", "clap clap_complete clap_mangen indicatif terminal_size", ""),
 ];
 

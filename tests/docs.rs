@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use qcops::cli::Exit;
-use qcops::diag::{Code, GapReason};
+use qcops::diag::{CHECKS, Code, GapReason};
 use qcops::emulator::{FAULTS, LATE, QUIRKS, Quirks};
 use qcops::manifest::{Chapter, Row, reference};
 
@@ -23,6 +23,7 @@ const COMMANDS: &[&str] = &[
     "status",
     "pull",
     "destroy",
+    "doctor",
     "emulator",
     "schema",
     "completions",
@@ -30,7 +31,7 @@ const COMMANDS: &[&str] = &[
 ];
 
 const SCHEMAS: &[&str] =
-    &["manifest", "plan", "saved-plan", "snapshot", "report", "status", "transcript"];
+    &["manifest", "plan", "saved-plan", "snapshot", "report", "status", "doctor", "transcript"];
 
 fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -259,6 +260,15 @@ fn every_variable_that_is_read_by_name_is_documented() {
     for name in variables {
         assert!(settings.contains(&format!("`{name}`")), "docs/settings.md: no `{name}`");
     }
+}
+
+#[test]
+fn every_check_of_doctor_is_documented() {
+    let mut checks = String::from("| check | why it is made |\n|---|---|\n");
+    for (name, meaning) in CHECKS {
+        checks.push_str(&row(&[&format!("`{name}`"), meaning]));
+    }
+    expect_part("docs/doctor.md", "checks", &checks);
 }
 
 #[test]

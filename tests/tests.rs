@@ -53,6 +53,8 @@ mod runs;
 mod schema;
 // Is a manifest that is not what was meant refused in words that fit?
 mod manifest;
+// Does `doctor` name how a service behaves, and leave nothing behind?
+mod doctor;
 // What stories are told with.
 mod support;
 // Does what a stranger, a service or a checkout brings stay where it belongs?

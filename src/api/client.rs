@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use tokio::time::{Instant, sleep};
 
 use crate::api::answer::{ApiError, CallOutcome, ErrorKind, classify, http_date};
@@ -228,12 +229,35 @@ impl Client {
         self.call(Endpoint::READ_CONVERSATION, &body, finish).await
     }
 
+    /// Sends a body as it is, and returns the JSON object of the answer beside its class; empty where
+    /// there was none. For measuring a service; what it holds may be secret.
+    pub async fn call_raw(
+        &self,
+        endpoint: Endpoint,
+        body: &Value,
+    ) -> (CallOutcome<()>, Map<String, Value>) {
+        let mut answer = Vec::new();
+        let outcome = self.call_keeping(endpoint, body, |_| Ok(()), &mut Some(&mut answer)).await;
+        (outcome, serde_json::from_slice(&answer).unwrap_or_default())
+    }
+
     /// Sends a call until its answer stands; `finish` takes what was asked for out of it.
     async fn call<T>(
         &self,
         endpoint: Endpoint,
         body: &(impl Serialize + Sync),
         finish: impl Fn(ReplyBody<'_>) -> Result<T, String> + Send + Sync,
+    ) -> CallOutcome<T> {
+        self.call_keeping(endpoint, body, finish, &mut None).await
+    }
+
+    /// Sends a call as [`Self::call`] does; the body of the answer is put into `kept`.
+    async fn call_keeping<T>(
+        &self,
+        endpoint: Endpoint,
+        body: &(impl Serialize + Sync),
+        finish: impl Fn(ReplyBody<'_>) -> Result<T, String> + Send + Sync,
+        kept: &mut Option<&mut Vec<u8>>,
     ) -> CallOutcome<T> {
         let body = serde_json::to_vec(body).expect("texts and numbers are always JSON");
         let mut again = RetryState::new();
@@ -253,6 +277,9 @@ impl Client {
             }
             if let Ok(response) = &outcome {
                 self.learned.has_answered.store(true, Ordering::Relaxed);
+                if let Some(kept) = kept {
+                    kept.clone_from(&response.body);
+                }
                 if let Some(date) = response.date.as_deref().and_then(http_date) {
                     *self.learned.date.lock().expect("no holder panics") = Some(date);
                 }

@@ -227,7 +227,7 @@ fn question(plan: &Plan) -> String {
 }
 
 /// The first signal asks to stop; the second one ends the program at once, which is safe too.
-async fn hear_signals(stop: Arc<Stop>, progress: Progress) {
+pub(super) async fn hear_signals(stop: Arc<Stop>, progress: Progress) {
     wait_for_signal().await;
     progress.finish();
     progress.say("stopping: what is in flight is finished first; again to stop at once");

@@ -65,6 +65,10 @@ pub(super) enum Command {
     Pull(PullArgs),
     /// Remove every owned task, or delete archived ones for good
     Destroy(DestroyArgs),
+    /// Check credentials, network, service, Git and store
+    ///
+    /// `--probe` measures how the service behaves where no document says.
+    Doctor(DoctorArgs),
     /// Serve the emulated service over HTTP on this machine
     Emulator(EmulatorArgs),
     /// Print the JSON Schema of a manifest or of an output
@@ -361,6 +365,37 @@ pub(super) struct DestroyArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub(super) files: ManifestFiles,
+    #[command(flatten)]
+    pub(super) service: Service,
+    #[command(flatten)]
+    pub(super) probing: ProbingArgs,
+    /// Print nothing but the quirks of the service, as flags of `qcops emulator`
+    #[arg(long, conflicts_with = "format", help_heading = "Output")]
+    pub(super) quirks: bool,
+    /// Write the checks to standard output in this format
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    pub(super) format: StatusFormat,
+}
+
+/// Measuring a service with a task of its own.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Probe")]
+pub(super) struct ProbingArgs {
+    /// Create one task, measure what becomes of it, and delete it; costs nothing
+    #[arg(long)]
+    pub(super) probe: bool,
+    /// Delete the task that a killed probe has left
+    #[arg(long, conflicts_with = "probe")]
+    pub(super) clean_up: bool,
+    /// Probe or clean up without asking
+    #[arg(long)]
+    pub(super) yes: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct EmulatorArgs {
     /// Listen on this port of 127.0.0.1; 0 takes a free one and prints it
     #[arg(long, value_name = "N", default_value_t = 8765)]
@@ -401,6 +436,8 @@ pub(super) enum Described {
     Report,
     /// The status as JSON
     Status,
+    /// The checks of `doctor` as JSON
+    Doctor,
     /// A transcript as JSON
     Transcript,
 }

@@ -1,6 +1,6 @@
 //! Who asks: from the environment, else from the Lean CLI's files (contract 5, 19.6). Never from a flag.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use jsonc_parser::JsonValue;
 use serde::Deserialize;
@@ -27,6 +27,8 @@ pub(super) const ORGANIZATION_ID: [&str; 2] =
 /// Who asks, and for which organization where that is known.
 pub(super) struct Account {
     pub(super) credentials: Credentials,
+    /// Where they were found: the name of a variable, or a file.
+    pub(super) origin: String,
     pub(super) organization: Option<Sourced>,
     /// The file of the credentials, where other users can read it.
     pub(super) exposed: Option<PathBuf>,
@@ -54,8 +56,8 @@ pub(super) fn find(context: &Context) -> Result<Account, CommandError> {
     let user = read_family(context, &USER_ID)?;
     match (user, read_family(context, &API_TOKEN)?) {
         (Some(user), Some(token)) => {
-            let credentials = credentials(&user.value, token.value)?;
-            Ok(Account { credentials, organization, exposed: None })
+            let credentials = credentials(&user.value, token.value.clone())?;
+            Ok(Account { credentials, origin: token.origin, organization, exposed: None })
         }
         (None, None) => from_lean_files(context, organization),
         (Some(user), None) => {
@@ -143,14 +145,14 @@ fn from_lean_files(
         None => match (of_workspace()?, file.organization_id) {
             (Some(found), _) => Some(found),
             (None, Some(id)) if !id.trim().is_empty() => {
-                Some(Sourced { value: read("organization-id", &id)?, origin })
+                Some(Sourced { value: read("organization-id", &id)?, origin: origin.clone() })
             }
             (None, _) => None,
         },
     };
     // The Lean CLI itself writes it so.
     let exposed = files::is_readable_by_others(&path).then_some(path);
-    Ok(Account { credentials, organization, exposed })
+    Ok(Account { credentials, origin, organization, exposed })
 }
 
 /// The organization of the Lean workspace around the working folder: of its nearest `lean.json`.
@@ -177,14 +179,6 @@ fn workspace_organization(text: &str) -> Result<Option<String>, &'static str> {
     };
     let id = |key: &str| Some(read_secret(file.get_string(key)?).ok()?.to_owned());
     Ok(id("job-organization-id").or_else(|| id("organization-id")))
-}
-
-/// Warns of a file of credentials that other users can read.
-pub(super) fn warn_of_exposed(context: &Context, path: &Path) {
-    let shown = path.display();
-    context.terminal.message(&format!(
-        "warning: `{shown}` can be read by other users; `chmod 600 {shown}` prevents it\n"
-    ));
 }
 
 fn credentials(user: &str, token: String) -> Result<Credentials, CommandError> {

@@ -54,40 +54,43 @@ impl CommandError {
 }
 
 impl From<ApiError> for CommandError {
-    fn from(api_error: ApiError) -> Self {
-        let error = Self::of(&api_error);
-        match api_error.what {
-            ErrorKind::Auth { .. } => error.help(
-                "check `QC_USER_ID` and `QC_API_TOKEN`, or `credentials` in the `.lean` folder, \
-                 and this machine's clock",
-            ),
-            ErrorKind::Unusable => {
-                error.help("`--emulator=FILE` names another file; it is made where there is none")
-            }
-            ErrorKind::HeldBack(HeldBack::Rate(_)) => {
-                error.help("raise `--rate`, or `--retry-time` to wait longer")
-            }
-            ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::NotProcessed => match network_help(&api_error) {
-                Some(help) => error.help(help),
-                None => error.help("check the network and `--api`"),
-            },
-            ErrorKind::NotJson | ErrorKind::Redirected => {
-                error.help("check that `--api` is the address of the service and not of a web page")
-            }
-            ErrorKind::Busy | ErrorKind::HeldBack(HeldBack::Asked(_)) => match api_error.asks_to_wait() {
-                Some(wait) => error.help(format!(
-                    "try again later; `--retry-time {}s` waits that long",
-                    wait.as_secs() + 1
-                )),
-                None => error.help("try again later, or lower `--rate`"),
-            },
-            ErrorKind::Refused => error.help(
-                "check `QC_ORGANIZATION_ID` and `organizationId`, and that the user is a member there",
-            ),
-            ErrorKind::Broken | ErrorKind::NoVerdict | ErrorKind::Incomplete(_) => error.help("try again later"),
-        }
-        .help("nothing was changed")
+    fn from(error: ApiError) -> Self {
+        Self::of(&error).help(help_against(&error)).help("nothing was changed")
     }
+}
+
+/// What helps against a failed call.
+pub(super) fn help_against(error: &ApiError) -> String {
+    let words = match &error.what {
+        ErrorKind::Auth { .. } => {
+            "check `QC_USER_ID` and `QC_API_TOKEN`, or `credentials` in the `.lean` folder, and this \
+             machine's clock"
+        }
+        ErrorKind::Unusable => {
+            "`--emulator=FILE` names another file; it is made where there is none"
+        }
+        ErrorKind::HeldBack(HeldBack::Rate(_)) => {
+            "raise `--rate`, or `--retry-time` to wait longer"
+        }
+        ErrorKind::Unreachable | ErrorKind::Lost | ErrorKind::NotProcessed => {
+            network_help(error).unwrap_or("check the network and `--api`")
+        }
+        ErrorKind::NotJson | ErrorKind::Redirected => {
+            "check that `--api` is the address of the service and not of a web page"
+        }
+        ErrorKind::Busy | ErrorKind::HeldBack(HeldBack::Asked(_)) => match error.asks_to_wait() {
+            Some(wait) => {
+                let seconds = wait.as_secs() + 1;
+                return format!("try again later; `--retry-time {seconds}s` waits that long");
+            }
+            None => "try again later, or lower `--rate`",
+        },
+        ErrorKind::Refused => {
+            "check `QC_ORGANIZATION_ID` and `organizationId`, and that the user is a member there"
+        }
+        ErrorKind::Broken | ErrorKind::NoVerdict | ErrorKind::Incomplete(_) => "try again later",
+    };
+    words.to_owned()
 }
 
 impl From<EngineError> for CommandError {

@@ -42,7 +42,10 @@ impl Exit {
             "the outcome of a request is unknown, or several resources match equally well",
         ),
         (Self::Partial, "some steps failed; another apply finishes them"),
-        (Self::Blocked, "a step is blocked or needs approval; `plan` exits with it too"),
+        (
+            Self::Blocked,
+            "a step is blocked or needs approval, or `doctor` warns; `plan` exits with it too",
+        ),
         (Self::Expectation, "applied, but a deployment failed its expectation or its time limit"),
         (Self::Changes, "the plan has changes; only with `--detailed-exitcode`"),
         (Self::Success, "success, for `plan` with or without changes; deferred steps do not count"),

@@ -10,6 +10,7 @@ mod completions;
 mod context;
 mod credentials;
 mod destroy;
+mod doctor;
 mod emulator;
 mod error;
 mod exit;
@@ -85,6 +86,7 @@ pub fn run(
         Command::Status(args) => status::run(&context, &args),
         Command::Pull(args) => pull::run(&context, &args),
         Command::Destroy(args) => destroy::run(&context, &args),
+        Command::Doctor(args) => doctor::run(&context, &args),
         Command::Emulator(args) => emulator::run(&context, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),

@@ -49,6 +49,7 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
 
 fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandError> {
     let asked = Target::find(context, &args.service)?;
+    asked.warn(context);
     let organization_id = asked.organization(None)?;
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
     let folder = load::own_folder(&repository)?;

@@ -17,6 +17,7 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
         Described::Snapshot => observation::schema().to_value(),
         Described::Report => render::report::schema().to_value(),
         Described::Transcript => render::transcript_schema().to_value(),
+        Described::Doctor => render::doctor::schema().to_value(),
         Described::Status => render::status::schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema).expect("texts and numbers are always JSON");

@@ -8,7 +8,7 @@ use crate::api::{
     TimeLimits, TrustFile, Variable,
 };
 use crate::cli::context::Context;
-use crate::cli::credentials::{self, Sourced};
+use crate::cli::credentials::{self, Account, Sourced};
 use crate::cli::emulator::read_rules;
 use crate::cli::error::CommandError;
 use crate::cli::flags::{EMULATOR_FILE, Service};
@@ -22,6 +22,10 @@ use crate::secret::Secret;
 pub(super) struct Target {
     credentials: Credentials,
     organization: Option<Sourced>,
+    /// Where the credentials were found.
+    pub(super) origin: String,
+    /// The file of the credentials, where other users can read it.
+    pub(super) exposed: Option<PathBuf>,
     carrier: Backend,
 }
 
@@ -40,23 +44,32 @@ impl Target {
             let value = emulator::ORGANIZATION_ID.to_owned();
             let organization = Some(Sourced { value, origin: "--emulator".to_owned() });
             let carrier = Backend::Emulator(file.clone());
-            return Ok(Self { credentials, organization, carrier });
+            let origin = "--emulator".to_owned();
+            return Ok(Self { credentials, organization, origin, exposed: None, carrier });
         }
         let base = BaseUrl::parse(&args.api).map_err(|error| CommandError::of(&error))?;
-        let account = credentials::find(context)?;
-        if let Some(path) = &account.exposed {
-            credentials::warn_of_exposed(context, path);
+        let Account { credentials, origin, organization, exposed } = credentials::find(context)?;
+        Ok(Self { credentials, organization, origin, exposed, carrier: Backend::Http(base) })
+    }
+
+    /// Warns of a file of credentials that other users can read.
+    pub(super) fn warn(&self, context: &Context) {
+        if let Some(path) = &self.exposed {
+            let shown = path.display();
+            context.terminal.message(&format!(
+                "warning: `{shown}` can be read by other users; `chmod 600 {shown}` prevents it\n"
+            ));
         }
-        Ok(Self {
-            credentials: account.credentials,
-            organization: account.organization,
-            carrier: Backend::Http(base),
-        })
     }
 
     /// The organization of the credentials, where it is known.
     pub(super) fn organization_id(&self) -> Option<&str> {
         self.organization.as_ref().map(|organization| organization.value.as_str())
+    }
+
+    /// Where that was found.
+    pub(super) fn organization_origin(&self) -> Option<&str> {
+        self.organization.as_ref().map(|organization| organization.origin.as_str())
     }
 
     /// The organization of the manifest, which must be that of the credentials where both are known.

@@ -40,6 +40,7 @@ impl<'a> Session<'a> {
         progress: &Progress,
     ) -> Result<Self, CommandError> {
         let target = Target::find(context, &comparing.service)?;
+        target.warn(context);
         let manifests = load::load(context, &comparing.files, target.organization_id())?;
         let organization_id = target.organization(manifests.manifest.organization_id.as_deref())?;
         let folder = load::own_folder(&manifests.repository)?;

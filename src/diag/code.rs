@@ -126,6 +126,9 @@ codes! {
         "More mistakes were found than are shown."
         "Correct the mistakes that are shown first." ""
     // Plan: ownership.
+    ProbeLeft "probe-left" "note"
+        "A `doctor --probe` was killed and has left its task on the service."
+        "`qcops doctor --clean-up` deletes it." ""
     Unproven "unproven" "blocked, note"
         "A task looks like the declared one, but nothing proves that it is owned."
         "Pin it with `id:` to adopt it, or change the declared name and prompt." ""

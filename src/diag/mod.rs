@@ -3,9 +3,11 @@
 //! A finding is a value. Modules return all of theirs at once; `render` shows them and `cli` turns
 //! them into an exit code. The stable codes are in [`Code`].
 
+mod check;
 mod code;
 mod gap;
 
+pub use check::{CHECKS, Check, CheckStatus, Checkup, SettledQuirk};
 pub use code::Code;
 pub use gap::{EvidenceSource, Gap, GapReason, Gaps, Lost, Withholds};
 

@@ -84,7 +84,8 @@ fn missing_alternate(folders: &GitFolders) -> Option<PathBuf> {
     paths.find(|path| !path.is_dir())
 }
 
-fn is_partial(folders: &GitFolders) -> bool {
+/// Whether Git fetches contents only when they are read.
+pub(super) fn is_partial(folders: &GitFolders) -> bool {
     let config = content(&folders.common.join("config")).to_ascii_lowercase();
     let has_setting = ["promisor", "partialclone"].iter().any(|word| config.contains(word));
     let packs = fs::read_dir(folders.common.join("objects/pack")).into_iter().flatten().flatten();

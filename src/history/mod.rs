@@ -28,7 +28,7 @@ mod worktree;
 mod tests;
 
 pub use neighbors::{Neighbors, OtherManifest};
-pub use repository::{Repository, Stale};
+pub use repository::{Checkout, Repository, Stale};
 pub use walk::read;
 pub use worktree::{WorkTree, manifest_of};
 

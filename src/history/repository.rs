@@ -9,6 +9,7 @@ use crate::files::Bounds;
 use crate::history::HistoryError;
 use crate::history::checkout::{self, GitFolders};
 use crate::history::git::{Git, GitError};
+use crate::history::head::is_partial;
 use crate::history::known::KnownFiles;
 use crate::history::worktree::WorkTree;
 
@@ -33,6 +34,17 @@ pub(super) enum RepositoryState {
     Outside,
     /// Git is absent or refuses.
     Unknown(GapReason),
+}
+
+/// How much of the history is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkout {
+    /// Whether older commits are left out.
+    pub is_shallow: bool,
+    /// Whether contents are left out, and fetched when they are read.
+    pub is_partial: bool,
+    /// Whether it is known which branch it follows.
+    pub has_upstream: bool,
 }
 
 /// A checkout whose commit is older than what its upstream is known to have.
@@ -137,6 +149,21 @@ impl Repository {
         let is_alone = matches!(self.standing, RepositoryState::Outside);
         let root = if is_alone { &folder } else { &self.root };
         WorkTree::new(Bounds::new(root, self.closed.clone()), folder, Arc::clone(&self.known))
+    }
+
+    /// Returns how much of the history is here; none outside of a repository.
+    pub fn checkout(&self) -> Result<Option<Checkout>, &GapReason> {
+        let (shallow, folders) = match &self.standing {
+            RepositoryState::Checkout { shallow, folders } => (*shallow, folders),
+            RepositoryState::Outside => return Ok(None),
+            RepositoryState::Unknown(reason) => return Err(reason),
+        };
+        let upstream = ["rev-parse", "--verify", "--quiet", "@{upstream}"];
+        Ok(Some(Checkout {
+            is_shallow: shallow,
+            is_partial: is_partial(folders),
+            has_upstream: self.git.run(&upstream).is_ok(),
+        }))
     }
 
     /// Returns how far the checkout is behind, where its commit is a strict ancestor of its upstream.

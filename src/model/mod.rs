@@ -8,6 +8,7 @@ mod content;
 mod id;
 mod name;
 mod number;
+mod probe;
 mod random;
 mod visible;
 
@@ -19,5 +20,6 @@ pub use name::{
     other_archive_name,
 };
 pub use number::{counted, grouped, noun};
+pub use probe::{PROBE_NAME, PROBE_PROMPT, is_probe_name, is_probe_prompt};
 pub use random::SplitMix64;
 pub use visible::{emoji_length, holds_hidden, is_hidden, visible_json, visible_json_step};

@@ -6,7 +6,7 @@ use crate::model::TaskId;
 
 /// A name with case, blanks and punctuation dropped: what survives a rewriting.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct FoldedName(String);
+pub struct FoldedName(pub(super) String);
 
 impl fmt::Display for FoldedName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -21,7 +21,7 @@ use crate::plan::names::{is_accepted, is_kept_as};
 use crate::plan::observed::{Observed, observed};
 use crate::plan::order::order;
 use crate::plan::remove::{lost_notifications, removal, scheduled};
-use crate::plan::unmanaged::unmanaged;
+use crate::plan::unmanaged::{probe_left, unmanaged};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Watch,
 };
@@ -46,6 +46,7 @@ pub(super) fn plan_identified<'a>(
     draft.note_leftovers();
     draft.note_gaps();
     draft.note_unlisted_agents();
+    draft.notes.extend(probe_left(found));
     let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
     let overrides = guard(&View { inputs, found, gap: observed.gap.as_deref() }, &mut steps);

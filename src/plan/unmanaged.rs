@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::model::{AgentId, TaskId};
+use crate::diag::{Code, Diagnostic};
+use crate::model::{AgentId, TaskId, is_probe_name, is_probe_prompt};
 use crate::observed::ObservedTask;
 use crate::plan::PlanInputs;
 use crate::plan::deployment_status::instant;
@@ -33,4 +34,17 @@ pub(super) fn unmanaged(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> Vec<Unm
         created: instant(task.created, inputs.desired_state.service_utc_offset),
     };
     tasks.into_iter().map(listed).collect()
+}
+
+/// Names the tasks that a killed `doctor --probe` has left.
+pub(super) fn probe_left(found: &Matches<'_>) -> Option<Diagnostic> {
+    let is_probe = |task: &&&ObservedTask| {
+        task.name().is_some_and(is_probe_name)
+            && task.prompt().is_some_and(|prompt| is_probe_prompt(prompt))
+    };
+    let left = found.unmanaged.iter().filter(is_probe);
+    let ids: Vec<String> = left.map(|task| format!("task {}", task.id)).collect();
+    let message = format!("a `doctor --probe` that was ended early has left {}", ids.join(", "));
+    let note = Diagnostic::note(Code::ProbeLeft, message);
+    (!ids.is_empty()).then(|| note.help("`qcops doctor --clean-up` deletes it"))
 }

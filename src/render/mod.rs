@@ -7,6 +7,7 @@
 pub mod annotations;
 pub mod budget;
 pub mod deployments;
+pub mod doctor;
 pub mod escape;
 pub mod findings;
 pub mod gaps;

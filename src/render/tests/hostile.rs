@@ -6,10 +6,12 @@ use html5gum::{DefaultEmitter, Token, Tokenizer};
 use pulldown_cmark::{Event as Piece, Options, Parser, Tag, TagEnd};
 use serde_json::Value;
 
+use crate::diag::{Check, CheckStatus, Checkup};
 use crate::event::{DeploymentEnd, DeploymentReport};
 use crate::model::{Key, holds_hidden};
 use crate::observed::Status;
 use crate::plan::{DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, Overview};
+use crate::render::doctor::{self, CheckupView};
 use crate::render::status::{self, StatusView};
 use crate::render::transcript::{self, Title};
 use crate::render::{deployments, html, json, markdown, report};
@@ -149,6 +151,15 @@ struct Outputs {
     junit: String,
 }
 
+/// A checkup of a service that says `text` wherever it can.
+fn checkup(text: &str) -> CheckupView {
+    let check = Check::new("names", CheckStatus::Warned, text).help(text);
+    let (service, organization_id) = (text.to_owned(), Some(text.to_owned()));
+    let mut checkup = Checkup { service, organization_id, checks: vec![check], quirks: Vec::new() };
+    checkup.settle("name-on-create", "clean", text);
+    CheckupView::new(&checkup)
+}
+
 fn outputs(text: &str) -> Outputs {
     let (mut plan, outcome) = hostile(text);
     let talk = |change| ("create/run", change, text, StepStatus::Ready);
@@ -185,6 +196,7 @@ fn outputs(text: &str) -> Outputs {
             written(&|out| transcript::text(title, &said, 4_000, &options, out)),
             written(&|out| transcript::diff((text, text), &said, &other, &options, out)),
             written(&|out| status::render(&overview(text), &options, out)),
+            written(&|out| doctor::render(&checkup(text), &options, out)),
         ]);
     }
     outputs.texts.push(written(&|out| deployments::text(&reports, Color::Off, out)));
@@ -201,6 +213,7 @@ fn outputs(text: &str) -> Outputs {
         .unwrap(),
         written(&|out| transcript::json(title, &said, out)),
         overview(text).to_json(),
+        checkup(text).to_json(),
     ];
     outputs.markdowns = vec![
         markdown::render(&view, 3, usize::MAX),

@@ -1,0 +1,240 @@
+//! `qcops doctor`: is everything in order, and how does the service behave?
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::api::Client;
+use crate::apply::Stop;
+use crate::cli::apply::hear_signals;
+use crate::cli::args::{DoctorArgs, StatusFormat};
+use crate::cli::context::{Context, block_on};
+use crate::cli::error::{CommandError, help_against};
+use crate::cli::exit::Exit;
+use crate::cli::load;
+use crate::cli::progress::Progress;
+use crate::cli::service::Target;
+use crate::cli::show::text_options;
+use crate::cli::terminal;
+use crate::diag::{Check, CheckStatus, Checkup};
+use crate::doctor::{self, Doctor};
+use crate::evidence::Evidence;
+use crate::files::make_private_folder;
+use crate::history::Repository;
+use crate::ledger::Ledger;
+use crate::manifest::Manifest;
+use crate::model::OrganizationId;
+use crate::render::doctor::{CheckupView, render};
+
+pub(super) fn run(context: &Context, args: &DoctorArgs) -> Result<Exit, CommandError> {
+    let progress = Progress::new(context.terminal);
+    let mut checkup = Checkup::default();
+    let (contact, evidence) = prepare(context, args, &progress, &mut checkup)?;
+    let stop = Arc::new(Stop::default());
+    if let Some(Contact { client, declared_offset, .. }) = contact {
+        let is_stopped = || stop.is_asked();
+        let doctor = Doctor {
+            client: &client,
+            clock: context.clock,
+            help: &help_against,
+            is_stopped: &is_stopped,
+            declared_offset,
+        };
+        let work = examine(args, &doctor, &evidence, &mut checkup, &stop, &progress);
+        block_on(async {
+            work.await;
+            Ok(())
+        })?;
+    }
+    show(context, args, &checkup)?;
+    let needs_approval =
+        (args.probing.probe || args.probing.clean_up) && !args.probing.yes && !terminal::can_ask();
+    let exit = match checkup.worst() {
+        _ if stop.is_asked() => Exit::Interrupted,
+        CheckStatus::Failed => Exit::Error,
+        CheckStatus::Warned => Exit::Blocked,
+        _ if needs_approval => Exit::Blocked,
+        _ => Exit::Success,
+    };
+    Ok(exit)
+}
+
+/// The service, found but not asked yet.
+struct Contact {
+    client: Client,
+    ledger: Ledger,
+    /// The `serviceUtcOffset` of the manifest, in minutes.
+    declared_offset: Option<i64>,
+}
+
+/// Checks what is on this machine, and finds the service; nothing is sent.
+fn prepare(
+    context: &Context,
+    args: &DoctorArgs,
+    progress: &Progress,
+    checkup: &mut Checkup,
+) -> Result<(Option<Contact>, Evidence), CommandError> {
+    let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
+    checkup.push(doctor::check_git(&repository));
+    let folder = match load::own_folder(&repository) {
+        Ok(folder) => folder,
+        Err(error) => {
+            checkup.push(failed("store", error));
+            return Ok((None, Evidence::default()));
+        }
+    };
+    let contact = match find_service(context, args, progress, &folder, checkup) {
+        Ok(contact) => Some(contact),
+        Err(check) => {
+            checkup.push(check);
+            None
+        }
+    };
+    let none = || ledger(context, &folder, "", OrganizationId(String::new()));
+    let (check, evidence) = match &contact {
+        Some(contact) => doctor::check_store(&folder, &contact.ledger),
+        None => doctor::check_store(&folder, &none()),
+    };
+    checkup.merge(Checkup { checks: vec![check], ..Checkup::default() });
+    Ok((contact, evidence))
+}
+
+/// Finds who asks which service about which organization, or what is wrong with that.
+fn find_service(
+    context: &Context,
+    args: &DoctorArgs,
+    progress: &Progress,
+    folder: &Path,
+    checkup: &mut Checkup,
+) -> Result<Contact, Check> {
+    let target =
+        Target::find(context, &args.service).map_err(|error| failed("credentials", error))?;
+    checkup.push(check_credentials(&target));
+    let wrong = |error| failed("organization", error);
+    let manifest = manifest(context, args, &target).map_err(wrong)?;
+    let declared = manifest.as_ref().and_then(|manifest| manifest.organization_id.as_deref());
+    let organization_id = target.organization(declared).map_err(wrong)?;
+    let origin = match declared {
+        Some(_) => "from the manifest".to_owned(),
+        None => format!("from `{}`", target.organization_origin().unwrap_or_default()),
+    };
+    checkup.push(Check::new("organization", CheckStatus::Passed, origin));
+    checkup.organization_id = Some(organization_id.0.clone());
+    if target.keeps_in(folder) {
+        make_private_folder(folder).map_err(|error| failed("store", CommandError::of(&error)))?;
+    }
+    let (id, on_wait) = (organization_id.clone(), progress.on_wait());
+    let client = target.client(context, &args.service, id, folder, on_wait);
+    let (client, name) = client.map_err(|error| failed("network", error))?;
+    let ledger = ledger(context, folder, &name, organization_id);
+    checkup.service = name;
+    let offset = manifest.and_then(|manifest| manifest.service_utc_offset);
+    let declared_offset = offset.map(|offset| i64::from(offset.seconds()) / 60);
+    Ok(Contact { client, ledger, declared_offset })
+}
+
+/// Asks the service, and makes a probe or removes what one has left, where that is approved.
+async fn examine(
+    args: &DoctorArgs,
+    doctor: &Doctor<'_>,
+    evidence: &Evidence,
+    checkup: &mut Checkup,
+    stop: &Arc<Stop>,
+    progress: &Progress,
+) {
+    checkup.merge(doctor.examine(evidence).await);
+    let is_listed =
+        |check: &Check| check.name == "permissions" && check.status == CheckStatus::Passed;
+    // What the service refuses to show cannot be measured, and the check says why.
+    if !checkup.checks.iter().any(is_listed) || !(args.probing.probe || args.probing.clean_up) {
+        return;
+    }
+    let steps = if args.probing.probe {
+        Doctor::probe_steps().to_vec()
+    } else {
+        vec!["delete the tasks that probes have left".to_owned()]
+    };
+    if !args.probing.yes && !approve(&steps) {
+        let message = format!("nothing was changed; it would {}", steps.join("; "));
+        let check = Check::new(
+            if args.probing.probe { "probe" } else { "leftover" },
+            CheckStatus::Noted,
+            message,
+        );
+        let found = check.help("`--yes` does it without asking");
+        return checkup.merge(Checkup { checks: vec![found], ..Checkup::default() });
+    }
+    drop(tokio::spawn(hear_signals(Arc::clone(stop), progress.clone())));
+    let found = if args.probing.probe {
+        doctor.probe().await
+    } else {
+        Checkup { checks: vec![doctor.remove_leftovers().await], ..Checkup::default() }
+    };
+    checkup.merge(found);
+}
+
+/// Asks where there is somebody to ask.
+fn approve(steps: &[String]) -> bool {
+    let question = format!("It will {}.\nDo this? Only 'yes' is accepted: ", steps.join(";\n  "));
+    terminal::can_ask() && terminal::ask(&question)
+}
+
+fn show(context: &Context, args: &DoctorArgs, checkup: &Checkup) -> Result<(), CommandError> {
+    let view = CheckupView::new(checkup);
+    let mut text = String::new();
+    render(&view, &text_options(context, 0), &mut text).expect("a string takes everything");
+    match args.format {
+        _ if args.quirks => {
+            context.terminal.message(&text);
+            terminal::output(&view.quirk_flags())
+        }
+        StatusFormat::Json => terminal::output(&view.to_json()),
+        StatusFormat::Text => terminal::output(&text),
+    }
+}
+
+fn check_credentials(target: &Target) -> Check {
+    match &target.exposed {
+        Some(path) => {
+            let shown = path.display();
+            let message = format!("from `{shown}`, which other users can read");
+            // The Lean CLI writes it so again at the next login.
+            Check::new("credentials", CheckStatus::Noted, message)
+                .help(format!("`chmod 600 {shown}`"))
+        }
+        None => Check::new("credentials", CheckStatus::Passed, format!("from `{}`", target.origin)),
+    }
+}
+
+/// The manifest, where there is one; a newcomer has none.
+fn manifest(
+    context: &Context,
+    args: &DoctorArgs,
+    target: &Target,
+) -> Result<Option<Manifest>, CommandError> {
+    let exists = |path: &PathBuf| path.exists();
+    if !args.files.files.iter().all(exists) {
+        return Ok(None);
+    }
+    let read = load::load(context, &args.files, target.organization_id());
+    let project = read.map_err(|error| {
+        let is_said = error.is_said;
+        let error = if is_said { CommandError::new("the manifest has errors") } else { error };
+        error.help("`qcops validate` lists what is wrong with it")
+    })?;
+    Ok(Some(project.manifest))
+}
+
+fn ledger(
+    context: &Context,
+    folder: &Path,
+    target: &str,
+    organization_id: OrganizationId,
+) -> Ledger {
+    let path = folder.join(load::LEDGER);
+    Ledger::new(Arc::clone(&context.files), path, target.to_owned(), organization_id)
+}
+
+fn failed(name: &'static str, error: CommandError) -> Check {
+    let check = Check::new(name, CheckStatus::Failed, error.message);
+    error.help.into_iter().fold(check, Check::help)
+}
