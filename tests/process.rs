@@ -393,6 +393,21 @@ fn an_interrupt_finishes_what_is_in_flight_and_starts_nothing_more() {
 }
 
 #[test]
+fn an_interrupted_probe_deletes_its_task() {
+    let (service, repo) = (Service::with_latency(Duration::from_millis(50)), repo(TASKS));
+    let mut child = service.spawn(&repo, "doctor --probe --yes");
+    let is_create = |path: &String| path.ends_with("tasks/create");
+    while !service.writes().iter().any(is_create) && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    signal(&child, "INT");
+    let ran = Repo::ran(child.wait_with_output().unwrap());
+    ran.expect(130, &["it was stopped, and its task is deleted"]);
+    assert_eq!(service.counts(), (BTreeMap::new(), 0));
+    assert!(service.writes().iter().any(|path| path.ends_with("tasks/delete")));
+}
+
+#[test]
 fn a_second_interrupt_ends_it_at_once() {
     let (service, repo) = (Service::start(), repo(TASKS));
     let mut child = service.spawn(&repo, "apply --yes --settle-delays 60");
