@@ -24,6 +24,11 @@ hand_on() {
     printf '%s=%s\n' "$name" "$value" >>"$GITHUB_OUTPUT"
 }
 
+# Prints the SHA-256 of standard input. Linux and Git for Windows have the one program, macOS has the other.
+checksum() {
+    { sha256sum 2>/dev/null || shasum -a 256; } | cut -d ' ' -f 1
+}
+
 # The marker on the first line of this plan's comment.
 marker() {
     printf '<!-- qcops-comment %s -->' "$ACTION_NAME"

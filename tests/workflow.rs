@@ -2,6 +2,8 @@
 //! runner that knows just what they use, against a `gh` that keeps its comments in files.
 
 mod drift;
+#[cfg(target_os = "linux")]
+mod package;
 mod pipeline;
 mod runner;
 
@@ -322,7 +324,8 @@ fn what_people_copy_is_pinned_bounded_and_has_the_least_rights() {
         }
     }
     let files = ["examples/ci/github/plan.yml", "examples/ci/github/apply.yml"];
-    for file in files.iter().chain(&["examples/ci/github/drift.yml", "action.yml"]) {
+    let others = ["examples/ci/github/drift.yml", "action.yml", ".github/workflows/release.yml"];
+    for file in files.iter().chain(&others) {
         for step in steps(&yaml(file)) {
             if let Some(uses) = step["uses"].as_str() {
                 let (_, commit) = uses.split_once('@').unwrap();

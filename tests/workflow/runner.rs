@@ -117,7 +117,8 @@ impl<'a> Runner<'a> {
 
     /// Gives the action one input more than the workflow does.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
-        let inputs = [(name.to_owned(), value.to_owned())].into();
+        let mut inputs = self.inputs.clone();
+        inputs.insert(name.to_owned(), value.to_owned());
         Self { inputs, ..Self::new(self.repo, self.service, self.forge) }
     }
 
@@ -152,6 +153,8 @@ impl<'a> Runner<'a> {
             ("github.sha", &head),
             ("github.ref", "refs/heads/main"),
             ("github.actor", "somebody"),
+            ("github.server_url", "https://github.com"),
+            ("github.action_repository", "team/qcops"),
             ("github.token", "a token of GitHub"),
             ("runner.os", "Linux"),
             ("secrets.QC_USER_ID", &user),
@@ -225,6 +228,8 @@ impl<'a> Runner<'a> {
             .env("PATH", format!("{}:{path}", self.forge.folder.path().join("bin").display()))
             .env("FORGE", self.forge.folder.path())
             .env("RUNNER_TEMP", temp)
+            .env("RUNNER_OS", "Linux")
+            .env("RUNNER_ARCH", "X64")
             .env("GITHUB_ACTION_PATH", env!("CARGO_MANIFEST_DIR"))
             .env("GITHUB_OUTPUT", temp.join("output"))
             .env("GITHUB_STEP_SUMMARY", temp.join("summary"))
