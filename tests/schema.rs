@@ -1,5 +1,7 @@
 //! The schemas take what is written, and nothing else.
 
+mod policy;
+
 use std::fs;
 use std::path::Path;
 
