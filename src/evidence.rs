@@ -3,7 +3,7 @@
 //! Evidence is what turns "looks like ours" into proof. It comes from Git history, from the ledger
 //! on this machine, or from the work tree where there is no Git; this module only holds it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Gap, Withholds};
 use crate::model::{ContentHash, DeploymentId, Key, PromptHash, TaskId};
@@ -68,6 +68,12 @@ impl Evidence {
             Withholds::UnlessLedger => !self.has_ledger,
             Withholds::Always => true,
         })
+    }
+
+    /// The newest task that the ledger knows of each key.
+    pub fn newest_created(&self) -> BTreeSet<TaskId> {
+        let keys = self.keys.values();
+        keys.filter_map(|known| known.created.iter().find_map(|created| created.id)).collect()
     }
 }
 

@@ -30,14 +30,17 @@ pub struct Pulled {
 /// Returns the looks that are still to be taken before [`pull`] sees enough.
 ///
 /// 1. A task that the list does not show whole is read.
-/// 2. The task with the longest prompt is read. Where it differs from its entry, the list shows
+/// 2. A task of `created`, those that the ledger knows, that the list leaves out is read: a list may lie.
+/// 3. The task with the longest prompt is read. Where it differs from its entry, the list shows
 ///    prompts cut short, and every task is read.
-pub fn desired(state: &ObservedState) -> BTreeSet<ReadRequest> {
+pub fn desired(state: &ObservedState, created: &BTreeSet<TaskId>) -> BTreeSet<ReadRequest> {
     let is_trusted = state.list_is_trusted();
     let is_whole = |task: &ObservedTask| task.content().is_some() && task.name().is_some();
     let unsure = state.tasks.items.iter().filter(|task| !is_trusted || !is_whole(task));
     let mut reads = state.canaries();
     reads.extend(unsure.map(|task| ReadRequest::Task(task.id)));
+    let listed: BTreeSet<TaskId> = state.tasks.items.iter().map(|task| task.id).collect();
+    reads.extend(created.difference(&listed).map(|id| ReadRequest::Task(*id)));
     reads.retain(|read| match read {
         ReadRequest::Task(id) => !state.task_reads.contains_key(id),
         ReadRequest::Deployments(_) | ReadRequest::Conversation(_) => false,
@@ -55,8 +58,16 @@ pub fn pull(state: &ObservedState) -> Pulled {
         ..Pulled::default()
     };
     pulled.outline.organization_id.clone_from(&state.organization_id.0);
-    let by_id: BTreeMap<TaskId, &ObservedTask> =
-        state.tasks.items.iter().map(|task| (task.id, task)).collect();
+    let mut by_id: BTreeMap<TaskId, Option<&ObservedTask>> =
+        state.tasks.items.iter().map(|task| (task.id, Some(task))).collect();
+    for (id, read) in &state.task_reads {
+        let is_gone = matches!(read, ReadResult::Refused(_));
+        if !by_id.contains_key(id) && !is_gone {
+            let why = format!("it leaves out task {id}, which this machine made");
+            pulled.gap.get_or_insert(why);
+            by_id.insert(*id, None);
+        }
+    }
     let mut keys = BTreeSet::new();
     for (id, listed) in by_id {
         let task = match state.task_reads.get(&id) {
@@ -65,7 +76,7 @@ pub fn pull(state: &ObservedState) -> Pulled {
                 pulled.gap.get_or_insert_with(|| format!("task {id} could not be read"));
                 Err(format!("it could not be read: {why}"))
             }
-            None => Ok(listed),
+            None => listed.ok_or_else(|| "it was not read".to_owned()),
         };
         let is_archived =
             |task: &ObservedTask| task.name().is_some_and(|name| archived_base(name).is_some());

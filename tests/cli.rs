@@ -418,6 +418,46 @@ fn an_organization_that_the_user_is_no_member_of_is_the_services_refusal() {
     assert!(ran.err.contains("`QC_ORGANIZATION_ID`"), "{}", ran.err);
 }
 
+/// What every command that reads the list of tasks answers, one to a line.
+fn on_the_list(repo: &Repo, url: &str) -> Vec<(String, i32)> {
+    let destroy = format!("destroy --confirm {}", emulator::ORGANIZATION_ID);
+    let commands = ["plan", "plan --prune", "apply --yes", "status", "pull", destroy.as_str()];
+    commands.map(|command| (command.to_owned(), run_at(repo, url, command).code)).to_vec()
+}
+
+#[test]
+fn every_command_exits_with_3_on_an_incomplete_list_of_tasks() {
+    for (what, tasks) in [
+        ("an entry without an id", r#"[{"name": "a"}]"#),
+        ("an entry that is none", "[7]"),
+        ("a text", r#""none""#),
+        ("a mapping", "{}"),
+    ] {
+        let body = format!(r#"{{"success": true, "errors": [], "agents": [], "tasks": {tasks}}}"#);
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        );
+        for (command, code) in on_the_list(&two_tasks(), &always(answer.leak())) {
+            assert_eq!(code, 3, "{what}: {command}");
+        }
+    }
+}
+
+#[test]
+fn every_command_exits_with_3_on_a_list_that_hides_what_this_machine_made() {
+    let served = Served::new();
+    let repo = two_tasks();
+    assert_eq!(run_at(&repo, &served.url, "apply --yes").code, 0);
+    let served = served.faults("tasks/list%1=list-empty");
+    for (command, code) in on_the_list(&repo, &served.url) {
+        assert_eq!(code, 3, "{command}");
+    }
+    assert_eq!(served.writes(), ["/agents/tasks/create"; 2]);
+    let pulled = run_at(&repo, &served.url, "pull");
+    assert!(pulled.err.contains("it leaves out task"), "{}", pulled.err);
+}
+
 #[test]
 fn who_only_reads_writes_nothing() {
     let served = Served::new();

@@ -28,7 +28,11 @@ fn told<T>(story: impl Future<Output = T>) -> T {
 }
 
 async fn pulled(world: &World) -> Pulled {
-    let seen = api::observe(&world.client(), world.clock, pull::desired).await.unwrap();
+    let seen = api::observe(&world.client(), world.clock, |state: &ObservedState| {
+        pull::desired(state, &BTreeSet::new())
+    })
+    .await
+    .unwrap();
     pull::pull(&seen)
 }
 
@@ -452,7 +456,11 @@ async fn a_task_that_cannot_be_read_is_a_gap_of_what_is_pulled() {
         let mut world = World::new("a: {prompt: p}");
         world.commit().converge().await;
         world.quirk("list-entry=bare").await.faults(fault);
-        let seen = api::observe(&world.client(), world.clock, pull::desired).await.unwrap();
+        let seen = api::observe(&world.client(), world.clock, |state: &ObservedState| {
+            pull::desired(state, &BTreeSet::new())
+        })
+        .await
+        .unwrap();
         let pulled = pull::pull(&seen);
         assert!(pulled.outline.tasks.is_empty() && pulled.gap.is_some(), "{fault}: {pulled:?}");
     }

@@ -79,7 +79,11 @@ fn plan_pull_and_destroy_distrust_a_list_of_prompts_by_the_same_tasks() {
             });
             ids.collect::<Vec<_>>()
         };
-        assert_eq!(only_tasks(pull::desired(&scene.state)), expected, "{row}: pull");
+        assert_eq!(
+            only_tasks(pull::desired(&scene.state, &BTreeSet::new())),
+            expected,
+            "{row}: pull"
+        );
         let destroyed = destroy_reads(&scene.plan_context.with(&scene.state), Scope::Owned);
         assert_eq!(only_tasks(destroyed), expected, "{row}: destroy");
         scene.declare("new", "n");

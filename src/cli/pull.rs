@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::api;
 use crate::cli::args::PullArgs;
@@ -12,10 +13,13 @@ use crate::cli::load;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
 use crate::cli::terminal;
+use crate::evidence::Evidence;
 use crate::files;
 use crate::history::Repository;
+use crate::ledger::Ledger;
 use crate::manifest::{self, Prompts, Written};
 use crate::model::counted;
+use crate::observed::ObservedState;
 use crate::pull::{self, Pulled};
 use crate::render::escape;
 
@@ -57,8 +61,15 @@ fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandError> {
         files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
     }
     let on_wait = Progress::new(context.terminal).on_wait();
-    let (client, _) = asked.client(context, &args.service, organization_id, &folder, on_wait)?;
-    let observed = async { Ok(api::observe(&client, context.clock, pull::desired).await?) };
+    let (client, target) =
+        asked.client(context, &args.service, organization_id.clone(), &folder, on_wait)?;
+    let ledger = folder.join(load::LEDGER);
+    let ledger = Ledger::new(Arc::clone(&context.files), ledger, target, organization_id);
+    let mut evidence = Evidence::default();
+    ledger.add_to(&mut evidence).map_err(|error| CommandError::of(&error))?;
+    let created = evidence.newest_created();
+    let reads = |state: &ObservedState| pull::desired(state, &created);
+    let observed = async { Ok(api::observe(&client, context.clock, reads).await?) };
     Ok(pull::pull(&block_on(observed)?))
 }
 

@@ -15,6 +15,8 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, CommandE
     let session = Session::open(context, &args.comparing, &Progress::new(context.terminal))?;
     let tokens = if args.tokens { Tokens::Read } else { Tokens::AsKnown };
     let overview = block_on(async { Ok(session.engine.overview(tokens).await?) })?;
+    // What may be missing must not pass for all there is.
+    let exit = if overview.doubts.is_empty() { Exit::Success } else { Exit::Blocked };
     let view = StatusView::new(&overview);
     match args.format {
         StatusFormat::Json => terminal::output(&view.to_json())?,
@@ -24,5 +26,5 @@ pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, CommandE
             terminal::output(&text)?;
         }
     }
-    Ok(Exit::Success)
+    Ok(exit)
 }

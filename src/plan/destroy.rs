@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::manifest::DesiredTask;
 use crate::model::{ContentHash, Key, archived_hash, counted};
 use crate::observed::{Completeness, ObservedTask, ReadRequest, Schedule};
-use crate::plan::guards::{View, guard};
+use crate::plan::guards::{View, guard, incomplete};
 use crate::plan::matcher::{Match, Matches, Proof, identify, is_archived};
 use crate::plan::names::{NameFit, name_fit};
 use crate::plan::observed::observed;
@@ -127,7 +127,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         gaps: all_gaps(inputs),
-        doubts: doubts(observed.gap.as_deref()),
+        doubts: observed.gap.as_deref().map(incomplete).into_iter().collect(),
         observed_task_ids: observed.tasks.keys().copied().collect(),
         deployment_limit: 0,
         limits: inputs.options.limits,
@@ -138,15 +138,6 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         runs: BTreeMap::new(),
         agents: inputs.agents.clone(),
     }
-}
-
-/// On an incomplete listing nobody knows whether that is all, even where there is nothing to destroy.
-fn doubts(gap: Option<&str>) -> Vec<Diagnostic> {
-    let doubt = |gap| {
-        Diagnostic::blocked(Code::IncompleteRead, gap)
-            .help("run this again; if it stays, look at the tasks in the web interface")
-    };
-    gap.map(doubt).into_iter().collect()
 }
 
 /// The tasks in scope that are provably ours, each with its key, in the order of keys and ids.

@@ -98,10 +98,14 @@ pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) -> BTreeSet<Code> {
 /// An incomplete list or read proves nothing: nothing is made, replaced, removed or run on it.
 fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let Some(gap) = view.gap else { return Vec::new() };
-    let finding = Diagnostic::blocked(Code::IncompleteRead, gap)
-        .help("run this again; if it stays, look at the task in the web interface");
     let touches = |step: &Step| !step.change.is_in_place();
-    block(steps, touches, &finding)
+    block(steps, touches, &incomplete(gap))
+}
+
+/// What an incomplete list or read leaves open: also whether nothing is to be done.
+pub(super) fn incomplete(gap: &str) -> Diagnostic {
+    Diagnostic::blocked(Code::IncompleteRead, gap)
+        .help("run this again; if it stays, look at the tasks in the web interface")
 }
 
 /// A checkout that lacks commits of its upstream would take the service back in time.

@@ -36,6 +36,8 @@ pub struct Overview {
     pub agents: BTreeMap<AgentId, String>,
     /// How many tasks are kept under an archived name.
     pub archived_count: usize,
+    /// Why nothing shown here is certain: the list is incomplete or implausible.
+    pub doubts: Vec<Diagnostic>,
     /// What the plan finds worth knowing.
     pub notes: Vec<Diagnostic>,
     /// What of the evidence could not be read.
@@ -171,6 +173,7 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
         unmanaged: plan.unmanaged.clone(),
         agents: plan.agents.clone(),
         archived_count: plan.archived_count,
+        doubts: plan.doubts.clone(),
         notes: plan.notes.clone(),
         gaps: plan.gaps.clone(),
     }

@@ -13,7 +13,7 @@ use crate::plan::deployment_status::runs_of;
 use crate::plan::deployments::{DeploymentPlanner, PlannedDeployment};
 use crate::plan::estimate::estimates;
 use crate::plan::guards::{
-    View, deployment_limit, guard, implausible_list, unreadable_neighbor_finding,
+    View, deployment_limit, guard, implausible_list, incomplete, unreadable_neighbor_finding,
 };
 use crate::plan::matcher::{Match, MatchError, Matches, Proof, identify, is_archived};
 use crate::plan::name_conflicts::NameConflicts;
@@ -44,12 +44,14 @@ pub(super) fn plan_identified<'a>(
     draft.plan_tasks();
     draft.plan_undeclared();
     draft.note_leftovers();
-    draft.note_gaps();
+    draft.notes.extend(gap_notes(inputs));
     draft.note_unlisted_agents();
     draft.notes.extend(probe_left(found));
     let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
     let overrides = guard(&View { inputs, found, gap: observed.gap.as_deref() }, &mut steps);
+    let is_partial = inputs.state.tasks.coverage != Completeness::Complete;
+    let gap = observed.gap.as_deref().filter(|_| is_partial).map(incomplete);
     let all = || observed.tasks.values();
     let estimates = estimates(inputs, found, &steps);
     let runs = runs_of(inputs, found, &steps);
@@ -58,7 +60,7 @@ pub(super) fn plan_identified<'a>(
         steps,
         notes,
         gaps: all_gaps(inputs),
-        doubts: implausible_list(inputs, found).into_iter().collect(),
+        doubts: gap.into_iter().chain(implausible_list(inputs, found)).collect(),
         kept_count,
         unmanaged: unmanaged(inputs, found),
         archived_count: all().filter(|task| is_archived(task)).count(),
@@ -329,14 +331,6 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
                     .help("it is left alone; its name is not one that this manifest gave")
             };
             self.notes.push(finding);
-        }
-    }
-
-    fn note_gaps(&mut self) {
-        self.notes.extend(gap_notes(self.inputs));
-        if let Completeness::Partial(why) = &self.inputs.state.tasks.coverage {
-            let message = format!("the task list is incomplete: {why}");
-            self.notes.push(Diagnostic::note(Code::IncompleteRead, message));
         }
     }
 

@@ -192,8 +192,8 @@ struct CandidateJson {
 }
 
 /// What is the matter.
-#[derive(Debug, Serialize, JsonSchema)]
-struct FindingJson {
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub(super) struct FindingJson {
     /// A stable code; `docs/codes.md` lists them all.
     code: &'static str,
     message: String,
@@ -357,7 +357,7 @@ fn status(state: State) -> (&'static str, Option<&'static str>) {
     }
 }
 
-fn finding(finding: &Finding) -> FindingJson {
+pub(super) fn finding(finding: &Finding) -> FindingJson {
     FindingJson {
         code: finding.code.as_str(),
         message: finding.message.raw().to_owned(),

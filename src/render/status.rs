@@ -16,7 +16,7 @@ use crate::plan::{
     DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, NEWEST_RUNS, Overview,
 };
 use crate::render::escape::Untrusted;
-use crate::render::json::{self, EvidenceJson};
+use crate::render::json::{self, EvidenceJson, FindingJson};
 use crate::render::paint::Label;
 use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
@@ -30,9 +30,6 @@ const FORMAT_VERSION: u32 = 1;
 
 /// The longest reason in the table, in characters.
 const LONGEST_REASON: usize = 100;
-
-/// How many unmanaged tasks are named unless all are asked for.
-const UNMANAGED_SHOWN: usize = 10;
 
 /// An overview ready for eyes.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -50,10 +47,14 @@ pub struct StatusView {
     counts: StatusCounts,
     /// How much of the evidence could be read, source by source.
     evidence: Vec<EvidenceJson>,
+    /// Why nothing here is certain: the task list is incomplete or implausible.
+    blocked: Vec<FindingJson>,
     /// Tasks that nothing proves to be owned, in the order of their ids.
     unmanaged: Vec<UnmanagedRow>,
     #[serde(skip)]
     agents: BTreeMap<AgentId, String>,
+    #[serde(skip)]
+    doubts: Vec<Finding>,
     #[serde(skip)]
     notes: Vec<Finding>,
 }
@@ -157,6 +158,7 @@ impl StatusView {
             }
         }
         let OrganizationId(organization_id) = &overview.organization_id;
+        let doubts: Vec<Finding> = overview.doubts.iter().map(Finding::new).collect();
         Self {
             format_version: FORMAT_VERSION,
             organization_id: Untrusted::new(organization_id.as_str()),
@@ -166,6 +168,8 @@ impl StatusView {
             evidence: view::evidence(&overview.gaps).iter().map(json::evidence).collect(),
             unmanaged: unmanaged::rows(&overview.unmanaged),
             agents: overview.agents.clone(),
+            blocked: doubts.iter().map(json::finding).collect(),
+            doubts,
             notes: overview.notes.iter().map(Finding::new).collect(),
         }
     }
@@ -293,53 +297,31 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
         table.write(options, out)?;
         writeln!(out)?;
     }
-    let unmanaged = unmanaged_lines(&view.unmanaged, &view.agents, options);
+    let unmanaged = unmanaged::lines(&view.unmanaged, &view.agents, options);
     for line in &unmanaged {
         writeln!(out, "{}", options.color.paint(Label::Aside, line))?;
     }
     if !unmanaged.is_empty() {
         writeln!(out)?;
     }
+    findings(view, options, out)?;
+    writeln!(out, "{}", options.color.paint(Label::Verdict, view.counts.verdict()))
+}
+
+/// Writes the notes, and what makes all of it uncertain.
+fn findings(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
     for note in &view.notes {
         let title = options.color.paint(Label::Note, format!("note[{}]", note.code));
         writeln!(out, "{title}: {}", note.message.part())?;
     }
-    if !view.notes.is_empty() {
-        writeln!(out)?;
+    for doubt in &view.doubts {
+        let title = options.color.paint(Label::Blocked, format!("blocked[{}]", doubt.code));
+        writeln!(out, "{title}: {}", doubt.message.part())?;
+        for way in &doubt.ways {
+            writeln!(out, "  help: {}", way.part())?;
+        }
     }
-    writeln!(out, "{}", options.color.paint(Label::Verdict, view.counts.verdict()))
-}
-
-/// Returns the lines that name them; none where there are none.
-fn unmanaged_lines(
-    rows: &[UnmanagedRow],
-    agents: &BTreeMap<AgentId, String>,
-    options: &TextOptions,
-) -> Vec<String> {
-    if rows.is_empty() {
-        return Vec::new();
-    }
-    let most = if options.length == Length::Full { rows.len() } else { UNMANAGED_SHOWN };
-    let mut lines = vec!["Unmanaged, left alone:".to_owned()];
-    lines.extend(rows.iter().take(most).map(|row| {
-        let name = row.name.as_ref().map_or_else(|| "without a name".to_owned(), Untrusted::quoted);
-        let agent = row.agent_id.map(|id| {
-            let name = agents.get(&AgentId(id)).map(|name| Untrusted::new(name.as_str()).quoted());
-            name.map_or_else(|| format!(", agent {id}"), |name| format!(", agent {id} {name}"))
-        });
-        let created = row.created.as_ref().map(|at| format!(", created {at}"));
-        format!(
-            "  task {} {name}{}{}",
-            row.task_id,
-            agent.unwrap_or_default(),
-            created.unwrap_or_default()
-        )
-    }));
-    let rest = rows.len() - rows.len().min(most);
-    if rest > 0 {
-        lines.push(format!("  ... {} (`-v` shows all)", counted(rest, "more task", "more tasks")));
-    }
-    lines
+    if view.notes.is_empty() && view.doubts.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
 /// A reason in the length that was asked for, behind its code.
@@ -562,6 +544,7 @@ mod tests {
                 .collect(),
             agents: BTreeMap::from([(AgentId(47), "Researcher".to_owned())]),
             archived_count: 3,
+            doubts: Vec::new(),
             notes: Vec::new(),
             gaps: Vec::new(),
         }

@@ -328,11 +328,13 @@ fn stops(plan: &Plan) -> Vec<Blocker> {
         }
         stops[index].addresses.push(address(step));
     }
-    stops.extend(plan.doubts.iter().map(|doubt| Blocker {
-        state: State::Blocked(doubt.code),
-        finding: Finding::new(doubt),
-        addresses: Vec::new(),
-    }));
+    for doubt in &plan.doubts {
+        let (state, gaps) = (State::Blocked(doubt.code), &doubt.gaps);
+        index_of.entry((state, &doubt.message, &doubt.help, gaps)).or_insert_with(|| {
+            stops.push(Blocker { state, finding: Finding::new(doubt), addresses: Vec::new() });
+            stops.len()
+        });
+    }
     stops.sort_by_key(|stop| {
         let is_blocked = matches!(stop.state, State::Blocked(_));
         (is_blocked, stop.finding.code == Code::WaitsForBlocked)

@@ -137,6 +137,7 @@ fn overview(text: &str) -> StatusView {
         agents: BTreeMap::from([(AgentId(47), text.to_owned())]),
         archived_count: 0,
         gaps: Vec::new(),
+        doubts: vec![Diagnostic::blocked(Code::IncompleteRead, text).help(text)],
         notes: vec![Diagnostic::note(Code::Duplicate, text)],
     })
 }
