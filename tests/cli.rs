@@ -459,6 +459,53 @@ fn every_command_exits_with_3_on_a_list_that_hides_what_this_machine_made() {
 }
 
 #[test]
+fn a_signal_ends_an_apply_at_once_that_is_still_planning() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let repo = two_tasks();
+    let apply = repo
+        .command(env!("CARGO_BIN_EXE_qcops"))
+        .args(["apply", "--yes", "--api", &format!("http://{}", silent.local_addr().unwrap())])
+        .env("QC_USER_ID", emulator::USER_ID.to_string())
+        .env("QC_API_TOKEN", emulator::API_TOKEN)
+        .env("QC_ORGANIZATION_ID", emulator::ORGANIZATION_ID)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // It has asked, and gets no answer.
+    let _asked = silent.accept().unwrap();
+    repo.command("kill").args(["-TERM", &apply.id().to_string()]).status().unwrap();
+    let ended = apply.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(130), "{err}");
+    assert!(err.contains("interrupted while planning\n  help: nothing was changed"), "{err}");
+}
+
+#[cfg(unix)]
+#[test]
+fn certificates_that_would_be_read_without_end_are_refused() {
+    let repo = two_tasks();
+    let pipe = repo.path().join("../pipe");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    for (path, what) in [(pipe.to_str().unwrap(), "a pipe"), ("/dev/zero", "a device")] {
+        let words = ["plan", "--api", "https://127.0.0.1:9"].map(str::to_owned);
+        let variables = [
+            ("SSL_CERT_FILE", path),
+            ("QC_USER_ID", "1"),
+            ("QC_API_TOKEN", "x"),
+            ("QC_ORGANIZATION_ID", "o"),
+        ];
+        let ran = repo.run_with(&words, &variables);
+        assert_eq!(ran.code, 1, "{what}: {}", ran.err);
+        assert!(
+            ran.err.contains(what) && ran.err.contains("`SSL_CERT_FILE` names it"),
+            "{}",
+            ran.err
+        );
+    }
+}
+
+#[test]
 fn who_only_reads_writes_nothing() {
     let served = Served::new();
     let repo = two_tasks();

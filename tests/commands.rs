@@ -14,7 +14,7 @@ use qcops::event::{Outcome, StepOutcome};
 use qcops::files::{Files, FilesError, Lock, Memory};
 use qcops::manifest::{self, Outline, Prompts, Source, Unreadable};
 use qcops::model::Action;
-use qcops::observed::{Completeness, ObservedState};
+use qcops::observed::{Completeness, Listing, ObservedState, ReadResult};
 use qcops::plan::{self, KeyState, Plan, Saving, Scope};
 use qcops::pull::{self, Pulled};
 
@@ -447,6 +447,22 @@ async fn an_incomplete_listing_is_never_taken_for_nothing() {
     for scope in [Scope::Owned, ARCHIVED] {
         let plan = plan::destroy(&context.with(&state), scope);
         assert_eq!(blocked(&plan), [Code::IncompleteRead]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_is_not_deleted_where_the_list_and_the_read_count_its_deployments_differently() {
+    let mut world = World::new("a: {prompt: p}");
+    world.commit().converge().await;
+    for (counted, how) in [(0, "deleted"), (3, "archived")] {
+        let (context, mut state) = world.see().await;
+        let read = state.tasks.items[0].clone();
+        let none = Listing { items: Vec::new(), coverage: Completeness::Complete };
+        state.deployments.insert(read.id, none);
+        state.tasks.items[0].deployment_count = Some(counted);
+        state.task_reads.insert(read.id, ReadResult::Seen(read));
+        let plan = plan::destroy(&context.with(&state), Scope::Owned);
+        assert!(shown(&plan).contains(&format!("will be {how}")), "{}", shown(&plan));
     }
 }
 

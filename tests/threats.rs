@@ -135,6 +135,20 @@ fn a_work_tree_that_the_settings_put_elsewhere_is_refused_and_one_above_widens_n
 }
 
 #[test]
+fn a_ledger_with_another_name_is_not_written() {
+    let repo = Repo::new();
+    repo.tasks("a: {name: '$(touch PLANTED)', prompt: Buy SPY}").commit("a harmless task");
+    let outside = repo.path().join("../bashrc");
+    fs::write(&outside, "# mine").unwrap();
+    fs::create_dir(repo.path().join(".qcops")).unwrap();
+    fs::hard_link(&outside, repo.path().join(".qcops/ledger.jsonl")).unwrap();
+    let ran = repo.qcops("apply --yes");
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.err.contains("ledger.jsonl` is a hard link"), "{}", ran.err);
+    assert_eq!(fs::read_to_string(&outside).unwrap(), "# mine");
+}
+
+#[test]
 fn a_committed_folder_of_ours_leads_no_write_anywhere() {
     const LEDGER: &str = ".qcops/ledger.jsonl";
     const ALL: &[&str] = &["plan", "apply --yes", "status", "pull"];

@@ -24,6 +24,14 @@ impl Stop {
         self.is_asked.load(Ordering::SeqCst)
     }
 
+    /// Waits until a stop is asked for.
+    pub async fn asked(&self) {
+        let woken = self.wake.notified();
+        if !self.is_asked() {
+            woken.await;
+        }
+    }
+
     /// Waits for `duration`, or less once a stop is asked for.
     pub async fn sleep(&self, duration: Duration) {
         let woken = self.wake.notified();

@@ -73,7 +73,7 @@ async fn plan_and_carry_out(
     let turn = ApplyLock::take(context, session, progress, &settings).await?;
     let mut request = request(planning);
     request.options.waits = args.waiting.wait;
-    let plan = session.engine.plan(&request).await?;
+    let plan = turn.unless_stopped(session.engine.plan(&request)).await??;
     show::show(context, planning, args.format, &plan)?;
     session.annotate(&plan)?;
     if let Some(expected) = expected {
@@ -149,6 +149,22 @@ impl ApplyLock {
         let waited = apply::wait_for_a_killed_apply(ledger, clock, settings, &stop, &say).await;
         waited.and_then(|()| ledger.compact()).map_err(|error| CommandError::of(&error))?;
         Ok(Self { stop, _lock: lock })
+    }
+
+    /// Waits for what changes nothing; a signal ends it at once.
+    pub(super) async fn unless_stopped<T>(
+        &self,
+        planning: impl Future<Output = T>,
+    ) -> Result<T, CommandError> {
+        tokio::select! {
+            planned = planning => Ok(planned),
+            () = self.stop.asked() => {
+                let error = CommandError::new("interrupted while planning");
+                let mut error = error.help("nothing was changed");
+                error.exit = Exit::Interrupted;
+                Err(error)
+            }
+        }
     }
 }
 

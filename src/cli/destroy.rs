@@ -67,7 +67,11 @@ async fn plan_and_carry_out(
     let allow = args.guards.allow.iter().copied().collect();
     let options = Options { allow, ..Options::default() };
     let request = PlanRequest { options, targets: Vec::new() };
-    let plan = session.engine.plan_destroy(&request, scope).await?;
+    let planning = session.engine.plan_destroy(&request, scope);
+    let plan = match &turn {
+        Some(turn) => turn.unless_stopped(planning).await??,
+        None => planning.await?,
+    };
     if plan.steps.is_empty() && plan.notes.is_empty() && plan.doubts.is_empty() {
         terminal::output("Nothing to destroy.\n")?;
         return Ok(Exit::Success);

@@ -120,7 +120,7 @@ impl Target {
         let limits = PaceLimits { in_flight: args.tuning.parallelism, rate };
         let (transport, name): (Arc<dyn Transport>, String) = match &self.carrier {
             Backend::Http(base) => {
-                let http = Http::new(base.clone(), TimeLimits::default(), &network(context));
+                let http = Http::new(base.clone(), TimeLimits::default(), &network(context)?);
                 let http = http.map_err(|error| CommandError::of(&error))?;
                 let signed = Signed::new(http, credentials, clock);
                 let paced = Paced::new(signed, limits, clock, Arc::clone(&on_wait));
@@ -167,7 +167,7 @@ pub(super) fn emulator_file(file: &Path, folder: &Path) -> PathBuf {
 }
 
 /// What the environment says about the way to the service, as curl reads it.
-fn network(context: &Context) -> Network {
+fn network(context: &Context) -> Result<Network, CommandError> {
     let first = |names: [&'static str; 2]| {
         let set = |name| context.environment.get(name).map(|value| (name, value.clone()));
         names.into_iter().find_map(set)
@@ -178,20 +178,23 @@ fn network(context: &Context) -> Network {
     let proxies = [first(["HTTPS_PROXY", "https_proxy"]), first(["ALL_PROXY", "all_proxy"])];
     let proxies = proxies.into_iter().flatten().map(variable).filter(|_| !is_cgi).collect();
     let no_proxy = first(["NO_PROXY", "no_proxy"]).map(|(_, value)| value).unwrap_or_default();
-    Network { proxies, no_proxy, trust: context.variable("SSL_CERT_FILE").map(trust_file) }
+    let trust = context.variable("SSL_CERT_FILE").map(trust_file).transpose()?;
+    Ok(Network { proxies, no_proxy, trust })
 }
 
-/// Looks whether the file of `SSL_CERT_FILE` can be of use.
-fn trust_file(path: &str) -> TrustFile {
+/// Looks whether the file of `SSL_CERT_FILE` can be of use. What would be read without end is refused.
+fn trust_file(path: &str) -> Result<TrustFile, CommandError> {
     const LARGEST: u64 = 64 << 20;
     const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
     let problem = match files::read_input(Path::new(path), LARGEST) {
         Ok(Some(bytes)) if bytes.windows(BEGIN.len()).any(|window| window == BEGIN) => None,
         Ok(Some(_)) => Some("holds no certificate in PEM form".to_owned()),
         Ok(None) => Some("is missing".to_owned()),
-        Err(FilesError::NotPlain { what, .. }) => Some(format!("is {what}, not a regular file")),
         Err(FilesError::Io { source, .. }) => Some(format!("cannot be read: {source}")),
-        Err(_) => Some("is too large".to_owned()),
+        Err(endless) => {
+            return Err(CommandError::of(&endless)
+                .help("`SSL_CERT_FILE` names it; set it to a PEM file, or unset it"));
+        }
     };
-    TrustFile { path: path.to_owned(), problem }
+    Ok(TrustFile { path: path.to_owned(), problem })
 }

@@ -58,10 +58,26 @@ fn check_one(path: &Path, found: &Metadata, is_last: bool) -> Result<(), FilesEr
     if is_last && !found.is_file() {
         return refused("not a regular file");
     }
+    if is_last && has_another_name(found) {
+        return refused("a hard link");
+    }
     if is_of_somebody_else(path, found) {
         return refused("of another user");
     }
     Ok(())
+}
+
+/// Whether what is written into a file shows under another name too.
+#[cfg(unix)]
+fn has_another_name(found: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    found.nlink() > 1
+}
+
+/// Whether a file has another name; not told on this system.
+#[cfg(not(unix))]
+fn has_another_name(_: &Metadata) -> bool {
+    false
 }
 
 /// The number of the user who owns what this process makes.

@@ -40,6 +40,9 @@ const MOST: Most =
 /// again for that.
 const MOST_SET_ASIDE: (usize, usize) = (20, 32 << 20);
 
+/// How many conflicts of an unmerged file are shown.
+const MOST_CONFLICTS: usize = 100;
+
 /// Reads one manifest; what could not be understood is left out and reported.
 ///
 /// Findings are in the order of their places.
@@ -67,7 +70,8 @@ pub fn parse(
 
 /// What makes a text nothing that could be read: both sides of a merge, characters of no text.
 fn not_read(text: &str) -> Vec<Mistake> {
-    let conflict_markers = conflict_markers(text, TextKind::Yaml).into_iter().map(|span| {
+    let markers = conflict_markers(text, TextKind::Yaml).into_iter().take(MOST_CONFLICTS);
+    let conflict_markers = markers.map(|span| {
         Mistake::new(span, "the manifest is unmerged: it holds both sides of a conflict here")
             .with(Code::Unmerged)
             .help("keep what is meant, take the lines `<<<<<<<`, `=======` and `>>>>>>>` out, and `git add` the file")

@@ -62,9 +62,16 @@ fn holds_nothing(task: &ObservedTask, evidence: Option<&KeyEvidence>) -> bool {
 }
 
 fn has_no_deployments(inputs: &PlanInputs<'_>, task: &ObservedTask) -> bool {
-    inputs.state.deployments.get(&task.id).is_some_and(|observed| {
-        observed.coverage == Completeness::Complete && observed.items.is_empty()
-    })
+    // A read takes the place of the list's entry, whose count may have been the larger one.
+    let is_read = inputs.state.task_reads.contains_key(&task.id);
+    let mut entries = inputs.state.tasks.items.iter().filter(|_| is_read);
+    let listed = entries.find(|listed| listed.id == task.id);
+    let is_counted =
+        listed.is_some_and(|listed| listed.deployment_count.is_some_and(|count| count > 0));
+    !is_counted
+        && inputs.state.deployments.get(&task.id).is_some_and(|observed| {
+            observed.coverage == Completeness::Complete && observed.items.is_empty()
+        })
 }
 
 /// Says that a schedule stands against removing a task; `why` is `None` where it would be replaced.

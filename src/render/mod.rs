@@ -29,6 +29,7 @@ mod paint;
 mod prose;
 mod schema;
 mod unmanaged;
+mod unmanaged_lines;
 mod words;
 mod wrap;
 

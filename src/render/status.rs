@@ -21,6 +21,7 @@ use crate::render::paint::Label;
 use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
 use crate::render::unmanaged::{self, UnmanagedRow};
+use crate::render::unmanaged_lines::unmanaged_lines;
 use crate::render::view::{self, Finding};
 use crate::render::words::{self, span};
 use crate::render::wrap::{self, Wrapped};
@@ -297,7 +298,7 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
         table.write(options, out)?;
         writeln!(out)?;
     }
-    let unmanaged = unmanaged::lines(&view.unmanaged, &view.agents, options);
+    let unmanaged = unmanaged_lines(&view.unmanaged, &view.agents, options);
     for line in &unmanaged {
         writeln!(out, "{}", options.color.paint(Label::Aside, line))?;
     }

@@ -89,6 +89,14 @@ impl<'a> ReplyBody<'a> {
         }
     }
 
+    /// What a success complains of all the same.
+    pub(super) fn complaint(&self) -> Option<String> {
+        match &self.errors {
+            LooseField::Is(lines) if !lines.0.is_empty() => Some(lines.0.join("; ")),
+            _ => None,
+        }
+    }
+
     /// The service's own error texts, from whichever member holds some (contract 6.1).
     pub(super) fn texts(&self) -> Vec<String> {
         [&self.errors, &self.messages, &self.message]

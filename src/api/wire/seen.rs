@@ -263,7 +263,7 @@ pub(crate) fn task_listing(
     reply: ReplyBody<'_>,
     organization_id: &OrganizationId,
 ) -> Listing<ObservedTask> {
-    listing(reply.tasks, TASK.calls.many, |wire: TaskWire<'_>| {
+    listing(reply.complaint(), reply.tasks, TASK.calls.many, |wire: TaskWire<'_>| {
         wire.rest.lower(wire.object, organization_id).map(|seen| (seen.id, seen))
     })
 }
@@ -273,7 +273,7 @@ pub(crate) fn deployment_listing(
     reply: ReplyBody<'_>,
     task: TaskId,
 ) -> Listing<ObservedDeployment> {
-    listing(reply.deployments, "deployments", |wire: DeploymentWire<'_>| {
+    listing(reply.complaint(), reply.deployments, "deployments", |wire: DeploymentWire<'_>| {
         let seen = wire.lower(None)?;
         match seen.task_id {
             Some(other) if other != task => Err(format!("{} is one of task {other}", seen.id)),
@@ -284,16 +284,18 @@ pub(crate) fn deployment_listing(
 
 /// Returns the agents of a list answer, and whether they are all.
 pub(crate) fn agent_listing(reply: ReplyBody<'_>) -> Listing<ObservedAgent> {
-    listing(reply.agents, AGENT.calls.many, |wire: AgentWire| {
+    listing(reply.complaint(), reply.agents, AGENT.calls.many, |wire: AgentWire| {
         let id = wire.rest.id.value().map(|id| AgentId(id.0)).ok_or("has no id")?;
         Ok((id, ObservedAgent { id, object: wire.object }))
     })
 }
 
-/// Lowers a list; whatever cannot be understood, or stands twice, makes it partial.
+/// Lowers a list; whatever cannot be understood, or stands twice, makes it partial, and so does a
+/// complaint beside it.
 ///
 /// A missing key is no empty list, but null is one (contract 15.5).
 fn listing<W, S, I: Ord + Clone + Display>(
+    complaint: Option<String>,
     field: LooseField<List<W>>,
     key: &str,
     lower: impl Fn(W) -> Result<(I, S), String>,
@@ -307,6 +309,9 @@ fn listing<W, S, I: Ord + Clone + Display>(
     let mut items = Vec::with_capacity(entries.len());
     let mut ids = BTreeSet::new();
     let mut problems = Problems::default();
+    if let Some(complaint) = complaint {
+        problems.add(|| format!("the service says beside it: {complaint}"));
+    }
     for (index, entry) in entries.into_iter().enumerate() {
         let lowered = match entry {
             LooseField::Is(wire) => lower(wire),
@@ -373,6 +378,16 @@ mod tests {
         let mut listing = tasks(&format!(r#"{{"tasks":[{{"id":1,{fields}}}]}}"#));
         assert_eq!(listing.coverage, Completeness::Complete, "{fields}");
         listing.items.remove(0)
+    }
+
+    #[test]
+    fn a_complaint_beside_a_list_makes_it_partial() {
+        for (errors, is_whole) in [("[]", true), ("null", true), (r#"["partial results"]"#, false)]
+        {
+            let listing =
+                tasks(&format!(r#"{{"success": true, "errors": {errors}, "tasks": []}}"#));
+            assert_eq!(listing.coverage == Completeness::Complete, is_whole, "{errors}");
+        }
     }
 
     #[test]
