@@ -10,6 +10,7 @@
 
 mod answer;
 mod client;
+mod echo;
 mod endpoint;
 mod http;
 mod mask;

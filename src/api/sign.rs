@@ -3,11 +3,14 @@
 //! The only place that opens the API token. [`Signed`] stands right above what carries a request, so
 //! that pacing, retrying and recording never see a signature, and a request that waited is not stale.
 
+use std::sync::Mutex;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use crate::api::echo::Signatures;
 use crate::api::mask::Mask;
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Request, Signature, Transport};
@@ -39,12 +42,13 @@ pub struct Signed<T> {
     inner: T,
     credentials: Credentials,
     clock: Clock,
+    made: Mutex<Signatures>,
 }
 
 impl<T> Signed<T> {
     /// Wraps `inner`, signing for `credentials` by the time that `clock` shows.
     pub fn new(inner: T, credentials: Credentials, clock: Clock) -> Self {
-        Self { inner, credentials, clock }
+        Self { inner, credentials, clock, made: Mutex::default() }
     }
 }
 
@@ -53,9 +57,11 @@ impl<T: Transport> Transport for Signed<T> {
         Box::pin(async move {
             let signature = sign(&self.credentials, self.clock.now());
             request.signature = Some(signature.clone());
+            self.made.lock().expect("nothing panics").remember(&signature);
             let mut outcome = self.inner.exchange(request).await;
             if let Ok(response) = &mut outcome {
                 Mask::new(&signature).apply(response);
+                self.made.lock().expect("nothing panics").withhold(response);
             }
             outcome
         })
