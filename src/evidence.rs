@@ -4,6 +4,7 @@
 //! on this machine, or from the work tree where there is no Git; this module only holds it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crate::diag::{Gap, Withholds};
 use crate::model::{ContentHash, DeploymentId, Key, PromptHash, TaskId};
@@ -18,6 +19,8 @@ pub struct Evidence {
     pub gaps: Vec<Gap>,
     /// Whether the ledger knows anything of the organization.
     pub has_ledger: bool,
+    /// The manifests that were applied on this machine, seen from the root.
+    pub applied: BTreeSet<PathBuf>,
 }
 
 /// What is known about one key.

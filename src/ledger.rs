@@ -68,6 +68,8 @@ enum What {
     Unseen,
     /// The list shows every task that was made until then; it names no key.
     Listed,
+    /// A manifest was applied; it names no key.
+    Applied,
 }
 
 /// What an apply has left open, such as one that was killed.
@@ -98,6 +100,9 @@ struct Line {
     /// The deployment that was started, where one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<String>,
+    /// A manifest that was applied, seen from the folder that holds the program's own one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    manifest: Option<PathBuf>,
     time: String,
 }
 
@@ -229,6 +234,24 @@ impl Ledger {
         self.append(&self.line(What::Listed, "", String::new(), now))
     }
 
+    /// Notes manifests that are applied, each once: what one of them declares is not removed because of
+    /// another one, wherever it is.
+    pub fn applied(
+        &self,
+        manifests: impl Iterator<Item = PathBuf>,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let bytes = self.files.read(&self.path)?.unwrap_or_default();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| holds(line, b"\"applied\""));
+        let known: BTreeSet<Option<PathBuf>> =
+            lines.flat_map(|line| self.lines(line)).map(|line| line.manifest).collect();
+        for manifest in manifests.map(Some).filter(|manifest| !known.contains(manifest)) {
+            let line = self.line(What::Applied, "", String::new(), now);
+            self.append(&Line { manifest, ..line })?;
+        }
+        Ok(())
+    }
+
     /// What an apply has left open that was killed or interrupted, or ended with something unknown.
     pub fn unfinished(&self) -> Result<Unfinished, FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
@@ -251,7 +274,7 @@ impl Ledger {
                     sent.remove(&about);
                 }
                 What::Listed => unlisted = None,
-                What::Renamed | What::Started | What::Unseen => {}
+                What::Renamed | What::Started | What::Unseen | What::Applied => {}
             }
         }
         Ok(Unfinished { unanswered: sent.into_values().max(), unlisted })
@@ -268,6 +291,10 @@ impl Ledger {
                 unreadable.push(number);
             }
             let Some(line) = line.filter(|line| self.is_ours(line)) else { continue };
+            if let What::Applied = line.what {
+                evidence.applied.extend(line.manifest);
+                continue;
+            }
             evidence.has_ledger = true;
             let Ok(key) = line.key.parse::<Key>() else { continue };
             notes.entry(key).or_default().take(line);
@@ -332,6 +359,7 @@ impl Ledger {
             id: None,
             stored: None,
             run: None,
+            manifest: None,
             time: now.to_string(),
         }
     }
@@ -383,6 +411,7 @@ struct Later {
     /// Keys and names of deployments that were answered, with their ids.
     deployments: BTreeMap<(String, String), BTreeSet<Option<String>>>,
     is_listed: bool,
+    applied: BTreeSet<Option<PathBuf>>,
 }
 
 impl Later {
@@ -404,6 +433,7 @@ impl Later {
                 true
             }
             What::Listed => !std::mem::replace(&mut self.is_listed, true),
+            What::Applied => self.applied.insert(line.manifest),
             What::Renamed | What::Unseen => true,
         }
     }
@@ -442,7 +472,12 @@ impl Notes {
                 self.rewritten.push((line.name, line.stored.unwrap_or_default()));
             }
             What::Refused => self.answer(content),
-            What::Starting | What::Started | What::Answered | What::Unseen | What::Listed => {}
+            What::Starting
+            | What::Started
+            | What::Answered
+            | What::Unseen
+            | What::Listed
+            | What::Applied => {}
         }
     }
 
@@ -590,6 +625,22 @@ mod tests {
         assert!(read(&ledger(&files, "there")).keys.is_empty());
     }
 
+    #[test]
+    fn a_manifest_is_noted_once_and_explains_no_resource() {
+        let files = Memory::default();
+        let (ledger, now) = (ledger(&files, "here"), Timestamp::UNIX_EPOCH);
+        let note = |names: &[&str]| {
+            ledger.applied(names.iter().map(PathBuf::from), now).unwrap();
+            files.read(Path::new(PATH)).unwrap().unwrap().len()
+        };
+        let first = note(&["tasks.yaml"]);
+        assert_eq!(note(&["tasks.yaml"]), first);
+        assert!(note(&["tasks.yaml", "../b/b.yaml"]) > first);
+        let evidence = read(&ledger);
+        assert_eq!(evidence.applied, ["../b/b.yaml", "tasks.yaml"].map(PathBuf::from).into());
+        assert!(!evidence.has_ledger, "it says nothing of what was made");
+    }
+
     #[tokio::test]
     async fn a_long_ledger_is_read_in_one_pass() {
         const LINES: u64 = 40_000;
@@ -699,11 +750,12 @@ mod tests {
     proptest! {
         #[test]
         fn a_compacted_ledger_says_what_it_said(
-            lines in prop::collection::vec((0..9_usize, 0..3_u8, 0..2_u8, 0..2_u8, 0..40_i64), 0..30),
+            lines in prop::collection::vec((0..10_usize, 0..3_u8, 0..2_u8, 0..2_u8, 0..40_i64), 0..30),
         ) {
-            const WHATS: [What; 9] = [
+            const WHATS: [What; 10] = [
                 What::Sending, What::Created, What::Refused, What::Renamed, What::Starting,
                 What::Started, What::Answered, What::Unseen, What::Listed,
+                What::Applied,
             ];
             let files = Memory::default();
             let [here, there] = ["here", "there"].map(|target| ledger(&files, target));
@@ -711,11 +763,12 @@ mod tests {
                 let (what, owner) = (WHATS[what], if second % 5 == 0 { &there } else { &here });
                 let now = Timestamp::from_second(second).unwrap();
                 let is_create = matches!(what, What::Sending | What::Created | What::Refused | What::Renamed);
-                let key = if what == What::Listed { String::new() } else { format!("k{key}") };
+                let key = if matches!(what, What::Listed | What::Applied) { String::new() } else { format!("k{key}") };
                 let line = owner.line(what, &key, format!("n{name}"), now);
                 owner.append(&Line {
                     content: if is_create { content(&format!("c{name}")).to_string() } else { String::new() },
                     id: matches!(what, What::Created | What::Unseen).then_some(id.into()),
+                    manifest: (what == What::Applied).then(|| format!("m{id}").into()),
                     stored: (what == What::Renamed).then(|| "stored".to_owned()),
                     run: matches!(what, What::Started | What::Answered).then(|| format!("A-{id}")),
                     ..line

@@ -197,8 +197,10 @@ fn find(args: &ManifestFiles) -> Result<(Vec<PathBuf>, Option<CommandError>), Co
                 let error = CommandError::new(message);
                 absent.get_or_insert(error.help("`-f` takes manifests and folders of them"));
             }
-        } else if path.exists() || path.as_os_str() == STANDARD_INPUT {
+        } else if path.as_os_str() == STANDARD_INPUT || (path.exists() && is_yaml(&path)) {
             files.push(path);
+        } else if path.exists() {
+            absent.get_or_insert_with(|| unlike_manifest(&path));
         } else {
             absent.get_or_insert_with(|| missing(&path));
         }
@@ -216,6 +218,16 @@ fn find(args: &ManifestFiles) -> Result<(Vec<PathBuf>, Option<CommandError>), Co
 pub(super) fn is_yaml(file: &Path) -> bool {
     let ending = file.extension().unwrap_or_default();
     ending.eq_ignore_ascii_case("yaml") || ending.eq_ignore_ascii_case("yml")
+}
+
+/// What is said of a file that has no name of a manifest: no other apply would find it, and what it
+/// declares would be removed.
+fn unlike_manifest(path: &Path) -> CommandError {
+    let shown = path.display();
+    let stem = path.file_stem().unwrap_or_default().display();
+    CommandError::new(format!("`{shown}` is not named like a manifest: `*.yaml` or `*.yml`"))
+        .help(format!("rename it, such as to `{stem}.yaml`; JSON is YAML, too"))
+        .help("`-f -` reads a manifest from standard input, for `validate` and `plan`")
 }
 
 /// What is said of a manifest that is not there; who named none may have none yet.

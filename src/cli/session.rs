@@ -129,6 +129,14 @@ impl<'a> Session<'a> {
         format!("{}.lock", sha256_hex(words.as_bytes()))
     }
 
+    /// Notes which manifests are applied, before anything is sent.
+    pub(super) fn note_applied(&self) -> Result<(), CommandError> {
+        let Project { files, repository, .. } = &*self.engine.manifests;
+        let files = files.iter().filter_map(|file| repository.path_from_root(file));
+        let noted = self.engine.ledger.applied(files, self.context.clock.now());
+        noted.map_err(|error| CommandError::of(&error))
+    }
+
     /// Makes the folder that holds the ledger.
     pub(super) fn make_folder(&self) -> Result<(), CommandError> {
         make_private_folder(&self.folder).map_err(|error| CommandError::of(&error))

@@ -14,6 +14,7 @@ pub use target::PlanTarget;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::api::{self, Client};
@@ -248,7 +249,7 @@ impl Reconciler<'_> {
         let evidence = self.evidence(&desired_state, agents)?;
         let is_stale = self.manifests.repository.stale().is_some();
         let options = Options { is_stale, ..request.options.clone() };
-        let other_manifests = self.other_manifests(&desired_state, agents);
+        let other_manifests = self.other_manifests(&desired_state, &evidence.applied, agents);
         let agents = names(agents);
         let mut context = PlanContext { desired_state, evidence, other_manifests, options, agents };
         target::resolve(&request.targets, &mut context)?;
@@ -292,10 +293,15 @@ impl Reconciler<'_> {
     }
 
     /// What the other manifests of the repository declare for the same organization.
-    fn other_manifests(&self, desired_state: &DesiredState, agents: &Agents) -> OtherManifests {
+    fn other_manifests(
+        &self,
+        desired_state: &DesiredState,
+        applied: &BTreeSet<PathBuf>,
+        agents: &Agents,
+    ) -> OtherManifests {
         let variables = |name: &str| (self.reading.variables)(name);
         let Project { repository, files, .. } = &*self.manifests;
-        let found = repository.other_manifests(files, &variables);
+        let found = repository.other_manifests(files, applied, &variables);
         let mut other_manifests = OtherManifests::default();
         other_manifests.gaps.extend(found.gaps.into_iter().map(Gap::other_manifests));
         for OtherManifest { path, manifest, flaw, is_only_committed } in &found.manifests {

@@ -66,12 +66,16 @@ pub(super) fn lost(folders: &GitFolders) -> Lost {
 }
 
 /// Whether commits are replaced or cut off: then what is walked is not what was committed.
-pub(super) fn has_replacements(folders: &GitFolders) -> bool {
+pub(super) fn has_replacements(git: &Git, folders: &GitFolders) -> bool {
     let grafts = content(&folders.common.join("info/grafts"));
     let has_grafts = grafts.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    has_grafts
-        || holds_file(&folders.common.join("refs/replace"))
-        || content(&folders.common.join("packed-refs")).contains(" refs/replace/")
+    has_grafts || holds_ref(git, "refs/replace/")
+}
+
+/// Whether there is a reference below a prefix, however references are stored, or it cannot be told.
+fn holds_ref(git: &Git, prefix: &str) -> bool {
+    let listed = git.run(&["for-each-ref", "--count=1", prefix]);
+    listed.map_or(true, |listed| !listed.is_empty())
 }
 
 /// A folder whose objects the repository borrows, and that is not there.
@@ -113,7 +117,7 @@ fn has_traces(git: &Git, folders: &GitFolders) -> bool {
         |path: PathBuf| fs::symlink_metadata(path).map_or_else(|e| !is_absent(&e), |_| true);
     // With this backend, the files below `refs` only keep older programs away.
     let refs = if exists(common.join("reftable")) {
-        git.run(&["for-each-ref", "--count=1"]).map_or(true, |listed| !listed.is_empty())
+        holds_ref(git, "refs/")
     } else {
         holds_file(&common.join("refs"))
     };
@@ -152,7 +156,8 @@ fn holds_file(folder: &Path) -> bool {
     false
 }
 
-fn is_absent(error: &io::Error) -> bool {
+/// Whether there is no such file, rather than one that cannot be looked at.
+pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 

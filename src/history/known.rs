@@ -7,8 +7,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::history::checkout;
 use crate::history::git::Git;
 
-/// Tracked files and those that are not added yet, each behind a letter.
-const LISTED: [&str; 6] = ["ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard"];
+/// Tracked files and those that are not added yet, each behind a letter; the former with their modes.
+const LISTED: [&str; 7] =
+    ["ls-files", "-z", "-t", "--stage", "--cached", "--others", "--exclude-standard"];
+
+/// How a repository inside of this one begins that is tracked.
+const MODULE: &str = "160000 ";
 
 /// What Git says of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub(super) struct KnownFiles {
     /// `None` where there is no repository that may be used.
     git: Option<Arc<Git>>,
     top: PathBuf,
+    /// Git's own folder of all work trees of the repository.
+    common: Option<PathBuf>,
     lists: OnceLock<Option<Lists>>,
     /// Repositories inside of this one, such as submodules, by their folder.
     inner: Mutex<BTreeMap<PathBuf, Arc<KnownFiles>>>,
@@ -39,12 +45,14 @@ struct Lists {
     tracked: BTreeSet<String>,
     new: BTreeSet<String>,
     left_out: BTreeSet<String>,
+    /// Folders of submodules.
+    modules: BTreeSet<String>,
 }
 
 impl KnownFiles {
-    pub(super) fn new(git: Option<Arc<Git>>, top: &Path) -> Self {
+    pub(super) fn new(git: Option<Arc<Git>>, top: &Path, common: Option<PathBuf>) -> Self {
         let (lists, inner) = (OnceLock::new(), Mutex::default());
-        Self { git, top: top.to_owned(), lists, inner }
+        Self { git, top: top.to_owned(), common, lists, inner }
     }
 
     /// Returns the files that Git tracks or would add, as paths from the top, each once; `None` where
@@ -52,6 +60,38 @@ impl KnownFiles {
     pub(super) fn listed(&self) -> Option<BTreeSet<&str>> {
         let lists = self.lists()?;
         Some(lists.tracked.iter().chain(&lists.new).map(String::as_str).collect())
+    }
+
+    /// Returns the files that repositories inside of this one track or would add, as paths from the top,
+    /// and the folders of those that cannot be asked. Other work trees of this repository hold the same
+    /// manifests as of other commits, and do not count.
+    pub(super) fn listed_inside(&self) -> (Vec<String>, Vec<String>) {
+        let (mut files, mut unknown) = (Vec::new(), Vec::new());
+        let Some(lists) = self.lists() else { return (files, unknown) };
+        let nested = lists.new.iter().filter_map(|path| path.strip_suffix('/'));
+        for folder in lists.modules.iter().map(String::as_str).chain(nested) {
+            let Some(inner) = self.inner(&self.top.join(folder)) else { continue };
+            if inner.common == self.common {
+                continue;
+            }
+            let below = |path: &str| format!("{folder}/{path}");
+            match inner.listed() {
+                Some(listed) => files.extend(listed.into_iter().map(below)),
+                None => unknown.push(folder.to_owned()),
+            }
+            let (deeper, deeper_unknown) = inner.listed_inside();
+            files.extend(deeper.iter().map(|path| below(path)));
+            unknown.extend(deeper_unknown.iter().map(|path| below(path)));
+        }
+        (files, unknown)
+    }
+
+    /// Whether a path from the top leads into a submodule.
+    pub(super) fn is_in_module(&self, path: &str) -> bool {
+        let is_above = |folder: &String| {
+            path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.lists().is_some_and(|lists| lists.modules.iter().any(is_above))
     }
 
     /// Whether Git tracks a file and leaves it out of the work tree, as a sparse checkout does.
@@ -104,8 +144,9 @@ impl KnownFiles {
             return Some(Arc::clone(known));
         }
         let marked = checkout::locate(root).filter(|marked| marked.root == root)?;
-        let git = Arc::new(Git::within(root, &marked.repository?));
-        let known = Arc::new(Self::new(Some(git), root));
+        let folders = marked.repository?;
+        let git = Arc::new(Git::within(root, &folders));
+        let known = Arc::new(Self::new(Some(git), root, Some(folders.common)));
         inner.insert(root.to_owned(), Arc::clone(&known));
         Some(known)
     }
@@ -115,7 +156,12 @@ fn lists(answer: &[u8]) -> Lists {
     let mut lists = Lists::default();
     let entries =
         answer.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
-    for (letter, path) in entries.filter_map(|entry| entry.split_once(' ')) {
+    for (letter, entry) in entries.filter_map(|entry| entry.split_once(' ')) {
+        let staged = (letter != "?").then(|| entry.split_once('\t')).flatten();
+        let path = staged.map_or(entry, |(_, path)| path);
+        if staged.is_some_and(|(mode, _)| mode.starts_with(MODULE)) {
+            lists.modules.insert(path.to_owned());
+        }
         if letter == "S" {
             lists.left_out.insert(path.to_owned());
         }

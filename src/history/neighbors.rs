@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::diag::{GapReason, with_causes};
 use crate::files::{FilesError, read_input};
 use crate::history::git::GitError;
-use crate::history::head::{self, HeadCommit};
+use crate::history::head::{self, HeadCommit, is_absent};
 use crate::history::likeness::{Likeness, is_of_ours, is_yaml, likeness};
 use crate::history::objects::{Objects, Oid, join, tree_files};
 use crate::history::repository::{Repository, RepositoryState};
@@ -53,9 +53,15 @@ pub struct Neighbors {
 }
 
 impl Repository {
-    /// Returns every manifest of the work tree and of the last commit but the given ones and what Git
-    /// ignores.
-    pub fn other_manifests(&self, files: &[PathBuf], variables: Variables<'_>) -> Neighbors {
+    /// Returns every manifest of the work tree, of repositories in it and of the last commit but the
+    /// given ones; of those that Git ignores or that are elsewhere, the ones of which `applied` says,
+    /// from the root, that they were applied.
+    pub fn other_manifests(
+        &self,
+        files: &[PathBuf],
+        applied: &BTreeSet<PathBuf>,
+        variables: Variables<'_>,
+    ) -> Neighbors {
         let mut search = Search::new(self, files, variables);
         match &self.standing {
             RepositoryState::Checkout { folders, .. } => {
@@ -63,14 +69,24 @@ impl Repository {
                     Some(paths) => search.take_work_tree(paths.into_iter().map(str::to_owned)),
                     None => search.unlisted("`git ls-files` failed"),
                 }
+                let (inside, unknown) = self.known.listed_inside();
+                search.take_work_tree(inside.into_iter());
+                for folder in unknown {
+                    search.unlisted(&format!("`git ls-files` failed in `{folder}`"));
+                }
+                search.take_applied(applied);
                 if let Err(error) = search.take_last_commit() {
                     search.found.gaps.push(reason(&error, folders, Some("the last commit")));
                 }
             }
-            RepositoryState::Outside => search.take_folder(),
+            RepositoryState::Outside => {
+                search.take_folder();
+                search.take_applied(applied);
+            }
             RepositoryState::Unknown(reason) => {
                 search.found.gaps.push(reason.clone());
                 search.take_folder();
+                search.take_applied(applied);
             }
         }
         search.found
@@ -112,7 +128,7 @@ impl<'s> Search<'s> {
 
     fn take_work_tree(&mut self, paths: impl Iterator<Item = String>) {
         for path in paths.filter(|path| is_yaml(path)) {
-            if self.is_given(&path) {
+            if self.is_given(&path) || self.work_tree.contains_key(&path) {
                 continue;
             }
             let file = self.repository.top.join(&path);
@@ -122,6 +138,26 @@ impl<'s> Search<'s> {
             };
             let rest = self.add(&path, found, false);
             self.work_tree.insert(path, (rest, hash));
+        }
+    }
+
+    /// Adds manifests that were applied, wherever they are; one that is gone declares nothing, unless
+    /// the submodule that holds it is not checked out.
+    fn take_applied(&mut self, applied: &BTreeSet<PathBuf>) {
+        for path in applied {
+            let file = self.repository.root.join(path);
+            let file = match file.canonicalize() {
+                Err(error) if is_absent(&error) => None,
+                found => Some(found.unwrap_or(file)),
+            };
+            let below = file.as_ref().and_then(|file| file.strip_prefix(&self.repository.top).ok());
+            let path = below.unwrap_or(path).to_string_lossy().replace('\\', "/");
+            if file.is_some() {
+                self.take_work_tree(std::iter::once(path));
+            } else if self.repository.known.is_in_module(&path) {
+                let flaw = "its submodule is not checked out (`git submodule update --init`)";
+                self.add(&path, Likeness::Unreadable(flaw.to_owned()), false);
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The checkout: its root, and whether it is behind.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::history::worktree::WorkTree;
 pub struct Repository {
     pub(super) git: Arc<Git>,
     pub(super) standing: RepositoryState,
-    root: PathBuf,
+    pub(super) root: PathBuf,
     /// The top of the work tree: `root`, or a folder above it where the settings say so.
     pub(super) top: PathBuf,
     closed: Vec<PathBuf>,
@@ -107,7 +108,8 @@ impl Repository {
             return Err(HistoryError::WorkTree { root, work_tree: top });
         }
         let git = Arc::new(Git::within(&top, &folders));
-        let known = Arc::new(KnownFiles::new(Some(Arc::clone(&git)), &top));
+        let known =
+            Arc::new(KnownFiles::new(Some(Arc::clone(&git)), &top, Some(folders.common.clone())));
         // The deeper one of the two: what a manifest names is in both.
         let root = if top.starts_with(&root) { top.clone() } else { root };
         let standing = RepositoryState::Checkout { shallow, folders };
@@ -117,7 +119,7 @@ impl Repository {
     /// A folder about which Git is not asked any further.
     fn apart(root: PathBuf, standing: RepositoryState, closed: Vec<PathBuf>) -> Self {
         let git = Arc::new(Git::new(&root));
-        let known = Arc::new(KnownFiles::new(None, &root));
+        let known = Arc::new(KnownFiles::new(None, &root, None));
         Self { git, standing, top: root.clone(), root, closed, known }
     }
 
@@ -141,6 +143,14 @@ impl Repository {
                 path.get(..below.len()).is_some_and(|start| start.eq_ignore_ascii_case(below));
             is_below && matches!(path.as_bytes().get(below.len()), None | Some(b'/'))
         })
+    }
+
+    /// Returns where a file is, seen from the root: as long as both are moved together, it stays so.
+    pub fn path_from_root(&self, file: &Path) -> Option<PathBuf> {
+        let file = folder_of(file).canonicalize().ok()?.join(file.file_name()?);
+        let common = self.root.iter().zip(&file).take_while(|(a, b)| a == b).count();
+        let up = self.root.iter().skip(common).map(|_| OsStr::new(".."));
+        Some(up.chain(file.iter().skip(common)).collect())
     }
 
     /// Returns the files that the manifest at `file` may name.

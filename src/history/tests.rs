@@ -582,7 +582,11 @@ fn other_manifests_of_the_work_tree_are_found() {
     repo.write("untracked.yaml", &manifest(&[("new", "new")]));
     repo.write(".gitignore", "ignored.yaml\n").write("ignored.yaml", &manifest(&[("no", "no")]));
     let files = [repo.root.join("./tasks.yaml")];
-    let others = Repository::of(&files).unwrap().other_manifests(&files, &|_| None);
+    let others = Repository::of(&files).unwrap().other_manifests(
+        &files,
+        &std::collections::BTreeSet::new(),
+        &|_| None,
+    );
     let found: Vec<_> = others
         .manifests
         .iter()

@@ -59,7 +59,7 @@ pub fn read(repository: &Repository, request: &Request<'_>) -> Result<History, H
             if *shallow {
                 versions.manifests.losses.all(GapReason::ShallowClone);
             }
-            if has_replacements(folders) {
+            if has_replacements(&repository.git, folders) {
                 versions.manifests.losses.all(GapReason::ReplacedCommits);
             }
             let starts = starts(repository, folders, request.from, &mut versions, &mut history)?;

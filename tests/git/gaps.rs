@@ -305,6 +305,40 @@ const ROWS: &[Row] = &[
         hide: |repo| damaged(repo, |clone| drop(clone.git("replace --graft HEAD"))),
     },
     Row {
+        name: "history is cut by a replacement that is packed",
+        code: "replaced-commits",
+        help: "`git replace --list`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("replace --graft HEAD");
+                clone.git("pack-refs --all");
+            })
+        },
+    },
+    Row {
+        name: "an earlier manifest is replaced by another one",
+        code: "replaced-commits",
+        help: "`git replace --list`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                drop(clone.git("replace HEAD~2:tasks.yaml HEAD:README"));
+            })
+        },
+    },
+    Row {
+        name: "history is cut by a replacement where references are in tables",
+        code: "replaced-commits",
+        help: "`git replace --list`",
+        flags: "",
+        hide: |repo| {
+            let clone = clone(repo, "--ref-format=reftable");
+            clone.git("replace --graft HEAD");
+            clone
+        },
+    },
+    Row {
         name: "`.git` is a link that leads nowhere",
         code: "repository-unreadable",
         help: "mount or restore what `.git` leads to",

@@ -174,7 +174,12 @@ fn evidence() -> impl Strategy<Value = Evidence> {
         });
     let gaps = weighted(0.2, vec(gap(), 1..3)).prop_map(Option::unwrap_or_default);
     let evidence = (btree_map(keys(), known, 0..5), gaps, any::<bool>());
-    evidence.prop_map(|(keys, gaps, has_ledger)| Evidence { keys, gaps, has_ledger })
+    evidence.prop_map(|(keys, gaps, has_ledger)| Evidence {
+        keys,
+        gaps,
+        has_ledger,
+        ..Evidence::default()
+    })
 }
 
 /// A part of the evidence that is out of sight: of every key, or of one.
