@@ -2,6 +2,7 @@
 //! that fits. A mistake that was found is a row.
 
 mod shapes;
+mod texts;
 
 use std::path::Path;
 
@@ -22,6 +23,7 @@ impl Source for Prompts {
             "sound.md" => Ok("Title\n=======\n> quoted\n\n    <<<<<<< indented\n".to_owned()),
             "unmerged.md" => Ok("one\n<<<<<<< HEAD\ntwo\n=======\nthree\n>>>>>>> f\n".to_owned()),
             "nul.md" => Ok("one\ntwo\0".to_owned()),
+            "odd.md" => Ok("\u{feff}Buy\n\nS\u{200b}PY in cafe\u{301}s\n".to_owned()),
             "latin.md" => Err(manifest::decode(path, b"Stra\xdfe".to_vec()).unwrap_err()),
             _ => Err(format!("there is no `{path}`").into()),
         }
@@ -220,6 +222,8 @@ fn sound_manifests_are_not_warned_of() {
         "  a:\n    prompt: \"Fix #12: `x`\"  # a comment\n    agentId: 47 # another\n    projectPreference: project-for-task # each\n",
         "  a: # first\n    # second\n    prompt: a#b\n    deployments:\n      d: # third\n        since: 2026-11-01 # fourth\n",
         "  a: {promptFile: sound.md} # read\n",
+        "  a:\n    promptFile: sound.md # read\n",
+        "  a:\n    prompt: |\n      Shown:\n       <<<<<<< HEAD\n       =======\n       >>>>>>> b\n",
         "  a: {prompt: 'C:\\data', name: \"A \\\"quoted\\\" one\"}\n",
         "  a:\n    prompt: Buy\n      SPY\n      - and QQQ\n",
         "version: 1\nx-agents:\n  usual: &usual {agentId: 47, projectPreference: project-for-task}\nx-note: anything\ntasks:\n  a: {<<: *usual, prompt: x}\n  b: {<<: [*usual, {prompt: y}]}\n  c: {prompt: &words z, <<: *usual}\n  d: {prompt: zz, name: *words, <<: *usual}\n",
@@ -253,19 +257,12 @@ fn nothing_that_was_written_is_dropped_in_silence() {
         ("  a: {prompt: x, deployments: {d: {followUps: [&and more]}}}\n", 4, TAG, "`&and`", "`'&and more'`"),
         ("  a:\n    prompt: &x\n", 5, TAG, "`&x`", "quotes"),
         ("  a: {promptFile: unmerged.md}\n", 4, "unmerged", "`unmerged.md` holds both sides of a conflict from line 2 on", "`git add unmerged.md`"),
+        ("  a:\n    prompt: |\n      one\n      <<<<<<< HEAD\n      two\n      =======\n      three\n      >>>>>>> b\n", 7, "unmerged", "`prompt` of task `a` is unmerged", "keep what is meant"),
+        ("  a:\n    prompt: >\n      one\n\n      <<<<<<< HEAD\n      =======\n      >>>>>>> b\n", 8, "unmerged", "`prompt` of task `a`", "keep what is meant"),
+        ("  a:\n    prompt: \"one\n      <<<<<<< HEAD\n      =======\n      >>>>>>> b\"\n", 6, "unmerged", "`prompt` of task `a`", "keep what is meant"),
+        ("  a: {prompt: x, deployments: {d: {followUps: [\"<<<<<<< a\\n=======\\n>>>>>>> b\"]}}}\n", 4, "unmerged", "`followUps[1]`", "keep what is meant"),
         ("  a: {promptFile: nul.md}\n", 4, "unreadable-file", "a NUL character in line 2", "UTF-8"),
         ("  a: {promptFile: latin.md}\n", 4, "unreadable-file", "not UTF-8 but probably Latin-1", "iconv -f ISO-8859-1"),
-        // A comment that ends a text.
-        ("  a:\n    prompt: Fix issue #12 and report\n", 5, "cut-text", "`prompt` of task `a` ends before ` #`: the agent gets `Fix issue`", "in quotes"),
-        ("  a:\n    prompt: Fix\n      issue #12\n", 5, "cut-text", "the agent gets `Fix issue`", "in quotes"),
-        ("  a:\n    prompt: x\n    name: Number\t# 1\n", 6, "cut-text", "`name` of task `a` ends before ` #`: it is `Number`", "in quotes"),
-        ("  a:\n    prompt: x\n    agent: Researcher #2\n", 6, "cut-text", "`agent` of task `a`", "in quotes"),
-        ("version: 1\ndefaults:\n  prompt: Fix #1\ntasks: {}\n", 3, "cut-text", "`prompt` of `defaults`", "in quotes"),
-        ("version: 1\nx-p: &p Fix #12\ntasks:\n  a: {agentId: 47, projectPreference: project-for-task, prompt: *p}\n", 4, "cut-text", "the agent gets `Fix`", "in quotes"),
-        ("  a:\n    prompt: x\n    deployments:\n      d:\n        followUps:\n          - y\n          - Look at #3\n", 10, "cut-text", "`followUps[2]`", "in quotes"),
-        ("  a:\n    prompt: x\n    deployments:\n      d:\n        expect:\n          transcript:\n            contains: Rank #1\n", 10, "cut-text", "`contains` of", "in quotes"),
-        ("  a:\n    prompt: x\n    deployments:\n      d:\n        expect:\n          transcript:\n            notMatches:\n              - Rank #1\n", 11, "cut-text", "`notMatches` of", "in quotes"),
-        ("  a:\n    prompt: x\n    deployments:\n      d:\n        expect:\n          number:\n            pattern: Rank (\\d+) #\n", 10, "cut-text", "`pattern` of", "in quotes"),
         ("  a:\n    prompt: #12 is to be fixed\n", 5, "empty-prompt", "`prompt` of task `a` is empty", "` #` begins a comment"),
         ("  a:\n    prompt: x\n    name: #1\n", 6, "invalid-value", "`name` of task `a`", "` #` begins a comment"),
         ("  a:\n    prompt: x\n    deployments:\n      d:\n        followUps:\n          - y # z\n          - #13\n          - q\n", 10, "invalid-value", "`followUps[2]`", "` #` begins a comment"),

@@ -7,12 +7,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use crate::history::checkout;
 use crate::history::git::Git;
 
-/// Tracked files and those that are not added yet, each behind a letter; the former with their modes.
+/// Tracked files, each behind a letter, its kind and its content, and those that are not added yet.
 const LISTED: [&str; 7] =
     ["ls-files", "-z", "-t", "--stage", "--cached", "--others", "--exclude-standard"];
 
-/// How a repository inside of this one begins that is tracked.
-const MODULE: &str = "160000 ";
+/// What Git writes for the kinds of entries that are no files.
+const LINK: &str = "120000";
+const SUBMODULE: &str = "160000";
+
+/// The longest target of a link, in bytes.
+const LONGEST_TARGET: usize = 4096;
 
 /// What Git says of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +49,20 @@ struct Lists {
     tracked: BTreeSet<String>,
     new: BTreeSet<String>,
     left_out: BTreeSet<String>,
-    /// Folders of submodules.
-    modules: BTreeSet<String>,
+    /// Symbolic links, each with its content, the target.
+    links: BTreeMap<String, String>,
+    submodules: BTreeSet<String>,
+}
+
+/// Why a file is not there although Git knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// A sparse checkout leaves it out.
+    Sparse,
+    /// It is in this submodule, which is not checked out.
+    Submodule(String),
+    /// It is behind this link, which was written as a plain file.
+    WrittenLink(String),
 }
 
 impl KnownFiles {
@@ -69,7 +85,7 @@ impl KnownFiles {
         let (mut files, mut unknown) = (Vec::new(), Vec::new());
         let Some(lists) = self.lists() else { return (files, unknown) };
         let nested = lists.new.iter().filter_map(|path| path.strip_suffix('/'));
-        for folder in lists.modules.iter().map(String::as_str).chain(nested) {
+        for folder in lists.submodules.iter().map(String::as_str).chain(nested) {
             let Some(inner) = self.inner(&self.top.join(folder)) else { continue };
             if inner.common == self.common {
                 continue;
@@ -91,12 +107,62 @@ impl KnownFiles {
         let is_above = |folder: &String| {
             path.strip_prefix(folder.as_str()).is_some_and(|rest| rest.starts_with('/'))
         };
-        self.lists().is_some_and(|lists| lists.modules.iter().any(is_above))
+        self.lists().is_some_and(|lists| lists.submodules.iter().any(is_above))
     }
 
     /// Whether Git tracks a file and leaves it out of the work tree, as a sparse checkout does.
     pub(super) fn is_left_out(&self, path: &str) -> bool {
         self.lists().is_some_and(|lists| lists.left_out.contains(path))
+    }
+
+    /// Says of a file that is not there, by its path from the top, why not.
+    pub(super) fn absence(&self, path: &str) -> Option<Absence> {
+        let lists = self.lists()?;
+        if lists.left_out.contains(path) {
+            return Some(Absence::Sparse);
+        }
+        let folders = path.match_indices('/').map(|(end, _)| &path[..end]);
+        folders.into_iter().find_map(|folder| {
+            let is_empty = || !self.top.join(folder).join(".git").exists();
+            if lists.submodules.contains(folder) && is_empty() {
+                return Some(Absence::Submodule(folder.to_owned()));
+            }
+            let is_written = lists.links.contains_key(folder) && self.top.join(folder).is_file();
+            is_written.then(|| Absence::WrittenLink(folder.to_owned()))
+        })
+    }
+
+    /// Whether a file holds only the target of a link that Git tracks at its place: so links are
+    /// written where `core.symlinks` is off.
+    pub(super) fn is_written_link(&self, file: &Path, content: &[u8]) -> bool {
+        if content.len() > LONGEST_TARGET || content.contains(&b'\n') {
+            return false;
+        }
+        let (Some(lists), Some(path)) = (self.lists(), self.path(file)) else { return false };
+        match (lists.links.get(&path), self.git.as_ref()) {
+            (Some(blob), Some(git)) => {
+                git.run(&["cat-file", "blob", blob]).is_ok_and(|target| target == content)
+            }
+            _ => {
+                self.holder(lists, &path).is_some_and(|inner| inner.is_written_link(file, content))
+            }
+        }
+    }
+
+    /// A file's path from the top as Git writes it.
+    fn path(&self, file: &Path) -> Option<String> {
+        let below = file.strip_prefix(&self.top).ok()?;
+        let parts = below.iter().map(|part| part.to_str()).collect::<Option<Vec<_>>>()?;
+        Some(parts.join("/"))
+    }
+
+    /// The repository inside of this one that holds a path: Git lists it as if it were a file.
+    fn holder(&self, lists: &Lists, path: &str) -> Option<Arc<Self>> {
+        let folders = path.match_indices('/').map(|(end, _)| &path[..end]);
+        let inner = folders.into_iter().find(|folder| {
+            lists.tracked.contains(*folder) || lists.new.contains(&format!("{folder}/"))
+        });
+        self.inner(&self.top.join(inner?))
     }
 
     /// A file's path from the top, for people.
@@ -112,25 +178,17 @@ impl KnownFiles {
     /// Returns what Git says of a file, whose links are followed already.
     pub(super) fn of(&self, file: &Path) -> Knowledge {
         let Some(lists) = self.lists() else { return Knowledge::Unknown };
-        let Ok(below) = file.strip_prefix(&self.top) else { return Knowledge::Unknown };
-        let Some(parts) = below.iter().map(|part| part.to_str()).collect::<Option<Vec<_>>>() else {
-            return Knowledge::Ignored;
-        };
-        let path = parts.join("/");
+        if !file.starts_with(&self.top) {
+            return Knowledge::Unknown;
+        }
+        let Some(path) = self.path(file) else { return Knowledge::Ignored };
         if lists.tracked.contains(&path) {
             return Knowledge::Tracked;
         }
         if lists.new.contains(&path) {
             return Knowledge::New;
         }
-        // Git lists a repository inside of this one as if it were a file.
-        let inner = (1..parts.len()).map(|length| parts[..length].join("/")).find(|folder| {
-            lists.tracked.contains(folder) || lists.new.contains(&format!("{folder}/"))
-        });
-        match inner.and_then(|folder| self.inner(&self.top.join(folder))) {
-            Some(inner) => inner.of(file),
-            None => Knowledge::Ignored,
-        }
+        self.holder(lists, &path).map_or(Knowledge::Ignored, |inner| inner.of(file))
     }
 
     fn lists(&self) -> Option<&Lists> {
@@ -157,17 +215,24 @@ fn lists(answer: &[u8]) -> Lists {
     let entries =
         answer.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
     for (letter, entry) in entries.filter_map(|entry| entry.split_once(' ')) {
-        let staged = (letter != "?").then(|| entry.split_once('\t')).flatten();
-        let path = staged.map_or(entry, |(_, path)| path);
-        if staged.is_some_and(|(mode, _)| mode.starts_with(MODULE)) {
-            lists.modules.insert(path.to_owned());
+        if letter == "?" {
+            lists.new.insert(entry.to_owned());
+            continue;
         }
+        let Some((kind, path)) = entry.split_once('\t') else { continue };
         if letter == "S" {
             lists.left_out.insert(path.to_owned());
         }
+        let mut kind = kind.split(' ');
+        match (kind.next(), kind.next()) {
+            (Some(LINK), Some(content)) => {
+                lists.links.insert(path.to_owned(), content.to_owned());
+            }
+            (Some(SUBMODULE), _) => _ = lists.submodules.insert(path.to_owned()),
+            _ => {}
+        }
         // A path in the middle of a merge is listed several times.
-        let list = if letter == "?" { &mut lists.new } else { &mut lists.tracked };
-        list.insert(path.to_owned());
+        lists.tracked.insert(path.to_owned());
     }
     lists
 }

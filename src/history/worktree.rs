@@ -1,14 +1,14 @@
 //! The files of a work tree as a manifest names them.
 
 use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::io::{ErrorKind, Read};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::diag::with_causes;
 use crate::files::{Bounds, FilesError, read_input};
-use crate::history::known::{Knowledge, KnownFiles};
-use crate::manifest::{Source, Unreadable, decode, stand_in};
+use crate::history::known::{Absence, Knowledge, KnownFiles};
+use crate::manifest::{Source, Unreadable, decode, shell_word, stand_in};
 
 /// The largest file that is read, in bytes: a prompt that is longer than a novel is a mistake.
 const LARGEST: u64 = 32 << 20;
@@ -64,6 +64,13 @@ impl WorkTree {
             self.check_known(path, file)?;
         }
         let shown = path.display();
+        if self.known.is_written_link(file, &bytes) {
+            let target = String::from_utf8_lossy(&bytes);
+            return Err(written_link(
+                &format!("it holds only `{target}`"),
+                &self.known.below_top(file),
+            ));
+        }
         if let Some((what, command)) = stand_in(&self.known.below_top(file), &bytes) {
             let help = Some(format!("`{command}` puts the text in its place"));
             return Err(Unreadable { why: format!("`{shown}` is {what}, not the text"), help });
@@ -89,6 +96,13 @@ impl WorkTree {
 
     /// Says why a path leads to nothing that may be read.
     fn unresolved(&self, path: &str, error: &FilesError) -> Unreadable {
+        // Only of a file that is not there: what is refused is no question for Git.
+        if let FilesError::Io { source, .. } = error
+            && matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+            && let Some(absent) = self.absent(path)
+        {
+            return absent;
+        }
         let target = fs::read_link(self.folder.join(path)).unwrap_or_default();
         let target = target.to_string_lossy().replace('\\', "/");
         let help = target.contains(".git/annex/objects/").then(|| {
@@ -96,6 +110,46 @@ impl WorkTree {
         });
         Unreadable { why: with_causes(error), help }
     }
+
+    /// Says of a file that Git knows of why it is not there.
+    fn absent(&self, path: &str) -> Option<Unreadable> {
+        let mut file = self.folder.canonicalize().ok()?;
+        for part in Path::new(path).components() {
+            match part {
+                Component::Normal(name) => file.push(name),
+                Component::ParentDir => _ = file.pop(),
+                Component::CurDir => {}
+                Component::RootDir | Component::Prefix(_) => return None,
+            }
+        }
+        let below = self.known.below_top(&file);
+        let (why, help) = match self.known.absence(&below)? {
+            Absence::Sparse => {
+                let folder = below.rsplit_once('/').map_or(&*below, |(folder, _)| folder);
+                let command = format!("git sparse-checkout add {}", shell_word(folder));
+                ("is left out by the sparse checkout", format!("`{command}` brings it"))
+            }
+            Absence::Submodule(folder) => {
+                let command = format!("git submodule update --init {}", shell_word(&folder));
+                ("is in a submodule that is not checked out", format!("`{command}` fetches it"))
+            }
+            Absence::WrittenLink(link) => {
+                return Some(written_link(&format!("`{path}` is behind it"), &link));
+            }
+        };
+        Some(Unreadable { why: format!("`{path}` {why}"), help: Some(help) })
+    }
+}
+
+/// Refuses a link that a checkout without links wrote as a plain file.
+fn written_link(why: &str, link: &str) -> Unreadable {
+    let help = format!(
+        "`git config core.symlinks true && git checkout -- {}` makes it a link, where the system has \
+         links; or name the file that it leads to",
+        shell_word(link)
+    );
+    let why = format!("`{link}` is a symbolic link that was checked out as a plain file: {why}");
+    Unreadable { why, help: Some(help) }
 }
 
 /// Returns the text of a manifest that comes from a stream; no commit holds it.

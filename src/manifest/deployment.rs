@@ -98,6 +98,10 @@ fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Opt
             continue;
         };
         reader.warn_of_comment(node, text, &field, owner);
+        if reader.is_text_unmerged(text, node, (&field, owner)) {
+            continue;
+        }
+        reader.note_changes(text, node, None, (&field, owner));
         // `$` is ordinary text in a prompt.
         let prompt = canonical_text(text);
         if prompt.is_empty() {

@@ -46,6 +46,11 @@ impl<'t> SourceLine<'t> {
         text[..at].bytes().filter(|byte| *byte == b'\n').count() + 1
     }
 
+    /// What it holds from a byte of the text on.
+    pub(super) fn text_from(self, at: usize) -> &'t str {
+        self.text.get(at.saturating_sub(self.start)..).unwrap_or_default()
+    }
+
     /// What it holds between the blanks at its ends.
     pub(super) fn content(self) -> &'t str {
         self.text.trim()

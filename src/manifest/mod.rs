@@ -4,11 +4,14 @@
 //! every finding. Files are read only through the [`Source`] it is given, so that the work tree and
 //! an old commit go through the same code.
 
+mod altered;
 mod broken;
+mod conflict;
 mod deployment;
 mod expressions;
 mod fields;
 mod impossible;
+mod latin;
 mod lines;
 mod lower;
 mod merge;
@@ -33,7 +36,7 @@ pub use merge::merge;
 pub use parse::{parse, read_yaml_as};
 pub use resolve::{check, resolve};
 pub use schema::{Chapter, Row, reference, schema};
-pub use standin::stand_in;
+pub use standin::{shell_word, stand_in};
 pub use suggest::nearest_few;
 pub use text::decode;
 pub use write::{Outline, OutlineTask, Prompts, Written, write};

@@ -19,8 +19,8 @@ pub(super) struct Node<'t> {
 pub(super) enum Style {
     /// A scalar without quotes.
     Plain,
-    /// A scalar without quotes, and behind it on its line a comment.
-    Commented,
+    /// A scalar without quotes, and behind it on its last line a comment, which begins at this byte.
+    Commented(usize),
     /// Anything else.
     Other,
 }

@@ -18,10 +18,10 @@ use serde_yaml::{MessageFormatter, UserMessageFormatter};
 
 use crate::diag::{Code, Diagnostic, Place, Subject, floor_boundary};
 use crate::manifest::broken;
+use crate::manifest::conflict::{TextKind, conflict_markers};
 use crate::manifest::lower::lower;
 use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, NodeValue};
-use crate::manifest::text::{TextKind, conflict_markers};
 use crate::manifest::tree::{self, EventTree, Most};
 use crate::manifest::without::without_task;
 use crate::manifest::{Manifest, Source, Variables};

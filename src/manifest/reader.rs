@@ -143,35 +143,9 @@ impl<'a> Reader<'a> {
         let finding = self.error(Code::InvalidValue, message, &node.span);
         let finding = finding.help(shape::of_value(self.text, node, field, expected));
         self.report(match (&node.value, node.style) {
-            (NodeValue::Null, Style::Commented) => finding.help(shape::COMMENT),
+            (NodeValue::Null, Style::Commented(_)) => finding.help(shape::COMMENT),
             _ => finding,
         });
-    }
-
-    /// Warns of a text that a comment ends: the rest of the line may have been meant to belong to it.
-    pub(super) fn warn_of_comment(
-        &mut self,
-        node: &Node<'_>,
-        written: &str,
-        field: &str,
-        owner: Owner<'_>,
-    ) {
-        if node.style != Style::Commented || !shape::is_free_text(field) {
-            return;
-        }
-        let taken = shape::shortened(written);
-        let effect = if field == "prompt" || field.starts_with("followUps") {
-            format!("the agent gets `{taken}`")
-        } else {
-            format!("it is `{taken}`")
-        };
-        let message = format!("`{field}` of {owner} ends before ` #`: {effect}");
-        let finding = Diagnostic::warning(Code::CutText, message).at(self.place(&node.span));
-        self.report(
-            finding
-                .help("put it in quotes if what follows belongs to it")
-                .help("a comment on a line of its own is not warned of"),
-        );
     }
 
     /// Reads a mapping of known fields; an empty value is an empty mapping.

@@ -2,6 +2,7 @@
 //! were written where they can be kept.
 
 use std::fmt;
+use std::path::Path;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -204,12 +205,19 @@ fn of_moment_number(number: i128) -> Option<String> {
     Some(format!("write `{moment}`, if {unit} since 1970 are meant"))
 }
 
-/// Whether a field holds words of a person, in which a `#` can mean something.
-pub(super) fn is_free_text(field: &str) -> bool {
+/// Whether what stands behind ` #` can belong to a field's text rather than be a comment.
+pub(super) fn may_go_on(field: &str, written: &str, comment: &str) -> bool {
     let field = name_of(field);
-    // A word that is looked up is not found where a part of it is missing.
-    !matches!(field, "organizationId" | "promptFile")
-        && is_text(fields::find(field).map(|s| s.shape))
+    match field {
+        // Letters of a path go on at once, and a path that has its ending is whole.
+        "promptFile" => {
+            let is_set_off = comment.trim_start_matches('#').starts_with([' ', '\t']);
+            !(is_set_off && Path::new(written).extension().is_some())
+        }
+        // A word that is looked up is not found where a part of it is missing.
+        "organizationId" => false,
+        _ => is_text(fields::find(field).map(|spec| spec.shape)),
+    }
 }
 
 fn is_text(shape: Option<FieldShape>) -> bool {

@@ -18,7 +18,11 @@ const KINDS: &[StandInKind] = &[
         command: "git lfs pull --include={}",
         is: |text| {
             let first = text.lines().next().unwrap_or_default();
-            let specs = ["https://git-lfs.github.com/spec/", "https://hawser.github.com/spec/"];
+            let specs = [
+                "https://git-lfs.github.com/spec/",
+                "https://hawser.github.com/spec/",
+                "http://git-media.io/v/",
+            ];
             let version = first.strip_prefix("version ").unwrap_or_default().trim_start();
             let has = |field: &str| text.lines().any(|line| line.starts_with(field));
             specs.iter().any(|spec| version.starts_with(spec)) && has("oid ") && has("size ")
@@ -60,8 +64,26 @@ const KINDS: &[StandInKind] = &[
         holds_content: true,
     },
     StandInKind {
+        name: "encrypted by SOPS",
+        command: "sops --decrypt --in-place {}",
+        // A value of its own, not a word of a sentence.
+        is: |text| {
+            text.match_indices("ENC[AES256_GCM,").any(|(at, _)| {
+                let before = text[..at].trim_end_matches([' ', '"', '\'']);
+                before.is_empty() || before.ends_with([':', '=', '\n'])
+            })
+        },
+        holds_content: true,
+    },
+    StandInKind {
+        name: "encrypted by PGP",
+        command: "gpg --decrypt {} > NEW && mv NEW {}",
+        is: |text| text.starts_with("-----BEGIN PGP MESSAGE-----"),
+        holds_content: true,
+    },
+    StandInKind {
         name: "encrypted by age",
-        command: "age --decrypt -o {} {}",
+        command: "age --decrypt -i KEY {} > NEW && mv NEW {}",
         is: |text| {
             text.starts_with("-----BEGIN AGE ENCRYPTED FILE-----")
                 || text.starts_with("age-encryption.org/v1")
@@ -77,11 +99,11 @@ pub fn stand_in(path: &str, bytes: &[u8]) -> Option<(&'static str, String)> {
     let text = text.trim_start_matches('\u{feff}');
     let fits =
         |kind: &&StandInKind| (kind.holds_content || bytes.len() <= LONGEST) && (kind.is)(text);
-    KINDS.iter().find(fits).map(|kind| (kind.name, kind.command.replace("{}", &quoted(path))))
+    KINDS.iter().find(fits).map(|kind| (kind.name, kind.command.replace("{}", &shell_word(path))))
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &str) -> String {
+pub fn shell_word(path: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
     if path.chars().all(is_plain) {
         path.to_owned()
@@ -117,7 +139,21 @@ mod tests {
             ("\0GITCRYPT\0\u{1}\u{2}".to_owned(), "git-crypt unlock"),
             (format!("U2FsdGVkX1{}\n", "a".repeat(9_000)), "transcrypt"),
             ("$ANSIBLE_VAULT;1.1;AES256\n3361\n".to_owned(), "ansible-vault decrypt p.md"),
-            ("-----BEGIN AGE ENCRYPTED FILE-----\n".to_owned(), "age --decrypt -o p.md p.md"),
+            (
+                "-----BEGIN AGE ENCRYPTED FILE-----\n".to_owned(),
+                "age --decrypt -i KEY p.md > NEW && mv NEW p.md",
+            ),
+            (lfs("http://git-media.io/v/2"), "git lfs pull --include=p.md"),
+            (
+                "-----BEGIN PGP MESSAGE-----\n\nhQ\n".to_owned(),
+                "gpg --decrypt p.md > NEW && mv NEW p.md",
+            ),
+            (
+                "{\"data\": \"ENC[AES256_GCM,data:a,iv:b]\", \"sops\": {}}".to_owned(),
+                "sops --decrypt --in-place p.md",
+            ),
+            ("prompt: ENC[AES256_GCM,data:a,iv:b]\n".to_owned(), "sops --decrypt --in-place p.md"),
+            ("A=ENC[AES256_GCM,data:a,iv:b]\n".to_owned(), "sops --decrypt --in-place p.md"),
         ];
         for (text, command) in table {
             let found = stand_in("p.md", text.as_bytes()).map(|(_, command)| command);
@@ -131,6 +167,8 @@ mod tests {
                 .to_owned(),
             format!("{specification}\n{}", "Explain each of these lines. ".repeat(200)),
             "Look into .git/annex/objects/ and say what is there".to_owned(),
+            "Find `ENC[AES256_GCM,` and ENC[AES256_GCM, in all files".to_owned(),
+            "Explain -----BEGIN PGP MESSAGE-----".to_owned(),
             "U2FsdGVkX1 is what such files begin with. Explain it.".to_owned(),
         ];
         for text in prompts {

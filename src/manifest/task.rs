@@ -8,13 +8,12 @@ use crate::diag::{Code, Place};
 use crate::kinds::{self, NAME, OnChange, Shape, TASK};
 use crate::manifest::deployment::deployments;
 use crate::manifest::fields::{self, Stands, other_name};
-use crate::manifest::lines::SourceLine;
 use crate::manifest::node::{self, Node, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, FieldRead, Reader};
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::nearest;
-use crate::manifest::text::{TextKind, conflict_markers, no_nul};
+use crate::manifest::text::no_nul;
 use crate::manifest::{DesiredDeployment, LeftOut, TaskConfig, Unreadable};
 use crate::model::{Key, TaskId, archived_base};
 use crate::resource::{Address, Object, Value};
@@ -298,6 +297,10 @@ fn value(
                 // `$` is ordinary text in a prompt.
                 node::NodeValue::Text(text) => {
                     reader.warn_of_comment(node, text, field.name, owner);
+                    if reader.is_text_unmerged(text, node, (field.name, owner)) {
+                        return None;
+                    }
+                    reader.note_changes(text, node, None, (field.name, owner));
                     text.as_ref()
                 }
                 node::NodeValue::Null => "",
@@ -336,11 +339,10 @@ fn from_file(
     let text = reader.source.read(&path);
     match text.and_then(|text| no_nul(&path, &text).map(|()| text)) {
         Ok(text) => {
-            if let Some(at) = conflict_markers(&text, TextKind::Prompt).first() {
-                let line = SourceLine::number(&text, at.start);
-                unmerged(reader, node, (name, owner), (&path, line));
+            if reader.is_file_unmerged(&text, &path, node, (name, owner)) {
                 return None;
             }
+            reader.note_changes(&text, node, Some(&path), (name, owner));
             let value = long_text(reader, &text, node, (name, owner, pinned))?;
             Some(Given { value, file: Some(path.as_ref().into()), place: None })
         }
@@ -404,23 +406,6 @@ fn exclude(
     true
 }
 
-/// Reports a file of a long text in which Git left both sides of a merge, from this line on.
-fn unmerged(
-    reader: &mut Reader<'_>,
-    node: &Node<'_>,
-    (name, owner): (&str, Owner<'_>),
-    (path, line): (&str, usize),
-) {
-    let message = format!(
-        "`{name}` of {owner} is unmerged: `{path}` holds both sides of a conflict from line {line} on"
-    );
-    let finding = reader.error(Code::Unmerged, message, &node.span);
-    let finding = finding.help(format!(
-        "keep what is meant, take the lines `<<<<<<<`, `=======` and `>>>>>>>` out, and run `git add {path}`"
-    ));
-    reader.report(finding.help("indent such lines by one blank if the agent is to see them"));
-}
-
 fn long_text(
     reader: &mut Reader<'_>,
     text: &str,
@@ -433,7 +418,7 @@ fn long_text(
         let finding = reader.error(Code::EmptyPrompt, message, &node.span);
         let finding = finding.help("write what the agent is to do");
         reader.report(match (&node.value, node.style) {
-            (node::NodeValue::Null, Style::Commented) => finding.help(shape::COMMENT),
+            (node::NodeValue::Null, Style::Commented(_)) => finding.help(shape::COMMENT),
             _ => finding,
         });
         return None;

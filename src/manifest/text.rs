@@ -1,11 +1,11 @@
-//! Bytes to text: what is no UTF-8, or still holds both sides of a merge, is named as what it is.
-
-use std::ops::Range;
+//! Bytes to text: what is no UTF-8 is named as what it is.
 
 use memchr::memchr;
 
 use crate::manifest::Unreadable;
+use crate::manifest::latin;
 use crate::manifest::lines::SourceLine;
+use crate::manifest::standin::shell_word;
 
 /// How files that are no text begin.
 const ARCHIVES: &[(&[u8], &str)] = &[
@@ -34,7 +34,7 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Unreadable> {
     }
     let marked = MARKS.iter().find(|(mark, _)| bytes.starts_with(mark)).map(|(_, name)| *name);
     if let Some(encoding) = marked.or_else(|| wide(&bytes)) {
-        return Err(encoded(path, encoding, ""));
+        return Err(encoded(path, encoding));
     }
     let (text, first) = match String::from_utf8(bytes) {
         Ok(text) => return Ok(text),
@@ -47,11 +47,54 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Unreadable> {
     if text.iter().any(|byte| is_control(&byte)) {
         return Err(no_text(path, "no text"));
     }
-    let line = text[..first].split(|byte| *byte == b'\n').count();
-    // Latin-1 has control characters where Windows-1252 has quotes and dashes.
-    let is_windows = text.iter().any(|byte| (0x80..0xa0).contains(byte));
-    let encoding = if is_windows { "WINDOWS-1252" } else { "ISO-8859-1" };
-    Err(encoded(path, encoding, &format!(" (line {line})")))
+    // Text in another encoding has next to no sequence that is one of UTF-8.
+    let sound = String::from_utf8_lossy(&text).chars().filter(is_sound).count();
+    let latin = latin::suspect(&text).filter(|_| sound == 0);
+    Err(latin.map_or_else(
+        || not_utf8(path, &text, first, sound),
+        |latin| Unreadable {
+            why: format!(
+                "`{path}` is not UTF-8 but probably {} (line {})",
+                latin.name,
+                line_of(&text, first)
+            ),
+            help: Some(format!(
+                "save it as UTF-8, in the editor or with `iconv -f {} -t UTF-8 {} > FILE`, if the word \
+                 there is `{}`",
+                latin.charset,
+                shell_word(path),
+                latin.word
+            )),
+        },
+    ))
+}
+
+fn line_of(bytes: &[u8], at: usize) -> usize {
+    bytes[..at].split(|byte| *byte == b'\n').count()
+}
+
+/// Whether a character beyond ASCII was read, rather than put in the place of what cannot be.
+fn is_sound(c: &char) -> bool {
+    !c.is_ascii() && *c != char::REPLACEMENT_CHARACTER
+}
+
+/// Names the first byte that is wrong: which encoding it is of cannot be told. `sound` is how many
+/// characters beyond ASCII are those of UTF-8.
+fn not_utf8(path: &str, bytes: &[u8], first: usize, sound: usize) -> Unreadable {
+    let broken = bytes.utf8_chunks().filter(|chunk| !chunk.invalid().is_empty()).count();
+    let help = if sound > broken {
+        "the rest of it is UTF-8: write that character again"
+    } else {
+        "save it as UTF-8 in the program that wrote it"
+    };
+    Unreadable {
+        why: format!(
+            "`{path}` is not UTF-8: line {} holds the byte 0x{:02X}",
+            line_of(bytes, first),
+            bytes[first]
+        ),
+        help: Some(help.to_owned()),
+    }
 }
 
 /// Tells text of two or four bytes a character that has no mark at its start: every other byte is 0.
@@ -72,16 +115,12 @@ fn wide(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-fn encoded(path: &str, encoding: &str, line: &str) -> Unreadable {
-    let name = match encoding {
-        "ISO-8859-1" => "probably Latin-1 (ISO-8859-1)",
-        "WINDOWS-1252" => "probably Windows-1252",
-        wide => wide,
-    };
+fn encoded(path: &str, encoding: &str) -> Unreadable {
     Unreadable {
-        why: format!("`{path}` is not UTF-8 but {name}{line}"),
+        why: format!("`{path}` is not UTF-8 but {encoding}"),
         help: Some(format!(
-            "save it as UTF-8, in the editor or with `iconv -f {encoding} -t UTF-8 {path} > FILE`"
+            "save it as UTF-8, in the editor or with `iconv -f {encoding} -t UTF-8 {} > FILE`",
+            shell_word(path)
         )),
     }
 }
@@ -99,50 +138,6 @@ pub(super) fn no_nul(path: &str, text: &str) -> Result<(), Unreadable> {
         let line = SourceLine::number(text, at);
         Err(no_text(path, &format!("no text: it holds a NUL character in line {line}")))
     })
-}
-
-/// What a text is that may hold both sides of a merge.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum TextKind {
-    /// YAML, in which each of Git's marks is out of place.
-    Yaml,
-    /// Text for an agent, in which some of them can be Markdown.
-    Prompt,
-}
-
-/// Finds where Git left both sides of a merge in a text: the bytes of the first line of each.
-pub(super) fn conflict_markers(text: &str, kind: TextKind) -> Vec<Range<usize>> {
-    let mut found = Vec::new();
-    if !["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| text.contains(mark)) {
-        return found;
-    }
-    let is_mark = |line: &str, mark: char| {
-        let rest = line.trim_start_matches(mark);
-        line.len() - rest.len() == 7 && (rest.is_empty() || rest.starts_with(' '))
-    };
-    let (mut start, mut is_open, mut is_halved) = (0, false, false);
-    for line in text.split_inclusive('\n') {
-        let content = line.trim_end_matches(['\n', '\r']);
-        let span = start..start + content.len();
-        start += line.len();
-        if is_mark(content, '<') {
-            (is_open, is_halved) = (true, false);
-            found.push(span);
-        } else if is_mark(content, '=') {
-            if kind == TextKind::Yaml && !is_open {
-                found.push(span);
-                is_open = true;
-            }
-            is_halved = true;
-        } else if is_mark(content, '>') {
-            // Without its beginning it could be a quotation in Markdown.
-            if !is_open && (is_halved || kind == TextKind::Yaml) {
-                found.push(span);
-            }
-            (is_open, is_halved) = (false, false);
-        }
-    }
-    found
 }
 
 #[cfg(test)]
@@ -168,8 +163,54 @@ mod tests {
             (utf16(words, true), "not UTF-8 but UTF-16BE", "iconv"),
             (utf32(&format!("\u{feff}{words}"), false), "not UTF-8 but UTF-32LE", "iconv"),
             (utf32(words, true), "not UTF-8 but UTF-32BE", "iconv"),
-            (b"one\nWei\xdf\n".to_vec(), "probably Latin-1 (ISO-8859-1) (line 2)", "-f ISO-8859-1"),
-            (b"It\x92s SPY".to_vec(), "probably Windows-1252 (line 1)", "-f WINDOWS-1252"),
+            (
+                b"one\nWei\xdf\n".to_vec(),
+                "probably Latin-1 (ISO-8859-1) (line 2)",
+                "-f ISO-8859-1 -t UTF-8 p.md > FILE`, if the word there is `Wei\u{df}`",
+            ),
+            (
+                b"It\x92s SPY".to_vec(),
+                "probably Windows-1252 (line 1)",
+                "the word there is `It\u{2019}s`",
+            ),
+            (b"na\xefve caf\xe9\n".to_vec(), "probably Latin-1", "the word there is `na\u{ef}ve`"),
+            (
+                b"SPY \x96 10 \x80, \x93hold\x94".to_vec(),
+                "probably Windows-1252",
+                "`iconv -f WINDOWS-1252",
+            ),
+            // A stray byte in UTF-8.
+            (
+                "na\u{ef}ve \u{2013} ok\n".bytes().chain(*b"caf\xe9\n").collect(),
+                "line 2 holds the byte 0xE9",
+                "the rest of it is UTF-8",
+            ),
+            (
+                "caf\u{e9} na\u{ef}ve ".bytes().chain(*b"caf\xe9\n").collect(),
+                "line 1 holds the byte 0xE9",
+                "the rest of it is UTF-8",
+            ),
+            (
+                b"\xe2\x80\x93\xe2\x80\x94 \xe2\x80".to_vec(),
+                "line 1 holds the byte 0xE2",
+                "the rest of it is UTF-8",
+            ),
+            (b"tak, by\xb3 ju\xbf t\xea".to_vec(), "the byte 0xB3", "the program that wrote it"),
+            // KOI8-R, Shift JIS, GB 18030, code page 437, a lone half of a pair, EBCDIC.
+            (
+                b"\xeb\xd5\xd0\xc9 SPY".to_vec(),
+                "line 1 holds the byte 0xEB",
+                "the program that wrote it",
+            ),
+            (
+                b"SPY\x82\xf0\x94\x83\x82\xa4\x95\xf1\x8d\x90".to_vec(),
+                "the byte 0x82",
+                "the program that wrote it",
+            ),
+            (b"\xc2\xf2\xc8\xeb SPY".to_vec(), "the byte 0xC2", "the program that wrote it"),
+            (b"na\x8bve caf\x82 Buy".to_vec(), "the byte 0x8B", "the program that wrote it"),
+            (b"Buy \xed\xa0\x80 SPY".to_vec(), "the byte 0xED", "the program that wrote it"),
+            (b"\xc2\xa4\xa8@\xe2\xd7\xe8".to_vec(), "the byte 0xA8", "the program that wrote it"),
             (b"\x01\x02\xff\xfe".to_vec(), "is no text", "UTF-8"),
             (b"PK\x03\x04rest".to_vec(), "a ZIP archive or an office document", "UTF-8"),
             (b"%PDF-1.7\n".to_vec(), "a PDF document", "UTF-8"),
@@ -182,36 +223,6 @@ mod tests {
         }
         for text in ["", "Stra\u{df}e \u{1f600}\n", "\u{feff}x", "a\tb\u{c}"] {
             assert_eq!(decode("p.md", text.into()).unwrap(), text);
-        }
-    }
-
-    #[test]
-    fn both_sides_of_a_merge_are_seen_and_markdown_is_not_taken_for_them() {
-        let table: &[(&str, &[&str])] = &[
-            ("a\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> f\n", &["<<<<<<< HEAD"]),
-            ("<<<<<<< a\r\nb\r\n||||||| o\r\n=======\r\n>>>>>>> f\r\n", &["<<<<<<< a"]),
-            ("<<<<<<< HEAD\nleft over", &["<<<<<<< HEAD"]),
-            ("=======\nc\n>>>>>>> f", &[">>>>>>> f"]),
-            ("<<<<<<<\n=======\n>>>>>>>\n<<<<<<<\n", &["<<<<<<<", "<<<<<<<"]),
-            ("Title\n=======\ntext\n", &[]),
-            (">>>>>>> quoted seven deep\n", &[]),
-            ("    <<<<<<< HEAD\n    =======\n    >>>>>>> f\n", &[]),
-            ("<<<<<<<< eight\n========\n>>>>>>>>\n", &[]),
-            ("see <<<<<<< there", &[]),
-        ];
-        for (text, expected) in table {
-            let found = conflict_markers(text, TextKind::Prompt).into_iter();
-            assert_eq!(found.map(|span| &text[span]).collect::<Vec<_>>(), *expected, "{text:?}");
-        }
-        for (text, expected) in [
-            ("a: b\n=======\nc: d\n>>>>>>> f\n", vec!["======="]),
-            ("a: b\n>>>>>>> f\n", vec![">>>>>>> f"]),
-            ("a: b\n=======\n", vec!["======="]),
-            ("<<<<<<< f\n=======\n>>>>>>> g\n=======\n", vec!["<<<<<<< f", "======="]),
-            ("a: |\n  =======\n", vec![]),
-        ] {
-            let found = conflict_markers(text, TextKind::Yaml).into_iter();
-            assert_eq!(found.map(|span| &text[span]).collect::<Vec<_>>(), expected, "{text:?}");
         }
     }
 }

@@ -351,7 +351,7 @@ impl<'t> TreeReader<'t, '_> {
         let rest = if span.is_empty() { rest.strip_prefix(':').unwrap_or(rest) } else { rest };
         let behind = rest.trim_start_matches([' ', '\t']);
         let is_commented = behind.len() < rest.len() && behind.starts_with('#');
-        if is_commented { Style::Commented } else { Style::Plain }
+        if is_commented { Style::Commented(self.text.len() - behind.len()) } else { Style::Plain }
     }
 
     /// Tells what a scalar without quotes is.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::kinds::Shape;
-use crate::manifest::text::{TextKind, conflict_markers};
+use crate::manifest::conflict::{TextKind, conflict_markers};
 use crate::model::{Key, TaskId, emoji_length, holds_hidden, is_hidden};
 use crate::resource::Object;
 

@@ -8,6 +8,7 @@ use std::fmt;
 
 use memchr::{memchr, memchr_iter};
 use sha2::{Digest, Sha256};
+use unicode_normalization::char::{canonical_combining_class, compose};
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
 /// The address of a content: SHA-256 over the canonical JSON of the fields that cannot change in place.
@@ -111,6 +112,54 @@ pub fn canonical_text(text: &str) -> Cow<'_, str> {
     Cow::Owned(canonical)
 }
 
+/// A character of a text, with the marks on it, that its canonical form does not keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CharacterChange<'t> {
+    /// The byte at which it begins.
+    pub at: usize,
+    /// What is written.
+    pub from: &'t str,
+    /// What is kept of it; empty where it is left out.
+    pub to: String,
+}
+
+/// Returns what [`canonical_text`] changes beyond line ends, and blanks and blank lines at ends.
+pub fn canonical_changes(text: &str) -> impl Iterator<Item = CharacterChange<'_>> {
+    let is_kept = text.is_ascii() || (is_nfc(text) && !text.contains(is_invisible));
+    let mut rest = if is_kept { "" } else { text };
+    std::iter::from_fn(move || {
+        while !rest.is_empty() {
+            let at = text.len() - rest.len();
+            let (from, behind) = rest.split_at(cluster(rest));
+            rest = behind;
+            let kept = from.chars().filter(|c| !is_invisible(*c));
+            if from.len() > 1 && !kept.clone().nfc().eq(from.chars()) {
+                return Some(CharacterChange { at, from, to: kept.nfc().collect() });
+            }
+        }
+        None
+    })
+}
+
+/// The bytes of the first character of a text and of all behind it that may become one with it.
+fn cluster(text: &str) -> usize {
+    let mut characters = text.char_indices();
+    let Some((_, first)) = characters.next() else { return 0 };
+    let (mut end, mut joined) = (first.len_utf8(), first);
+    if is_invisible(first) {
+        return end;
+    }
+    for (at, c) in characters.filter(|(_, c)| !is_invisible(*c)) {
+        let composed = compose(joined, c);
+        if composed.is_none() && canonical_combining_class(c) == 0 {
+            break;
+        }
+        joined = composed.unwrap_or(joined);
+        end = at + c.len_utf8();
+    }
+    end
+}
+
 /// Whether a line of ASCII ends in more than LF; blanks at the end of the text are no matter.
 fn has_odd_line_end(text: &[u8]) -> bool {
     let is_after_blank = |at: usize| at > 0 && b" \t\x0b\x0c".contains(&text[at - 1]);
@@ -148,6 +197,29 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_the_canonical_form_changes_is_told_by_character() {
+        let table = [
+            (" plain \r\n\n", vec![]),
+            ("naïve – 株価 👨\u{200d}👩", vec![]),
+            ("S\u{200b}PY", vec![(1, "\u{200b}", "")]),
+            (
+                "\u{2060}a\u{180e}b\u{feff}",
+                vec![(0, "\u{2060}", ""), (4, "\u{180e}", ""), (8, "\u{feff}", "")],
+            ),
+            ("cafe\u{301}s", vec![(3, "e\u{301}", "\u{e9}")]),
+            ("e\u{200b}\u{301}", vec![(0, "e\u{200b}\u{301}", "\u{e9}")]),
+            ("5 \u{2126}\u{212b}", vec![(2, "\u{2126}", "\u{3a9}"), (5, "\u{212b}", "\u{c5}")]),
+            ("\u{1100}\u{1161}\u{11a8}", vec![(0, "\u{1100}\u{1161}\u{11a8}", "\u{ac01}")]),
+            ("q\u{323}\u{307}q\u{307}\u{323}", vec![(5, "q\u{307}\u{323}", "q\u{323}\u{307}")]),
+        ];
+        for (text, expected) in table {
+            let changes = canonical_changes(text).map(|change| (change.at, change.from, change.to));
+            let expected = expected.into_iter().map(|(at, from, to)| (at, from, to.to_owned()));
+            assert_eq!(changes.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "{text:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn canonical_text_is_a_fixed_point(text in "(?s).{0,60}", eols in "[ \r\n\t\u{feff}e\u{301}]{0,20}") {
@@ -157,6 +229,22 @@ mod tests {
             // What is told to be canonical without a look at each character is what one finds.
             let slowly = canonical_text(&format!("{text}\r")).into_owned();
             prop_assert_eq!(&*once, slowly);
+        }
+
+        #[test]
+        fn a_text_with_its_changes_made_is_canonical_but_for_its_line_ends(
+            text in "(?s)([a-e]|[\u{300}-\u{330}]|[\u{200b}\u{feff}\u{2126}]|[\u{1100}\u{1161}\u{11a8}\u{ac00}]|.){0,20}",
+        ) {
+            let (mut made, mut end) = (String::new(), 0);
+            for change in canonical_changes(&text) {
+                prop_assert_eq!(&text[change.at..change.at + change.from.len()], change.from);
+                made.push_str(&text[end..change.at]);
+                made.push_str(&change.to);
+                end = change.at + change.from.len();
+            }
+            made.push_str(&text[end..]);
+            prop_assert_eq!(canonical_text(&made), canonical_text(&text));
+            prop_assert_eq!(canonical_changes(&made).next(), None);
         }
     }
 }

@@ -13,7 +13,9 @@ mod random;
 mod visible;
 
 pub use action::Action;
-pub use content::{ContentHash, PromptHash, canonical_text, sha256_hex};
+pub use content::{
+    CharacterChange, ContentHash, PromptHash, canonical_changes, canonical_text, sha256_hex,
+};
 pub use id::{AgentId, DeploymentId, InvalidKey, Key, OrganizationId, TaskId};
 pub use name::{
     FoldedName, archive_name, archived_base, archived_hash, fold, has_new_number, is_rewriting_of,
