@@ -15,11 +15,12 @@ use crate::support::repo::{Ran, Repo};
 const TASKS: &str =
     "version: 1\ndefaults: {agentId: 47, projectPreference: project-for-task}\ntasks:\n";
 
-struct Prompts;
+struct Prompts<'t>(&'t str);
 
-impl Source for Prompts {
+impl Source for Prompts<'_> {
     fn read(&self, path: &str) -> Result<String, Unreadable> {
         match path {
+            "manifest.yaml" => Ok(self.0.to_owned()),
             "sound.md" => Ok("Title\n=======\n> quoted\n\n    <<<<<<< indented\n".to_owned()),
             "unmerged.md" => Ok("one\n<<<<<<< HEAD\ntwo\n=======\nthree\n>>>>>>> f\n".to_owned()),
             "nul.md" => Ok("one\ntwo\0".to_owned()),
@@ -31,7 +32,7 @@ impl Source for Prompts {
 }
 
 fn found(text: &str) -> Vec<Diagnostic> {
-    manifest::parse(Path::new("tasks.yaml"), text, &Prompts, &|_| None).1
+    manifest::parse(Path::new("tasks.yaml"), text, &Prompts(text), &|_| None).1
 }
 
 fn run(repo: &Repo, words: &str) -> Ran {
@@ -87,9 +88,12 @@ const BROKEN: &[Row] = &[
     ("  a:\n    prompt: x\n      y\n\n      # z\n      id: 4\n", 9, NO, "`id` is indented by 6", "by 4 like `prompt`"),
     ("  a:\n    prompt: x\n b: {prompt: y}\n", 6, NO, "`b` is indented by 1", "by 2 like `a` or by 0 like `tasks`"),
     ("  a:\n    prompt: |\n    Buy SPY\n", 6, NO, "the text below `prompt:` is not indented", "deeper than `prompt`"),
-    ("  a:\n    prompt: |\n      x\n     y\n    id: 4\n", 7, NO, "`y` is indented by 5", "by 4 like `prompt`"),
+    ("  a:\n    prompt: |\n      x\n     y\n    id: 4\n", 7, NO, "`y` is indented by 5, less than the first line", "by 4 like `prompt`"),
     ("  a:\n    deployments:\n      d:\n        followUps:\n          - a\n         - b\n", 9, NO, "indented by 9", "by 10 like `-`"),
     ("  a:\n    deployments:\n      d:\n        followUps:\n        - a\n        state: stopped\n       timeout: 3h\n", 10, NO, "`timeout` is indented by 7", "by 8"),
+    ("  a:\n    prompt: |\n        Buy\n      SPY\n", 7, NO, "`SPY` is indented by 6, less than the first line of the text of `prompt`", "by 8 like the first line"),
+    ("  a:\n    prompt: >-\n         Buy\n         QQQ\n\n      SPY: x\n", 9, NO, "less than the first line of the text of `prompt`", "by 4 like `prompt`"),
+    ("  a:\n    prompt: x\n    - y\n", 6, NO, "an entry of a list stands where a field is expected", "deeper than `prompt`"),
     // A colon, or the blank behind it.
     ("version: 1\ntasks\n  a: {prompt: x}\n", 2, NO, "`:` is missing behind `tasks`", "write `tasks:`"),
     ("version 1\ntasks: {}\n", 1, NO, "`:` is missing behind `version`", "write `version: 1`"),
@@ -105,7 +109,15 @@ const BROKEN: &[Row] = &[
     ("  a:\n    id: 4\n    prompt\u{ff1a}Buy SPY\n", 6, NO, "full-width colon", "write `prompt: Buy SPY`"),
     ("  a:\n    prompt: x\n\u{a0}\u{a0}\u{a0}\u{a0}id: 4\n", 6, "unknown-field", "id` of the manifest", "indented with U+00A0"),
     ("  a:\n\u{a0}\u{a0}\u{a0}\u{a0}prompt x\n  b: {prompt: y}\n", 5, NO, "line 5 is indented with U+00A0", "write spaces"),
+    ("  a:\n    id: 4\n    prompt:\u{a0}Buy SPY\n    name: b\n", 6, NO, "behind `prompt:` stands U+00A0, which only looks like a blank", "write `prompt: Buy SPY`"),
+    ("  b:\u{a0}{prompt: y}\n", 4, "invalid-key", "cannot be the key of a task", "it holds U+00A0, which only looks like a blank"),
+    ("  b\u{ff1a} {prompt: y}\n", 4, "invalid-key", "cannot be the key of a task", "it holds U+FF1A, a full-width colon"),
+    ("  b: {pr\u{43e}mpt: y}\n", 4, "unknown-field", "unknown field", "did you mean `prompt`? `pr\u{43e}mpt` holds U+043E, which only looks like `o`"),
+    ("  b: {prompt: y, \u{200b}name: z}\n", 4, "unknown-field", "unknown field", "did you mean `name`? `\u{200b}name` holds U+200B, which shows nothing"),
+    ("  b: {prompt: y, na\u{ad}me: z}\n", 4, "unknown-field", "unknown field", "holds U+00AD"),
+    ("// c\n{\"version\": 1, \"tasks\": {}}\n", 1, NO, "a comment begins with `#`", "or take the line out"),
     // A tab.
+    ("  a:\n    prompt: |\n      Buy\n    \tSell\n", 7, NO, "line 7 is indented with a tab", "spaces"),
     ("\ta:\n\t  prompt: x\n", 4, NO, "line 4 is indented with a tab", "spaces"),
     ("  a:\n    prompt: x\n\tid: 4\n", 6, NO, "line 6 is indented with a tab", "spaces"),
     ("  a:\n    prompt: x\n  \tid: 4\n", 6, NO, "line 6 is indented with a tab", "spaces"),
@@ -166,6 +178,7 @@ const BROKEN: &[Row] = &[
     ("  a:\n    prompt: ? what\n", 5, NO, "cannot start with `?`", "`'? what'`"),
     ("  a:\n    prompt: - buy\n", 5, NO, "a list cannot begin on the line of its key", "`'- buy'`"),
     ("  a:\n    prompt: | Buy SPY\n", 5, NO, "text stands behind `|`", "on the next line"),
+    ("  a:\n    prompt: |10\n      x\n", 5, NO, "a number behind `|` is one digit", "write `|` alone"),
     ("  a:\n    prompt: > 5 percent\n", 5, NO, "text stands behind `>`", "`'> 5 percent'`"),
     ("version: 1\n%tasks: {}\n", 2, NO, "a line cannot start with `%`", "in quotes"),
     ("%note 1\n---\nversion: 1\ntasks: {}\n", 1, NO, "a line cannot start with `%`", "take the line out"),
@@ -261,6 +274,10 @@ fn nothing_that_was_written_is_dropped_in_silence() {
         ("  a:\n    prompt: >\n      one\n\n      <<<<<<< HEAD\n      =======\n      >>>>>>> b\n", 8, "unmerged", "`prompt` of task `a`", "keep what is meant"),
         ("  a:\n    prompt: \"one\n      <<<<<<< HEAD\n      =======\n      >>>>>>> b\"\n", 6, "unmerged", "`prompt` of task `a`", "keep what is meant"),
         ("  a: {prompt: x, deployments: {d: {followUps: [\"<<<<<<< a\\n=======\\n>>>>>>> b\"]}}}\n", 4, "unmerged", "`followUps[1]`", "keep what is meant"),
+        ("  a: {prompt: “Buy SPY”}\n", 4, "curly-quotes", "`prompt` of task `a` keeps its quotes", "write `'Buy SPY'`"),
+        ("  a: {prompt: x, name: ‘z’}\n", 4, "curly-quotes", "`name` of task `a` keeps its quotes", "write `'z'`"),
+        ("  a: {prompt: x, deployments: {d: {followUps: [„y“]}}}\n", 4, "curly-quotes", "`followUps[1]`", "write `'y'`"),
+        ("  a: {promptFile: manifest.yaml}\n", 4, "unreadable-file", "names the manifest itself", "a file of its own"),
         ("  a: {promptFile: nul.md}\n", 4, "unreadable-file", "a NUL character in line 2", "UTF-8"),
         ("  a: {promptFile: latin.md}\n", 4, "unreadable-file", "not UTF-8 but probably Latin-1", "iconv -f ISO-8859-1"),
         ("  a:\n    prompt: #12 is to be fixed\n", 5, "empty-prompt", "`prompt` of task `a` is empty", "` #` begins a comment"),
@@ -274,13 +291,75 @@ fn a_task_that_is_not_yaml_hides_nothing_of_the_others() {
     let text = whole(
         "  a: {prompt: Buy: now}\n  b: {prompt: same, promt: z}\n  c:\n    prompt: \"x\n  d: {prompt: same}\n  e: &e {prompt: *f}\n",
     );
-    let (parsed, findings) = manifest::parse(Path::new("tasks.yaml"), &text, &Prompts, &|_| None);
+    let (parsed, findings) =
+        manifest::parse(Path::new("tasks.yaml"), &text, &Prompts(&text), &|_| None);
     let seen: Vec<String> =
         findings.iter().map(|found| format!("{} {}", line(&text, found), found.code)).collect();
     assert_eq!(seen, ["4 invalid-yaml", "5 unknown-field", "7 invalid-yaml", "9 invalid-yaml"]);
     let equal = manifest::check(&parsed);
     assert_eq!(equal.len(), 1, "{equal:?}");
     assert_eq!((equal[0].code.as_str(), line(&text, &equal[0])), ("equal-content", 8));
+}
+
+#[test]
+fn one_mistake_is_one_finding() {
+    for (text, at) in [
+        ("version: 1\nx-a: &a {agentId: 47}\ntasks:\n  a: {<<: *b}\n", 4),
+        ("version: 1\ndefaults: {<<: *b}\ntasks:\n  a: {prompt: x}\n  b: {prompt: y}\n", 2),
+        ("  a:\n    prompt: \"Buy\nSPY\"\n  b: {prompt: y}\n", 5),
+        ("  a:\n    prompt: 'Buy\nSPY\n\nnow'\n  b: {prompt: y}\n", 5),
+        ("  a:\n    prompt: |\n  Buy SPY\n  b: {prompt: y}\n", 6),
+        ("  a:\n    prompt: |\n        Buy\n      SPY\n", 7),
+    ] {
+        let text = whole(text);
+        let findings = found(&text);
+        let lines: Vec<usize> = findings.iter().map(|finding| line(&text, finding)).collect();
+        assert_eq!(lines, [at], "{text}{findings:#?}");
+    }
+}
+
+#[test]
+fn names_that_look_alike_are_warned_of_and_a_broken_agent_hides_no_equal_content() {
+    let seen = |tasks: &str| {
+        let text = format!("version: 1\n{tasks}");
+        let prompts = Prompts(&text);
+        let (parsed, _) = manifest::parse(Path::new("tasks.yaml"), &text, &prompts, &|_| None);
+        let (_, resolved) = manifest::resolve(&parsed, &std::collections::BTreeMap::new());
+        let words = |findings: &[Diagnostic]| {
+            let said = findings.iter().filter(|finding| finding.code.as_str().starts_with("equal"));
+            said.map(|found| {
+                let help = found.help.join("; ");
+                format!("{:?} {}: {} ({help})", found.severity, line(&text, found), found.message)
+            })
+            .collect::<Vec<_>>()
+            .join("\n")
+        };
+        [words(&resolved), words(&manifest::check(&parsed))]
+    };
+    let agent = "defaults: {agentId: 47, projectPreference: project-for-task}\ntasks:\n";
+    for (names, odd) in [
+        (["Buy SPY", "\u{412}uy SPY"], "`\u{412}uy SPY` holds U+0412, which only looks like `B`"),
+        (["\u{405}PY", "SPY"], "`\u{405}PY` holds U+0405, which only looks like `S`"),
+    ] {
+        let tasks = format!(
+            "{agent}  a: {{prompt: x, name: {}}}\n  b: {{prompt: y, name: {}}}\n",
+            names[0], names[1]
+        );
+        let words = format!(
+            "Warning 5: the `name` of task `b`, `{}`, looks like that of task `a` ({odd})",
+            names[1]
+        );
+        assert_eq!(seen(&tasks), [words.clone(), words]);
+    }
+    let tasks =
+        format!("{agent}  a: {{prompt: x, name: modern}}\n  b: {{prompt: y, name: modem}}\n");
+    assert_eq!(seen(&tasks), ["", ""]);
+    let broken = "defaults: {agentId: x, projectPreference: project-for-task}\ntasks:\n";
+    let tasks =
+        format!("{broken}  a: {{prompt: x}}\n  b: {{prompt: x}}\n  c: {{prompt: x, agentId: 4}}\n");
+    let [_, checked] = seen(&tasks);
+    assert!(checked.starts_with("Error 5: tasks `a` and `b` have the same agent"), "{checked}");
+    assert_eq!(checked.lines().count(), 1, "{checked}");
 }
 
 #[test]

@@ -83,6 +83,11 @@ impl Findings {
         self.heaviest = Some(heaviest.min(finding.severity));
     }
 
+    /// Adds findings.
+    pub fn extend(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
+        findings.into_iter().for_each(|finding| self.push(finding));
+    }
+
     /// Returns them in the order of `key`, and at their end how many are left out.
     pub fn in_order<K: Ord>(mut self, key: impl Fn(&Diagnostic) -> K) -> Vec<Diagnostic> {
         self.kept.sort_by_key(|finding| key(finding));

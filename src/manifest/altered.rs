@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::lines::SourceLine;
+use crate::manifest::mistake::in_quotes;
 use crate::manifest::node::{Node, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::Reader;
@@ -12,6 +13,10 @@ use crate::model::{CharacterChange, canonical_changes};
 
 /// The most changed characters that a finding lists.
 const MOST_LISTED: usize = 4;
+
+/// Quotes of word processors, as they open and close a text.
+const QUOTES: [(char, char); 6] =
+    [('“', '”'), ('‘', '’'), ('„', '“'), ('‚', '‘'), ('”', '”'), ('’', '’')];
 
 /// Invisible characters that a person may know by name.
 const NAMES: [(char, &str); 4] = [
@@ -22,15 +27,35 @@ const NAMES: [(char, &str); 4] = [
 ];
 
 impl Reader<'_> {
-    /// Warns of a text that a comment ends: the rest of the line may have been meant to belong to it.
-    pub(super) fn warn_of_comment(
+    /// Warns of a text without quotes that may not be what was meant.
+    pub(super) fn warn_of_writing(
         &mut self,
         node: &Node<'_>,
         written: &str,
         field: &str,
         owner: Owner<'_>,
     ) {
-        let Style::Commented(at) = node.style else { return };
+        if let Style::Commented(at) = node.style {
+            self.warn_of_comment(at, written, field, owner);
+        }
+        let mut inner = written.chars();
+        let ends = (inner.next().unwrap_or_default(), inner.next_back().unwrap_or_default());
+        if node.style != Style::Other && QUOTES.contains(&ends) {
+            let message = format!(
+                "`{field}` of {owner} keeps its quotes: YAML takes `{}` and `{}` for letters",
+                ends.0, ends.1
+            );
+            let finding =
+                Diagnostic::warning(Code::CurlyQuotes, message).at(self.place(&node.span));
+            self.report(finding.help(match in_quotes(inner.as_str()) {
+                Some(quoted) => format!("write `{quoted}`"),
+                None => "write `'` or `\"` in their place".to_owned(),
+            }));
+        }
+    }
+
+    /// Warns of a text that a comment ends: the rest of the line may have been meant to belong to it.
+    fn warn_of_comment(&mut self, at: usize, written: &str, field: &str, owner: Owner<'_>) {
         let comment = SourceLine::at(self.text, at).text_from(at).trim_end();
         if !shape::may_go_on(field, written, comment) {
             return;

@@ -12,6 +12,7 @@ use crate::diag::Code;
 use crate::manifest::expressions::Refusal;
 use crate::manifest::fields::{DEPLOYMENT, ENDS, EXPECT, NUMBER, TRANSCRIPT};
 use crate::manifest::impossible::{self, TextRules};
+use crate::manifest::moment;
 use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
@@ -35,6 +36,10 @@ pub(super) fn deployments(
             return None;
         }
     };
+    let field = ("deployments", owner);
+    if reader.is_key_missing(pairs, field, DEPLOYMENT, ("deployment", "baseline")) {
+        return None;
+    }
     let mut deployments = BTreeMap::new();
     for (key, _, value) in reader.keyed(pairs, "deployment", &format!(" of {owner}")) {
         let owner = Owner::Deployment(key.as_str(), &owner);
@@ -52,7 +57,7 @@ fn deployment(
     owner: Owner<'_>,
 ) -> Option<DesiredDeployment> {
     // All of them are read before any is judged, so that every mistake is reported.
-    let since = entries.value("since").map(|node| moment(reader, node, owner));
+    let since = entries.value("since").map(|node| self::since(reader, node, owner));
     let follow_ups = entries.value("followUps").map(|node| follow_ups(reader, node, owner));
     let state = entries.value("state").map(|node| state(reader, node, owner));
     let timeout = entries.value("timeout").map(|node| timeout(reader, node, owner));
@@ -97,7 +102,7 @@ fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Opt
             reader.wrong(node, &field, owner, ValueShape::Text);
             continue;
         };
-        reader.warn_of_comment(node, text, &field, owner);
+        reader.warn_of_writing(node, text, &field, owner);
         if reader.is_text_unmerged(text, node, (&field, owner)) {
             continue;
         }
@@ -305,6 +310,12 @@ fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
             // Bounds are small; a whole number beyond 2^53 is no measure of a strategy.
             #[expect(clippy::cast_precision_loss, reason = "see above")]
             NodeValue::Integer(number) => Some(number as f64),
+            NodeValue::Float(_) => {
+                let message = format!("`{field}` of {owner} must be finite");
+                let finding = reader.error(Code::InvalidValue, message, &node.span);
+                reader.report(finding.help("write a number such as `0.5`, or leave it out"));
+                None
+            }
             _ => {
                 reader.wrong(node, field, owner, ValueShape::Number);
                 None
@@ -317,7 +328,7 @@ fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
     Some(NumberExpectation { pattern: captured?, min: given(min)?, max: given(max)? })
 }
 
-fn moment(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Timestamp> {
+fn since(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<Timestamp> {
     let moment = match &node.value {
         NodeValue::Text(_) => parse_moment(reader.text(node, "since", owner)?.trim()),
         _ => None,
@@ -325,7 +336,7 @@ fn moment(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
     if moment.is_none() {
         let message = format!("`since` of {owner} is neither a date nor an instant");
         let finding = reader.error(Code::InvalidValue, message, &node.span);
-        reader.report(finding.help(shape::of_moment(&node.value)));
+        reader.report(finding.help(moment::of_value(&node.value)));
     }
     moment
 }

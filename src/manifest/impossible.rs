@@ -69,6 +69,15 @@ impl<'e> TextRules<'e> {
 
     /// Reports what cannot be said and not be said at once.
     pub(super) fn check(&self, reader: &mut Reader<'_>, owner: Owner<'_>) {
+        for asked in &self.must {
+            if let TextRule::Expression(pattern) = asked.words
+                && pattern.finds_nothing()
+            {
+                let message = format!("`{}` of {owner} finds nothing in any text", asked.field);
+                let finding = impossible(reader, message, &asked.span);
+                reader.report(finding.help("write an expression that matches what is expected"));
+            }
+        }
         for not in &self.must_not {
             if let TextRule::Expression(pattern) = not.words
                 && pattern.is_found_in_all()
@@ -167,18 +176,62 @@ pub(super) fn number(
         let finding = impossible(reader, message, span).see(place, "`min`");
         reader.report(finding.help("exchange them, or take one of the two out"));
     }
-    if let (Some(words), Some(node)) =
-        (pattern.and_then(Pattern::words_beside_number), entries.value("pattern"))
-    {
-        let message = format!(
-            "`pattern` of {owner} never finds a number: it has no group, and what it finds holds `{}`",
-            shortened(words.trim())
-        );
+    if let (Some(pattern), Some(node)) = (pattern, entries.value("pattern")) {
+        if !is_never_captured(reader, pattern, &node.span, owner) {
+            out_of_range(reader, entries, pattern, bounds, owner);
+        }
+    }
+}
+
+/// Reports an expression that never captures a number; whether it is one.
+fn is_never_captured(
+    reader: &mut Reader<'_>,
+    pattern: &Pattern,
+    span: &Range<usize>,
+    owner: Owner<'_>,
+) -> bool {
+    let message = format!("`pattern` of {owner} never finds a number: ");
+    let (why, help) = if let Some(words) = pattern.words_beside_number() {
+        (
+            format!("it has no group, and what it finds holds `{}`", shortened(words.trim())),
+            format!(
+                "put the number into a group, as in `'{}([0-9.]+)'`",
+                words.replace('\'', "''")
+            ),
+        )
+    } else if pattern.finds_nothing() {
+        let help = "write an expression that matches what is expected";
+        ("it finds nothing in any text".to_owned(), help.to_owned())
+    } else if pattern.captures_no_digit() {
+        let help = "put the number into the first group, as in `([0-9.]+)`";
+        ("what it captures holds no digit".to_owned(), help.to_owned())
+    } else {
+        return false;
+    };
+    let finding = impossible(reader, message + &why, span);
+    reader.report(finding.help(help));
+    true
+}
+
+/// Reports a bound that no number reaches that an expression captures.
+fn out_of_range(
+    reader: &mut Reader<'_>,
+    entries: &Entries<'_, '_>,
+    pattern: &Pattern,
+    (min, max): (Option<f64>, Option<f64>),
+    owner: Owner<'_>,
+) {
+    let (least, largest) = pattern.range_of_number();
+    let beyond = [
+        ("min", min.filter(|min| *min > largest), format!("at most {largest}")),
+        ("max", max.filter(|max| *max < least), format!("at least {least}")),
+    ];
+    for (field, bound, reach) in beyond {
+        let (Some(bound), Some(node)) = (bound, entries.value(field)) else { continue };
+        let message =
+            format!("`{field}` of {owner} is {bound}, and what `pattern` captures is {reach}");
         let finding = impossible(reader, message, &node.span);
-        reader.report(finding.help(format!(
-            "put the number into a group, as in `'{}([0-9.]+)'`",
-            words.replace('\'', "''")
-        )));
+        reader.report(finding.help("let the group of `pattern` capture the whole number"));
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic, Subject};
-use crate::manifest::fields::MANIFEST;
+use crate::manifest::fields::{MANIFEST, TASK};
 use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
@@ -135,6 +135,11 @@ fn tasks(
         reader.report(finding.about(Subject::Tasks).help(shape::of_tasks(node)));
         return None;
     };
+    let field = ("tasks", Owner::Manifest);
+    let key = shape::key_of(pairs).unwrap_or_else(|| shape::SOME_TASK.to_owned());
+    if reader.is_key_missing(pairs, field, &TASK, ("task", &key)) {
+        return None;
+    }
     for (key, key_node, fields) in reader.keyed(pairs, "task", "") {
         if let Some(declared) = task(reader, &key, key_node, fields, defaults) {
             tasks.entry(key).or_insert(declared);
@@ -451,7 +456,7 @@ tasks:
 ";
         insta::assert_snapshot!(findings_of_task(text), @r##"
         7:18 invalid-value: `since` of deployment `a` of task `spy` is neither a date nor an instant
-          help: write `2026-11-01` or `2026-11-01T09:30:00Z`
+          help: there is no month 13; write `YYYY-MM-DD`, the month before the day
         7:30 unknown-field: unknown field `followups` of deployment `a` of task `spy`
           help: did you mean `followUps`?
         8:18 invalid-value: `since` of deployment `b` of task `spy` is neither a date nor an instant

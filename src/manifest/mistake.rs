@@ -19,6 +19,10 @@ pub(super) struct Mistake {
     pub(super) see: Option<(Range<usize>, &'static str)>,
     /// The anchor or alias it is about, as written.
     pub(super) about: Option<String>,
+    /// Another byte whose task cannot be read either.
+    pub(super) also: Option<usize>,
+    /// Where what cannot be read ends, if that is further down.
+    pub(super) until: Option<usize>,
     /// Whether the whole text is too large, rather than a part of it wrong.
     pub(super) is_limit: bool,
 }
@@ -27,7 +31,8 @@ impl Mistake {
     /// Makes one of what is not YAML.
     pub(super) fn new(span: Range<usize>, message: impl Into<String>) -> Self {
         let (code, message) = (Code::InvalidYaml, message.into());
-        Self { code, span, message, help: Vec::new(), see: None, about: None, is_limit: false }
+        let (help, see, about, also, until) = (Vec::new(), None, None, None, None);
+        Self { code, span, message, help, see, about, also, until, is_limit: false }
     }
 
     /// Gives it another code.
@@ -51,6 +56,18 @@ impl Mistake {
     /// Points to another place.
     pub(super) fn see(mut self, span: Range<usize>, words: &'static str) -> Self {
         self.see = Some((span, words));
+        self
+    }
+
+    /// Names another byte whose task cannot be read either.
+    pub(super) fn also(mut self, at: usize) -> Self {
+        self.also = Some(at);
+        self
+    }
+
+    /// Says where what cannot be read ends.
+    pub(super) fn until(mut self, end: Option<usize>) -> Self {
+        self.until = end;
         self
     }
 

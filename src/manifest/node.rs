@@ -21,6 +21,8 @@ pub(super) enum Style {
     Plain,
     /// A scalar without quotes, and behind it on its last line a comment, which begins at this byte.
     Commented(usize),
+    /// A mapping that lacks the fields of an alias without an anchor.
+    Incomplete,
     /// Anything else.
     Other,
 }

@@ -23,7 +23,7 @@ use crate::manifest::lower::lower;
 use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::tree::{self, EventTree, Most};
-use crate::manifest::without::without_task;
+use crate::manifest::without::{blanked, without_task};
 use crate::manifest::{Manifest, Source, Variables};
 
 /// What one manifest may hold.
@@ -96,7 +96,12 @@ fn set_aside(
     let most = MOST_SET_ASIDE.0.min(MOST_SET_ASIDE.1 / text.len().max(1));
     for _ in 0..most {
         let Some(fault) = faults.last().filter(|fault| !fault.is_limit) else { break };
-        let Some(without) = without_task(&rest, fault.span.start) else { break };
+        let whole = match fault.until {
+            Some(end) => Cow::Owned(blanked(&rest, fault.span.start..end)),
+            None => Cow::Borrowed(&*rest),
+        };
+        let Some(without) = without_task(&whole, fault.span.start) else { break };
+        let without = fault.also.and_then(|at| without_task(&without, at)).unwrap_or(without);
         rest = Cow::Owned(without);
         let EventTree { root, faults: more } = read(&rest);
         // What is about a name that is set aside too says nothing.

@@ -13,12 +13,13 @@ use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::kinds::{OnChange, TASK};
 use crate::manifest::expressions::Expressions;
 use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec};
+use crate::manifest::level;
 use crate::manifest::node::{Node, NodeValue, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::shape::{self, ValueShape};
-use crate::manifest::suggest::nearest;
+use crate::manifest::suggest::{did_you_mean, nearest};
 use crate::manifest::{LeftOut, Source, Variables};
-use crate::model::Key;
+use crate::model::{Key, odd_blank};
 
 /// What reading one manifest needs, and what it found.
 pub(super) struct Reader<'a> {
@@ -211,8 +212,12 @@ impl<'a> Reader<'a> {
             finding.help(format!("did you mean `{meant}`?"))
         } else if let Some(help) = shape::of_colon(word, known) {
             finding.help(help)
+        } else if let Some(help) = level::of_name(word) {
+            finding.help(help)
         } else if let Some(meant) = nearest(word, known.iter().map(|spec| spec.name)) {
-            finding.help(format!("did you mean `{meant}`?"))
+            finding.help(did_you_mean(word, &[meant]))
+        } else if let Some(help) = level::of_similar(word) {
+            finding.help(help)
         } else {
             finding.help(format!("known fields: {}", in_backticks(known)))
         });
@@ -261,10 +266,14 @@ impl<'a> Reader<'a> {
             let message = format!("the key of a {what}{of} must be a text, not {found}");
             let finding = self.error(Code::InvalidKey, message, &node.span);
             self.report(finding.help(match node.value {
-                NodeValue::Sequence(_) | NodeValue::Mapping(_) => {
-                    "a key is a plain word; one that starts with `[` or `{` is no key"
+                NodeValue::Mapping(ref pairs) if !self.is_flow(node) => {
+                    let key = pairs.first().and_then(|(key, _)| key_text(key));
+                    format!("write the key alone: `{}`", key.unwrap_or_default())
                 }
-                _ => "put it in quotes",
+                NodeValue::Sequence(_) | NodeValue::Mapping(_) => {
+                    "a key is a plain word; one that starts with `[` or `{` is no key".to_owned()
+                }
+                _ => "put it in quotes".to_owned(),
             }));
             return None;
         };
@@ -273,10 +282,19 @@ impl<'a> Reader<'a> {
             Err(rule) => {
                 let message = format!("`{word}` cannot be the key of a {what}{of}");
                 let finding = self.error(Code::InvalidKey, message, &node.span);
+                let finding = match word.chars().find_map(odd_blank) {
+                    Some(odd) => finding.help(format!("it holds {odd}")),
+                    None => finding,
+                };
                 self.report(finding.help(rule.to_string()));
                 None
             }
         }
+    }
+
+    /// Whether a list or a mapping is written in brackets.
+    fn is_flow(&self, node: &Node<'_>) -> bool {
+        self.text.get(node.span.start..).is_some_and(|text| text.starts_with(['{', '[']))
     }
 
     /// Reads a text that is not blank, with its variables resolved.
@@ -290,7 +308,7 @@ impl<'a> Reader<'a> {
             self.wrong(node, field, owner, ValueShape::Text);
             return None;
         };
-        self.warn_of_comment(node, written, field, owner);
+        self.warn_of_writing(node, written, field, owner);
         let text = self.expand(written, &node.span, field, owner)?;
         if text.trim().is_empty() {
             self.wrong(node, field, owner, ValueShape::Text);

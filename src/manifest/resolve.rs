@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Findings, Place};
 use crate::kinds::AGENT_ID;
-use crate::manifest::suggest::nearest_few;
+use crate::manifest::suggest::{did_you_mean, nearest_few};
 use crate::manifest::task::replaced;
 use crate::manifest::{DesiredState, DesiredTask, Manifest, TaskConfig};
-use crate::model::{AgentId, Key, fold};
+use crate::model::{AgentId, FoldedName, Key, fold, odd_character, skeleton};
 use crate::resource::{Value, Whole};
 
 /// Turns agents' names into numbers and checks what needs the whole: equal content, equal names.
@@ -70,7 +70,7 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
     });
     let mut tasks: Vec<(_, _, _, Option<Vec<&Value>>)> = whole.chain(rest).collect();
     tasks.sort_by_key(|(key, ..)| *key);
-    let (mut by_content, mut by_name) = (BTreeMap::new(), BTreeMap::new());
+    let (mut by_content, mut names) = (BTreeMap::new(), Names::default());
     let mut findings = Findings::default();
     for (key, place, name, content) in tasks {
         if let Some(content) = content {
@@ -80,10 +80,7 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
             }
         }
         if let Some(name) = name {
-            let (other, first) = *by_name.entry(fold(name)).or_insert((key, place));
-            if other != key {
-                findings.push(equal_name(name, (key, place), (other, first)));
-            }
+            findings.extend(names.add(name, (key, place)));
         }
     }
     findings.in_order(position)
@@ -125,10 +122,7 @@ fn no_agent(
         [] if agents.is_empty() => finding.help("the organization has no agents yet"),
         [] => finding
             .help(format!("names are compared letter by letter; `{AGENT_ID}` names one by number")),
-        near => {
-            let near = near.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-            finding.help(format!("did you mean {}?", near.join(" or ")))
-        }
+        near => finding.help(did_you_mean(name, near)),
     }
 }
 
@@ -166,13 +160,43 @@ fn equal_name(name: &str, (key, at): (&Key, &Place), (other, first): (&Key, &Pla
 
 /// The service may rewrite names, so that two that differ in case or punctuation become one.
 fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Findings) {
-    let mut first_by_name: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
+    let mut names = Names::default();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let name = task.object.name().unwrap_or_default();
-        let (other, place) = *first_by_name.entry(fold(name)).or_insert((key, &task.place));
+        findings.extend(names.add(name, (key, &task.place)));
+    }
+}
+
+/// The names that were seen so far, each with the first task that has it.
+#[derive(Default)]
+struct Names<'m> {
+    folded: BTreeMap<FoldedName, (&'m Key, &'m Place)>,
+    /// By their looks.
+    spelled: BTreeMap<FoldedName, (&'m str, &'m Key, &'m Place)>,
+}
+
+impl<'m> Names<'m> {
+    /// Adds a name; returns what is wrong with it beside the others.
+    fn add(&mut self, name: &'m str, (key, place): (&'m Key, &'m Place)) -> Option<Diagnostic> {
+        let (other, first) = *self.folded.entry(fold(name)).or_insert((key, place));
         if other != key {
-            findings.push(equal_name(name, (key, &task.place), (other, place)));
+            return Some(equal_name(name, (key, place), (other, first)));
         }
+        let spelled = fold(&skeleton(name).collect::<String>());
+        let (alike, other, first) = *self.spelled.entry(spelled).or_insert((name, key, place));
+        let is_odd = other != key && !(name.is_ascii() && alike.is_ascii());
+        is_odd.then(|| {
+            let message =
+                format!("the `name` of task `{key}`, `{name}`, looks like that of task `{other}`");
+            let finding = Diagnostic::warning(Code::EqualName, message)
+                .at(place.clone())
+                .see(first.clone(), "the other one");
+            let (odd, plain) = if name.is_ascii() { (alike, name) } else { (name, alike) };
+            match odd_character(odd, plain) {
+                Some(character) => finding.help(format!("`{odd}` holds {character}")),
+                None => finding.help("give one of them another `name`"),
+            }
+        })
     }
 }
 

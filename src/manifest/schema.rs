@@ -314,7 +314,7 @@ mod tests {
                 "agent": "Researcher",
                 "prompt": "Buy SPY",
                 "projectPreference": "project-for-task",
-                "deployments": {"d": {"expect": {"transcript": {}, "number": {"pattern": "(x)"}}}},
+                "deployments": {"d": {"expect": {"transcript": {}, "number": {"pattern": "(-?[0-9.]+)"}}}},
             }},
         })
     }
@@ -375,7 +375,7 @@ mod tests {
             json!({"name": "p"}),
             json!({"id": 7}),
             json!({"contains": "x", "matches": ["y"]}),
-            json!({"pattern": "(x)", "min": 1, "max": 1.5}),
+            json!({"pattern": "(-?[0-9.]+)", "min": 1, "max": 1.5}),
             json!({"min": 1}),
             json!("2026-11-01"),
             json!("2026-11-01T09:30:00Z"),

@@ -4,16 +4,17 @@
 use std::fmt;
 use std::path::Path;
 
-use jiff::Timestamp;
-use jiff::civil::Date;
-
 use crate::manifest::fields::{self, FieldShape, Spec};
+use crate::manifest::mistake::in_quotes;
 use crate::manifest::node::{Node, NodeValue, Style};
 use crate::manifest::owner::Owner;
 use crate::model::Key;
 
 /// What is said of a value that is left out before a comment.
 pub(super) const COMMENT: &str = "` #` begins a comment; a text that holds it needs quotes";
+
+/// The key of a task that help makes up.
+pub(super) const SOME_TASK: &str = "my-task";
 
 /// The kind of value that a field takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +46,19 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: Value
     let shape = spec.map(|spec| spec.shape);
     let source = text.get(node.span.start..).unwrap_or_default();
     match (&node.value, shape) {
-        (_, Some(FieldShape::Deployments)) => of_deployments(node),
+        (_, Some(FieldShape::Deployments)) => of_deployments(text, node),
+        (NodeValue::Mapping(pairs), _)
+            if expected == ValueShape::Text && is_text(shape) && !source.starts_with('{') =>
+        {
+            of_colon_text(text, pairs)
+        }
         (NodeValue::Text(words), Some(FieldShape::Prompts | FieldShape::Keys)) => {
             let dash = words.starts_with('-') && node.style != Style::Other;
             of_list(words, field, dash)
         }
-        (NodeValue::Mapping(_), Some(FieldShape::Prompts | FieldShape::Keys)) => {
+        (NodeValue::Mapping(_), Some(FieldShape::Prompts | FieldShape::Keys))
+            if expected != ValueShape::Text =>
+        {
             format!("write a list: `{field}: {}`", example(spec))
         }
         (NodeValue::Text(words), Some(FieldShape::Flag)) => of_flag(words, field),
@@ -69,6 +77,13 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: Value
             if is_text(shape) =>
         {
             "put it in quotes".to_owned()
+        }
+        (NodeValue::Mapping(pairs), Some(FieldShape::Texts | FieldShape::Expressions)) => {
+            let first = pairs.first().map(|(key, _)| quoted(of_source(text, key)));
+            let first = first.unwrap_or_else(|| example(spec).to_owned());
+            format!(
+                "write one text, or a list of them: `{field}: [{first}]`; one that starts with `{{` needs quotes"
+            )
         }
         (NodeValue::Mapping(_), _) if is_text(shape) && source.starts_with('{') => {
             "a text that starts with `{` needs quotes".to_owned()
@@ -131,13 +146,13 @@ pub(super) fn of_tasks(node: &Node<'_>) -> String {
     match &node.value {
         NodeValue::Sequence(nodes) => {
             let key = nodes.iter().find_map(named).filter(|key| !fields::is_known(key));
-            let key = key.unwrap_or_else(|| "my-task".to_owned());
+            let key = key.unwrap_or_else(|| SOME_TASK.to_owned());
             format!(
                 "write each task below a key of its own: `{key}:` in place of `-`, its fields below"
             )
         }
         NodeValue::Text(words) => {
-            let key = slug(words).unwrap_or_else(|| "my-task".to_owned());
+            let key = slug(words).unwrap_or_else(|| SOME_TASK.to_owned());
             format!("write `tasks: {{{key}: {{prompt: …}}}}`: each task has a key and its fields")
         }
         NodeValue::Null => {
@@ -166,43 +181,6 @@ pub(super) fn of_number(node: &Node<'_>) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// What to write in place of a moment.
-pub(super) fn of_moment(value: &NodeValue<'_>) -> String {
-    let usual = "write `2026-11-01` or `2026-11-01T09:30:00Z`";
-    match value {
-        NodeValue::Integer(number) => of_moment_number(*number).unwrap_or_else(|| usual.to_owned()),
-        NodeValue::Text(text) => {
-            let text = text.trim();
-            if let Some(number) = text.parse().ok().and_then(of_moment_number) {
-                return number;
-            }
-            let zoned = format!("{}Z", text.replacen(' ', "T", 1));
-            let is_time = text.contains(':') && zoned.parse::<Timestamp>().is_ok();
-            if is_time { format!("add the zone, as in `{zoned}`") } else { usual.to_owned() }
-        }
-        _ => usual.to_owned(),
-    }
-}
-
-/// Reads a number as a date without its hyphens, or as the time since 1970.
-fn of_moment_number(number: i128) -> Option<String> {
-    let parts = (number / 10_000, number / 100 % 100, number % 100);
-    if (19_900_000..22_000_000).contains(&number)
-        && let (Ok(year), Ok(month), Ok(day)) =
-            (i16::try_from(parts.0), i8::try_from(parts.1), i8::try_from(parts.2))
-        && let Ok(date) = Date::new(year, month, day)
-    {
-        return Some(format!("write `{date}`, with hyphens"));
-    }
-    let (seconds, unit) = match number {
-        100_000_000..=9_999_999_999 => (number, "seconds"),
-        100_000_000_000..=9_999_999_999_999 => (number / 1000, "milliseconds"),
-        _ => return None,
-    };
-    let moment = Timestamp::from_second(i64::try_from(seconds).ok()?).ok()?;
-    Some(format!("write `{moment}`, if {unit} since 1970 are meant"))
 }
 
 /// Whether what stands behind ` #` can belong to a field's text rather than be a comment.
@@ -250,16 +228,65 @@ pub(super) fn of_entry(text: &str, node: &Node<'_>) -> Option<String> {
     is_entry.then(|| of_list(words, "", true))
 }
 
-fn of_deployments(node: &Node<'_>) -> String {
-    let keys: Vec<String> = match &node.value {
-        NodeValue::Sequence(nodes) => nodes.iter().filter_map(named).collect(),
-        NodeValue::Text(words) => slug(words).into_iter().collect(),
+fn of_deployments(text: &str, node: &Node<'_>) -> String {
+    let written: Vec<String> = match &node.value {
+        NodeValue::Sequence(nodes) => {
+            let nodes = nodes.iter().zip(1..);
+            nodes.filter_map(|(node, number)| of_deployment(text, node, number)).collect()
+        }
+        NodeValue::Text(words) => {
+            slug(words).map(|key| format!("{key}: {{}}")).into_iter().collect()
+        }
         _ => Vec::new(),
     };
-    let is_short = !keys.is_empty() && keys.len() <= 5;
-    let keys = if is_short { keys } else { vec!["baseline".to_owned()] };
-    let written: Vec<String> = keys.iter().map(|key| format!("{key}: {{}}")).collect();
-    format!("write each under a key of its own: `deployments: {{{}}}`", written.join(", "))
+    let is_short = !written.is_empty() && written.len() <= 5;
+    let written = if is_short { written.join(", ") } else { "baseline: {}".to_owned() };
+    format!("write each under a key of its own: `deployments: {{{written}}}`")
+}
+
+/// An entry of a list as a deployment with its key; its fields are kept where they stand right in it.
+fn of_deployment(text: &str, node: &Node<'_>, number: usize) -> Option<String> {
+    let NodeValue::Mapping(pairs) = &node.value else {
+        return named(node).map(|key| format!("{key}: {{}}"));
+    };
+    let is_field = |key: &Node<'_>| {
+        let name = of_source(text, key);
+        fields::DEPLOYMENT.iter().any(|spec| spec.name == name)
+    };
+    if !pairs.iter().all(|(key, _)| is_field(key)) {
+        return named(node).map(|key| format!("{key}: {{}}"));
+    }
+    let fields = pairs.iter().map(|(key, value)| {
+        let is_whole = !matches!(value.value, NodeValue::Mapping(_) | NodeValue::Sequence(_));
+        let value = of_source(text, value);
+        let is_short = is_whole && value.chars().count() <= 40 && !value.contains('\n');
+        format!("{}: {}", of_source(text, key), if is_short { value } else { "…" })
+    });
+    let fields = fields.collect::<Vec<_>>().join(", ");
+    let key = if number == 1 { "baseline".to_owned() } else { format!("deployment-{number}") };
+    Some(format!("{key}: {{{fields}}}"))
+}
+
+/// What to write in place of a text that a `: ` makes a mapping.
+fn of_colon_text(text: &str, pairs: &[(Node<'_>, Node<'_>)]) -> String {
+    let whole = match pairs {
+        [(key, value)]
+            if !matches!(value.value, NodeValue::Mapping(_) | NodeValue::Sequence(_)) =>
+        {
+            let (key, value) = (of_source(text, key), of_source(text, value));
+            in_quotes(format!("{key}: {value}").trim_end())
+        }
+        _ => None,
+    };
+    match whole {
+        Some(quoted) => format!("put it in quotes: `{quoted}`"),
+        None => "a text that holds `: ` needs quotes".to_owned(),
+    }
+}
+
+/// A node as it is written.
+fn of_source<'t>(text: &'t str, node: &Node<'_>) -> &'t str {
+    text.get(node.span.clone()).unwrap_or_default().trim()
 }
 
 fn of_list(words: &str, field: &str, is_dashed: bool) -> String {
@@ -302,6 +329,14 @@ fn named(node: &Node<'_>) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Makes a key of the name of a task whose fields these are.
+pub(super) fn key_of(fields: &[(Node<'_>, Node<'_>)]) -> Option<String> {
+    fields.iter().find_map(|(key, value)| match (&key.value, &value.value) {
+        (NodeValue::Text(field), NodeValue::Text(name)) if field == "name" => slug(name),
+        _ => None,
+    })
 }
 
 /// Makes a key of words.

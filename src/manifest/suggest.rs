@@ -1,4 +1,6 @@
-//! The nearest word to a mistyped one.
+//! The nearest word to a mistyped one, and what tells them apart where no eye can.
+
+use crate::model::odd_character;
 
 /// The longest word that is compared: the distance of two words costs the product of their lengths,
 /// and what is longer than this was not meant to be a field or a name.
@@ -37,6 +39,20 @@ pub fn nearest_few<'c>(
     near.sort_unstable();
     near.truncate(most);
     near.into_iter().map(|(_, candidate)| candidate).collect()
+}
+
+/// Asks for the words that were probably meant; a character that only looks like another is named.
+pub(super) fn did_you_mean(word: &str, meant: &[&str]) -> String {
+    let shown: Vec<String> = meant.iter().map(|meant| format!("`{meant}`")).collect();
+    let question = format!("did you mean {}?", shown.join(" or "));
+    let holds = |word: &str, odd: Option<String>| odd.map(|odd| format!("`{word}` holds {odd}"));
+    let odd = meant.first().and_then(|meant| {
+        let is_odd = |word: &str| !word.is_ascii();
+        let in_word = odd_character(word, meant).filter(|_| is_odd(word));
+        let in_meant = || odd_character(meant, word).filter(|_| is_odd(meant));
+        holds(word, in_word).or_else(|| holds(meant, in_meant()))
+    });
+    odd.map_or(question.clone(), |odd| format!("{question} {odd}"))
 }
 
 /// The letters and digits of a word in lower case: `prompt_file` and `promptFile` are one word.

@@ -86,7 +86,15 @@ pub(super) fn defaults(reader: &mut Reader<'_>, node: &Node<'_>) -> Fields {
             reader.report(finding.help("every task has its own; write it in the task"));
         }
     }
-    read_fields(reader, &entries, Owner::Defaults, Pinned::No)
+    let mut fields = read_fields(reader, &entries, Owner::Defaults, Pinned::No);
+    if node.style == Style::Incomplete {
+        for value in &mut fields.values {
+            if let FieldRead::Absent = value {
+                *value = FieldRead::Broken;
+            }
+        }
+    }
+    fields
 }
 
 /// Reads a task; `None` if it cannot be understood.
@@ -110,7 +118,8 @@ pub(super) fn task(
     };
     let pinned = if matches!(pin, FieldRead::Absent) { Pinned::No } else { Pinned::Yes };
     let own = read_fields(reader, &entries, owner, pinned);
-    let values = values(reader, (key, key_node), &entries, own.values, defaults);
+    let is_whole = node.style != Style::Incomplete;
+    let values = values(reader, (key, key_node, is_whole), &entries, own.values, defaults);
     let place = reader.place(&key_node.span);
     let length = |given: &Given| match &given.value {
         Value::Text(text) => text.len(),
@@ -118,7 +127,9 @@ pub(super) fn task(
     };
     // What is left out is kept too, so that it counts as well.
     let has_room = has_room(reader, values.iter().flatten().map(length).sum(), key_node);
-    if !has_room || values.iter().any(Option::is_none) {
+    let is_known =
+        |value: &Option<Given>| value.as_ref().is_some_and(|given| given.value != Value::Unknown);
+    if !has_room || !values.iter().all(is_known) {
         let is_pinned = pinned == Pinned::Yes;
         reader.left_out.push(left_out(key, &values, has_room, is_pinned, place));
         return None;
@@ -149,7 +160,7 @@ pub(super) fn task(
 /// The value of every managed field of a task: its own, else that of the defaults.
 fn values(
     reader: &mut Reader<'_>,
-    (key, key_node): (&Key, &Node<'_>),
+    (key, key_node, is_whole): (&Key, &Node<'_>, bool),
     entries: &Entries<'_, '_>,
     own: Vec<FieldRead<Given>>,
     defaults: &Fields,
@@ -160,11 +171,16 @@ fn values(
         values.push(if field.name == NAME {
             name(reader, key, key_node, entries).map(Given::from)
         } else {
-            match own.or(default) {
-                FieldRead::Sound(given) => Some(given),
-                FieldRead::Broken => None,
-                FieldRead::Absent => {
-                    missing(reader, field, owner, key_node);
+            match (own, default) {
+                (FieldRead::Sound(given), _) => Some(given),
+                (FieldRead::Absent, FieldRead::Sound(given)) => Some(given.clone()),
+                // One and the same for all tasks that take it.
+                (FieldRead::Absent, FieldRead::Broken) => Some(Given::from(Value::Unknown)),
+                (FieldRead::Broken, _) => None,
+                (FieldRead::Absent, FieldRead::Absent) => {
+                    if is_whole {
+                        missing(reader, field, owner, key_node);
+                    }
                     None
                 }
             }
@@ -296,7 +312,7 @@ fn value(
             let text = match &node.value {
                 // `$` is ordinary text in a prompt.
                 node::NodeValue::Text(text) => {
-                    reader.warn_of_comment(node, text, field.name, owner);
+                    reader.warn_of_writing(node, text, field.name, owner);
                     if reader.is_text_unmerged(text, node, (field.name, owner)) {
                         return None;
                     }
@@ -339,6 +355,12 @@ fn from_file(
     let text = reader.source.read(&path);
     match text.and_then(|text| no_nul(&path, &text).map(|()| text)) {
         Ok(text) => {
+            if text == reader.text {
+                let message = format!("`{name}` of {owner} names the manifest itself");
+                let finding = reader.error(Code::UnreadableFile, message, &node.span);
+                reader.report(finding.help("write the text into a file of its own"));
+                return None;
+            }
             if reader.is_file_unmerged(&text, &path, node, (name, owner)) {
                 return None;
             }

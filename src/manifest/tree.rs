@@ -214,8 +214,8 @@ impl<'t> TreeReader<'t, '_> {
             Event::MappingStart(style, anchor, tag) => {
                 self.tag(tag.as_deref(), &gap, &span);
                 self.anchor(anchor, &gap);
-                let pairs = self.pairs(style, &span, depth)?;
-                let node = Node { value: NodeValue::Mapping(pairs), span, style: Style::Other };
+                let (pairs, style) = self.pairs(style, &span, depth)?;
+                let node = Node { value: NodeValue::Mapping(pairs), span, style };
                 self.keep(anchor, &node)?;
                 Ok(node)
             }
@@ -257,8 +257,9 @@ impl<'t> TreeReader<'t, '_> {
         style: StructureStyle,
         span: &Range<usize>,
         depth: usize,
-    ) -> Read<Vec<(Node<'t>, Node<'t>)>> {
+    ) -> Read<(Vec<(Node<'t>, Node<'t>)>, Style)> {
         let depth = self.enter(style, span, depth)?;
+        let mut written = Style::Other;
         let mut pairs = Vec::new();
         let mut merged: Vec<Node<'t>> = Vec::new();
         let mut first_merge: Option<Range<usize>> = None;
@@ -285,7 +286,9 @@ impl<'t> TreeReader<'t, '_> {
                 self.faults.push(fault);
             }
             first_merge.get_or_insert(key.span);
-            if !is_unresolved {
+            if is_unresolved {
+                written = Style::Incomplete;
+            } else {
                 self.merge(value, &mut merged);
             }
         }
@@ -293,7 +296,7 @@ impl<'t> TreeReader<'t, '_> {
         if first_merge.is_some() {
             take_over(&mut pairs, merged);
         }
-        Ok(pairs)
+        Ok((pairs, written))
     }
 
     fn enter(&mut self, style: StructureStyle, span: &Range<usize>, depth: usize) -> Read<usize> {

@@ -5,14 +5,18 @@ use std::ops::Range;
 /// Blanks out the task whose lines hold the byte `at`, so that every other byte keeps its place;
 /// `None` where the tasks are no lines of their own, or none of them holds it.
 pub(super) fn without_task(text: &str, at: usize) -> Option<String> {
-    let task = task_lines(text, at)?;
+    Some(blanked(text, task_lines(text, at)?))
+}
+
+/// Blanks out a part of a text but for its line breaks.
+pub(super) fn blanked(text: &str, part: Range<usize>) -> String {
     let mut rest = String::with_capacity(text.len());
-    rest.push_str(&text[..task.start]);
-    for byte in text[task.clone()].bytes() {
+    rest.push_str(&text[..part.start]);
+    for byte in text[part.clone()].bytes() {
         rest.push(if matches!(byte, b'\n' | b'\r') { byte.into() } else { ' ' });
     }
-    rest.push_str(&text[task.end..]);
-    Some(rest)
+    rest.push_str(&text[part.end..]);
+    rest
 }
 
 /// The lines of the task that holds the byte `at`.

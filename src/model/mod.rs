@@ -6,6 +6,7 @@
 mod action;
 mod content;
 mod id;
+mod looks;
 mod name;
 mod number;
 mod probe;
@@ -17,6 +18,7 @@ pub use content::{
     CharacterChange, ContentHash, PromptHash, canonical_changes, canonical_text, sha256_hex,
 };
 pub use id::{AgentId, DeploymentId, InvalidKey, Key, OrganizationId, TaskId};
+pub use looks::{odd_blank, odd_character, skeleton};
 pub use name::{
     FoldedName, archive_name, archived_base, archived_hash, fold, has_new_number, is_rewriting_of,
     other_archive_name,

@@ -3,8 +3,7 @@
 //! A Cyrillic letter within a Latin word, a no-break space, a character beside the escape that shows
 //! it: a reader who is told that something differs has to see what.
 
-use unicode_security::confusable_detection::skeleton;
-
+use crate::model::skeleton;
 use crate::render::escape::Untrusted;
 
 /// The longest text that is compared by its looks, in bytes; a reader sees nothing in longer ones.

@@ -5,6 +5,7 @@
 //! here asks anybody.
 
 mod expectation;
+mod findable;
 
 pub use expectation::{Expectation, Failure, NumberExpectation, Pattern, PatternError};
 

@@ -4,6 +4,7 @@ use super::BrokenSpot;
 use crate::manifest::fields;
 use crate::manifest::lines::SourceLine;
 use crate::manifest::mistake::{Mistake, in_quotes};
+use crate::model::odd_blank;
 
 impl<'t> BrokenSpot<'t> {
     /// A `:` where none may stand: in a text, behind a line that lacks its own, or on a line that is
@@ -73,6 +74,7 @@ impl<'t> BrokenSpot<'t> {
                 start..start + 1,
                 format!("the text below `{key}:` is not indented"),
             )
+            .also(above.map_or(0, SourceLine::first))
             .help(format!("indent its lines deeper than `{key}`"));
         }
         let content = line.content();
@@ -81,6 +83,10 @@ impl<'t> BrokenSpot<'t> {
         let word = line.word();
         let span = start..start + word.len();
         let rest = inner[word.len()..].trim_start();
+        if content.starts_with("//") || content.starts_with("/*") {
+            return Mistake::new(start..start + 2, "a comment begins with `#` in YAML")
+                .help("write `#` in its place, or take the line out");
+        }
         if let Some((name, value)) =
             inner.split_once('\u{ff1a}').filter(|(name, _)| fields::is_known(name))
         {
@@ -95,8 +101,13 @@ impl<'t> BrokenSpot<'t> {
                 .help(format!("write `{word}: {}`", shortened(value.trim())));
         }
         if let Some(value) = rest.strip_prefix(':').filter(|value| !value.is_empty()) {
+            let odd = value.chars().next().and_then(odd_blank);
             let value = value.trim();
-            return Mistake::new(span, format!("a blank is missing behind `{word}:`"))
+            let message = match odd {
+                Some(odd) => format!("behind `{word}:` stands {odd}"),
+                None => format!("a blank is missing behind `{word}:`"),
+            };
+            return Mistake::new(span, message)
                 .help(format!("write `{word}: {}`", shortened(value)));
         }
         if rest.is_empty() || fields::is_known(word) {
@@ -117,8 +128,17 @@ impl<'t> BrokenSpot<'t> {
     pub(super) fn misplaced(self) -> Mistake {
         let before = &self.text[self.line.start..self.at];
         let content = before.trim_start();
+        if content.trim_end() == "-" {
+            return self.entry_beside_field();
+        }
         if !content.is_empty() {
             return self.behind(content);
+        }
+        if self.line.text[..self.line.indent()].contains('\t') {
+            return self.tab();
+        }
+        if let Some(fault) = self.above_first_line() {
+            return fault;
         }
         let own = self.line.indent();
         let word = self.line.word();
@@ -172,6 +192,48 @@ impl<'t> BrokenSpot<'t> {
         fault.help(format!("indent it {}", ways.join(" or ")))
     }
 
+    /// A line of a text that is indented less than the first one, which says how deep the text is.
+    fn above_first_line(self) -> Option<Mistake> {
+        let own = self.line.indent();
+        let mut first: Option<SourceLine<'_>> = None;
+        let mut above = SourceLine::above(self.text, self.at);
+        let header = above.find(|line| {
+            let is_within = line.indent() > own;
+            first = if is_within { Some(*line) } else { first };
+            !is_within
+        })?;
+        let (key, _) = header.field().filter(|(_, value)| value.starts_with(['|', '>']))?;
+        let (first, word, start) = (first?, self.line.word(), self.line.first());
+        // What is no deeper than the key is no line of its text.
+        (header.indent() < own).then(|| {
+            let message = format!(
+                "`{word}` is indented by {own}, less than the first line of the text of `{key}`"
+            );
+            Mistake::new(start..start + word.len(), message)
+                .see(first.first()..first.first() + 1, "the first line")
+                .help(format!(
+                    "indent it by {} like the first line, or that one less",
+                    first.indent()
+                ))
+                .help(format!("or, if it is a field, by {} like `{key}`", header.indent()))
+        })
+    }
+
+    /// An entry of a list where a field belongs.
+    fn entry_beside_field(self) -> Mistake {
+        let start = self.line.first();
+        let end = self.line.start + self.line.text.trim_end().len();
+        let fault = Mistake::new(start..end, "an entry of a list stands where a field is expected");
+        let above = SourceLine::above(self.text, self.at).next().and_then(SourceLine::field);
+        let fault = match above {
+            Some((key, value)) if !value.is_empty() => fault.help(format!(
+                "indent it deeper than `{key}` if it goes on with that text, and write the text below `{key}: |`"
+            )),
+            _ => fault,
+        };
+        fault.help("or write the list below a key of its own, as in `followUps:`")
+    }
+
     /// Text behind what is complete already: an alias, brackets or quotes.
     pub(super) fn behind(self, before: &str) -> Mistake {
         let value = before.split_once(": ").map_or(before, |(_, value)| value);
@@ -223,6 +285,13 @@ impl<'t> BrokenSpot<'t> {
                 .help("indent all lines of the text alike");
         };
         let rest = &self.text[self.at..self.line.start + self.line.text.len()];
+        if rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
+            return self
+                .fault(format!(
+                    "a number behind `{sign}` is one digit, 1 to 9: how deep the text is"
+                ))
+                .help(format!("write `{sign}` alone; the first line says how deep the text is"));
+        }
         let fault = self.fault(format!("text stands behind `{sign}` on the same line"));
         let fault = fault.help(format!(
             "begin the text on the next line, indented deeper than its key, or take `{sign}` out"

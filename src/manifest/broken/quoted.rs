@@ -55,6 +55,7 @@ impl BrokenSpot<'_> {
 
     fn unclosed(self, at: usize, quote: char) -> Mistake {
         let fault = self.fault_at(at, format!("the quote `{quote}` that opens here is not closed"));
+        let fault = fault.until(end_of_text(self.text, at, quote));
         let fault = fault.help(format!(
             "close it with `{quote}`; further lines of the text are indented deeper than its key"
         ));
@@ -62,6 +63,20 @@ impl BrokenSpot<'_> {
             fault.help("a text that only starts with an apostrophe needs double quotes")
         } else {
             fault
+        }
+    }
+}
+
+/// Where a text ends whose quote is closed further down, with no field between.
+fn end_of_text(text: &str, at: usize, quote: char) -> Option<usize> {
+    let mut line = SourceLine::at(text, at);
+    loop {
+        line = SourceLine::below(text, line.start)?;
+        if line.text.trim_end().ends_with(quote) {
+            return Some(line.start + line.text.len());
+        }
+        if line.field().is_some() {
+            return None;
         }
     }
 }

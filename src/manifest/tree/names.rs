@@ -158,7 +158,9 @@ impl<'t> TreeReader<'t, '_> {
     /// Reports anchors of plain texts that nobody refers to: their names are words of the text.
     pub(super) fn report_unused(&mut self) {
         for Anchor { span, node, is_used } in std::mem::take(&mut self.anchors).into_values() {
-            let Some(node) = node.filter(|node| !is_used && node.style != Style::Other) else {
+            let is_plain =
+                |node: &Node<'_>| matches!(node.style, Style::Plain | Style::Commented(_));
+            let Some(node) = node.filter(|node| !is_used && is_plain(node)) else {
                 continue;
             };
             let name = &self.text[span.clone()];

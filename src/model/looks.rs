@@ -1,0 +1,66 @@
+//! Characters that look like others, or like nothing.
+
+use unicode_security::confusable_detection;
+
+use crate::model::visible::is_hidden;
+
+/// Spells a text by its looks: two texts that a reader cannot tell apart are spelled alike.
+pub fn skeleton(text: &str) -> impl Iterator<Item = char> + '_ {
+    confusable_detection::skeleton(text)
+}
+
+/// Says where `written` only looks like `meant`: the first character that differs, by its code point.
+///
+/// `None` where that is plain to see.
+pub fn odd_character(written: &str, meant: &str) -> Option<String> {
+    let mut expected = meant.chars();
+    let (odd, expected) = written.chars().find_map(|c| {
+        let expected = expected.next();
+        (expected != Some(c)).then_some((c, expected))
+    })?;
+    if let Some(words) = odd_blank(odd) {
+        return Some(words);
+    }
+    let looks = |c: char| skeleton(c.encode_utf8(&mut [0; 4])).collect::<String>();
+    let expected = expected.filter(|expected| looks(*expected) == looks(odd))?;
+    Some(format!("U+{:04X}, which only looks like `{expected}`", u32::from(odd)))
+}
+
+/// Names a character that shows nothing, or that looks like a blank or a sign of YAML and is none.
+pub fn odd_blank(c: char) -> Option<String> {
+    let looks = match c {
+        _ if c.is_ascii() => return None,
+        '\u{ff1a}' => "a full-width colon, not `:`",
+        '\u{ff0c}' => "a full-width comma, not `,`",
+        '\u{ff03}' => "a full-width `#`",
+        _ if c.is_whitespace() => "which only looks like a blank",
+        _ if is_hidden(c) => "which shows nothing",
+        _ => return None,
+    };
+    Some(format!("U+{:04X}, {looks}", u32::from(c)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_looks_like_another_is_named_by_its_code_point() {
+        let table = [
+            ("pr\u{43e}mpt", "prompt", Some("U+043E, which only looks like `o`")),
+            ("\u{412}uy SPY", "Buy SPY", Some("U+0412, which only looks like `B`")),
+            ("\u{200b}name", "name", Some("U+200B, which shows nothing")),
+            ("na\u{ad}me", "name", Some("U+00AD, which shows nothing")),
+            ("name\u{feff}", "name", Some("U+FEFF, which shows nothing")),
+            ("Buy\u{a0}SPY", "Buy SPY", Some("U+00A0, which only looks like a blank")),
+            ("Buy\u{3000}SPY", "Buy SPY", Some("U+3000, which only looks like a blank")),
+            ("prompt\u{ff1a}", "prompt", Some("U+FF1A, a full-width colon, not `:`")),
+            ("promt", "prompt", None),
+            ("na\u{ef}ve", "naive", None),
+            ("prompt", "prompt", None),
+        ];
+        for (written, meant, expected) in table {
+            assert_eq!(odd_character(written, meant).as_deref(), expected, "{written:?}");
+        }
+    }
+}
