@@ -27,7 +27,7 @@ const COMBINED: &str = "++";
 const SHOWN: &str = "indent such lines by one blank if the agent is to see them";
 
 /// A line of a text and where it stands.
-type Line<'t> = (Range<usize>, &'t str);
+type PlacedLine<'t> = (Range<usize>, &'t str);
 
 /// Finds where Git left both sides of a merge in a text: the bytes of the first line of each.
 pub(super) fn conflict_markers(text: &str, kind: TextKind) -> Vec<Range<usize>> {
@@ -138,7 +138,7 @@ fn mark(line: &str) -> Option<(char, usize, bool)> {
     is_mark.then_some((first, length, is_combined))
 }
 
-fn in_lines<'t>(lines: impl Iterator<Item = Line<'t>>, kind: TextKind) -> Vec<Range<usize>> {
+fn in_lines<'t>(lines: impl Iterator<Item = PlacedLine<'t>>, kind: TextKind) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     // The last line that opened one of an unusual sort, and whether its middle was seen.
     let mut unusual: Option<(Range<usize>, (usize, bool), bool)> = None;

@@ -176,10 +176,10 @@ pub(super) fn number(
         let finding = impossible(reader, message, span).see(place, "`min`");
         reader.report(finding.help("exchange them, or take one of the two out"));
     }
-    if let (Some(pattern), Some(node)) = (pattern, entries.value("pattern")) {
-        if !is_never_captured(reader, pattern, &node.span, owner) {
-            out_of_range(reader, entries, pattern, bounds, owner);
-        }
+    if let (Some(pattern), Some(node)) = (pattern, entries.value("pattern"))
+        && !is_never_captured(reader, pattern, &node.span, owner)
+    {
+        out_of_range(reader, entries, pattern, bounds, owner);
     }
 }
 

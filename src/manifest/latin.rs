@@ -58,11 +58,10 @@ fn is_placed(byte: u8, before: u8, behind: u8) -> bool {
         // A dash, an ellipsis.
         0x85 | 0x96 | 0x97 => !is_letter(before) || !is_letter(behind),
         // A currency, a power, a degree, a trade mark; in eastern Europe these are letters.
-        0x80 => !is_letter(before) && !is_letter(behind),
         0xa3 | 0xa5 | 0xb0..=0xb3 => is_digit(before) || is_digit(behind),
         0x99 | 0xa9 | 0xae => !is_letter(behind),
-        // A section, a fraction, a French quote, a hard blank.
-        0xa0 | 0xa7 | 0xab | 0xb7 | 0xbb..=0xbe => !is_letter(before) && !is_letter(behind),
+        // A euro, a section, a fraction, a French quote, a hard blank.
+        0x80 | 0xa0 | 0xa7 | 0xab | 0xb7 | 0xbb..=0xbe => !is_letter(before) && !is_letter(behind),
         _ => false,
     }
 }

@@ -11,6 +11,7 @@ mod deployment;
 mod expressions;
 mod fields;
 mod impossible;
+mod keyless;
 mod latin;
 mod level;
 mod lines;

@@ -70,7 +70,7 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
     });
     let mut tasks: Vec<(_, _, _, Option<Vec<&Value>>)> = whole.chain(rest).collect();
     tasks.sort_by_key(|(key, ..)| *key);
-    let (mut by_content, mut names) = (BTreeMap::new(), Names::default());
+    let (mut by_content, mut names) = (BTreeMap::new(), TaskNames::default());
     let mut findings = Findings::default();
     for (key, place, name, content) in tasks {
         if let Some(content) = content {
@@ -160,7 +160,7 @@ fn equal_name(name: &str, (key, at): (&Key, &Place), (other, first): (&Key, &Pla
 
 /// The service may rewrite names, so that two that differ in case or punctuation become one.
 fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Findings) {
-    let mut names = Names::default();
+    let mut names = TaskNames::default();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let name = task.object.name().unwrap_or_default();
         findings.extend(names.add(name, (key, &task.place)));
@@ -169,13 +169,13 @@ fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Findings) {
 
 /// The names that were seen so far, each with the first task that has it.
 #[derive(Default)]
-struct Names<'m> {
+struct TaskNames<'m> {
     folded: BTreeMap<FoldedName, (&'m Key, &'m Place)>,
     /// By their looks.
     spelled: BTreeMap<FoldedName, (&'m str, &'m Key, &'m Place)>,
 }
 
-impl<'m> Names<'m> {
+impl<'m> TaskNames<'m> {
     /// Adds a name; returns what is wrong with it beside the others.
     fn add(&mut self, name: &'m str, (key, place): (&'m Key, &'m Place)) -> Option<Diagnostic> {
         let (other, first) = *self.folded.entry(fold(name)).or_insert((key, place));

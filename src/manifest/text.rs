@@ -48,7 +48,7 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Unreadable> {
         return Err(no_text(path, "no text"));
     }
     // Text in another encoding has next to no sequence that is one of UTF-8.
-    let sound = String::from_utf8_lossy(&text).chars().filter(is_sound).count();
+    let sound = String::from_utf8_lossy(&text).chars().filter(|c| is_sound(*c)).count();
     let latin = latin::suspect(&text).filter(|_| sound == 0);
     Err(latin.map_or_else(
         || not_utf8(path, &text, first, sound),
@@ -74,8 +74,8 @@ fn line_of(bytes: &[u8], at: usize) -> usize {
 }
 
 /// Whether a character beyond ASCII was read, rather than put in the place of what cannot be.
-fn is_sound(c: &char) -> bool {
-    !c.is_ascii() && *c != char::REPLACEMENT_CHARACTER
+fn is_sound(c: char) -> bool {
+    !c.is_ascii() && c != char::REPLACEMENT_CHARACTER
 }
 
 /// Names the first byte that is wrong: which encoding it is of cannot be told. `sound` is how many

@@ -142,27 +142,7 @@ impl<'t> BrokenSpot<'t> {
         }
         let own = self.line.indent();
         let word = self.line.word();
-        let mut levels: Vec<(usize, &str)> = Vec::new();
-        for line in SourceLine::above(self.text, self.at) {
-            let mut push = |indent: usize, name| {
-                if levels.last().is_none_or(|(least, _)| indent < *least) {
-                    levels.push((indent, name));
-                }
-            };
-            let content = line.content();
-            if let Some(entry) = content.strip_prefix("- ") {
-                let inner = line.indent() + content.len() - entry.trim_start().len();
-                if line.field().is_some() {
-                    push(inner, line.word());
-                }
-                push(line.indent(), "- ");
-            } else if line.field().is_some() {
-                push(line.indent(), line.word());
-            }
-            if line.indent() == 0 {
-                break;
-            }
-        }
+        let levels = self.levels_above();
         let start = self.line.first();
         let span = start..start + word.len().max(1).min(self.text.len() - start);
         let deeper = levels.iter().rev().find(|(indent, _)| *indent > own);
@@ -190,6 +170,32 @@ impl<'t> BrokenSpot<'t> {
             return fault.help("indent it like the fields above");
         }
         fault.help(format!("indent it {}", ways.join(" or ")))
+    }
+
+    /// How deep the fields and lists are that are open here, the innermost first, each with its name.
+    fn levels_above(self) -> Vec<(usize, &'t str)> {
+        let mut levels: Vec<(usize, &'t str)> = Vec::new();
+        for line in SourceLine::above(self.text, self.at) {
+            let mut push = |indent: usize, name| {
+                if levels.last().is_none_or(|(least, _)| indent < *least) {
+                    levels.push((indent, name));
+                }
+            };
+            let content = line.content();
+            if let Some(entry) = content.strip_prefix("- ") {
+                let inner = line.indent() + content.len() - entry.trim_start().len();
+                if line.field().is_some() {
+                    push(inner, line.word());
+                }
+                push(line.indent(), "- ");
+            } else if line.field().is_some() {
+                push(line.indent(), line.word());
+            }
+            if line.indent() == 0 {
+                break;
+            }
+        }
+        levels
     }
 
     /// A line of a text that is indented less than the first one, which says how deep the text is.
