@@ -182,10 +182,18 @@ pub(in crate::render) fn step(rest: &str, safe: &mut String) -> Option<usize> {
     // Azure's and GitHub's older commands, which are found anywhere in a line.
     if rest.starts_with("##[") || rest.starts_with("##vso[") {
         safe.push_str("\\u{23}");
+    } else if is_cut_mark(rest) {
+        safe.push_str("\\u{7b}");
     } else {
         push(first, safe);
     }
     Some(first.len_utf8())
+}
+
+/// Whether a text begins like our own words about what is cut, such as `{... 5 characters ...}`.
+fn is_cut_mark(rest: &str) -> bool {
+    let count = rest.strip_prefix("{... ");
+    count.is_some_and(|count| count.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 /// Writes a text of any length as [`Untrusted::part`] has it, piece by piece; `last` may change each piece.
@@ -264,6 +272,8 @@ mod tests {
             ("##[error]x", "\\u{23}#[error]x"),
             ("say ##vso[task]x", "say \\u{23}#vso[task]x"),
             ("## heading", "## heading"),
+            ("a {... 5 characters ...} b", "a \\u{7b}... 5 characters ...} b"),
+            ("{...props}", "{...props}"),
             ("Buy\u{fe05}\u{fe0f}\u{2800}\u{1d173}", "Buy\\u{fe05}\\u{fe0f}\\u{2800}\\u{1d173}"),
             ("ok 👩🏽\u{200d}🚀 ❤\u{fe0f}!", "ok 👩🏽\u{200d}🚀 ❤\u{fe0f}!"),
             ("", ""),

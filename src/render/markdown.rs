@@ -1,19 +1,22 @@
 //! A plan as Markdown, for comments at a pull request.
 //!
 //! The verdict comes first; what is risky (blocked, removed, replaced) is always named; differences of
-//! prompts are folded. Where the size is limited, the least risky goes first: its difference is cut to
-//! fewer lines, then left out, and a count says what is missing. Words that differ are marked as in the
-//! text form, because nothing else is seen within a block of code. Foreign text stands only inside code, behind more backticks than it holds itself, so
+//! prompts are folded. What is new or changed is shown whole as long as the size allows it. Where it
+//! does not, every change gets a part of the room, and the verdict says that the page does not show
+//! everything. Words that differ are marked as in the text form, because nothing else is seen within a
+//! block of code. Foreign text stands only inside code, behind more backticks than it holds itself, so
 //! that no mention, link, table or tag in it does anything.
+
+mod details;
 
 use std::fmt::Write as _;
 
 use crate::model::{Action, counted};
-use crate::render::escape::{self, Untrusted};
-use crate::render::rows::{FieldChange, ShownValue};
-use crate::render::textdiff::excerpt::{Room, Row, whole};
-use crate::render::textdiff::{Side, TextChange};
-use crate::render::view::{Entry, Finding, PlanView, State, TurnRow};
+use crate::render::escape::Untrusted;
+use crate::render::textdiff::excerpt::Room;
+use crate::render::view::{Entry, Finding, PlanView, State};
+
+use details::{Details, Form, fenced, longest_run};
 
 /// How the first line begins, by which a bot finds its comment again; the digest comes behind it.
 pub const MARKER: &str = "<!-- qcops-plan";
@@ -22,15 +25,27 @@ pub const MARKER: &str = "<!-- qcops-plan";
 pub const DEFAULT_BYTES: usize = 60_000;
 
 /// Bytes kept for the line that says what was left out.
-const RESERVE: usize = 200;
+const RESERVE: usize = 250;
 
-/// How much of a step's differences is shown: the most that fits. The whole is in the text form.
-const ROOMS: [Room; 4] = [
-    Room { context: usize::MAX, lines: 200, ..Room::TEXT },
-    Room { context: 2, lines: 40, ..Room::TEXT },
-    Room { context: 0, lines: 10, around: 40, change: 120, all: 400, ..Room::TEXT },
+/// How much of a step's differences is shown, the least first; the last three show all that is new or
+/// changed.
+const ROOMS: [Room; 9] = [
     Room { context: 0, lines: 2, line: 100, around: 20, change: 60, all: 100 },
+    cut(1),
+    cut(6),
+    cut(25),
+    cut(100),
+    cut(400),
+    Room { context: 0, ..Room::CHANGES },
+    Room { context: 2, ..Room::CHANGES },
+    Room { context: usize::MAX, ..Room::CHANGES },
 ];
+
+/// Room for a part of what is new or changed.
+const fn cut(times: usize) -> Room {
+    let (lines, change, all) = (10 * times, 120 * times, 400 * times);
+    Room { context: 0, lines, around: 40, change, all, ..Room::CHANGES }
+}
 
 /// How many addresses are named that one reason affects; each has a line of its own, with the code.
 const ADDRESSES: usize = 10;
@@ -41,12 +56,13 @@ const ADDRESSES: usize = 10;
 /// must leave room for.
 pub fn render(view: &PlanView, context: usize, most: usize) -> String {
     let mut page = Page { text: String::new(), most: most.saturating_sub(RESERVE), left_out: 0 };
-    page.must(&head(view));
+    let head_size = head(view, "").len();
+    page.most = page.most.saturating_sub(head_size);
     let mut entries: Vec<&Entry> = view.entries.iter().collect();
     entries.sort_by_key(|entry| risk(entry));
     for entry in &entries {
         let line = line(entry);
-        if risk(entry) <= RISKY { page.must(&line) } else { page.may(line) }
+        if risk(entry) <= RISKY { page.must(&line) } else { page.may(&line) }
     }
     for stop in &view.stops {
         let addresses: Vec<String> = stop.addresses.iter().map(Untrusted::part).collect();
@@ -56,17 +72,34 @@ pub fn render(view: &PlanView, context: usize, most: usize) -> String {
             State::Ready => continue,
         };
         let title = format!("{word}[{code}]");
-        page.may(finding(&title, &stop.finding, &addresses));
+        page.may(&finding(&title, &stop.finding, &addresses));
     }
-    for entry in &entries {
-        page.may_any(ROOMS.iter().map_while(|room| {
-            details(entry, &Room { context: context.min(room.context), ..*room })
-        }));
+    let note = |note: &Finding| finding(&format!("note[{}]", note.code), note, &[]);
+    let notes: Vec<String> = view.notes.iter().map(note).collect();
+    let size_of_notes: usize = notes.iter().map(String::len).sum();
+    let room = page.most.saturating_sub(page.text.len());
+    let cut_count = page.details(&entries, context, room - size_of_notes.min(room / 4));
+    notes.iter().for_each(|note| page.may(note));
+    let warning = warning(cut_count, page.left_out);
+    format!("{}{}", head(view, &warning), page.text)
+}
+
+/// Says that a page does not show everything, and what does.
+fn warning(cut: usize, left_out: usize) -> String {
+    let parts = [
+        (cut, counted(cut, "change is cut", "changes are cut")),
+        (left_out, counted(left_out, "part is left out", "parts are left out")),
+    ];
+    let parts: Vec<String> =
+        parts.into_iter().filter_map(|(count, words)| (count > 0).then_some(words)).collect();
+    if parts.is_empty() {
+        return String::new();
     }
-    for note in &view.notes {
-        page.may(finding(&format!("note[{}]", note.code), note, &[]));
-    }
-    page.finish()
+    format!(
+        "**This does not show everything: {} for size.** `qcops plan -v`, `--format html` and \
+         `--format json` show all, and `--max-bytes` sets the size.\n\n",
+        parts.join(" and ")
+    )
 }
 
 /// Returns the result of a plan, as its text form has it, as a block of code.
@@ -123,33 +156,47 @@ impl Page {
         self.text.push_str(block);
     }
 
-    fn may(&mut self, block: String) {
-        self.may_any(std::iter::once(block));
+    fn may(&mut self, block: &str) {
+        if self.text.len() + block.len() <= self.most {
+            self.text.push_str(block);
+        } else {
+            self.left_out += 1;
+        }
     }
 
-    /// Adds the first of several forms of one part that fits; none where there are none.
-    fn may_any(&mut self, forms: impl Iterator<Item = String>) {
-        let mut is_there = false;
-        for form in forms {
-            if self.text.len() + form.len() <= self.most {
-                return self.text.push_str(&form);
+    /// Adds what differs in each entry, within so many bytes, and returns of how many a part is missing.
+    ///
+    /// All get a little before one gets more, so that whatever can be whole within the size is.
+    fn details(&mut self, entries: &[&Entry], context: usize, most: usize) -> usize {
+        let mut left = most;
+        let mut shown: Vec<(Details<'_>, Form)> = Vec::new();
+        for entry in entries {
+            let Some(details) = Details::of(entry) else { continue };
+            let form = details.form(&ROOMS[0]);
+            match left.checked_sub(form.text.len()) {
+                Some(rest) => {
+                    left = rest;
+                    shown.push((details, form));
+                }
+                None => self.left_out += 1,
             }
-            is_there = true;
         }
-        self.left_out += usize::from(is_there);
-    }
-
-    fn finish(mut self) -> String {
-        if self.left_out > 0 {
-            let parts = counted(self.left_out, "part is", "parts are");
-            let words = format!("\n*{parts} left out for size; `qcops plan -v` shows all.*\n");
-            self.text.push_str(&words);
+        for room in &ROOMS[1..] {
+            let room = Room { context: context.min(room.context), ..*room };
+            for (details, form) in &mut shown {
+                let larger = details.form(&room);
+                if let Some(rest) = (left + form.text.len()).checked_sub(larger.text.len()) {
+                    (left, *form) = (rest, larger);
+                }
+            }
         }
-        self.text
+        shown.iter().for_each(|(_, form)| self.text.push_str(&form.text));
+        shown.iter().filter(|(_, form)| !form.is_whole).count()
     }
 }
 
-fn head(view: &PlanView) -> String {
+/// What a page begins with; a warning stands below the verdict.
+fn head(view: &PlanView, warning: &str) -> String {
     let counts = &view.counts;
     let mut rows: Vec<(String, usize)> =
         counts.ready.iter().map(|(action, count)| (action.to_string(), *count)).collect();
@@ -174,7 +221,7 @@ fn head(view: &PlanView) -> String {
         cells(|(_, count)| count.to_string()),
     );
     format!(
-        "{MARKER} digest={digest} -->\n**{}**\n\n{}{}Digest: `{digest}`\n\n",
+        "{MARKER} digest={digest} -->\n**{}**\n\n{warning}{}{}Digest: `{digest}`\n\n",
         counts.verdict(),
         counts.budget.line().map_or_else(String::new, |line| format!("{line}\n\n")),
         if rows.is_empty() { "" } else { &table },
@@ -210,115 +257,6 @@ fn line(entry: &Entry) -> String {
     format!("- `{}` {} {what}{subject}{state}{cost}\n", entry.symbol(), code(&entry.address))
 }
 
-/// Why an entry is there and what differs, folded.
-fn details(entry: &Entry, room: &Room) -> Option<String> {
-    let mut body = String::new();
-    writeln!(body, "# {}", entry.reason.part()).expect("a string takes everything");
-    for row in &entry.fields {
-        field(&mut body, row.label(), &row.change, room);
-    }
-    for removal in &entry.removals {
-        let kept = removal
-            .archived_as
-            .as_ref()
-            .map_or_else(|| "deleted".to_owned(), |name| format!("archived as {}", name.quoted()));
-        writeln!(body, "# task {} {}: {kept}", removal.id, removal.name.quoted())
-            .expect("a string takes everything");
-    }
-    for candidate in &entry.candidates {
-        writeln!(body, "# candidate: task {} {}", candidate.id, candidate.name.quoted())
-            .expect("a string takes everything");
-    }
-    if let Some(prompt) = &entry.prompt {
-        lines_of(&mut body, &prefixed(prompt, '+', "follow-up", room));
-    }
-    for text in &entry.later {
-        lines_of(&mut body, &prefixed(text, '+', "then, once it is idle", room));
-    }
-    for turn in &entry.turns {
-        follow_up(&mut body, turn, room);
-    }
-    let is_plain = entry.fields.is_empty()
-        && entry.removals.is_empty()
-        && entry.candidates.is_empty()
-        && entry.prompt.is_none()
-        && entry.later.is_empty()
-        && entry.turns.is_empty();
-    let title = format!("<code>{}</code> {}", entry.symbol(), html(&entry.address));
-    (!is_plain).then(|| {
-        format!("\n<details><summary>{title}</summary>\n\n{}\n</details>\n", fenced(&body, "diff"))
-    })
-}
-
-fn field(body: &mut String, name: &str, change: &FieldChange, room: &Room) {
-    let shown = |value: &ShownValue| match value {
-        ShownValue::Word(text) => text.part(),
-        ShownValue::Name(text) | ShownValue::Text(text) => text.quoted(),
-        ShownValue::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
-    };
-    let lines = match change {
-        FieldChange::Set(ShownValue::Text(text)) => prefixed(text, '+', name, room),
-        FieldChange::Gone(ShownValue::Text(text)) => prefixed(text, '-', name, room),
-        FieldChange::Set(value) => vec![format!("+ {name}: {}", shown(value))],
-        FieldChange::Gone(value) => vec![format!("- {name}: {}", shown(value))],
-        FieldChange::Changed(old, new) => {
-            vec![format!("- {name}: {}", shown(old)), format!("+ {name}: {}", shown(new))]
-        }
-        FieldChange::Text(change) => difference(name, change, room),
-    };
-    lines_of(body, &lines);
-}
-
-/// The lines that differ, with their words marked, below a title.
-fn difference(title: &str, change: &TextChange, room: &Room) -> Vec<String> {
-    let excerpt = change.diff().excerpt(room);
-    let shown = |row: &Row| match row {
-        Row::Place(number) => format!("@@ line {number} @@"),
-        Row::Line(line) => {
-            let text = line.braced();
-            // Behind a mere blank a stranger's `::` would begin the line.
-            let text = if line.side == Side::Both { escape::line(&text) } else { text };
-            format!("{} {text}", line.sign()).trim_end().to_owned()
-        }
-    };
-    let rows = excerpt.rows.iter().map(shown);
-    let rest = more(excerpt.left_out);
-    std::iter::once(format!("# {title}")).chain(rows).chain(rest).collect()
-}
-
-/// What is said about lines that are left out.
-fn more(count: usize) -> Option<String> {
-    (count > 0).then(|| format!("# ... {}", counted(count, "more line", "more lines")))
-}
-
-fn lines_of(body: &mut String, lines: &[String]) {
-    for line in lines {
-        body.push_str(line);
-        body.push('\n');
-    }
-}
-
-/// What was said at a place, against what is declared there.
-fn follow_up(body: &mut String, TurnRow { number, said, declared }: &TurnRow, room: &Room) {
-    let lines = match (said, declared) {
-        _ if said == declared => vec![format!("# follow-up {number}: said as declared")],
-        (Some(said), Some(declared)) => {
-            let change = TextChange::new(said.shared(), declared.shared());
-            difference(&format!("follow-up {number}: said (-), declared (+)"), &change, room)
-        }
-        (Some(said), None) => prefixed(said, '-', &format!("follow-up {number}: said"), room),
-        (None, Some(text)) => prefixed(text, '+', &format!("follow-up {number}: declared"), room),
-        (None, None) => Vec::new(),
-    };
-    lines_of(body, &lines);
-}
-
-fn prefixed(text: &Untrusted, sign: char, name: &str, room: &Room) -> Vec<String> {
-    let (lines, rest) = whole(text, room);
-    let lines = lines.into_iter().map(|line| format!("{sign} {line}").trim_end().to_owned());
-    std::iter::once(format!("# {name}")).chain(lines).chain(more(rest)).collect()
-}
-
 fn finding(title: &str, finding: &Finding, addresses: &[String]) -> String {
     let mut body = format!("{title}: {}\n", finding.message.part());
     if !addresses.is_empty() {
@@ -333,38 +271,10 @@ fn finding(title: &str, finding: &Finding, addresses: &[String]) -> String {
     format!("\n{}\n", fenced(&body, "text"))
 }
 
-/// A block of code behind more backticks than it holds.
-fn fenced(body: &str, language: &str) -> String {
-    let fence = "`".repeat((longest_run(body) + 1).max(3));
-    format!("{fence}{language}\n{body}{fence}\n")
-}
-
 /// A stretch of code within a line.
 fn code(text: &Untrusted) -> String {
     let text = text.part();
     let fence = "`".repeat(longest_run(&text) + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
-}
-
-/// Text inside a tag, where Markdown does not reach.
-fn html(text: &Untrusted) -> String {
-    let mut safe = String::new();
-    for c in text.part().chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '@' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '\\' | '~' | '|' | ':' => {
-                write!(safe, "&#{};", u32::from(c)).expect("a string takes everything");
-            }
-            _ => safe.push(c),
-        }
-    }
-    safe
-}
-
-fn longest_run(text: &str) -> usize {
-    text.split(|c| c != '`').map(str::len).max().unwrap_or_default()
 }

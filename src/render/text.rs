@@ -1,8 +1,8 @@
 //! A plan as text: the verdict first, every change with its reason, and the counts again.
 //!
-//! Bounded on a terminal whatever the plan: many entries of a kind, long prompts, long lines and
-//! long differences are cut, each with a count of what is left out. [`Length::Full`] shows all.
-//! Colors only repeat what the characters say.
+//! What is new or changed in an entry is shown whole: somebody approves that it is sent. Many entries
+//! of a kind, and what stays or goes, are cut, each with a count. [`Length::Full`] shows all. Colors
+//! only repeat what the characters say.
 
 mod long;
 
@@ -223,7 +223,11 @@ impl TextWriter<'_> {
                 let lines = counted(text.lines().count(), "line", "lines");
                 let characters = counted(text.char_count(), "character", "characters");
                 writeln!(self.out, "      {name:width$} ({lines}, {characters})")?;
-                self.whole_text(text)
+                if matches!(row.change, FieldChange::Set(_)) {
+                    self.whole_text(text)
+                } else {
+                    self.gone_text(text)
+                }
             }
             FieldChange::Set(value) | FieldChange::Gone(value) => {
                 writeln!(self.out, "      {name:width$} {}", shown_value(value))

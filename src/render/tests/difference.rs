@@ -1,5 +1,7 @@
 //! Two texts that differ: every format marks a place, however long the lines and however little room.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::model::canonical_text;
 use crate::render::{html, markdown};
@@ -127,7 +129,9 @@ fn a_comment_with_room_for_one_difference_shows_it() {
             let reason = "prompt cannot be changed in place";
             let plan = plan(vec![("spy", replace("Spy", &old, &new), reason, StepStatus::Ready)]);
             let text = markdown::render(&PlanView::new(&plan), 3, most);
-            assert!(text.len() <= most && !text.contains("left out for size"), "{most}: {text}");
+            assert!(text.len() <= most && !text.contains("left out"), "{most}: {text}");
+            let is_whole = new.contains("QQQ");
+            assert_eq!(text.contains("1 change is cut for size"), !is_whole, "{most}: {text}");
             assert!(text.contains("\n- ") && text.contains("```diff\n"), "{most}: {text}");
         }
     }
@@ -138,12 +142,134 @@ fn what_is_left_out_of_a_comment_is_counted_in_its_number() {
     let step = |key| (key, replace("Spy", "old", "new"), "prompt", StepStatus::Ready);
     let one = PlanView::new(&plan(vec![step("a")]));
     let two = PlanView::new(&plan(vec![step("a"), step("b")]));
-    assert!(markdown::render(&one, 3, 0).contains("*1 part is left out for size;"));
-    assert!(markdown::render(&two, 3, 0).contains("*2 parts are left out for size;"));
+    assert!(markdown::render(&one, 3, 0).contains("everything: 1 part is left out for size.**"));
+    assert!(markdown::render(&two, 3, 0).contains("everything: 2 parts are left out for size.**"));
+}
+
+/// What each format for reviewers writes of a text that will be sent, wherever it stands.
+fn sent(old: &str, new: &str) -> Vec<(String, String)> {
+    let text = |text: &str| -> Arc<str> { text.into() };
+    let deploy = |later| match run(TaskRef::Existing(TaskId(512))) {
+        Change::Deploy { task, seen, since, content, .. } => {
+            Change::Deploy { task, seen, since, content, later }
+        }
+        other => other,
+    };
+    let prompt = |prompt: &str, later| Change::Prompt {
+        run: DeploymentId("A-1".to_owned()),
+        prompt: text(prompt),
+        turns: Vec::new(),
+        later,
+    };
+    let changes = [
+        ("a new prompt", "spy", create("Spy", new)),
+        ("a changed prompt", "spy", replace("Spy", old, new)),
+        ("a follow-up of a new deployment", "spy/d", deploy(vec![text("Report"), text(new)])),
+        ("a follow-up", "spy/d", prompt(new, Vec::new())),
+        ("a later follow-up", "spy/d", prompt("Report", vec![text(new)])),
+    ];
+    let mut shown_texts = Vec::new();
+    for (place, address, change) in changes {
+        let plan = plan(vec![(address, change, "it is due", StepStatus::Ready)]);
+        let view = PlanView::new(&plan);
+        let narrow = TextOptions { width: Some(60), ..TextOptions::default() };
+        let formats = [
+            ("text", shown(&plan, &TextOptions::default())),
+            ("text of 60 columns", shown(&plan, &narrow)),
+            ("markdown", markdown::render(&view, 3, markdown::DEFAULT_BYTES)),
+            ("html", html::plan(&view, 3)),
+        ];
+        let name = |(format, text)| (format!("{place} as {format}"), text);
+        shown_texts.extend(formats.into_iter().map(name));
+    }
+    shown_texts
+}
+
+/// Without marks and without what a terminal's end or a page adds between letters.
+fn letters(output: &str) -> String {
+    let marks = ["{-", "-}", "{+", "+}", "<mark>", "</mark>"];
+    let bare = marks.iter().fold(output.to_owned(), |text, mark| text.replace(mark, ""));
+    bare.chars().filter(|c| !c.is_whitespace() && *c != '|').collect()
+}
+
+/// So many words, none of them twice.
+fn numbered(count: usize, between: &str) -> String {
+    (0..count).map(|n| format!("q{n}z")).collect::<Vec<_>>().join(between)
+}
+
+#[test]
+fn what_will_be_sent_is_shown_whole_where_only_unchanged_text_is_cut() {
+    let same = "These words stay as they were. ".repeat(30);
+    let lines = "A line that stays.\n".repeat(100);
+    let table = [
+        ("a line of 280 characters", String::new(), numbered(60, " ")),
+        ("a line of 20 kB", String::new(), numbered(1_200, " ")),
+        ("a line without blanks", String::new(), numbered(600, ".")),
+        ("13 lines", String::new(), numbered(13, "\n")),
+        ("400 lines", String::new(), numbered(400, " is a word of a line of a prompt.\n")),
+        ("a new long line", lines.clone(), format!("{lines}{}\n{lines}", numbered(300, " "))),
+        ("400 added lines", lines.clone(), format!("{lines}{}\n{lines}", numbered(400, "\n"))),
+        ("a long stretch", same.clone(), format!("{same}{} {same}", numbered(400, " "))),
+        ("30 changes in a line", same.repeat(8), same.repeat(8).replace("stay", "q1z q2z stay")),
+        ("a rewritten line", same.replace("stay", "q0z"), numbered(500, " ")),
+        ("a rewritten text", lines.replace("stays", "q0z"), numbered(600, "\n")),
+    ];
+    for (kind, old, new) in &table {
+        for (place, output) in sent(old, new) {
+            let output = letters(&output);
+            let words = new.split([' ', '.', '\n']).filter(|word| word.starts_with('q'));
+            let lost: Vec<&str> = words.filter(|word| !output.contains(word)).collect();
+            assert!(lost.is_empty(), "{kind}: {place} lacks {lost:?}");
+            assert!(!output.contains("doesnotshoweverything"), "{kind}: {place}");
+        }
+    }
+}
+
+#[test]
+fn what_is_longer_than_a_comment_says_so_in_its_verdict() {
+    let lines = numbered(9_000, "\n");
+    let table = [
+        ("one line", String::new(), numbered(9_000, " "), "1 change is cut"),
+        ("lines", String::new(), lines.clone(), "1 change is cut"),
+        ("added lines", lines.clone(), format!("{lines}\n{}", lines.replace('q', "p")), "1 change"),
+    ];
+    for (kind, old, new, words) in &table {
+        for (place, output) in sent(old, new) {
+            let is_cut = place.ends_with("markdown");
+            let words = format!("\n**This does not show everything: {words}");
+            assert_eq!(output.contains(&words), is_cut, "{kind}: {place}");
+            assert!(!is_cut || output.len() <= markdown::DEFAULT_BYTES, "{kind}: {}", output.len());
+            // The rest of the room is used.
+            assert!(output.len() > 15_000, "{kind}: {place}: {}", output.len());
+        }
+    }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Every inserted letter stands in the text and in the comment, whatever stays around it.
+    #[test]
+    fn every_letter_that_is_new_is_shown(
+        kept in prop::collection::vec("([a-c]{1,5}|株|\u{a0}|<b>|`|\\{\\+|\n)", 0..20),
+        times in prop_oneof![Just(1_usize), Just(60)],
+        inserted in prop::collection::vec((any::<prop::sample::Index>(), 1..200_usize), 1..4),
+        between in "[ \n.]",
+    ) {
+        let old: Vec<String> = kept.iter().cloned().cycle().take(kept.len() * times).collect();
+        let mut new = old.clone();
+        for (at, count) in inserted {
+            new.insert(at.index(new.len() + 1), numbered(count, &between));
+        }
+        let (old, new) = (old.join(" "), new.join(" "));
+        let (old, new) = (canonical_text(&old), canonical_text(&new));
+        for (place, output) in sent(&old, &new) {
+            let output = letters(&output);
+            let lost = (0..200).map(|n| format!("q{n}z"));
+            let lost = lost.filter(|word| new.contains(word) && !output.contains(word));
+            prop_assert!(lost.clone().next().is_none(), "{place} lacks {:?}", lost.collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn two_texts_that_differ_look_different_in_every_format(

@@ -11,7 +11,7 @@ fn an_empty_plan_is_one_sentence_with_its_counts() {
 }
 
 #[test]
-fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
+fn a_created_task_shows_its_fields_and_its_whole_prompt() {
     let prompt: Vec<String> = (1..=15).map(|n| format!("Line {n} of the prompt.")).collect();
     let steps = vec![
         (
@@ -48,7 +48,23 @@ fn a_created_task_shows_its_fields_and_the_head_of_its_prompt() {
             |
             | Line 6 of the prompt.
             |
-            ... 17 more lines (`-v` shows all)
+            | Line 7 of the prompt.
+            |
+            | Line 8 of the prompt.
+            |
+            | Line 9 of the prompt.
+            |
+            | Line 10 of the prompt.
+            |
+            | Line 11 of the prompt.
+            |
+            | Line 12 of the prompt.
+            |
+            | Line 13 of the prompt.
+            |
+            | Line 14 of the prompt.
+            |
+            | Line 15 of the prompt.
 
       ▶ task.momentum/november will be deployed
           # its task is new
@@ -333,21 +349,10 @@ fn a_plan_of_thousands_stays_readable_and_v_shows_all() {
     let text = plain(&plan);
     assert!(text.starts_with("Plan: 5000 to create. 12 unchanged"), "{}", &text[..200]);
     assert!(text.contains("... 4950 more to create (`-v` shows all)"));
-    assert!(text.lines().count() < 1200, "{}", text.lines().count());
+    assert!(text.lines().count() < 1500, "{}", text.lines().count());
     let full = shown(&plan, &TextOptions { length: Length::Full, ..TextOptions::default() });
     assert_eq!(full.matches("will be created").count(), 5000);
     assert!(!full.contains("more"));
-}
-
-#[test]
-fn a_long_difference_is_cut_with_a_count() {
-    let lines = |word: &str| -> String {
-        (0..300).map(|n| format!("{word} {n}")).collect::<Vec<String>>().join("\n")
-    };
-    let change = replace("Momentum", &lines("old"), &lines("new"));
-    let steps = vec![("momentum", change, "prompt cannot be changed in place", StepStatus::Ready)];
-    let text = plain(&plan(steps));
-    assert!(text.contains("... 500 more lines of the difference (`-v` shows all)"), "{text}");
 }
 
 #[test]

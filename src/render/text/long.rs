@@ -6,36 +6,37 @@ use crate::model::{grouped, noun};
 use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
 use crate::render::text::TextWriter;
-use crate::render::textdiff::excerpt::{BitKind, Room, Row, ShownLine, whole};
+use crate::render::textdiff::excerpt::{BitKind, Room, Row, ShownLine, WholeText, whole};
 use crate::render::textdiff::{Side, TextChange, TextDiff};
 use crate::render::view::{DeploymentStatus, Entry, TurnRow};
 use crate::render::words::span;
-
-/// How many lines of a prompt are shown that is set or gone as a whole.
-const HEAD_LINES: usize = 12;
 
 /// The longest text of a follow-up that is shown in its line.
 const SHORT: usize = 120;
 
 impl TextWriter<'_> {
-    /// How much of a difference there is room for.
+    /// How much of a difference there is room for: everything that is new or changed.
     fn room(&self) -> Room {
-        let room = if self.is_full() { Room::ALL } else { Room::TEXT };
+        let room = if self.is_full() { Room::ALL } else { Room::CHANGES };
         Room { context: self.options.context, ..room }
     }
 
-    /// Writes the head of a text that is set or goes as a whole.
+    /// Writes a text that is set, or that is sent.
     pub(super) fn whole_text(&mut self, text: &Untrusted) -> fmt::Result {
-        let room = self.room();
-        let (lines, rest) = whole(text, &Room { lines: room.lines.min(self.head_lines()), ..room });
+        self.lines_of(text, self.room())
+    }
+
+    /// Writes the head of a text that goes.
+    pub(super) fn gone_text(&mut self, text: &Untrusted) -> fmt::Result {
+        self.lines_of(text, self.room().of_gone())
+    }
+
+    fn lines_of(&mut self, text: &Untrusted, room: Room) -> fmt::Result {
+        let WholeText { lines, left_out, .. } = whole(text, &room);
         for line in lines {
             writeln!(self.out, "{}", format!("        | {line}").trim_end())?;
         }
-        self.left_out("        ", rest, noun(rest, "line", "lines"))
-    }
-
-    fn head_lines(&self) -> usize {
-        if self.is_full() { usize::MAX } else { HEAD_LINES }
+        self.left_out("        ", left_out, noun(left_out, "line", "lines"))
     }
 
     /// Writes what is said to a deployment, or what was said against what is declared.
@@ -81,13 +82,17 @@ impl TextWriter<'_> {
                 text(said)
             );
         }
-        if let (Some(said), Some(declared)) = (said, declared) {
-            let is_short =
-                |text: &Untrusted| text.char_count() <= SHORT && text.lines().count() < 2;
-            if !is_short(said) || !is_short(declared) {
+        let is_short = |text: &Untrusted| text.char_count() <= SHORT && text.lines().count() < 2;
+        match (said, declared) {
+            (Some(said), Some(declared)) if !is_short(said) || !is_short(declared) => {
                 writeln!(self.out, "      follow-up {number}: said (-) and declared (+) differ")?;
                 return self.difference(&TextChange::new(said.shared(), declared.shared()).diff());
             }
+            (None, Some(declared)) if !is_short(declared) => {
+                writeln!(self.out, "      follow-up {number}: said nothing, declared")?;
+                return self.whole_text(declared);
+            }
+            _ => {}
         }
         writeln!(self.out, "      follow-up {number}: said {}", text(said))?;
         writeln!(self.out, "      {:width$}  declared {}", "", text(declared), width = 12)
@@ -95,17 +100,14 @@ impl TextWriter<'_> {
 
     /// Writes how a text differs.
     pub(in crate::render) fn difference(&mut self, diff: &TextDiff) -> fmt::Result {
-        let excerpt = diff.excerpt(&self.room());
-        for row in &excerpt.rows {
+        for row in &diff.excerpt(&self.room()).rows {
             let line = match row {
                 Row::Place(number) => self.paint(Label::Aside, format!("@@ line {number} @@")),
                 Row::Line(line) => self.diff_line(line),
             };
             writeln!(self.out, "{}", format!("        {line}").trim_end())?;
         }
-        let rest = excerpt.left_out;
-        let what = noun(rest, "line of the difference", "lines of the difference");
-        self.left_out("        ", rest, what)
+        Ok(())
     }
 
     /// One line of a difference: marks stand in braces, or are underlined where there is color.

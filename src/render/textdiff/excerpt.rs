@@ -1,7 +1,8 @@
 //! What of a difference is shown, and how it is marked: decided here for every format.
 //!
-//! A line that is too long is cut around the places that differ, and lines are left out from the end.
-//! However little room there is, what is shown holds a line that differs, and that line a place.
+//! What is new or changed is shown whole; only unchanged stretches are cut: lines far from a change,
+//! and long lines around the places that differ. Where an output has a limit of its own, a room that
+//! [cuts changes](Excerpt::is_whole) too is tried last, and what is shown holds a place that differs.
 
 use crate::model::counted;
 use crate::render::escape::Untrusted;
@@ -25,10 +26,6 @@ pub(in crate::render) struct Room {
 }
 
 impl Room {
-    /// Room for a reader of text.
-    pub(in crate::render) const TEXT: Self =
-        Self { context: 3, lines: 100, line: LONGEST_LINE, around: 60, change: 180, all: 1_200 };
-
     /// Room for all of it.
     pub(in crate::render) const ALL: Self = Self {
         context: 3,
@@ -39,9 +36,15 @@ impl Room {
         all: usize::MAX,
     };
 
-    /// Room for everything that differs, and for what is around it.
-    pub(in crate::render) const CHANGES: Self =
-        Self { line: LONGEST_LINE, around: 120, ..Self::ALL };
+    /// Room for everything that is new or changed, and for what is around it.
+    pub(in crate::render) const CHANGES: Self = Self { line: LONGEST_LINE, around: 60, ..Self::ALL };
+
+    /// Room for the beginning of a text that goes: nobody is sent it.
+    pub(in crate::render) fn of_gone(&self) -> Self {
+        let is_all = self.line == usize::MAX;
+        let (lines, change) = if is_all { (usize::MAX, usize::MAX) } else { (12, 180) };
+        Self { lines: self.lines.min(lines), change: self.change.min(change), ..*self }
+    }
 }
 
 /// What is shown of a difference.
@@ -51,6 +54,19 @@ pub(in crate::render) struct Excerpt {
     pub(in crate::render) rows: Vec<Row>,
     /// How many lines of the difference are left out behind them.
     pub(in crate::render) left_out: usize,
+    /// Whether everything that is new or changed is in them.
+    pub(in crate::render) is_whole: bool,
+}
+
+/// What is shown of a text by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::render) struct WholeText {
+    /// Its lines.
+    pub(in crate::render) lines: Vec<String>,
+    /// How many lines are left out behind them.
+    pub(in crate::render) left_out: usize,
+    /// Whether that is all of it.
+    pub(in crate::render) is_whole: bool,
 }
 
 /// One row.
@@ -143,6 +159,7 @@ impl TextDiff {
         let all: usize = hunks.iter().map(ExactSizeIterator::len).sum();
         let (mut rows, mut left) = (Vec::new(), room.lines.max(1));
         let (mut old, mut new, mut next) = (1, 1, 0);
+        let mut is_whole = all <= left;
         for hunk in hunks {
             if left == 0 {
                 break;
@@ -154,18 +171,15 @@ impl TextDiff {
                 rows.push(Row::Place(self.lines[hunk.start].number));
             }
             for line in self.lines[hunk.clone()].iter().take(left) {
-                rows.push(Row::Line(ShownLine {
-                    side: line.side,
-                    old,
-                    new,
-                    bits: bits(line, room),
-                }));
+                let (bits, is_cut) = bits(line, room);
+                is_whole &= !is_cut;
+                rows.push(Row::Line(ShownLine { side: line.side, old, new, bits }));
                 (old, new) = behind(line, (old, new));
             }
             left = left.saturating_sub(hunk.len());
             next = hunk.end;
         }
-        Excerpt { rows, left_out: all.saturating_sub(room.lines.max(1)) }
+        Excerpt { rows, left_out: all.saturating_sub(room.lines.max(1)), is_whole }
     }
 }
 
@@ -174,37 +188,47 @@ fn behind(line: &DiffLine, (old, new): (usize, usize)) -> (usize, usize) {
     (old + usize::from(line.side != Side::New), new + usize::from(line.side != Side::Old))
 }
 
-/// A text that is shown by itself, such as a prompt that is new: each of its lines, cut where it is long,
-/// and how many lines are left out.
-pub(in crate::render) fn whole(text: &Untrusted, room: &Room) -> (Vec<String>, usize) {
-    let all = text.lines().count();
-    let lines = text.lines().take(room.lines);
-    let cut = |line: Untrusted| {
-        if line.char_count() > room.line {
-            line.cut_part(room.change - room.change / 3, room.change / 3)
-        } else {
-            line.part()
+/// A text that is shown by itself, such as a prompt that is new.
+pub(in crate::render) fn whole(text: &Untrusted, room: &Room) -> WholeText {
+    let left_out = text.lines().count().saturating_sub(room.lines);
+    let mut is_whole = left_out == 0;
+    let mut shown = |line: Untrusted| {
+        let (head, tail) = room.of_change();
+        if line.char_count() <= room.line || line.cut(head, tail).is_none() {
+            return line.part();
         }
+        is_whole = false;
+        line.cut_part(head, tail)
     };
-    (lines.map(cut).collect(), all.saturating_sub(room.lines))
+    let lines = text.lines().take(room.lines).map(&mut shown).collect();
+    WholeText { lines, left_out, is_whole }
 }
 
-fn bits(line: &DiffLine, room: &Room) -> Vec<Bit> {
+impl Room {
+    /// The characters that are shown of one changed place, at its head and at its tail.
+    fn of_change(&self) -> (usize, usize) {
+        (self.change - self.change / 3, self.change / 3)
+    }
+}
+
+/// What is shown of a line, and whether that lacks something that is new or changed.
+fn bits(line: &DiffLine, room: &Room) -> (Vec<Bit>, bool) {
     let length: usize = line.pieces.iter().map(|piece| piece.text.char_count()).sum();
     let mut bits = Vec::new();
     let plain = |piece: &Piece| Bit { text: piece.text.part(), kind: kind_of(piece) };
     if length <= room.line {
-        return line.pieces.iter().map(plain).collect();
+        return (line.pieces.iter().map(plain).collect(), false);
     }
-    let (mut shown, mut is_marked) = (0, false);
+    let (mut shown, mut is_marked, mut is_cut) = (0_usize, false, false);
     for (at, piece) in line.pieces.iter().enumerate() {
         if shown > room.all && is_marked {
             bits.push(rest(&line.pieces[at..]));
+            is_cut = true;
             break;
         }
         let is_change = piece.is_marked || (line.pieces.len() == 1 && line.side != Side::Both);
         let (head, tail) = if is_change {
-            (room.change - room.change / 3, room.change / 3)
+            room.of_change()
         } else if line.pieces.len() == 1 {
             (room.around.saturating_mul(2), room.around)
         } else {
@@ -215,11 +239,12 @@ fn bits(line: &DiffLine, room: &Room) -> Vec<Bit> {
         is_marked |= is_change;
         match piece.text.cut(head, tail) {
             None => {
-                shown += piece.text.char_count();
+                shown = shown.saturating_add(piece.text.char_count());
                 bits.push(plain(piece));
             }
             Some((head_bytes, count, tail_bytes)) => {
-                shown += head + tail;
+                is_cut |= is_change;
+                shown = shown.saturating_add(head).saturating_add(tail);
                 let kind = kind_of(piece);
                 let words = format!("... {} ...", counted(count, "character", "characters"));
                 bits.push(Bit { text: piece.text.part_of(head_bytes), kind });
@@ -229,7 +254,7 @@ fn bits(line: &DiffLine, room: &Room) -> Vec<Bit> {
         }
     }
     bits.retain(|bit| !bit.text.is_empty());
-    bits
+    (bits, is_cut)
 }
 
 fn kind_of(piece: &Piece) -> BitKind {

@@ -5,6 +5,10 @@ use proptest::prelude::*;
 use super::excerpt::{Room, Row};
 use super::*;
 
+/// A room that cuts what changed, too.
+const SMALL: Room =
+    Room { context: 3, lines: 100, line: 240, around: 60, change: 180, all: 1_200 };
+
 fn diff(before: &str, after: &str) -> TextDiff {
     TextChange::new(&before.into(), &after.into()).diff()
 }
@@ -203,7 +207,7 @@ fn a_place_that_differs_is_shown_whatever_the_line() {
         ),
     ];
     for (kind, before, after, old, new) in table {
-        for room in [Room::TEXT, Room { lines: 2, ..Room::TEXT }] {
+        for room in [SMALL, Room { lines: 2, ..SMALL }] {
             let rows = excerpt(&before, &after, &room);
             assert!(rows.iter().any(|row| row.contains(old)), "{kind}: {rows:?}");
             assert!(rows.iter().any(|row| row.contains(new)), "{kind}: {rows:?}");
@@ -218,7 +222,7 @@ fn however_much_context_there_is_a_line_that_differs_is_shown() {
     let before = before.join("\n");
     let after = before.replace("line 700\n", "line of another kind\n");
     for context in [0, 3, 60, 500, usize::MAX] {
-        let room = Room { context, ..Room::TEXT };
+        let room = Room { context, ..SMALL };
         let rows = excerpt(&before, &after, &room);
         assert!(rows.iter().any(|row| row.starts_with('-')), "{context}: {rows:?}");
         assert!(rows.len() <= 101, "{context}");
@@ -291,7 +295,7 @@ proptest! {
                 prop_assert!(!is_far || is_line, "{:?} of {text:?}", &text[range]);
             }
         }
-        for room in [Room::ALL, Room::CHANGES, Room::TEXT, Room { context: 0, lines: 2, line: 100, around: 20, change: 60, all: 100 }] {
+        for room in [Room::ALL, Room::CHANGES, SMALL, Room { context: 0, lines: 2, line: 100, around: 20, change: 60, all: 100 }] {
             let rows = excerpt_rows(&diff, &room);
             let side = |sign: char| -> Vec<&String> {
                 rows.iter().filter(|row| row.starts_with(sign)).collect()
@@ -311,7 +315,7 @@ proptest! {
         before in "[a-c株 ]{0,30}", after in "[a-c株 ]{0,30}", times in 1..60_usize,
     ) {
         prop_assume!(before != after);
-        let rows = excerpt(&before.repeat(times), &after.repeat(times), &Room::TEXT);
+        let rows = excerpt(&before.repeat(times), &after.repeat(times), &SMALL);
         prop_assert!(rows.iter().any(|row| row.starts_with(['-', '+'])), "{rows:?}");
     }
     #[test]
