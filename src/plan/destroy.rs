@@ -22,6 +22,7 @@ use crate::plan::remove::{reads_before_removing, removal};
 use crate::plan::unmanaged::unmanaged;
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Removal, Remove, RemoveReason, Step, StepId, StepStatus,
+    Terms,
 };
 
 /// What is to be destroyed.
@@ -133,6 +134,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         limits: inputs.options.limits,
         overrides,
         watches: Vec::new(),
+        terms: Terms::default(),
         estimates: BTreeMap::new(),
         observed_at: inputs.state.observed_at,
         runs: BTreeMap::new(),

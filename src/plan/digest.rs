@@ -1,7 +1,7 @@
 //! One hash over what a plan does: it ties what was reviewed to what is done.
 //!
-//! Over actions, ids, names, content hashes, every text that is sent now or later, what blocks a step,
-//! and the settings that decided; never over time, commit, path or wording, so that two machines
+//! Over actions, ids, names, content hashes, every text that is sent now or later, what is expected of
+//! deployments, what blocks a step, and the settings that decided; never over time, commit, path or wording, so that two machines
 //! which see the same differences get the same digest.
 
 use std::fmt;
@@ -98,13 +98,12 @@ impl Plan {
             Change::Remove { removal: given, before, .. } => {
                 format!("{} of {}", removal(given), before.content())
             }
-            Change::Deploy { task, since, content, later, .. } => {
+            Change::Deploy { task, content, later, .. } => {
                 let task = match task {
                     TaskRef::Existing(id) => format!("task {id}"),
                     TaskRef::MadeBy(step) => format!("the task of `{}`", self.key_of(*step)),
                 };
-                let since = since.map(|(since, _)| format!(" since {since}")).unwrap_or_default();
-                format!("{task} with {content}{since}, then {later:?}")
+                format!("{task} with {content}, then {later:?}")
             }
             // Not how much was said before: that it is the beginning of what is declared is checked,
             // and a conversation shows it late.
@@ -118,7 +117,9 @@ impl Plan {
                 format!("{} or tasks {}", named(object), ids.join(", "))
             }
         };
-        format!("task.{}{deployment}: {status}{} {what}", step.key, step.change.action())
+        let terms = self.terms.of_step(step).into_iter();
+        let terms: String = terms.map(|(field, value)| format!("; {field} {value:?}")).collect();
+        format!("task.{}{deployment}: {status}{} {what}{terms}", step.key, step.change.action())
     }
 
     /// Step numbers are places in a list, which other steps move; keys stay.

@@ -26,6 +26,7 @@ mod overview;
 mod planner;
 mod reads;
 mod remove;
+mod terms;
 mod unmanaged;
 mod waits;
 
@@ -42,6 +43,7 @@ pub use overview::{
 };
 pub use planner::plan;
 pub use reads::{Next, desired, next, reads_and_plan, snapshot_reads};
+pub use terms::Terms;
 pub use unmanaged::UnmanagedTask;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,6 +163,8 @@ pub struct Plan {
     pub overrides: BTreeSet<Code>,
     /// The declared deployments that exist or are started by a step, to be waited for and judged.
     pub watches: Vec<Watch>,
+    /// What is declared about steps beside what they send.
+    pub terms: Terms,
     /// What one prompt of a task has cost in past deployments, for tasks with something to pay for; not
     /// covered by the digest.
     pub estimates: BTreeMap<Key, Estimate>,

@@ -23,7 +23,7 @@ use crate::plan::order::order;
 use crate::plan::remove::{lost_notifications, removal, scheduled};
 use crate::plan::unmanaged::{probe_left, unmanaged};
 use crate::plan::{
-    Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Watch,
+    Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Terms, Watch,
 };
 use crate::resource::Edit;
 
@@ -70,6 +70,7 @@ pub(super) fn plan_identified<'a>(
         limits: inputs.options.limits,
         overrides,
         watches,
+        terms: Terms::of(inputs.desired_state),
         estimates,
         observed_at: inputs.state.observed_at,
         runs,

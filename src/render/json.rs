@@ -133,6 +133,9 @@ struct StepJson {
     deployment_id: Option<String>,
     /// The state of that deployment.
     deployment: Option<DeploymentStatusJson>,
+    /// What the manifest declares beside the texts: `since`, `expect` and `timeout` of a deployment,
+    /// `protect` of a task.
+    declared: Vec<DeclaredJson>,
     /// The follow-up it sends.
     prompt: Option<String>,
     /// The follow-ups that come later, in order, each once the deployment is idle.
@@ -160,6 +163,13 @@ struct TurnJson {
     follow_up: usize,
     said: Option<String>,
     declared: Option<String>,
+}
+
+/// A field of the manifest that the service does not know, in words.
+#[derive(Debug, Serialize, JsonSchema)]
+struct DeclaredJson {
+    name: &'static str,
+    value: String,
 }
 
 /// A field, with whole texts.
@@ -303,6 +313,10 @@ fn step(entry: &Entry) -> StepJson {
         name: candidate.name.raw().to_owned(),
         created: candidate.created.map(|created| created.to_string()),
     });
+    let declared = entry.terms.iter().map(|(name, value)| {
+        let value = value.raw().to_owned();
+        DeclaredJson { name, value }
+    });
     StepJson {
         address: entry.address.raw().to_owned(),
         action: entry.action.map(|action| action.to_string()),
@@ -321,6 +335,7 @@ fn step(entry: &Entry) -> StepJson {
             tokens: run.tokens,
             started_by_this_ledger: run.started_by_this_ledger,
         }),
+        declared: declared.collect(),
         prompt: entry.prompt.as_ref().map(|prompt| prompt.raw().to_owned()),
         later_follow_ups: entry.later.iter().map(|text| text.raw().to_owned()).collect(),
         estimate: entry.cost.map(cost),

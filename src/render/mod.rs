@@ -35,6 +35,7 @@ mod wrap;
 
 pub use paint::Color;
 pub use schema::transcript as transcript_schema;
+pub use words::span;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use crate::event::{Done, Event, HaltReason, Outcome, StepOutcome};
 use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId};
 use crate::plan::{
     Before, Change, Limits, Plan, Removal, Remove, RemoveReason, Step, StepId, StepStatus, TaskRef,
-    UnmanagedTask,
+    Terms, UnmanagedTask,
 };
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
@@ -112,6 +112,7 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
         limits: Limits::default(),
         overrides: BTreeSet::new(),
         watches: Vec::new(),
+        terms: Terms::default(),
         estimates: BTreeMap::new(),
         observed_at: jiff::Timestamp::UNIX_EPOCH,
         runs: BTreeMap::new(),

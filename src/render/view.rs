@@ -109,6 +109,8 @@ pub struct Entry {
     pub run: Option<Untrusted>,
     /// How that run stands.
     pub standing: Option<DeploymentStatus>,
+    /// What is declared beside the texts, each field with its value.
+    pub terms: Vec<(&'static str, Untrusted)>,
     /// The follow-up it sends.
     pub prompt: Option<Untrusted>,
     /// The follow-ups that come later, in order, each once the deployment is idle.
@@ -352,6 +354,7 @@ fn state(status: &StepStatus) -> State {
 
 /// An entry with what every step has.
 fn blank(plan: &Plan, step: &Step) -> Entry {
+    let terms = plan.terms.of_step(step).into_iter();
     Entry {
         address: address(step),
         action: Some(step.change.action()),
@@ -363,6 +366,7 @@ fn blank(plan: &Plan, step: &Step) -> Entry {
         candidates: Vec::new(),
         run: None,
         standing: None,
+        terms: terms.map(|(field, value)| (field, Untrusted::new(value))).collect(),
         prompt: None,
         later: Vec::new(),
         cost: cost(plan, step),

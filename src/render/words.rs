@@ -10,7 +10,7 @@ pub(super) fn counts<'w>(counts: impl IntoIterator<Item = (usize, &'w str)>) -> 
 }
 
 /// A length of time as people say it, such as `12 min`.
-pub(super) fn span(seconds: u64) -> String {
+pub fn span(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3_600 => format!("{} min", seconds / 60),

@@ -315,6 +315,36 @@ impl NumberExpectation {
     }
 }
 
+impl fmt::Display for Expectation {
+    /// Every part that is set, by the field of the manifest.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |limit: Option<u64>| limit.iter().map(ToString::to_string).collect();
+        let patterns =
+            |all: &[Pattern]| all.iter().map(|one| format!("{:?}", one.as_str())).collect();
+        let texts = |all: &[String]| all.iter().map(|text| format!("{text:?}")).collect();
+        let parts: [(&str, Vec<String>); 11] = [
+            ("status", self.status.iter().cloned().collect()),
+            ("contains", texts(&self.contains)),
+            ("notContains", texts(&self.not_contains)),
+            ("matches", patterns(&self.matches)),
+            ("notMatches", patterns(&self.not_matches)),
+            ("toolCalled", self.tool_called.clone()),
+            ("toolNotCalled", self.tool_not_called.clone()),
+            (
+                "noToolFailure",
+                self.no_tool_failure.then(|| "true".to_owned()).into_iter().collect(),
+            ),
+            ("number", self.number.iter().map(ToString::to_string).collect()),
+            ("maxTokens", number(self.max_tokens)),
+            ("maxTurns", number(self.max_turns)),
+        ];
+        let words = parts
+            .iter()
+            .flat_map(|(field, values)| values.iter().map(move |value| format!("{field} {value}")));
+        f.write_str(&words.collect::<Vec<_>>().join(", "))
+    }
+}
+
 impl fmt::Display for NumberExpectation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}`", self.pattern)?;

@@ -76,6 +76,10 @@ fn entry(step: &Value) -> Entry {
             tokens: run["tokens"].as_u64(),
             started_by_this_ledger: run["started_by_this_ledger"].as_bool().unwrap(),
         }),
+        terms: all(&step["declared"], |row| {
+            let name: &'static str = row["name"].as_str().unwrap().to_owned().leak();
+            (name, foreign(&row["value"]))
+        }),
         prompt: option(&step["prompt"]),
         later: all(&step["later_follow_ups"], foreign),
         cost: cost(&step["estimate"]),

@@ -245,6 +245,11 @@ fn body(entry: &Entry, context: usize) -> Markup {
             dl.fields { @for row in &entry.fields { (field(row, context)) } }
         }
         @for removal in &entry.removals { p.removal { (removal_line(removal, entry.state)) } }
+        @if !entry.terms.is_empty() {
+            dl.fields {
+                @for (field, value) in &entry.terms { dt { (field) } dd { code { (value.part()) } } }
+            }
+        }
         @if let Some(prompt) = &entry.prompt {
             p { "Follow-up:" }
             (text(prompt))

@@ -37,6 +37,7 @@ impl<'e> Details<'e> {
         let is_plain = entry.fields.is_empty()
             && entry.removals.is_empty()
             && entry.candidates.is_empty()
+            && entry.terms.is_empty()
             && entry.prompt.is_none()
             && entry.later.is_empty()
             && entry.turns.is_empty();
@@ -70,6 +71,9 @@ impl<'e> Details<'e> {
         }
         for candidate in &entry.candidates {
             body.line(&format!("# candidate: task {} {}", candidate.id, candidate.name.quoted()));
+        }
+        for (field, value) in &entry.terms {
+            body.line(&format!("+ {field}: {}", value.part()));
         }
         if let Some(prompt) = &entry.prompt {
             body.new_text(prompt, "follow-up");
@@ -139,8 +143,7 @@ impl Body<'_> {
                 Row::Line(line) => {
                     let text = line.braced();
                     // Behind a mere blank a stranger's `::` would begin the line.
-                    let text =
-                        if line.side == Side::Both { escape::line(&text) } else { text };
+                    let text = if line.side == Side::Both { escape::line(&text) } else { text };
                     self.line(&format!("{} {text}", line.sign()));
                 }
             }

@@ -53,6 +53,9 @@ impl TextWriter<'_> {
             let words: Vec<String> = words.into_iter().flatten().collect();
             writeln!(self.out, "      run: {}", words.join(", "))?;
         }
+        for (field, value) in &entry.terms {
+            writeln!(self.out, "      {field}: {}", value.part())?;
+        }
         if let Some(prompt) = &entry.prompt {
             self.whole_text(prompt)?;
         }

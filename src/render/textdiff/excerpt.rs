@@ -37,7 +37,8 @@ impl Room {
     };
 
     /// Room for everything that is new or changed, and for what is around it.
-    pub(in crate::render) const CHANGES: Self = Self { line: LONGEST_LINE, around: 60, ..Self::ALL };
+    pub(in crate::render) const CHANGES: Self =
+        Self { line: LONGEST_LINE, around: 60, ..Self::ALL };
 
     /// Room for the beginning of a text that goes: nobody is sent it.
     pub(in crate::render) fn of_gone(&self) -> Self {

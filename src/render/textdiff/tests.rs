@@ -6,8 +6,7 @@ use super::excerpt::{Room, Row};
 use super::*;
 
 /// A room that cuts what changed, too.
-const SMALL: Room =
-    Room { context: 3, lines: 100, line: 240, around: 60, change: 180, all: 1_200 };
+const SMALL: Room = Room { context: 3, lines: 100, line: 240, around: 60, change: 180, all: 1_200 };
 
 fn diff(before: &str, after: &str) -> TextDiff {
     TextChange::new(&before.into(), &after.into()).diff()

@@ -1,0 +1,76 @@
+//! What is declared about a step beside the texts that it sends.
+//!
+//! One list of words for the digest and for every format, so that what is approved is what is shown.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::manifest::{DesiredDeployment, DesiredState};
+use crate::model::Key;
+use crate::plan::{Change, Step};
+use crate::transcript::Expectation;
+
+/// What is declared about deployments and tasks, by key.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    deployments: BTreeMap<(Key, Key), (Option<Expectation>, Option<Duration>)>,
+    protected: BTreeSet<Key>,
+}
+
+impl Terms {
+    pub(super) fn of(desired: &DesiredState) -> Self {
+        let mut terms = Self::default();
+        for (key, task) in &desired.tasks {
+            terms.protected.extend(task.protect.then(|| key.clone()));
+            for (name, DesiredDeployment { expect, timeout, .. }) in task.deployments.iter() {
+                let place = (key.clone(), name.clone());
+                terms.deployments.insert(place, (expect.clone(), *timeout));
+            }
+        }
+        terms
+    }
+
+    /// What is declared for a step, each field with its value: since when a deployment counts, what it has
+    /// to show and how long it may take; whether a task that the step makes or changes is protected.
+    pub fn of_step(&self, step: &Step) -> Vec<(&'static str, String)> {
+        let mut rows = Vec::new();
+        match &step.change {
+            Change::Deploy { since, .. } => {
+                rows.extend(since.map(|(since, _)| ("since", since.to_string())));
+                rows.extend(self.of_deployment(step));
+            }
+            Change::Prompt { .. } => rows.extend(self.of_deployment(step)),
+            Change::Create { .. }
+            | Change::Update { .. }
+            | Change::Restore { .. }
+            | Change::Replace { .. } => {
+                let is_protected = self.protected.contains(&step.key);
+                rows.extend(is_protected.then(|| ("protect", "true".to_owned())));
+            }
+            Change::Remove { .. }
+            | Change::Diverged { .. }
+            | Change::Stop { .. }
+            | Change::Ambiguous { .. } => {}
+        }
+        rows
+    }
+
+    fn of_deployment(&self, step: &Step) -> Vec<(&'static str, String)> {
+        let place = step.deployment.as_ref().map(|name| (step.key.clone(), name.clone()));
+        let found = place.and_then(|place| self.deployments.get(&place));
+        let (expect, timeout) = found.map_or((&None, None), |(expect, limit)| (expect, *limit));
+        let expect = expect.as_ref().map(|expect| ("expect", expect.to_string()));
+        let timeout = timeout.map(|limit| ("timeout", words(limit)));
+        expect.into_iter().chain(timeout).collect()
+    }
+}
+
+/// A time limit as a manifest has it, in the largest unit that fits.
+fn words(limit: Duration) -> String {
+    match limit.as_secs() {
+        _ if limit.subsec_nanos() > 0 => format!("{}s", limit.as_secs_f64()),
+        seconds if seconds > 0 && seconds % 3_600 == 0 => format!("{}h", seconds / 3_600),
+        seconds if seconds > 0 && seconds % 60 == 0 => format!("{}m", seconds / 60),
+        seconds => format!("{seconds}s"),
+    }
+}
