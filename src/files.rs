@@ -376,6 +376,10 @@ fn failed(verb: &'static str, path: &Path, source: io::Error) -> FilesError {
 /// and its like name, whatever lies behind them.
 pub fn write_output(files: &dyn Files, path: &Path, bytes: &[u8]) -> Result<(), FilesError> {
     own::check(path)?;
+    if is_in_git_folder(path) {
+        let source = io::Error::new(io::ErrorKind::PermissionDenied, "only Git writes there");
+        return Err(failed("write to", path, source));
+    }
     match write_special(path, bytes) {
         Some(written) => written.map_err(|source| failed("write to", path, source)),
         None => files.write(path, bytes),
@@ -405,6 +409,12 @@ pub fn is_same_file(one: &Path, other: &Path) -> bool {
         (Some(one), Some(other)) => one == other || has_same_inode(&one, &other),
         _ => one == other,
     }
+}
+
+/// Whether a path lies in a folder that is Git's own.
+pub fn is_in_git_folder(path: &Path) -> bool {
+    let path = whole(path).unwrap_or_else(|| path.to_owned());
+    path.components().any(|part| part.as_os_str().eq_ignore_ascii_case(".git"))
 }
 
 /// The path without links and detours, as far as it exists.

@@ -95,7 +95,7 @@ async fn whatever_is_changed_in_an_observation_it_is_refused_and_never_panics() 
     for hostile in ["", "null", "[]", "{}", "\u{0}", "{\"format_version\": -1}", &"[".repeat(9999)]
     {
         let refused = Observation::from_json(hostile.as_bytes());
-        assert!(matches!(refused, Err(ObservationError::Unreadable(_))), "{hostile:.20}");
+        assert!(matches!(refused, Err(ObservationError::Unreadable)), "{hostile:.20}");
     }
 }
 
@@ -250,7 +250,7 @@ fn what_is_no_observation_of_this_organization_is_refused_in_one_sentence() {
         assert!(ran.err.contains(expected), "{}", ran.err);
     };
     refused("a.json", &kept.replace("Buy SPY", "Buy SPX"), "was changed after it was made");
-    refused("a.json", "PK\u{1b}[2J", "it is not an observation of this program");
+    refused("a.json", "PK\u{1b}[2J", "it is not a snapshot, or it is damaged");
     refused("a.json", &kept.replace("\"format_version\": 1", "\"format_version\": 9"), "version 9");
     let organization = qcops::emulator::ORGANIZATION_ID;
     let theirs = forged(&kept, |value| value["organization_id"] = json!("f00d"));

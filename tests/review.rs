@@ -59,6 +59,102 @@ fn every_follow_up_is_shown_in_every_format_and_a_changed_one_is_another_plan() 
 }
 
 #[test]
+fn what_is_declared_beside_the_texts_is_shown_in_every_format_and_moves_the_digest() {
+    let tasks = |deployment: &str, task: &str| {
+        format!(
+            "spy: {{prompt: Buy SPY, {task}deployments: {{d: {{followUps: [Report]{deployment}}}}}}}"
+        )
+    };
+    let usual = ", expect: {status: Completed, maxTokens: 1000}, timeout: 30m";
+    let table = [
+        (usual, "", "expect: status Completed, maxTokens 1000"),
+        (usual, "", "timeout: 30m"),
+        (
+            ", expect: {status: Completed, maxTokens: 2000000}, timeout: 30m",
+            "",
+            "maxTokens 2000000",
+        ),
+        (", expect: {status: Failed, maxTokens: 1000}, timeout: 30m", "", "expect: status Failed"),
+        (", expect: {status: Completed, maxTokens: 1000}, timeout: 90m", "", "timeout: 90m"),
+        (", expect: {transcript: {contains: [A, b c]}}", "", "expect: contains A, contains b c"),
+        (
+            ", expect: {number: {pattern: 'is (.*)', min: 1, max: 2}}",
+            "",
+            "number `is (.*)` between 1",
+        ),
+        (", expect: {toolNotCalled: go_live, noToolFailure: true}", "", "noToolFailure true"),
+        (", timeout: 2h", "", "timeout: 2h"),
+        (", since: 2020-01-02", "", "since: 2020-01-02T00:00:00Z"),
+        (", since: 2999-01-02", "", "since: 2999-01-02T00:00:00Z"),
+        ("", "protect: true, ", "protect: true"),
+    ];
+    let repo = Repo::new();
+    let mut digests = std::collections::BTreeMap::new();
+    for (deployment, task, words) in table {
+        repo.tasks(&tasks(deployment, task)).commit("edit");
+        for format in ["text", "markdown", "html", "json"] {
+            let shown = repo.qcops(&format!("plan --format {format}")).expect(0, &[]).out.clone();
+            if format == "json" {
+                let json: serde_json::Value = serde_json::from_str(&shown).unwrap();
+                let digest = json["digest"].as_str().unwrap().to_owned();
+                digests.entry(digest).or_insert_with(Vec::new).push((deployment, task));
+            }
+            let plain: String = shown
+                .replace("<dd><code>", " ")
+                .replace("</dt>", ":")
+                .replace("\", \n", ": ")
+                .replace(['"', '\\'], "")
+                .replace("&quot;", "");
+            let plain = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+            let plain = plain.replace(", value:", ":").replace("name: ", "");
+            let expected = words.replace('"', "");
+            assert!(plain.contains(&expected), "{format} lacks `{expected}`: {shown}");
+        }
+    }
+    for places in digests.values() {
+        assert!(places.iter().all(|place| *place == places[0]), "one digest for {places:?}");
+    }
+    assert_eq!(digests.len(), table.len() - 1);
+}
+
+#[test]
+fn a_flag_that_differs_from_the_saved_plan_is_refused_and_an_equal_one_is_not() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY, deployments: {d: {}}}\nqqq: {prompt: Buy QQQ}")
+        .commit("first");
+    repo.qcops("plan --out all.json").expect(0, &[]);
+    let flags = "--target spy,qqq --max-creates 3 --history 5 --allow mass-missing --prune";
+    repo.qcops(&format!("plan {flags} --out some.json")).expect(0, &[]);
+    let table = [
+        ("all.json", "--target spy", "without `--target`"),
+        ("all.json", "--prune", "without `--prune`"),
+        ("all.json", "--max-creates 1", "without `--max-creates`"),
+        ("all.json", "--max-replaces 1", "without `--max-replaces`"),
+        ("all.json", "--max-deletes 0", "without `--max-deletes`"),
+        ("all.json", "--max-deployments 0", "without `--max-deployments`"),
+        ("all.json", "--allow mass-missing", "without `--allow`"),
+        ("all.json", "--history none", "without `--history`"),
+        ("all.json", "--history-from HEAD", "without `--history-from`"),
+        ("some.json", "--target spy", "with `--target qqq --target spy`"),
+        ("some.json", "--max-creates 1", "with `--max-creates 3`"),
+        ("some.json", "--history all", "with `--history 5`"),
+        ("some.json", "--allow empty-manifest", "with `--allow mass-missing`"),
+    ];
+    for (plan, typed, made) in table {
+        let ran = repo.qcops(&format!("apply {plan} {typed}"));
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{plan} {typed}: {}", ran.err);
+        let words = format!("`{typed}` differs from the saved plan, which was made {made}\n");
+        assert!(ran.err.contains(&words), "{plan} {typed}: {}", ran.err);
+        assert!(ran.err.contains("help: or make a new plan: `qcops plan"), "{}", ran.err);
+    }
+    let ran = repo.qcops("apply some.json --target qqq,spy --max-creates 3 --prune --history 5");
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let taken = "With the options of the saved plan: --target qqq --target spy --prune \
+                 --max-creates 3 --allow mass-missing --history 5\n";
+    assert!(ran.err.contains(taken), "{}", ran.err);
+}
+
+#[test]
 fn limits_and_guards_that_decided_are_part_of_the_digest() {
     let repo = Repo::new();
     repo.tasks("spy: {prompt: Buy SPY, deployments: {d: {}}}").commit("first");
@@ -235,7 +331,9 @@ fn an_edited_file_and_another_digest_are_refused() {
     assert_eq!(edited.code, 6, "{}", edited.err);
     assert!(edited.err.contains("edited after it was made, or made by another"), "{}", edited.err);
     fs::write(&path, &text).unwrap();
-    assert_eq!(repo.qcops("apply plan.json --max-age 0s").code, 6, "it is too old");
+    let old = repo.qcops("apply plan.json --max-age 0s");
+    assert_eq!(old.code, 6, "it is too old");
+    assert!(old.err.contains("`plan.json` was made ") && old.err.contains(" s ago"), "{}", old.err);
     assert_eq!(repo.qcops("apply plan.json").code, 0);
 }
 

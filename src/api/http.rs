@@ -29,11 +29,8 @@ pub struct BaseUrl {
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
     /// It is no address.
-    #[error("the service address cannot be read")]
-    Unreadable {
-        /// What is wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    #[error("the service address is not a URL, such as `https://www.quantconnect.com/api/v2`")]
+    Unreadable,
     /// It holds a user name or password.
     #[error("the service address holds a user name or password; credentials are given separately")]
     Credentials,
@@ -64,8 +61,7 @@ impl BaseUrl {
     ///
     /// It may end in `/`.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
-        let url = Url::parse(text.trim())
-            .map_err(|source| UrlError::Unreadable { source: Box::new(source) })?;
+        let url = Url::parse(text.trim()).map_err(|_| UrlError::Unreadable)?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(UrlError::Credentials);
         }
@@ -232,9 +228,9 @@ mod tests {
             ("file:///etc/passwd", "does not begin with"),
             ("https://example.com/?a=b", "behind `?`"),
             ("https://example.com/#x", "behind `?`"),
-            ("example.com", "cannot be read"),
-            ("https://", "cannot be read"),
-            ("", "cannot be read"),
+            ("example.com", "is not a URL"),
+            ("https://", "is not a URL"),
+            ("", "is not a URL"),
         ];
         for (text, expected) in table {
             match BaseUrl::parse(text) {

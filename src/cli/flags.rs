@@ -121,9 +121,9 @@ pub(super) struct Comparing {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Tuning")]
 pub(super) struct History {
-    /// Read N versions of the manifest from Git: a number, `none` or `all`
-    #[arg(long, value_name = "N", default_value = "200", hide_short_help = true)]
-    pub(super) history: Depth,
+    /// Read N versions of the manifest from Git: a number, `none` or `all` [default: 200]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub(super) history: Option<Depth>,
     /// Read history from this commit too, such as a branch that was force-pushed away
     #[arg(long, value_name = "REV", hide_short_help = true)]
     pub(super) history_from: Vec<String>,

@@ -77,6 +77,9 @@ fn read(text: &str, offered: &[&str]) -> Result<Output, String> {
     };
     let format = *format;
     match file {
+        Some("-") => Err(format!(
+            "`-` is not a file: write `--format {name}` for standard output, or `{name}=FILE`"
+        )),
         Some("") => Err(format!("the file is missing: write `{name}=FILE`")),
         Some(file) => Ok(Output { format, file: Some(file.into()) }),
         None if format == FileFormat::GitHub => Ok(Output { format, file: None }),
@@ -99,6 +102,7 @@ mod tests {
             of_plan("junit=x"),
             of_plan("json"),
             of_plan("json="),
+            of_plan("json=-"),
             of_plan("=a"),
             of_plan("yaml=a"),
             of_findings("json=a"),

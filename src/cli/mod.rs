@@ -20,6 +20,7 @@ mod format;
 mod live;
 mod load;
 mod man;
+mod numbers;
 mod output;
 mod plan;
 mod progress;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::format::{FileFormat, Output};
-use crate::files::{is_same_file, is_special, write_output};
+use crate::files::{self, is_same_file, is_special, write_output};
 use crate::render::html::Applied;
 use crate::render::text::TextOptions;
 use crate::render::view::PlanView;
@@ -27,7 +27,7 @@ pub(super) fn check(
     more: &[(&str, Option<&Path>)],
     inputs: &[PathBuf],
 ) -> Result<(), CommandError> {
-    let named = files(outputs).map(|(_, path)| ("--output", path));
+    let named = named(outputs).map(|(_, path)| ("--output", path));
     let more = more.iter().filter_map(|(flag, path)| Some((*flag, (*path)?)));
     // Nothing that was there is lost in a device or a pipe.
     let named: Vec<(&str, &Path)> =
@@ -38,6 +38,9 @@ pub(super) fn check(
             CommandError::new(format!("`{flag}` would overwrite `{shown}`, which {why}"))
                 .help("name another file; nothing was sent")
         };
+        if files::is_in_git_folder(path) {
+            return Err(refused("is inside of `.git`, where only Git writes"));
+        }
         if inputs.iter().any(|input| is_same_file(input, path)) {
             return Err(refused("this command reads"));
         }
@@ -56,7 +59,7 @@ pub(super) fn write_plan(
     shape: Layout,
     view: &PlanView,
 ) -> Result<(), CommandError> {
-    for (format, path) in files(outputs) {
+    for (format, path) in named(outputs) {
         let text = match format {
             FileFormat::Json => render::json::render(view),
             FileFormat::Markdown => render::markdown::render(view, shape.context, shape.max_bytes),
@@ -78,7 +81,7 @@ pub(super) fn write_apply(
     shape: Layout,
     applied: Applied<'_>,
 ) -> Result<(), CommandError> {
-    for (format, path) in files(outputs) {
+    for (format, path) in named(outputs) {
         let text = match format {
             FileFormat::Json => {
                 write(context, path, &render::report::render(applied))?;
@@ -106,12 +109,12 @@ pub(super) fn write_apply(
 /// Writes a page into every Markdown file that was asked for.
 pub(super) fn write_page(context: &Context, page: &str) -> Result<(), CommandError> {
     let is_meant = |(format, _): &(FileFormat, _)| *format == FileFormat::Markdown;
-    files(&context.outputs)
+    named(&context.outputs)
         .filter(is_meant)
         .try_for_each(|(_, path)| write(context, path, page.as_bytes()))
 }
 
-fn files(outputs: &[Output]) -> impl Iterator<Item = (FileFormat, &Path)> {
+fn named(outputs: &[Output]) -> impl Iterator<Item = (FileFormat, &Path)> {
     outputs.iter().filter_map(|output| Some((output.format, output.file.as_deref()?)))
 }
 

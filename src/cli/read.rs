@@ -6,7 +6,6 @@
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::str::FromStr;
 
 use clap::builder::{PathBufValueParser, Resettable, StyledStr, TypedValueParser};
 use clap::error::{ContextKind, ContextValue};
@@ -14,6 +13,7 @@ use clap::{Arg, CommandFactory, FromArgMatches};
 
 use crate::cli::args::Cli;
 use crate::cli::flags::STANDARD_INPUT;
+use crate::cli::numbers;
 
 /// Of these flags only one may be given; typing one passes over the variable of the other.
 const RIVALS: [(&str, &str); 4] = [
@@ -136,29 +136,26 @@ fn files_only(arg: Arg) -> Arg {
 }
 
 /// Lets a number that is none be refused in the program's words; those of the standard library speak of
-/// digits in strings.
+/// digits in strings. What begins with `-` and a digit is a number, whatever the flag.
 fn in_own_words(arg: Arg) -> Arg {
+    let is_flag_with_value = arg.get_long().is_some() && arg.get_action().takes_values();
+    let arg = arg.allow_negative_numbers(is_flag_with_value);
+    match arg.get_id().as_str() {
+        "parallelism" => return arg.value_parser(numbers::in_flight),
+        "token_budget" => return arg.value_parser(numbers::at_least_one),
+        "rate" => return arg.value_parser(numbers::rate),
+        _ => {}
+    }
     let kind = arg.get_value_parser().type_id();
     if kind == TypeId::of::<usize>() {
-        arg.value_parser(whole_number::<usize>)
+        arg.value_parser(numbers::whole::<usize>)
     } else if kind == TypeId::of::<u64>() {
-        arg.value_parser(whole_number::<u64>)
+        arg.value_parser(numbers::whole::<u64>)
     } else if kind == TypeId::of::<u32>() {
-        arg.value_parser(whole_number::<u32>)
+        arg.value_parser(numbers::whole::<u32>)
     } else if kind == TypeId::of::<u16>() {
-        arg.value_parser(whole_number::<u16>)
+        arg.value_parser(numbers::whole::<u16>)
     } else {
         arg
     }
-}
-
-fn whole_number<T: FromStr>(text: &str) -> Result<T, String> {
-    let digits = text.trim();
-    digits.parse().map_err(|_| {
-        if !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            "it is too large".to_owned()
-        } else {
-            "it must be a whole number, written with digits alone, such as 5".to_owned()
-        }
-    })
 }

@@ -12,9 +12,9 @@ use crate::cli::load::is_yaml;
 use crate::cli::saved_options::{PathBase, apply_command, argument, options, stale};
 use crate::cli::session::Session;
 use crate::plan::{Digest, Plan};
-use crate::render::escape;
 use crate::render::json::PlanJson;
 use crate::render::view::PlanView;
+use crate::render::{escape, span};
 use crate::store::{self, Reviewed, StoreError};
 
 /// The plan that was approved.
@@ -72,7 +72,8 @@ pub(super) fn open(
     let made_at = Timestamp::from_second(reviewed.made_at).unwrap_or(Timestamp::MIN);
     let age = context.clock.now().duration_since(made_at);
     if Duration::try_from(age).is_ok_and(|age| age > max_age) {
-        let message = format!("`{}` was made {} h ago", path.display(), age.as_hours());
+        let seconds = u64::try_from(age.as_secs()).unwrap_or_default();
+        let message = format!("`{}` was made {} ago", path.display(), span(seconds));
         return Err(stale(CommandError::new(message)).help("make a new one, or raise `--max-age`"));
     }
     Ok(reviewed)

@@ -4,6 +4,7 @@
 //! inside the repository of the working folder, and an address of a service never is: one that is
 //! not the usual has to be typed again.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::cli::error::CommandError;
@@ -11,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::flags::{DEFAULT_API, DEFAULT_FILE, EMULATOR_FILE, Planning, Service};
 use crate::diag::Code;
 use crate::files::{Bounds, FilesError};
-use crate::history::Repository;
+use crate::history::{Depth, Repository};
 use crate::render::escape;
 use crate::store::SavedOptions;
 
@@ -75,7 +76,7 @@ pub(super) fn options(args: &Planning, base: &PathBase) -> SavedOptions {
         script: script.as_deref().map(|file| base.kept(file)),
         prune: args.selection.prune,
         targets: args.selection.targets.iter().map(ToString::to_string).collect(),
-        history: args.comparing.reading.history.to_string(),
+        history: args.comparing.reading.history.unwrap_or_default().to_string(),
         history_from: args.comparing.reading.history_from.clone(),
         max_delete: args.ceilings.deletes,
         max_replace: args.ceilings.replaces,
@@ -85,14 +86,22 @@ pub(super) fn options(args: &Planning, base: &PathBase) -> SavedOptions {
     }
 }
 
-/// Puts the options of a saved plan in place of what was typed; manifests and a service that were
-/// typed stay. Returns what was taken of those, for people.
+/// Puts the options of a saved plan in place of what was typed, which must not differ; manifests and a
+/// service that were typed stay. Returns what was taken, for people.
 pub(super) fn take_options(
     args: &mut Planning,
     saved: &SavedOptions,
 ) -> Result<Vec<String>, CommandError> {
     let unusable = || stale(CommandError::new("the saved plan holds options this program lacks"));
     let guards = |word: &String| Code::GUARDS.iter().find(|code| code.as_str() == word).copied();
+    let base = PathBase::find()?;
+    let typed = options(args, &base);
+    let history = args.comparing.reading.history.map(|depth| depth.to_string());
+    for ((flag, typed), (_, kept)) in settings(&typed, history).iter().zip(saved_settings(saved)) {
+        if !typed.is_empty() && *typed != kept {
+            return Err(differs(flag, typed, &kept));
+        }
+    }
     args.selection.prune = saved.prune;
     args.selection.targets = saved
         .targets
@@ -100,7 +109,7 @@ pub(super) fn take_options(
         .map(|key| key.parse())
         .collect::<Result<_, _>>()
         .map_err(|_| unusable())?;
-    args.comparing.reading.history = saved.history.parse().map_err(|_| unusable())?;
+    args.comparing.reading.history = Some(saved.history.parse().map_err(|_| unusable())?);
     args.comparing.reading.history_from.clone_from(&saved.history_from);
     args.ceilings.deletes = saved.max_delete;
     args.ceilings.replaces = saved.max_replace;
@@ -108,10 +117,59 @@ pub(super) fn take_options(
     args.ceilings.deployments = saved.max_deployments;
     args.guards.allow =
         saved.allow.iter().map(guards).collect::<Option<_>>().ok_or_else(unusable)?;
-    let base = PathBase::find()?;
     let mut taken = take_files(args, saved, &base)?;
     taken.extend(take_service(&mut args.comparing.service, saved, &base)?);
+    let kept = saved_settings(saved);
+    taken.extend(kept.iter().filter(|(_, values)| !values.is_empty()).map(|it| words(it.0, &it.1)));
     Ok(taken)
+}
+
+/// A flag and the values behind it, in an order of their own; none where it was not given. A switch has
+/// an empty one.
+type Setting = (&'static str, Vec<String>);
+
+/// What decides how much a plan holds; `history` is none where it was not typed.
+fn settings(options: &SavedOptions, history: Option<String>) -> [Setting; 9] {
+    let limit = |limit: Option<usize>| limit.iter().map(ToString::to_string).collect();
+    let sorted = |words: &[String]| BTreeSet::from_iter(words).into_iter().cloned().collect();
+    [
+        ("--target", sorted(&options.targets)),
+        ("--prune", options.prune.then(String::new).into_iter().collect()),
+        ("--max-creates", limit(options.max_create)),
+        ("--max-replaces", limit(options.max_replace)),
+        ("--max-deletes", limit(options.max_delete)),
+        ("--max-deployments", limit(options.max_deployments)),
+        ("--allow", sorted(&options.allow)),
+        ("--history", history.into_iter().collect()),
+        ("--history-from", options.history_from.clone()),
+    ]
+}
+
+fn saved_settings(saved: &SavedOptions) -> [Setting; 9] {
+    let is_usual = saved.history == Depth::default().to_string();
+    settings(saved, (!is_usual).then(|| saved.history.clone()))
+}
+
+fn words(flag: &str, values: &[String]) -> String {
+    let word = |value: &String| match value.as_str() {
+        "" => flag.to_owned(),
+        value => format!("{flag} {}", shell_word(Path::new(value))),
+    };
+    values.iter().map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// Refuses a flag that was typed beside a saved plan and that differs from it.
+fn differs(flag: &str, typed: &[String], kept: &[String]) -> CommandError {
+    let typed = escape::line(&words(flag, typed));
+    let made = if kept.is_empty() {
+        format!("without `{flag}`")
+    } else {
+        format!("with `{}`", escape::line(&words(flag, kept)))
+    };
+    CommandError::new(format!("`{typed}` differs from the saved plan, which was made {made}"))
+        .help(format!("leave `{flag}` out to apply what was reviewed"))
+        .help(format!("or make a new plan: `qcops plan {typed} --out FILE`"))
+        .help("nothing was sent")
 }
 
 fn take_files(

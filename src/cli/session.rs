@@ -106,7 +106,7 @@ impl<'a> Session<'a> {
         let ledger = Ledger::new(files, path, target.clone(), organization_id.clone());
         let manifests = Arc::new(manifests);
         let reading = Reading {
-            depth: comparing.reading.history,
+            depth: comparing.reading.history.unwrap_or_default(),
             from: comparing.reading.history_from.clone(),
             variables: variables(context, &organization_id),
         };

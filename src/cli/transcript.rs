@@ -10,8 +10,9 @@ use crate::cli::session::Session;
 use crate::cli::show::text_options;
 use crate::cli::terminal;
 use crate::diag::with_causes;
+use crate::engine::{PlanTarget, without_kind};
 use crate::manifest::nearest_few;
-use crate::model::DeploymentId;
+use crate::model::{DeploymentId, Key};
 use crate::plan::{Plan, WatchedDeployment};
 use crate::render;
 use crate::render::text::Length;
@@ -81,7 +82,7 @@ async fn find(session: &Session<'_>, word: &str) -> Result<Found, CommandError> 
     let id = if is_id {
         DeploymentId(word.to_owned())
     } else {
-        declared(&session.plan_as_declared().await?, word)?
+        declared(session, &session.plan_as_declared().await?, word)?
     };
     let status = match session.engine.client()?.read_deployment(&id).await {
         CallOutcome::Refused(error) if is_id && !error.is_auth() => {
@@ -100,18 +101,26 @@ async fn find(session: &Session<'_>, word: &str) -> Result<Found, CommandError> 
     Ok(Found { name: word.to_owned(), id, status, said })
 }
 
-fn declared(plan: &Plan, word: &str) -> Result<DeploymentId, CommandError> {
-    let (task, run) = match word.split_once('/') {
-        Some((key, deployment)) => (key, Some(deployment)),
-        None => (word, None),
-    };
-    let found =
-        serving(plan, |key, deployment| key == task && run.is_none_or(|run| run == deployment));
+fn declared(session: &Session<'_>, plan: &Plan, word: &str) -> Result<DeploymentId, CommandError> {
+    let target: Option<PlanTarget> = word.parse().ok();
+    let is_known = |key: &Key| plan.watches.iter().any(|watch| watch.key == *key);
+    let task = target.as_ref().and_then(|target| target.task(is_known));
+    let run = target.as_ref().and_then(PlanTarget::deployment);
+    let found = serving(plan, |key, deployment| {
+        task.as_ref() == Some(key) && run.is_none_or(|run| run == deployment)
+    });
     match found.as_slice() {
         [(_, id)] => Ok((*id).clone()),
         [] => {
-            let error = CommandError::new(format!("no deployment serves `{word}`"))
-                .help("`qcops plan` says why, where it is declared");
+            let error = CommandError::new(format!("no deployment serves `{word}`"));
+            let forgotten = &session.engine.manifests.manifest.forgotten;
+            let key = target.and_then(|target| target.task(|key| forgotten.contains(key)));
+            let error = match key {
+                Some(key) => error.help(format!(
+                    "`{key}` is under `forget` in the manifest, so its deployments are no longer followed"
+                )),
+                None => error.help("`qcops plan` says why, where it is declared"),
+            };
             Err(name_others(error, word, &serving(plan, |_, _| true)))
         }
         several => {
@@ -123,9 +132,8 @@ fn declared(plan: &Plan, word: &str) -> Result<DeploymentId, CommandError> {
 }
 
 /// The deployments that serve a declaration, each behind its `KEY/DEPLOYMENT`.
-fn serving(plan: &Plan, is_meant: impl Fn(&str, &str) -> bool) -> Vec<(String, &DeploymentId)> {
-    let meant =
-        plan.watches.iter().filter(|watch| is_meant(watch.key.as_str(), watch.deployment.as_str()));
+fn serving(plan: &Plan, is_meant: impl Fn(&Key, &Key) -> bool) -> Vec<(String, &DeploymentId)> {
+    let meant = plan.watches.iter().filter(|watch| is_meant(&watch.key, &watch.deployment));
     let seen = meant.filter_map(|watch| match &watch.run {
         WatchedDeployment::Seen(id) => Some((format!("{}/{}", watch.key, watch.deployment), id)),
         WatchedDeployment::StartedBy(_) => None,
@@ -143,6 +151,7 @@ fn name_others(
         error.help("no declared deployment has been started yet")
     } else {
         let words = || serving.iter().flat_map(|(name, id)| [name.as_str(), &id.0]);
+        let word = without_kind(word);
         let begun = words().find(|known| word.len() > 2 && known.starts_with(word));
         let near = begun.or_else(|| nearest_few(word, words(), 1).pop());
         let error = match near {

@@ -10,7 +10,7 @@ mod target;
 
 pub use error::EngineError;
 pub use project::Project;
-pub use target::PlanTarget;
+pub use target::{PlanTarget, without_kind};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};

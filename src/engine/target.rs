@@ -45,6 +45,28 @@ impl fmt::Display for PlanTarget {
     }
 }
 
+impl PlanTarget {
+    /// The task that is meant, of those that are known: by its key, or by its address.
+    pub fn task(&self, is_known: impl Fn(&Key) -> bool) -> Option<Key> {
+        let bare = self.task.as_str().strip_prefix(KIND).and_then(|key| key.parse().ok());
+        [Some(self.task.clone()), bare].into_iter().flatten().find(is_known)
+    }
+
+    /// The deployment of that task that is meant, if only one is.
+    pub fn deployment(&self) -> Option<&Key> {
+        self.deployment.as_ref()
+    }
+}
+
+/// An address without the word for its kind, whichever somebody took for it.
+pub fn without_kind(address: &str) -> &str {
+    let kinds = ["task", "tasks", "deployment", "deployments"];
+    match address.split_once('.') {
+        Some((kind, key)) if kinds.iter().any(|known| known.eq_ignore_ascii_case(kind)) => key,
+        _ => address,
+    }
+}
+
 /// Puts the targets into the options of a plan; one that names nothing is an error.
 pub(super) fn resolve(
     targets: &[PlanTarget],
@@ -76,12 +98,9 @@ pub(super) fn resolve(
 
 /// The key that is meant: one that is declared, or that was once and may have a task to remove.
 fn task_of(target: &PlanTarget, context: &PlanContext) -> Option<Key> {
-    let is_known = |key: &Key| {
+    target.task(|key| {
         context.desired_state.tasks.contains_key(key) || context.evidence.keys.contains_key(key)
-    };
-    let typed = Some(target.task.clone());
-    let bare = target.task.as_str().strip_prefix(KIND).and_then(|key| key.parse().ok());
-    [typed, bare].into_iter().flatten().find(is_known)
+    })
 }
 
 fn unknown(target: &PlanTarget, context: &PlanContext) -> EngineError {
@@ -92,7 +111,7 @@ fn unknown(target: &PlanTarget, context: &PlanContext) -> EngineError {
     };
     let known: Vec<String> = tasks.iter().flat_map(of_task).collect();
     let written = target.to_string();
-    let word = written.strip_prefix(KIND).unwrap_or(&written);
+    let word = without_kind(&written);
     let is_meant = |known: &&String| target.deployment.is_some() == known.contains('/');
     let near = nearest_few(word, known.iter().filter(is_meant).map(String::as_str), 1).pop();
     EngineError::UnknownTarget { target: written, near: near.map(str::to_owned) }
@@ -101,6 +120,14 @@ fn unknown(target: &PlanTarget, context: &PlanContext) -> EngineError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_word_for_a_kind_is_left_out_whatever_it_is() {
+        for address in ["spy/a", "task.spy/a", "Task.spy/a", "deployment.spy/a", "TASKS.spy/a"] {
+            assert_eq!(without_kind(address), "spy/a");
+        }
+        assert_eq!(without_kind("x.spy"), "x.spy");
+    }
 
     #[test]
     fn a_target_is_a_key_or_an_address() {

@@ -37,8 +37,8 @@ pub struct Observation {
 #[derive(Debug, thiserror::Error)]
 pub enum ObservationError {
     /// It has another shape.
-    #[error("it is not an observation of this program")]
-    Unreadable(#[source] serde_json::Error),
+    #[error("it is not a snapshot, or it is damaged")]
+    Unreadable,
     /// A newer program made it.
     #[error(
         "it has version {0} of the observation format; this program knows versions up to {FORMAT_VERSION}"
@@ -141,12 +141,12 @@ impl Observation {
 
     /// Reads the JSON form; what was edited or is of a newer format is refused.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ObservationError> {
-        let version = shape::version_of(bytes).map_err(ObservationError::Unreadable)?;
+        let version = shape::version_of(bytes).map_err(|_| ObservationError::Unreadable)?;
         if version > u64::from(FORMAT_VERSION) {
             return Err(ObservationError::Newer(version));
         }
         let sealed: SealedSnapshot =
-            serde_json::from_slice(bytes).map_err(ObservationError::Unreadable)?;
+            serde_json::from_slice(bytes).map_err(|_| ObservationError::Unreadable)?;
         if !sealed.is_whole() {
             return Err(ObservationError::Edited);
         }

@@ -59,6 +59,25 @@ fn an_output_that_cannot_be_is_refused_before_anything_is_sent() {
     let rows = [
         ("plan --format junit", "invalid value 'junit'"),
         ("plan --output junit=x", "this command has no such format"),
+        ("plan --output json=-", "`-` is not a file: write `--format json` for standard output"),
+        (
+            "plan --output json=.git/config",
+            "would overwrite `.git/config`, which is inside of `.git`",
+        ),
+        ("plan --out .git/x/plan.json", "which is inside of `.git`, where only Git writes"),
+        ("plan --rate x", "it must be a number from 0 to 1000000"),
+        ("plan --rate=-1", "it must be a number from 0 to 1000000"),
+        ("plan --rate nan", "it must be a number from 0 to 1000000"),
+        ("plan --rate inf", "it must be a number from 0 to 1000000"),
+        ("plan --parallelism 0", "it must be from 1 to 1000"),
+        ("plan --max-creates -1", "it must be at least 0"),
+        ("plan --max-deletes -1", "it must be at least 0"),
+        ("plan --context -1", "it must be at least 0"),
+        ("plan --max-bytes x", "it must be a whole number"),
+        ("plan --history -1", "it is `none`, `all` or a number of versions"),
+        ("plan --retry-time=-5s", "it is negative"),
+        ("apply --wait --token-budget 0", "it must be at least 1"),
+        ("apply --wait --timeout 0", "write a unit, as in `0s`"),
         ("plan --output yaml=x", "unknown format"),
         ("plan --output json", "write `json=FILE`"),
         ("plan --output =x", "unknown format"),
@@ -142,6 +161,31 @@ fn a_target_is_a_key_or_a_printed_address_and_must_name_something() {
             assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{target}: {}", ran.err);
             assert!(ran.err.contains(expected), "{target}: {}", ran.err);
         }
+    }
+}
+
+#[test]
+fn a_conversation_is_named_by_every_address_that_is_printed() {
+    let repo = Repo::new();
+    repo.tasks("spy: {prompt: Buy SPY, deployments: {b: {}}}").commit("first").converge("");
+    for named in ["spy", "spy/b", "task.spy", "task.spy/b"] {
+        repo.qcops(&format!("transcript {named}")).expect(0, &["Buy SPY"]);
+        repo.qcops(&format!("transcript diff {named} task.spy/b")).expect(0, &[]);
+    }
+    let table = [
+        ("Task.spy/b", "did you mean `spy/b`?"),
+        ("deployment.spy/b", "did you mean `spy/b`?"),
+        ("task.spy/x", "did you mean `spy/b`?"),
+        ("task.old/b", "`old` is under `forget` in the manifest"),
+        ("old", "`old` is under `forget` in the manifest"),
+    ];
+    let manifest = repo.read("tasks.yaml");
+    repo.write("tasks.yaml", &format!("{manifest}\nforget: [old]\n"));
+    for (named, help) in table {
+        let ran = repo.qcops(&format!("transcript {named}"));
+        assert_eq!(ran.code, 1, "{named}: {}", ran.err);
+        assert!(ran.err.contains(&format!("no deployment serves `{named}`")), "{}", ran.err);
+        assert!(ran.err.contains(help), "{named}: {}", ran.err);
     }
 }
 
