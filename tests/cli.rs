@@ -18,6 +18,7 @@ use crate::support::served::Served;
 use crate::support::world::World;
 
 mod flags;
+mod init;
 
 const TWO: &str = "a: {prompt: p}\nb: {prompt: q}";
 
@@ -269,14 +270,14 @@ tasks:
 }
 
 #[test]
-fn a_missing_manifest_is_answered_with_one_that_works() {
+fn a_missing_manifest_is_answered_with_the_command_that_writes_one() {
     let repo = Repo::new();
     let ran = repo.qcops("plan");
     assert_eq!(ran.code, 1);
     assert!(ran.err.starts_with("error: there is no `tasks.yaml`\n"), "{}", ran.err);
-    let (_, example) = ran.err.split_once("\n\n").unwrap();
-    assert_eq!(example.lines().count(), 6, "{example}");
-    repo.write("tasks.yaml", example).converge("");
+    assert!(ran.err.contains("help: `qcops init` writes a first one"), "{}", ran.err);
+    assert_eq!(repo.run(&["init".to_owned()]).code, 0);
+    repo.converge("");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use qcops::manifest::{Chapter, Row, reference};
 use crate::support::repo::Repo;
 
 const COMMANDS: &[&str] = &[
+    "init",
     "validate",
     "plan",
     "apply",

@@ -51,6 +51,8 @@ pub(super) enum ColorWhen {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    /// Write a first manifest, or one of what exists, and CI workflows
+    Init(Box<InitArgs>),
     /// Check the manifest; sends no request
     Validate(ValidateArgs),
     /// Show the changes an apply would make
@@ -89,6 +91,28 @@ impl Command {
             _ => &[],
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// Write to this folder, which is made where it is missing
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(super) folder: PathBuf,
+    /// Write the workflows of this CI system too: github or gitlab
+    #[arg(long, value_name = "SYSTEM", hide_possible_values = true, help_heading = "Output")]
+    pub(super) ci: Option<CiSystem>,
+    /// Declare the tasks on the service, as `pull` does, in place of a first one
+    #[arg(long, help_heading = "Output")]
+    pub(super) pull: bool,
+    #[command(flatten)]
+    pub(super) service: Service,
+}
+
+/// What plans and applies when a pull request is made and merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum CiSystem {
+    Github,
+    Gitlab,
 }
 
 #[derive(Debug, Args)]

@@ -13,8 +13,6 @@ use crate::exchange::HeldBack;
 pub(super) struct CommandError {
     /// What happened, from the outside in.
     pub(super) message: String,
-    /// A text to start from, shown as it is.
-    pub(super) example: &'static str,
     /// Help.
     pub(super) help: Vec<String>,
     /// The code to end with.
@@ -27,7 +25,7 @@ impl CommandError {
     /// Makes an error of words.
     pub(super) fn new(message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { message, example: "", help: Vec::new(), exit: Exit::Error, is_said: false }
+        Self { message, help: Vec::new(), exit: Exit::Error, is_said: false }
     }
 
     /// Makes an error of a failure and its causes, each said once.
@@ -43,12 +41,6 @@ impl CommandError {
     /// Adds help.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
-        self
-    }
-
-    /// Adds a text to start from, shown below the help.
-    pub(super) fn example(mut self, text: &'static str) -> Self {
-        self.example = text;
         self
     }
 }

@@ -23,16 +23,6 @@ use crate::render::{self, escape};
 /// The file in the program's own folder that says what this machine has sent.
 pub(super) const LEDGER: &str = "ledger.jsonl";
 
-/// What a newcomer is shown who has no manifest yet.
-const EXAMPLE: &str = "\
-version: 1
-tasks:
-  buy-and-hold-spy:
-    agent: Momentum Researcher
-    prompt: Build a buy and hold strategy for SPY
-    projectPreference: project-each-task-deployment
-";
-
 /// Reads every manifest; all that is wrong with any of them is said before it ends.
 pub(super) fn load(
     context: &Context,
@@ -245,8 +235,7 @@ fn missing(path: &Path) -> CommandError {
     }
     if is_default {
         return CommandError::new(format!("there is no `{DEFAULT_FILE}`"))
-            .help("`-f PATH` names another manifest; a first one could be:")
-            .example(EXAMPLE);
+            .help("`qcops init` writes a first one; `-f PATH` names another manifest");
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.is_dir());
     let is_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");

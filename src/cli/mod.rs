@@ -17,6 +17,7 @@ mod exit;
 mod failure;
 mod flags;
 mod format;
+mod init;
 mod live;
 mod load;
 mod man;
@@ -80,6 +81,7 @@ pub fn run(
     }
     let page = FailurePage::of(&cli.command);
     let ended = match cli.command {
+        Command::Init(args) => init::run(&context, &args),
         Command::Validate(args) => validate::run(&context, &args),
         Command::Plan(args) => plan::run(&context, &args),
         Command::Apply(args) => apply::run(&context, &args),
@@ -108,9 +110,6 @@ pub fn run(
 fn say(error: &CommandError) -> Exit {
     if !error.is_said {
         terminal::error(&error.message, &error.help);
-        if !error.example.is_empty() {
-            terminal::findings(&format!("\n{}", error.example));
-        }
     }
     error.exit
 }

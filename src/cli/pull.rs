@@ -9,6 +9,7 @@ use crate::cli::args::PullArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::flags::{DEFAULT_FILE, Service};
 use crate::cli::load;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
@@ -23,14 +24,11 @@ use crate::observed::ObservedState;
 use crate::pull::{self, Pulled};
 use crate::render::escape;
 
-/// The name of the manifest in the folder that is written.
-const MANIFEST: &str = "tasks.yaml";
-
 /// How many files that stand in the way are named.
 const NAMED: usize = 5;
 
 pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandError> {
-    let pulled = observe(context, args)?;
+    let pulled = observe(context, &args.service)?;
     let prompts = if args.out.is_some() { Prompts::Files } else { Prompts::Inline };
     let written = manifest::write(&pulled.outline, prompts);
     match &args.out {
@@ -41,7 +39,7 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
                 0 => String::new(),
                 count => format!(" and {}", counted(count, "prompt file", "prompt files")),
             };
-            let shown = folder.join(MANIFEST).display().to_string();
+            let shown = folder.join(DEFAULT_FILE).display().to_string();
             let words = format!("wrote `{}`{prompts}\n", escape::line(&shown));
             context.terminal.message(&words);
         }
@@ -51,8 +49,9 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
     Ok(if pulled.gap.is_some() { Exit::Blocked } else { Exit::Success })
 }
 
-fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandError> {
-    let asked = Target::find(context, &args.service)?;
+/// Reads what exists; nothing is written but the emulator's own file.
+pub(super) fn observe(context: &Context, service: &Service) -> Result<Pulled, CommandError> {
+    let asked = Target::find(context, service)?;
     asked.warn(context);
     let organization_id = asked.organization(None)?;
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
@@ -62,7 +61,7 @@ fn observe(context: &Context, args: &PullArgs) -> Result<Pulled, CommandError> {
     }
     let on_wait = Progress::new(context.terminal).on_wait();
     let (client, target) =
-        asked.client(context, &args.service, organization_id.clone(), &folder, on_wait)?;
+        asked.client(context, service, organization_id.clone(), &folder, on_wait)?;
     let ledger = folder.join(load::LEDGER);
     let ledger = Ledger::new(Arc::clone(&context.files), ledger, target, organization_id);
     let mut evidence = Evidence::default();
@@ -82,14 +81,8 @@ fn save(
 ) -> Result<(), CommandError> {
     let prompts = written.prompts.iter().map(|(path, text)| (folder.join(path), text));
     let files: Vec<(PathBuf, &String)> =
-        prompts.chain([(folder.join(MANIFEST), &written.manifest)]).collect();
-    let base = base_of(folder)?;
-    for (path, _) in &files {
-        let whole = std::path::absolute(path).map_err(|error| CommandError::of(&error))?;
-        files::check_unlinked(&base, &whole).map_err(|error| {
-            CommandError::of(&error).help("`--out` another folder; nothing was written")
-        })?;
-    }
+        prompts.chain([(folder.join(DEFAULT_FILE), &written.manifest)]).collect();
+    check_links(folder, files.iter().map(|(path, _)| path))?;
     let mut in_the_way = Vec::new();
     for (path, text) in &files {
         let found = context.files.read(path).map_err(|error| CommandError::of(&error))?;
@@ -113,6 +106,21 @@ fn save(
     Ok(())
 }
 
+/// Refuses to write files of `folder` through a link.
+pub(super) fn check_links<'a>(
+    folder: &Path,
+    files: impl Iterator<Item = &'a PathBuf>,
+) -> Result<(), CommandError> {
+    let base = base_of(folder)?;
+    for path in files {
+        let whole = std::path::absolute(path).map_err(|error| CommandError::of(&error))?;
+        files::check_unlinked(&base, &whole).map_err(|error| {
+            CommandError::of(&error).help("name another folder; nothing was written")
+        })?;
+    }
+    Ok(())
+}
+
 /// From where on no link may be on the way: the repository, or the folder if that is outside of it.
 fn base_of(folder: &Path) -> Result<PathBuf, CommandError> {
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
@@ -122,7 +130,7 @@ fn base_of(folder: &Path) -> Result<PathBuf, CommandError> {
 }
 
 /// What the manifest does not declare, and why.
-fn remarks(pulled: &Pulled) -> String {
+pub(super) fn remarks(pulled: &Pulled) -> String {
     let mut words = String::new();
     let mut note = |text: String| {
         writeln!(words, "note: {}", escape::line(&text)).expect("a string takes everything");

@@ -10,7 +10,12 @@ use crate::render;
 use crate::store;
 
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
-    let schema = match args.what {
+    terminal::output(&text(args.what))?;
+    Ok(Exit::Success)
+}
+
+pub(super) fn text(document: Described) -> String {
+    let schema = match document {
         Described::Manifest => manifest::schema(),
         Described::Plan => render::json::schema().to_value(),
         Described::SavedPlan => store::schema().to_value(),
@@ -21,6 +26,5 @@ pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
         Described::Status => render::status::schema().to_value(),
     };
     let text = serde_json::to_string_pretty(&schema).expect("texts and numbers are always JSON");
-    terminal::output(&(text + "\n"))?;
-    Ok(Exit::Success)
+    text + "\n"
 }

@@ -188,6 +188,11 @@ impl Repo {
         Self::ran(child.wait_with_output().unwrap())
     }
 
+    /// Runs the program with just these arguments in a folder of the repository.
+    pub(crate) fn run_below(&self, folder: &str, arguments: &[String]) -> Ran {
+        self.run_in(folder, arguments, &[])
+    }
+
     fn run_in(&self, folder: &str, arguments: &[String], variables: &[(&str, &str)]) -> Ran {
         let mut command = self.command(env!("CARGO_BIN_EXE_qcops"));
         command.current_dir(self.path().join(folder));

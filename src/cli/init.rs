@@ -1,0 +1,201 @@
+//! `qcops init`: the files of a new project, none of which was there before.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::{CiSystem, Described, InitArgs};
+use crate::cli::context::Context;
+use crate::cli::error::CommandError;
+use crate::cli::exit::Exit;
+use crate::cli::flags::DEFAULT_FILE;
+use crate::cli::saved_options::argument;
+use crate::cli::{pull, schema};
+use crate::files::OWN_FOLDER;
+use crate::history::Repository;
+use crate::manifest::{self, Prompts};
+use crate::pull::Pulled;
+use crate::render::escape;
+
+/// The file that the first line of a manifest names for editors.
+const SCHEMA: &str = "manifest.schema.json";
+
+/// A first manifest with its prompt, as `examples` holds them.
+const FIRST: [(&str, &str); 2] = [
+    (DEFAULT_FILE, include_str!("../../examples/init/tasks.yaml")),
+    ("prompts/spy-trend.md", include_str!("../../examples/init/prompts/spy-trend.md")),
+];
+
+const GITHUB: [(&str, &str); 3] = [
+    (".github/workflows/qcops-plan.yml", include_str!("../../examples/ci/github/plan.yml")),
+    (".github/workflows/qcops-apply.yml", include_str!("../../examples/ci/github/apply.yml")),
+    (".github/workflows/qcops-drift.yml", include_str!("../../examples/ci/github/drift.yml")),
+];
+
+const GITLAB: [(&str, &str); 1] =
+    [(".gitlab-ci.yml", include_str!("../../examples/ci/gitlab/.gitlab-ci.yml"))];
+
+/// Where a project begins.
+struct ProjectFolder {
+    /// As typed.
+    folder: PathBuf,
+    /// The root of the repository that holds the folder, or will once that is made.
+    root: Option<PathBuf>,
+    is_root: bool,
+}
+
+pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, CommandError> {
+    let project = ProjectFolder::find(&args.folder)?;
+    let workflows: &[(&str, &str)] = match args.ci {
+        None => &[],
+        Some(CiSystem::Github) => &GITHUB,
+        Some(CiSystem::Gitlab) => &GITLAB,
+    };
+    if !workflows.is_empty() {
+        project.check_root()?;
+    }
+    let pulled = if args.pull { Some(pull::observe(context, &args.service)?) } else { None };
+    let mut files = match &pulled {
+        Some(pulled) => project.pulled(pulled),
+        None => project.templates(&FIRST),
+    };
+    files.push((project.folder.join(SCHEMA), schema::text(Described::Manifest)));
+    files.extend(project.templates(workflows));
+    let ignore = project.ignore_folder().join(".gitignore");
+    let paths = files.iter().map(|(path, _)| path);
+    pull::check_links(&args.folder, paths.clone().chain([&ignore]))?;
+    check_free(paths)?;
+    let line = missing_line(context, &ignore)?;
+    for (path, text) in &files {
+        let written = context.files.write(path, text.as_bytes());
+        written.map_err(|error| CommandError::of(&error))?;
+    }
+    let mut written: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+    if let Some(line) = line {
+        let added = context.files.append(&ignore, line.as_bytes());
+        added.map_err(|error| CommandError::of(&error))?;
+        written.push(&ignore);
+    }
+    for path in &written {
+        let shown = escape::line(&path.display().to_string());
+        context.terminal.message(&format!("wrote `{shown}`\n"));
+    }
+    if let Some(pulled) = &pulled {
+        context.terminal.message(&pull::remarks(pulled));
+    }
+    context.terminal.message(&project.next_steps(args, &written));
+    let is_partial = pulled.is_some_and(|pulled| pulled.gap.is_some());
+    Ok(if is_partial { Exit::Blocked } else { Exit::Success })
+}
+
+impl ProjectFolder {
+    fn find(folder: &Path) -> Result<Self, CommandError> {
+        let whole = std::path::absolute(folder).map_err(|error| CommandError::of(&error))?;
+        let made = whole.ancestors().find(|path| path.is_dir()).unwrap_or(&whole);
+        let repository = Repository::of(&[made.join(DEFAULT_FILE)]);
+        let repository = repository.map_err(|error| CommandError::of(&error))?;
+        let root = repository.is_versioned().then(|| repository.root().to_owned());
+        let is_root = root.is_none() || whole.canonicalize().ok() == root;
+        Ok(Self { folder: folder.strip_prefix(".").unwrap_or(folder).to_owned(), root, is_root })
+    }
+
+    /// Refuses a folder whose workflows no CI system would read.
+    fn check_root(&self) -> Result<(), CommandError> {
+        let Some(root) = self.root.as_ref().filter(|_| !self.is_root) else { return Ok(()) };
+        let root = root.display();
+        let message =
+            format!("a CI system reads its files only in `{root}`, the repository's root");
+        Err(CommandError::new(message)
+            .help("run `qcops init --ci` there, or leave `--ci` out; nothing was written"))
+    }
+
+    fn templates(&self, files: &[(&str, &str)]) -> Vec<(PathBuf, String)> {
+        files.iter().map(|(path, text)| (self.folder.join(path), (*text).to_owned())).collect()
+    }
+
+    /// The manifest of what exists, and its prompts.
+    fn pulled(&self, pulled: &Pulled) -> Vec<(PathBuf, String)> {
+        let written = manifest::write(&pulled.outline, Prompts::Files);
+        let text = format!("# yaml-language-server: $schema={SCHEMA}\n{}", written.manifest);
+        let prompts = written.prompts.into_iter();
+        let prompts = prompts.map(|(path, text)| (self.folder.join(path), text));
+        [(self.folder.join(DEFAULT_FILE), text)].into_iter().chain(prompts).collect()
+    }
+
+    /// The program keeps its own folder at the root of the repository.
+    fn ignore_folder(&self) -> &Path {
+        self.root.as_deref().filter(|_| !self.is_root).unwrap_or(&self.folder)
+    }
+
+    /// What to type next; `written` are the new files.
+    fn next_steps(&self, args: &InitArgs, written: &[&Path]) -> String {
+        let mut words = String::new();
+        if self.root.is_none() {
+            words.push_str(
+                "note: there is no Git repository here; qcops proves with its history which tasks are \
+                 yours\n",
+            );
+        }
+        let below = written.iter().filter(|path| !path.has_root() || self.folder.has_root());
+        let below = below.filter_map(|path| path.strip_prefix(&self.folder).ok()?.iter().next());
+        let mut names: Vec<String> = below.map(|name| argument(Path::new(name))).collect();
+        names.dedup();
+        let begin = if self.root.is_none() { "git init && " } else { "" };
+        let (message, second) = if args.pull {
+            ("Adopt our agent tasks", "status")
+        } else {
+            ("Declare a task", "apply")
+        };
+        let is_emulated = !args.pull || args.service.emulator.is_some();
+        let flag = if is_emulated { " --emulator" } else { "" };
+        words.push_str("\nNext:\n");
+        if !self.folder.as_os_str().is_empty() {
+            let folder = escape::line(&argument(&self.folder));
+            writeln!(words, "  cd {folder}").expect("a string takes everything");
+        }
+        let names = escape::line(&names.join(" "));
+        write!(
+            words,
+            "  {begin}git add {names} && git commit -m \"{message}\"\n  qcops plan{flag}\n  \
+             qcops {second}{flag}\n"
+        )
+        .expect("a string takes everything");
+        if !args.pull {
+            words.push_str(
+                "\nThe emulator needs no account. For the service, leave `--emulator` out.\n",
+            );
+        }
+        if args.ci.is_some() {
+            words.push_str(
+                "\nThe CI system needs the commit of qcops that you have read, in its files, and the \
+                 credentials, in its settings: docs/ci.md\n",
+            );
+        }
+        words
+    }
+}
+
+/// Refuses to write over anything; names all that is in the way.
+fn check_free<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), CommandError> {
+    let in_the_way: Vec<String> = paths
+        .filter(|path| path.symlink_metadata().is_ok())
+        .map(|path| format!("`{}`", path.display()))
+        .collect();
+    if in_the_way.is_empty() {
+        return Ok(());
+    }
+    let verb = if in_the_way.len() == 1 { "exists" } else { "exist" };
+    Err(CommandError::new(format!("{} {verb} already", in_the_way.join(", ")))
+        .help("`qcops init DIR` writes to another folder; nothing was written"))
+}
+
+/// What a `.gitignore` lacks to keep the program's own folder out of commits.
+fn missing_line(context: &Context, file: &Path) -> Result<Option<String>, CommandError> {
+    let text = context.files.read(file).map_err(|error| CommandError::of(&error))?;
+    let text = text.unwrap_or_default();
+    let line = format!("{OWN_FOLDER}/");
+    if text.split(|byte| *byte == b'\n').any(|found| found.trim_ascii() == line.as_bytes()) {
+        return Ok(None);
+    }
+    let is_ended = text.is_empty() || text.ends_with(b"\n");
+    Ok(Some(if is_ended { format!("{line}\n") } else { format!("\n{line}\n") }))
+}
