@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use jiff::SignedDuration;
 
 use crate::cli::flags::{
@@ -77,7 +77,7 @@ pub(super) enum Command {
     Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
-    /// Print a manual page, for `man -l -`
+    /// Print a manual page for `man -l -`, or write all of them
     Man(ManArgs),
 }
 
@@ -478,6 +478,9 @@ pub(super) struct ManArgs {
     /// Describe this command [default: the program itself]
     #[arg(value_name = "COMMAND")]
     pub(super) command: Option<String>,
+    /// Write every page to DIR, such as `man1` of a manual path
+    #[arg(long, value_name = "DIR", conflicts_with = "command", value_hint = ValueHint::DirPath)]
+    pub(super) all: Option<PathBuf>,
 }
 
 fn digest(text: &str) -> Result<Digest, String> {

@@ -1,45 +1,108 @@
-//! `qcops completions`: scripts for shells, made of the flags themselves.
+//! `qcops completions`: what a shell needs to ask this program how a line may go on, and the answers.
+//!
+//! A script only asks, so that keys of the manifest are completed too. Script and answers have to be
+//! of one version of the program, because what they say to each other may change.
 
-use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Arg, CommandFactory, ValueHint};
+use clap::{Arg, Command, CommandFactory};
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::env::Shells;
+use clap_complete::{CompleteEnv, Shell};
 
 use crate::cli::args::{Cli, CompletionsArgs};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::{format, terminal};
+use crate::cli::flags::{DEFAULT_FILE, ManifestFiles};
+use crate::cli::{format, load, terminal};
 use crate::diag::Code;
 use crate::emulator::{QUIRKS, QuirkSpec, Quirks, fault_rules};
 
+/// Names the shell that asks.
+const VARIABLE: &str = "QCOPS_COMPLETE";
+
+const PROGRAM: &str = "qcops";
+
+/// What the script of bash lacks.
+const BASH: &str = include_str!("completions.bash");
+
 pub(super) fn run(args: &CompletionsArgs) -> Result<Exit, CommandError> {
+    let shells = Shells::builtins();
+    let shell = shells.completer(&args.shell.to_string()).expect("both know the same shells");
     let mut script = Vec::new();
-    let mut command = Cli::command().mut_args(|arg| completed("", arg));
-    command = command.mut_subcommands(|command| {
-        let name = command.get_name().to_owned();
-        command.mut_args(|arg| completed(&name, arg))
-    });
-    clap_complete::generate(args.shell, &mut command, "qcops", &mut script);
+    shell
+        .write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script)
+        .map_err(|error| CommandError::of(&error))?;
+    if args.shell == Shell::Bash {
+        script.extend_from_slice(BASH.as_bytes());
+    }
     terminal::output(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Success)
 }
 
-/// Names the words that a flag takes, where they are known. A shell completes the names of files
-/// unless it is told otherwise, and most values are none.
-fn completed(command: &str, arg: Arg) -> Arg {
-    let words = words(command, arg.get_id().as_str());
-    if !words.is_empty() {
-        // A script is all that this process still makes.
-        let known = words.into_iter().map(|word| PossibleValue::new(&*word.leak()));
-        return arg.value_parser(PossibleValuesParser::new(known));
+/// Answers a shell, if one asks.
+pub(super) fn answer(
+    args: &[OsString],
+    environment: &BTreeMap<OsString, OsString>,
+) -> Option<Result<Exit, CommandError>> {
+    if !environment.contains_key(OsStr::new(VARIABLE)) {
+        return None;
     }
-    let is_file = arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
-    let takes_values = arg.get_action().takes_values();
-    if takes_values && !is_file && arg.get_value_hint() == ValueHint::Unknown {
-        return arg.value_hint(ValueHint::Other);
+    let command = || {
+        let files = ManifestFiles { files: named_files(args) };
+        let environment = environment.clone();
+        let keys = ArgValueCandidates::new(move || {
+            let variables = |name: &str| {
+                let set = environment.get(OsStr::new(name)).and_then(|value| value.to_str());
+                // A task is named by its key, whatever a variable holds where it is applied.
+                Some(set.unwrap_or(name).to_owned())
+            };
+            load::addresses(&files, &variables).into_iter().map(CompletionCandidate::new).collect()
+        });
+        let complete = |command: Command| {
+            let name = command.get_name().to_owned();
+            command.mut_args(|arg| completed(&name, arg, &keys))
+        };
+        Cli::command().mut_subcommands(complete)
+    };
+    let env = CompleteEnv::with_factory(command).var(VARIABLE).bin(PROGRAM).completer(PROGRAM);
+    let here = std::env::current_dir().ok();
+    match env.try_complete(args, here.as_deref()) {
+        Ok(false) => None,
+        Ok(true) => Some(Ok(Exit::Success)),
+        Err(error) => Some(Err(CommandError::new(error.to_string()))),
     }
-    arg
+}
+
+/// The manifests that a line names so far.
+fn named_files(args: &[OsString]) -> Vec<PathBuf> {
+    let mut named = Vec::new();
+    let mut words = args.iter().filter_map(|word| word.to_str());
+    while let Some(word) = words.next() {
+        let value = match word {
+            "-f" | "--file" => words.next(),
+            _ => word.strip_prefix("--file=").or_else(|| word.strip_prefix("-f")),
+        };
+        named.extend(value.map(PathBuf::from));
+    }
+    if named.is_empty() { vec![PathBuf::from(DEFAULT_FILE)] } else { named }
+}
+
+/// Adds the values that a flag takes, where they are known.
+fn completed(command: &str, arg: Arg, keys: &ArgValueCandidates) -> Arg {
+    match arg.get_id().as_str() {
+        "targets" | "runs" => arg.add(keys.clone()),
+        id => {
+            let words = words(command, id);
+            if words.is_empty() {
+                return arg;
+            }
+            let candidates = move || words.iter().map(CompletionCandidate::new).collect();
+            arg.add(ArgValueCandidates::new(candidates))
+        }
+    }
 }
 
 fn words(command: &str, arg: &str) -> Vec<String> {

@@ -15,7 +15,7 @@ use crate::diag::{Code, Diagnostic, Sources, Subject};
 use crate::engine::Project;
 use crate::files::OWN_FOLDER;
 use crate::history::{self, Repository};
-use crate::manifest::{self, Unreadable};
+use crate::manifest::{self, TaskConfig, Unreadable};
 use crate::model::Key;
 use crate::plan::Plan;
 use crate::render::{self, escape};
@@ -69,6 +69,26 @@ pub(super) fn load(
         Some(absent) => Err(absent),
         None => reported.map(|()| project),
     }
+}
+
+/// Returns the keys of what is declared, as far as the manifests can be read; nothing is said of the rest.
+pub(super) fn addresses(
+    args: &ManifestFiles,
+    variables: &dyn Fn(&str) -> Option<String>,
+) -> Vec<String> {
+    let (files, _) = find(args).unwrap_or_default();
+    let Ok(repository) = Repository::of(&files) else { return Vec::new() };
+    let files = files.iter().filter(|file| file.as_os_str() != STANDARD_INPUT);
+    let manifests = files.filter_map(|file| {
+        let text = read(&repository, file).ok()?;
+        Some(manifest::parse(file, &text, &repository.work_tree(file), variables).0)
+    });
+    let (manifest, _) = manifest::merge(manifests.collect());
+    let of_task = |(key, task): (&Key, &TaskConfig)| {
+        let deployments = task.deployments.keys().map(|name| format!("{key}/{name}"));
+        [key.to_string()].into_iter().chain(deployments).collect::<Vec<_>>()
+    };
+    manifest.tasks.iter().flat_map(of_task).collect()
 }
 
 /// Says of a file without tasks why it was read at all: it stands in a folder of manifests.

@@ -13,6 +13,7 @@ mod destroy;
 mod doctor;
 mod emulator;
 mod error;
+mod examples;
 mod exit;
 mod failure;
 mod flags;
@@ -62,6 +63,9 @@ pub fn run(
 ) -> Exit {
     let args: Vec<OsString> = args.into_iter().collect();
     let environment: BTreeMap<OsString, OsString> = environment.into_iter().collect();
+    if let Some(answered) = completions::answer(&args, &environment) {
+        return answered.unwrap_or_else(|error| say(&error));
+    }
     let cli = match Cli::read(&args, &environment) {
         Ok(cli) => cli,
         Err(error) => {
@@ -93,7 +97,7 @@ pub fn run(
         Command::Emulator(args) => emulator::run(&context, &args),
         Command::Schema(args) => schema::run(&args),
         Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Man(args) => man::run(&context, &args),
     };
     match ended {
         Ok(exit) => exit,

@@ -87,6 +87,7 @@ const FORBIDDEN_IN_PAGES: &[&str] = &[
 
 const COMMANDS: &[&str] = &[
     "",
+    "init",
     "validate",
     "plan",
     "apply",
