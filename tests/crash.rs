@@ -96,11 +96,12 @@ fn expect_no_violation(name: &str, summary: &SweepSummary) {
 
 #[test]
 fn every_fault_in_every_scenario_converges_with_one_apply() {
-    let seeds: Vec<Conditions> = (1..=4).map(|seed| conditions(seed, &[])).collect();
+    // After each the next apply comes after another pause: ten seconds, ten minutes, none.
+    let seeds: Vec<Conditions> = (1..=3).map(|seed| conditions(seed, &[])).collect();
     let scenarios = [scenarios::applies(), scenarios::destroys()].concat();
     let summary = sweep(&scenarios, &seeds, Sampling::Every);
     expect_no_violation("every fault", &summary);
-    assert!(summary.cases >= 20_000, "{} cases", summary.cases);
+    assert!(summary.cases >= 17_000, "{} cases", summary.cases);
     assert_eq!(summary.duplicate_follow_ups, 0);
     assert!(summary.restless.is_empty(), "{:?}", summary.restless);
     expect_settled(&summary);

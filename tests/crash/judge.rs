@@ -199,7 +199,9 @@ pub(super) fn judge(
     settle: Duration,
 ) -> Judgement {
     let mut judgement = Judgement::default();
-    judge_tasks(before, end, is_at_rest, &mut judgement);
+    let contents: BTreeMap<u64, ContentHash> =
+        end.tasks().filter_map(|task| Some((task.id, content(task)?))).collect();
+    judge_tasks(before, end, &contents, is_at_rest, &mut judgement);
     let broken = &mut judgement.broken;
     judge_others(before, end, calls, broken);
     judge_saved(before, calls, broken);
@@ -214,19 +216,25 @@ pub(super) fn judge(
     judge_follow_ups(end, needed, is_at_rest, broken);
     let settle = SignedDuration::try_from(settle).unwrap_or(SignedDuration::MAX);
     judge_creates(calls, settle, broken);
-    judge_deployments(before, end, calls, settle, broken);
+    judge_deployments(before, &contents, calls, settle, broken);
     judgement
 }
 
 /// Creates per key that stayed, and paid deployments per declared one.
-fn judge_tasks(before: Before<'_>, end: &World, is_at_rest: bool, judgement: &mut Judgement) {
+fn judge_tasks(
+    before: Before<'_>,
+    end: &World,
+    contents: &BTreeMap<u64, ContentHash>,
+    is_at_rest: bool,
+    judgement: &mut Judgement,
+) {
     let Judgement { broken, most_creates, most_deployments } = judgement;
     let old_tasks: BTreeSet<u64> = before.world.tasks().map(|task| task.id).collect();
     let old: BTreeSet<&str> = before.world.deployments().map(|run| run.id.as_str()).collect();
     let mut by_content: BTreeMap<ContentHash, Vec<&Task>> = BTreeMap::new();
     for task in end.tasks() {
-        if let Some(hash) = content(task) {
-            by_content.entry(hash).or_default().push(task);
+        if let Some(hash) = contents.get(&task.id) {
+            by_content.entry(*hash).or_default().push(task);
         }
     }
     let required = &before.requirements.by_content;
@@ -385,15 +393,15 @@ fn judge_creates(calls: &[Call], settle: SignedDuration, broken: &mut Vec<Broken
 /// earlier request can no longer take effect.
 fn judge_deployments(
     before: Before<'_>,
-    end: &World,
+    contents: &BTreeMap<u64, ContentHash>,
     calls: &[Call],
     settle: SignedDuration,
     broken: &mut Vec<BrokenLaw>,
 ) {
     let required = &before.requirements.by_content;
-    let declared: BTreeMap<u64, usize> = end
-        .tasks()
-        .filter_map(|task| Some((task.id, required.get(&content(task)?)?.declared)))
+    let declared: BTreeMap<u64, usize> = contents
+        .iter()
+        .filter_map(|(id, content)| Some((*id, required.get(content)?.declared)))
         .collect();
     let mut last: BTreeMap<u64, &Call> = BTreeMap::new();
     let mut sent: BTreeMap<(usize, u64), usize> = BTreeMap::new();
