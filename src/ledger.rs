@@ -4,6 +4,8 @@
 //! in `.qcops/`, one line an entry, appended durably; a line that was cut by a crash is passed over.
 //! Entries name no prompt and no secret.
 
+mod later;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -15,6 +17,8 @@ use crate::diag::{EvidenceSource, Gap, GapReason};
 use crate::evidence::{Created, Evidence};
 use crate::files::{Files, FilesError};
 use crate::model::{ContentHash, DeploymentId, Key, OrganizationId, TaskId};
+
+use later::Later;
 
 /// The version of a line's shape; lines of another version are passed over.
 const VERSION: u32 = 1;
@@ -399,42 +403,6 @@ impl Ledger {
                 failed.insert(mine);
             }
             return appended;
-        }
-    }
-}
-
-/// What the lines behind one say, when they are gone through from the end.
-#[derive(Default)]
-struct Later {
-    /// Keys and contents of creates of which it is known their results.
-    creates: BTreeSet<(String, String)>,
-    /// Keys and names of deployments that were answered, with their ids.
-    deployments: BTreeMap<(String, String), BTreeSet<Option<String>>>,
-    is_listed: bool,
-    applied: BTreeSet<Option<PathBuf>>,
-}
-
-impl Later {
-    /// Whether a line says something that the lines behind it do not say.
-    fn needs(&mut self, line: Line) -> bool {
-        match line.what {
-            What::Sending => !self.creates.contains(&(line.key, line.content)),
-            What::Created | What::Refused => {
-                self.creates.insert((line.key, line.content));
-                true
-            }
-            What::Starting => !self.deployments.contains_key(&(line.key, line.name)),
-            What::Started => {
-                let answered = self.deployments.get(&(line.key, line.name));
-                answered.is_none_or(|ids| !ids.contains(&line.run))
-            }
-            What::Answered => {
-                self.deployments.entry((line.key, line.name)).or_default().insert(line.run);
-                true
-            }
-            What::Listed => !std::mem::replace(&mut self.is_listed, true),
-            What::Applied => self.applied.insert(line.manifest),
-            What::Renamed | What::Unseen => true,
         }
     }
 }

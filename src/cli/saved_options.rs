@@ -126,10 +126,10 @@ pub(super) fn take_options(
 
 /// A flag and the values behind it, in an order of their own; none where it was not given. A switch has
 /// an empty one.
-type Setting = (&'static str, Vec<String>);
+type TakenSetting = (&'static str, Vec<String>);
 
 /// What decides how much a plan holds; `history` is none where it was not typed.
-fn settings(options: &SavedOptions, history: Option<String>) -> [Setting; 9] {
+fn settings(options: &SavedOptions, history: Option<String>) -> [TakenSetting; 9] {
     let limit = |limit: Option<usize>| limit.iter().map(ToString::to_string).collect();
     let sorted = |words: &[String]| BTreeSet::from_iter(words).into_iter().cloned().collect();
     [
@@ -145,7 +145,7 @@ fn settings(options: &SavedOptions, history: Option<String>) -> [Setting; 9] {
     ]
 }
 
-fn saved_settings(saved: &SavedOptions) -> [Setting; 9] {
+fn saved_settings(saved: &SavedOptions) -> [TakenSetting; 9] {
     let is_usual = saved.history == Depth::default().to_string();
     settings(saved, (!is_usual).then(|| saved.history.clone()))
 }

@@ -69,7 +69,14 @@ pub(super) fn lost(folders: &GitFolders) -> Lost {
 pub(super) fn has_replacements(git: &Git, folders: &GitFolders) -> bool {
     let grafts = content(&folders.common.join("info/grafts"));
     let has_grafts = grafts.lines().any(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    has_grafts || holds_ref(git, "refs/replace/")
+    // Only a repository of the newer kind does not show its references as files.
+    let has_references = if folders.common.join("reftable").is_dir() {
+        holds_ref(git, "refs/replace/")
+    } else {
+        holds_file(&folders.common.join("refs/replace"))
+            || content(&folders.common.join("packed-refs")).contains(" refs/replace/")
+    };
+    has_grafts || has_references
 }
 
 /// Whether there is a reference below a prefix, however references are stored, or it cannot be told.

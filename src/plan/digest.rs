@@ -118,8 +118,9 @@ impl Plan {
             }
         };
         let terms = self.terms.of_step(step).into_iter();
-        let terms: String = terms.map(|(field, value)| format!("; {field} {value:?}")).collect();
-        format!("task.{}{deployment}: {status}{} {what}{terms}", step.key, step.change.action())
+        let action = step.change.action();
+        let step = format!("task.{}{deployment}: {status}{action} {what}", step.key);
+        terms.fold(step, |step, (field, value)| format!("{step}; {field} {value:?}"))
     }
 
     /// Step numbers are places in a list, which other steps move; keys stay.

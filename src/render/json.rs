@@ -13,7 +13,7 @@ use crate::render::escape::Untrusted;
 use crate::render::rows::{FieldChange, ShownValue};
 use crate::render::schema;
 use crate::render::unmanaged::UnmanagedRow;
-use crate::render::view::{Entry, EvidenceView, Finding, GapView, PlanView, State};
+use crate::render::view::{Candidate, Entry, EvidenceView, Finding, GapView, PlanView, State};
 
 /// The version of the shape; a reader refuses a newer one.
 pub const FORMAT_VERSION: u32 = 1;
@@ -308,11 +308,6 @@ fn step(entry: &Entry) -> StepJson {
         said: own(&turn.said),
         declared: own(&turn.declared),
     });
-    let candidates = entry.candidates.iter().map(|candidate| CandidateJson {
-        task_id: candidate.id.0,
-        name: candidate.name.raw().to_owned(),
-        created: candidate.created.map(|created| created.to_string()),
-    });
     let declared = entry.terms.iter().map(|(name, value)| {
         let value = value.raw().to_owned();
         DeclaredJson { name, value }
@@ -327,7 +322,7 @@ fn step(entry: &Entry) -> StepJson {
         reason: entry.reason.raw().to_owned(),
         fields: fields.collect(),
         removes: removes.collect(),
-        candidates: candidates.collect(),
+        candidates: entry.candidates.iter().map(candidate).collect(),
         deployment_id: own(&entry.run),
         deployment: entry.standing.as_ref().map(|run| DeploymentStatusJson {
             status: run.status.raw().to_owned(),
@@ -340,6 +335,14 @@ fn step(entry: &Entry) -> StepJson {
         later_follow_ups: entry.later.iter().map(|text| text.raw().to_owned()).collect(),
         estimate: entry.cost.map(cost),
         turns: turns.collect(),
+    }
+}
+
+fn candidate(candidate: &Candidate) -> CandidateJson {
+    CandidateJson {
+        task_id: candidate.id.0,
+        name: candidate.name.raw().to_owned(),
+        created: candidate.created.map(|created| created.to_string()),
     }
 }
 

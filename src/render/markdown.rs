@@ -79,7 +79,9 @@ pub fn render(view: &PlanView, context: usize, most: usize) -> String {
     let size_of_notes: usize = notes.iter().map(String::len).sum();
     let room = page.most.saturating_sub(page.text.len());
     let cut_count = page.details(&entries, context, room - size_of_notes.min(room / 4));
-    notes.iter().for_each(|note| page.may(note));
+    for note in &notes {
+        page.may(note);
+    }
     let warning = warning(cut_count, page.left_out);
     format!("{}{}", head(view, &warning), page.text)
 }
@@ -190,7 +192,9 @@ impl Page {
                 }
             }
         }
-        shown.iter().for_each(|(_, form)| self.text.push_str(&form.text));
+        for (_, form) in &shown {
+            self.text.push_str(&form.text);
+        }
         shown.iter().filter(|(_, form)| !form.is_whole).count()
     }
 }
