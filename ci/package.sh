@@ -31,10 +31,7 @@ ci/licenses.sh "$target" >"$folder/THIRD-PARTY.txt"
 "$program" completions fish >"$folder/completions/qcops.fish"
 "$program" completions powershell >"$folder/completions/_qcops.ps1"
 "$program" completions elvish >"$folder/completions/qcops.elv"
-"$program" man >"$folder/man/qcops.1"
-for command in $("$program" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'); do
-    [[ "$command" == help ]] || "$program" man "$command" >"$folder/man/qcops-$command.1"
-done
+"$program" man --all "$folder/man"
 
 tar -czf "$dist/$name.tar.gz" -C "$dist" "$name"
 rm -rf "$folder"

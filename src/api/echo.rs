@@ -92,6 +92,7 @@ fn letters(text: &[u8]) -> Vec<u8> {
 
 /// The ways to read a text: as it is, without tags, without escapes, and as lists of numbers.
 fn views(text: &[u8]) -> Vec<Vec<u8>> {
+    static JSON: LazyLock<Regex> = LazyLock::new(|| regex(r"\\+u([0-9a-fA-F]{4})"));
     static TAG: LazyLock<Regex> = LazyLock::new(|| regex("<[^<>]{0,200}>"));
     static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
         regex(
@@ -102,6 +103,12 @@ fn views(text: &[u8]) -> Vec<Vec<u8>> {
     static DECIMAL: LazyLock<Regex> = LazyLock::new(|| regex("[0-9]+"));
     // Both halves of a character of two bytes, and letters of full width.
     let narrow: Vec<u8> = text.iter().copied().filter(|byte| *byte != 0).collect();
+    let narrow = JSON.replace_all(&narrow, |found: &regex::bytes::Captures<'_>| {
+        let code = std::str::from_utf8(&found[1]).ok();
+        let code = code.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let letter = code.and_then(char::from_u32).map(String::from);
+        letter.unwrap_or_default().into_bytes()
+    });
     let plain: String = String::from_utf8_lossy(&narrow).nfkc().collect();
     let plain = plain.into_bytes();
     let unescaped = ESCAPE.replace_all(&plain, |found: &regex::bytes::Captures<'_>| {
@@ -214,6 +221,9 @@ mod tests {
             ("the bytes of the hash", STANDARD.encode(pairs(HASH.as_bytes()))),
             ("encoded twice more", again(&again(&header))),
             ("in full width", each(&header, |c| char::from_u32(c + 0xfee0).unwrap().to_string())),
+            ("in full width for JSON", each(&header, |c| format!("\\u{:04x}", c + 0xfee0))),
+            ("with blanks of no width", every(&header, 1, "\u{200b}")),
+            ("the same for JSON", every(&header, 1, r"\u200b")),
             ("letter by letter", every(&header, 1, " ")),
             ("with tags", every(&header, 9, "<wbr>")),
             ("over lines", every(&header, 40, "\n| ")),

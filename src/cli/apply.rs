@@ -138,7 +138,7 @@ impl ApplyLock {
     ) -> Result<Self, CommandError> {
         let stop = Arc::new(Stop::default());
         session.make_folder()?;
-        tokio::spawn(hear_signals(Arc::clone(&stop), progress.clone()));
+        hear_signals(Arc::clone(&stop), progress.clone());
         let lock = take_lock(context, session, progress, &stop).await?;
         let say = |rest: Duration| {
             progress.say(&format!(
@@ -245,13 +245,18 @@ fn question(plan: &Plan) -> String {
 }
 
 /// The first signal asks to stop; the second one ends the program at once, which is safe too.
-pub(super) async fn hear_signals(stop: Arc<Stop>, progress: Progress) {
-    wait_for_signal().await;
-    progress.finish();
-    progress.say("stopping: what is in flight is finished first; again to stop at once");
-    stop.ask();
-    wait_for_signal().await;
-    leave();
+///
+/// From its return on a signal is heard.
+pub(super) fn hear_signals(stop: Arc<Stop>, progress: Progress) {
+    let mut signals = Signals::listen();
+    tokio::spawn(async move {
+        signals.wait().await;
+        progress.finish();
+        progress.say("stopping: what is in flight is finished first; again to stop at once");
+        stop.ask();
+        signals.wait().await;
+        leave();
+    });
 }
 
 #[expect(clippy::exit, reason = "the second signal asks for just that; every moment is a safe one")]
@@ -259,21 +264,30 @@ fn leave() -> ! {
     std::process::exit(i32::from(Exit::Interrupted.code()))
 }
 
+/// The signals that ask to end.
 #[cfg(unix)]
-async fn wait_for_signal() {
-    use std::task::Poll;
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
-    // Whoever is started by `nohup` goes on without its terminal.
-    if !is_hangup_ignored() {
-        kinds.push(SignalKind::hangup());
+struct Signals(Vec<tokio::signal::unix::Signal>);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
+        // Whoever is started by `nohup` goes on without its terminal.
+        if !is_hangup_ignored() {
+            kinds.push(SignalKind::hangup());
+        }
+        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
     }
-    let mut heard: Vec<_> = kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect();
-    std::future::poll_fn(|context| {
-        let is_heard = heard.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-        if is_heard { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
+
+    async fn wait(&mut self) {
+        use std::task::Poll;
+        std::future::poll_fn(|context| {
+            let is_heard = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
+            if is_heard { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
 }
 
 /// Whether this process was started to ignore that its terminal is gone; told where Linux tells it.
@@ -289,10 +303,20 @@ fn is_hangup_ignored() -> bool {
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
+/// The signal that asks to end.
 #[cfg(not(unix))]
-async fn wait_for_signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Self {
+        Self
+    }
+
+    async fn wait(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

@@ -163,7 +163,7 @@ async fn examine(
         let found = check.help("`--yes` does it without asking");
         return checkup.merge(Checkup { checks: vec![found], ..Checkup::default() });
     }
-    drop(tokio::spawn(hear_signals(Arc::clone(stop), progress.clone())));
+    hear_signals(Arc::clone(stop), progress.clone());
     let found = if args.probing.probe {
         doctor.probe().await
     } else {

@@ -26,9 +26,9 @@ const FIRST: [(&str, &str); 2] = [
 ];
 
 const GITHUB: [(&str, &str); 3] = [
-    (".github/workflows/qcops-plan.yml", include_str!("../../examples/ci/github/plan.yml")),
-    (".github/workflows/qcops-apply.yml", include_str!("../../examples/ci/github/apply.yml")),
-    (".github/workflows/qcops-drift.yml", include_str!("../../examples/ci/github/drift.yml")),
+    (".github/workflows/plan.yml", include_str!("../../examples/ci/github/plan.yml")),
+    (".github/workflows/apply.yml", include_str!("../../examples/ci/github/apply.yml")),
+    (".github/workflows/drift.yml", include_str!("../../examples/ci/github/drift.yml")),
 ];
 
 const GITLAB: [(&str, &str); 1] =
@@ -53,12 +53,18 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, CommandErr
     if !workflows.is_empty() {
         project.check_root()?;
     }
+    // Workflows come to a project that has a manifest, too.
+    let has_manifest = project.folder.join(DEFAULT_FILE).symlink_metadata().is_ok();
+    let is_begun = has_manifest && !workflows.is_empty() && !args.pull;
     let pulled = if args.pull { Some(pull::observe(context, &args.service)?) } else { None };
     let mut files = match &pulled {
         Some(pulled) => project.pulled(pulled),
+        None if is_begun => Vec::new(),
         None => project.templates(&FIRST),
     };
-    files.push((project.folder.join(SCHEMA), schema::text(Described::Manifest)));
+    if !is_begun {
+        files.push((project.folder.join(SCHEMA), schema::text(Described::Manifest)));
+    }
     files.extend(project.templates(workflows));
     let ignore = project.ignore_folder().join(".gitignore");
     let paths = files.iter().map(|(path, _)| path);
@@ -143,7 +149,7 @@ impl ProjectFolder {
         let (message, second) = if args.pull {
             ("Adopt our agent tasks", "status")
         } else {
-            ("Declare a task", "apply")
+            ("Declare tasks", "apply")
         };
         let is_emulated = !args.pull || args.service.emulator.is_some();
         let flag = if is_emulated { " --emulator" } else { "" };
@@ -166,8 +172,8 @@ impl ProjectFolder {
         }
         if args.ci.is_some() {
             words.push_str(
-                "\nThe CI system needs the commit of qcops that you have read, in its files, and the \
-                 credentials, in its settings: docs/ci.md\n",
+                "\nBefore CI works: name the version of qcops in these files, and keep `QC_USER_ID`, `QC_API_TOKEN` \
+                 and `QC_ORGANIZATION_ID` as secrets of the CI system (docs/ci.md of qcops).\n",
             );
         }
         words

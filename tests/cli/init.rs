@@ -80,9 +80,9 @@ fn what_is_printed_as_next_can_be_typed() {
 fn workflows_are_the_examples_that_the_linters_check() {
     let lint = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/lint")).unwrap();
     let github: &[_] = &[
-        (".github/workflows/qcops-plan.yml", "ci/github/plan.yml", "ci/github/*.yml"),
-        (".github/workflows/qcops-apply.yml", "ci/github/apply.yml", "ci/github/*.yml"),
-        (".github/workflows/qcops-drift.yml", "ci/github/drift.yml", "ci/github/*.yml"),
+        (".github/workflows/plan.yml", "ci/github/plan.yml", "ci/github/*.yml"),
+        (".github/workflows/apply.yml", "ci/github/apply.yml", "ci/github/*.yml"),
+        (".github/workflows/drift.yml", "ci/github/drift.yml", "ci/github/*.yml"),
     ];
     let gitlab: &[_] =
         &[(".gitlab-ci.yml", "ci/gitlab/.gitlab-ci.yml", "ci/gitlab/.gitlab-ci.yml")];
@@ -101,22 +101,38 @@ fn workflows_are_the_examples_that_the_linters_check() {
 #[test]
 fn nothing_is_overwritten_and_all_that_is_in_the_way_is_named() {
     let repo = Repo::new();
-    repo.write("tasks.yaml", "mine\n").write(".github/workflows/qcops-drift.yml", "mine\n");
+    repo.write("tasks.yaml", "mine\n").write("prompts/spy-trend.md", "mine\n");
     #[cfg(unix)]
     std::os::unix::fs::symlink("nowhere", repo.path().join("manifest.schema.json")).unwrap();
     let before = files(&repo.path());
-    let refused = repo.run(&words("init --ci github"));
+    let refused = repo.run(&words("init"));
     assert_eq!((refused.code, files(&repo.path())), (1, before.clone()), "{}", refused.err);
     #[cfg(unix)]
     {
         assert!(refused.err.contains("manifest.schema.json` is a link"), "{}", refused.err);
         fs::remove_file(repo.path().join("manifest.schema.json")).unwrap();
     }
-    let refused = repo.run(&words("init --ci github"));
-    let named = "`tasks.yaml`, `.github/workflows/qcops-drift.yml` exist already";
+    let refused = repo.run(&words("init"));
+    let named = "`tasks.yaml`, `prompts/spy-trend.md` exist already";
     assert!(refused.err.contains(named), "{}", refused.err);
     assert_eq!((refused.code, files(&repo.path()).len()), (1, 3));
     assert_eq!(repo.read("tasks.yaml"), "mine\n");
+}
+
+#[test]
+fn workflows_come_to_a_project_that_has_a_manifest() {
+    let repo = Repo::new();
+    repo.write("tasks.yaml", "mine\n");
+    let ran = repo.run(&words("init --ci github"));
+    assert_eq!((ran.code, repo.read("tasks.yaml").as_str()), (0, "mine\n"), "{}", ran.err);
+    assert!(!repo.path().join("manifest.schema.json").exists());
+    assert!(ran.err.contains("wrote `.github/workflows/drift.yml`"), "{}", ran.err);
+    let again = repo.run(&words("init --ci github"));
+    assert!(
+        again.code == 1 && again.err.contains("`.github/workflows/plan.yml`, "),
+        "{}",
+        again.err
+    );
 }
 
 #[test]
