@@ -11,7 +11,7 @@ deny contains message if {
 	message := sprintf("the deployments may use %d tokens, more than %d", [tokens, max_tokens])
 }
 
-# Without past deployments nobody knows: a person has to look.
+# Without past deployments there is no estimate: a person has to check.
 warn contains message if {
 	input.budget.new_deployments > 0
 	not input.budget.estimate.tokens

@@ -34,13 +34,9 @@ impl Stop {
 
     /// Waits for `duration`, or less once a stop is asked for.
     pub async fn sleep(&self, duration: Duration) {
-        let woken = self.wake.notified();
-        if self.is_asked() {
-            return;
-        }
         tokio::select! {
+            () = self.asked() => {}
             () = tokio::time::sleep(duration) => {}
-            () = woken => {}
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Numbers as they are typed behind a flag: what is refused is told the range.
+//! Numbers as they are typed behind a flag; an error names the range.
 
 use std::str::FromStr;
 

@@ -446,7 +446,7 @@ fn prompt(nonce: &str) -> String {
     )
 }
 
-/// Whether a task is as a probe made it: nobody has deployed it, and nothing will.
+/// Whether a task is as a probe made it: it has no deployment and no schedule.
 fn is_unused_probe(task: &Members) -> bool {
     let is_empty = |name: &str| match task.get(name) {
         None | Some(Value::Null) => true,

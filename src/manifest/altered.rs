@@ -120,7 +120,7 @@ impl Reader<'_> {
         });
     }
 
-    /// Where a character of a text stands in the manifest, as itself or as an escape.
+    /// The place of a text's character in the manifest, as itself or as an escape.
     fn written_at(
         &self,
         text: &str,
