@@ -89,7 +89,7 @@ fn prepare(
             None
         }
     };
-    let none = || ledger(context, &folder, "", OrganizationId(String::new()));
+    let none = || load::ledger(context, &folder, String::new(), OrganizationId(String::new()));
     let (check, evidence) = match &contact {
         Some(contact) => doctor::check_store(&folder, &contact.ledger),
         None => doctor::check_store(&folder, &none()),
@@ -125,7 +125,7 @@ fn find_service(
     let (id, on_wait) = (organization_id.clone(), progress.on_wait());
     let client = target.client(context, &args.service, id, folder, on_wait);
     let (client, name) = client.map_err(|error| failed("network", error))?;
-    let ledger = ledger(context, folder, &name, organization_id);
+    let ledger = load::ledger(context, folder, name.clone(), organization_id);
     checkup.service = name;
     let offset = manifest.and_then(|manifest| manifest.service_utc_offset);
     let declared_offset = offset.map(|offset| i64::from(offset.seconds()) / 60);
@@ -222,16 +222,6 @@ fn manifest(
         error.help("`qcops validate` lists what is wrong with it")
     })?;
     Ok(Some(project.manifest))
-}
-
-fn ledger(
-    context: &Context,
-    folder: &Path,
-    target: &str,
-    organization_id: OrganizationId,
-) -> Ledger {
-    let path = folder.join(load::LEDGER);
-    Ledger::new(Arc::clone(&context.files), path, target.to_owned(), organization_id)
 }
 
 fn failed(name: &'static str, error: CommandError) -> Check {

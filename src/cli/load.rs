@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::cli::annotate;
 use crate::cli::context::Context;
@@ -15,13 +16,14 @@ use crate::diag::{Code, Diagnostic, Sources, Subject};
 use crate::engine::Project;
 use crate::files::OWN_FOLDER;
 use crate::history::{self, Repository};
+use crate::ledger::Ledger;
 use crate::manifest::{self, TaskConfig, Unreadable};
-use crate::model::Key;
+use crate::model::{Key, OrganizationId};
 use crate::plan::Plan;
 use crate::render::{self, escape};
 
 /// The file in the program's own folder that says what this machine has sent.
-pub(super) const LEDGER: &str = "ledger.jsonl";
+const LEDGER: &str = "ledger.jsonl";
 
 /// Reads every manifest; all that is wrong with any of them is said before it ends.
 pub(super) fn load(
@@ -116,6 +118,16 @@ pub(super) fn own_folder(repository: &Repository) -> Result<PathBuf, CommandErro
     Err(CommandError::new(message)
         .help(format!("`git rm -r --cached {OWN_FOLDER}`, and commit that"))
         .help(format!("if a pull request adds `{OWN_FOLDER}`, do not merge it; nothing was sent")))
+}
+
+/// The ledger in the folder of the program's own files.
+pub(super) fn ledger(
+    context: &Context,
+    folder: &Path,
+    target: String,
+    organization_id: OrganizationId,
+) -> Ledger {
+    Ledger::new(Arc::clone(&context.files), folder.join(LEDGER), target, organization_id)
 }
 
 /// Looks up `${NAME}`: the organization is known from the credentials too.

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::api;
 use crate::cli::args::PullArgs;
@@ -17,7 +16,6 @@ use crate::cli::terminal;
 use crate::evidence::Evidence;
 use crate::files;
 use crate::history::Repository;
-use crate::ledger::Ledger;
 use crate::manifest::{self, Prompts, Written};
 use crate::model::counted;
 use crate::observed::ObservedState;
@@ -62,8 +60,7 @@ pub(super) fn observe(context: &Context, service: &Service) -> Result<Pulled, Co
     let on_wait = Progress::new(context.terminal).on_wait();
     let (client, target) =
         asked.client(context, service, organization_id.clone(), &folder, on_wait)?;
-    let ledger = folder.join(load::LEDGER);
-    let ledger = Ledger::new(Arc::clone(&context.files), ledger, target, organization_id);
+    let ledger = load::ledger(context, &folder, target, organization_id);
     let mut evidence = Evidence::default();
     ledger.add_to(&mut evidence).map_err(|error| CommandError::of(&error))?;
     let created = evidence.newest_created();

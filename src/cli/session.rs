@@ -13,7 +13,6 @@ use crate::cli::service::{Target, emulator_file};
 use crate::engine::{Lookup, PlanRequest, Project, Reading, Reconciler, StateSource};
 use crate::event::Event;
 use crate::files::{OWN_FOLDER, make_private_folder};
-use crate::ledger::Ledger;
 use crate::model::{OrganizationId, sha256_hex};
 use crate::observation::Observation;
 use crate::plan::{Limits, Options, Plan, Prune};
@@ -92,8 +91,6 @@ impl<'a> Session<'a> {
         target: String,
     ) -> Self {
         let folder = manifests.repository.root().join(OWN_FOLDER);
-        let path = folder.join(load::LEDGER);
-        let files = Arc::clone(&context.files);
         let Service { emulator, script, .. } = &comparing.service;
         let mut inputs = load::inputs(&manifests);
         let service = match emulator {
@@ -103,7 +100,7 @@ impl<'a> Session<'a> {
         };
         inputs.extend(emulator.iter().map(|file| emulator_file(file, &folder)));
         inputs.extend(script.clone());
-        let ledger = Ledger::new(files, path, target.clone(), organization_id.clone());
+        let ledger = load::ledger(context, &folder, target.clone(), organization_id.clone());
         let manifests = Arc::new(manifests);
         let reading = Reading {
             depth: comparing.reading.history.unwrap_or_default(),
