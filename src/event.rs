@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Gap};
-use crate::model::{DeploymentId, Key, TaskId};
+use crate::model::{AgentId, DeploymentId, Key, TaskId};
 use crate::observed::Status;
 use crate::plan::{Step, StepId};
 use crate::transcript::{Failure, Transcript};
@@ -200,6 +200,8 @@ impl HaltReason {
 /// What a step that was done has made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Done {
+    /// The agent it made or changed.
+    pub agent: Option<AgentId>,
     /// The task it made or changed.
     pub task: Option<TaskId>,
     /// The deployment it started.

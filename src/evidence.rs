@@ -7,14 +7,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::diag::{Gap, Withholds};
-use crate::model::{ContentHash, DeploymentId, Key, PromptHash, TaskId};
-use crate::resource::Whole;
+use crate::model::{AgentId, ContentHash, DeploymentId, Key, PromptHash, TaskId};
+use crate::resource::{Object, Whole};
 
 /// Everything that is known about earlier versions.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     /// By key; keys that are no longer declared too.
     pub keys: BTreeMap<Key, KeyEvidence>,
+    /// By key of an agent; keys that are no longer declared too.
+    pub agents: BTreeMap<Key, AgentEvidence>,
     /// What of it could not be read; empty where all was.
     pub gaps: Vec<Gap>,
     /// Whether the ledger knows anything of the organization.
@@ -39,6 +41,19 @@ pub struct KeyEvidence {
     /// Deployments that an apply on this machine started for it, each with the declared deployment
     /// that it was started for.
     pub started: BTreeMap<DeploymentId, Key>,
+}
+
+/// What is known about one key of an agent.
+#[derive(Clone, Debug, Default)]
+pub struct AgentEvidence {
+    /// Its earlier versions, the newest first: the fields that were declared.
+    pub versions: Vec<Object>,
+    /// Whether its last version was protected.
+    pub protect: bool,
+    /// Whether a commit before the newest one declared it, so that an apply may have made it.
+    pub is_established: bool,
+    /// Agents that an apply on this machine made for it, the newest first.
+    pub created: Vec<AgentId>,
 }
 
 /// One version of a task in the history of the manifest.

@@ -18,6 +18,8 @@ use crate::transcript::Transcript;
 /// Something that can be read from the service.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ReadRequest {
+    /// One agent by its id.
+    Agent(AgentId),
     /// One task by its id.
     Task(TaskId),
     /// The deployments of one task.
@@ -26,6 +28,9 @@ pub enum ReadRequest {
     Conversation(DeploymentId),
 }
 
+/// The organization's agents as a complete list shows them; empty where they were not listed.
+pub type ListedAgents = BTreeMap<AgentId, Object>;
+
 /// Everything that was seen.
 #[derive(Clone, Debug)]
 pub struct ObservedState {
@@ -33,6 +38,8 @@ pub struct ObservedState {
     pub organization_id: OrganizationId,
     /// When the first list was asked for.
     pub observed_at: Timestamp,
+    /// Agents that were read by id, beside the list.
+    pub agent_reads: BTreeMap<AgentId, ReadResult<ObservedAgent>>,
     /// The organization's tasks.
     pub tasks: Listing<ObservedTask>,
     /// Tasks that were read by id, beside the list.
@@ -98,8 +105,8 @@ pub enum ReadResult<T> {
     Unreadable(String),
 }
 
-/// An agent as the list shows it.
-#[derive(Clone, Debug)]
+/// An agent as the service shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedAgent {
     /// Its number.
     pub id: AgentId,

@@ -42,6 +42,7 @@ pub fn desired(state: &ObservedState, created: &BTreeSet<TaskId>) -> BTreeSet<Re
     let listed: BTreeSet<TaskId> = state.tasks.items.iter().map(|task| task.id).collect();
     reads.extend(created.difference(&listed).map(|id| ReadRequest::Task(*id)));
     reads.retain(|read| match read {
+        ReadRequest::Agent(id) => !state.agent_reads.contains_key(id),
         ReadRequest::Task(id) => !state.task_reads.contains_key(id),
         ReadRequest::Deployments(_) | ReadRequest::Conversation(_) => false,
     });

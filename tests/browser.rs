@@ -247,6 +247,7 @@ fn hostile_pages() -> Vec<String> {
         task: Some(TaskId(5)),
         deployment: Some(DeploymentId(HOSTILE.to_owned())),
         notes: vec![finding(Code::Duplicate)],
+        ..Done::default()
     };
     let ends = [
         StepOutcome::Done(done),

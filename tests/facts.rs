@@ -75,7 +75,9 @@ fn plan_pull_and_destroy_distrust_a_list_of_prompts_by_the_same_tasks() {
         let only_tasks = |reads: BTreeSet<ReadRequest>| {
             let ids = reads.into_iter().filter_map(|read| match read {
                 ReadRequest::Task(id) => Some(id.0),
-                ReadRequest::Deployments(_) | ReadRequest::Conversation(_) => None,
+                ReadRequest::Agent(_)
+                | ReadRequest::Deployments(_)
+                | ReadRequest::Conversation(_) => None,
             });
             ids.collect::<Vec<_>>()
         };

@@ -324,7 +324,7 @@ fn names_that_look_alike_are_warned_of_and_a_broken_agent_hides_no_equal_content
         let text = format!("version: 1\n{tasks}");
         let prompts = Prompts(&text);
         let (parsed, _) = manifest::parse(Path::new("tasks.yaml"), &text, &prompts, &|_| None);
-        let (_, resolved) = manifest::resolve(&parsed, &std::collections::BTreeMap::new());
+        let (_, resolved) = manifest::resolve(&parsed, &manifest::AgentNames::default());
         let words = |findings: &[Diagnostic]| {
             let said = findings.iter().filter(|finding| finding.code.as_str().starts_with("equal"));
             said.map(|found| {

@@ -258,7 +258,10 @@ fn an_agent_is_shown_by_name_and_one_that_is_not_listed_is_noted_once() {
         task.object = task.object.with(AGENT_ID, Value::Integer(4711)).whole().unwrap();
     }
     assert_eq!(scene.plan().notes, [], "nobody listed them");
-    scene.plan_context.agents.insert(AgentId(47), "Researcher \u{1b}[2J".to_owned());
+    scene
+        .plan_context
+        .agents
+        .insert(AgentId(47), qcops::resource::Object::agent("Researcher \u{1b}[2J"));
     let planned = scene.plan();
     let notes: Vec<String> =
         planned.notes.iter().map(|note| format!("{} {}", note.code, note.message)).collect();

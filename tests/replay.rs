@@ -6,8 +6,10 @@
 use std::fs;
 
 use qcops::model::{AgentId, sha256_hex};
-use qcops::observation::{Agents, Observation, ObservationError};
+use qcops::observation::{Observation, ObservationError};
+use qcops::observed::ListedAgents;
 use qcops::plan::{self, Change};
+use qcops::resource::Object;
 use serde_json::{Value, json};
 
 use crate::support::repo::{Ran, Repo};
@@ -35,7 +37,7 @@ async fn of_a_conversation_only_what_the_plan_itself_shows_is_kept_in_words() {
     let kept = async |world: &World| {
         let (plan_context, state) = world.see().await;
         let plan = replayed(&plan_context, &state);
-        let kept = Observation::new("s".to_owned(), Agents::default(), &state, &plan);
+        let kept = Observation::new("s".to_owned(), ListedAgents::new(), &state, &plan);
         (kept, plan)
     };
     let (quoted, plan) = kept(&world).await;
@@ -75,7 +77,7 @@ async fn whatever_is_changed_in_an_observation_it_is_refused_and_never_panics() 
     let world = diverged().await;
     let (plan_context, state) = world.see().await;
     let plan = plan::plan(&plan_context.with(&state));
-    let agents = Agents::from([("Momentum \u{1b}".to_owned(), vec![AgentId(47)])]);
+    let agents = ListedAgents::from([(AgentId(47), Object::agent("Momentum \u{1b}"))]);
     let kept = Observation::new("s".to_owned(), agents, &state, &plan).to_json();
     assert!(kept.ends_with("}\n"));
     for at in 0..kept.len() {
@@ -113,7 +115,7 @@ async fn a_forged_observation_is_refused_where_it_means_nothing_and_else_only_sh
     let world = diverged().await;
     let (plan_context, state) = world.see().await;
     let plan = plan::plan(&plan_context.with(&state));
-    let kept = Observation::new("s".to_owned(), Agents::default(), &state, &plan).to_json();
+    let kept = Observation::new("s".to_owned(), ListedAgents::new(), &state, &plan).to_json();
     let open = |text: String| Observation::from_json(text.as_bytes());
     assert!(open(forged(&kept, |_| ())).is_ok(), "the test seals as the program does");
     let invalid: [fn(&mut Value); 4] = [

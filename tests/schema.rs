@@ -7,7 +7,8 @@ use std::path::Path;
 
 use qcops::manifest::read_yaml_as;
 use qcops::model::Action;
-use qcops::observation::{Agents, Observation};
+use qcops::observation::Observation;
+use qcops::observed::ListedAgents;
 use qcops::plan::{Change, Prune};
 use qcops::render::html::Applied;
 use qcops::render::view::PlanView;
@@ -121,7 +122,7 @@ async fn plans_reports_and_observations_of_stories_fit_their_schemas() {
         let written = read(&json::render(&PlanView::new(&planned)));
         expect_fits(&plan, &written, "");
         actions.extend(planned.steps.iter().map(|step| step.change.action()));
-        let kept = Observation::new("s".to_owned(), Agents::default(), &state, &planned);
+        let kept = Observation::new("s".to_owned(), ListedAgents::new(), &state, &planned);
         expect_fits(&observation, &read(&kept.to_json()), "");
         assert!(!observation.takes(&written) && !plan.takes(&read(&kept.to_json())));
         let is_talk = planned.steps.iter().any(|step| matches!(step.change, Change::Deploy { .. }));

@@ -21,8 +21,8 @@ use crate::api::pace::{OnWait, Wait, WaitReason};
 use crate::api::wire::{self, ReplyBody, WholeConversation};
 use crate::clock::Clock;
 use crate::exchange::{QueueDeadline, Request, Transport};
-use crate::kinds::TASK;
-use crate::model::{DeploymentId, OrganizationId, SplitMix64, TaskId};
+use crate::kinds::{AGENT, TASK};
+use crate::model::{AgentId, DeploymentId, OrganizationId, SplitMix64, TaskId};
 use crate::observed::{Listing, ObservedAgent, ObservedDeployment, ObservedTask};
 use crate::resource::{Edit, Object};
 use crate::transcript::Transcript;
@@ -136,6 +136,36 @@ impl Client {
     pub async fn list_agents(&self) -> CallOutcome<Listing<ObservedAgent>> {
         let body = wire::OrganizationOnly { organization_id: &self.organization_id.0 };
         self.call(Endpoint::LIST_AGENTS, &body, |reply| Ok(wire::agent_listing(reply))).await
+    }
+
+    /// Reads one agent (contract 2.2). A refusal does not prove that it is gone (contract 15.7).
+    pub async fn read_agent(&self, id: AgentId) -> CallOutcome<ObservedAgent> {
+        let finish = |reply: ReplyBody<'_>| {
+            let seen = wire::agent(reply)?;
+            if seen.id == id {
+                Ok(seen)
+            } else {
+                Err(format!("it shows agent {} instead", seen.id))
+            }
+        };
+        self.call(Endpoint::READ_AGENT, &wire::AgentOnly { agent_id: id.0 }, finish).await
+    }
+
+    /// Makes an agent (contract 2.1); the answer's name is the stored one, which may differ.
+    pub async fn create_agent(&self, object: &Object) -> CallOutcome<ObservedAgent> {
+        let body = wire::Create { organization_id: &self.organization_id.0, object };
+        self.call(Endpoint::CREATE_AGENT, &body, wire::agent).await
+    }
+
+    /// Changes fields of an agent in place (contract 2.3); only a read tells what they became.
+    pub async fn update_agent(&self, id: AgentId, edits: &[Edit]) -> CallOutcome<()> {
+        let body = wire::Update { kind: &AGENT, id: id.0, edits };
+        self.call(Endpoint::UPDATE_AGENT, &body, |_| Ok(())).await
+    }
+
+    /// Deletes an agent (contract 2.4). The second time it is refused.
+    pub async fn delete_agent(&self, id: AgentId) -> CallOutcome<()> {
+        self.call(Endpoint::DELETE_AGENT, &wire::AgentOnly { agent_id: id.0 }, |_| Ok(())).await
     }
 
     /// Lists the organization's tasks (contract 3.5).

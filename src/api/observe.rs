@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{self, StreamExt};
 
-use crate::api::answer::{ApiError, ErrorKind};
+use crate::api::answer::{ApiError, CallOutcome, ErrorKind};
 use crate::api::client::Client;
 use crate::api::endpoint::Endpoint;
 use crate::clock::Clock;
 use crate::model::{AgentId, DeploymentId, TaskId};
 use crate::observed::{
-    Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, ReadRequest, ReadResult,
+    Completeness, ListedAgents, Listing, ObservedAgent, ObservedDeployment, ObservedState,
+    ObservedTask, ReadRequest, ReadResult,
 };
 use crate::transcript::Transcript;
 
@@ -34,6 +35,7 @@ pub async fn observe(
         organization_id: client.organization_id().clone(),
         observed_at,
         tasks,
+        agent_reads: BTreeMap::new(),
         task_reads: BTreeMap::new(),
         deployments: BTreeMap::new(),
         conversations: BTreeMap::new(),
@@ -57,6 +59,9 @@ async fn look(
     let mut views = stream::iter(views).buffer_unordered(WINDOW);
     while let Some(view) = views.next().await {
         match view? {
+            Received::Agent(id, reading) => {
+                state.agent_reads.insert(id, *reading);
+            }
             Received::Task(id, reading) => {
                 state.task_reads.insert(id, *reading);
             }
@@ -71,48 +76,46 @@ async fn look(
     Ok(())
 }
 
-/// Lists the organization's agents by name, to find those that a manifest names.
+/// Lists the organization's agents, to find those that a manifest declares or names.
 ///
-/// Several may share a name. A list that is not complete is an error: a second agent of the same
-/// name could be among what is missing.
-pub async fn list_agents(client: &Client) -> Result<BTreeMap<String, Vec<AgentId>>, ApiError> {
+/// A list that is not complete is an error: a second agent of the same name could be among what is
+/// missing.
+pub async fn list_agents(client: &Client) -> Result<ListedAgents, ApiError> {
     let listing = client.list_agents().await.into_result()?;
     if let Completeness::Partial(words) = listing.coverage {
         return Err(ApiError::incomplete(Endpoint::LIST_AGENTS, words));
     }
-    let mut ids_by_name = BTreeMap::<String, Vec<AgentId>>::new();
-    for agent in listing.items {
-        // Nobody can have meant one without a name.
-        if let Some(name) = agent.object.name().filter(|name| !name.is_empty()) {
-            ids_by_name.entry(name.to_owned()).or_default().push(agent.id);
-        }
-    }
-    Ok(ids_by_name)
+    Ok(listing.items.into_iter().map(|agent| (agent.id, agent.object)).collect())
 }
 
 /// What one look showed.
 enum Received {
+    Agent(AgentId, Box<ReadResult<ObservedAgent>>),
     Task(TaskId, Box<ReadResult<ObservedTask>>),
     Deployments(TaskId, Listing<ObservedDeployment>),
     Conversation(DeploymentId, ReadResult<Transcript>),
 }
 
+/// What a read by id showed; only refused credentials end everything.
+fn reading<T>(outcome: CallOutcome<T>) -> Result<ReadResult<T>, ApiError> {
+    match outcome.into_result() {
+        Ok(seen) => Ok(ReadResult::Seen(seen)),
+        Err(error) if error.is_auth() => Err(error),
+        Err(error) if error.what == ErrorKind::Refused => Ok(ReadResult::Refused(error.in_words())),
+        Err(error) => Ok(ReadResult::Unreadable(error.in_words())),
+    }
+}
+
 async fn take(client: &Client, look: ReadRequest) -> Result<Received, ApiError> {
     match look {
-        ReadRequest::Task(id) => match client.read_task(id).await.into_result() {
-            Ok(seen) => Ok(Received::Task(id, Box::new(ReadResult::Seen(seen)))),
-            Err(error) if error.is_auth() => Err(error),
-            Err(error) => {
-                let words = error.in_words();
-                let is_refused = error.what == ErrorKind::Refused;
-                let reading = if is_refused {
-                    ReadResult::Refused(words)
-                } else {
-                    ReadResult::Unreadable(words)
-                };
-                Ok(Received::Task(id, Box::new(reading)))
-            }
-        },
+        ReadRequest::Agent(id) => {
+            let reading = reading(client.read_agent(id).await)?;
+            Ok(Received::Agent(id, Box::new(reading)))
+        }
+        ReadRequest::Task(id) => {
+            let reading = reading(client.read_task(id).await)?;
+            Ok(Received::Task(id, Box::new(reading)))
+        }
         ReadRequest::Deployments(id) => match client.list_deployments(id).await.into_result() {
             Ok(listing) => Ok(Received::Deployments(id, listing)),
             Err(error) if error.is_auth() => Err(error),
@@ -143,6 +146,7 @@ mod tests {
     }
     use crate::api::client::ClientSettings;
     use crate::exchange::{Exchange, Request, Response, Transport};
+    use crate::manifest::AgentNames;
     use crate::model::OrganizationId;
 
     /// Answers by path and body, from a table.
@@ -233,7 +237,8 @@ mod tests {
         let agents = r#"{"success":true,"agents":[{"id":47,"name":"A"},{"id":"48","name":"A"},{"id":49,"name":null}]}"#;
         let (whole, _) = client(&[(path, "", 200, agents)]);
         let expected = BTreeMap::from([("A".to_owned(), vec![AgentId(47), AgentId(48)])]);
-        assert_eq!(list_agents(&whole).await.unwrap(), expected);
+        let listed = list_agents(&whole).await.unwrap();
+        assert_eq!(AgentNames::of(&listed).by_name, expected);
         let (holed, _) = client(&[(path, "", 200, r#"{"success":true}"#)]);
         let words = list_agents(&holed).await.unwrap_err().to_string();
         assert_eq!(words, "`/agents/list` succeeded, but the answer has no `agents`");

@@ -33,7 +33,7 @@ impl Work<'_, '_> {
             let task = self.read_back(step, id, object).await?;
             notes.extend(self.settle_name(step, &task, object.name()).await);
         }
-        Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
+        Ok(StepOutcome::Done(Done { task: Some(id), notes, ..Done::default() }))
     }
 
     /// Makes a task: one request, and a second one only after proof that the first made nothing.

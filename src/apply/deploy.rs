@@ -67,7 +67,12 @@ impl Work<'_, '_> {
         drop(self.effects.ledger.started(&step.key, run, &deployment, now));
         // Known as answered only once the list shows it: until then another apply must wait.
         self.created.borrow_mut().deployments.insert(deployment.clone(), task);
-        Ok(StepOutcome::Done(Done { task: Some(task), deployment: Some(deployment), notes }))
+        Ok(StepOutcome::Done(Done {
+            task: Some(task),
+            deployment: Some(deployment),
+            notes,
+            ..Done::default()
+        }))
     }
 
     /// Takes the answer to what is sent once and paid for: what it brought, or how it was lost.

@@ -204,6 +204,7 @@ struct CreatedTasks {
 impl Work<'_, '_> {
     async fn carry_out(&self, step: &Step) -> StepOutcome {
         let ended = match &step.change {
+            Change::Agent(_) => unreachable!("no plan holds one yet"),
             Change::Create { object } => self.create(step, object).await,
             Change::Update { id, edits } | Change::Restore { id, edits } => {
                 self.update(step, *id, edits).await

@@ -51,9 +51,9 @@ impl Work<'_, '_> {
             });
             let notes = found.into_iter().collect();
             return Ok(StepOutcome::Done(Done {
-                task: None,
                 deployment: Some(run.clone()),
                 notes,
+                ..Done::default()
             }));
         };
         let message = match lost {

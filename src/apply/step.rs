@@ -34,7 +34,7 @@ impl Work<'_, '_> {
             }
             _ => Vec::new(),
         };
-        Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
+        Ok(StepOutcome::Done(Done { task: Some(id), notes, ..Done::default() }))
     }
 
     /// Makes the new task, reads it back, and only then removes the old ones.
@@ -79,7 +79,7 @@ impl Work<'_, '_> {
             self.retire_one(step, removal).await?;
         }
         notes.extend(self.settle_name(step, &task, name).await);
-        Ok(StepOutcome::Done(Done { task: Some(id), deployment: None, notes }))
+        Ok(StepOutcome::Done(Done { task: Some(id), notes, ..Done::default() }))
     }
 
     /// Ends a task whose place is empty or taken.

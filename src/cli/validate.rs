@@ -1,14 +1,12 @@
 //! `qcops validate`: everything that can be known without asking the service.
 
-use std::collections::BTreeMap;
-
 use crate::cli::args::{ValidateArgs, ValidateFormat};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::{load, output, terminal};
 use crate::kinds::AGENT_ID;
-use crate::manifest;
+use crate::manifest::{self, AgentNames};
 use crate::model::{AgentId, counted};
 use crate::render::markdown;
 use crate::resource::Value;
@@ -22,8 +20,8 @@ pub(super) fn run(context: &Context, args: &ValidateArgs) -> Result<Exit, Comman
             Value::Ref(address) => Some(address.key.to_string()),
             _ => None,
         });
-    let stand_ins: BTreeMap<String, Vec<AgentId>> =
-        names.zip((0..).map(|below| vec![AgentId(u64::MAX - below)])).collect();
+    let by_name = names.zip((0..).map(|below| vec![AgentId(u64::MAX - below)])).collect();
+    let stand_ins = AgentNames { by_name, ..AgentNames::default() };
     let (desired_state, findings) = manifest::resolve(&manifests.manifest, &stand_ins);
     load::report(context, &manifests, &findings)?;
     let deployments: usize = desired_state.tasks.values().map(|task| task.deployments.len()).sum();
@@ -32,7 +30,7 @@ pub(super) fn run(context: &Context, args: &ValidateArgs) -> Result<Exit, Comman
         counted(desired_state.tasks.len(), "task", "tasks"),
         counted(deployments, "deployment", "deployments")
     );
-    if !stand_ins.is_empty() {
+    if !stand_ins.by_name.is_empty() {
         words.push_str(" Agents given by name are looked up by `plan`.");
     }
     let findings = context.progressed.findings();

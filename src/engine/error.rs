@@ -62,6 +62,7 @@ pub(super) fn agents_not_listed(error: &ApiError) -> Diagnostic {
 /// What a plan from a snapshot would have read, had there been a service.
 pub(super) fn not_observed(missing: &BTreeSet<ReadRequest>) -> Option<Diagnostic> {
     let in_words = |read: &ReadRequest| match read {
+        ReadRequest::Agent(id) => format!("agent {id}"),
         ReadRequest::Task(id) => format!("task {id}"),
         ReadRequest::Deployments(id) => format!("the deployments of task {id}"),
         ReadRequest::Conversation(id) => format!("the conversation of deployment {id}"),

@@ -13,7 +13,7 @@ pub use project::Project;
 pub use target::{PlanTarget, without_kind};
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,10 +25,10 @@ use crate::event::{Event, Outcome};
 use crate::evidence::Evidence;
 use crate::history::{self, Depth, OtherManifest};
 use crate::ledger::Ledger;
-use crate::manifest::{self, DesiredState};
-use crate::model::{AgentId, OrganizationId};
-use crate::observation::{Agents, Observation};
-use crate::observed::{ObservedState, ReadRequest};
+use crate::manifest::{self, AgentNames, DesiredState};
+use crate::model::OrganizationId;
+use crate::observation::Observation;
+use crate::observed::{ListedAgents, ObservedState, ReadRequest};
 use crate::plan::{
     self, Neighbor, Next, Options, OtherManifests, Overview, Plan, PlanContext, Scope, Tokens,
 };
@@ -217,7 +217,7 @@ impl Reconciler<'_> {
             StateSource::Service(client) if self.manifests.has_tasks() => {
                 self.agents(client).await?
             }
-            StateSource::Service(_) => (Agents::new(), None),
+            StateSource::Service(_) => (ListedAgents::new(), None),
             StateSource::Snapshot(snapshot) => (snapshot.agents().clone(), None),
         };
         Ok((self.context_with(request, &agents)?, note))
@@ -225,11 +225,14 @@ impl Reconciler<'_> {
 
     /// Lists the agents. Only who names one needs the list: an `agentId` says it all, and only
     /// whether it exists is then not known.
-    async fn agents(&self, client: &Client) -> Result<(Agents, Option<Diagnostic>), EngineError> {
+    async fn agents(
+        &self,
+        client: &Client,
+    ) -> Result<(ListedAgents, Option<Diagnostic>), EngineError> {
         match api::list_agents(client).await {
             Ok(agents) => Ok((agents, None)),
             Err(error) if error::is_answered(&error) && !self.manifests.names_agents() => {
-                Ok((Agents::new(), Some(error::agents_not_listed(&error))))
+                Ok((ListedAgents::new(), Some(error::agents_not_listed(&error))))
             }
             Err(error) => Err(error.into()),
         }
@@ -239,18 +242,18 @@ impl Reconciler<'_> {
     fn context_with(
         &self,
         request: &PlanRequest,
-        agents: &Agents,
+        listed: &ListedAgents,
     ) -> Result<PlanContext, EngineError> {
         // So that a plan is the same whether the agents were listed or not.
-        let none = BTreeMap::new();
-        let agents = if self.manifests.has_tasks() { agents } else { &none };
-        let (desired_state, findings) = manifest::resolve(&self.manifests.manifest, agents);
+        let listed = if self.manifests.has_tasks() { listed.clone() } else { ListedAgents::new() };
+        let names = AgentNames::of(&listed);
+        let (desired_state, findings) = manifest::resolve(&self.manifests.manifest, &names);
         self.report(&findings)?;
-        let evidence = self.evidence(&desired_state, agents)?;
+        let evidence = self.evidence(&desired_state, &names)?;
         let is_stale = self.manifests.repository.stale().is_some();
         let options = Options { is_stale, ..request.options.clone() };
-        let other_manifests = self.other_manifests(&desired_state, &evidence.applied, agents);
-        let agents = names(agents);
+        let other_manifests = self.other_manifests(&desired_state, &evidence.applied, &names);
+        let agents = listed;
         let mut context = PlanContext { desired_state, evidence, other_manifests, options, agents };
         target::resolve(&request.targets, &mut context)?;
         Ok(context)
@@ -269,7 +272,7 @@ impl Reconciler<'_> {
     fn evidence(
         &self,
         desired_state: &DesiredState,
-        agents: &BTreeMap<String, Vec<AgentId>>,
+        agents: &AgentNames,
     ) -> Result<Evidence, EngineError> {
         let lookup = Arc::clone(&self.reading.variables);
         let request = history::Request {
@@ -297,7 +300,7 @@ impl Reconciler<'_> {
         &self,
         desired_state: &DesiredState,
         applied: &BTreeSet<PathBuf>,
-        agents: &Agents,
+        agents: &AgentNames,
     ) -> OtherManifests {
         let variables = |name: &str| (self.reading.variables)(name);
         let Project { repository, files, .. } = &*self.manifests;
@@ -311,12 +314,4 @@ impl Reconciler<'_> {
         }
         other_manifests
     }
-}
-
-/// The names of agents by their ids.
-fn names(agents: &Agents) -> BTreeMap<AgentId, String> {
-    let named = |(name, ids): (&String, &Vec<AgentId>)| {
-        ids.iter().map(|id| (*id, name.clone())).collect::<Vec<_>>()
-    };
-    agents.iter().flat_map(named).collect()
 }

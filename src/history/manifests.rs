@@ -385,10 +385,10 @@ impl<'a> Manifests<'a> {
     }
 
     fn agent(&mut self, path: &str, key: &Key, name: &str) -> Option<AgentId> {
-        if let Some([id]) = self.request.agents.get(name).map(Vec::as_slice) {
+        if let Some([id]) = self.request.agents.by_name.get(name).map(Vec::as_slice) {
             return Some(*id);
         }
-        let several = self.request.agents.get(name).is_some_and(|ids| ids.len() > 1);
+        let several = self.request.agents.by_name.get(name).is_some_and(|ids| ids.len() > 1);
         let (path, name) = (path.to_owned(), name.to_owned());
         self.losses.of(GapReason::AgentUnknown { path, name, several }, [key.clone()]);
         None

@@ -32,15 +32,13 @@ pub use repository::{Checkout, Repository, Stale};
 pub use walk::read;
 pub use worktree::{WorkTree, manifest_of};
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::diag::Gap;
 use crate::evidence::Evidence;
-use crate::manifest::{DesiredState, Manifest};
-use crate::model::AgentId;
+use crate::manifest::{AgentNames, DesiredState, Manifest};
 
 /// How far back history is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,8 +103,8 @@ pub struct Request<'a> {
     pub desired_state: &'a DesiredState,
     /// The variables of `${NAME}`; earlier versions are parsed on several threads.
     pub variables: &'a (dyn Fn(&str) -> Option<String> + Sync),
-    /// The agents by name, for versions that name them.
-    pub agents: &'a BTreeMap<String, Vec<AgentId>>,
+    /// The agents, for versions that name them.
+    pub agents: &'a AgentNames,
 }
 
 /// What was read.

@@ -12,6 +12,7 @@ use tempfile::TempDir;
 use crate::diag::{Gap, GapReason, Severity};
 use crate::evidence::KeyEvidence;
 use crate::history::{self, Depth, History, HistoryError, Repository, Request};
+use crate::manifest::AgentNames;
 use crate::manifest::{self, DesiredState, Manifest, Source};
 use crate::model::{AgentId, ContentHash, Key};
 use crate::resource::Object;
@@ -91,7 +92,8 @@ fn read_in(
 ) -> Result<History, HistoryError> {
     let files: Vec<PathBuf> = files.iter().map(|file| root.join(file)).collect();
     let from: Vec<String> = from.iter().map(ToString::to_string).collect();
-    let agents = BTreeMap::from([("Researcher".to_owned(), vec![AgentId(47)])]);
+    let by_name = BTreeMap::from([("Researcher".to_owned(), vec![AgentId(47)])]);
+    let agents = AgentNames { by_name, ..AgentNames::default() };
     let repository = Repository::of(&files)?;
     let variables = |name: &str| (name == "AGENT").then(|| "47".to_owned());
     let texts: Vec<String> =
@@ -627,7 +629,7 @@ fn a_handful_of_processes_reads_any_history() {
     }
     let files = [repo.root.join("tasks.yaml")];
     let repository = Repository::of(&files).unwrap();
-    let (variables, agents) = (|_: &str| None, BTreeMap::new());
+    let (variables, agents) = (|_: &str| None, AgentNames::default());
     let request = Request {
         files: &files,
         texts: &[],

@@ -71,6 +71,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
     let left_out = Vec::new();
     Some(Manifest {
         organization_id,
+        agents: BTreeMap::new(),
         tasks,
         left_out,
         has_version,

@@ -51,7 +51,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::diag::Place;
-use crate::model::{ContentHash, Key, TaskId};
+use crate::model::{AgentId, ContentHash, Key, TaskId};
 use crate::resource::{Object, Value, Whole};
 use crate::transcript::Expectation;
 
@@ -85,11 +85,36 @@ impl From<String> for Unreadable {
 /// Looks up `${NAME}`: returns the variable's value, or `None` where it is not set.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+/// What a manifest may name an agent by.
+#[derive(Clone, Debug, Default)]
+pub struct AgentNames {
+    /// By its exact name on the service; several may have one name.
+    pub by_name: BTreeMap<String, Vec<AgentId>>,
+    /// By its local key; `None` where the id is known after apply.
+    pub by_key: BTreeMap<Key, Option<AgentId>>,
+}
+
+impl AgentNames {
+    /// The names of agents that are listed.
+    pub fn of<'a>(listed: impl IntoIterator<Item = (&'a AgentId, &'a Object)>) -> Self {
+        let mut names = Self::default();
+        for (id, object) in listed {
+            // Nobody can have meant one without a name.
+            if let Some(name) = object.name().filter(|name| !name.is_empty()) {
+                names.by_name.entry(name.to_owned()).or_default().push(*id);
+            }
+        }
+        names
+    }
+}
+
 /// One manifest, understood but for the agents' names.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest {
     /// The organization it is for, where it says so.
     pub organization_id: Option<String>,
+    /// Its agents.
+    pub agents: BTreeMap<Key, AgentConfig>,
     /// Its tasks.
     pub tasks: BTreeMap<Key, TaskConfig>,
     /// What could be understood of its other tasks.
@@ -115,6 +140,21 @@ pub struct LeftOut {
     pub content: Option<Vec<Value>>,
     /// Whether it is pinned.
     pub is_pinned: bool,
+    /// Where it stands: its key.
+    pub place: Place,
+}
+
+/// An agent as declared.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// Its fields; what is left out is unknown and not managed, and references are local keys.
+    pub object: Object,
+    /// The files that hold long texts by field, relative to the manifest's folder.
+    pub files: Vec<(&'static str, Arc<str>)>,
+    /// The pinned id.
+    pub pin: Option<AgentId>,
+    /// Whether it is never deleted.
+    pub protect: bool,
     /// Where it stands: its key.
     pub place: Place,
 }
@@ -166,12 +206,28 @@ pub enum DeploymentState {
 /// The manifests of one invocation, checked and with agents resolved: what is wanted.
 #[derive(Clone, Debug, Default)]
 pub struct DesiredState {
+    /// The wanted agents.
+    pub agents: BTreeMap<Key, DesiredAgent>,
     /// The wanted tasks.
     pub tasks: BTreeMap<Key, DesiredTask>,
     /// Keys that are no longer ours.
     pub forgotten: BTreeSet<Key>,
     /// The zone of the service's time stamps, where it is known.
     pub service_utc_offset: Option<jiff::tz::Offset>,
+}
+
+/// An agent as wanted.
+#[derive(Clone, Debug)]
+pub struct DesiredAgent {
+    /// Its fields; what is left out is unknown and not managed. References to agents that exist are
+    /// ids, others addresses.
+    pub object: Object,
+    /// The pinned id.
+    pub pin: Option<AgentId>,
+    /// Whether it is never deleted.
+    pub protect: bool,
+    /// Where it stands: its key.
+    pub place: Place,
 }
 
 /// A task as wanted.

@@ -8,7 +8,7 @@ use crate::diag::{Code, Diagnostic, Findings, Place};
 use crate::kinds::AGENT_ID;
 use crate::manifest::suggest::{did_you_mean, nearest_few};
 use crate::manifest::task::replaced;
-use crate::manifest::{DesiredState, DesiredTask, Manifest, TaskConfig};
+use crate::manifest::{AgentNames, DesiredState, DesiredTask, Manifest, TaskConfig};
 use crate::model::{AgentId, FoldedName, Key, fold, odd_character, skeleton};
 use crate::resource::{Value, Whole};
 
@@ -16,23 +16,20 @@ use crate::resource::{Value, Whole};
 ///
 /// A task whose agent cannot be told is reported and left out of the desired state. Findings are in the order
 /// of their places.
-pub fn resolve(
-    manifest: &Manifest,
-    agents: &BTreeMap<String, Vec<AgentId>>,
-) -> (DesiredState, Vec<Diagnostic>) {
+pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<Diagnostic>) {
     let mut findings = Findings::default();
     let mut tasks = BTreeMap::new();
     let mut reported = BTreeSet::new();
     for (key, declared) in &manifest.tasks {
         let object = match declared.object.get(AGENT_ID) {
-            Value::Ref(address) => match agents.get(&*address.key).map(Vec::as_slice) {
+            Value::Ref(address) => match agents.by_name.get(&*address.key).map(Vec::as_slice) {
                 Some([id]) => declared.object.with(AGENT_ID, Value::Integer(id.0)),
                 ids => {
                     // A name in `defaults` is one mistake, however many tasks use it.
                     for place in &declared.references {
                         if reported.insert((place.file.clone(), place.span.start)) {
                             let ids = ids.unwrap_or_default();
-                            findings.push(no_agent(&address.key, place, ids, agents));
+                            findings.push(no_agent(&address.key, place, ids, &agents.by_name));
                         }
                     }
                     continue;
@@ -47,6 +44,7 @@ pub fn resolve(
     check_names(&manifest.tasks, &mut findings);
     let findings = findings.in_order(position);
     let desired_state = DesiredState {
+        agents: BTreeMap::new(),
         tasks,
         forgotten: manifest.forgotten.clone(),
         service_utc_offset: manifest.service_utc_offset,
@@ -223,7 +221,8 @@ mod tests {
         let agents = [("A", vec![47]), ("Duplicate", vec![1, 2]), ("Researcher", vec![3])];
         let agents =
             agents.map(|(name, ids)| (name.to_owned(), ids.into_iter().map(AgentId).collect()));
-        let (desired_state, findings) = resolve(&manifest, &agents.into());
+        let agents = AgentNames { by_name: agents.into(), ..AgentNames::default() };
+        let (desired_state, findings) = resolve(&manifest, &agents);
         let lines = findings.iter().map(|finding| {
             let related = finding.related.iter().map(|(place, _)| &text[place.span.clone()]);
             let at = finding.place.as_ref().map(|place| &text[place.span.clone()]);

@@ -12,22 +12,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::manifest::DesiredState;
-use crate::model::{AgentId, DeploymentId, OrganizationId, sha256_hex, visible_json};
+use crate::model::{DeploymentId, OrganizationId, sha256_hex, visible_json};
 use crate::observation::shape::{KeptConversation, SealedSnapshot};
-use crate::observed::{ObservedState, ReadResult};
+use crate::observed::{ListedAgents, ObservedState, ReadResult};
 use crate::plan::Plan;
 
 /// The version of the file's shape.
 const FORMAT_VERSION: u32 = 1;
 
-/// Agents by name, as the service lists them.
-pub type Agents = BTreeMap<String, Vec<AgentId>>;
-
 /// What a plan needs of the service.
 #[derive(Clone, Debug)]
 pub struct Observation {
     service: String,
-    agents: Agents,
+    agents: ListedAgents,
     /// Without conversations.
     state: ObservedState,
     conversations: BTreeMap<DeploymentId, ReadResult<KeptConversation>>,
@@ -61,7 +58,7 @@ pub fn schema() -> schemars::Schema {
 impl Observation {
     /// Keeps what was seen, as far as `plan`, which was made from it, and plans of other desired states
     /// depend on it.
-    pub fn new(service: String, agents: Agents, state: &ObservedState, plan: &Plan) -> Self {
+    pub fn new(service: String, agents: ListedAgents, state: &ObservedState, plan: &Plan) -> Self {
         let quoted: BTreeSet<&DeploymentId> = plan.quoted_runs().collect();
         let conversations = state.conversations.iter().map(|(id, reading)| {
             let kept = match reading {
@@ -88,8 +85,8 @@ impl Observation {
         &self.state.organization_id
     }
 
-    /// The agents by name.
-    pub fn agents(&self) -> &Agents {
+    /// The agents.
+    pub fn agents(&self) -> &ListedAgents {
         &self.agents
     }
 

@@ -10,11 +10,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::kinds::{AGENT_ID, NAME, PROJECT_PREFERENCE, PROMPT, Shape, TASK};
+use crate::manifest::AgentNames;
 use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId, canonical_text, sha256_hex};
-use crate::observation::{Agents, FORMAT_VERSION, Observation};
+use crate::observation::{FORMAT_VERSION, Observation};
 use crate::observed::{
-    Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, ReadResult, Schedule,
-    Status,
+    Completeness, ListedAgents, Listing, ObservedDeployment, ObservedState, ObservedTask,
+    ReadResult, Schedule, Status,
 };
 use crate::resource::{Object, Value};
 use crate::transcript::{Message, Part, Transcript};
@@ -162,12 +163,12 @@ impl SealedSnapshot {
         let ObservedState {
             organization_id,
             observed_at,
+            agent_reads: _,
             tasks,
             task_reads,
             deployments,
             conversations: _,
         } = state;
-        let ids = |ids: &Vec<AgentId>| ids.iter().map(|id| id.0).collect();
         let task_reads =
             task_reads.iter().map(|(id, reading)| (id.0, ReadingShape::of(reading, task_shape)));
         let deployments =
@@ -181,7 +182,11 @@ impl SealedSnapshot {
             service: service.clone(),
             organization_id: organization_id.0.clone(),
             observed_at: observed_at.to_string(),
-            agents: agents.iter().map(|(name, agents)| (name.clone(), ids(agents))).collect(),
+            agents: AgentNames::of(agents)
+                .by_name
+                .into_iter()
+                .map(|(name, ids)| (name, ids.iter().map(|id| id.0).collect()))
+                .collect(),
             tasks: ListShape::of(tasks, task_shape),
             task_reads: task_reads.collect(),
             deployments: deployments.collect(),
@@ -210,10 +215,9 @@ impl SealedSnapshot {
 
     /// Returns what it says, or what in it means nothing.
     pub(super) fn open(self) -> Result<Observation, String> {
-        let agents: Agents = self
-            .agents
-            .into_iter()
-            .map(|(name, ids)| (name, ids.into_iter().map(AgentId).collect()))
+        let agents = self.agents.iter();
+        let agents: ListedAgents = agents
+            .flat_map(|(name, ids)| ids.iter().map(|id| (AgentId(*id), Object::agent(name))))
             .collect();
         let tasks = self.tasks.open(TaskShape::open)?;
         let task_reads = self
@@ -233,6 +237,7 @@ impl SealedSnapshot {
             .collect::<Result<_, String>>()?;
         let state = ObservedState {
             organization_id: OrganizationId(self.organization_id),
+            agent_reads: BTreeMap::new(),
             observed_at: read("observed_at", &self.observed_at)?,
             tasks,
             task_reads,

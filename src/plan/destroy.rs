@@ -22,7 +22,7 @@ use crate::plan::remove::{reads_before_removing, removal};
 use crate::plan::unmanaged::unmanaged;
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Removal, Remove, RemoveReason, Step, StepId, StepStatus,
-    Terms,
+    Terms, agent_names,
 };
 
 /// What is to be destroyed.
@@ -81,6 +81,7 @@ pub fn destroy_reads(inputs: &PlanInputs<'_>, scope: Scope) -> BTreeSet<ReadRequ
         }
     }
     reads.retain(|read| match read {
+        ReadRequest::Agent(id) => !state.agent_reads.contains_key(id),
         ReadRequest::Task(id) => !state.task_reads.contains_key(id),
         ReadRequest::Conversation(id) => !state.conversations.contains_key(id),
         ReadRequest::Deployments(id) => !state.deployments.contains_key(id),
@@ -124,6 +125,8 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         steps,
         notes,
         kept_count: 0,
+        kept_agents: 0,
+        agent_users: BTreeMap::new(),
         unmanaged: unmanaged(inputs, &found),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
@@ -138,7 +141,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         estimates: BTreeMap::new(),
         observed_at: inputs.state.observed_at,
         runs: BTreeMap::new(),
-        agents: inputs.agents.clone(),
+        agents: agent_names(inputs.agents),
     }
 }
 

@@ -8,8 +8,10 @@ use std::fmt;
 
 use crate::diag::Code;
 use crate::model::{Action, sha256_hex};
-use crate::plan::{Change, Limits, Plan, Removal, Remove, Step, StepId, StepStatus, TaskRef};
-use crate::resource::{Edit, Whole};
+use crate::plan::{
+    AgentChange, AgentRef, Change, Limits, Plan, Removal, Remove, Step, StepId, StepStatus, TaskRef,
+};
+use crate::resource::{Edit, Object, Whole};
 
 /// The hash of a plan; `Display` writes 64 hexadecimal digits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +86,10 @@ impl Plan {
             StepStatus::Blocked(finding) => format!("blocked[{}] ", finding.code),
         };
         let what = match &step.change {
+            Change::Agent(change) => self.agent(change),
             Change::Create { object } => named(object),
             Change::Update { id, edits } | Change::Restore { id, edits } => {
-                let edits = edits.iter().map(|Edit { field, before, after }| {
-                    format!("{field} {:?} -> {:?}", before.to_string(), after.to_string())
-                });
-                format!("task {id} {}", edits.collect::<Vec<_>>().join(", "))
+                format!("task {id} {}", edited(edits))
             }
             Change::Replace { before, object, old } => {
                 let old: Vec<String> = old.iter().map(removal).collect();
@@ -119,14 +119,48 @@ impl Plan {
         };
         let terms = self.terms.of_step(step).into_iter();
         let action = step.change.action();
-        let step = format!("task.{}{deployment}: {status}{action} {what}", step.key);
+        let kind = step.change.kind().name;
+        let step = format!("{kind}.{}{deployment}: {status}{action} {what}", step.key);
         terms.fold(step, |step, (field, value)| format!("{step}; {field} {value:?}"))
+    }
+
+    fn agent(&self, change: &AgentChange) -> String {
+        match change {
+            AgentChange::Create { object } => fields(object),
+            AgentChange::Update { agent, edits } => {
+                let agent = match agent {
+                    AgentRef::Existing(id) => format!("agent {id}"),
+                    AgentRef::MadeBy(step) => format!("the agent of `{}`", self.key_of(*step)),
+                };
+                format!("{agent} {}", edited(edits))
+            }
+            AgentChange::Delete { id, before } => format!("{id} {}", fields(before)),
+            AgentChange::Undecided { object, candidates } => {
+                let ids: Vec<String> =
+                    candidates.iter().map(|agent| agent.id.to_string()).collect();
+                format!("{} or agents {}", fields(object), ids.join(", "))
+            }
+        }
     }
 
     /// Step numbers are places in a list, which other steps move; keys stay.
     fn key_of(&self, id: StepId) -> &str {
         self.steps.iter().find(|step| step.id == id).map_or("", |step| step.key.as_str())
     }
+}
+
+/// The fields of an agent that are known.
+fn fields(object: &Object) -> String {
+    let known = object.fields().filter(|(_, value)| value.is_known());
+    let known = known.map(|(field, value)| format!("{} {:?}", field.name, value.to_string()));
+    known.collect::<Vec<_>>().join(", ")
+}
+
+fn edited(edits: &[Edit]) -> String {
+    let edits = edits.iter().map(|Edit { field, before, after }| {
+        format!("{field} {:?} -> {:?}", before.to_string(), after.to_string())
+    });
+    edits.collect::<Vec<_>>().join(", ")
 }
 
 fn named(object: &Whole) -> String {

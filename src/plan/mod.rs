@@ -56,11 +56,11 @@ use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic, Gap};
 use crate::evidence::Evidence;
-use crate::kinds::NAME;
+use crate::kinds::{AGENT, Kind, NAME, TASK};
 use crate::manifest::DesiredState;
 use crate::model::{Action, AgentId, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
-use crate::observed::{ObservedState, ObservedTask};
-use crate::resource::{Edit, Value, Whole};
+use crate::observed::{ListedAgents, ObservedAgent, ObservedState, ObservedTask};
+use crate::resource::{Edit, Object, Value, Whole};
 use crate::transcript::Expectation;
 
 /// What is known before the service is asked.
@@ -74,8 +74,8 @@ pub struct PlanContext {
     pub other_manifests: OtherManifests,
     /// What was asked for on the command line.
     pub options: Options,
-    /// The names of all agents, where they were listed.
-    pub agents: BTreeMap<AgentId, String>,
+    /// All agents, where they were listed.
+    pub agents: ListedAgents,
 }
 
 impl PlanContext {
@@ -99,8 +99,8 @@ pub struct PlanInputs<'a> {
     pub other_manifests: &'a OtherManifests,
     /// What was asked for on the command line.
     pub options: &'a Options,
-    /// The names of all agents, where they were listed.
-    pub agents: &'a BTreeMap<AgentId, String>,
+    /// All agents, where they were listed.
+    pub agents: &'a ListedAgents,
 }
 
 /// What was asked for on the command line.
@@ -147,6 +147,10 @@ pub struct Plan {
     pub doubts: Vec<Diagnostic>,
     /// How many declared tasks are as they should be.
     pub kept_count: usize,
+    /// How many declared agents are as they should be.
+    pub kept_agents: usize,
+    /// Who uses the agents that steps change, by the key of the agent; not covered by the digest.
+    pub agent_users: BTreeMap<Key, BTreeSet<AgentUser>>,
     /// The tasks of the organization that are nobody's business here; not covered by the digest.
     pub unmanaged: Vec<UnmanagedTask>,
     /// How many tasks are kept under an archived name.
@@ -211,7 +215,7 @@ pub struct StepId(pub usize);
 pub struct Step {
     /// Its number.
     pub id: StepId,
-    /// The task it is about.
+    /// The key of the resource it is about; [`Change::kind`] tells its kind.
     pub key: Key,
     /// The deployment it is about, if it is about one.
     pub deployment: Option<Key>,
@@ -314,6 +318,8 @@ pub enum Change {
         /// The deployment.
         run: DeploymentId,
     },
+    /// An agent is made, changed or deleted.
+    Agent(AgentChange),
     /// Nothing can be decided: the candidates, each a task that could be meant.
     Ambiguous {
         /// What is wanted.
@@ -321,6 +327,59 @@ pub enum Change {
         /// What it might be; the diff is against the first.
         candidates: Vec<Before>,
     },
+}
+
+/// The data of a change of an agent.
+#[derive(Clone, Debug)]
+pub enum AgentChange {
+    /// It is made.
+    Create {
+        /// The fields that are declared; an agent that is made later is left out of its references.
+        object: Object,
+    },
+    /// Fields of it change in place.
+    Update {
+        /// The agent.
+        agent: AgentRef,
+        /// What changes.
+        edits: Vec<Edit>,
+    },
+    /// It is deleted.
+    Delete {
+        /// The agent.
+        id: AgentId,
+        /// What it was.
+        before: Object,
+    },
+    /// Nothing can be decided: the candidates, each an agent that could be meant.
+    Undecided {
+        /// What is wanted.
+        object: Object,
+        /// What it might be; the diff is against the first.
+        candidates: Vec<ObservedAgent>,
+    },
+}
+
+/// The agent of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentRef {
+    /// One that exists.
+    Existing(AgentId),
+    /// The one this step makes.
+    MadeBy(StepId),
+}
+
+/// Who uses an agent.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum AgentUser {
+    /// A declared task.
+    Task(Key),
+    /// A declared agent that may call it or is followed by it.
+    Agent(Key),
+    /// A task that is not declared here.
+    Unmanaged(TaskId),
+    /// An agent that is not declared here.
+    UnmanagedAgent(AgentId),
 }
 
 /// A task as it was seen, where a plan shows it.
@@ -388,6 +447,10 @@ impl Change {
     /// Returns the verb.
     pub fn action(&self) -> Action {
         match self {
+            Self::Agent(AgentChange::Create { .. }) => Action::Create,
+            Self::Agent(AgentChange::Update { .. }) => Action::Update,
+            Self::Agent(AgentChange::Delete { .. }) => Action::Delete,
+            Self::Agent(AgentChange::Undecided { .. }) => Action::Undecided,
             Self::Create { .. } => Action::Create,
             Self::Ambiguous { .. } => Action::Undecided,
             Self::Update { .. } => Action::Update,
@@ -405,6 +468,11 @@ impl Change {
 }
 
 impl Change {
+    /// The kind of the resource that it is about.
+    pub fn kind(&self) -> &'static Kind {
+        if let Self::Agent(_) = self { &AGENT } else { &TASK }
+    }
+
     /// The task whose name it changes in place, with the stored name and the wanted one.
     pub fn renaming(&self) -> Option<(TaskId, &str, &str)> {
         let (Self::Update { id, edits } | Self::Restore { id, edits }) = self else { return None };
@@ -418,6 +486,12 @@ impl Change {
     fn is_in_place(&self) -> bool {
         matches!(self, Self::Update { .. } | Self::Restore { .. })
     }
+}
+
+/// The names of agents.
+pub(super) fn agent_names(agents: &ListedAgents) -> BTreeMap<AgentId, String> {
+    let name = |object: &Object| object.name().map(str::to_owned);
+    agents.iter().filter_map(|(id, object)| Some((*id, name(object)?))).collect()
 }
 
 impl Plan {

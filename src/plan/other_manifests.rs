@@ -1,11 +1,11 @@
 //! What the other manifests of the repository declare for the same organization; never removed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::diag::{Gap, GapReason};
-use crate::manifest::{self, DesiredState, DesiredTask, Manifest};
-use crate::model::{AgentId, ContentHash, Key, OrganizationId, PromptHash, TaskId};
+use crate::manifest::{self, AgentNames, DesiredState, DesiredTask, Manifest};
+use crate::model::{ContentHash, Key, OrganizationId, PromptHash, TaskId};
 use crate::observed::ObservedTask;
 
 /// What the other manifests of the repository declare for the same organization.
@@ -45,7 +45,7 @@ impl OtherManifests {
         &mut self,
         neighbor: Neighbor<'_>,
         organization_id: &OrganizationId,
-        agents: &BTreeMap<String, Vec<AgentId>>,
+        agents: &AgentNames,
         declared: &DesiredState,
     ) {
         let Neighbor { path, manifest, flaw, is_only_committed } = neighbor;

@@ -24,6 +24,7 @@ use crate::plan::remove::{lost_notifications, removal, scheduled};
 use crate::plan::unmanaged::{probe_left, unmanaged};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Terms, Watch,
+    agent_names,
 };
 use crate::resource::Edit;
 
@@ -62,6 +63,8 @@ pub(super) fn plan_identified<'a>(
         gaps: all_gaps(inputs),
         doubts: gap.into_iter().chain(implausible_list(inputs, found)).collect(),
         kept_count,
+        kept_agents: 0,
+        agent_users: BTreeMap::new(),
         unmanaged: unmanaged(inputs, found),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
@@ -74,7 +77,7 @@ pub(super) fn plan_identified<'a>(
         estimates,
         observed_at: inputs.state.observed_at,
         runs,
-        agents: inputs.agents.clone(),
+        agents: agent_names(inputs.agents),
     }
 }
 

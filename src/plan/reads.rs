@@ -107,6 +107,7 @@ pub fn snapshot_reads(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
 
 fn is_unread(read: &ReadRequest, state: &ObservedState) -> bool {
     match read {
+        ReadRequest::Agent(id) => !state.agent_reads.contains_key(id),
         ReadRequest::Task(id) => !state.task_reads.contains_key(id),
         ReadRequest::Deployments(id) => !state.deployments.contains_key(id),
         ReadRequest::Conversation(id) => !state.conversations.contains_key(id),

@@ -47,7 +47,8 @@ impl Terms {
                 let is_protected = self.protected.contains(&step.key);
                 rows.extend(is_protected.then(|| ("protect", "true".to_owned())));
             }
-            Change::Remove { .. }
+            Change::Agent(_)
+            | Change::Remove { .. }
             | Change::Diverged { .. }
             | Change::Stop { .. }
             | Change::Ambiguous { .. } => {}

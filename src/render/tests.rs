@@ -96,6 +96,8 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
         steps: steps.into_iter().enumerate().map(step).collect(),
         notes: Vec::new(),
         kept_count: 12,
+        kept_agents: 0,
+        agent_users: BTreeMap::new(),
         unmanaged: (0..3)
             .map(|at| UnmanagedTask {
                 id: TaskId(900 + at),
@@ -182,6 +184,7 @@ fn hostile(text: &str) -> (Plan, Outcome) {
         task: Some(TaskId(5)),
         deployment: Some(DeploymentId(text.to_owned())),
         notes: vec![finding(Diagnostic::note, Code::Duplicate)],
+        ..Done::default()
     };
     let steps = BTreeMap::from([
         (StepId(0), StepOutcome::Done(done)),

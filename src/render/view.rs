@@ -9,9 +9,8 @@ use std::sync::Arc;
 use jiff::civil::DateTime;
 
 use crate::diag::{Code, Diagnostic, EvidenceSource, Gap, Gaps};
-use crate::kinds::TASK;
 use crate::model::{Action, DeploymentId, TaskId, counted};
-use crate::plan::{Before, Change, Plan, Removal, Remove, Step, StepStatus, TaskRef};
+use crate::plan::{AgentChange, Before, Change, Plan, Removal, Remove, Step, StepStatus, TaskRef};
 use crate::render::budget::{Budget, Cost, cost};
 use crate::render::escape::Untrusted;
 use crate::render::gaps;
@@ -308,8 +307,8 @@ impl Finding {
 /// Returns `task.<key>` or `task.<key>/<deployment>`.
 pub(super) fn address(step: &Step) -> Untrusted {
     Untrusted::new(match &step.deployment {
-        Some(deployment) => format!("{}.{}/{deployment}", TASK.name, step.key),
-        None => format!("{}.{}", TASK.name, step.key),
+        Some(deployment) => format!("{}.{}/{deployment}", step.change.kind().name, step.key),
+        None => format!("{}.{}", step.change.kind().name, step.key),
     })
 }
 
@@ -374,10 +373,23 @@ fn blank(plan: &Plan, step: &Step) -> Entry {
     }
 }
 
+fn agent(plan: &Plan, change: &AgentChange, entry: &mut Entry) {
+    entry.fields = match change {
+        AgentChange::Create { object } => every_field(plan, object, FieldChange::Set),
+        AgentChange::Update { edits, .. } => changed(plan, edits),
+        AgentChange::Delete { before, .. } => every_field(plan, before, FieldChange::Gone),
+        AgentChange::Undecided { object, candidates } => match candidates.first() {
+            Some(first) => changed(plan, &first.object.edits(object)),
+            None => every_field(plan, object, FieldChange::Set),
+        },
+    };
+}
+
 fn entry(plan: &Plan, step: &Step) -> Entry {
     let mut entry = blank(plan, step);
     let named = |before: &Before| Some((before.id, Some(Untrusted::new(before.name()))));
     match &step.change {
+        Change::Agent(change) => agent(plan, change, &mut entry),
         Change::Create { object } => {
             entry.fields = every_field(plan, object, FieldChange::Set);
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::kinds::{
-    AGENT_ID, Field, Identity, Kind, NAME, OnChange, PROJECT_PREFERENCE, PROMPT, Shape, TASK,
+    AGENT, AGENT_ID, Field, Identity, Kind, NAME, OnChange, PROJECT_PREFERENCE, PROMPT, Shape, TASK,
 };
 use crate::model::{AgentId, ContentHash, PromptHash, canonical_text};
 
@@ -22,6 +22,15 @@ pub struct Address {
     pub kind: &'static str,
     /// The local key, or the exact name on the service.
     pub key: Arc<str>,
+}
+
+/// What a member of a list of references names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reference {
+    /// A resource of the service, by its id.
+    Id(u64),
+    /// A resource of the manifest, whose id is known after apply.
+    Ref(Address),
 }
 
 /// The value of a field.
@@ -35,8 +44,8 @@ pub enum Value {
     Flag(bool),
     /// It is these words, sorted.
     Set(Arc<[Arc<str>]>),
-    /// It refers to these resources, each with a number.
-    References(Arc<[(u64, Option<u64>)]>),
+    /// It refers to these resources, each with a number, in the order of what they name.
+    References(Arc<[(Reference, Option<u64>)]>),
     /// The service did not show it, or a manifest leaves it out.
     Unknown,
     /// It is the id of that resource.
@@ -112,9 +121,32 @@ impl Value {
         Self::Text(if is_as_given { text.into() } else { canonical.into() })
     }
 
-    /// Whether it is known.
+    /// Makes the value of a field that refers to several resources; their order in a list means
+    /// nothing, because each has a number.
+    pub fn references(members: impl IntoIterator<Item = (Reference, Option<u64>)>) -> Self {
+        let mut members: Vec<_> = members.into_iter().collect();
+        members.sort();
+        Self::References(members.into())
+    }
+
+    /// Whether it is known, ids that are known after apply included.
     pub fn is_known(&self) -> bool {
-        !matches!(self, Self::Unknown | Self::Ref(_))
+        *self != Self::Unknown
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.kind, self.key)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::Ref(address) => address.fmt(f),
+        }
     }
 }
 
@@ -125,15 +157,15 @@ impl fmt::Display for Value {
             Self::Integer(number) => number.fmt(f),
             Self::Flag(value) => value.fmt(f),
             Self::Set(words) => f.write_str(&words.join(", ")),
-            Self::References(ids) => {
-                let ids = ids.iter().map(|(id, number)| match number {
-                    Some(number) => format!("{id} ({number})"),
-                    None => id.to_string(),
+            Self::References(members) => {
+                let members = members.iter().map(|(reference, number)| match number {
+                    Some(number) => format!("{reference} ({number})"),
+                    None => reference.to_string(),
                 });
-                f.write_str(&ids.collect::<Vec<_>>().join(", "))
+                f.write_str(&members.collect::<Vec<_>>().join(", "))
             }
             Self::Unknown => f.write_str("unknown"),
-            Self::Ref(address) => write!(f, "{}.{}", address.kind, address.key),
+            Self::Ref(address) => address.fmt(f),
         }
     }
 }
@@ -145,7 +177,9 @@ impl Serialize for Value {
             Self::Integer(number) => serializer.serialize_u64(*number),
             Self::Flag(value) => serializer.serialize_bool(*value),
             Self::Set(words) => serializer.collect_seq(words.iter().map(|word| &**word)),
-            Self::References(_) | Self::Unknown | Self::Ref(_) => serializer.serialize_none(),
+            // The address: no resource on the service has such a content.
+            Self::Ref(address) => serializer.collect_str(address),
+            Self::References(_) | Self::Unknown => serializer.serialize_none(),
         }
     }
 }
@@ -157,6 +191,16 @@ impl Object {
         let values = values.into();
         let hash = content_hash(kind, &values);
         Self { kind, values, hash }
+    }
+
+    /// Makes a resource of which nothing is known.
+    pub fn unknown(kind: &'static Kind) -> Self {
+        Self::new(kind, kind.managed().map(|_| Value::Unknown).collect::<Vec<_>>())
+    }
+
+    /// Makes an agent of which only the name is known.
+    pub fn agent(name: &str) -> Self {
+        Self::unknown(&AGENT).with(NAME, Value::Text(name.into()))
     }
 
     /// Makes a task.

@@ -142,7 +142,8 @@ impl Case<'_> {
                     let desired = self.plan_context.desired_state.tasks[&step.key].content();
                     assert_eq!(content, Some(desired), "task {id} would run something else{self}");
                 }
-                Change::Create { .. }
+                Change::Agent(_)
+                | Change::Create { .. }
                 | Change::Deploy { .. }
                 | Change::Prompt { .. }
                 | Change::Stop { .. } => {}

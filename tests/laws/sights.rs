@@ -46,6 +46,10 @@ proptest! {
             let reads = plan::desired(&plan_context.with(&state));
             for look in reads {
                 match look {
+                    ReadRequest::Agent(id) => {
+                        let lost = ReadResult::Unreadable("status 500".to_owned());
+                        prop_assert!(state.agent_reads.insert(id, lost).is_none());
+                    }
                     ReadRequest::Task(id) => {
                         let task = listed.iter().find(|task| task.id == id);
                         let seen = task.filter(|task| !fails && task.content().is_some());
@@ -273,6 +277,7 @@ fn state() -> impl Strategy<Value = ObservedState> {
             (id, Listing { items: items.collect(), coverage })
         });
         ObservedState {
+            agent_reads: BTreeMap::new(),
             organization_id: OrganizationId("org".to_owned()),
             observed_at: NOON.parse().unwrap(),
             task_reads: reads.iter().map(|(id, reads)| (*id, read(id, *reads))).collect(),

@@ -55,6 +55,7 @@ impl Scene {
     pub(crate) fn new() -> Self {
         let nothing = Listing { items: Vec::new(), coverage: Completeness::Complete };
         let state = ObservedState {
+            agent_reads: BTreeMap::new(),
             organization_id: OrganizationId("org".to_owned()),
             observed_at: "2026-11-21T12:00:00Z".parse().unwrap(),
             tasks: nothing,

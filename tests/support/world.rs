@@ -19,9 +19,11 @@ use qcops::evidence::{Evidence, Version};
 use qcops::exchange::{Exchange, Request, Response, Transport};
 use qcops::files::Memory;
 use qcops::ledger::Ledger;
+use qcops::manifest::AgentNames;
 use qcops::manifest::{self, DesiredState, Source, Unreadable};
 use qcops::model::{AgentId, OrganizationId};
-use qcops::observation::{Agents, Observation};
+use qcops::observation::Observation;
+use qcops::observed::ListedAgents;
 use qcops::observed::ObservedState;
 use qcops::plan::{self, Options, OtherManifests, Plan, PlanContext, Prune};
 use qcops::render::text::{self, Length, TextOptions};
@@ -330,7 +332,7 @@ pub(crate) fn shown(plan: &Plan) -> String {
 pub(crate) fn replayed(plan_context: &PlanContext, state: &ObservedState) -> Plan {
     let inputs = plan_context.with(state);
     let planned = plan::plan(&inputs);
-    let kept = Observation::new("story".to_owned(), Agents::default(), state, &planned);
+    let kept = Observation::new("story".to_owned(), ListedAgents::new(), state, &planned);
     let kept = kept.to_json();
     let read = Observation::from_json(kept.as_bytes()).unwrap();
     assert_eq!(read.to_json(), kept);
@@ -371,7 +373,8 @@ pub(crate) fn read(text: &str) -> DesiredState {
         manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
     let (manifest, found) = manifest::merge(vec![manifest]);
     findings.extend(found);
-    let agents = BTreeMap::from([("Momentum Researcher".to_owned(), vec![AgentId(48)])]);
+    let by_name = BTreeMap::from([("Momentum Researcher".to_owned(), vec![AgentId(48)])]);
+    let agents = AgentNames { by_name, ..AgentNames::default() };
     let (desired_state, found) = manifest::resolve(&manifest, &agents);
     findings.extend(found);
     findings.retain(|finding| finding.severity == Severity::Error);

@@ -14,10 +14,11 @@ mod time;
 pub use conversation::WholeConversation;
 pub(super) use conversation::{conversation, whole_conversation};
 pub(super) use request::{
-    Create, DeploymentOnly, Nothing, OrganizationOnly, PromptDeployment, TaskOnly, Update,
+    AgentOnly, Create, DeploymentOnly, Nothing, OrganizationOnly, PromptDeployment, TaskOnly,
+    Update,
 };
 pub(super) use seen::{
-    agent_listing, created_deployment, deployment, deployment_listing, task, task_listing,
+    agent, agent_listing, created_deployment, deployment, deployment_listing, task, task_listing,
 };
 
 use serde::Deserialize;
@@ -35,6 +36,7 @@ pub(super) struct ReplyBody<'a> {
     messages: LooseField<LooseLines>,
     #[serde(rename = "Message")]
     message: LooseField<LooseLines>,
+    agent: LooseField<AgentWire>,
     agents: LooseField<List<AgentWire>>,
     #[serde(borrow)]
     task: LooseField<TaskWire<'a>>,
@@ -197,6 +199,7 @@ mod tests {
         drop(read().map(|reply| reply.texts()));
         drop(read().map(|reply| task_listing(reply, &org)));
         drop(read().map(|reply| task(reply, &org)));
+        drop(read().map(agent));
         drop(read().map(agent_listing));
         drop(read().map(|reply| deployment_listing(reply, TaskId(1))));
         drop(read().map(|reply| created_deployment(reply, TaskId(1))));
@@ -213,7 +216,7 @@ mod tests {
 
         #[test]
         fn arbitrary_values_in_known_places_never_panic(
-            key in "(task|tasks|deployment|deployments|agents|debug|errors|success)",
+            key in "(task|tasks|deployment|deployments|agent|agents|debug|errors|success)",
             field in prop::sample::select(vec![
                 "id", "name", "prompt", "status", "schedule", "notifications", "created",
                 "deploymentId", crate::kinds::AGENT_ID,

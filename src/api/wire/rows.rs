@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess};
 
 use crate::api::wire::loose::{List, Loose, LooseField, Number};
 use crate::kinds::{AGENT_ID, Kind, Shape};
-use crate::resource::{Object, Value};
+use crate::resource::{Object, Reference, Value};
 
 /// An object of an answer: the values of its kind's fields, and the rest of it.
 #[derive(Debug)]
@@ -102,9 +102,9 @@ fn set(list: List<Cow<'_, str>>) -> Option<Value> {
 fn members(list: List<LooseNumbers>, number: &str) -> Option<Value> {
     let members = list.0.into_iter().map(|member| {
         let member = member.value()?;
-        Some((member.get(AGENT_ID)?, member.get(number)))
+        Some((Reference::Id(member.get(AGENT_ID)?), member.get(number)))
     });
-    Some(Value::References(members.collect::<Option<Vec<_>>>()?.into()))
+    Some(Value::references(members.collect::<Option<Vec<_>>>()?))
 }
 
 /// The numbers of an object, by name; whatever else it holds is left out.

@@ -282,12 +282,22 @@ pub(crate) fn deployment_listing(
     })
 }
 
+/// Returns the agent of an answer, or why there is none.
+pub(crate) fn agent(reply: ReplyBody<'_>) -> Result<ObservedAgent, String> {
+    let agent = reply.agent.value().ok_or("the answer has no `agent`")?;
+    lower_agent(agent).map_err(|words| in_answer(AGENT.calls.one, &words))
+}
+
 /// Returns the agents of a list answer, and whether they are all.
 pub(crate) fn agent_listing(reply: ReplyBody<'_>) -> Listing<ObservedAgent> {
     listing(reply.complaint(), reply.agents, AGENT.calls.many, |wire: AgentWire| {
-        let id = wire.rest.id.value().map(|id| AgentId(id.0)).ok_or("has no id")?;
-        Ok((id, ObservedAgent { id, object: wire.object }))
+        lower_agent(wire).map(|seen| (seen.id, seen))
     })
+}
+
+fn lower_agent(wire: AgentWire) -> Result<ObservedAgent, String> {
+    let id = wire.rest.id.value().map(|id| AgentId(id.0)).ok_or("has no id")?;
+    Ok(ObservedAgent { id, object: wire.object })
 }
 
 /// Lowers a list; whatever cannot be understood, or stands twice, makes it partial, and so does a

@@ -53,7 +53,7 @@ fn sample() -> (Plan, Outcome) {
         .help("look for a new deployment of task 4 in the web interface, then run this again");
     let done = |task, deployment: Option<&str>, notes| {
         let deployment = deployment.map(|id| DeploymentId(id.to_owned()));
-        StepOutcome::Done(Done { task, deployment, notes })
+        StepOutcome::Done(Done { task, deployment, notes, ..Done::default() })
     };
     let steps = BTreeMap::from([
         (StepId(0), done(Some(TaskId(512)), None, vec![settled])),
