@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::diag::{Gap, Withholds};
-use crate::model::{AgentId, ContentHash, DeploymentId, Key, PromptHash, TaskId};
-use crate::resource::{Object, Whole};
+use crate::model::{
+    AgentId, ContentHash, DeploymentId, Key, PromptHash, TaskId, sha256_hex,
+};
+use crate::resource::{Object, Value, Whole};
 
 /// Everything that is known about earlier versions.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,25 @@ pub struct AgentEvidence {
     pub is_established: bool,
     /// Agents that an apply on this machine made for it, the newest first.
     pub created: Vec<AgentId>,
+    /// The names of creates that an apply on this machine sent for it and whose result it never
+    /// learned, the newest first.
+    pub unanswered: Vec<String>,
+    /// Values that were asked for and that the service stored otherwise, the newest first.
+    pub stored: Vec<StoredValue>,
+}
+
+/// A value that was asked for in a field of an agent, and the one that the service stored instead;
+/// both as hashes, because they may be long and are nobody's business.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredValue {
+    /// The agent.
+    pub id: AgentId,
+    /// The service's name of the field.
+    pub field: String,
+    /// What was asked for.
+    pub asked: String,
+    /// What was stored.
+    pub stored: String,
 }
 
 /// One version of a task in the history of the manifest.
@@ -100,6 +121,22 @@ impl Version {
     pub fn of(object: &Whole) -> Self {
         let prompt = object.prompt_hash().unwrap_or_else(|| PromptHash::of(""));
         Self { content: object.content(), prompt, name: object.name().to_owned() }
+    }
+}
+
+impl StoredValue {
+    /// What was asked for in a field of an agent, and what the service stored.
+    pub fn new(id: AgentId, field: &str, asked: &Value, stored: &Value) -> Self {
+        let hash = |value: &Value| sha256_hex(value.to_string().as_bytes());
+        Self { id, field: field.to_owned(), asked: hash(asked), stored: hash(stored) }
+    }
+}
+
+impl AgentEvidence {
+    /// Whether the service was seen to store the one value where the other was asked for, so that
+    /// asking once more would change nothing.
+    pub fn stores(&self, id: AgentId, field: &str, asked: &Value, stored: &Value) -> bool {
+        !self.stored.is_empty() && self.stored.contains(&StoredValue::new(id, field, asked, stored))
     }
 }
 

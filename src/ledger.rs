@@ -1,4 +1,4 @@
-//! What this machine has sent: a line before and after each create of a task and each deployment.
+//! What this machine has sent: a line before and after each create and each deployment.
 //!
 //! Extra evidence, never needed to be right: without it a task is known by its content. It is kept
 //! in `.qcops/`, one line an entry, appended durably; a line that was cut by a crash is passed over.
@@ -14,9 +14,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{EvidenceSource, Gap, GapReason};
-use crate::evidence::{Created, Evidence};
+use crate::evidence::{AgentEvidence, Created, Evidence, StoredValue};
 use crate::files::{Files, FilesError};
-use crate::model::{ContentHash, DeploymentId, Key, OrganizationId, TaskId};
+use crate::model::{AgentId, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 
 use later::Later;
 
@@ -60,6 +60,14 @@ enum What {
     Created,
     /// It made nothing, for certain.
     Refused,
+    /// A create of an agent is about to be sent.
+    SendingAgent,
+    /// It made the agent `id`.
+    CreatedAgent,
+    /// It made no agent, for certain.
+    RefusedAgent,
+    /// A value was asked for in `field` of the agent `id`, and the service stored another one.
+    StoredAgent,
     /// The name was asked for once more, and the service stored `stored` all the same.
     Renamed,
     /// A deployment is about to be sent.
@@ -70,7 +78,7 @@ enum What {
     Answered,
     /// That run of the task `id` was started, and no list has shown it.
     Unseen,
-    /// The list shows every task that was made until then; it names no key.
+    /// The lists show everything that was made until then; it names no key.
     Listed,
     /// A manifest was applied; it names no key.
     Applied,
@@ -81,7 +89,7 @@ enum What {
 pub struct Unfinished {
     /// When the newest request was sent whose answer was never noted.
     pub unanswered: Option<Timestamp>,
-    /// When the newest task was made of which it was never noted that the list shows it.
+    /// When the newest task or agent was made of which it was never noted that the list shows it.
     pub unlisted: Option<Timestamp>,
 }
 
@@ -92,15 +100,21 @@ struct Line {
     organization: String,
     what: What,
     key: String,
-    /// The name of the task, or the key of the deployment.
+    /// The name of the resource, or the key of the deployment.
     name: String,
-    /// Empty for a deployment.
+    /// Empty for a deployment and an agent.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     content: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stored: Option<String>,
+    /// The field of an agent that is stored otherwise than it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    field: Option<String>,
+    /// What was asked for there, as a hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    asked: Option<String>,
     /// The deployment that was started, where one was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     run: Option<String>,
@@ -141,6 +155,54 @@ impl Ledger {
     /// Notes that a create has certainly made nothing.
     pub async fn refused(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
         self.append_together(&self.creation(What::Refused, creation, now)).await
+    }
+
+    /// Notes that a create of an agent is about to be sent.
+    pub async fn sending_agent(
+        &self,
+        key: &Key,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let line = self.line(What::SendingAgent, key.as_str(), name.to_owned(), now);
+        self.append_together(&line).await
+    }
+
+    /// Notes the agent that a create has made.
+    pub async fn created_agent(
+        &self,
+        key: &Key,
+        name: &str,
+        id: AgentId,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let line = self.line(What::CreatedAgent, key.as_str(), name.to_owned(), now);
+        self.append_together(&Line { id: Some(id.0), ..line }).await
+    }
+
+    /// Notes that a create of an agent has certainly made nothing.
+    pub async fn refused_agent(
+        &self,
+        key: &Key,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let line = self.line(What::RefusedAgent, key.as_str(), name.to_owned(), now);
+        self.append_together(&line).await
+    }
+
+    /// Notes that the service stores another value than the one asked for in a field of an agent, so
+    /// that asking again and again is spared.
+    pub fn stored_agent(
+        &self,
+        key: &Key,
+        value: StoredValue,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let StoredValue { id, field, asked, stored } = value;
+        let (field, asked, stored) = (Some(field), Some(asked), Some(stored));
+        let line = self.line(What::StoredAgent, key.as_str(), String::new(), now);
+        self.append(&Line { id: Some(id.0), field, asked, stored, ..line })
     }
 
     /// Notes that the service stores another name than the one asked for, so that asking again and
@@ -233,7 +295,7 @@ impl Ledger {
             && line.organization == self.organization_id.0
     }
 
-    /// Notes that the list shows every task that was made.
+    /// Notes that the lists show everything that was made.
     pub fn listed(&self, now: Timestamp) -> Result<(), FilesError> {
         self.append(&self.line(What::Listed, "", String::new(), now))
     }
@@ -265,20 +327,24 @@ impl Ledger {
             let Ok(time) = line.time.parse::<Timestamp>() else { continue };
             // One create of a key is under way at a time, and one request of each of its deployments.
             let is_run = matches!(line.what, What::Starting | What::Answered);
-            let about = (line.key, is_run.then_some(line.name));
+            let about = (line.what.is_about_agent(), line.key, is_run.then_some(line.name));
             match line.what {
-                What::Sending | What::Starting => {
+                What::Sending | What::SendingAgent | What::Starting => {
                     sent.insert(about, time);
                 }
-                What::Created => {
+                What::Created | What::CreatedAgent => {
                     sent.remove(&about);
                     unlisted = Some(time);
                 }
-                What::Refused | What::Answered => {
+                What::Refused | What::RefusedAgent | What::Answered => {
                     sent.remove(&about);
                 }
                 What::Listed => unlisted = None,
-                What::Renamed | What::Started | What::Unseen | What::Applied => {}
+                What::Renamed
+                | What::StoredAgent
+                | What::Started
+                | What::Unseen
+                | What::Applied => {}
             }
         }
         Ok(Unfinished { unanswered: sent.into_values().max(), unlisted })
@@ -288,6 +354,7 @@ impl Ledger {
     pub fn add_to(&self, evidence: &mut Evidence) -> Result<(), FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
         let mut notes = BTreeMap::<Key, Notes>::new();
+        let mut agents = BTreeMap::<Key, AgentEvidence>::new();
         let mut unreadable = Vec::new();
         for (bytes, number) in bytes.split(|byte| *byte == b'\n').zip(1..) {
             let line: Option<Line> = serde_json::from_slice(bytes).ok();
@@ -301,7 +368,11 @@ impl Ledger {
             }
             evidence.has_ledger = true;
             let Ok(key) = line.key.parse::<Key>() else { continue };
-            notes.entry(key).or_default().take(line);
+            if line.what.is_about_agent() {
+                take_of_agent(agents.entry(key).or_default(), line);
+            } else {
+                notes.entry(key).or_default().take(line);
+            }
         }
         if let Some(line) = unreadable.first() {
             let reason = GapReason::LedgerUnreadable { line: *line, count: unreadable.len() };
@@ -313,6 +384,12 @@ impl Ledger {
             known.started.extend(notes.started);
             known.created.splice(0..0, notes.created.into_iter().rev().flatten());
             known.rewritten.splice(0..0, notes.rewritten.into_iter().rev());
+        }
+        for (key, noted) in agents {
+            let known = evidence.agents.entry(key).or_default();
+            known.created.splice(0..0, noted.created.into_iter().rev());
+            known.unanswered.splice(0..0, noted.unanswered.into_iter().rev());
+            known.stored.splice(0..0, noted.stored.into_iter().rev());
         }
         Ok(())
     }
@@ -362,6 +439,8 @@ impl Ledger {
             content: String::new(),
             id: None,
             stored: None,
+            field: None,
+            asked: None,
             run: None,
             manifest: None,
             time: now.to_string(),
@@ -440,12 +519,7 @@ impl Notes {
                 self.rewritten.push((line.name, line.stored.unwrap_or_default()));
             }
             What::Refused => self.answer(content),
-            What::Starting
-            | What::Started
-            | What::Answered
-            | What::Unseen
-            | What::Listed
-            | What::Applied => {}
+            _ => {}
         }
     }
 
@@ -454,6 +528,36 @@ impl Notes {
         for at in self.unanswered.remove(&content).unwrap_or_default() {
             self.created[at] = None;
         }
+    }
+}
+
+impl What {
+    /// Whether it is about an agent; all other lines with a key are about a task.
+    fn is_about_agent(self) -> bool {
+        matches!(
+            self,
+            Self::SendingAgent | Self::CreatedAgent | Self::RefusedAgent | Self::StoredAgent
+        )
+    }
+}
+
+/// Adds what a line says about an agent, the newest last.
+fn take_of_agent(known: &mut AgentEvidence, line: Line) {
+    let id = line.id.map(AgentId);
+    match line.what {
+        What::SendingAgent => known.unanswered.push(line.name),
+        What::CreatedAgent | What::RefusedAgent => {
+            known.unanswered.retain(|name| *name != line.name);
+            known.created.extend(id);
+        }
+        What::StoredAgent => {
+            if let (Some(id), Some(field), Some(asked), Some(stored)) =
+                (id, line.field, line.asked, line.stored)
+            {
+                known.stored.push(StoredValue { id, field, asked, stored });
+            }
+        }
+        _ => {}
     }
 }
 
@@ -486,7 +590,7 @@ mod tests {
 
     use super::*;
     use crate::files::{Appending, Lock, Memory};
-    use crate::resource::Object;
+    use crate::resource::{Object, Value};
 
     const PATH: &str = ".qcops/ledger.jsonl";
 
@@ -649,6 +753,36 @@ mod tests {
         assert_eq!(known.stored_as("SPY"), Some("Spy"), "the newest");
     }
 
+    #[tokio::test]
+    async fn agents_are_noted_apart_from_tasks_of_their_key() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let (ledger, at) = (ledger(&files, "here"), |n| Timestamp::from_second(n).unwrap());
+        ledger.sending_agent(&key, "Spy", at(1)).await.unwrap();
+        let task = Creation { key: &key, content: content("a"), name: "Spy" };
+        ledger.created(task, TaskId(7), at(2)).await.unwrap();
+        assert_eq!(ledger.unfinished().unwrap().unanswered, Some(at(1)), "the agent's");
+        let known = read(&ledger);
+        assert_eq!(known.agents[&key].unanswered, ["Spy"]);
+        assert_eq!(known.keys[&key].created.len(), 1, "the task's");
+        ledger.listed(at(3)).unwrap();
+        ledger.created_agent(&key, "Spy", AgentId(5), at(4)).await.unwrap();
+        let unfinished = Unfinished { unanswered: None, unlisted: Some(at(4)) };
+        assert_eq!(ledger.unfinished().unwrap(), unfinished);
+        ledger.sending_agent(&key, "Spy", at(5)).await.unwrap();
+        ledger.refused_agent(&key, "Spy", at(6)).await.unwrap();
+        let words = |word: &str| Value::Text(word.into());
+        let stored = StoredValue::new(AgentId(5), "model", &words("asked"), &words("stored"));
+        ledger.stored_agent(&key, stored, at(7)).unwrap();
+        let agent = &read(&ledger).agents[&key];
+        assert_eq!((&*agent.created, agent.unanswered.len()), (&[AgentId(5)][..], 0));
+        for (id, asked, is_known) in [(5, "asked", true), (6, "asked", false), (5, "b", false)] {
+            let stored = agent.stores(AgentId(id), "model", &words(asked), &words("stored"));
+            assert_eq!(stored, is_known, "{id} {asked}");
+        }
+        let text = String::from_utf8(files.read(Path::new(PATH)).unwrap().unwrap()).unwrap();
+        assert!(!text.contains("asked\"}") && !text.contains(":\"stored\""), "{text}");
+    }
+
     /// Memory whose appends take a moment; the first few fail.
     struct Slow {
         files: Memory,
@@ -718,9 +852,10 @@ mod tests {
     proptest! {
         #[test]
         fn a_compacted_ledger_says_what_it_said(
-            lines in prop::collection::vec((0..10_usize, 0..3_u8, 0..2_u8, 0..2_u8, 0..40_i64), 0..30),
+            lines in prop::collection::vec((0..14_usize, 0..3_u8, 0..2_u8, 0..2_u8, 0..40_i64), 0..30),
         ) {
-            const WHATS: [What; 10] = [
+            const WHATS: [What; 14] = [
+                What::SendingAgent, What::CreatedAgent, What::RefusedAgent, What::StoredAgent,
                 What::Sending, What::Created, What::Refused, What::Renamed, What::Starting,
                 What::Started, What::Answered, What::Unseen, What::Listed,
                 What::Applied,
@@ -735,9 +870,11 @@ mod tests {
                 let line = owner.line(what, &key, format!("n{name}"), now);
                 owner.append(&Line {
                     content: if is_create { content(&format!("c{name}")).to_string() } else { String::new() },
-                    id: matches!(what, What::Created | What::Unseen).then_some(id.into()),
+                    id: matches!(what, What::Created | What::CreatedAgent | What::StoredAgent | What::Unseen).then_some(id.into()),
                     manifest: (what == What::Applied).then(|| format!("m{id}").into()),
-                    stored: (what == What::Renamed).then(|| "stored".to_owned()),
+                    stored: matches!(what, What::Renamed | What::StoredAgent).then(|| "stored".to_owned()),
+                    field: (what == What::StoredAgent).then(|| "model".to_owned()),
+                    asked: (what == What::StoredAgent).then(|| format!("a{name}")),
                     run: matches!(what, What::Started | What::Answered).then(|| format!("A-{id}")),
                     ..line
                 }).unwrap();

@@ -10,6 +10,8 @@ use super::{Line, What};
 pub(super) struct Later {
     /// Keys and contents of creates of which it is known their results.
     creates: BTreeSet<(String, String)>,
+    /// Keys and names of creates of agents of which it is known their results.
+    agents: BTreeSet<(String, String)>,
     /// Keys and names of deployments that were answered, with their ids.
     deployments: BTreeMap<(String, String), BTreeSet<Option<String>>>,
     is_listed: bool,
@@ -25,6 +27,11 @@ impl Later {
                 self.creates.insert((line.key, line.content));
                 true
             }
+            What::SendingAgent => !self.agents.contains(&(line.key, line.name)),
+            What::CreatedAgent | What::RefusedAgent => {
+                self.agents.insert((line.key, line.name));
+                true
+            }
             What::Starting => !self.deployments.contains_key(&(line.key, line.name)),
             What::Started => {
                 let answered = self.deployments.get(&(line.key, line.name));
@@ -36,7 +43,7 @@ impl Later {
             }
             What::Listed => !std::mem::replace(&mut self.is_listed, true),
             What::Applied => self.applied.insert(line.manifest),
-            What::Renamed | What::Unseen => true,
+            What::Renamed | What::StoredAgent | What::Unseen => true,
         }
     }
 }
