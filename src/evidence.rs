@@ -7,9 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::diag::{Gap, Withholds};
-use crate::model::{
-    AgentId, ContentHash, DeploymentId, Key, PromptHash, TaskId, sha256_hex,
-};
+use crate::model::{AgentId, ContentHash, DeploymentId, Key, PromptHash, TaskId, sha256_hex};
 use crate::resource::{Object, Value, Whole};
 
 /// Everything that is known about earlier versions.
