@@ -458,7 +458,10 @@ pub(super) fn is_archived(task: &ObservedTask) -> bool {
 }
 
 /// Every item with the smallest rank.
-fn best<T: Copy, R: Ord>(items: impl Iterator<Item = T>, rank: impl Fn(T) -> R) -> Vec<T> {
+pub(super) fn best<T: Copy, R: Ord>(
+    items: impl Iterator<Item = T>,
+    rank: impl Fn(T) -> R,
+) -> Vec<T> {
     let mut best: Option<(R, Vec<T>)> = None;
     for item in items {
         let rank = rank(item);

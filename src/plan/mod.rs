@@ -4,6 +4,7 @@
 //! nothing can fail. What cannot be planned becomes a blocked step with a code and help.
 //! [`wanted`] says what must still be looked at, [`plan`] decides; `apply` only obeys.
 
+mod agent_matcher;
 mod ambiguous;
 mod assign;
 mod counting;
@@ -30,6 +31,7 @@ mod terms;
 mod unmanaged;
 mod waits;
 
+pub use agent_matcher::bind_agents;
 pub use deployment_status::DeploymentSummary;
 pub use destroy::{Saving, Scope, destroy, destroy_reads};
 pub use digest::Digest;
