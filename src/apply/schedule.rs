@@ -163,6 +163,7 @@ mod tests {
             change,
             reason: String::new(),
             after: after.iter().copied().map(StepId).collect(),
+            drift: BTreeSet::new(),
             status: StepStatus::Ready,
         }
     }

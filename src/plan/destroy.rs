@@ -17,7 +17,7 @@ use crate::plan::guards::{View, guard, incomplete};
 use crate::plan::matcher::{Match, Matches, Proof, identify, is_archived};
 use crate::plan::names::{NameFit, name_fit};
 use crate::plan::observed::observed;
-use crate::plan::planner::{all_gaps, gap_notes};
+use crate::plan::planner::{all_gaps, gap_notes, step};
 use crate::plan::remove::{reads_before_removing, removal};
 use crate::plan::unmanaged::unmanaged;
 use crate::plan::{
@@ -107,8 +107,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         };
         let status = kept(inputs, key, task).map_or(status, StepStatus::Deferred);
         let id = StepId(steps.len());
-        let (key, after) = (key.clone(), BTreeSet::new());
-        steps.push(Step { id, key, deployment: None, change, reason, after, status });
+        steps.push(step(id, key, change, reason, status));
     }
     if young_count > 0 {
         let message = format!("archived tasks that changed more recently: {young_count}");

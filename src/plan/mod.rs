@@ -5,6 +5,7 @@
 //! [`wanted`] says what must still be looked at, [`plan`] decides; `apply` only obeys.
 
 mod agent_matcher;
+mod agents;
 mod ambiguous;
 mod assign;
 mod counting;
@@ -110,8 +111,10 @@ pub struct PlanInputs<'a> {
 pub struct Options {
     /// Whether owned tasks that are no longer declared are removed.
     pub prune: Prune,
-    /// The keys to plan for; empty for all.
+    /// The keys of tasks to plan for; all where no target is given.
     pub targets: BTreeSet<Key>,
+    /// The keys of agents to plan for, beside those that targeted tasks need.
+    pub target_agents: BTreeSet<Key>,
     /// The deployments to plan for, of keys of which only some are meant.
     pub target_deployments: BTreeMap<Key, BTreeSet<Key>>,
     /// How much one apply may do.
@@ -122,6 +125,17 @@ pub struct Options {
     pub is_stale: bool,
     /// Whether the apply that carries it out waits for deployments; this decides help alone.
     pub waits: bool,
+}
+
+impl Options {
+    /// Whether a task is planned for.
+    fn is_target(&self, key: &Key) -> bool {
+        self.targets.contains(key) || !self.has_targets()
+    }
+
+    fn has_targets(&self) -> bool {
+        !(self.targets.is_empty() && self.target_agents.is_empty())
+    }
 }
 
 /// Whether owned tasks that are no longer declared are removed.
@@ -227,6 +241,8 @@ pub struct Step {
     pub reason: String,
     /// Steps that must be done before.
     pub after: BTreeSet<StepId>,
+    /// The fields it changes that were changed on the service since they were applied.
+    pub drift: BTreeSet<&'static str>,
     /// Whether it may be done.
     pub status: StepStatus,
 }

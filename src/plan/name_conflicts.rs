@@ -79,8 +79,7 @@ struct Movers<'a> {
 impl<'a> Movers<'a> {
     fn of(inputs: &PlanInputs<'a>, found: &Matches<'a>) -> Self {
         let mut movers = Self::default();
-        let targets = &inputs.options.targets;
-        let is_target = |key: &Key| targets.is_empty() || targets.contains(key);
+        let is_target = |key: &Key| inputs.options.is_target(key);
         for (key, matched) in found.by_key.iter().filter(|(key, _)| is_target(key)) {
             let leftovers = found.superseded.get(key).into_iter().flatten();
             movers.all.extend(leftovers.map(|task| task.id));

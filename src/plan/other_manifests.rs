@@ -5,8 +5,9 @@ use std::path::Path;
 
 use crate::diag::{Gap, GapReason};
 use crate::manifest::{self, AgentNames, DesiredState, DesiredTask, Manifest};
-use crate::model::{ContentHash, Key, OrganizationId, PromptHash, TaskId};
+use crate::model::{AgentId, ContentHash, Key, OrganizationId, PromptHash, TaskId};
 use crate::observed::ObservedTask;
+use crate::resource::Object;
 
 /// What the other manifests of the repository declare for the same organization.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,12 @@ pub struct OtherManifests {
     pub prompts: BTreeSet<PromptHash>,
     /// Their pinned ids.
     pub pins: BTreeSet<TaskId>,
+    /// The keys of their agents.
+    pub agent_keys: BTreeSet<Key>,
+    /// The names of their agents.
+    pub agent_names: BTreeSet<String>,
+    /// The pinned ids of their agents.
+    pub agent_pins: BTreeSet<AgentId>,
     /// What of them could not be understood, so that what it declares is unknown.
     pub gaps: Vec<Gap>,
 }
@@ -68,6 +75,14 @@ impl OtherManifests {
                 None => self.prompts.extend(task.object.prompt_hash()),
             }
         }
+        for (key, agent) in &manifest.agents {
+            if is_only_committed && declared.agents.contains_key(key) {
+                continue;
+            }
+            self.agent_keys.insert(key.clone());
+            self.agent_names.extend(agent.object.name().map(str::to_owned));
+            self.agent_pins.extend(agent.pin);
+        }
         self.keys.extend(manifest.left_out.iter().map(|task| task.key.clone()));
     }
 
@@ -75,6 +90,12 @@ impl OtherManifests {
     pub fn declare(&self, task: &ObservedTask) -> bool {
         let is_declared = |content| self.contents.contains(&content);
         self.pins.contains(&task.id) || task.content().is_some_and(is_declared)
+    }
+
+    /// Whether one of them declares the agent of a key, by the key, its name or its id.
+    pub fn declare_agent(&self, key: &Key, id: AgentId, observed: &Object) -> bool {
+        let is_named = observed.name().is_some_and(|name| self.agent_names.contains(name));
+        is_named || self.agent_keys.contains(key) || self.agent_pins.contains(&id)
     }
 
     /// Whether one of them may declare the task: its agent is not known.

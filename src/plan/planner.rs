@@ -358,8 +358,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
     }
 
     fn is_target(&self, key: &Key) -> bool {
-        let targets = &self.inputs.options.targets;
-        targets.is_empty() || targets.contains(key)
+        self.inputs.options.is_target(key)
     }
 
     fn push(
@@ -371,8 +370,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         status: StepStatus,
     ) -> StepId {
         let id = StepId(self.steps.len());
-        let (key, after) = (key.clone(), BTreeSet::new());
-        self.steps.push(Step { id, key, deployment, change, reason, after, status });
+        self.steps.push(Step { deployment, ..step(id, key, change, reason, status) });
         id
     }
 }
@@ -446,4 +444,16 @@ fn changed_fields(before: &Before, desired: &DesiredTask) -> String {
     };
     let changed: Vec<&str> = edits.iter().filter(replaces).map(|edit| edit.field).collect();
     format!("{} cannot be changed in place", changed.join(" and "))
+}
+
+/// A step that waits for no other.
+pub(super) fn step(
+    id: StepId,
+    key: &Key,
+    change: Change,
+    reason: String,
+    status: StepStatus,
+) -> Step {
+    let (key, after, drift) = (key.clone(), BTreeSet::new(), BTreeSet::new());
+    Step { id, key, deployment: None, change, reason, after, drift, status }
 }

@@ -87,6 +87,7 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
                 change,
                 reason: reason.to_owned(),
                 after: BTreeSet::new(),
+                drift: BTreeSet::new(),
                 status,
             }
         };

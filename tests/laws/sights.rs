@@ -214,6 +214,7 @@ fn other_manifests() -> impl Strategy<Value = OtherManifests> {
             pins: pin.into_iter().collect(),
             prompts: BTreeSet::new(),
             gaps: unclear.into_iter().collect(),
+            ..OtherManifests::default()
         },
     )
 }
@@ -229,6 +230,7 @@ fn options() -> impl Strategy<Value = Options> {
             Options {
                 prune: if prunes { Prune::On } else { Prune::Off },
                 targets,
+                target_agents: BTreeSet::new(),
                 target_deployments: BTreeMap::new(),
                 limits: Limits { delete: limit, replace: limit, create: runs, runs },
                 allow: BTreeSet::new(),

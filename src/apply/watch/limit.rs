@@ -88,6 +88,7 @@ impl Watching<'_, '_> {
                 change: Change::Stop { run: run.id.clone() },
                 reason: "its limit is reached".to_owned(),
                 after: BTreeSet::new(),
+                drift: BTreeSet::new(),
                 status: StepStatus::Ready,
             }
         };
