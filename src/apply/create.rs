@@ -8,6 +8,7 @@ use crate::apply::finding::{changed, failed, unsettled};
 use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, HaltReason, StepOutcome};
+use crate::kinds::{AGENT, TASK};
 use crate::ledger::Creation;
 use crate::model::{TaskId, has_new_number, is_rewriting_of};
 use crate::observed::ObservedTask;
@@ -48,57 +49,66 @@ impl Work<'_, '_> {
         let creation = Creation { key: &step.key, content: object.content(), name: object.name() };
         self.note(async |ledger, now| ledger.sending(creation, now).await).await?;
         self.created.borrow_mut().sent.insert(creation.content);
+        let sent = self
+            .send_create(
+                (TASK.name, "by its content"),
+                async || self.effects.client.create_task(object).await,
+                async || self.settle_create(step, object.content()).await,
+            )
+            .await;
+        let (task, lost) = match sent {
+            Err(StepOutcome::Failed(finding)) => {
+                self.note(async |ledger, now| ledger.refused(creation, now).await).await?;
+                return Err(StepOutcome::Failed(finding));
+            }
+            sent => sent?,
+        };
+        let is_lost = lost.is_some();
+        let lost = lost.map(|lost| found(&format!("task {}", task.id), &lost));
+        let mut notes = self.bind(step, creation, task.id, lost.into_iter().collect()).await;
+        if is_lost {
+            return Ok((task.id, notes, None));
+        }
+        let duplicate = self.look_for_duplicates(LookAgain::AfterTwiceAsMany).await;
+        notes.extend(duplicate.map(|said| Diagnostic::note(Code::ChangedSincePlan, said)));
+        Ok((task.id, notes, Some(task)))
+    }
+
+    /// Sends a create: one request, and a second one only after proof that the first made nothing.
+    ///
+    /// Returns what was made, and how its answer was lost where it was. Failed means that nothing
+    /// was made, for certain.
+    pub(super) async fn send_create<T>(
+        &self,
+        (kind, found): (&str, &str),
+        create: impl AsyncFn() -> CallOutcome<T>,
+        settle: impl AsyncFn() -> Settled<T>,
+    ) -> Ended<(T, Option<String>)> {
+        let seconds: u64 = self.settings.settle_delays.iter().map(Duration::as_secs).sum();
+        let way = format!("wait {seconds} s, then `qcops plan`: it finds the {kind} {found}");
         let mut settled = "nothing was sent".to_owned();
         for _ in 0..2 {
-            match self.effects.client.create_task(object).await {
-                CallOutcome::Done(task) => {
-                    let mut notes = self.bind(step, creation, task.id, Vec::new()).await;
-                    let duplicate = self.look_for_duplicates(LookAgain::AfterTwiceAsMany).await;
-                    notes.extend(
-                        duplicate.map(|said| Diagnostic::note(Code::ChangedSincePlan, said)),
-                    );
-                    return Ok((task.id, notes, Some(task)));
-                }
-                CallOutcome::Refused(error) => {
-                    self.note(async |ledger, now| ledger.refused(creation, now).await).await?;
-                    return Err(self.refused(&error));
-                }
-                CallOutcome::NotProcessed(error) => {
-                    self.note(async |ledger, now| ledger.refused(creation, now).await).await?;
-                    return Err(failed(Code::NotProcessed, &error));
-                }
-                CallOutcome::Unknown(error) => {
-                    let lost = with_causes(&error);
-                    match self.settle_create(step, object.content()).await {
-                        Settled::Bound(task) => {
-                            let message = format!(
-                                "task {} was found after its answer was lost ({lost})",
-                                task.id
-                            );
-                            let note = Diagnostic::note(Code::Settled, message);
-                            let notes = self.bind(step, creation, task.id, vec![note]).await;
-                            return Ok((task.id, notes, None));
-                        }
-                        Settled::Absent => settled = lost,
-                        Settled::Unknown(why) => {
-                            let message =
-                                format!("whether a task was made is unknown ({lost}); {why}");
-                            return Err(self.unknown_create(message));
-                        }
-                    }
+            let lost = match create().await {
+                CallOutcome::Done(made) => return Ok((made, None)),
+                CallOutcome::Refused(error) => return Err(self.refused(&error)),
+                CallOutcome::NotProcessed(error) => return Err(failed(Code::NotProcessed, &error)),
+                CallOutcome::Unknown(error) => with_causes(&error),
+            };
+            match settle().await {
+                Settled::Bound(made) => return Ok((made, Some(lost))),
+                Settled::Absent => settled = lost,
+                Settled::Unknown(why) => {
+                    let article = if kind == AGENT.name { "an" } else { "a" };
+                    let message =
+                        format!("whether {article} {kind} was made is unknown ({lost}); {why}");
+                    return Err(unsettled(message, way));
                 }
             }
         }
         let message = format!(
-            "the answers to both requests were lost ({settled}), and no task is to be seen"
+            "the answers to both requests were lost ({settled}), and no {kind} is to be seen"
         );
-        Err(self.unknown_create(message))
-    }
-
-    fn unknown_create(&self, message: String) -> StepOutcome {
-        let seconds: u64 = self.settings.settle_delays.iter().map(Duration::as_secs).sum();
-        let way = format!("wait {seconds} s, then `qcops plan`: it finds the task by its content");
-        unsettled(message, way)
+        Err(unsettled(message, way))
     }
 
     async fn bind(
@@ -135,7 +145,7 @@ impl Work<'_, '_> {
             let is_new = |task: &&ObservedTask| !self.plan.observed_task_ids.contains(&task.id);
             for task in listing.items.iter().filter(is_new) {
                 let hash = task.content();
-                if hash.is_some_and(|hash| self.desired.contains(&hash)) {
+                if hash.is_some_and(|hash| self.desired.borrow().contains(&hash)) {
                     self.halt(HaltReason::MadeElsewhere);
                     let message = format!("task {} with wanted content has appeared", task.id);
                     return Err(changed(message));
@@ -160,7 +170,8 @@ impl Work<'_, '_> {
             LookAgain::AfterAny => count > looked,
         };
         // Where all is made and nothing is paid for, the list is read at the end anyway.
-        if !is_due || (again == LookAgain::AfterTwiceAsMany && count >= self.desired.len()) {
+        if !is_due || (again == LookAgain::AfterTwiceAsMany && count >= self.desired.borrow().len())
+        {
             return None;
         }
         *self.looked_at.borrow_mut() = count;
@@ -181,7 +192,8 @@ impl Work<'_, '_> {
         let Some(content) = task.content().filter(|_| !is_known) else { return false };
         let is_mine = created.contents.contains_key(&task.id);
         let is_made = || created.contents.values().any(|made| *made == content);
-        let is_planned = || self.desired.contains(&content) && !created.sent.contains(&content);
+        let is_planned =
+            || self.desired.borrow().contains(&content) && !created.sent.contains(&content);
         !is_mine && (is_made() || is_planned())
     }
 
@@ -199,7 +211,7 @@ impl Work<'_, '_> {
             }
             match self.effects.client.read_task(id).await {
                 CallOutcome::Done(task) if task.content() == Some(object.content()) => {
-                    *self.is_proven.borrow_mut() = true;
+                    self.proven.borrow_mut().insert(TASK.name);
                     return Ok(task);
                 }
                 CallOutcome::Done(task) => {
@@ -300,6 +312,11 @@ impl Work<'_, '_> {
             StepOutcome::Failed(finding.help("make `.qcops/` writable and run this again"))
         })
     }
+}
+
+/// Says that something was made although the answer was lost.
+pub(super) fn found(what: &str, lost: &str) -> Diagnostic {
+    Diagnostic::note(Code::Settled, format!("{what} was found after its answer was lost ({lost})"))
 }
 
 /// Says where what was read back first departs from what was declared.

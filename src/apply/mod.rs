@@ -7,11 +7,13 @@
 //! Futures are polled in place and never spawned, so that dropping [`apply`]'s future stops it at once
 //! and leaves nothing running.
 
+mod agent;
 mod create;
 mod deploy;
 mod destroy;
 mod finding;
 mod prompt;
+mod reference;
 mod schedule;
 mod settle;
 mod step;
@@ -34,13 +36,17 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use crate::api::Client;
-use crate::apply::schedule::StepSchedule;
+use crate::apply::agent::CreatedAgents;
+use crate::apply::schedule::{ProvenKinds, StepSchedule};
+use crate::apply::settle::Ended;
 use crate::clock::Clock;
 use crate::event::{Event, HaltReason, Outcome, StepOutcome};
 use crate::files::Files;
+use crate::kinds::{AGENT, TASK};
 use crate::ledger::Ledger;
-use crate::model::{ContentHash, DeploymentId, TaskId};
-use crate::plan::{Change, Plan, Step, StepId};
+use crate::model::{ContentHash, DeploymentId, Key, TaskId};
+use crate::plan::{AgentChange, Change, Plan, Step, StepId};
+use crate::resource::Whole;
 
 /// What apply acts through.
 #[derive(Clone, Copy)]
@@ -96,10 +102,10 @@ impl Default for Settings {
 
 /// Carries out every open step of `plan`.
 ///
-/// Guarantees: a step begins only after those it waits for are done; steps of one task never run side
-/// by side; the first step that makes a task has nothing else beside it, and what it made is read back
-/// before anything else begins: a service that stores something else than it was sent would spoil
-/// all that follows. What is made after that is read back before another step builds on it, and with
+/// Guarantees: a step begins only after those it waits for are done; steps of one resource never run
+/// side by side; the first step that makes one of a kind has nothing else beside it, and what it made
+/// is read back before anything else begins: a service that stores something else than it was sent
+/// would spoil all that follows. What is made after that is read back before another step builds on it, and with
 /// the list at the end where none does. Once the credentials are refused, or a stop is asked for, nothing more is begun.
 ///
 /// The second call, with a plan made afresh, finishes what the first one left.
@@ -109,14 +115,16 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         effects: *effects,
         settings,
         created: RefCell::default(),
+        agents: RefCell::default(),
         baseline: RefCell::default(),
-        is_proven: RefCell::new(!plan.ready_steps().any(|step| makes_task(&step.change))),
+        proven: RefCell::default(),
         halted: RefCell::new(None),
         is_locked_out: RefCell::new(false),
         unread: RefCell::default(),
         looked_at: RefCell::default(),
         awaited: plan.ready_steps().flat_map(|step| step.after.iter().copied()).collect(),
-        desired: wanted_contents(plan),
+        desired: RefCell::new(reference::wanted_contents(plan)),
+        users: reference::users(plan),
     };
     let mut outcome = Outcome::default();
     let mut schedule = StepSchedule::new(plan.ready_steps());
@@ -128,11 +136,20 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
             outcome.steps.extend(not_begun.map(|step| (step.id, StepOutcome::NotStarted(why))));
         }
         while running.len() < settings.under_way.max(1)
-            && let Some(step) = schedule.next(*work.is_proven.borrow(), running.is_empty())
+            && let Some(step) = schedule.next(&work.proven.borrow(), running.is_empty())
         {
-            (effects.on_event)(&Event::Started(step));
+            let over = work.is_over(step);
+            if over.is_none() {
+                (effects.on_event)(&Event::Started(step));
+            }
             let work = &work;
-            running.push(async move { (step, work.carry_out(step).await) });
+            running.push(async move {
+                let ended = match over {
+                    Some(why) => StepOutcome::NotStarted(why),
+                    None => work.carry_out(step).await,
+                };
+                (step, ended)
+            });
         }
         let Some((step, ended)) = running.next().await else { break };
         (effects.on_event)(&Event::Finished(step, &ended));
@@ -152,18 +169,13 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
     outcome
 }
 
-/// The contents of all tasks that the plan makes.
-fn wanted_contents(plan: &Plan) -> BTreeSet<ContentHash> {
-    let content = |step: &Step| match &step.change {
-        Change::Create { object } | Change::Replace { object, .. } => Some(object.content()),
+/// The name of the kind of which carrying out the change makes one.
+fn makes(change: &Change) -> Option<&'static str> {
+    match change {
+        Change::Create { .. } | Change::Replace { .. } => Some(TASK.name),
+        Change::Agent(AgentChange::Create { .. }) => Some(AGENT.name),
         _ => None,
-    };
-    plan.ready_steps().filter_map(content).collect()
-}
-
-/// Whether carrying out the change makes a task.
-fn makes_task(change: &Change) -> bool {
-    matches!(change, Change::Create { .. } | Change::Replace { .. })
+    }
 }
 
 /// One apply at work.
@@ -172,12 +184,13 @@ struct Work<'p, 'e> {
     effects: Effects<'e>,
     settings: &'e Settings,
     created: RefCell<CreatedTasks>,
+    agents: RefCell<CreatedAgents>,
     /// The ids on the list right before the first create.
     baseline: RefCell<Option<BTreeSet<TaskId>>>,
     /// How many tasks were made when the list was last read for duplicates.
     looked_at: RefCell<usize>,
-    /// Whether the first task that was made has been read back as declared.
-    is_proven: RefCell<bool>,
+    /// The kinds of which the first one that was made has been read back as declared.
+    proven: RefCell<ProvenKinds>,
     /// Why nothing more may be begun, where that is so.
     halted: RefCell<Option<HaltReason>>,
     /// Whether the credentials are refused, so that no look shows anything.
@@ -187,7 +200,9 @@ struct Work<'p, 'e> {
     /// Steps that another one waits for.
     awaited: BTreeSet<StepId>,
     /// The contents of all tasks that the plan makes.
-    desired: BTreeSet<ContentHash>,
+    desired: RefCell<BTreeSet<ContentHash>>,
+    /// The tasks of the plan that use an agent which it makes, by the agent's key.
+    users: BTreeMap<Key, Vec<&'p Whole>>,
 }
 
 /// What this apply has made so far.
@@ -203,13 +218,19 @@ struct CreatedTasks {
 
 impl Work<'_, '_> {
     async fn carry_out(&self, step: &Step) -> StepOutcome {
-        let ended = match &step.change {
-            Change::Agent(_) => unreachable!("no plan holds one yet"),
-            Change::Create { object } => self.create(step, object).await,
+        self.try_step(step).await.unwrap_or_else(|ended| ended)
+    }
+
+    async fn try_step(&self, step: &Step) -> Ended<StepOutcome> {
+        match &step.change {
+            Change::Agent(change) => self.agent(step, change).await,
+            Change::Create { object } => self.create(step, &self.with_ids(object)?).await,
             Change::Update { id, edits } | Change::Restore { id, edits } => {
                 self.update(step, *id, edits).await
             }
-            Change::Replace { object, old, .. } => self.replace(step, object, old).await,
+            Change::Replace { object, old, .. } => {
+                self.replace(step, &self.with_ids(object)?, old).await
+            }
             Change::Remove { removal, .. } => self.remove(step, removal).await,
             Change::Deploy { task, seen, since, .. } => self.run(step, *task, seen, *since).await,
             Change::Prompt { run, prompt, turns, .. } => {
@@ -219,8 +240,13 @@ impl Work<'_, '_> {
             Change::Ambiguous { .. } | Change::Diverged { .. } => {
                 unreachable!("a step that decides nothing is never open")
             }
-        };
-        ended.unwrap_or_else(|ended| ended)
+        }
+    }
+
+    /// Why a step is not begun although others are, where that is so.
+    fn is_over(&self, step: &Step) -> Option<HaltReason> {
+        let is_meant = makes(&step.change) == Some(AGENT.name) && self.agents.borrow().is_over;
+        is_meant.then_some(HaltReason::StoredDifferently)
     }
 
     /// Lets nothing more begin; the first reason is the one that counts.

@@ -5,12 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::apply::makes_task;
+use crate::apply::makes;
 use crate::model::Key;
 use crate::plan::{Step, StepId};
 
 /// The place of a step in its plan.
 type StepIndex = usize;
+
+/// The names of the kinds that the service is proven to store as they are sent.
+pub(super) type ProvenKinds = BTreeSet<&'static str>;
 
 /// The open steps of a plan that have not begun.
 pub(super) struct StepSchedule<'p> {
@@ -20,12 +23,12 @@ pub(super) struct StepSchedule<'p> {
     unmet: BTreeMap<StepIndex, usize>,
     /// By step, those that wait for it.
     waiting: BTreeMap<StepIndex, Vec<StepIndex>>,
-    /// Steps that wait for nothing: those that make a task, and the others.
-    makers: BTreeSet<StepIndex>,
+    /// Steps that wait for nothing: those that make a resource by its kind, and the others.
+    makers: BTreeMap<&'static str, BTreeSet<StepIndex>>,
     others: BTreeSet<StepIndex>,
-    /// Keys at work, with the steps that were found to wait for nothing but their key.
-    busy: BTreeMap<&'p Key, Vec<StepIndex>>,
-    /// The step that makes the first task, while it is under way.
+    /// Resources at work, with the steps that were found to wait for nothing but theirs.
+    busy: BTreeMap<(&'static str, &'p Key), Vec<StepIndex>>,
+    /// The step that makes the first resource of a kind, while it is under way.
     first: Option<StepId>,
 }
 
@@ -40,7 +43,7 @@ impl<'p> StepSchedule<'p> {
             places,
             unmet: BTreeMap::new(),
             waiting: BTreeMap::new(),
-            makers: BTreeSet::new(),
+            makers: BTreeMap::new(),
             others: BTreeSet::new(),
             busy: BTreeMap::new(),
             first: None,
@@ -63,32 +66,33 @@ impl<'p> StepSchedule<'p> {
 
     /// Takes the next step that may begin.
     ///
-    /// Until the service is proven to store what it is sent, the first step that makes a task begins
-    /// only when nothing is under way, and nothing begins beside it.
-    pub(super) fn next(&mut self, is_proven: bool, is_idle: bool) -> Option<&'p Step> {
+    /// Until the service is proven to store a kind as it is sent, the first step that makes one of it
+    /// begins only when nothing is under way, and nothing begins beside it.
+    pub(super) fn next(&mut self, proven: &ProvenKinds, is_idle: bool) -> Option<&'p Step> {
         if self.first.is_some() {
             return None;
         }
         loop {
-            let (maker, other) = (self.makers.first().copied(), self.others.first().copied());
-            let goes_alone = !is_proven && is_idle && maker.is_some();
-            let place = if is_proven {
-                [maker, other].into_iter().flatten().min()?
-            } else if goes_alone {
-                maker?
-            } else {
-                other?
+            let makers = |is_proven| {
+                let makers =
+                    self.makers.iter().filter(move |(kind, _)| proven.contains(*kind) == is_proven);
+                makers.filter_map(|(_, places)| places.first()).min().copied()
             };
-            self.makers.remove(&place);
+            let alone = makers(false).filter(|_| is_idle);
+            let others = self.others.first().copied();
+            let place = alone.or_else(|| makers(true).into_iter().chain(others).min())?;
+            for places in self.makers.values_mut() {
+                places.remove(&place);
+            }
             self.others.remove(&place);
             let step = self.steps[place];
-            if let Some(parked) = self.busy.get_mut(&step.key) {
+            if let Some(parked) = self.busy.get_mut(&about(step)) {
                 parked.push(place);
                 continue;
             }
             self.unmet.remove(&place);
-            self.busy.insert(&step.key, Vec::new());
-            self.first = goes_alone.then_some(step.id);
+            self.busy.insert(about(step), Vec::new());
+            self.first = alone.map(|_| step.id);
             return Some(step);
         }
     }
@@ -97,7 +101,7 @@ impl<'p> StepSchedule<'p> {
     /// with the step that it waited for.
     pub(super) fn end(&mut self, step: &'p Step, is_done: bool) -> Vec<(&'p Step, StepId)> {
         self.first = self.first.filter(|first| *first != step.id);
-        for place in self.busy.remove(&step.key).unwrap_or_default() {
+        for place in self.busy.remove(&about(step)).unwrap_or_default() {
             self.make_ready(place);
         }
         let mut given_up = Vec::new();
@@ -133,10 +137,17 @@ impl<'p> StepSchedule<'p> {
 
     /// A step waits for no other one any more.
     fn make_ready(&mut self, place: StepIndex) {
-        let is_maker = makes_task(&self.steps[place].change);
-        let ready = if is_maker { &mut self.makers } else { &mut self.others };
+        let ready = match makes(&self.steps[place].change) {
+            Some(kind) => self.makers.entry(kind).or_default(),
+            None => &mut self.others,
+        };
         ready.insert(place);
     }
+}
+
+/// The resource that a step is about.
+fn about(step: &Step) -> (&'static str, &Key) {
+    (step.change.kind().name, &step.key)
 }
 
 #[cfg(test)]
@@ -145,8 +156,12 @@ mod tests {
 
     use super::*;
     use crate::model::TaskId;
-    use crate::plan::{Change, StepStatus};
+    use crate::plan::{AgentChange, Change, StepStatus};
     use crate::resource::Object;
+
+    fn proven(kinds: &[&'static str]) -> ProvenKinds {
+        kinds.iter().copied().collect()
+    }
 
     /// A step of a key that makes a task, or renames one.
     fn step(id: usize, key: &str, is_maker: bool, after: &[usize]) -> Step {
@@ -176,13 +191,13 @@ mod tests {
     fn the_first_task_is_made_alone_and_then_all_goes_in_order() {
         let steps = [step(0, "a", true, &[]), step(1, "b", true, &[]), step(2, "c", false, &[])];
         let mut schedule = StepSchedule::new(steps.iter());
-        assert_eq!(id(schedule.next(false, false)), Some(2), "something is under way");
-        assert_eq!(id(schedule.next(false, false)), None);
+        assert_eq!(id(schedule.next(&proven(&[]), false)), Some(2), "something is under way");
+        assert_eq!(id(schedule.next(&proven(&[]), false)), None);
         schedule.end(&steps[2], true);
-        assert_eq!(id(schedule.next(false, true)), Some(0));
-        assert_eq!(id(schedule.next(false, false)), None, "nothing begins beside it");
+        assert_eq!(id(schedule.next(&proven(&[]), true)), Some(0));
+        assert_eq!(id(schedule.next(&proven(&[]), false)), None, "nothing begins beside it");
         schedule.end(&steps[0], true);
-        assert_eq!(id(schedule.next(true, true)), Some(1));
+        assert_eq!(id(schedule.next(&proven(&["task"]), true)), Some(1));
         assert!(schedule.is_empty());
     }
 
@@ -196,14 +211,41 @@ mod tests {
             step(4, "e", false, &[]),
         ];
         let mut schedule = StepSchedule::new(steps.iter());
-        assert_eq!(id(schedule.next(true, true)), Some(0));
+        assert_eq!(id(schedule.next(&proven(&["task"]), true)), Some(0));
         let given_up = schedule.end(&steps[0], false);
         let given_up: Vec<_> = given_up.iter().map(|(step, unmet)| (step.id.0, unmet.0)).collect();
         assert_eq!(given_up, [(1, 0), (2, 1)]);
-        assert_eq!(id(schedule.next(true, true)), Some(3), "a step that is not open holds none up");
+        assert_eq!(
+            id(schedule.next(&proven(&["task"]), true)),
+            Some(3),
+            "a step that is not open holds none up"
+        );
         let rest: Vec<usize> = schedule.drain().iter().map(|step| step.id.0).collect();
         assert_eq!(rest, [4]);
-        assert!(schedule.is_empty() && schedule.next(true, true).is_none());
+        assert!(schedule.is_empty() && schedule.next(&proven(&["task"]), true).is_none());
+    }
+
+    #[test]
+    fn the_first_of_each_kind_is_made_alone() {
+        let agent = |id: usize| Step {
+            change: Change::Agent(AgentChange::Create { object: Object::agent("A") }),
+            ..step(id, &format!("k{id}"), true, &[])
+        };
+        let steps = [agent(0), agent(1), step(2, "k0", true, &[]), step(3, "k1", false, &[1])];
+        let mut schedule = StepSchedule::new(steps.iter());
+        assert_eq!(id(schedule.next(&proven(&[]), true)), Some(0));
+        assert_eq!(id(schedule.next(&proven(&[]), false)), None);
+        schedule.end(&steps[0], true);
+        let mut known = proven(&["agent"]);
+        assert_eq!(id(schedule.next(&known, true)), Some(2), "before it is held up by the agents");
+        assert_eq!(id(schedule.next(&known, false)), None);
+        schedule.end(&steps[2], true);
+        known.insert("task");
+        assert_eq!(id(schedule.next(&known, true)), Some(1));
+        assert_eq!(id(schedule.next(&known, false)), None, "it waits for the agent");
+        schedule.end(&steps[1], true);
+        assert_eq!(id(schedule.next(&known, true)), Some(3));
+        assert!(schedule.is_empty());
     }
 
     /// For each step its key, whether it makes a task, which earlier ones it waits for, whether it
@@ -225,15 +267,15 @@ mod tests {
             let mut schedule = StepSchedule::new(steps.iter());
             let (mut running, mut done) = (Vec::<&Step>::new(), BTreeSet::new());
             let (mut begun, mut given_up) = (BTreeSet::new(), BTreeSet::new());
-            let mut is_proven = false;
+            let mut is_proven = ProvenKinds::new();
             for (.., turn) in story.iter().cycle() {
                 while running.len() < most
-                    && let Some(step) = schedule.next(is_proven, running.is_empty())
+                    && let Some(step) = schedule.next(&is_proven, running.is_empty())
                 {
                     prop_assert!(begun.insert(step.id));
                     prop_assert!(step.after.is_subset(&done));
                     prop_assert!(running.iter().all(|other| other.key != step.key));
-                    prop_assert!(is_proven || !makes_task(&step.change) || running.is_empty());
+                    prop_assert!(makes(&step.change).is_none_or(|kind| is_proven.contains(kind)) || running.is_empty());
                     running.push(step);
                 }
                 if running.is_empty() {
@@ -241,7 +283,7 @@ mod tests {
                 }
                 let step = running.remove(turn % running.len());
                 let is_well = story[step.id.0].3;
-                is_proven |= is_well && makes_task(&step.change);
+                is_proven.extend(makes(&step.change).filter(|_| is_well));
                 if is_well {
                     done.insert(step.id);
                 }

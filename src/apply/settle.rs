@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::event::{Event, HaltReason, Outcome, StepOutcome};
 use crate::files::FilesError;
 use crate::ledger::Ledger;
-use crate::model::{ContentHash, DeploymentId, TaskId};
+use crate::model::{AgentId, ContentHash, DeploymentId, TaskId};
 use crate::observed::{Completeness, Listing, ObservedTask};
 use crate::plan::Step;
 
@@ -41,6 +41,14 @@ pub(super) enum Settled<T> {
     Unknown(String),
 }
 
+/// What one complete look for something new has shown.
+pub(super) struct FreshLook<T> {
+    /// Whether it leaves out what is known to be there.
+    pub(super) is_short: bool,
+    /// What is new and not explained by another create, each with whether it is just what was sent.
+    pub(super) fresh: Vec<(bool, T)>,
+}
+
 impl Work<'_, '_> {
     /// Looks for the task that an unknown create may have made.
     ///
@@ -56,6 +64,30 @@ impl Work<'_, '_> {
         step: &Step,
         content: ContentHash,
     ) -> Settled<ObservedTask> {
+        self.settle_new(
+            step,
+            "tasks",
+            |task: &ObservedTask| task.id.0,
+            async || {
+                let listing = self.look(self.effects.client.list_tasks().await)?;
+                let listed: BTreeSet<TaskId> = listing.items.iter().map(|task| task.id).collect();
+                let is_short = !self.created.borrow().contents.keys().all(|id| listed.contains(id));
+                let fresh = self.unexplained(listing.items, content).await?.into_iter();
+                let fresh = fresh.map(|task| (task.content() == Some(content), task)).collect();
+                Some(FreshLook { is_short, fresh })
+            },
+        )
+        .await
+    }
+
+    /// Looks again and again for what an unknown create may have made.
+    pub(super) async fn settle_new<T>(
+        &self,
+        step: &Step,
+        many: &str,
+        id: impl Fn(&T) -> u64,
+        look: impl AsyncFn() -> Option<FreshLook<T>>,
+    ) -> Settled<T> {
         let (mut is_blind, mut is_short) = (false, false);
         let delays = &self.settings.settle_delays;
         let again = (!delays.is_empty()).then_some(&Duration::ZERO);
@@ -66,25 +98,19 @@ impl Work<'_, '_> {
             if !delay.is_zero() {
                 self.wait(step, *delay).await;
             }
-            let Some(listing) = self.look(self.effects.client.list_tasks().await) else {
+            let Some(mut seen) = look().await else {
                 is_blind = true;
                 continue;
             };
-            let listed: BTreeSet<TaskId> = listing.items.iter().map(|task| task.id).collect();
-            is_short = !self.created.borrow().contents.keys().all(|id| listed.contains(id));
-            let Some(fresh) = self.unexplained(listing.items, content).await else {
-                is_blind = true;
-                continue;
-            };
-            match fresh.as_slice() {
+            is_short = seen.is_short;
+            match seen.fresh.as_slice() {
                 [] => {}
-                [task] if task.content() == Some(content) => {
-                    return Settled::Bound(task.clone());
-                }
+                [(true, _)] => return Settled::Bound(seen.fresh.remove(0).1),
                 several => {
-                    let ids: Vec<String> = several.iter().map(|task| task.id.to_string()).collect();
+                    let ids: Vec<String> =
+                        several.iter().map(|(_, seen)| id(seen).to_string()).collect();
                     return Settled::Unknown(format!(
-                        "tasks that were not there before: {}",
+                        "{many} that were not there before: {}",
                         ids.join(", ")
                     ));
                 }
@@ -130,7 +156,7 @@ impl Work<'_, '_> {
     /// Whether a step of this apply makes just such a task.
     fn is_planned(&self, task: &ObservedTask) -> bool {
         let hash = task.content();
-        hash.is_some_and(|hash| self.desired.contains(&hash))
+        hash.is_some_and(|hash| self.desired.borrow().contains(&hash))
     }
 
     /// Looks for the deployment that an unknown answer may have started; it is never started again.
@@ -168,13 +194,21 @@ impl Work<'_, '_> {
 
     /// Waits until everything that was made can be seen on the lists, so that the next plan sees it.
     pub(super) async fn wait_until_visible(&self, outcome: &mut Outcome) {
+        let mut agents: BTreeSet<AgentId> = self.agents.borrow().ids().collect();
         let mut tasks: BTreeSet<TaskId> = self.created.borrow().contents.keys().copied().collect();
         let mut runs = self.created.borrow().deployments.clone();
+        let mut is_noted = agents.is_empty() && tasks.is_empty();
         for delay in std::iter::once(&Duration::ZERO).chain(&self.settings.settle_delays) {
-            if tasks.is_empty() && runs.is_empty() {
+            if agents.is_empty() && tasks.is_empty() && runs.is_empty() {
                 return;
             }
             self.effects.stop.sleep(*delay).await;
+            if !agents.is_empty() {
+                let listing = self.look(self.effects.client.list_agents().await);
+                for agent in listing.into_iter().flat_map(|listing| listing.items) {
+                    agents.remove(&agent.id);
+                }
+            }
             if !tasks.is_empty() {
                 let listing = self.look(self.effects.client.list_tasks().await);
                 for task in listing.into_iter().flat_map(|listing| listing.items) {
@@ -183,10 +217,11 @@ impl Work<'_, '_> {
                     }
                     self.note_twin(outcome, &task);
                 }
-                if tasks.is_empty() {
-                    // Without the line the next apply may wait in vain, and that is all.
-                    drop(self.effects.ledger.listed(self.effects.clock.now()));
-                }
+            }
+            if agents.is_empty() && tasks.is_empty() && !is_noted {
+                // Without the line the next apply may wait in vain, and that is all.
+                drop(self.effects.ledger.listed(self.effects.clock.now()));
+                is_noted = true;
             }
             let of_runs: BTreeSet<TaskId> = runs.values().copied().collect();
             for task in of_runs {
@@ -203,15 +238,28 @@ impl Work<'_, '_> {
             }
         }
         self.note_unseen(outcome, &runs);
+        self.report_unlisted(outcome, &agents, &tasks, &runs);
+    }
+
+    /// Says of what was made and that no list shows.
+    fn report_unlisted(
+        &self,
+        outcome: &mut Outcome,
+        agents: &BTreeSet<AgentId>,
+        tasks: &BTreeSet<TaskId>,
+        runs: &BTreeMap<DeploymentId, TaskId>,
+    ) {
         for (step, ended) in &mut outcome.steps {
             let StepOutcome::Done(done) = &*ended else { continue };
+            let agent = done.agent.filter(|id| agents.contains(id));
             let task = done.task.filter(|id| tasks.contains(id));
             let run = done.deployment.as_ref().filter(|id| runs.contains_key(*id));
-            let what = match (run, task) {
-                (Some(run), _) => format!("deployment {run} was started"),
-                (None, Some(task)) if self.created.borrow().tasks.contains_key(step) => {
+            let what = match (run, task, agent) {
+                (Some(run), ..) => format!("deployment {run} was started"),
+                (None, Some(task), _) if self.created.borrow().tasks.contains_key(step) => {
                     format!("task {task} was made")
                 }
+                (None, None, Some(agent)) => format!("agent {agent} was made"),
                 _ => continue,
             };
             *ended = unsettled(

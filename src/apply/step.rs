@@ -142,30 +142,40 @@ impl Work<'_, '_> {
         self.send_delete(step, id).await
     }
 
-    /// Deletes a task; a lost answer is settled by looking, then the request is repeated.
+    /// Deletes a task.
     pub(super) async fn send_delete(&self, step: &Step, id: TaskId) -> Ended<()> {
+        let delete = async || self.effects.client.delete_task(id).await;
+        self.delete_what(step, &format!("task {id}"), delete, async || self.is_gone(id).await).await
+    }
+
+    /// Sends a delete; a lost answer is settled by looking, then the request is repeated.
+    pub(super) async fn delete_what(
+        &self,
+        step: &Step,
+        what: &str,
+        delete: impl AsyncFn() -> CallOutcome<()>,
+        is_gone: impl AsyncFn() -> bool,
+    ) -> Ended<()> {
         let mut lost = String::new();
         for delay in self.tries() {
             self.effects.stop.sleep(delay).await;
-            match self.effects.client.delete_task(id).await {
+            match delete().await {
                 CallOutcome::Done(()) => return Ok(()),
                 // Gone is done: the first request took effect and its answer was lost.
-                CallOutcome::Refused(_) if !lost.is_empty() && self.is_gone(id).await => {
-                    return Ok(());
-                }
+                CallOutcome::Refused(_) if !lost.is_empty() && is_gone().await => return Ok(()),
                 CallOutcome::Refused(error) => return Err(self.refused(&error)),
                 CallOutcome::NotProcessed(error) => return Err(failed(Code::NotProcessed, &error)),
                 CallOutcome::Unknown(error) => {
                     lost = with_causes(&error);
                     self.wait(step, Duration::from_secs(1)).await;
-                    if self.is_gone(id).await {
+                    if is_gone().await {
                         return Ok(());
                     }
                 }
             }
         }
-        let message = format!("whether task {id} is deleted is unknown ({lost})");
-        Err(unsettled(message, "`qcops plan`: it shows whether the task is still there".to_owned()))
+        let message = format!("whether {what} is deleted is unknown ({lost})");
+        Err(unsettled(message, "`qcops plan`: it shows whether it is still there".to_owned()))
     }
 
     /// Whether a complete list leaves the task out and reading it is refused (contract 15.7).
@@ -179,29 +189,44 @@ impl Work<'_, '_> {
         self.update_task(step, id, &[Edit::name(to)]).await
     }
 
-    /// Updates a task; a lost answer is settled by reading, then the request is repeated.
+    /// Updates a task.
     async fn update_task(&self, step: &Step, id: TaskId, edits: &[Edit]) -> Ended<()> {
+        let send = async || self.effects.client.update_task(id, edits).await;
+        let has = async || {
+            let read = self.effects.client.read_task(id).await;
+            matches!(read, CallOutcome::Done(task) if task.object.has(edits))
+        };
+        self.update_what(step, &format!("task {id}"), edits, send, has).await
+    }
+
+    /// Sends an update; a lost answer is settled by reading, then the request is repeated.
+    pub(super) async fn update_what(
+        &self,
+        step: &Step,
+        what: &str,
+        edits: &[Edit],
+        update: impl AsyncFn() -> CallOutcome<()>,
+        is_updated: impl AsyncFn() -> bool,
+    ) -> Ended<()> {
         let mut lost = String::new();
         for delay in self.tries() {
             self.effects.stop.sleep(delay).await;
-            match self.effects.client.update_task(id, edits).await {
+            match update().await {
                 CallOutcome::Done(()) => return Ok(()),
                 CallOutcome::Refused(error) => return Err(self.refused(&error)),
                 CallOutcome::NotProcessed(error) => return Err(failed(Code::NotProcessed, &error)),
                 CallOutcome::Unknown(error) => {
                     lost = with_causes(&error);
                     self.wait(step, Duration::from_secs(1)).await;
-                    let read = self.effects.client.read_task(id).await;
-                    if matches!(read, CallOutcome::Done(task) if task.object.has(edits)) {
+                    if is_updated().await {
                         return Ok(());
                     }
                 }
             }
         }
-        let changes: Vec<String> =
-            edits.iter().map(|edit| format!("`{}` as `{}`", edit.field, edit.after)).collect();
+        let changes: Vec<String> = edits.iter().map(change).collect();
         let changes = changes.join(" and ");
-        let message = format!("whether task {id} has {changes} is unknown ({lost})");
+        let message = format!("whether {what} has {changes} is unknown ({lost})");
         let finding = Diagnostic::error(Code::OutcomeUnknown, message);
         Err(StepOutcome::Unknown(
             finding.help("`qcops plan`: it shows what is stored and finishes"),
@@ -212,5 +237,13 @@ impl Work<'_, '_> {
     pub(super) fn tries(&self) -> impl Iterator<Item = Duration> {
         let delays = self.settings.settle_delays.iter().copied();
         std::iter::once(Duration::ZERO).chain(delays.take(2))
+    }
+}
+
+/// What a field becomes; a long text is not repeated.
+fn change(edit: &Edit) -> String {
+    match &edit.after {
+        Value::Text(text) if text.contains('\n') => format!("the new `{}`", edit.field),
+        after => format!("`{}` as `{after}`", edit.field),
     }
 }

@@ -13,6 +13,7 @@ use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::create::differs;
 use crate::event::Outcome;
+use crate::kinds::TASK;
 use crate::model::TaskId;
 use crate::observed::ObservedTask;
 use crate::plan::{Change, Step, StepId};
@@ -30,7 +31,7 @@ impl Work<'_, '_> {
         let is_as_declared = |task: &ObservedTask| {
             task.content() == Some(object.content()) && task.name() == Some(object.name())
         };
-        *self.is_proven.borrow()
+        self.proven.borrow().contains(TASK.name)
             && !self.awaited.contains(&step.id)
             && answer.is_some_and(is_as_declared)
     }
@@ -61,9 +62,10 @@ impl Work<'_, '_> {
             // One that cannot be read is on the list or reported as missing there.
             let CallOutcome::Done(task) = answer else { continue };
             if let Some(Change::Create { object }) = changes.get(&step)
+                && let Ok(object) = self.with_ids(object)
                 && task.content() != Some(object.content())
             {
-                outcome.steps.insert(step, differs(id, object, &task));
+                outcome.steps.insert(step, differs(id, &object, &task));
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::cli::flags::{ApplyFormat, Planning};
 use crate::cli::format::Output;
 use crate::cli::output::{self, Layout};
 use crate::cli::terminal;
+use crate::diag::Code;
 use crate::event::{Outcome, StepOutcome};
 use crate::plan::Plan;
 use crate::render;
@@ -73,6 +74,11 @@ pub(super) fn told(written: Result<(), CommandError>) -> Exit {
 pub(super) fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {
     let is_unclear = |ended: &StepOutcome| matches!(ended, StepOutcome::Unknown(_));
     let is_done = |ended: &StepOutcome| matches!(ended, StepOutcome::Done(_));
+    // The request was carried out, though not as it was sent.
+    let is_altered = |ended: &StepOutcome| {
+        matches!(ended, StepOutcome::Failed(finding)
+            if matches!(finding.code, Code::NoEffect | Code::ReadBackDiffers))
+    };
     let done = outcome.count(is_done);
     if outcome.is_interrupted {
         Exit::Interrupted
@@ -80,7 +86,7 @@ pub(super) fn exit_of(plan: &Plan, outcome: &Outcome) -> Exit {
         Exit::Unknown
     } else if done == plan.ready_steps().count() {
         Exit::Success
-    } else if done == 0 {
+    } else if done == 0 && outcome.count(is_altered) == 0 {
         Exit::Error
     } else {
         Exit::Partial
