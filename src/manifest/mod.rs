@@ -31,18 +31,21 @@ mod suggest;
 mod task;
 mod text;
 mod tree;
+mod value;
 mod variable;
 mod without;
 mod write;
+mod yaml;
 
 pub use merge::merge;
-pub use parse::{parse, read_yaml_as};
+pub use parse::parse;
 pub use resolve::{check, resolve};
 pub use schema::{Chapter, Row, reference, schema};
 pub use standin::{shell_word, stand_in};
 pub use suggest::nearest_few;
 pub use text::decode;
 pub use write::{Outline, OutlineTask, Prompts, Written, write};
+pub use yaml::read_yaml_as;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::manifest::fields::{
     DEPLOYMENT, EXPECT, FieldShape, MANIFEST, NUMBER, Spec, Stands, TASK, TRANSCRIPT, needed,
 };
-use crate::manifest::parse::yaml_to_json;
+use crate::manifest::yaml::yaml_to_json;
 
 /// What a key looks like; the rule itself is `model::Key`'s.
 const KEY: &str = r"^[\p{Alphabetic}\p{N}][\p{Alphabetic}\p{N}._-]{0,99}$";

@@ -1,0 +1,266 @@
+//! The values of a kind's fields, read by the shapes of their rows.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::diag::{Code, Place};
+use crate::kinds::{self, NAME, Shape};
+use crate::manifest::Unreadable;
+use crate::manifest::fields::other_name;
+use crate::manifest::node::{self, Node, Style};
+use crate::manifest::owner::Owner;
+use crate::manifest::reader::{Entries, FieldRead, Reader};
+use crate::manifest::shape::{self, ValueShape};
+use crate::manifest::suggest::nearest;
+use crate::manifest::text::no_nul;
+use crate::model::{Key, archived_base};
+use crate::resource::{Address, Value};
+
+/// What is said where a number of the service was to be written.
+pub(super) const SHOWN: &str = "write the number that the service shows, such as `47`";
+
+/// The most bytes that the prompts of a manifest's tasks have together: one that `defaults` holds
+/// counts for each task, since each is hashed and compared.
+const MOST_TEXT: usize = 64 << 20;
+
+/// Whether a task is pinned to an id, and with it free to hold what the service holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pinned {
+    Yes,
+    No,
+}
+
+/// A value, and where it comes from.
+#[derive(Clone)]
+pub(super) struct Given {
+    pub(super) value: Value,
+    /// The file that holds it.
+    pub(super) file: Option<Arc<str>>,
+    /// The place of a name that refers to another resource.
+    pub(super) place: Option<Place>,
+}
+
+impl From<Value> for Given {
+    fn from(value: Value) -> Self {
+        Self { value, file: None, place: None }
+    }
+}
+
+/// Reads a field of the kind, whichever way it is given.
+pub(super) fn given(
+    reader: &mut Reader<'_>,
+    entries: &Entries<'_, '_>,
+    field: &'static kinds::Field,
+    owner: Owner<'_>,
+    pinned: Pinned,
+) -> FieldRead<Given> {
+    let other = other_name(field);
+    let is_double = other.is_some_and(|other| exclude(reader, entries, [field.name, other], owner));
+    let direct = entries.value(field.name).map(|node| value(reader, node, field, owner, pinned));
+    let indirect = other.and_then(|name| {
+        let node = entries.value(name)?;
+        Some(match field.shape {
+            Shape::Reference(kind) => reference(reader, node, name, kind, owner),
+            _ => from_file(reader, node, name, owner, pinned),
+        })
+    });
+    match direct.map(|value| value.map(Given::from)).or(indirect) {
+        None => FieldRead::Absent,
+        Some(_) if is_double => FieldRead::Broken,
+        Some(given) => given.into(),
+    }
+}
+
+/// Reads a value by the shape of its field.
+fn value(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    field: &'static kinds::Field,
+    owner: Owner<'_>,
+    pinned: Pinned,
+) -> Option<Value> {
+    match field.shape {
+        Shape::Line => Some(Value::text(field.shape, reader.text(node, field.name, owner)?)),
+        // No field of a manifest holds one yet.
+        Shape::Set | Shape::References(_) | Shape::Member(_) | Shape::Setting => None,
+        Shape::Reference(_) | Shape::Integer => {
+            reader.number(node, field.name, owner, SHOWN).map(Value::Integer)
+        }
+        Shape::Flag => reader.boolean(node, field.name, owner).map(Value::Flag),
+        Shape::Word(words) => word(reader, node, (field.name, words), owner, pinned),
+        Shape::LongText => {
+            let text = match &node.value {
+                // `$` is ordinary text in a prompt.
+                node::NodeValue::Text(text) => {
+                    reader.warn_of_writing(node, text, field.name, owner);
+                    if reader.is_text_unmerged(text, node, (field.name, owner)) {
+                        return None;
+                    }
+                    reader.note_changes(text, node, None, (field.name, owner));
+                    text.as_ref()
+                }
+                node::NodeValue::Null => "",
+                _ => {
+                    reader.wrong(node, field.name, owner, ValueShape::Text);
+                    return None;
+                }
+            };
+            long_text(reader, text, node, (field.name, owner, pinned))
+        }
+    }
+}
+
+/// Reads the name of another resource.
+fn reference(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    name: &str,
+    kind: &'static str,
+    owner: Owner<'_>,
+) -> Option<Given> {
+    let key = reader.text(node, name, owner)?.as_ref().into();
+    let place = Some(reader.place(&node.span));
+    Some(Given { value: Value::Ref(Address { kind, key }), file: None, place })
+}
+
+/// Reads a long text out of the file that is named.
+fn from_file(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    name: &str,
+    owner: Owner<'_>,
+    pinned: Pinned,
+) -> Option<Given> {
+    let path = reader.text(node, name, owner)?;
+    let text = reader.source.read(&path);
+    match text.and_then(|text| no_nul(&path, &text).map(|()| text)) {
+        Ok(text) => {
+            if text == reader.text {
+                let message = format!("`{name}` of {owner} names the manifest itself");
+                let finding = reader.error(Code::UnreadableFile, message, &node.span);
+                reader.report(finding.help("write the text into a file of its own"));
+                return None;
+            }
+            if reader.is_file_unmerged(&text, &path, node, (name, owner)) {
+                return None;
+            }
+            reader.note_changes(&text, node, Some(&path), (name, owner));
+            let value = long_text(reader, &text, node, (name, owner, pinned))?;
+            Some(Given { value, file: Some(path.as_ref().into()), place: None })
+        }
+        Err(Unreadable { why, help }) => {
+            let message = format!("`{name}` of {owner} cannot be read: {why}");
+            let finding = reader.error(Code::UnreadableFile, message, &node.span);
+            reader.report(finding.help(help.unwrap_or_else(|| {
+                "the path is relative to the manifest and stays inside its repository".to_owned()
+            })));
+            None
+        }
+    }
+}
+
+pub(super) fn name(
+    reader: &mut Reader<'_>,
+    key: &Key,
+    key_node: &Node<'_>,
+    entries: &Entries<'_, '_>,
+) -> Option<Value> {
+    let owner = Owner::Task(key.as_str());
+    let (name, node): (Cow<'_, str>, _) = match entries.value(NAME) {
+        Some(node) => (reader.text(node, NAME, owner)?, node),
+        None => (key.as_str().into(), key_node),
+    };
+    let refusal = if name.contains(char::is_control) {
+        Some(("holds a line break or another control character", "write it in one line"))
+    } else if archived_base(&name).is_some() {
+        Some((
+            "looks like that of an archived task",
+            "such names are ours for superseded tasks; give it another `name`",
+        ))
+    } else {
+        None
+    };
+    let Some((problem, way)) = refusal else { return Some(Value::Text(name.trim().into())) };
+    let message = format!("the `name` of {owner} {problem}");
+    let finding = reader.error(Code::InvalidName, message, &node.span);
+    reader.report(finding.help(way));
+    None
+}
+
+/// Reports two fields that exclude each other; returns whether both are given.
+fn exclude(
+    reader: &mut Reader<'_>,
+    entries: &Entries<'_, '_>,
+    fields: [&str; 2],
+    owner: Owner<'_>,
+) -> bool {
+    let (Some(first), Some(second)) = (entries.key(fields[0]), entries.key(fields[1])) else {
+        return false;
+    };
+    let (first, second) =
+        if first.span.start <= second.span.start { (first, second) } else { (second, first) };
+    let message = format!("{owner} has both `{}` and `{}`", fields[0], fields[1]);
+    let finding = reader
+        .error(Code::ConflictingFields, message, &second.span)
+        .see(reader.place(&first.span), "the other one")
+        .help("keep one of the two");
+    reader.report(finding);
+    true
+}
+
+fn long_text(
+    reader: &mut Reader<'_>,
+    text: &str,
+    node: &Node<'_>,
+    (field, owner, pinned): (&str, Owner<'_>, Pinned),
+) -> Option<Value> {
+    let value = Value::text(Shape::LongText, text);
+    if pinned == Pinned::No && value == Value::Text("".into()) {
+        let message = format!("`{field}` of {owner} is empty");
+        let finding = reader.error(Code::EmptyPrompt, message, &node.span);
+        let finding = finding.help("write what the agent is to do");
+        reader.report(match (&node.value, node.style) {
+            (node::NodeValue::Null, Style::Commented(_)) => finding.help(shape::COMMENT),
+            _ => finding,
+        });
+        return None;
+    }
+    Some(value)
+}
+
+/// Reads one of some words; a pinned task may hold whatever the service holds.
+fn word(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    (field, words): (&str, &[&str]),
+    owner: Owner<'_>,
+    pinned: Pinned,
+) -> Option<Value> {
+    let word = reader.text(node, field, owner)?;
+    if words.contains(&&*word) || pinned == Pinned::Yes {
+        return Some(Value::Text(word.into()));
+    }
+    // As written: the value of a variable may be a secret.
+    let written = if let node::NodeValue::Text(written) = &node.value { written } else { "" };
+    let message = format!("unknown `{field}` of {owner}: `{written}`");
+    let finding = reader.error(Code::UnknownPreference, message, &node.span);
+    reader.report(match nearest(&word, words.iter().copied()) {
+        Some(meant) => finding.help(format!("did you mean `{meant}`?")),
+        None => finding.help(format!("write `{}`", words.join("` or `"))),
+    });
+    None
+}
+
+/// Counts the texts of one more task; says so once where all are too large together.
+pub(super) fn has_room(reader: &mut Reader<'_>, length: usize, key_node: &Node<'_>) -> bool {
+    let was_within = reader.prompt_bytes <= MOST_TEXT;
+    reader.prompt_bytes = reader.prompt_bytes.saturating_add(length);
+    let is_within = reader.prompt_bytes <= MOST_TEXT;
+    if was_within && !is_within {
+        let message =
+            format!("the prompts of the tasks have more than {} MiB together", MOST_TEXT >> 20);
+        let finding = reader.error(Code::TooMuchText, message, &key_node.span);
+        reader.report(finding.help("divide the manifest, or shorten the prompts"));
+    }
+    is_within
+}
