@@ -17,7 +17,7 @@ use crate::engine::Project;
 use crate::files::OWN_FOLDER;
 use crate::history::{self, Repository};
 use crate::ledger::Ledger;
-use crate::manifest::{self, TaskConfig, Unreadable};
+use crate::manifest::{self, Manifest, TaskConfig, Unreadable};
 use crate::model::{Key, OrganizationId};
 use crate::plan::Plan;
 use crate::render::{self, escape};
@@ -41,7 +41,10 @@ pub(super) fn load(
         match read(&repository, file) {
             Ok(text) => {
                 let source = repository.work_tree(file);
-                let (manifest, mut found) = manifest::parse(file, &text, &source, &variables);
+                let (mut manifest, mut found) = manifest::parse(file, &text, &source, &variables);
+                for (file, text) in std::mem::take(&mut manifest.texts) {
+                    sources.add(&file, text);
+                }
                 if file.parent().is_some_and(|folder| folders.contains(&folder)) {
                     explain_folder(file, &mut found);
                 }
@@ -148,9 +151,12 @@ pub(super) fn variable(
 
 /// The files that are read: the manifests, the files of texts that they name, and the ledger.
 pub(super) fn inputs(project: &Project) -> Vec<PathBuf> {
-    let texts = project.manifest.tasks.values().flat_map(|task| {
-        let folder = task.place.file.parent().unwrap_or(Path::new(""));
-        task.files.iter().map(move |(_, file)| folder.join(&**file))
+    let Manifest { tasks, agents, .. } = &project.manifest;
+    let of_tasks = tasks.values().map(|task| (&task.place, &task.files));
+    let of_agents = agents.values().map(|agent| (&agent.place, &agent.files));
+    let texts = of_tasks.chain(of_agents).flat_map(|(place, files)| {
+        let folder = place.file.parent().unwrap_or(Path::new(""));
+        files.iter().map(move |(_, file)| folder.join(&**file))
     });
     let ledger = project.repository.root().join(OWN_FOLDER).join(LEDGER);
     project.files.iter().cloned().chain(texts).chain([ledger]).collect()

@@ -37,6 +37,8 @@ pub enum Subject {
     Version,
     /// Its `tasks`, as a whole.
     Tasks,
+    /// Its `agents`, as a whole.
+    Agents,
 }
 
 /// One finding.

@@ -25,8 +25,8 @@ use crate::event::{Event, Outcome};
 use crate::evidence::Evidence;
 use crate::history::{self, Depth, OtherManifest};
 use crate::ledger::Ledger;
-use crate::manifest::{self, AgentNames, DesiredState};
-use crate::model::OrganizationId;
+use crate::manifest::{self, AgentConfig, AgentNames, DesiredState};
+use crate::model::{AgentId, Key, OrganizationId};
 use crate::observation::Observation;
 use crate::observed::{ListedAgents, ObservedState, ReadRequest};
 use crate::plan::{
@@ -214,7 +214,7 @@ impl Reconciler<'_> {
         request: &PlanRequest,
     ) -> Result<(PlanContext, Option<Diagnostic>), EngineError> {
         let (agents, note) = match &self.source {
-            StateSource::Service(client) if self.manifests.has_tasks() => {
+            StateSource::Service(client) if self.manifests.declares_any() => {
                 self.agents(client).await?
             }
             StateSource::Service(_) => (ListedAgents::new(), None),
@@ -231,7 +231,7 @@ impl Reconciler<'_> {
     ) -> Result<(ListedAgents, Option<Diagnostic>), EngineError> {
         match api::list_agents(client).await {
             Ok(agents) => Ok((agents, None)),
-            Err(error) if error::is_answered(&error) && !self.manifests.names_agents() => {
+            Err(error) if error::is_answered(&error) && !self.manifests.needs_agents() => {
                 Ok((ListedAgents::new(), Some(error::agents_not_listed(&error))))
             }
             Err(error) => Err(error.into()),
@@ -245,8 +245,9 @@ impl Reconciler<'_> {
         listed: &ListedAgents,
     ) -> Result<PlanContext, EngineError> {
         // So that a plan is the same whether the agents were listed or not.
-        let listed = if self.manifests.has_tasks() { listed.clone() } else { ListedAgents::new() };
-        let names = AgentNames::of(&listed);
+        let listed =
+            if self.manifests.declares_any() { listed.clone() } else { ListedAgents::new() };
+        let names = self.agent_names(&listed);
         let (desired_state, findings) = manifest::resolve(&self.manifests.manifest, &names);
         self.report(&findings)?;
         let evidence = self.evidence(&desired_state, &names)?;
@@ -257,6 +258,18 @@ impl Reconciler<'_> {
         let mut context = PlanContext { desired_state, evidence, other_manifests, options, agents };
         target::resolve(&request.targets, &mut context)?;
         Ok(context)
+    }
+
+    /// What the manifests may name agents by.
+    fn agent_names(&self, listed: &ListedAgents) -> AgentNames {
+        let mut names = AgentNames::of(listed);
+        let bound = |(key, agent): (&Key, &AgentConfig)| {
+            let by_name = agent.object.name().and_then(|name| names.by_name.get(name));
+            let only = by_name.and_then(|ids| <[AgentId; 1]>::try_from(&ids[..]).ok());
+            (key.clone(), agent.pin.or(only.map(|[id]| id)))
+        };
+        names.by_key = self.manifests.manifest.agents.iter().map(bound).collect();
+        names
     }
 
     /// Tells all findings; errors among them end the call.

@@ -20,13 +20,14 @@ pub struct Project {
 
 impl Project {
     /// Whether anything is declared, so that the agents are listed.
-    pub fn has_tasks(&self) -> bool {
-        !self.manifest.tasks.is_empty()
+    pub fn declares_any(&self) -> bool {
+        !self.manifest.tasks.is_empty() || !self.manifest.agents.is_empty()
     }
 
-    /// Whether a task names its agent, so that the agents must be known.
-    pub fn names_agents(&self) -> bool {
-        self.manifest.tasks.values().any(|task| !task.references.is_empty())
+    /// Whether an agent is declared or a task names one, so that the agents must be known.
+    pub fn needs_agents(&self) -> bool {
+        let Manifest { tasks, agents, .. } = &self.manifest;
+        !agents.is_empty() || tasks.values().any(|task| !task.references.is_empty())
     }
 
     /// The texts of the manifests, in the order of `files`.

@@ -6,7 +6,7 @@
 mod agent;
 mod task;
 
-pub use agent::AGENT;
+pub use agent::{AGENT, SYSTEM_PROMPT, TOOLS};
 pub use task::{AGENT_ID, NAME, PROJECT_PREFERENCE, PROMPT, TASK};
 
 /// Every kind, each behind those that its fields refer to.
@@ -76,6 +76,8 @@ pub enum Shape {
     Reference(&'static str),
     /// Ids of resources, each with a number that the service gives this name.
     References(&'static str),
+    /// Ids of resources in an order, each with its position under this name.
+    Sequence(&'static str),
     /// The number in the member of this name.
     Member(&'static str),
     /// Something that only the web interface sets.

@@ -62,8 +62,8 @@ impl Reader<'_> {
         }
         let taken = shape::shortened(written);
         let effect = match field {
-            "promptFile" => format!("the file `{taken}` is read"),
-            _ if field == "prompt" || field.starts_with("followUps") => {
+            "promptFile" | "systemPromptFile" => format!("the file `{taken}` is read"),
+            _ if field == "prompt" || field == "systemPrompt" || field.starts_with("followUps") => {
                 format!("the agent gets `{taken}`")
             }
             _ => format!("it is `{taken}`"),

@@ -1,15 +1,16 @@
 //! The fields of a manifest: names, kinds, meanings, examples.
 //!
-//! The fields of a task are those of its kind (`kinds/task.rs`); all others are told here. The reader
+//! The fields of tasks and agents are those of their kinds (`kinds/`); all others are told here. The reader
 //! takes the names from here, and so do the JSON Schema and the reference in `docs/manifest.md`; a
 //! test holds reader and schema against each other.
 
 use std::sync::LazyLock;
 
-use crate::kinds::{self, Field, NAME};
+use crate::kinds::{self, Field, Kind, NAME};
 use crate::manifest::fields::FieldShape::{
-    Bound, Deployments, Duration, Expression, Expressions, Flag, Keys, Mapping, Moment, Number,
-    Offset, OpenWord, Prompt, Prompts, Tasks, Text, Texts, Version, Word,
+    Agents, Bound, Deployments, Duration, Expression, Expressions, Flag, Keys, Mapping, Moment,
+    Natural, Number, Offset, OpenWord, Prompt, Prompts, References, Sequence, Set, Tasks, Text,
+    Texts, Version, Word,
 };
 
 /// A field.
@@ -52,10 +53,12 @@ pub(super) enum FieldShape {
     Prompt,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// One of these words; a pinned task may hold another.
+    /// One of these words; a pinned resource may hold another.
     OpenWord(&'static [&'static str]),
     /// A positive whole number.
     Number,
+    /// A whole number.
+    Natural,
     /// Any number.
     Bound,
     /// `true` or `false`.
@@ -70,6 +73,12 @@ pub(super) enum FieldShape {
     Prompts,
     /// A list of keys.
     Keys,
+    /// A list of words whose order means nothing.
+    Set,
+    /// Keys of agents, each with a number.
+    References,
+    /// Keys of agents in their order, or each with its number.
+    Sequence,
     /// A date or an instant.
     Moment,
     /// A length of time.
@@ -80,6 +89,8 @@ pub(super) enum FieldShape {
     Mapping(&'static [Spec]),
     /// `defaults`: fields of a task.
     Defaults,
+    /// Agents by their keys, or the files that hold them.
+    Agents,
     /// Tasks by their keys.
     Tasks,
     /// Deployments by their keys.
@@ -104,17 +115,27 @@ pub(super) const MANIFEST: &[Spec] = &[
         "",
         "{agent: Momentum Researcher, projectPreference: project-for-task}",
     ),
-    always(
+    free(
+        "agents",
+        Agents,
+        "The agents, each under a key: its local name, which the service does not know. In place of \
+         its fields, the path of a Markdown file: its front matter is the fields, and the rest is the \
+         system prompt.",
+        "",
+        "{researcher: {model: claude-opus-4-7, systemPromptFile: agents/researcher.md}}",
+    ),
+    free(
         "tasks",
         Tasks,
         "The tasks, each under a key: its local name, which the service does not know. A key holds \
          letters, digits, `.`, `_` and `-`. `{}` declares none.",
+        "required where there are no `agents`",
         "{spy: {agent: Momentum Researcher, prompt: Buy SPY, projectPreference: project-for-task}}",
     ),
     free(
         "forget",
         Keys,
-        "Keys that qcops no longer manages. Their tasks are never changed or removed.",
+        "Keys that qcops no longer manages. Their tasks and agents are never changed or removed.",
         "",
         "[old-key]",
     ),
@@ -161,19 +182,60 @@ const OF_EVERY_TASK: [Spec; 3] = [
     ),
 ];
 
+/// The fields of an agent: those of its kind, then those that no call takes.
+pub(super) static AGENT: LazyLock<Vec<Spec>> = LazyLock::new(|| {
+    let mut rows: Vec<Spec> = kinds::AGENT.managed().flat_map(of_kind).collect();
+    rows.extend(OF_EVERY_AGENT);
+    rows
+});
+
+const OF_EVERY_AGENT: [Spec; 2] = [
+    free(
+        "id",
+        Number,
+        "The id of an existing agent: a pin. It proves that the agent is owned.",
+        "matched by name and history",
+        "47",
+    ),
+    free("protect", Flag, "Whether qcops never deletes the agent.", "`false`", "true"),
+];
+
+/// Fields of agents that no manifest holds, each with the reason.
+pub(super) const NOT_OF_AGENTS: &[(&str, &str)] = &[
+    (
+        "token",
+        "a manifest never holds a credential: set it in the web interface, and leave it out here",
+    ),
+    ("author", "the service sets `author` itself; leave it out"),
+    ("organization", "an agent belongs to the manifest's `organizationId`; leave it out"),
+    ("profileImage", "no call uploads a picture; set it in the web interface, and leave it out"),
+    ("outputSchema", "`outputSchema` is set in the web interface only; leave it out"),
+];
+
+/// Returns why a field of this name can be given in no manifest.
+pub(super) fn unmanaged(kind: &Kind, name: &str) -> Option<String> {
+    let mut not_ours = kind.fields.iter().filter(|row| row.on_change == kinds::OnChange::Unmanaged);
+    if not_ours.any(|row| row.name == name) {
+        return Some(format!("`{name}` is set in the web interface only; leave it out"));
+    }
+    let known = NOT_OF_AGENTS.iter().filter(|_| kind.name == kinds::AGENT.name);
+    known.clone().find(|(field, _)| *field == name).map(|(_, help)| (*help).to_owned())
+}
+
 /// A field of a kind, and the other way to give it, in the order of their names.
 fn of_kind(field: &'static Field) -> Vec<Spec> {
     let shape = match field.shape {
         kinds::Shape::LongText => Prompt,
         kinds::Shape::Word(words) => OpenWord(words),
         kinds::Shape::Reference(_) | kinds::Shape::Integer => Number,
+        kinds::Shape::Member(_) => Natural,
         kinds::Shape::Flag => Flag,
         kinds::Shape::Line => Text,
-        // No field of a manifest holds one yet.
-        kinds::Shape::Set
-        | kinds::Shape::References(_)
-        | kinds::Shape::Member(_)
-        | kinds::Shape::Setting => return Vec::new(),
+        kinds::Shape::Set => Set,
+        kinds::Shape::References(_) => References,
+        kinds::Shape::Sequence(_) => Sequence,
+        // No call takes one.
+        kinds::Shape::Setting => return Vec::new(),
     };
     let own = free(field.name, shape, field.doc, field.default.unwrap_or(""), field.example);
     let Some(instead) = &field.instead else {
@@ -294,7 +356,7 @@ pub(super) const OWN_PREFIX: &str = "x-";
 
 /// Finds a field by its name, wherever it stands.
 pub(super) fn find(name: &str) -> Option<&'static Spec> {
-    let tables = [MANIFEST, TASK.as_slice(), DEPLOYMENT, EXPECT, TRANSCRIPT, NUMBER];
+    let tables = [MANIFEST, TASK.as_slice(), &AGENT, DEPLOYMENT, EXPECT, TRANSCRIPT, NUMBER];
     tables.into_iter().flatten().find(|spec| spec.name == name)
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic, Subject};
+use crate::manifest::agent::agents;
 use crate::manifest::fields::{MANIFEST, TASK};
 use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
@@ -30,6 +31,8 @@ pub(super) fn lower(
     let mut reader = Reader::new(file, text, source, variables);
     let mut manifest = manifest(&mut reader, root).unwrap_or_default();
     manifest.left_out = std::mem::take(&mut reader.left_out);
+    manifest.agents_left_out = std::mem::take(&mut reader.agents_left_out);
+    manifest.texts = std::mem::take(&mut reader.texts);
     (manifest, reader.finish())
 }
 
@@ -58,8 +61,14 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         .map(|text| text.trim().to_owned());
     let defaults =
         entries.value("defaults").map_or_else(Fields::absent, |node| defaults(reader, node));
+    let agents = match entries.value("agents") {
+        None => Some(BTreeMap::new()),
+        Some(node) => agents(reader, node),
+    };
     let tasks = if let Some(node) = entries.value("tasks") {
         tasks(reader, node, &defaults)
+    } else if entries.value("agents").is_some() {
+        Some(BTreeMap::new())
     } else {
         missing(reader, root, Subject::Tasks, "write `tasks: {}` for a manifest without tasks");
         None
@@ -67,17 +76,16 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
     let forgotten = entries.value("forget").map(|node| forgotten(reader, node)).unwrap_or_default();
     let service_utc_offset =
         entries.value("serviceUtcOffset").and_then(|node| utc_offset(reader, node));
-    let (has_tasks, tasks) = (tasks.is_some(), tasks.unwrap_or_default());
-    let left_out = Vec::new();
     Some(Manifest {
         organization_id,
-        agents: BTreeMap::new(),
-        tasks,
-        left_out,
+        has_tasks: tasks.is_some(),
+        has_agents: agents.is_some(),
+        agents: agents.unwrap_or_default(),
+        tasks: tasks.unwrap_or_default(),
         has_version,
-        has_tasks,
         forgotten,
         service_utc_offset,
+        ..Manifest::default()
     })
 }
 
@@ -115,6 +123,7 @@ fn missing(reader: &mut Reader<'_>, root: &Node<'_>, subject: Subject, way: &str
     let field = match subject {
         Subject::Version => "version",
         Subject::Tasks => "tasks",
+        Subject::Agents => "agents",
     };
     let message = format!("missing field `{field}` of the manifest");
     let finding = reader.error(Code::MissingField, message, &start);
@@ -158,7 +167,7 @@ fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {
             &[]
         }
     };
-    nodes.iter().filter_map(|node| reader.key(node, "forgotten task", "")).collect()
+    nodes.iter().filter_map(|node| reader.key(node, "forgotten task or agent", "")).collect()
 }
 
 fn utc_offset(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Offset> {
@@ -308,9 +317,9 @@ tasks:
           help: did you mean `tasks`?
         3:17 invalid-value: `organizationId` of the manifest must be a text, not a number
           help: put it in quotes
-        4:10 invalid-key: `a b` cannot be the key of a forgotten task
+        4:10 invalid-key: `a b` cannot be the key of a forgotten task or agent
           help: a key starts with a letter or digit and holds letters, digits, `.`, `_` and `-`, 100 at most
-        4:23 invalid-key: the key of a forgotten task must be a text, not a number
+        4:23 invalid-key: the key of a forgotten task or agent must be a text, not a number
           help: put it in quotes
         5:19 invalid-value: `serviceUtcOffset` of the manifest is not an offset from UTC
           help: write it as "+00:00" or "-05:00"

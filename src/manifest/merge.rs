@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use crate::diag::{Code, Diagnostic, Place};
-use crate::manifest::{LeftOut, Manifest, TaskConfig};
+use crate::kinds::{AGENT, Kind, TASK};
+use crate::manifest::suggest::{did_you_mean, nearest_few};
+use crate::manifest::{LeftOut, Manifest};
 use crate::model::Key;
 
 /// Joins the manifests of one invocation, also where there is only one; a key may stand once.
@@ -29,54 +31,91 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
         );
         merged.forgotten.extend(manifest.forgotten);
         merged.has_tasks |= manifest.has_tasks;
+        merged.has_agents |= manifest.has_agents;
         for task in &manifest.left_out {
             let first = merged.tasks.get(&task.key).map(|task| &task.place);
             let first = first.or_else(|| place_of(&left_out, &task.key));
-            findings.extend(first.map(|first| given_twice(&task.key, &task.place, first)));
+            findings.extend(first.map(|first| given_twice(&TASK, &task.key, &task.place, first)));
         }
         for (key, task) in &manifest.tasks {
             let first = place_of(&left_out, key);
-            findings.extend(first.map(|first| given_twice(key, &task.place, first)));
+            findings.extend(first.map(|first| given_twice(&TASK, key, &task.place, first)));
         }
         left_out.extend(manifest.left_out);
-        add(&mut merged.tasks, manifest.tasks, &mut findings);
+        add(&mut merged.tasks, manifest.tasks, |key, task, first| {
+            findings.push(given_twice(&TASK, key, &task.place, &first.place));
+        });
+        let agents = manifest.agents.iter().map(|(key, agent)| (key, &agent.place));
+        for (key, place) in agents.chain(&manifest.agents_left_out) {
+            let declared = merged.agents.get(key).map(|agent| &agent.place);
+            let first = declared.or_else(|| merged.agents_left_out.get(key));
+            findings.extend(first.map(|first| given_twice(&AGENT, key, place, first)));
+        }
+        add(&mut merged.agents, manifest.agents, |_, _, _| {});
+        add(&mut merged.agents_left_out, manifest.agents_left_out, |_, _, _| {});
     }
     for key in &merged.forgotten {
-        let declared = merged.tasks.get(key).map(|task| &task.place);
-        if let Some(place) = declared.or_else(|| place_of(&left_out, key)) {
-            findings.push(
-                Diagnostic::error(
-                    Code::ForgottenTask,
-                    format!("task `{key}` is declared and in `forget`"),
-                )
-                .at(place.clone())
-                .help("take the key out of `forget` to keep the task")
-                .help("take out the task to leave it alone for good"),
-            );
-        }
+        let task = merged.tasks.get(key).map(|task| &task.place);
+        let agent = merged.agents.get(key).map(|agent| &agent.place);
+        let agent = agent.or_else(|| merged.agents_left_out.get(key));
+        let task = task.or_else(|| place_of(&left_out, key)).map(|place| (&TASK, place));
+        findings.extend(task.into_iter().chain(agent.map(|place| (&AGENT, place))).map(
+            |(kind, place)| {
+                let kind = kind.name;
+                let message = format!("{kind} `{key}` is declared and in `forget`");
+                Diagnostic::error(Code::ForgottenTask, message)
+                    .at(place.clone())
+                    .help(format!("take the key out of `forget` to keep the {kind}"))
+                    .help(format!("take out the {kind} to leave it alone for good"))
+            },
+        ));
     }
+    findings.extend(unknown_references(&merged));
     merged.left_out = left_out;
     (merged, findings)
 }
 
-/// Adds the tasks of one more manifest.
-fn add(
-    merged: &mut BTreeMap<Key, TaskConfig>,
-    more: BTreeMap<Key, TaskConfig>,
-    findings: &mut Vec<Diagnostic>,
+/// Agents that name one that no manifest declares.
+fn unknown_references(merged: &Manifest) -> Vec<Diagnostic> {
+    let is_known = |name: &str| {
+        let mut keys = merged.agents.keys().chain(merged.agents_left_out.keys());
+        // Where some agents could not be read, any may be among them.
+        !merged.has_agents || keys.any(|key| key.as_str() == name)
+    };
+    let mut findings = Vec::new();
+    for (key, agent) in &merged.agents {
+        for (name, place) in agent.references.iter().filter(|(name, _)| !is_known(name)) {
+            let message =
+                format!("agent `{key}` names `{name}`, which is no agent of the manifest");
+            let finding = Diagnostic::error(Code::UnknownAgent, message).at(place.clone());
+            let keys = merged.agents.keys().filter(|other| *other != key).map(Key::as_str);
+            findings.push(match nearest_few(name, keys, 1).as_slice() {
+                [] => {
+                    finding.help("agents name each other by the keys of `agents`; declare it there")
+                }
+                near => finding.help(did_you_mean(name, near)),
+            });
+        }
+    }
+    findings
+}
+
+/// Adds what one more manifest declares; what stands twice is given to `twice`, with the first.
+fn add<T>(
+    merged: &mut BTreeMap<Key, T>,
+    more: BTreeMap<Key, T>,
+    mut twice: impl FnMut(&Key, &T, &T),
 ) {
     if merged.is_empty() {
         *merged = more;
         return;
     }
-    for (key, task) in more {
+    for (key, one) in more {
         match merged.entry(key) {
             Entry::Vacant(place) => {
-                place.insert(task);
+                place.insert(one);
             }
-            Entry::Occupied(first) => {
-                findings.push(given_twice(first.key(), &task.place, &first.get().place));
-            }
+            Entry::Occupied(first) => twice(first.key(), &one, first.get()),
         }
     }
 }
@@ -85,8 +124,9 @@ fn place_of<'l>(left_out: &'l [LeftOut], key: &Key) -> Option<&'l Place> {
     left_out.iter().find(|task| task.key == *key).map(|task| &task.place)
 }
 
-fn given_twice(key: &Key, place: &Place, first: &Place) -> Diagnostic {
-    Diagnostic::error(Code::DuplicateKey, format!("task `{key}` is given in two manifests"))
+fn given_twice(kind: &Kind, key: &Key, place: &Place, first: &Place) -> Diagnostic {
+    let message = format!("{} `{key}` is given in two manifests", kind.name);
+    Diagnostic::error(Code::DuplicateKey, message)
         .at(place.clone())
         .see(first.clone(), "first given here")
         .help("keep one of the two, or give one of them another key")
@@ -156,6 +196,53 @@ mod tests {
         b.yaml duplicate-key: task `spy` is given in two manifests
         c.yaml forgotten-task: task `qqq` is declared and in `forget`
         "##);
+    }
+
+    #[test]
+    fn agents_of_all_manifests_are_one_set() {
+        let one = |file: &str, text: &str| {
+            parse(Path::new(file), &format!("version: 1\n{text}"), &NoFiles, &|_| None).0
+        };
+        let told = |manifests: Vec<Manifest>| {
+            let (merged, findings) = merge(manifests);
+            let line = |finding: &Diagnostic| {
+                let place = finding.place.as_ref().expect("each has one");
+                format!("{} {}: {}", place.file.display(), finding.code, finding.message)
+            };
+            (merged.agents.len(), findings.iter().map(line).collect::<Vec<_>>().join("\n"))
+        };
+        let calls = "agents: {a: {subAgents: {b: 1}}}";
+        let table = [
+            ("another file's agent", vec![calls, "agents: {b: {}}"], (2, "")),
+            (
+                "nobody's agent",
+                vec![calls, "agents: {c: {}}"],
+                (2, "0.yaml unknown-agent: agent `a` names `b`, which is no agent of the manifest"),
+            ),
+            ("a broken agent", vec![calls, "agents: {b: [x]}"], (1, "")),
+            (
+                "one key in two files",
+                vec!["agents: {a: {}}", "agents: {a: {}}"],
+                (1, "1.yaml duplicate-key: agent `a` is given in two manifests"),
+            ),
+            (
+                "one key, the first broken",
+                vec!["agents: {a: [x]}", "agents: {a: {}}"],
+                (1, "1.yaml duplicate-key: agent `a` is given in two manifests"),
+            ),
+            (
+                "declared and forgotten",
+                vec!["agents: {a: {}}", "tasks: {}\nforget: [a]"],
+                (1, "0.yaml forgotten-task: agent `a` is declared and in `forget`"),
+            ),
+            ("a task of the same key", vec!["agents: {a: {}}", "tasks: {a: {}}"], (1, "")),
+        ];
+        for (row, texts, expected) in table {
+            let manifests =
+                texts.iter().zip(0..).map(|(text, at)| one(&format!("{at}.yaml"), text));
+            let (count, found) = told(manifests.collect());
+            assert_eq!((count, found.as_str()), expected, "{row}");
+        }
     }
 
     #[test]

@@ -4,18 +4,21 @@
 //! every finding. Files are read only through the [`Source`] it is given, so that the work tree and
 //! an old commit go through the same code.
 
+mod agent;
 mod altered;
 mod broken;
 mod conflict;
 mod deployment;
 mod expressions;
 mod fields;
+mod front;
 mod impossible;
 mod keyless;
 mod latin;
 mod level;
 mod lines;
 mod lower;
+mod members;
 mod merge;
 mod mistake;
 mod moment;
@@ -30,6 +33,7 @@ mod standin;
 mod suggest;
 mod task;
 mod text;
+mod tools;
 mod tree;
 mod value;
 mod variable;
@@ -48,6 +52,7 @@ pub use write::{Outline, OutlineTask, Prompts, Written, write};
 pub use yaml::read_yaml_as;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,7 +102,32 @@ pub struct AgentNames {
     pub by_key: BTreeMap<Key, Option<AgentId>>,
 }
 
+/// What a key or a name of an agent leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgentName {
+    /// An agent that exists.
+    Known(AgentId),
+    /// One whose id is known after apply.
+    Made,
+}
+
 impl AgentNames {
+    /// The agent of a local key, where it exists.
+    pub(super) fn by_key(&self, key: &str) -> Option<AgentId> {
+        self.by_key.get(&key.parse::<Key>().ok()?).copied().flatten()
+    }
+
+    /// What a manifest means by this word: a key first, then an exact name. Where that is not one
+    /// agent, those that have the name.
+    pub fn named(&self, word: &str) -> Result<AgentName, &[AgentId]> {
+        let by_key = word.parse::<Key>().ok().and_then(|key| self.by_key.get(&key));
+        match (by_key, self.by_name.get(word).map(Vec::as_slice)) {
+            (Some(Some(id)), _) | (None, Some([id])) => Ok(AgentName::Known(*id)),
+            (Some(None), _) => Ok(AgentName::Made),
+            (None, ids) => Err(ids.unwrap_or_default()),
+        }
+    }
+
     /// The names of agents that are listed.
     pub fn of<'a>(listed: impl IntoIterator<Item = (&'a AgentId, &'a Object)>) -> Self {
         let mut names = Self::default();
@@ -122,14 +152,20 @@ pub struct Manifest {
     pub tasks: BTreeMap<Key, TaskConfig>,
     /// What could be understood of its other tasks.
     pub left_out: Vec<LeftOut>,
+    /// Its other agents, which could not be understood, each with the place of its key.
+    pub agents_left_out: BTreeMap<Key, Place>,
     /// Whether it is of the version that this program reads.
     pub has_version: bool,
     /// Whether it could be told which tasks it declares.
     pub has_tasks: bool,
+    /// Whether it could be told which agents it declares.
+    pub has_agents: bool,
     /// Keys that are no longer ours.
     pub forgotten: BTreeSet<Key>,
     /// The zone of the service's time stamps, in seconds east of UTC, where it says so.
     pub service_utc_offset: Option<jiff::tz::Offset>,
+    /// The texts of other files into which findings may point.
+    pub texts: Vec<(Arc<Path>, String)>,
 }
 
 /// A task of which something could not be understood; it is held against the others all the same.
@@ -152,8 +188,11 @@ pub struct LeftOut {
 pub struct AgentConfig {
     /// Its fields; what is left out is unknown and not managed, and references are local keys.
     pub object: Object,
-    /// The files that hold long texts by field, relative to the manifest's folder.
+    /// The files that hold long texts by field, relative to the manifest's folder; one that holds the
+    /// agent holds its system prompt.
     pub files: Vec<(&'static str, Arc<str>)>,
+    /// The keys of other agents that it names, each with its place.
+    pub references: Vec<(Arc<str>, Place)>,
     /// The pinned id.
     pub pin: Option<AgentId>,
     /// Whether it is never deleted.

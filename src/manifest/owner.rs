@@ -11,6 +11,8 @@ pub(super) enum Owner<'k> {
     Defaults,
     /// A task, by its key.
     Task(&'k str),
+    /// An agent, by its key.
+    Agent(&'k str),
     /// A deployment, by its key.
     Deployment(&'k str, &'k Owner<'k>),
     /// A mapping inside of one, by the name of its field.
@@ -23,6 +25,7 @@ impl fmt::Display for Owner<'_> {
             Self::Manifest => f.write_str("the manifest"),
             Self::Defaults => f.write_str("`defaults`"),
             Self::Task(key) => write!(f, "task `{key}`"),
+            Self::Agent(key) => write!(f, "agent `{key}`"),
             Self::Deployment(key, of) => write!(f, "deployment `{key}` of {of}"),
             Self::Inside(field, of) => write!(f, "`{field}` of {of}"),
         }

@@ -15,6 +15,7 @@ use crate::manifest::broken;
 use crate::manifest::conflict::{TextKind, conflict_markers};
 use crate::manifest::lower::lower;
 use crate::manifest::mistake::Mistake;
+use crate::manifest::reader::position;
 use crate::manifest::tree::EventTree;
 use crate::manifest::without::{blanked, without_task};
 use crate::manifest::yaml::{findings, read};
@@ -48,7 +49,7 @@ pub fn parse(
     };
     let mut all = findings(&file, text, faults);
     all.extend(found);
-    all.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
+    all.sort_by_key(position);
     (manifest, all)
 }
 
@@ -107,9 +108,10 @@ fn set_aside(
         if let Some(root) = root {
             let (mut manifest, mut found) = lower(file, &rest, &root, source, variables);
             // Which task was set aside is not known.
-            manifest.has_tasks = false;
+            (manifest.has_tasks, manifest.has_agents) = (false, false);
             // With its only task set aside it looks empty.
-            found.retain(|finding| finding.subject != Some(Subject::Tasks));
+            let is_set_aside = |subject| matches!(subject, Subject::Tasks | Subject::Agents);
+            found.retain(|finding| !finding.subject.is_some_and(is_set_aside));
             return (manifest, found);
         }
     }

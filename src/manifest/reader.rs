@@ -3,22 +3,23 @@
 //! Every function reports what is wrong and goes on. `lower` and `task` say which fields there are.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
-use crate::kinds::{OnChange, TASK};
+use crate::kinds::{AGENT, TASK};
 use crate::manifest::expressions::Expressions;
-use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec};
+use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec, unmanaged};
 use crate::manifest::level;
+use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, NodeValue, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::{did_you_mean, nearest};
-use crate::manifest::{LeftOut, Source, Variables};
+use crate::manifest::{LeftOut, Source, Variables, yaml};
 use crate::model::{Key, odd_blank};
 
 /// What reading one manifest needs, and what it found.
@@ -35,6 +36,12 @@ pub(super) struct Reader<'a> {
     pub(super) prompt_bytes: usize,
     /// Tasks that could not be understood whole.
     pub(super) left_out: Vec<LeftOut>,
+    /// Agents that could not be understood, each with its place.
+    pub(super) agents_left_out: BTreeMap<Key, Place>,
+    /// Names of tools that were warned of.
+    pub(super) unknown_tools: BTreeSet<String>,
+    /// Texts beside the manifest's own into which findings point.
+    pub(super) texts: Vec<(Arc<Path>, String)>,
     file: Arc<Path>,
     findings: Findings,
 }
@@ -94,6 +101,9 @@ impl<'a> Reader<'a> {
             expressions: Expressions::default(),
             prompt_bytes: 0,
             left_out: Vec::new(),
+            agents_left_out: BTreeMap::new(),
+            unknown_tools: BTreeSet::new(),
+            texts: Vec::new(),
             file: Arc::clone(file),
             findings: Findings::default(),
         }
@@ -101,7 +111,31 @@ impl<'a> Reader<'a> {
 
     /// Returns the findings in the order of their places.
     pub(super) fn finish(self) -> Vec<Diagnostic> {
-        self.findings.in_order(|finding| finding.place.as_ref().map(|place| place.span.start))
+        self.findings.in_order(position)
+    }
+
+    /// Reads another file, whose path is relative to the manifest, with a reader of its own.
+    pub(super) fn within<T>(
+        &mut self,
+        path: &str,
+        text: &str,
+        read: impl FnOnce(&mut Reader<'_>) -> T,
+    ) -> T {
+        let file: Arc<Path> = self.file.parent().unwrap_or(Path::new("")).join(path).into();
+        let mut inner = Reader::new(&file, text, self.source, self.variables);
+        inner.prompt_bytes = self.prompt_bytes;
+        inner.unknown_tools = std::mem::take(&mut self.unknown_tools);
+        let found = read(&mut inner);
+        self.prompt_bytes = inner.prompt_bytes;
+        self.unknown_tools = std::mem::take(&mut inner.unknown_tools);
+        self.findings.extend(inner.finish());
+        self.texts.push((file, text.to_owned()));
+        found
+    }
+
+    /// Adds what is wrong with the text as YAML.
+    pub(super) fn report_all(&mut self, faults: Vec<Mistake>) {
+        self.findings.extend(yaml::findings(&self.file, self.text, faults));
     }
 
     /// Adds a finding.
@@ -199,9 +233,9 @@ impl<'a> Reader<'a> {
     ) {
         let finding =
             self.error(Code::UnknownField, format!("unknown field `{word}` of {owner}"), span);
-        let mut not_ours = TASK.fields.iter().filter(|row| row.on_change == OnChange::Unmanaged);
-        self.report(if not_ours.any(|row| row.name == word) {
-            finding.help(format!("`{word}` is set in the web interface only; leave it out"))
+        let kind = if let Owner::Agent(_) = owner { &AGENT } else { &TASK };
+        self.report(if let Some(help) = unmanaged(kind, word) {
+            finding.help(help)
         } else if let Some(odd) = word.chars().next().filter(|c| c.is_whitespace()) {
             let number = u32::from(odd);
             let known = word.trim();
@@ -263,7 +297,7 @@ impl<'a> Reader<'a> {
     pub(super) fn key(&mut self, node: &Node<'_>, what: &str, of: &str) -> Option<Key> {
         let Some(word) = key_text(node) else {
             let found = node.value.in_words();
-            let message = format!("the key of a {what}{of} must be a text, not {found}");
+            let message = format!("the key of {} must be a text, not {found}", one(what, of));
             let finding = self.error(Code::InvalidKey, message, &node.span);
             self.report(finding.help(match node.value {
                 NodeValue::Mapping(ref pairs) if !self.is_flow(node) => {
@@ -280,7 +314,7 @@ impl<'a> Reader<'a> {
         match word.parse::<Key>() {
             Ok(key) => Some(key),
             Err(rule) => {
-                let message = format!("`{word}` cannot be the key of a {what}{of}");
+                let message = format!("`{word}` cannot be the key of {}", one(what, of));
                 let finding = self.error(Code::InvalidKey, message, &node.span);
                 let finding = match word.chars().find_map(odd_blank) {
                     Some(odd) => finding.help(format!("it holds {odd}")),
@@ -327,6 +361,18 @@ impl<'a> Reader<'a> {
         owner: Owner<'_>,
         help: &str,
     ) -> Option<u64> {
+        self.number_from(1, node, field, owner, help)
+    }
+
+    /// Reads a whole number that is at least `least`.
+    pub(super) fn number_from(
+        &mut self,
+        least: u64,
+        node: &Node<'_>,
+        field: &str,
+        owner: Owner<'_>,
+        help: &str,
+    ) -> Option<u64> {
         let number = match &node.value {
             NodeValue::Integer(number) => u64::try_from(*number).ok(),
             NodeValue::Text(text) if text.contains("${") => {
@@ -334,14 +380,15 @@ impl<'a> Reader<'a> {
             }
             _ => None,
         };
-        let positive = number.filter(|number| *number > 0);
-        if positive.is_none() {
+        let sound = number.filter(|number| *number >= least);
+        if sound.is_none() {
+            let what = if least == 0 { "a whole number" } else { "a positive whole number" };
             // The value itself may come from a variable, so it is not repeated here.
-            let message = format!("`{field}` of {owner} must be a positive whole number");
+            let message = format!("`{field}` of {owner} must be {what}");
             let finding = self.error(Code::InvalidValue, message, &node.span);
             self.report(finding.help(shape::of_number(node).unwrap_or_else(|| help.to_owned())));
         }
-        positive
+        sound
     }
 
     /// Reads `true` or `false`.
@@ -365,6 +412,17 @@ impl<'a> Reader<'a> {
         self.wrong(node, field, owner, ValueShape::Flag);
         None
     }
+}
+
+/// One thing of a kind, with its article.
+fn one(what: &str, of: &str) -> String {
+    let article = if what.starts_with('a') { "an" } else { "a" };
+    format!("{article} {what}{of}")
+}
+
+/// Where a finding stands, for the order of findings.
+pub(super) fn position(finding: &Diagnostic) -> Option<(Arc<Path>, usize)> {
+    finding.place.as_ref().map(|place| (Arc::clone(&place.file), place.span.start))
 }
 
 /// The text of a key; numbers and booleans that are written as one would read them are texts here.

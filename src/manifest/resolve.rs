@@ -1,20 +1,24 @@
 //! One manifest to a desired state: agents by number, and what only shows over all tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Findings, Place};
-use crate::kinds::AGENT_ID;
+use crate::kinds::{AGENT, AGENT_ID, Kind, TASK};
+use crate::manifest::reader::position;
 use crate::manifest::suggest::{did_you_mean, nearest_few};
 use crate::manifest::task::replaced;
-use crate::manifest::{AgentNames, DesiredState, DesiredTask, Manifest, TaskConfig};
+use crate::manifest::{
+    AgentConfig, AgentName, AgentNames, DesiredAgent, DesiredState, DesiredTask, Manifest,
+    TaskConfig,
+};
 use crate::model::{AgentId, FoldedName, Key, fold, odd_character, skeleton};
-use crate::resource::{Value, Whole};
+use crate::resource::{Reference, Value, Whole};
 
 /// Turns agents' names into numbers and checks what needs the whole: equal content, equal names.
 ///
-/// A task whose agent cannot be told is reported and left out of the desired state. Findings are in the order
+/// A task names an agent of the manifest by its key, or one of the service by its exact name. A task
+/// whose agent cannot be told is reported and left out of the desired state. Findings are in the order
 /// of their places.
 pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<Diagnostic>) {
     let mut findings = Findings::default();
@@ -22,14 +26,14 @@ pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<D
     let mut reported = BTreeSet::new();
     for (key, declared) in &manifest.tasks {
         let object = match declared.object.get(AGENT_ID) {
-            Value::Ref(address) => match agents.by_name.get(&*address.key).map(Vec::as_slice) {
-                Some([id]) => declared.object.with(AGENT_ID, Value::Integer(id.0)),
-                ids => {
+            Value::Ref(address) => match agents.named(&address.key) {
+                Ok(AgentName::Known(id)) => declared.object.with(AGENT_ID, Value::Integer(id.0)),
+                Ok(AgentName::Made) => declared.object.clone(),
+                Err(ids) => {
                     // A name in `defaults` is one mistake, however many tasks use it.
                     for place in &declared.references {
                         if reported.insert((place.file.clone(), place.span.start)) {
-                            let ids = ids.unwrap_or_default();
-                            findings.push(no_agent(&address.key, place, ids, &agents.by_name));
+                            findings.push(no_agent(&address.key, place, ids, agents));
                         }
                     }
                     continue;
@@ -41,10 +45,11 @@ pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<D
         tasks.insert(key.clone(), desired(declared, object));
     }
     check_contents(&tasks, &mut findings);
-    check_names(&manifest.tasks, &mut findings);
+    check_names(manifest, &mut findings);
     let findings = findings.in_order(position);
+    let wanted = |(key, declared): (&Key, &AgentConfig)| (key.clone(), agent(declared, agents));
     let desired_state = DesiredState {
-        agents: BTreeMap::new(),
+        agents: manifest.agents.iter().map(wanted).collect(),
         tasks,
         forgotten: manifest.forgotten.clone(),
         service_utc_offset: manifest.service_utc_offset,
@@ -68,7 +73,7 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
     });
     let mut tasks: Vec<(_, _, _, Option<Vec<&Value>>)> = whole.chain(rest).collect();
     tasks.sort_by_key(|(key, ..)| *key);
-    let (mut by_content, mut names) = (BTreeMap::new(), TaskNames::default());
+    let (mut by_content, mut names) = (BTreeMap::new(), Names::of(&TASK));
     let mut findings = Findings::default();
     for (key, place, name, content) in tasks {
         if let Some(content) = content {
@@ -81,7 +86,30 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
             findings.extend(names.add(name, (key, place)));
         }
     }
+    check_agents(manifest, &mut findings);
     findings.in_order(position)
+}
+
+/// An agent whose references are ids where they are known.
+fn agent(declared: &AgentConfig, agents: &AgentNames) -> DesiredAgent {
+    let member = |(known, number): &(Reference, Option<u64>)| {
+        let reference = match known {
+            Reference::Ref(address) => agents.by_key(&address.key).map(|id| Reference::Id(id.0)),
+            Reference::Id(_) => None,
+        };
+        (reference.unwrap_or_else(|| known.clone()), *number)
+    };
+    let object = declared.object.fields().fold(
+        declared.object.clone(),
+        |object, (field, value)| match value {
+            Value::References(members) => {
+                object.with(field.name, Value::references(members.iter().map(member)))
+            }
+            _ => object,
+        },
+    );
+    let (pin, protect, place) = (declared.pin, declared.protect, declared.place.clone());
+    DesiredAgent { object, pin, protect, place }
 }
 
 fn desired(declared: &TaskConfig, object: Whole) -> DesiredTask {
@@ -94,16 +122,7 @@ fn desired(declared: &TaskConfig, object: Whole) -> DesiredTask {
     }
 }
 
-fn position(finding: &Diagnostic) -> Option<(Arc<Path>, usize)> {
-    finding.place.as_ref().map(|place| (Arc::clone(&place.file), place.span.start))
-}
-
-fn no_agent(
-    name: &str,
-    place: &Place,
-    ids: &[AgentId],
-    agents: &BTreeMap<String, Vec<AgentId>>,
-) -> Diagnostic {
+fn no_agent(name: &str, place: &Place, ids: &[AgentId], agents: &AgentNames) -> Diagnostic {
     if !ids.is_empty() {
         let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         return Diagnostic::error(
@@ -113,11 +132,14 @@ fn no_agent(
         .at(place.clone())
         .help(format!("name one of them with `{AGENT_ID}` instead of `agent`"));
     }
-    let near = nearest_few(name, agents.keys().map(String::as_str), 3);
+    let keys = agents.by_key.keys().map(Key::as_str);
+    let near = nearest_few(name, keys.chain(agents.by_name.keys().map(String::as_str)), 3);
     let finding = Diagnostic::error(Code::UnknownAgent, format!("no agent is named `{name}`"))
         .at(place.clone());
     match near.as_slice() {
-        [] if agents.is_empty() => finding.help("the organization has no agents yet"),
+        [] if agents.by_name.is_empty() && agents.by_key.is_empty() => {
+            finding.help("the organization has no agents yet")
+        }
         [] => finding
             .help(format!("names are compared letter by letter; `{AGENT_ID}` names one by number")),
         near => finding.help(did_you_mean(name, near)),
@@ -145,9 +167,15 @@ fn equal_content((key, at): (&Key, &Place), (other, first): (&Key, &Place)) -> D
         .help("keep one; several deployments of one task are several `deployments`")
 }
 
-fn equal_name(name: &str, (key, at): (&Key, &Place), (other, first): (&Key, &Place)) -> Diagnostic {
+fn equal_name(
+    kind: &Kind,
+    name: &str,
+    (key, at): (&Key, &Place),
+    (other, first): (&Key, &Place),
+) -> Diagnostic {
+    let kind = kind.name;
     let message = format!(
-        "the `name` of task `{key}`, `{name}`, is that of task `{other}` but for case, blanks and \
+        "the `name` of {kind} `{key}`, `{name}`, is that of {kind} `{other}` but for case, blanks and \
          punctuation"
     );
     Diagnostic::error(Code::EqualName, message)
@@ -157,35 +185,51 @@ fn equal_name(name: &str, (key, at): (&Key, &Place), (other, first): (&Key, &Pla
 }
 
 /// The service may rewrite names, so that two that differ in case or punctuation become one.
-fn check_names(tasks: &BTreeMap<Key, TaskConfig>, findings: &mut Findings) {
-    let mut names = TaskNames::default();
-    for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
+fn check_names(manifest: &Manifest, findings: &mut Findings) {
+    let mut names = Names::of(&TASK);
+    for (key, task) in manifest.tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let name = task.object.name().unwrap_or_default();
         findings.extend(names.add(name, (key, &task.place)));
     }
+    check_agents(manifest, findings);
 }
 
-/// The names that were seen so far, each with the first task that has it.
-#[derive(Default)]
-struct TaskNames<'m> {
+/// The names of agents, which identify them.
+fn check_agents(manifest: &Manifest, findings: &mut Findings) {
+    let mut names = Names::of(&AGENT);
+    for (key, agent) in manifest.agents.iter().filter(|(_, agent)| agent.pin.is_none()) {
+        let name = agent.object.name().unwrap_or_default();
+        findings.extend(names.add(name, (key, &agent.place)));
+    }
+}
+
+/// The names that were seen so far, each with the first resource that has it.
+struct Names<'m> {
+    kind: &'static Kind,
     folded: BTreeMap<FoldedName, (&'m Key, &'m Place)>,
     /// By their looks.
     spelled: BTreeMap<FoldedName, (&'m str, &'m Key, &'m Place)>,
 }
 
-impl<'m> TaskNames<'m> {
+impl<'m> Names<'m> {
+    fn of(kind: &'static Kind) -> Self {
+        Self { kind, folded: BTreeMap::new(), spelled: BTreeMap::new() }
+    }
+
     /// Adds a name; returns what is wrong with it beside the others.
     fn add(&mut self, name: &'m str, (key, place): (&'m Key, &'m Place)) -> Option<Diagnostic> {
         let (other, first) = *self.folded.entry(fold(name)).or_insert((key, place));
         if other != key {
-            return Some(equal_name(name, (key, place), (other, first)));
+            return Some(equal_name(self.kind, name, (key, place), (other, first)));
         }
         let spelled = fold(&skeleton(name).collect::<String>());
         let (alike, other, first) = *self.spelled.entry(spelled).or_insert((name, key, place));
         let is_odd = other != key && !(name.is_ascii() && alike.is_ascii());
         is_odd.then(|| {
-            let message =
-                format!("the `name` of task `{key}`, `{name}`, looks like that of task `{other}`");
+            let kind = self.kind.name;
+            let message = format!(
+                "the `name` of {kind} `{key}`, `{name}`, looks like that of {kind} `{other}`"
+            );
             let finding = Diagnostic::warning(Code::EqualName, message)
                 .at(place.clone())
                 .see(first.clone(), "the other one");
@@ -200,6 +244,8 @@ impl<'m> TaskNames<'m> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::manifest::{Source, Unreadable, parse};
 
@@ -249,6 +295,59 @@ mod tests {
             .map(Option::unwrap)
             .collect();
         assert_eq!(ids, [AgentId(47), AgentId(5)]);
+    }
+
+    #[test]
+    fn an_agent_is_a_key_first_and_then_an_exact_name() {
+        let text = "version: 1
+agents: {new: {name: Writer, subAgents: {old: 2, new2: 1}, chainedAgents: [gone]}, old: {}, new2: {}, gone: {}}
+tasks:
+  a: {prompt: a, agent: new}
+  b: {prompt: b, agent: old}
+  c: {prompt: c, agent: Researcher}
+  d: {prompt: d, agent: Writer}
+defaults: {projectPreference: project-for-task}";
+        let (manifest, findings) = parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+        assert_eq!(findings, []);
+        let key = |key: &str| key.parse::<Key>().unwrap();
+        let by_name = [("Researcher", 47), ("old", 5), ("new", 6), ("gone", 7)];
+        let by_name = by_name.map(|(name, id)| (name.to_owned(), vec![AgentId(id)]));
+        let agents = AgentNames {
+            by_name: by_name.into(),
+            by_key: [(key("new"), None), (key("old"), Some(AgentId(8))), (key("new2"), None)]
+                .into(),
+        };
+        let (desired, findings) = resolve(&manifest, &agents);
+        let agent =
+            |key: &Key| desired.tasks.get(key).map(|task| task.object.get(AGENT_ID).to_string());
+        let of_tasks: Vec<_> = ["a", "b", "c", "d"].map(|name| agent(&key(name))).into();
+        let expected = [Some("agent.new"), Some("8"), Some("47"), None];
+        assert_eq!(of_tasks, expected.map(|agent| agent.map(str::to_owned)));
+        // The name of a declared agent is no name of an agent on the service yet.
+        assert_eq!(
+            findings.iter().map(|found| found.code).collect::<Vec<_>>(),
+            [Code::UnknownAgent]
+        );
+        let new = &desired.agents[&key("new")].object;
+        assert_eq!(new.get("subAgents").to_string(), "8 (2), agent.new2 (1)");
+        // References between agents are keys alone.
+        assert_eq!(new.get("chainedAgents").to_string(), "agent.gone (1)");
+        assert_eq!(new.get("model"), &Value::Unknown);
+    }
+
+    #[test]
+    fn equal_names_of_agents_are_findings_unless_pinned() {
+        let text = "version: 1\nagents: {a: {name: One}, b: {name: one!}, c: {name: One, id: 3}}";
+        let (manifest, _) = parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+        let (_, findings) = resolve(&manifest, &AgentNames::default());
+        let words: Vec<&str> = findings.iter().map(|found| found.message.as_str()).collect();
+        assert_eq!(
+            words,
+            [
+                "the `name` of agent `b`, `one!`, is that of agent `a` but for case, blanks and punctuation"
+            ]
+        );
+        assert_eq!(findings, check(&manifest));
     }
 
     #[test]

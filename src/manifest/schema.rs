@@ -7,7 +7,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::manifest::fields::{
-    DEPLOYMENT, EXPECT, FieldShape, MANIFEST, NUMBER, Spec, Stands, TASK, TRANSCRIPT, needed,
+    AGENT, DEPLOYMENT, EXPECT, FieldShape, MANIFEST, NUMBER, Spec, Stands, TASK, TRANSCRIPT, needed,
 };
 use crate::manifest::yaml::yaml_to_json;
 
@@ -45,9 +45,10 @@ pub struct Row {
 
 /// Returns every field of a manifest, mapping by mapping.
 pub fn reference() -> Vec<Chapter> {
-    let chapters: [(_, &[Spec]); 6] = [
+    let chapters: [(_, &[Spec]); 7] = [
         ("The manifest", MANIFEST),
         ("A task, and `defaults`", &TASK),
+        ("An agent", &AGENT),
         ("A deployment", DEPLOYMENT),
         ("`expect` of a deployment", EXPECT),
         ("`transcript` of `expect`", TRANSCRIPT),
@@ -80,6 +81,11 @@ fn in_words(spec: &Spec) -> String {
             return words.join(" or ");
         }
         FieldShape::Number => "positive whole number",
+        FieldShape::Natural => "whole number",
+        FieldShape::Set => "list of words",
+        FieldShape::References => "mapping of keys to numbers",
+        FieldShape::Sequence => "list of keys, or mapping of keys to numbers",
+        FieldShape::Agents => "mapping of keys to agents, or to files",
         FieldShape::Bound => "number",
         FieldShape::Flag => "`true` or `false`",
         FieldShape::Texts => "text, or list of texts",
@@ -103,13 +109,14 @@ pub fn schema() -> Value {
     // Left to people: what several tasks share, under an anchor.
     schema["patternProperties"] = json!({"^x-": true});
     let mut task = mapping(&TASK, &|_| true);
-    let unpinned = unpinned();
-    if let Some(task) = task.as_object_mut() {
-        task.insert("if".to_owned(), json!({"required": ["id"]}));
-        task.insert("else".to_owned(), unpinned.clone());
+    let mut agent = mapping(&AGENT, &|_| true);
+    for (resource, fields) in [(&mut task, &TASK), (&mut agent, &AGENT)] {
+        resource["if"] = json!({"required": ["id"]});
+        resource["else"] = unpinned(fields);
     }
     let mut defaults = mapping(&TASK, &|spec| spec.stands != Stands::InTasks);
-    add(&mut defaults, unpinned);
+    add(&mut defaults, unpinned(&TASK));
+    add(&mut schema, any_of(&["tasks", "agents"].map(|field| json!({"required": [field]}))));
     needed().for_each(|fields| add(&mut schema, one_of(&fields)));
     let mut whole = Map::new();
     whole.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
@@ -118,6 +125,7 @@ pub fn schema() -> Value {
         whole.append(top);
     }
     let definitions = json!({
+        "agent": agent,
         "task": task,
         "defaults": defaults,
         "deployment": mapping(DEPLOYMENT, &|_| true),
@@ -126,15 +134,25 @@ pub fn schema() -> Value {
     Value::Object(whole)
 }
 
-/// What holds for tasks without a pin: a pinned one may hold whatever the service holds.
-fn unpinned() -> Value {
-    let strict = |spec: &&Spec| matches!(spec.shape, FieldShape::Prompt | FieldShape::OpenWord(_));
-    let properties: Map<String, Value> = TASK
+/// What holds for resources without a pin: a pinned one may hold whatever the service holds.
+fn unpinned(fields: &[Spec]) -> Value {
+    let strict = |spec: &&Spec| {
+        matches!(
+            spec.shape,
+            FieldShape::Prompt
+                | FieldShape::OpenWord(_)
+                | FieldShape::References
+                | FieldShape::Sequence
+        )
+    };
+    let properties: Map<String, Value> = fields
         .iter()
         .filter(strict)
         .map(|spec| {
             let value = match spec.shape {
                 FieldShape::OpenWord(words) => any_of(&[json!({"enum": words}), variable()]),
+                FieldShape::References => numbers(&[natural(), variable()]),
+                FieldShape::Sequence => any_of(&[keys(), numbers(&[natural(), variable()])]),
                 _ => text(),
             };
             (spec.name.to_owned(), value)
@@ -202,10 +220,20 @@ fn property(spec: &Spec) -> Value {
             any_of(&[text(), json!({"type": "array", "items": text()})])
         }
         FieldShape::Prompts => json!({"type": ["array", "null"], "items": text()}),
-        FieldShape::Keys => {
-            let key = json!({"type": "string", "pattern": KEY});
-            let word = json!({"type": ["integer", "boolean"]});
-            json!({"type": ["array", "null"], "items": any_of(&[key, word])})
+        FieldShape::Natural => any_of(&[natural(), variable()]),
+        FieldShape::Keys => json!({"type": ["array", "null"], "items": key()}),
+        FieldShape::Set => json!({"type": "array", "items": text()}),
+        FieldShape::References => numbers(&[natural(), variable(), json!({"type": "null"})]),
+        FieldShape::Sequence => {
+            any_of(&[keys(), numbers(&[natural(), variable(), json!({"type": "null"})])])
+        }
+        FieldShape::Agents => {
+            let agent = any_of(&[text(), json!({"$ref": "#/definitions/agent"})]);
+            json!({
+                "type": "object",
+                "propertyNames": {"pattern": KEY},
+                "additionalProperties": agent,
+            })
         }
         FieldShape::Moment => pattern(&format!(r"^\s*\d{{4}}-\d\d-\d\d|{VARIABLE}")),
         FieldShape::Offset => pattern(&format!(r"^[+-]\d\d:\d\d$|{VARIABLE}")),
@@ -223,6 +251,28 @@ fn property(spec: &Spec) -> Value {
         property["examples"] = json!([example]);
     }
     property
+}
+
+fn key() -> Value {
+    any_of(&[json!({"type": "string", "pattern": KEY}), json!({"type": ["integer", "boolean"]})])
+}
+
+/// Keys, each once.
+fn keys() -> Value {
+    json!({"type": "array", "items": key(), "uniqueItems": true})
+}
+
+/// Keys, each with a number that is one of `numbers`.
+fn numbers(numbers: &[Value]) -> Value {
+    json!({
+        "type": "object",
+        "propertyNames": {"pattern": KEY},
+        "additionalProperties": any_of(numbers),
+    })
+}
+
+fn natural() -> Value {
+    json!({"type": "integer", "minimum": 0})
 }
 
 fn keyed(types: &Value, reference: &str) -> Value {
@@ -266,7 +316,7 @@ mod tests {
 
     impl Source for Prompts {
         fn read(&self, _path: &str) -> Result<String, Unreadable> {
-            Ok("Buy SPY".to_owned())
+            Ok("---\n---\nBuy SPY".to_owned())
         }
     }
 
@@ -297,6 +347,7 @@ mod tests {
             ("", MANIFEST),
             ("/defaults", &TASK),
             ("/tasks/spy", &TASK),
+            ("/agents/researcher", &AGENT),
             ("/tasks/spy/deployments/d", DEPLOYMENT),
             ("/defaults/deployments/d", DEPLOYMENT),
             ("/tasks/spy/deployments/d/expect", EXPECT),
@@ -310,6 +361,7 @@ mod tests {
         json!({
             "version": 1,
             "defaults": {"deployments": {"d": {}}},
+            "agents": {"researcher": {}},
             "tasks": {"spy": {
                 "agent": "Researcher",
                 "prompt": "Buy SPY",

@@ -16,6 +16,9 @@ pub(super) const COMMENT: &str = "` #` begins a comment; a text that holds it ne
 /// The key of a task that help makes up.
 pub(super) const SOME_TASK: &str = "my-task";
 
+/// The key of an agent that help makes up.
+const SOME_AGENT: &str = "my-agent";
+
 /// The kind of value that a field takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueShape {
@@ -25,6 +28,8 @@ pub(super) enum ValueShape {
     Mapping,
     Prompts,
     Keys,
+    Words,
+    Numbers,
 }
 
 impl fmt::Display for ValueShape {
@@ -36,6 +41,8 @@ impl fmt::Display for ValueShape {
             Self::Mapping => "a mapping",
             Self::Prompts => "a list of prompts",
             Self::Keys => "a list of keys",
+            Self::Words => "a list of words",
+            Self::Numbers => "a mapping of keys to numbers",
         })
     }
 }
@@ -52,13 +59,11 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: Value
         {
             of_colon_text(text, pairs)
         }
-        (NodeValue::Text(words), Some(FieldShape::Prompts | FieldShape::Keys)) => {
+        (NodeValue::Text(words), Some(shape)) if expected != ValueShape::Text && is_list(shape) => {
             let dash = words.starts_with('-') && node.style != Style::Other;
             of_list(words, field, dash)
         }
-        (NodeValue::Mapping(_), Some(FieldShape::Prompts | FieldShape::Keys))
-            if expected != ValueShape::Text =>
-        {
+        (NodeValue::Mapping(_), Some(shape)) if expected != ValueShape::Text && is_list(shape) => {
             format!("write a list: `{field}: {}`", example(spec))
         }
         (NodeValue::Text(words), Some(FieldShape::Flag)) => of_flag(words, field),
@@ -74,7 +79,7 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: Value
             format!("give `{field}` a text, or leave it out")
         }
         (NodeValue::Integer(_) | NodeValue::Float(_) | NodeValue::Boolean(_), _)
-            if is_text(shape) =>
+            if expected == ValueShape::Text && is_text(shape) =>
         {
             "put it in quotes".to_owned()
         }
@@ -113,7 +118,9 @@ pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spe
         Owner::Defaults => {
             "write its fields below it, one a line, such as `agentId: 47`, without `-`".to_owned()
         }
-        Owner::Task(key) | Owner::Deployment(key, _) if fields::is_known(key) => {
+        Owner::Task(key) | Owner::Agent(key) | Owner::Deployment(key, _)
+            if fields::is_known(key) =>
+        {
             format!("indent `{key}` deeper if it is a field of what stands above it")
         }
         Owner::Task(key) => match &node.value {
@@ -122,6 +129,7 @@ pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spe
             }
             _ => format!("write its fields below `{key}:`, one a line, without `-`"),
         },
+        Owner::Agent(key) => format!("write its fields below `{key}:`, one a line, without `-`"),
         Owner::Deployment(key, _) => {
             format!("write `{key}: {{}}`, or its fields below it, such as `since: 2026-11-01`")
         }
@@ -163,6 +171,25 @@ pub(super) fn of_tasks(node: &Node<'_>) -> String {
     }
 }
 
+/// What to write in place of what `agents` cannot be.
+pub(super) fn of_agents(node: &Node<'_>) -> String {
+    match &node.value {
+        NodeValue::Sequence(nodes) => {
+            let key = nodes.iter().find_map(named).filter(|key| !fields::is_known(key));
+            let key = key.unwrap_or_else(|| SOME_AGENT.to_owned());
+            format!(
+                "write each agent below a key of its own: `{key}:` in place of `-`, its fields below"
+            )
+        }
+        NodeValue::Null => {
+            "indent the agents below `agents:`, or leave it out where there are none".to_owned()
+        }
+        _ => {
+            format!("write `agents: {{{SOME_AGENT}: {{…}}}}`: each agent has a key and its fields")
+        }
+    }
+}
+
 /// What to write in place of a whole number, where that can be told.
 pub(super) fn of_number(node: &Node<'_>) -> Option<String> {
     match &node.value {
@@ -188,7 +215,7 @@ pub(super) fn may_go_on(field: &str, written: &str, comment: &str) -> bool {
     let field = name_of(field);
     match field {
         // Letters of a path go on at once, and a path that has its ending is whole.
-        "promptFile" => {
+        "promptFile" | "systemPromptFile" => {
             let is_set_off = comment.trim_start_matches('#').starts_with([' ', '\t']);
             !(is_set_off && Path::new(written).extension().is_some())
         }
@@ -196,6 +223,11 @@ pub(super) fn may_go_on(field: &str, written: &str, comment: &str) -> bool {
         "organizationId" => false,
         _ => is_text(fields::find(field).map(|spec| spec.shape)),
     }
+}
+
+/// Whether a field holds a list alone.
+fn is_list(shape: FieldShape) -> bool {
+    matches!(shape, FieldShape::Prompts | FieldShape::Keys | FieldShape::Set | FieldShape::Sequence)
 }
 
 fn is_text(shape: Option<FieldShape>) -> bool {
@@ -206,6 +238,7 @@ fn is_text(shape: Option<FieldShape>) -> bool {
                 | FieldShape::Prompt
                 | FieldShape::Prompts
                 | FieldShape::Texts
+                | FieldShape::Set
                 | FieldShape::Expression
                 | FieldShape::Expressions
         )

@@ -10,7 +10,7 @@ use crate::manifest::fields::{self, Stands, other_name};
 use crate::manifest::node::{Node, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, FieldRead, Reader};
-use crate::manifest::value::{Given, Pinned, SHOWN, given, has_room, name};
+use crate::manifest::value::{Given, Pinned, SHOWN, given, has_room, length, name};
 use crate::manifest::{DesiredDeployment, LeftOut, TaskConfig};
 use crate::model::{Key, TaskId};
 use crate::resource::{Object, Value};
@@ -88,10 +88,6 @@ pub(super) fn task(
     let is_whole = node.style != Style::Incomplete;
     let values = values(reader, (key, key_node, is_whole), &entries, own.values, defaults);
     let place = reader.place(&key_node.span);
-    let length = |given: &Given| match &given.value {
-        Value::Text(text) => text.len(),
-        _ => 0,
-    };
     // What is left out is kept too, so that it counts as well.
     let has_room = has_room(reader, values.iter().flatten().map(length).sum(), key_node);
     let is_known =
@@ -107,7 +103,11 @@ pub(super) fn task(
         files.filter_map(|(field, given)| Some((field.name, given.file.clone()?))).collect();
     Some(TaskConfig {
         files,
-        references: given.iter().filter_map(|given| given.place.clone()).collect(),
+        references: given
+            .iter()
+            .flat_map(|given| &given.references)
+            .map(|(_, at)| at.clone())
+            .collect(),
         object: Object::new(&TASK, given.into_iter().map(|given| given.value).collect::<Vec<_>>()),
         pin: if let FieldRead::Sound(pin) = pin { Some(pin) } else { None },
         // What cannot be read as unprotected is protected.
@@ -136,7 +136,7 @@ fn values(
     let mut values = Vec::with_capacity(own.len());
     for ((field, own), default) in TASK.managed().zip(own).zip(&defaults.values) {
         values.push(if field.name == NAME {
-            name(reader, key, key_node, entries).map(Given::from)
+            name(reader, key, key_node, entries, owner).map(Given::from)
         } else {
             match (own, default) {
                 (FieldRead::Sound(given), _) => Some(given),

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::diag::{Code, Place};
-use crate::kinds::{self, NAME, Shape};
+use crate::kinds::{self, NAME, PROJECT_PREFERENCE, SYSTEM_PROMPT, Shape};
 use crate::manifest::Unreadable;
 use crate::manifest::fields::other_name;
+use crate::manifest::members::{references, sequence, set};
 use crate::manifest::node::{self, Node, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, FieldRead, Reader};
@@ -19,11 +20,17 @@ use crate::resource::{Address, Value};
 /// What is said where a number of the service was to be written.
 pub(super) const SHOWN: &str = "write the number that the service shows, such as `47`";
 
+/// What is said where a count was to be written.
+const POSITIVE: &str = "write a whole number, 1 or more";
+
+/// What is said where a number of the service, or none, was to be written.
+const ANY_NUMBER: &str = "write the number that the service shows, and 0 for none";
+
 /// The most bytes that the prompts of a manifest's tasks have together: one that `defaults` holds
 /// counts for each task, since each is hashed and compared.
 const MOST_TEXT: usize = 64 << 20;
 
-/// Whether a task is pinned to an id, and with it free to hold what the service holds.
+/// Whether a resource is pinned to an id, and with it free to hold what the service holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pinned {
     Yes,
@@ -36,13 +43,13 @@ pub(super) struct Given {
     pub(super) value: Value,
     /// The file that holds it.
     pub(super) file: Option<Arc<str>>,
-    /// The place of a name that refers to another resource.
-    pub(super) place: Option<Place>,
+    /// The names that refer to other resources, each with its place.
+    pub(super) references: Vec<(Arc<str>, Place)>,
 }
 
 impl From<Value> for Given {
     fn from(value: Value) -> Self {
-        Self { value, file: None, place: None }
+        Self { value, file: None, references: Vec::new() }
     }
 }
 
@@ -56,7 +63,7 @@ pub(super) fn given(
 ) -> FieldRead<Given> {
     let other = other_name(field);
     let is_double = other.is_some_and(|other| exclude(reader, entries, [field.name, other], owner));
-    let direct = entries.value(field.name).map(|node| value(reader, node, field, owner, pinned));
+    let direct = entries.value(field.name).map(|node| direct(reader, node, field, owner, pinned));
     let indirect = other.and_then(|name| {
         let node = entries.value(name)?;
         Some(match field.shape {
@@ -64,11 +71,29 @@ pub(super) fn given(
             _ => from_file(reader, node, name, owner, pinned),
         })
     });
-    match direct.map(|value| value.map(Given::from)).or(indirect) {
+    match direct.or(indirect) {
         None => FieldRead::Absent,
         Some(_) if is_double => FieldRead::Broken,
         Some(given) => given.into(),
     }
+}
+
+/// Reads a value that stands in the manifest, and what it refers to.
+fn direct(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    field: &'static kinds::Field,
+    owner: Owner<'_>,
+    pinned: Pinned,
+) -> Option<Given> {
+    let of = (field.name, owner);
+    let (value, named) = match field.shape {
+        Shape::References(_) => references(reader, node, of, pinned == Pinned::Yes)?,
+        Shape::Sequence(_) => sequence(reader, node, of, pinned == Pinned::Yes)?,
+        _ => return value(reader, node, field, owner, pinned).map(Given::from),
+    };
+    let named = named.into_iter().map(|(key, place)| (key.as_str().into(), place));
+    Some(Given { references: named.collect(), ..Given::from(value) })
 }
 
 /// Reads a value by the shape of its field.
@@ -81,10 +106,12 @@ fn value(
 ) -> Option<Value> {
     match field.shape {
         Shape::Line => Some(Value::text(field.shape, reader.text(node, field.name, owner)?)),
-        // No field of a manifest holds one yet.
-        Shape::Set | Shape::References(_) | Shape::Member(_) | Shape::Setting => None,
-        Shape::Reference(_) | Shape::Integer => {
-            reader.number(node, field.name, owner, SHOWN).map(Value::Integer)
+        Shape::Set => set(reader, node, field.name, owner),
+        Shape::References(_) | Shape::Sequence(_) | Shape::Setting => None,
+        Shape::Reference(_) => reader.number(node, field.name, owner, SHOWN).map(Value::Integer),
+        Shape::Integer => reader.number(node, field.name, owner, POSITIVE).map(Value::Integer),
+        Shape::Member(_) => {
+            reader.number_from(0, node, field.name, owner, ANY_NUMBER).map(Value::Integer)
         }
         Shape::Flag => reader.boolean(node, field.name, owner).map(Value::Flag),
         Shape::Word(words) => word(reader, node, (field.name, words), owner, pinned),
@@ -118,9 +145,9 @@ fn reference(
     kind: &'static str,
     owner: Owner<'_>,
 ) -> Option<Given> {
-    let key = reader.text(node, name, owner)?.as_ref().into();
-    let place = Some(reader.place(&node.span));
-    Some(Given { value: Value::Ref(Address { kind, key }), file: None, place })
+    let key: Arc<str> = reader.text(node, name, owner)?.as_ref().into();
+    let references = vec![(Arc::clone(&key), reader.place(&node.span))];
+    Some(Given { references, ..Given::from(Value::Ref(Address { kind, key })) })
 }
 
 /// Reads a long text out of the file that is named.
@@ -132,26 +159,35 @@ fn from_file(
     pinned: Pinned,
 ) -> Option<Given> {
     let path = reader.text(node, name, owner)?;
-    let text = reader.source.read(&path);
-    match text.and_then(|text| no_nul(&path, &text).map(|()| text)) {
-        Ok(text) => {
-            if text == reader.text {
-                let message = format!("`{name}` of {owner} names the manifest itself");
-                let finding = reader.error(Code::UnreadableFile, message, &node.span);
-                reader.report(finding.help("write the text into a file of its own"));
-                return None;
-            }
-            if reader.is_file_unmerged(&text, &path, node, (name, owner)) {
-                return None;
-            }
-            reader.note_changes(&text, node, Some(&path), (name, owner));
-            let value = long_text(reader, &text, node, (name, owner, pinned))?;
-            Some(Given { value, file: Some(path.as_ref().into()), place: None })
-        }
-        Err(Unreadable { why, help }) => {
-            let message = format!("`{name}` of {owner} cannot be read: {why}");
+    let text = file(reader, node, &path, (&format!("`{name}` of {owner}"), None))?;
+    if reader.is_file_unmerged(&text, &path, node, (name, owner)) {
+        return None;
+    }
+    reader.note_changes(&text, node, Some(&path), (name, owner));
+    let value = long_text(reader, &text, node, (name, owner, pinned))?;
+    Some(Given { file: Some(path.as_ref().into()), ..Given::from(value) })
+}
+
+/// Reads the file that a node names; `what` is what it holds, `help` what to do if that was not meant.
+pub(super) fn file(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    path: &str,
+    (what, help): (&str, Option<String>),
+) -> Option<String> {
+    let text = reader.source.read(path);
+    match text.and_then(|text| no_nul(path, &text).map(|()| text)) {
+        Ok(text) if text == reader.text => {
+            let message = format!("{what} names the manifest itself");
             let finding = reader.error(Code::UnreadableFile, message, &node.span);
-            reader.report(finding.help(help.unwrap_or_else(|| {
+            reader.report(finding.help("write the text into a file of its own"));
+            None
+        }
+        Ok(text) => Some(text),
+        Err(Unreadable { why, help: way }) => {
+            let message = format!("{what} cannot be read: {why}");
+            let finding = reader.error(Code::UnreadableFile, message, &node.span);
+            reader.report(finding.help(help.or(way).unwrap_or_else(|| {
                 "the path is relative to the manifest and stays inside its repository".to_owned()
             })));
             None
@@ -159,20 +195,21 @@ fn from_file(
     }
 }
 
+/// Reads the name of a resource; where it is left out, it is the key.
 pub(super) fn name(
     reader: &mut Reader<'_>,
     key: &Key,
     key_node: &Node<'_>,
     entries: &Entries<'_, '_>,
+    owner: Owner<'_>,
 ) -> Option<Value> {
-    let owner = Owner::Task(key.as_str());
     let (name, node): (Cow<'_, str>, _) = match entries.value(NAME) {
         Some(node) => (reader.text(node, NAME, owner)?, node),
         None => (key.as_str().into(), key_node),
     };
     let refusal = if name.contains(char::is_control) {
         Some(("holds a line break or another control character", "write it in one line"))
-    } else if archived_base(&name).is_some() {
+    } else if matches!(owner, Owner::Task(_)) && archived_base(&name).is_some() {
         Some((
             "looks like that of an archived task",
             "such names are ours for superseded tasks; give it another `name`",
@@ -208,7 +245,7 @@ fn exclude(
     true
 }
 
-fn long_text(
+pub(super) fn long_text(
     reader: &mut Reader<'_>,
     text: &str,
     node: &Node<'_>,
@@ -218,7 +255,12 @@ fn long_text(
     if pinned == Pinned::No && value == Value::Text("".into()) {
         let message = format!("`{field}` of {owner} is empty");
         let finding = reader.error(Code::EmptyPrompt, message, &node.span);
-        let finding = finding.help("write what the agent is to do");
+        let is_system = field.starts_with(SYSTEM_PROMPT);
+        let finding = finding.help(if is_system {
+            "write what the agent is told, or leave it out: it is not managed then"
+        } else {
+            "write what the agent is to do"
+        });
         reader.report(match (&node.value, node.style) {
             (node::NodeValue::Null, Style::Commented(_)) => finding.help(shape::COMMENT),
             _ => finding,
@@ -228,7 +270,7 @@ fn long_text(
     Some(value)
 }
 
-/// Reads one of some words; a pinned task may hold whatever the service holds.
+/// Reads one of some words; a pinned resource may hold whatever the service holds.
 fn word(
     reader: &mut Reader<'_>,
     node: &Node<'_>,
@@ -243,7 +285,9 @@ fn word(
     // As written: the value of a variable may be a secret.
     let written = if let node::NodeValue::Text(written) = &node.value { written } else { "" };
     let message = format!("unknown `{field}` of {owner}: `{written}`");
-    let finding = reader.error(Code::UnknownPreference, message, &node.span);
+    let is_preference = field == PROJECT_PREFERENCE;
+    let code = if is_preference { Code::UnknownPreference } else { Code::InvalidValue };
+    let finding = reader.error(code, message, &node.span);
     reader.report(match nearest(&word, words.iter().copied()) {
         Some(meant) => finding.help(format!("did you mean `{meant}`?")),
         None => finding.help(format!("write `{}`", words.join("` or `"))),
@@ -251,14 +295,18 @@ fn word(
     None
 }
 
-/// Counts the texts of one more task; says so once where all are too large together.
+/// How many bytes a text has; other values have next to none.
+pub(super) fn length(given: &Given) -> usize {
+    if let Value::Text(text) = &given.value { text.len() } else { 0 }
+}
+
+/// Counts the texts of one more resource; says so once where all are too large together.
 pub(super) fn has_room(reader: &mut Reader<'_>, length: usize, key_node: &Node<'_>) -> bool {
     let was_within = reader.prompt_bytes <= MOST_TEXT;
     reader.prompt_bytes = reader.prompt_bytes.saturating_add(length);
     let is_within = reader.prompt_bytes <= MOST_TEXT;
     if was_within && !is_within {
-        let message =
-            format!("the prompts of the tasks have more than {} MiB together", MOST_TEXT >> 20);
+        let message = format!("the prompts have more than {} MiB together", MOST_TEXT >> 20);
         let finding = reader.error(Code::TooMuchText, message, &key_node.span);
         reader.report(finding.help("divide the manifest, or shorten the prompts"));
     }

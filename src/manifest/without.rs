@@ -1,8 +1,8 @@
-//! A text without one of its tasks, so that a task that is not YAML hides nothing of the others.
+//! A text without one of its tasks or agents, so that one that is not YAML hides nothing of the others.
 
 use std::ops::Range;
 
-/// Blanks out the task whose lines hold the byte `at`, so that every other byte keeps its place;
+/// Blanks out the task or agent whose lines hold the byte `at`, so that every other byte keeps its place;
 /// `None` where the tasks are no lines of their own, or none of them holds it.
 pub(super) fn without_task(text: &str, at: usize) -> Option<String> {
     Some(blanked(text, task_lines(text, at)?))
@@ -19,7 +19,7 @@ pub(super) fn blanked(text: &str, part: Range<usize>) -> String {
     rest
 }
 
-/// The lines of the task that holds the byte `at`.
+/// The lines of the task or agent that holds the byte `at`.
 fn task_lines(text: &str, at: usize) -> Option<Range<usize>> {
     let (mut indent, mut is_within) = (None, false);
     let (mut start, mut task) = (0, None);
@@ -27,9 +27,7 @@ fn task_lines(text: &str, at: usize) -> Option<Range<usize>> {
         let content = line.trim_end().trim_start_matches(' ');
         let depth = line.trim_end().len() - content.len();
         let is_idle = content.is_empty() || content.starts_with('#');
-        if !is_within {
-            is_within = content == "tasks:" && depth == 0 || line.starts_with("tasks: #");
-        } else if !is_idle && !content.starts_with(['}', ']']) {
+        if is_within && !is_idle && !content.starts_with(['}', ']']) {
             let least = *indent.get_or_insert(depth);
             if depth <= least {
                 if let Some(begin) = task
@@ -37,11 +35,15 @@ fn task_lines(text: &str, at: usize) -> Option<Range<usize>> {
                 {
                     return (at >= begin).then_some(begin..start);
                 }
-                if depth == 0 {
-                    return None;
-                }
-                task = Some(start);
+                (is_within, task) = (depth > 0, Some(start).filter(|_| depth > 0));
             }
+        }
+        if !is_within {
+            let begins = |section: &str| {
+                let rest = line.strip_prefix(section);
+                rest.is_some_and(|rest| rest.trim_end().is_empty() || rest.starts_with(" #"))
+            };
+            (is_within, indent) = (begins("tasks:") || begins("agents:"), None);
         }
         start += line.len();
     }

@@ -75,7 +75,11 @@ pub fn write(outline: &Outline, prompts: Prompts) -> Written {
                     line(out, format_args!("    {name}: {value}"));
                 }
                 // No field of a manifest holds one yet.
-                Shape::Set | Shape::References(_) | Shape::Member(_) | Shape::Setting => {}
+                Shape::Set
+                | Shape::References(_)
+                | Shape::Sequence(_)
+                | Shape::Member(_)
+                | Shape::Setting => {}
                 Shape::LongText => {
                     let is_long = value.lines().count() > LONGEST_INLINE;
                     // As a file it would be taken for unmerged, or for no text.

@@ -118,6 +118,7 @@ fn value(plan: &Plan, field: &Field, value: &resource::Value) -> Option<ShownVal
         | Shape::Set
         | Shape::Reference(_)
         | Shape::References(_)
+        | Shape::Sequence(_)
         | Shape::Member(_)
         | Shape::Setting => ShownValue::Word(text),
     })

@@ -84,7 +84,7 @@ impl Serialize for Shaped<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match (self.0, self.1) {
             (Shape::Member(name), number) => serializer.collect_map([(name, number)]),
-            (Shape::References(name), Value::References(members)) => {
+            (Shape::References(name) | Shape::Sequence(name), Value::References(members)) => {
                 let ids = members.iter().filter_map(|(reference, number)| match reference {
                     Reference::Id(id) => Some((*id, *number)),
                     Reference::Ref(_) => None,

@@ -79,7 +79,7 @@ fn value<'de, A: MapAccess<'de>>(shape: Shape, map: &mut A) -> Result<Value, A::
         }
         Shape::Flag => map.next_value::<LooseField<bool>>()?.value().map(Value::Flag),
         Shape::Set => map.next_value::<LooseField<List<Cow<'de, str>>>>()?.value().and_then(set),
-        Shape::References(number) => map
+        Shape::References(number) | Shape::Sequence(number) => map
             .next_value::<LooseField<List<LooseNumbers>>>()?
             .value()
             .and_then(|list| members(list, number)),
