@@ -33,7 +33,13 @@ pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<D
                     // A name in `defaults` is one mistake, however many tasks use it.
                     for place in &declared.references {
                         if reported.insert((place.file.clone(), place.span.start)) {
-                            findings.push(no_agent(&address.key, place, ids, agents));
+                            let finding = no_agent(&address.key, place, ids, agents);
+                            findings.push(match named(manifest, &address.key) {
+                                Some(key) => finding.help(format!(
+                                    "`agent: {key}` names the one of the manifest that has this name"
+                                )),
+                                None => finding,
+                            });
                         }
                     }
                     continue;
@@ -120,6 +126,12 @@ fn desired(declared: &TaskConfig, object: Whole) -> DesiredTask {
         deployments: Arc::clone(&declared.deployments),
         place: declared.place.clone(),
     }
+}
+
+/// The declared agent of this name.
+fn named<'m>(manifest: &'m Manifest, name: &str) -> Option<&'m Key> {
+    let mut agents = manifest.agents.iter();
+    agents.find(|(_, agent)| agent.object.name() == Some(name)).map(|(key, _)| key)
 }
 
 fn no_agent(name: &str, place: &Place, ids: &[AgentId], agents: &AgentNames) -> Diagnostic {

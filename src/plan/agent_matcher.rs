@@ -381,6 +381,7 @@ mod tests {
             let agent = AgentConfig {
                 object: object(text),
                 files: Vec::new(),
+                references: Vec::new(),
                 pin: pin.map(|id| AgentId(id.parse().unwrap())),
                 protect: false,
                 place: Place { file: Path::new("tasks.yaml").into(), span: 0..0 },
