@@ -194,6 +194,8 @@ pub struct Plan {
     pub runs: BTreeMap<DeploymentId, DeploymentSummary>,
     /// The names of all agents, where they were listed; not covered by the digest.
     pub agents: BTreeMap<AgentId, String>,
+    /// The keys of the agents that declared keys have; not covered by the digest.
+    pub agent_keys: BTreeMap<AgentId, Key>,
 }
 
 /// A declared deployment to be waited for and judged.

@@ -78,6 +78,7 @@ pub(super) fn plan_identified<'a>(
         observed_at: inputs.state.observed_at,
         runs,
         agents: agent_names(inputs.agents),
+        agent_keys: BTreeMap::new(),
     }
 }
 

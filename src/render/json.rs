@@ -3,17 +3,22 @@
 //! Field names are chosen here, one by one: nothing reaches the output because a type happened to
 //! hold it.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::model::visible_json;
+use crate::kinds::{AGENT, Kind, TASK};
+use crate::model::{Action, visible_json};
 use crate::plan::Spread;
 use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Untrusted;
 use crate::render::rows::{FieldChange, ShownValue};
 use crate::render::schema;
 use crate::render::unmanaged::UnmanagedRow;
-use crate::render::view::{Candidate, Entry, EvidenceView, Finding, GapView, PlanView, State};
+use crate::render::view::{
+    Candidate, Entry, EntrySubject, EvidenceView, Finding, GapView, KindCounts, PlanView, State,
+};
 
 /// The version of the shape; a reader refuses a newer one.
 pub const FORMAT_VERSION: u32 = 1;
@@ -66,13 +71,29 @@ struct GapJson {
 #[derive(Debug, Serialize, JsonSchema)]
 struct CountsJson {
     /// Steps that go on, by action.
-    ready: std::collections::BTreeMap<String, usize>,
+    ready: BTreeMap<String, usize>,
     deferred: usize,
     blocked: usize,
+    /// Steps that put back what was changed on the service since it was applied.
+    drifted: usize,
+    /// Declared agents and tasks that are as they should be.
     unchanged: usize,
     unmanaged: usize,
     archived: usize,
     scheduled: usize,
+    /// The same by kind, `agent` and `task`; a kind of which there is nothing is left out.
+    kinds: BTreeMap<&'static str, KindCountsJson>,
+}
+
+/// How much there is of one kind.
+#[derive(Debug, Serialize, JsonSchema)]
+struct KindCountsJson {
+    /// Steps that go on, by action.
+    ready: BTreeMap<String, usize>,
+    deferred: usize,
+    blocked: usize,
+    drifted: usize,
+    unchanged: usize,
 }
 
 /// What is paid for.
@@ -107,7 +128,7 @@ struct SpreadJson {
 /// One change.
 #[derive(Debug, Serialize, JsonSchema)]
 struct StepJson {
-    /// `task.<key>` or `task.<key>/<deployment>`.
+    /// `task.<key>`, `task.<key>/<deployment>` or `agent.<key>`.
     address: String,
     /// Null where nothing can be decided.
     #[schemars(schema_with = "schema::action_or_none")]
@@ -119,6 +140,8 @@ struct StepJson {
     code: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<u64>,
     /// The stored name of that task, where the fields do not show it.
     #[serde(skip_serializing_if = "Option::is_none")]
     task_name: Option<String>,
@@ -127,8 +150,11 @@ struct StepJson {
     fields: Vec<FieldJson>,
     /// What happens to the tasks that give way.
     removes: Vec<RemoveJson>,
-    /// Tasks that could be meant; the fields are compared with the first.
+    /// Tasks or agents that could be meant; the fields are compared with the first.
     candidates: Vec<CandidateJson>,
+    /// Who uses the agent that it changes: addresses, or `task <id>` and `agent <id>` of what is not
+    /// declared here.
+    used_by: Vec<String>,
     /// The existing deployment it is about.
     deployment_id: Option<String>,
     /// The state of that deployment.
@@ -182,6 +208,9 @@ struct FieldJson {
     /// Absent for what goes.
     #[serde(skip_serializing_if = "Option::is_none")]
     after: Option<String>,
+    /// Whether it was changed on the service since it was applied; absent where it was not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    drifted: bool,
 }
 
 /// A task that gives way.
@@ -193,10 +222,13 @@ struct RemoveJson {
     archived_as: Option<String>,
 }
 
-/// A task that could be meant.
+/// A task or an agent that could be meant.
 #[derive(Debug, Serialize, JsonSchema)]
 struct CandidateJson {
-    task_id: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<u64>,
     name: String,
     created: Option<String>,
 }
@@ -225,7 +257,6 @@ impl PlanJson {
     /// Takes everything a view holds.
     pub fn new(view: &PlanView) -> Self {
         let counts = &view.counts;
-        let ready = counts.ready.iter().map(|(action, count)| (action.to_string(), *count));
         let blocks = view.stops.iter().map(|stop| BlockJson {
             status: status(stop.state).0,
             finding: finding(&stop.finding),
@@ -237,13 +268,19 @@ impl PlanJson {
             digest: view.digest.clone(),
             verdict: counts.verdict(),
             counts: CountsJson {
-                ready: ready.collect(),
+                ready: by_action(&counts.ready),
                 deferred: counts.deferred,
                 blocked: counts.blocked,
+                drifted: counts.drifted,
                 unchanged: counts.unchanged,
                 unmanaged: counts.unmanaged,
                 archived: counts.archived,
                 scheduled: counts.scheduled,
+                kinds: counts
+                    .kinds
+                    .iter()
+                    .map(|(kind, counts)| (*kind, kind_counts(counts)))
+                    .collect(),
             },
             budget: budget(&counts.budget),
             steps: view.entries.iter().map(step).collect(),
@@ -252,6 +289,21 @@ impl PlanJson {
             evidence: view.evidence.iter().map(evidence).collect(),
             unmanaged: view.unmanaged.clone(),
         }
+    }
+}
+
+fn by_action(counts: &BTreeMap<Action, usize>) -> BTreeMap<String, usize> {
+    counts.iter().map(|(action, count)| (action.to_string(), *count)).collect()
+}
+
+fn kind_counts(counts: &KindCounts) -> KindCountsJson {
+    let KindCounts { ready, deferred, blocked, drifted, unchanged } = counts;
+    KindCountsJson {
+        ready: by_action(ready),
+        deferred: *deferred,
+        blocked: *blocked,
+        drifted: *drifted,
+        unchanged: *unchanged,
     }
 }
 
@@ -284,7 +336,11 @@ fn step(entry: &Entry) -> StepJson {
         ShownValue::Word(text)
         | ShownValue::Name(text)
         | ShownValue::Text(text)
+        | ShownValue::Pending(text)
         | ShownValue::Reference(_, text) => text.raw().to_owned(),
+        ShownValue::Members(members) => {
+            members.iter().map(Untrusted::raw).collect::<Vec<_>>().join(", ")
+        }
     };
     let fields = entry.fields.iter().map(|row| {
         let (before, after) = match &row.change {
@@ -295,7 +351,7 @@ fn step(entry: &Entry) -> StepJson {
                 (Some(change.before().raw().to_owned()), Some(change.after().raw().to_owned()))
             }
         };
-        FieldJson { name: row.name, before, after }
+        FieldJson { name: row.name, before, after, drifted: row.is_drifted }
     });
     let removes = entry.removals.iter().map(|removal| RemoveJson {
         task_id: removal.id.0,
@@ -303,6 +359,10 @@ fn step(entry: &Entry) -> StepJson {
         archived_as: removal.archived_as.as_ref().map(|name| name.raw().to_owned()),
     });
     let own = |text: &Option<Untrusted>| text.as_ref().map(|text| text.raw().to_owned());
+    let subject_id = |kind: &Kind| {
+        let is_meant = |subject: &&EntrySubject| subject.kind == kind.name;
+        entry.subject.as_ref().filter(is_meant).map(|subject| subject.id)
+    };
     let turns = entry.turns.iter().map(|turn| TurnJson {
         follow_up: turn.number,
         said: own(&turn.said),
@@ -317,12 +377,14 @@ fn step(entry: &Entry) -> StepJson {
         action: entry.action.map(|action| action.to_string()),
         status,
         code,
-        task_id: entry.subject.as_ref().map(|(id, _)| id.0),
-        task_name: entry.subject.as_ref().and_then(|(_, name)| own(name)),
+        task_id: subject_id(&TASK),
+        agent_id: subject_id(&AGENT),
+        task_name: entry.subject.as_ref().and_then(|subject| own(&subject.name)),
         reason: entry.reason.raw().to_owned(),
         fields: fields.collect(),
         removes: removes.collect(),
         candidates: entry.candidates.iter().map(candidate).collect(),
+        used_by: entry.users.iter().map(|user| user.raw().to_owned()).collect(),
         deployment_id: own(&entry.run),
         deployment: entry.standing.as_ref().map(|run| DeploymentStatusJson {
             status: run.status.raw().to_owned(),
@@ -339,8 +401,10 @@ fn step(entry: &Entry) -> StepJson {
 }
 
 fn candidate(candidate: &Candidate) -> CandidateJson {
+    let id = |kind: &Kind| (candidate.kind == kind.name).then_some(candidate.id);
     CandidateJson {
-        task_id: candidate.id.0,
+        task_id: id(&TASK),
+        agent_id: id(&AGENT),
         name: candidate.name.raw().to_owned(),
         created: candidate.created.map(|created| created.to_string()),
     }

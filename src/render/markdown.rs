@@ -207,6 +207,7 @@ fn head(view: &PlanView, warning: &str) -> String {
     let others = [
         ("deferred", counts.deferred),
         ("blocked", counts.blocked),
+        ("drifted", counts.drifted),
         ("unchanged", counts.unchanged),
         ("unmanaged", counts.unmanaged),
     ];
@@ -251,7 +252,11 @@ fn risk(entry: &Entry) -> u8 {
 
 fn line(entry: &Entry) -> String {
     let what = entry.action.map_or("cannot be decided", Action::participle);
-    let subject = entry.subject.as_ref().map(|(id, _)| format!(", task {id}")).unwrap_or_default();
+    let subject = entry
+        .subject
+        .as_ref()
+        .map(|subject| format!(", {} {}", subject.kind, subject.id))
+        .unwrap_or_default();
     let state = match entry.state {
         State::Ready => String::new(),
         State::Deferred(code) => format!(": deferred[{code}]"),

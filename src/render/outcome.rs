@@ -213,12 +213,13 @@ impl<'s> Summary<'s> {
     }
 }
 
-/// Returns `: task 512`, `: deployment A-...`, or nothing.
+/// Returns `: agent 105`, `: task 512`, `: deployment A-...`, or nothing.
 pub(super) fn created(done: &Done) -> String {
+    let agent = done.agent.map(|id| format!("agent {id}"));
     let task = done.task.map(|id| format!("task {id}"));
     let deployment =
         done.deployment.as_ref().map(|id| format!("deployment {}", Untrusted::new(&*id.0).part()));
-    let created: Vec<String> = task.into_iter().chain(deployment).collect();
+    let created: Vec<String> = agent.into_iter().chain(task).chain(deployment).collect();
     if created.is_empty() { String::new() } else { format!(": {}", created.join(", ")) }
 }
 

@@ -73,6 +73,8 @@ struct StepReport<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     task_id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    agent_id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     deployment_id: Option<&'a str>,
     /// The step that did not end well, for one that was skipped because of it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,6 +140,7 @@ fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> StepRe
         action: step.change.action().to_string(),
         status: "not-started",
         task_id: None,
+        agent_id: None,
         deployment_id: None,
         because_of: None,
         not_started_because: None,
@@ -147,6 +150,7 @@ fn entry<'a>(plan: &Plan, step: &Step, ended: Option<&'a StepOutcome>) -> StepRe
         Some(StepOutcome::Done(done)) => {
             entry.status = "succeeded";
             entry.task_id = done.task.map(|id| id.0);
+            entry.agent_id = done.agent.map(|id| id.0);
             entry.deployment_id = done.deployment.as_ref().map(|id| id.0.as_str());
             entry.findings = done.notes.iter().map(finding).collect();
         }
@@ -174,5 +178,5 @@ fn finding(found: &Diagnostic) -> FindingReport<'_> {
 
 fn address(step: &Step) -> String {
     let deployment = step.deployment.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
-    format!("task.{}{deployment}", step.key)
+    format!("{}.{}{deployment}", step.change.kind().name, step.key)
 }

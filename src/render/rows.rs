@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::kinds::{Field, Shape, TASK};
+use crate::kinds::{Field, Kind, Shape, TASK};
 use crate::model::AgentId;
 use crate::plan::Plan;
 use crate::render::escape::Untrusted;
 use crate::render::lookalike::distinct;
 use crate::render::textdiff::TextChange;
-use crate::resource::{self, Edit, Object};
+use crate::resource::{self, Edit, Object, Reference};
 
 /// One field of an entry.
 #[derive(Clone, Debug)]
@@ -17,7 +17,12 @@ pub struct FieldRow {
     pub name: &'static str,
     /// What becomes of it.
     pub change: FieldChange,
+    /// Whether it was changed on the service since it was applied.
+    pub is_drifted: bool,
 }
+
+/// What stands behind a field that was changed on the service.
+pub(super) const DRIFTED: &str = "changed on the service since it was applied";
 
 /// What becomes of a field.
 #[derive(Clone, Debug)]
@@ -43,6 +48,10 @@ pub enum ShownValue {
     Text(Untrusted),
     /// A reference: the name of what it refers to, and the id.
     Reference(Untrusted, Untrusted),
+    /// A reference to what the plan makes: its address, and that the id is known after apply.
+    Pending(Untrusted),
+    /// Words whose order means nothing, or references by local key, each with its number.
+    Members(Vec<Untrusted>),
 }
 
 impl FieldRow {
@@ -55,7 +64,9 @@ impl FieldRow {
         };
         let row = TASK.fields.iter().find(|field| field.name == self.name);
         match (value, row.map(|field| field.shape)) {
-            (ShownValue::Reference(..), Some(Shape::Reference(kind))) => kind,
+            (ShownValue::Reference(..) | ShownValue::Pending(_), Some(Shape::Reference(kind))) => {
+                kind
+            }
             _ => self.name,
         }
     }
@@ -69,30 +80,31 @@ pub(super) fn every_field(
 ) -> Vec<FieldRow> {
     let rows = object.fields().filter_map(|(field, known)| {
         let change = as_change(value(plan, field, known)?);
-        Some(FieldRow { name: field.name, change })
+        Some(FieldRow { name: field.name, change, is_drifted: false })
     });
     rows.collect()
 }
 
-/// The fields that change, in the order of the kind's rows.
-pub(super) fn changed(plan: &Plan, edits: &[Edit]) -> Vec<FieldRow> {
+/// The fields of a kind that change, in the order of its rows.
+pub(super) fn changed(plan: &Plan, kind: &Kind, edits: &[Edit]) -> Vec<FieldRow> {
     let rows = edits.iter().filter_map(|edit| {
-        let field = TASK.fields.iter().find(|field| field.name == edit.field)?;
+        let field = kind.fields.iter().find(|field| field.name == edit.field)?;
         let change = match (&edit.before, &edit.after) {
             (resource::Value::Text(old), resource::Value::Text(new))
                 if matches!(field.shape, Shape::LongText) =>
             {
                 FieldChange::Text(TextChange::new(old, new))
             }
-            (old, new) => match (value(plan, field, old)?, value(plan, field, new)?) {
-                (ShownValue::Name(old), ShownValue::Name(new)) => {
+            (old, new) => match (value(plan, field, old), value(plan, field, new)?) {
+                (Some(ShownValue::Name(old)), ShownValue::Name(new)) => {
                     let (old, new) = distinct(old.raw(), new.raw());
                     FieldChange::Changed(ShownValue::Name(old), ShownValue::Name(new))
                 }
-                (old, new) => FieldChange::Changed(old, new),
+                (Some(old), new) => FieldChange::Changed(old, new),
+                (None, new) => FieldChange::Set(new),
             },
         };
-        Some(FieldRow { name: field.name, change })
+        Some(FieldRow { name: field.name, change, is_drifted: false })
     });
     rows.collect()
 }
@@ -100,6 +112,17 @@ pub(super) fn changed(plan: &Plan, edits: &[Edit]) -> Vec<FieldRow> {
 /// Returns a value for eyes, or `None` where it is not known.
 fn value(plan: &Plan, field: &Field, value: &resource::Value) -> Option<ShownValue> {
     let text = match value {
+        resource::Value::Ref(address) => {
+            return Some(ShownValue::Pending(Untrusted::new(format!("{address} {PENDING}"))));
+        }
+        resource::Value::Set(words) => {
+            let words = words.iter().map(|word| Untrusted::new(Arc::clone(word)));
+            return Some(ShownValue::Members(words.collect()));
+        }
+        resource::Value::References(members) => {
+            let members = members.iter().map(|(of, number)| member(plan, of, *number));
+            return Some(ShownValue::Members(members.collect()));
+        }
         resource::Value::Text(text) => Untrusted::new(Arc::clone(text)),
         resource::Value::Unknown => return None,
         other => Untrusted::new(other.to_string()),
@@ -122,4 +145,47 @@ fn value(plan: &Plan, field: &Field, value: &resource::Value) -> Option<ShownVal
         | Shape::Member(_)
         | Shape::Setting => ShownValue::Word(text),
     })
+}
+
+/// What stands behind a reference whose id nobody knows yet.
+const PENDING: &str = "(known after apply)";
+
+/// A member of a list of references, by its local key where it has one.
+fn member(plan: &Plan, of: &Reference, number: Option<u64>) -> Untrusted {
+    let (mut shown, pending) = match of {
+        Reference::Id(id) => {
+            let key = plan.agent_keys.get(&AgentId(*id));
+            (key.map_or_else(|| id.to_string(), ToString::to_string), None)
+        }
+        Reference::Ref(address) => (address.key.to_string(), Some(PENDING)),
+    };
+    for more in number.map(|number| format!("({number})")).iter().map(String::as_str).chain(pending)
+    {
+        shown.push(' ');
+        shown.push_str(more);
+    }
+    Untrusted::new(shown)
+}
+
+/// The members that come and those that go: `+new -old`; all of them where there was no list before.
+pub(super) fn member_changes<'m>(
+    old: &'m [Untrusted],
+    new: &'m [Untrusted],
+) -> (Vec<&'m Untrusted>, Vec<&'m Untrusted>) {
+    let added = new.iter().filter(|member| !old.contains(member));
+    let removed = old.iter().filter(|member| !new.contains(member));
+    (added.collect(), removed.collect())
+}
+
+/// A value on one line.
+pub(super) fn in_line(value: &ShownValue) -> String {
+    match value {
+        ShownValue::Word(text) | ShownValue::Pending(text) => text.part(),
+        ShownValue::Name(text) | ShownValue::Text(text) => text.quoted(),
+        ShownValue::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
+        ShownValue::Members(members) if members.is_empty() => "none".to_owned(),
+        ShownValue::Members(members) => {
+            members.iter().map(Untrusted::part).collect::<Vec<_>>().join(", ")
+        }
+    }
 }

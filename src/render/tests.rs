@@ -1,5 +1,6 @@
 //! Plans made by hand, and what must hold of every output whatever foreign texts say.
 
+mod agents;
 mod difference;
 mod hostile;
 mod outcome;
@@ -120,6 +121,7 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
         observed_at: jiff::Timestamp::UNIX_EPOCH,
         runs: BTreeMap::new(),
         agents: BTreeMap::new(),
+        agent_keys: BTreeMap::new(),
     }
 }
 

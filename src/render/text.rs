@@ -12,8 +12,10 @@ use std::fmt;
 use crate::model::{Action, counted};
 use crate::render::escape::Untrusted;
 use crate::render::paint::{Color, Label};
-use crate::render::rows::{FieldChange, FieldRow, ShownValue};
-use crate::render::view::{Blocker, Candidate, Entry, Finding, PlanView, RemovedTask, State};
+use crate::render::rows::{DRIFTED, FieldChange, FieldRow, ShownValue, in_line, member_changes};
+use crate::render::view::{
+    Blocker, Candidate, Entry, EntrySubject, Finding, PlanView, RemovedTask, State,
+};
 use crate::render::words::label;
 use crate::render::wrap::Wrapped;
 
@@ -147,7 +149,7 @@ impl TextWriter<'_> {
             self.candidate(candidate)?;
         }
         if let ([first, ..], false) = (entry.candidates.as_slice(), entry.fields.is_empty()) {
-            writeln!(self.out, "      compared with task {}:", first.id)?;
+            writeln!(self.out, "      compared with {} {}:", first.kind, first.id)?;
         }
         let width = entry.fields.iter().map(|row| row.label().len()).max().unwrap_or_default();
         for row in &entry.fields {
@@ -157,7 +159,20 @@ impl TextWriter<'_> {
         for removal in &entry.removals {
             self.removal(removal, verb)?;
         }
+        self.users(&entry.users)?;
         self.talk(entry)
+    }
+
+    /// Who uses an agent that changes.
+    fn users(&mut self, users: &[Untrusted]) -> fmt::Result {
+        if users.is_empty() {
+            return Ok(());
+        }
+        let shown = self.shown(users.len(), ADDRESSES);
+        let names: Vec<String> = users[..shown].iter().map(Untrusted::part).collect();
+        let rest = users.len() - shown;
+        let rest = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        writeln!(self.out, "      used by: {}{rest}", names.join(", "))
     }
 
     /// The line that says what is done to what; whether it is not stands at its end.
@@ -179,8 +194,10 @@ impl TextWriter<'_> {
         };
         let subject = match &entry.subject {
             None => String::new(),
-            Some((id, None)) => format!(" (task {id})"),
-            Some((id, Some(name))) => format!(" (task {id} {})", name.quoted()),
+            Some(EntrySubject { kind, id, name: None }) => format!(" ({kind} {id})"),
+            Some(EntrySubject { kind, id, name: Some(name) }) => {
+                format!(" ({kind} {id} {})", name.quoted())
+            }
         };
         let subject = match &entry.run {
             None => subject,
@@ -191,9 +208,9 @@ impl TextWriter<'_> {
     }
 
     fn candidate(&mut self, candidate: &Candidate) -> fmt::Result {
-        let Candidate { id, name, created } = candidate;
+        let Candidate { kind, id, name, created } = candidate;
         let created = created.map_or_else(String::new, |at| format!(", made {at}"));
-        writeln!(self.out, "      candidate: task {id} {}{created}", name.quoted())
+        writeln!(self.out, "      candidate: {kind} {id} {}{created}", name.quoted())
     }
 
     fn removal(&mut self, removal: &RemovedTask, verb: &str) -> fmt::Result {
@@ -217,6 +234,10 @@ impl TextWriter<'_> {
     fn field(&mut self, row: &FieldRow, width: usize) -> fmt::Result {
         let name = format!("{}:", row.label());
         let width = width + 1;
+        let drift = match row.is_drifted {
+            true => format!("  {}", self.paint(Label::Aside, format!("# {DRIFTED}"))),
+            false => String::new(),
+        };
         match &row.change {
             FieldChange::Set(ShownValue::Text(text))
             | FieldChange::Gone(ShownValue::Text(text)) => {
@@ -230,17 +251,27 @@ impl TextWriter<'_> {
                 }
             }
             FieldChange::Set(value) | FieldChange::Gone(value) => {
-                writeln!(self.out, "      {name:width$} {}", shown_value(value))
+                writeln!(self.out, "      {name:width$} {}{drift}", in_line(value))
+            }
+            FieldChange::Changed(ShownValue::Members(old), ShownValue::Members(new)) => {
+                let (added, removed) = member_changes(old, new);
+                let sign = |label, sign: char, members: Vec<&Untrusted>| {
+                    let shown = |member: &Untrusted| format!("{sign}{}", member.part());
+                    members.into_iter().map(|member| self.paint(label, shown(member))).collect()
+                };
+                let mut words: Vec<String> = sign(Label::Added, '+', added);
+                words.extend::<Vec<String>>(sign(Label::Removed, '-', removed));
+                writeln!(self.out, "      {name:width$} {}{drift}", words.join(" "))
             }
             FieldChange::Changed(old, new) => {
-                let old = self.paint(Label::Removed, shown_value(old));
-                let new = self.paint(Label::Added, shown_value(new));
-                writeln!(self.out, "      {name:width$} {old} -> {new}")
+                let old = self.paint(Label::Removed, in_line(old));
+                let new = self.paint(Label::Added, in_line(new));
+                writeln!(self.out, "      {name:width$} {old} -> {new}{drift}")
             }
             FieldChange::Text(change) => {
                 let diff = change.diff();
                 let size = format!("+{} / -{} characters", diff.added_count, diff.removed_count);
-                writeln!(self.out, "      {name:width$} {size}")?;
+                writeln!(self.out, "      {name:width$} {size}{drift}")?;
                 self.difference(&diff)
             }
         }
@@ -314,13 +345,5 @@ impl TextWriter<'_> {
             writeln!(self.out, "  help: {}", way.part())?;
         }
         Ok(())
-    }
-}
-
-fn shown_value(value: &ShownValue) -> String {
-    match value {
-        ShownValue::Word(word) => word.part(),
-        ShownValue::Name(text) | ShownValue::Text(text) => text.quoted(),
-        ShownValue::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
     }
 }

@@ -9,8 +9,13 @@ use std::sync::Arc;
 use jiff::civil::DateTime;
 
 use crate::diag::{Code, Diagnostic, EvidenceSource, Gap, Gaps};
-use crate::model::{Action, DeploymentId, TaskId, counted};
-use crate::plan::{AgentChange, Before, Change, Plan, Removal, Remove, Step, StepStatus, TaskRef};
+use crate::kinds::{AGENT, Kind, TASK};
+use crate::model::{Action, AgentId, DeploymentId, TaskId, counted};
+use crate::observed::ObservedAgent;
+use crate::plan::{
+    AgentChange, AgentRef, AgentUser, Before, Change, Plan, Removal, Remove, Step, StepStatus,
+    TaskRef,
+};
 use crate::render::budget::{Budget, Cost, cost};
 use crate::render::escape::Untrusted;
 use crate::render::gaps;
@@ -73,7 +78,11 @@ pub struct Counts {
     pub deferred: usize,
     /// Steps that something stands against.
     pub blocked: usize,
-    /// Declared tasks that are as they should be.
+    /// By kind, how much there is of each.
+    pub kinds: BTreeMap<&'static str, KindCounts>,
+    /// Steps that put back what was changed on the service.
+    pub drifted: usize,
+    /// Declared resources that are as they should be.
     pub unchanged: usize,
     /// Tasks that are nobody's business here.
     pub unmanaged: usize,
@@ -85,17 +94,43 @@ pub struct Counts {
     pub budget: Budget,
 }
 
+/// How much there is of one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KindCounts {
+    /// Steps that go on, by action.
+    pub ready: BTreeMap<Action, usize>,
+    /// Steps that were not asked for.
+    pub deferred: usize,
+    /// Steps that something stands against.
+    pub blocked: usize,
+    /// Steps that put back what was changed on the service.
+    pub drifted: usize,
+    /// Declared ones that are as they should be.
+    pub unchanged: usize,
+}
+
+/// The resource that an entry is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EntrySubject {
+    /// The name of its kind.
+    pub kind: &'static str,
+    /// Its number.
+    pub id: u64,
+    /// Its stored name, where the fields do not show it.
+    pub name: Option<Untrusted>,
+}
+
 /// One change.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// `task.<key>` or `task.<key>/<deployment>`.
+    /// `task.<key>`, `task.<key>/<deployment>` or `agent.<key>`.
     pub address: Untrusted,
     /// What would be done; `None` where that cannot be decided.
     pub action: Option<Action>,
     /// Whether it is done.
     pub state: State,
-    /// The task it is about, where one exists, with its stored name.
-    pub subject: Option<(TaskId, Option<Untrusted>)>,
+    /// The resource it is about, where one exists.
+    pub subject: Option<EntrySubject>,
     /// Why.
     pub reason: Untrusted,
     /// What is set or differs, in the order of the kind's fields.
@@ -104,6 +139,8 @@ pub struct Entry {
     pub removals: Vec<RemovedTask>,
     /// What it might be, where that cannot be decided; the fields are compared with the first.
     pub candidates: Vec<Candidate>,
+    /// Who uses the agent that it changes.
+    pub users: Vec<Untrusted>,
     /// The deployment it is about, where one exists.
     pub run: Option<Untrusted>,
     /// How that run stands.
@@ -166,14 +203,16 @@ pub struct RemovedTask {
     pub archived_as: Option<Untrusted>,
 }
 
-/// A task that could be meant.
+/// A resource that could be meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
+    /// The name of its kind.
+    pub kind: &'static str,
     /// Its number.
-    pub id: TaskId,
+    pub id: u64,
     /// Its stored name.
     pub name: Untrusted,
-    /// When it was made, in the service's zone.
+    /// When it was made, in the service's zone, where that was seen.
     pub created: Option<DateTime>,
 }
 
@@ -214,7 +253,9 @@ impl PlanView {
             ready: plan.counts(),
             deferred: entries.iter().filter(is_deferred).count(),
             blocked: entries.iter().filter(is_blocked).count(),
-            unchanged: plan.kept_count,
+            kinds: kinds(plan),
+            drifted: plan.steps.iter().filter(|step| !step.drift.is_empty()).count(),
+            unchanged: plan.kept_count + plan.kept_agents,
             unmanaged: plan.unmanaged.len(),
             archived: plan.archived_count,
             scheduled: plan.scheduled_count,
@@ -236,6 +277,26 @@ impl PlanView {
             unmanaged: unmanaged::rows(&plan.unmanaged),
         }
     }
+}
+
+/// How much there is of each kind that the plan knows.
+fn kinds(plan: &Plan) -> BTreeMap<&'static str, KindCounts> {
+    let mut kinds = BTreeMap::<&'static str, KindCounts>::new();
+    for step in &plan.steps {
+        let counts = kinds.entry(step.change.kind().name).or_default();
+        match step.status {
+            StepStatus::Ready => *counts.ready.entry(step.change.action()).or_default() += 1,
+            StepStatus::Deferred(_) => counts.deferred += 1,
+            StepStatus::Blocked(_) => counts.blocked += 1,
+        }
+        counts.drifted += usize::from(!step.drift.is_empty());
+    }
+    for (kind, kept) in [(&AGENT, plan.kept_agents), (&TASK, plan.kept_count)] {
+        if kept > 0 {
+            kinds.entry(kind.name).or_default().unchanged = kept;
+        }
+    }
+    kinds
 }
 
 /// Whether what a note says is out of sight is said where it blocks something, too.
@@ -273,14 +334,24 @@ impl Counts {
         ];
         let sentence = |words: String| if words.is_empty() { words } else { format!(" {words}.") };
         if self.ready.is_empty() && self.blocked == 0 {
-            let tasks = counted(self.unchanged, "task is", "tasks are");
+            let kept = |kind: &Kind| self.kinds.get(kind.name).map_or(0, |counts| counts.unchanged);
+            let resources = match (kept(&AGENT), self.unchanged) {
+                (0, tasks) => counted(tasks, "task is", "tasks are"),
+                (agents, all) if agents == all => counted(agents, "agent is", "agents are"),
+                (agents, all) => format!(
+                    "{} and {} are",
+                    counted(agents, "agent", "agents"),
+                    counted(all - agents, "task", "tasks")
+                ),
+            };
             let others = sentence(words::counts(others));
-            return format!("No changes: {tasks} as declared{held}.{others}");
+            return format!("No changes: {resources} as declared{held}.{others}");
         }
         let todo: Vec<String> =
             self.ready.iter().map(|(action, count)| format!("{count} to {action}")).collect();
         let todo = if todo.is_empty() { "nothing can be done".to_owned() } else { todo.join(", ") };
-        let all = std::iter::once((self.unchanged, "unchanged")).chain(others);
+        let of_ours = [(self.drifted, "changed on the service"), (self.unchanged, "unchanged")];
+        let all = of_ours.into_iter().chain(others);
         format!("Plan: {todo}{held}.{}", sentence(words::counts(all)))
     }
 }
@@ -304,7 +375,7 @@ impl Finding {
     }
 }
 
-/// Returns `task.<key>` or `task.<key>/<deployment>`.
+/// Returns the address of what a step is about: `task.<key>`, with its deployment, or `agent.<key>`.
 pub(super) fn address(step: &Step) -> Untrusted {
     Untrusted::new(match &step.deployment {
         Some(deployment) => format!("{}.{}/{deployment}", step.change.kind().name, step.key),
@@ -363,6 +434,7 @@ fn blank(plan: &Plan, step: &Step) -> Entry {
         fields: Vec::new(),
         removals: Vec::new(),
         candidates: Vec::new(),
+        users: Vec::new(),
         run: None,
         standing: None,
         terms: terms.map(|(field, value)| (field, Untrusted::new(value))).collect(),
@@ -373,55 +445,93 @@ fn blank(plan: &Plan, step: &Step) -> Entry {
     }
 }
 
-fn agent(plan: &Plan, change: &AgentChange, entry: &mut Entry) {
+fn agent(plan: &Plan, step: &Step, change: &AgentChange, entry: &mut Entry) {
+    let subject = |id: AgentId| Some(EntrySubject { kind: AGENT.name, id: id.0, name: None });
     entry.fields = match change {
         AgentChange::Create { object } => every_field(plan, object, FieldChange::Set),
-        AgentChange::Update { edits, .. } => changed(plan, edits),
-        AgentChange::Delete { before, .. } => every_field(plan, before, FieldChange::Gone),
-        AgentChange::Undecided { object, candidates } => match candidates.first() {
-            Some(first) => changed(plan, &first.object.edits(object)),
-            None => every_field(plan, object, FieldChange::Set),
-        },
+        AgentChange::Update { agent, edits } => {
+            if let AgentRef::Existing(id) = agent {
+                entry.subject = subject(*id);
+            }
+            changed(plan, &AGENT, edits)
+        }
+        AgentChange::Delete { id, before } => {
+            entry.subject = subject(*id);
+            every_field(plan, before, FieldChange::Gone)
+        }
+        AgentChange::Undecided { object, candidates } => {
+            entry.action = None;
+            entry.candidates = candidates.iter().map(candidate_agent).collect();
+            match candidates.first() {
+                Some(first) => changed(plan, &AGENT, &first.object.edits(object)),
+                None => every_field(plan, object, FieldChange::Set),
+            }
+        }
     };
+    for row in &mut entry.fields {
+        row.is_drifted = step.drift.contains(row.name);
+    }
+    let users = plan.agent_users.get(&step.key).into_iter().flatten();
+    entry.users = users.map(|user| Untrusted::new(user_words(user))).collect();
+}
+
+/// Who uses an agent: by address where it is declared, and otherwise by id.
+fn user_words(user: &AgentUser) -> String {
+    match user {
+        AgentUser::Task(key) => format!("{}.{key}", TASK.name),
+        AgentUser::Agent(key) => format!("{}.{key}", AGENT.name),
+        AgentUser::Unmanaged(id) => format!("{} {id}", TASK.name),
+        AgentUser::UnmanagedAgent(id) => format!("{} {id}", AGENT.name),
+    }
+}
+
+fn candidate_agent(agent: &ObservedAgent) -> Candidate {
+    let name = Untrusted::new(agent.object.name().unwrap_or_default());
+    Candidate { kind: AGENT.name, id: agent.id.0, name, created: None }
+}
+
+/// The task that an entry is about.
+fn task_subject(id: TaskId, name: Option<&str>) -> Option<EntrySubject> {
+    Some(EntrySubject { kind: TASK.name, id: id.0, name: name.map(Untrusted::new) })
 }
 
 fn entry(plan: &Plan, step: &Step) -> Entry {
     let mut entry = blank(plan, step);
-    let named = |before: &Before| Some((before.id, Some(Untrusted::new(before.name()))));
+    let named = |before: &Before| task_subject(before.id, Some(before.name()));
     match &step.change {
-        Change::Agent(change) => agent(plan, change, &mut entry),
+        Change::Agent(change) => agent(plan, step, change, &mut entry),
         Change::Create { object } => {
             entry.fields = every_field(plan, object, FieldChange::Set);
         }
         Change::Update { id, edits } | Change::Restore { id, edits } => {
-            entry.subject = Some((*id, None));
-            entry.fields = changed(plan, edits);
+            entry.subject = task_subject(*id, None);
+            entry.fields = changed(plan, &TASK, edits);
         }
         Change::Replace { before, object, old } => {
             entry.subject = named(before);
-            entry.fields = changed(plan, &before.object.edits(object));
+            entry.fields = changed(plan, &TASK, &before.object.edits(object));
             entry.removals = old.iter().map(removed_task).collect();
         }
         Change::Remove { removal, before, .. } => match &removal.how {
             Remove::Archive { name } => {
-                entry.subject = Some((removal.id, None));
+                entry.subject = task_subject(removal.id, None);
                 let before = resource::Value::Text(removal.name.as_str().into());
-                entry.fields = changed(plan, &[Edit { before, ..Edit::name(name) }]);
+                entry.fields = changed(plan, &TASK, &[Edit { before, ..Edit::name(name) }]);
             }
             Remove::Delete => {
-                entry.subject = Some((removal.id, None));
+                entry.subject = task_subject(removal.id, None);
                 entry.fields = every_field(plan, &before.object, FieldChange::Gone);
                 entry.removals = vec![removed_task(removal)];
             }
             // The reason says what goes with it.
             Remove::Destroy { .. } => {
-                entry.subject = Some((removal.id, None));
+                entry.subject = task_subject(removal.id, None);
                 entry.fields = every_field(plan, &before.object, FieldChange::Gone);
             }
         },
         Change::Deploy { task, later, .. } => {
             if let TaskRef::Existing(id) = task {
-                entry.subject = Some((*id, None));
+                entry.subject = task_subject(*id, None);
             }
             entry.later = texts(later);
         }
@@ -438,7 +548,7 @@ fn entry(plan: &Plan, step: &Step) -> Entry {
         Change::Ambiguous { object, candidates } => {
             entry.action = None;
             let edits = candidates.first().map(|first| first.object.edits(object));
-            entry.fields = changed(plan, &edits.unwrap_or_default());
+            entry.fields = changed(plan, &TASK, &edits.unwrap_or_default());
             entry.candidates = candidates.iter().map(candidate).collect();
         }
     }
@@ -488,7 +598,7 @@ fn removed_task(removal: &Removal) -> RemovedTask {
 
 fn candidate(before: &Before) -> Candidate {
     let name = Untrusted::new(before.name());
-    Candidate { id: before.id, name, created: before.created }
+    Candidate { kind: TASK.name, id: before.id.0, name, created: before.created }
 }
 
 #[cfg(test)]

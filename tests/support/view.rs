@@ -1,9 +1,10 @@
 //! A plan's view made again of its JSON: what no format could be rendered from is missing there.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use qcops::diag::Code;
-use qcops::kinds::TASK;
+use qcops::kinds::{AGENT, KINDS, Shape, TASK};
 use qcops::model::{Action, TaskId};
 use qcops::plan::Spread;
 use qcops::render::budget::{Budget, Cost};
@@ -11,22 +12,35 @@ use qcops::render::escape::Untrusted;
 use qcops::render::rows::{FieldChange, FieldRow, ShownValue};
 use qcops::render::textdiff::TextChange;
 use qcops::render::view::{
-    Blocker, Candidate, Counts, DeploymentStatus, Entry, Finding, PlanView, RemovedTask, State,
-    TurnRow,
+    Blocker, Candidate, Counts, DeploymentStatus, Entry, EntrySubject, Finding, KindCounts,
+    PlanView, RemovedTask, State, TurnRow,
 };
 use serde_json::Value;
 
 /// Makes a view of a plan's JSON, by what `docs/formats.md` says about its fields.
 pub(crate) fn of_json(json: &Value) -> PlanView {
     let (counts, budget) = (&json["counts"], &json["budget"]);
-    let ready = counts["ready"].as_object().unwrap().iter();
+    let kinds = KINDS.iter().filter_map(|kind| Some((kind.name, counts["kinds"].get(kind.name)?)));
     PlanView {
         evidence: Vec::new(),
         unmanaged: Vec::new(),
         organization_id: foreign(&json["organization_id"]),
         digest: text(&json["digest"]),
         counts: Counts {
-            ready: ready.map(|(word, count)| (action(word), size(count))).collect(),
+            ready: ready(counts),
+            drifted: size(&counts["drifted"]),
+            kinds: kinds
+                .map(|(kind, of)| {
+                    let counts = KindCounts {
+                        ready: ready(of),
+                        deferred: size(&of["deferred"]),
+                        blocked: size(&of["blocked"]),
+                        drifted: size(&of["drifted"]),
+                        unchanged: size(&of["unchanged"]),
+                    };
+                    (kind, counts)
+                })
+                .collect(),
             deferred: size(&counts["deferred"]),
             blocked: size(&counts["blocked"]),
             unchanged: size(&counts["unchanged"]),
@@ -51,12 +65,27 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
     }
 }
 
+fn ready(counts: &Value) -> BTreeMap<Action, usize> {
+    let ready = counts["ready"].as_object().unwrap().iter();
+    ready.map(|(word, count)| (action(word), size(count))).collect()
+}
+
+/// The kind and the id that `task_id` or `agent_id` give.
+fn resource(of: &Value) -> Option<(&'static str, u64)> {
+    let task = of["task_id"].as_u64().map(|id| (TASK.name, id));
+    task.or_else(|| Some((AGENT.name, of["agent_id"].as_u64()?)))
+}
+
 fn entry(step: &Value) -> Entry {
     Entry {
         address: foreign(&step["address"]),
         action: step["action"].as_str().map(action),
         state: state(step),
-        subject: step["task_id"].as_u64().map(|id| (TaskId(id), option(&step["task_name"]))),
+        subject: resource(step).map(|(kind, id)| EntrySubject {
+            kind,
+            id,
+            name: option(&step["task_name"]),
+        }),
         reason: foreign(&step["reason"]),
         fields: all(&step["fields"], field),
         removals: all(&step["removes"], |removed| RemovedTask {
@@ -64,11 +93,12 @@ fn entry(step: &Value) -> Entry {
             name: foreign(&removed["name"]),
             archived_as: option(&removed["archived_as"]),
         }),
-        candidates: all(&step["candidates"], |candidate| Candidate {
-            id: id(candidate),
-            name: foreign(&candidate["name"]),
-            created: candidate["created"].as_str().map(|at| at.parse().unwrap()),
+        candidates: all(&step["candidates"], |candidate| {
+            let (kind, id) = resource(candidate).unwrap();
+            let created = candidate["created"].as_str().map(|at| at.parse().unwrap());
+            Candidate { kind, id, name: foreign(&candidate["name"]), created }
         }),
+        users: all(&step["used_by"], foreign),
         run: option(&step["deployment_id"]),
         standing: step["deployment"].as_object().map(|run| DeploymentStatus {
             status: foreign(&run["status"]),
@@ -108,24 +138,32 @@ fn cost(estimate: &Value) -> Option<Cost> {
 
 /// The name of a field says of which kind its values are.
 fn field(row: &Value) -> FieldRow {
-    let name = TASK.fields.iter().map(|field| field.name).find(|name| row["name"] == *name);
-    let name = name.unwrap();
-    let value = |value: &Value| match name {
-        "name" => ShownValue::Name(foreign(value)),
-        "prompt" => ShownValue::Text(foreign(value)),
+    let fields = KINDS.iter().flat_map(|kind| kind.fields);
+    let field = fields.into_iter().find(|field| row["name"] == field.name).unwrap();
+    let name = field.name;
+    let value = |value: &Value| match field.shape {
+        Shape::Line => ShownValue::Name(foreign(value)),
+        Shape::LongText => ShownValue::Text(foreign(value)),
+        Shape::Set | Shape::References(_) => {
+            let members = text(value);
+            let members = members.split(", ").filter(|member| !member.is_empty());
+            ShownValue::Members(members.map(Untrusted::new).collect())
+        }
+        _ if text(value).ends_with("(known after apply)") => ShownValue::Pending(foreign(value)),
         _ => ShownValue::Word(foreign(value)),
     };
     let change = match (row.get("before"), row.get("after")) {
         (None, Some(new)) => FieldChange::Set(value(new)),
         (Some(old), None) => FieldChange::Gone(value(old)),
-        (Some(old), Some(new)) if name == "prompt" => {
+        (Some(old), Some(new)) if matches!(field.shape, Shape::LongText) => {
             let words = |value: &Value| Arc::<str>::from(text(value));
             FieldChange::Text(TextChange::new(&words(old), &words(new)))
         }
         (Some(old), Some(new)) => FieldChange::Changed(value(old), value(new)),
         (None, None) => panic!("{name} has no value"),
     };
-    FieldRow { name, change }
+    let is_drifted = row.get("drifted").is_some();
+    FieldRow { name, change, is_drifted }
 }
 
 fn state(of: &Value) -> State {

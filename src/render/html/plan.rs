@@ -8,10 +8,10 @@ use crate::model::{Action, counted};
 use crate::render::escape::Untrusted;
 use crate::render::html::diff::difference;
 use crate::render::html::page::{Keys, page};
-use crate::render::rows::{FieldChange, FieldRow, ShownValue};
+use crate::render::rows::{DRIFTED, FieldChange, FieldRow, ShownValue, in_line, member_changes};
 use crate::render::textdiff::TextChange;
 use crate::render::view::{
-    Blocker, Candidate, Entry, Finding, PlanView, RemovedTask, State, TurnRow,
+    Blocker, Candidate, Entry, EntrySubject, Finding, PlanView, RemovedTask, State, TurnRow,
 };
 
 /// The kinds of steps that are not done.
@@ -222,8 +222,8 @@ fn what(entry: &Entry) -> Markup {
             (Some(action), State::Ready) => { "will be " (action.participle()) },
             (Some(action), _) => { "would be " (action.participle()) },
         }
-        @if let Some((id, name)) = &entry.subject {
-            " (task " (id)
+        @if let Some(EntrySubject { kind, id, name }) = &entry.subject {
+            " (" (kind) " " (id)
             @if let Some(name) = name { " " bdi { (name.quoted()) } }
             ")"
         }
@@ -239,12 +239,21 @@ fn body(entry: &Entry, context: usize) -> Markup {
             ul { @for candidate in &entry.candidates { li { (candidate_line(candidate)) } } }
         }
         @if let ([first, ..], false) = (entry.candidates.as_slice(), entry.fields.is_empty()) {
-            p { "Compared with task " (first.id) ":" }
+            p { "Compared with " (first.kind) " " (first.id) ":" }
         }
         @if !entry.fields.is_empty() {
             dl.fields { @for row in &entry.fields { (field(row, context)) } }
         }
         @for removal in &entry.removals { p.removal { (removal_line(removal, entry.state)) } }
+        @if !entry.users.is_empty() {
+            p {
+                "Used by "
+                @for (at, user) in entry.users.iter().enumerate() {
+                    @if at > 0 { ", " }
+                    code { (user.part()) }
+                }
+            }
+        }
         @if !entry.terms.is_empty() {
             dl.fields {
                 @for (field, value) in &entry.terms { dt { (field) } dd { code { (value.part()) } } }
@@ -262,9 +271,9 @@ fn body(entry: &Entry, context: usize) -> Markup {
     }
 }
 
-fn candidate_line(Candidate { id, name, created }: &Candidate) -> Markup {
+fn candidate_line(Candidate { kind, id, name, created }: &Candidate) -> Markup {
     html! {
-        "Candidate: task " (id) " " bdi { (name.quoted()) }
+        "Candidate: " (kind) " " (id) " " bdi { (name.quoted()) }
         @if let Some(created) = created { ", made " (created) }
     }
 }
@@ -286,12 +295,25 @@ fn field(row: &FieldRow, context: usize) -> Markup {
         dd {
             @match &row.change {
                 FieldChange::Set(value) | FieldChange::Gone(value) => (whole(value)),
+                FieldChange::Changed(ShownValue::Members(old), ShownValue::Members(new)) => {
+                    (members(old, new))
+                },
                 FieldChange::Changed(old, new) => {
                     del { (short(old)) } " " span.arrow { "→" } " " ins { (short(new)) }
                 },
                 FieldChange::Text(change) => (difference(change, context)),
             }
+            @if row.is_drifted { p.reason { (DRIFTED) } }
         }
+    }
+}
+
+/// The members that come and those that go.
+fn members(old: &[Untrusted], new: &[Untrusted]) -> Markup {
+    let (added, removed) = member_changes(old, new);
+    html! {
+        @for member in removed { del { code { "-" (member.part()) } } " " }
+        @for member in added { ins { code { "+" (member.part()) } } " " }
     }
 }
 
@@ -304,14 +326,16 @@ fn whole(value: &ShownValue) -> Markup {
             }
             (text(words))
         },
-        ShownValue::Word(_) | ShownValue::Name(_) | ShownValue::Reference(..) => short(value),
+        _ => short(value),
     }
 }
 
 fn short(value: &ShownValue) -> Markup {
     html! {
         @match value {
-            ShownValue::Word(word) => code { (word.part()) },
+            ShownValue::Word(_) | ShownValue::Pending(_) | ShownValue::Members(_) => {
+                code { (in_line(value)) }
+            },
             ShownValue::Name(name) | ShownValue::Text(name) => code { (name.quoted()) },
             ShownValue::Reference(name, id) => { code { (name.quoted()) } " (" (id.part()) ")" },
         }

@@ -5,7 +5,7 @@ use std::slice;
 
 use crate::model::counted;
 use crate::render::escape::{self, Untrusted};
-use crate::render::rows::{FieldChange, ShownValue};
+use crate::render::rows::{DRIFTED, FieldChange, ShownValue, in_line, member_changes};
 use crate::render::textdiff::excerpt::{Room, Row, WholeText, whole};
 use crate::render::textdiff::{Side, TextChange, TextDiff};
 use crate::render::view::{Entry, TurnRow};
@@ -37,6 +37,7 @@ impl<'e> Details<'e> {
         let is_plain = entry.fields.is_empty()
             && entry.removals.is_empty()
             && entry.candidates.is_empty()
+            && entry.users.is_empty()
             && entry.terms.is_empty()
             && entry.prompt.is_none()
             && entry.later.is_empty()
@@ -60,6 +61,9 @@ impl<'e> Details<'e> {
         let mut body = Body { text: String::new(), room, diffs: diffs.iter(), is_whole: true };
         body.line(&format!("# {}", entry.reason.part()));
         for row in &entry.fields {
+            if row.is_drifted {
+                body.line(&format!("# {}: {DRIFTED}", row.label()));
+            }
             body.field(row.label(), &row.change);
         }
         for removal in &entry.removals {
@@ -70,7 +74,16 @@ impl<'e> Details<'e> {
             body.line(&format!("# task {} {}: {kept}", removal.id, removal.name.quoted()));
         }
         for candidate in &entry.candidates {
-            body.line(&format!("# candidate: task {} {}", candidate.id, candidate.name.quoted()));
+            body.line(&format!(
+                "# candidate: {} {} {}",
+                candidate.kind,
+                candidate.id,
+                candidate.name.quoted()
+            ));
+        }
+        if !entry.users.is_empty() {
+            let users: Vec<String> = entry.users.iter().map(Untrusted::part).collect();
+            body.line(&format!("# used by: {}", users.join(", ")));
         }
         for (field, value) in &entry.terms {
             body.line(&format!("+ {field}: {}", value.part()));
@@ -100,19 +113,23 @@ impl Body<'_> {
     }
 
     fn field(&mut self, name: &str, change: &FieldChange) {
-        let shown = |value: &ShownValue| match value {
-            ShownValue::Word(text) => text.part(),
-            ShownValue::Name(text) | ShownValue::Text(text) => text.quoted(),
-            ShownValue::Reference(name, id) => format!("{} ({})", name.quoted(), id.part()),
-        };
         match change {
             FieldChange::Set(ShownValue::Text(text)) => self.new_text(text, name),
             FieldChange::Gone(ShownValue::Text(text)) => self.gone_text(text, name),
-            FieldChange::Set(value) => self.line(&format!("+ {name}: {}", shown(value))),
-            FieldChange::Gone(value) => self.line(&format!("- {name}: {}", shown(value))),
+            FieldChange::Set(value) => self.line(&format!("+ {name}: {}", in_line(value))),
+            FieldChange::Gone(value) => self.line(&format!("- {name}: {}", in_line(value))),
+            FieldChange::Changed(ShownValue::Members(old), ShownValue::Members(new)) => {
+                let (added, removed) = member_changes(old, new);
+                for member in removed {
+                    self.line(&format!("- {name}: {}", member.part()));
+                }
+                for member in added {
+                    self.line(&format!("+ {name}: {}", member.part()));
+                }
+            }
             FieldChange::Changed(old, new) => {
-                self.line(&format!("- {name}: {}", shown(old)));
-                self.line(&format!("+ {name}: {}", shown(new)));
+                self.line(&format!("- {name}: {}", in_line(old)));
+                self.line(&format!("+ {name}: {}", in_line(new)));
             }
             FieldChange::Text(_) => self.difference(name),
         }
