@@ -84,6 +84,12 @@ pub(super) fn equals(version: &Object, observed: &Object) -> bool {
         && compared(version).all(|(field, value)| observed.get(field) == value)
 }
 
+/// The fields that a version declares and an agent does not show so, without the name.
+pub(super) fn differences(version: &Object, observed: &Object) -> Vec<&'static str> {
+    let differing = compared(version).filter(|(field, value)| observed.get(field) != *value);
+    differing.map(|(field, _)| field).collect()
+}
+
 /// The declared fields of a version that can be compared, without the name.
 fn compared(version: &Object) -> impl Iterator<Item = (&'static str, &Value)> {
     let is_by_id = |value: &Value| match value {

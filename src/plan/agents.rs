@@ -95,9 +95,17 @@ impl<'a> Agents<'a> {
 
     /// How many agents are provably ours.
     pub(super) fn owned_count(&self, inputs: &PlanInputs<'_>) -> usize {
-        let matched = self.matches.by_key.iter();
-        let proven = matched.filter(|(key, id)| self.proof(inputs, key, **id) != Proof::None);
-        proven.count() + self.leftovers.len() + self.orphans.len()
+        self.owned(inputs).len()
+    }
+
+    /// The agents that are provably ours, each with its key, in the order of keys and ids.
+    pub(super) fn owned(&self, inputs: &PlanInputs<'_>) -> Vec<(&'a Key, AgentId)> {
+        let matched = self.matches.by_key.iter().map(|(key, id)| (*key, *id));
+        let proven = matched.filter(|(key, id)| self.proof(inputs, key, *id) != Proof::None);
+        let rest = self.leftovers.iter().chain(&self.orphans).copied();
+        let mut owned: Vec<_> = proven.chain(rest).collect();
+        owned.sort();
+        owned
     }
 
     /// The agents that no key of this manifest has or had.

@@ -88,7 +88,7 @@ fn named(tasks: &[&ObservedTask]) -> String {
 }
 
 /// Joins words as a sentence does: `a`, `a and b`, `a, b and c`.
-fn listed(words: &[String]) -> String {
+pub(super) fn listed(words: &[String]) -> String {
     match words {
         [] => String::new(),
         [one] => one.clone(),

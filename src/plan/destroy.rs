@@ -9,20 +9,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Severity};
 use crate::manifest::DesiredTask;
 use crate::model::{ContentHash, Key, archived_hash, counted};
 use crate::observed::{Completeness, ObservedTask, ReadRequest, Schedule};
+use crate::plan::agent_removal::AgentRemoval;
+use crate::plan::agent_users::AgentUsers;
+use crate::plan::agents::{Agents, agent_reads, agents};
 use crate::plan::guards::{View, guard, incomplete};
 use crate::plan::matcher::{Match, Matches, Proof, identify, is_archived};
 use crate::plan::names::{NameFit, name_fit};
-use crate::plan::observed::observed;
+use crate::plan::observed::{Observed, observed};
+use crate::plan::order::order;
 use crate::plan::planner::{all_gaps, gap_notes, step};
+use crate::plan::reads::is_unread;
 use crate::plan::remove::{reads_before_removing, removal};
 use crate::plan::unmanaged::unmanaged;
 use crate::plan::{
-    Before, Change, Plan, PlanInputs, Removal, Remove, RemoveReason, Step, StepId, StepStatus,
-    Terms, agent_names,
+    AgentChange, Before, Change, Plan, PlanInputs, Prune, Removal, Remove, RemoveReason, Step,
+    StepId, StepStatus, Terms, agent_names,
 };
 
 /// What is to be destroyed.
@@ -80,12 +85,13 @@ pub fn destroy_reads(inputs: &PlanInputs<'_>, scope: Scope) -> BTreeSet<ReadRequ
             }
         }
     }
-    reads.retain(|read| match read {
-        ReadRequest::Agent(id) => !state.agent_reads.contains_key(id),
-        ReadRequest::Task(id) => !state.task_reads.contains_key(id),
-        ReadRequest::Conversation(id) => !state.conversations.contains_key(id),
-        ReadRequest::Deployments(id) => !state.deployments.contains_key(id),
-    });
+    if scope == Scope::Owned {
+        let agents = agents(inputs);
+        reads.extend(agent_reads(inputs, &agents));
+        let going = agents.owned(inputs).into_iter();
+        reads.extend(going.map(|(_, id)| ReadRequest::Agent(id)));
+    }
+    reads.retain(|read| is_unread(read, state));
     reads
 }
 
@@ -109,11 +115,26 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         let id = StepId(steps.len());
         steps.push(step(id, key, change, reason, status));
     }
+    let agents = agents(inputs);
+    let held = match scope {
+        Scope::Owned => delete_agents(inputs, &observed, &found, &agents, &mut steps),
+        Scope::Archived { .. } => BTreeMap::new(),
+    };
     if young_count > 0 {
         let message = format!("archived tasks that changed more recently: {young_count}");
         notes.push(Diagnostic::note(Code::TooYoung, message));
     }
-    let view = View { inputs, found: &found, gap: observed.gap.as_deref() };
+    let gap = observed.gap.as_deref();
+    let view = View {
+        inputs,
+        found: &found,
+        gap,
+        agents: &agents,
+        held: &BTreeMap::new(),
+        is_destroy: true,
+    };
+    let mut steps = order(steps, Prune::On);
+    keep_agents(inputs, &agents, &held, &mut steps);
     let overrides = guard(&view, &mut steps);
     if let Scope::Archived { saving, .. } = scope {
         say_what_is_lost(&mut steps, &mut notes, saving);
@@ -142,6 +163,60 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         runs: BTreeMap::new(),
         agents: agent_names(inputs.agents),
         agent_keys: BTreeMap::new(),
+    }
+}
+
+/// Owned agents go after their tasks; returns what keeps each of them.
+fn delete_agents<'a>(
+    inputs: &PlanInputs<'a>,
+    observed: &Observed<'a>,
+    found: &Matches<'a>,
+    agents: &Agents<'a>,
+    steps: &mut Vec<Step>,
+) -> BTreeMap<StepId, Diagnostic> {
+    let users = AgentUsers::new(inputs, &observed.tasks, found, agents);
+    let (tasks, users) = (&observed.tasks, &users);
+    let removal = AgentRemoval { inputs, tasks, agents, users, keeps_declared: false };
+    removal.plan(&agents.owned(inputs), "destroy was asked for", steps)
+}
+
+/// Leaves an agent that is protected, declared elsewhere or still used: not an error, because tasks
+/// that hold something are archived, and go on using it.
+fn keep_agents(
+    inputs: &PlanInputs<'_>,
+    agents: &Agents<'_>,
+    held: &BTreeMap<StepId, Diagnostic>,
+    steps: &mut [Step],
+) {
+    let stays = |step: &&Step| step.status != StepStatus::Ready;
+    let staying = steps.iter().filter(stays).map(|step| (step.id, step.key.clone()));
+    let mut staying: BTreeMap<StepId, Key> = staying.collect();
+    for step in steps {
+        let Change::Agent(AgentChange::Delete { id, .. }) = &step.change else { continue };
+        let protect = match inputs.desired_state.agents.get(&step.key) {
+            Some(desired) => desired.protect,
+            None => inputs.evidence.agents.get(&step.key).is_some_and(|known| known.protect),
+        };
+        let kept = if protect {
+            let message = "`protect: true` stands in its entry, or stood there last";
+            let finding = Diagnostic::note(Code::Protected, message);
+            Some(finding.help("commit the entry with `protect: false` first"))
+        } else if inputs.other_manifests.declare_agent(&step.key, *id, &agents.observed[id]) {
+            let message = "another manifest of this repository declares it";
+            let finding = Diagnostic::note(Code::StillDeclared, message);
+            Some(finding.help("take it out of that manifest first"))
+        } else {
+            let stays = step.after.iter().find_map(|id| staying.get(id)).map(|key| {
+                let message = format!("agent {id} is used by `{key}`, which stays");
+                Diagnostic::note(Code::AgentInUse, message)
+            });
+            let held = held.get(&step.id).cloned();
+            stays.or(held.map(|finding| Diagnostic { severity: Severity::Note, ..finding }))
+        };
+        if let Some(finding) = kept {
+            step.status = StepStatus::Deferred(finding);
+            staying.insert(step.id, step.key.clone());
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use crate::diag::{Code, Diagnostic, Gap, Withholds};
 use crate::evidence::KeyEvidence;
 use crate::model::{Action, Key, TaskId, counted, noun};
 use crate::observed::ObservedTask;
+use crate::plan::agent_guards;
+use crate::plan::agents::Agents;
 use crate::plan::limits::{
     CREATES_PER_APPLY, FAILURES, FOLLOW_UPS_PER_RUN, Limits, RUNS_PER_APPLY, RUNS_PER_TASK_AND_DAY,
 };
@@ -21,6 +23,10 @@ pub(super) struct View<'a, 'b> {
     pub(super) inputs: &'b PlanInputs<'a>,
     pub(super) found: &'b Matches<'a>,
     pub(super) gap: Option<&'b str>,
+    pub(super) agents: &'b Agents<'a>,
+    /// What stands against deletes of agents.
+    pub(super) held: &'b BTreeMap<StepId, Diagnostic>,
+    pub(super) is_destroy: bool,
 }
 
 type Guard = fn(&View<'_, '_>, &[Step]) -> Vec<(StepId, StepStatus)>;
@@ -28,16 +34,26 @@ type Guard = fn(&View<'_, '_>, &[Step]) -> Vec<(StepId, StepStatus)>;
 /// Every guard, in the order in which they speak; the first one that closes a step is named.
 pub(super) const GUARDS: &[Guard] = &[
     partial_sight,
+    agent_guards::partial_sight,
     stale_checkout,
     pruning_not_asked,
+    agent_guards::pruning_not_asked,
     protected,
+    agent_guards::protected,
     empty_manifest,
+    agent_guards::empty_manifest,
     unreadable_neighbor,
+    agent_guards::unreadable_neighbor,
     vanished,
+    agent_guards::vanished,
     lost_evidence,
+    agent_guards::lost_evidence,
+    agent_guards::held,
     too_many_retires,
+    agent_guards::too_many_deletes,
     too_many_replaces,
     too_many_creates,
+    agent_guards::too_many_creates,
     runs_unlisted,
     too_many_runs,
     too_many_runs_of_a_task,
@@ -98,7 +114,8 @@ pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) -> BTreeSet<Code> {
 /// An incomplete list or read proves nothing: nothing is made, replaced, removed or run on it.
 fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     let Some(gap) = view.gap else { return Vec::new() };
-    let touches = |step: &Step| !step.change.is_in_place();
+    let touches =
+        |step: &Step| !matches!(step.change, Change::Agent(_)) && !step.change.is_in_place();
     block(steps, touches, &incomplete(gap))
 }
 
@@ -440,7 +457,7 @@ pub(super) fn deployment_limit(limits: &Limits) -> usize {
 }
 
 /// Blocks every open step of a kind where there are more of it than the limit.
-fn over(
+pub(super) fn over(
     steps: &[Step],
     touches: impl Fn(&Step) -> bool,
     limit: usize,
@@ -459,7 +476,7 @@ fn over(
     block(steps, is_open, &finding)
 }
 
-fn block(
+pub(super) fn block(
     steps: &[Step],
     touches: impl Fn(&Step) -> bool,
     finding: &Diagnostic,

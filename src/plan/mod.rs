@@ -4,7 +4,12 @@
 //! nothing can fail. What cannot be planned becomes a blocked step with a code and help.
 //! [`wanted`] says what must still be looked at, [`plan`] decides; `apply` only obeys.
 
+mod agent_ambiguous;
+mod agent_guards;
 mod agent_matcher;
+mod agent_removal;
+mod agent_steps;
+mod agent_users;
 mod agents;
 mod ambiguous;
 mod assign;

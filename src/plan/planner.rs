@@ -8,6 +8,10 @@ use crate::kinds::{OnChange, TASK};
 use crate::manifest::DesiredTask;
 use crate::model::{Key, archived_base, has_new_number};
 use crate::observed::{Completeness, ObservedTask, Schedule};
+use crate::plan::agent_removal::AgentRemoval;
+use crate::plan::agent_steps::{agent_steps, left_alone};
+use crate::plan::agent_users::AgentUsers;
+use crate::plan::agents::{Agents, agents};
 use crate::plan::ambiguous::ambiguous;
 use crate::plan::deployment_status::runs_of;
 use crate::plan::deployments::{DeploymentPlanner, PlannedDeployment};
@@ -32,7 +36,7 @@ use crate::resource::Edit;
 pub fn plan(inputs: &PlanInputs<'_>) -> Plan {
     let observed = observed(inputs.state);
     let found = identify(inputs, &observed.tasks);
-    plan_identified(inputs, &observed, &found)
+    plan_identified(inputs, &observed, &found, &agents(inputs))
 }
 
 /// Plans once it is told which task belongs to which key.
@@ -40,19 +44,37 @@ pub(super) fn plan_identified<'a>(
     inputs: &PlanInputs<'a>,
     observed: &Observed<'a>,
     found: &Matches<'a>,
+    agents: &Agents<'a>,
 ) -> Plan {
+    let mut of_agents = agent_steps(inputs, agents);
     let mut draft = PlanBuilder::new(inputs, observed, found);
+    draft.steps = std::mem::take(&mut of_agents.steps);
+    draft.notes = std::mem::take(&mut of_agents.notes);
     draft.plan_tasks();
     draft.plan_undeclared();
+    of_agents.link(inputs, agents, &mut draft.steps);
+    let users = AgentUsers::new(inputs, &observed.tasks, found, agents);
+    let removal = AgentRemoval {
+        inputs,
+        tasks: &observed.tasks,
+        agents,
+        users: &users,
+        keeps_declared: true,
+    };
+    let held = removal.undeclared(&mut draft.steps);
     draft.note_leftovers();
+    draft.notes.extend(left_alone(inputs, agents));
     draft.notes.extend(gap_notes(inputs));
     draft.note_unlisted_agents();
     draft.notes.extend(probe_left(found));
     let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
-    let overrides = guard(&View { inputs, found, gap: observed.gap.as_deref() }, &mut steps);
+    let gap = observed.gap.as_deref();
+    let view = View { inputs, found, gap, agents, held: &held, is_destroy: false };
+    let overrides = guard(&view, &mut steps);
     let is_partial = inputs.state.tasks.coverage != Completeness::Complete;
-    let gap = observed.gap.as_deref().filter(|_| is_partial).map(incomplete);
+    let gap = gap.filter(|_| is_partial).map(incomplete);
+    let agent_users = users.of_steps(&steps, agents);
     let all = || observed.tasks.values();
     let estimates = estimates(inputs, found, &steps);
     let runs = runs_of(inputs, found, &steps);
@@ -63,8 +85,8 @@ pub(super) fn plan_identified<'a>(
         gaps: all_gaps(inputs),
         doubts: gap.into_iter().chain(implausible_list(inputs, found)).collect(),
         kept_count,
-        kept_agents: 0,
-        agent_users: BTreeMap::new(),
+        kept_agents: of_agents.kept_count,
+        agent_users,
         unmanaged: unmanaged(inputs, found),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),

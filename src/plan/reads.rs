@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 
 use crate::manifest::DesiredTask;
 use crate::observed::{ObservedState, ReadRequest};
+use crate::plan::agent_guards::touched;
+use crate::plan::agents::{agent_reads, agents};
 use crate::plan::counting::conversations;
 use crate::plan::estimate;
 use crate::plan::matcher::{Match, Matches, identify};
 use crate::plan::observed::observed;
 use crate::plan::planner::plan_identified;
 use crate::plan::remove::reads_before_removing;
-use crate::plan::{Change, Plan, PlanInputs, StepStatus};
+use crate::plan::{AgentChange, Change, Plan, PlanInputs, Step, StepStatus};
 
 /// What a sight leads to.
 pub enum Next {
@@ -45,7 +47,9 @@ pub fn desired(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
 ///    not show, is read: a list that lags or ends early must not make a duplicate.
 /// 6. A task that goes is read where the list leaves its schedule out; it can be deleted rather than
 ///    archived only if its list of deployments is empty too.
-/// 7. Where a deployment would be started, past deployments of its task are read for the estimate, a few at most.
+/// 7. An agent is read where its entry on the list leaves out a declared field, where it would be changed
+///    or deleted, and where this machine's ledger knows it and the list does not show it.
+/// 8. Where a deployment would be started, past deployments of its task are read for the estimate, a few at most.
 pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) {
     let state = inputs.state;
     let observed = observed(state);
@@ -55,7 +59,11 @@ pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) 
     let is_kept = |matched: &Match<'_>, desired: &DesiredTask| {
         matched.task.content() == Some(desired.content())
     };
-    let plan = plan_identified(inputs, &observed, &found);
+    let agents = agents(inputs);
+    let plan = plan_identified(inputs, &observed, &found, &agents);
+    reads.extend(agent_reads(inputs, &agents));
+    let touched = plan.steps.iter().filter(|step| !is_deferred(step)).filter_map(touched);
+    reads.extend(touched.map(ReadRequest::Agent));
     if changes_anything(&plan) {
         reads.extend(state.canaries());
         if !state.list_is_trusted() {
@@ -105,7 +113,8 @@ pub fn snapshot_reads(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
     reads
 }
 
-fn is_unread(read: &ReadRequest, state: &ObservedState) -> bool {
+/// Whether something was not read yet.
+pub(super) fn is_unread(read: &ReadRequest, state: &ObservedState) -> bool {
     match read {
         ReadRequest::Agent(id) => !state.agent_reads.contains_key(id),
         ReadRequest::Task(id) => !state.task_reads.contains_key(id),
@@ -117,9 +126,16 @@ fn is_unread(read: &ReadRequest, state: &ObservedState) -> bool {
 /// Whether the plan as it stands would create, replace or remove, guards left out of account.
 fn changes_anything(plan: &Plan) -> bool {
     plan.steps.iter().any(|step| {
-        let is_deferred = matches!(step.status, StepStatus::Deferred(_));
-        !is_deferred && !is_of_runs(&step.change) && !step.change.is_in_place()
+        let needs_no_task = match &step.change {
+            Change::Agent(change) => !matches!(change, AgentChange::Delete { .. }),
+            change => is_of_runs(change) || change.is_in_place(),
+        };
+        !is_deferred(step) && !needs_no_task
     })
+}
+
+fn is_deferred(step: &Step) -> bool {
+    matches!(step.status, StepStatus::Deferred(_))
 }
 
 fn is_of_runs(change: &Change) -> bool {

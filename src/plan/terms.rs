@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::manifest::{DesiredDeployment, DesiredState};
 use crate::model::Key;
-use crate::plan::{Change, Step};
+use crate::plan::{AgentChange, Change, Step};
 use crate::transcript::Expectation;
 
 /// What is declared about deployments and tasks, by key.
@@ -15,11 +15,14 @@ use crate::transcript::Expectation;
 pub struct Terms {
     deployments: BTreeMap<(Key, Key), (Option<Expectation>, Option<Duration>)>,
     protected: BTreeSet<Key>,
+    protected_agents: BTreeSet<Key>,
 }
 
 impl Terms {
     pub(super) fn of(desired: &DesiredState) -> Self {
         let mut terms = Self::default();
+        let agents = desired.agents.iter().filter(|(_, agent)| agent.protect);
+        terms.protected_agents.extend(agents.map(|(key, _)| key.clone()));
         for (key, task) in &desired.tasks {
             terms.protected.extend(task.protect.then(|| key.clone()));
             for (name, DesiredDeployment { expect, timeout, .. }) in task.deployments.iter() {
@@ -47,7 +50,11 @@ impl Terms {
                 let is_protected = self.protected.contains(&step.key);
                 rows.extend(is_protected.then(|| ("protect", "true".to_owned())));
             }
-            Change::Agent(_)
+            Change::Agent(AgentChange::Create { .. } | AgentChange::Update { .. }) => {
+                let is_protected = self.protected_agents.contains(&step.key);
+                rows.extend(is_protected.then(|| ("protect", "true".to_owned())));
+            }
+            Change::Agent(AgentChange::Delete { .. } | AgentChange::Undecided { .. })
             | Change::Remove { .. }
             | Change::Diverged { .. }
             | Change::Stop { .. }

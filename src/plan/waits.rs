@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diag::{Code, Diagnostic};
 use crate::model::TaskId;
-use crate::plan::{Step, StepId, StepStatus};
+use crate::plan::{Change, Step, StepId, StepStatus};
 
 /// A step that waits for a closed one is closed too, and so is a rename by way of a temporary name
 /// whose second half is closed: the task would keep that name.
@@ -36,6 +36,7 @@ fn close_followers(steps: &mut [Step]) {
     for step in steps {
         let name = || match &step.deployment {
             Some(deployment) => format!("{}/{deployment}", step.key),
+            None if matches!(step.change, Change::Agent(_)) => format!("agent.{}", step.key),
             None => step.key.to_string(),
         };
         if step.status != StepStatus::Ready {
