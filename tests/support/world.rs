@@ -12,16 +12,16 @@ use jiff::Timestamp;
 use qcops::api::{self, Client, Credentials, PaceLimits, Paced, Signed};
 use qcops::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use qcops::clock::Clock;
-use qcops::diag::{Code, Severity};
+use qcops::diag::{Code, Diagnostic, Severity};
 use qcops::emulator::{self, Emulator, Storage};
 use qcops::event::{Event, Outcome, StepOutcome};
-use qcops::evidence::{Evidence, Version};
+use qcops::evidence::{AgentEvidence, Evidence, Version};
 use qcops::exchange::{Exchange, Request, Response, Transport};
 use qcops::files::Memory;
 use qcops::ledger::Ledger;
 use qcops::manifest::AgentNames;
-use qcops::manifest::{self, DesiredState, Source, Unreadable};
-use qcops::model::{AgentId, OrganizationId};
+use qcops::manifest::{self, DesiredState, Manifest, Source, Unreadable};
+use qcops::model::{AgentId, Key, OrganizationId};
 use qcops::observation::Observation;
 use qcops::observed::ListedAgents;
 use qcops::observed::ObservedState;
@@ -190,24 +190,36 @@ impl World {
         Ledger::new(Arc::new(self.files.clone()), path, "story".to_owned(), organization())
     }
 
-    /// What is known before the service is asked.
+    /// What is known before the service is asked, of manifests that declare no agents.
     pub(crate) fn plan_context(&self) -> PlanContext {
-        let commits: Vec<DesiredState> = self.commits.iter().map(|text| read(text)).collect();
-        let mut evidence = history_of(&commits);
-        self.ledger().add_to(&mut evidence).unwrap();
+        self.plan_context_with(ListedAgents::new())
+    }
+
+    fn plan_context_with(&self, agents: ListedAgents) -> PlanContext {
+        let (desired_state, evidence) =
+            known(&self.manifest, &self.commits, &agents, Some(&self.ledger()));
         let other_manifests = OtherManifests::default();
         PlanContext {
-            desired_state: read(&self.manifest),
+            desired_state,
             evidence,
             other_manifests,
             options: self.options.clone(),
-            agents: BTreeMap::new(),
+            agents,
+        }
+    }
+
+    /// The agents of the service, where the manifest or its history declares any.
+    async fn listed_agents(&self) -> Result<ListedAgents, api::ApiError> {
+        if declares_agents(std::iter::once(&self.manifest).chain(&self.commits)) {
+            api::list_agents(&self.client()).await
+        } else {
+            Ok(ListedAgents::new())
         }
     }
 
     /// What is known and what is seen.
     pub(crate) async fn see(&self) -> (PlanContext, ObservedState) {
-        let plan_context = self.plan_context();
+        let plan_context = self.plan_context_with(self.listed_agents().await.unwrap());
         let desired = |state: &ObservedState| plan::desired(&plan_context.with(state));
         let state = api::observe(&self.client(), self.clock, desired).await.unwrap();
         (plan_context, state)
@@ -221,7 +233,7 @@ impl World {
 
     /// Observes and plans, if the service can be read.
     pub(crate) async fn try_plan(&self) -> Option<Plan> {
-        let plan_context = self.plan_context();
+        let plan_context = self.plan_context_with(self.listed_agents().await.ok()?);
         let desired = |state: &ObservedState| plan::desired(&plan_context.with(state));
         let state = api::observe(&self.client(), self.clock, desired).await.ok()?;
         Some(plan::plan(&plan_context.with(&state)))
@@ -332,7 +344,8 @@ pub(crate) fn shown(plan: &Plan) -> String {
 pub(crate) fn replayed(plan_context: &PlanContext, state: &ObservedState) -> Plan {
     let inputs = plan_context.with(state);
     let planned = plan::plan(&inputs);
-    let kept = Observation::new("story".to_owned(), ListedAgents::new(), state, &planned);
+    let agents = plan_context.agents.clone();
+    let kept = Observation::new("story".to_owned(), agents, state, &planned);
     let kept = kept.to_json();
     let read = Observation::from_json(kept.as_bytes()).unwrap();
     assert_eq!(read.to_json(), kept);
@@ -368,18 +381,79 @@ pub(crate) fn organization() -> OrganizationId {
     OrganizationId(emulator::ORGANIZATION_ID.to_owned())
 }
 
+/// Whether any of these manifests declares agents.
+pub(crate) fn declares_agents<'t>(texts: impl IntoIterator<Item = &'t String>) -> bool {
+    texts.into_iter().any(|text| !parsed(text).agents.is_empty())
+}
+
+/// What a manifest declares and what is known of it, by the manifests that were committed before, a
+/// ledger and the agents of the service.
+pub(crate) fn known(
+    text: &str,
+    commits: &[String],
+    listed: &ListedAgents,
+    ledger: Option<&Ledger>,
+) -> (DesiredState, Evidence) {
+    let commits: Vec<Manifest> = commits.iter().map(|text| parsed(text)).collect();
+    let manifest = parsed(text);
+    let with_ledger = |mut evidence: Evidence| {
+        if let Some(ledger) = ledger {
+            ledger.add_to(&mut evidence).unwrap();
+        }
+        evidence
+    };
+    let agents = agents_of(&commits);
+    let bound = with_ledger(Evidence { agents: agents.clone(), ..Evidence::default() });
+    let mut names = AgentNames::of(listed);
+    names.by_name.entry("Momentum Researcher".to_owned()).or_insert(vec![AgentId(48)]);
+    names.by_key = plan::bind_agents(&manifest.agents, listed, &bound.agents);
+    let commits: Vec<DesiredState> =
+        commits.iter().map(|manifest| resolved(manifest, &names)).collect();
+    let evidence = with_ledger(Evidence { agents, ..history_of(&commits) });
+    (resolved(&manifest, &names), evidence)
+}
+
+/// What a manifest of tasks declares.
 pub(crate) fn read(text: &str) -> DesiredState {
+    known(text, &[], &ListedAgents::new(), None).0
+}
+
+/// A manifest without findings.
+fn parsed(text: &str) -> Manifest {
     let (manifest, mut findings) =
         manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
     let (manifest, found) = manifest::merge(vec![manifest]);
     findings.extend(found);
-    let by_name = BTreeMap::from([("Momentum Researcher".to_owned(), vec![AgentId(48)])]);
-    let agents = AgentNames { by_name, ..AgentNames::default() };
-    let (desired_state, found) = manifest::resolve(&manifest, &agents);
-    findings.extend(found);
+    expect_valid(findings, text);
+    manifest
+}
+
+fn resolved(manifest: &Manifest, names: &AgentNames) -> DesiredState {
+    let (desired_state, findings) = manifest::resolve(manifest, names);
+    expect_valid(findings, "");
+    desired_state
+}
+
+fn expect_valid(mut findings: Vec<Diagnostic>, text: &str) {
     findings.retain(|finding| finding.severity == Severity::Error);
     assert!(findings.is_empty(), "{findings:#?}\n{text}");
-    desired_state
+}
+
+/// What Git knows of agents, by manifests that were committed one after the other.
+fn agents_of(commits: &[Manifest]) -> BTreeMap<Key, AgentEvidence> {
+    let mut agents = BTreeMap::<Key, AgentEvidence>::new();
+    for (age, manifest) in commits.iter().rev().enumerate() {
+        for (key, agent) in &manifest.agents {
+            let is_new = !agents.contains_key(key);
+            let known = agents.entry(key.clone()).or_default();
+            if !known.versions.contains(&agent.object) {
+                known.versions.push(agent.object.clone());
+            }
+            known.is_established |= age > 0;
+            known.protect |= is_new && agent.protect;
+        }
+    }
+    agents
 }
 
 /// A manifest of tasks, each on one line of YAML.
