@@ -8,6 +8,7 @@ mod architecture;
 // Does a browser show our pages as they should be, and run nothing of a stranger's?
 mod browser;
 // Do stories through the emulator end as they should?
+mod agents;
 mod apply;
 // Do `pull`, `status` and `destroy` show and take what they should?
 mod commands;

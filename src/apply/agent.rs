@@ -395,7 +395,9 @@ fn is_made_of(object: &Object, agent: &ObservedAgent) -> bool {
 
 /// Whether an agent refers to the one with this id, where that is known.
 fn refers_to(object: &Object, id: AgentId) -> Option<bool> {
-    let fields = object.fields().filter(|(field, _)| matches!(field.shape, Shape::References(_)));
+    let fields = object
+        .fields()
+        .filter(|(field, _)| matches!(field.shape, Shape::References(_) | Shape::Sequence(_)));
     let mut refers = false;
     for (_, value) in fields {
         let Value::References(members) = value else { return None };

@@ -144,7 +144,7 @@ fn field(row: &Value) -> FieldRow {
     let value = |value: &Value| match field.shape {
         Shape::Line => ShownValue::Name(foreign(value)),
         Shape::LongText => ShownValue::Text(foreign(value)),
-        Shape::Set | Shape::References(_) => {
+        Shape::Set | Shape::References(_) | Shape::Sequence(_) => {
             let members = text(value);
             let members = members.split(", ").filter(|member| !member.is_empty());
             ShownValue::Members(members.map(Untrusted::new).collect())

@@ -1,0 +1,249 @@
+//! Stories of agents through the emulator in process: made once, changed in place, used by tasks.
+
+use std::path::Path;
+
+use qcops::diag::Code;
+use qcops::event::{HaltReason, Outcome, StepOutcome};
+use qcops::files::Files;
+use qcops::plan::{Change, StepStatus};
+use serde_json::{Value, json};
+
+use crate::support::world::{World, shown};
+
+/// A manifest with these agents, one a line, and one task that uses the first of them.
+fn manifest(agents: &str) -> String {
+    let first = agents.split(':').next().unwrap().trim();
+    let agents = agents.trim().replace('\n', "\n  ");
+    format!(
+        "version: 1\ndefaults: {{agent: {first}, projectPreference: project-for-task}}\n\
+         agents:\n  {agents}\ntasks:\n  spy: {{prompt: Buy SPY, deployments: {{first: {{}}}}}}\n"
+    )
+}
+
+const RESEARCHER: &str = "researcher: {name: Momentum Scout, systemPrompt: Be brief, \
+                          model: claude-opus-4-7, tools: [datasets, read_backtest]}";
+
+fn world(agents: &str) -> World {
+    let mut world = World::new("");
+    world.edit_whole(&manifest(agents));
+    world
+}
+
+/// The agents that are not there from the beginning: `ID NAME`, a line each.
+async fn made(world: &World) -> String {
+    let line = |agent: &qcops::emulator::Agent| {
+        format!("{} {}", agent.id, agent.fields["name"].as_str().unwrap())
+    };
+    world
+        .edit_service(|service| {
+            let made = service.agents().filter(|agent| agent.id > 49);
+            made.map(line).collect::<Vec<_>>().join("\n")
+        })
+        .await
+}
+
+/// The bodies of all requests to a path, the newest last.
+fn bodies(world: &World, path: &str) -> Vec<Value> {
+    let requests = world.emulator.requests().into_iter().filter(|logged| logged.path == path);
+    requests.map(|logged| serde_json::from_str(&logged.body).unwrap()).collect()
+}
+
+/// The codes of steps that did not end well.
+fn codes(outcome: &Outcome) -> Vec<Code> {
+    let code = |ended: &StepOutcome| match ended {
+        StepOutcome::Failed(finding) | StepOutcome::Unknown(finding) => Some(finding.code),
+        _ => None,
+    };
+    outcome.steps.values().filter_map(code).collect()
+}
+
+async fn edit(world: &World, field: &'static str, value: Value) {
+    let edit = |service: &mut qcops::emulator::World| {
+        let id =
+            service.agents().find(|agent| agent.fields["name"] == "Momentum Scout").unwrap().id;
+        service.edit_agent(id, field, value);
+    };
+    world.edit_service(edit).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_its_task_and_a_deployment_are_made_once_in_this_order() {
+    let world = world(RESEARCHER);
+    let plan = world.plan_text().await;
+    assert!(plan.contains("agent:             agent.researcher (known after apply)"), "{plan}");
+    world.converge().await;
+    let creates = ["/agents/create", "/agents/tasks/create", "/agents/deployments/create"];
+    assert_eq!(world.writes(), creates);
+    let task = &bodies(&world, "/agents/tasks/create")[0];
+    assert_eq!(format!("{} Momentum Scout", task["agentId"]), made(&world).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edited_system_prompt_is_one_update_with_nothing_else() {
+    let mut world = world(RESEARCHER);
+    world.commit().converge().await;
+    world.edit_whole(&manifest(&RESEARCHER.replace("brief", "very brief"))).commit();
+    let plan = world.plan_text().await;
+    for part in ["~ agent.researcher will be updated in place", "{+very +}", "used by: task.spy"] {
+        assert!(plan.contains(part), "{part}\n{plan}");
+    }
+    world.converge().await;
+    let id = made(&world).await.split(' ').next().unwrap().parse::<u64>().unwrap();
+    let update = json!({"agentId": id, "systemPrompt": "Be very brief"});
+    assert_eq!(bodies(&world, "/agents/update"), [update]);
+    for logged in world.emulator.requests() {
+        for never in ["token", "author", "\"organization\"", "profileImage", "outputSchema"] {
+            assert!(!logged.body.contains(never), "{} {}", logged.path, logged.body);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_to_any_write_about_an_agent_is_settled() {
+    for fault in ["lost-after", "lost-before", "500-after", "500-before", "cut-answer", "no-id"] {
+        let mut world = world(RESEARCHER);
+        world.faults(&format!("/agents/create#1={fault}"));
+        world.commit().converge().await;
+        assert_eq!(made(&world).await.lines().count(), 1, "{fault}");
+        if fault != "no-id" {
+            world.faults(&format!("/agents/update#1={fault} /agents/delete#1={fault}"));
+        }
+        world.edit_whole(&manifest(&RESEARCHER.replace("brief", "clear"))).commit();
+        world.converge().await;
+        let other = "other: {name: Other}";
+        world.edit_whole(&manifest(other)).commit().pruning();
+        world.options.limits.replace = Some(9);
+        world.apply().await;
+        world.apply().await;
+        assert!(
+            !made(&world).await.contains("Scout") || made(&world).await.contains("Other"),
+            "{fault}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_agents_of_which_two_refer_to_each_other_take_one_apply() {
+    let lines: Vec<String> = (0..20)
+        .map(|n| match n {
+            3 => "a03: {systemPrompt: Number 3, subAgents: {a07: 2}}".to_owned(),
+            7 => "a07: {systemPrompt: Number 7, chainedAgents: [a03]}".to_owned(),
+            n => format!("a{n:02}: {{systemPrompt: Number {n}}}"),
+        })
+        .collect();
+    let mut world = world(&lines.join("\n"));
+    world.options.limits.create = Some(50);
+    world.converge().await;
+    assert_eq!(made(&world).await.lines().count(), 20);
+    assert_eq!(bodies(&world, "/agents/update").len(), 1, "the ring is closed later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_without_effect_fails_once_and_is_not_asked_for_again() {
+    let mut world = world(RESEARCHER);
+    world.commit().converge().await;
+    world.edit_whole(&manifest(&RESEARCHER.replace("opus", "sonnet"))).commit();
+    world.faults("/agents/update=no-effect");
+    assert_eq!(codes(&world.apply().await), [Code::NoEffect]);
+    assert_eq!(bodies(&world, "/agents/update").len(), 1);
+    let plan = world.plan_text().await;
+    assert!(plan.starts_with("No changes") && plan.contains("stored-otherwise"), "{plan}");
+    world.faults("");
+    world.edit_whole(&manifest(&RESEARCHER.replace("opus", "haiku"))).commit();
+    world.converge().await;
+    assert_eq!(bodies(&world, "/agents/update").len(), 2, "something else is asked for");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_agent_that_is_stored_otherwise_ends_the_creates_of_agents() {
+    let mut world = world(&format!("{RESEARCHER}\nsecond: {{tools: [datasets]}}"));
+    world.quirk("default-tool=on").await;
+    let outcome = world.commit().apply().await;
+    assert_eq!(codes(&outcome), [Code::ReadBackDiffers]);
+    let is_over = |ended: &StepOutcome| {
+        matches!(ended, StepOutcome::NotStarted(HaltReason::StoredDifferently))
+    };
+    assert_eq!(outcome.count(is_over), 1, "{outcome:#?}");
+    assert_eq!(world.writes(), ["/agents/create"]);
+    let said = outcome.steps.values().find_map(|ended| match ended {
+        StepOutcome::Unknown(finding) => Some(finding.message.clone()),
+        _ => None,
+    });
+    let said = said.unwrap();
+    let tools =
+        "`tools` as `datasets, read_backtest, user_input` instead of `datasets, read_backtest`";
+    assert!(said.ends_with(tools), "{said}");
+    let (plan, again) = (world.plan().await, world.plan().await);
+    assert_eq!(plan.digest(), again.digest());
+    let of_first = |step: &&qcops::plan::Step| step.key.as_str() == "researcher";
+    assert!(!plan.steps.iter().any(|step| of_first(&step)), "{}", shown(&plan));
+    // Declared as it is stored, all of it converges.
+    let as_stored = RESEARCHER.replace("read_backtest", "read_backtest, user_input");
+    let both = format!("{as_stored}\nsecond: {{tools: [datasets, user_input]}}");
+    world.edit_whole(&manifest(&both)).commit().converge().await;
+    assert_eq!(made(&world).await.lines().count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rewritten_name_of_an_agent_is_asked_for_once_more_and_then_accepted() {
+    for rule in ["title", "fold"] {
+        let mut world = world(&RESEARCHER.replace("Momentum Scout", "momentum  SCOUT x"));
+        world.quirk(&format!("agent-name-on-create={rule}")).await;
+        world.quirk(&format!("agent-name-on-update={rule}")).await;
+        world.commit().converge().await;
+        assert_eq!(bodies(&world, "/agents/update").len(), 1, "{rule}");
+        world.on_another_machine().commit().expect_nothing_to_do().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_changed_in_the_web_interface_is_drift_where_it_is_declared() {
+    let mut world = world(RESEARCHER);
+    world.commit().commit().converge().await;
+    edit(&world, "description", json!("By hand")).await;
+    world.expect_nothing_to_do().await;
+    edit(&world, "model", json!("gpt-9")).await;
+    let plan = world.plan_text().await;
+    assert!(plan.contains("# changed on the service since it was applied"), "{plan}");
+    world.converge().await;
+    assert_eq!(bodies(&world, "/agents/update").len(), 1);
+    assert_eq!(bodies(&world, "/agents/update")[0]["model"], "claude-opus-4-7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_got_a_user_after_the_plan_is_not_deleted() {
+    let mut world = world(&format!("{RESEARCHER}\nold: {{name: Old Agent, tools: []}}"));
+    world.commit().commit().converge().await;
+    world.edit_whole(&manifest(RESEARCHER)).commit().pruning();
+    let plan = world.plan().await;
+    let deletes = plan.ready_steps().filter(|step| matches!(step.change, Change::Agent(_)));
+    assert_eq!(deletes.count(), 1, "{}", shown(&plan));
+    let id =
+        made(&world).await.lines().find_map(|line| line.strip_suffix(" Old Agent")?.parse().ok());
+    let task = world.edit_service(|service| service.add_task("Theirs", id.unwrap(), "p")).await;
+    assert_eq!(codes(&world.carry_out(&plan).await), [Code::ChangedSincePlan]);
+    assert!(!world.writes().contains(&"/agents/delete".to_owned()));
+    let plan = world.plan().await;
+    let is_named = shown(&plan).contains(&format!("task {task}"));
+    let is_ready = |step: &qcops::plan::Step| step.status == StepStatus::Ready;
+    assert!(is_named && !plan.steps.iter().any(is_ready), "{}", shown(&plan));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_in_an_answer_reaches_no_output() {
+    const TOKEN: &str = "sk-marker-5b1e";
+    for echo in ["clear", "masked"] {
+        let mut world = world(RESEARCHER);
+        world.quirk(&format!("token-echo={echo}")).await;
+        world.commit().converge().await;
+        let token = json!({"llmApiTokenUser": TOKEN, "llmProviderApi": "anthropic"});
+        edit(&world, "token", token).await;
+        edit(&world, "model", json!("gpt-9")).await;
+        let plan = world.plan().await;
+        let outcome = world.carry_out(&plan).await;
+        let mut all = format!("{plan:?}{outcome:?}{}", world.plan_text().await);
+        let ledger = world.files.read(Path::new("ledger.jsonl")).unwrap().unwrap();
+        all.push_str(&String::from_utf8_lossy(&ledger));
+        assert!(!all.contains("sk-marker"), "{echo}: {all}");
+    }
+}
