@@ -8,8 +8,7 @@ use crate::cli::format::{FileFormat, Output};
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Gaps, Place, Sources};
 use crate::files::{self, Files, FilesError};
-use crate::model::Key;
-use crate::plan::{Plan, StepStatus};
+use crate::plan::{Plan, Step, StepStatus};
 use crate::render::annotations::{self, Annotated};
 use crate::render::gaps::worded;
 
@@ -72,14 +71,14 @@ impl Annotator {
 }
 
 /// Returns what stands against the steps of a plan, each reason once, and its notes.
-pub(super) fn of_plan(plan: &Plan, place: &dyn Fn(&Key) -> Option<Place>) -> Vec<Diagnostic> {
+pub(super) fn of_plan(plan: &Plan, place: &dyn Fn(&Step) -> Option<Place>) -> Vec<Diagnostic> {
     let mut index_of: BTreeMap<(Code, &str, &[String], &Gaps), usize> = BTreeMap::new();
     let mut reasons: Vec<Diagnostic> = Vec::new();
     for step in &plan.steps {
         let (StepStatus::Blocked(reason) | StepStatus::Deferred(reason)) = &step.status else {
             continue;
         };
-        let here = place(&step.key);
+        let here = place(step);
         let (message, help) = (reason.message.as_str(), reason.help.as_slice());
         let known = (reason.code, message, help, &reason.gaps);
         let index = *index_of.entry(known).or_insert(reasons.len());

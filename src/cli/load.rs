@@ -19,7 +19,7 @@ use crate::history::{self, Repository};
 use crate::ledger::Ledger;
 use crate::manifest::{self, Manifest, TaskConfig, Unreadable};
 use crate::model::{Key, OrganizationId};
-use crate::plan::Plan;
+use crate::plan::{Change, Plan, Step};
 use crate::render::{self, escape};
 
 /// The file in the program's own folder that says what this machine has sent.
@@ -171,7 +171,13 @@ pub(super) fn annotate(
     if !context.annotator.is_asked() {
         return Ok(());
     }
-    let place = |key: &Key| manifests.manifest.tasks.get(key).map(|task| task.place.clone());
+    let place = |step: &Step| {
+        let manifest = &manifests.manifest;
+        match step.change {
+            Change::Agent(_) => manifest.agents.get(&step.key).map(|agent| agent.place.clone()),
+            _ => manifest.tasks.get(&step.key).map(|task| task.place.clone()),
+        }
+    };
     tell(context, manifests, &annotate::of_plan(plan, &place))
 }
 

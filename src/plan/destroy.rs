@@ -162,7 +162,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         observed_at: inputs.state.observed_at,
         runs: BTreeMap::new(),
         agents: agent_names(inputs.agents),
-        agent_keys: BTreeMap::new(),
+        agent_keys: agents.keys().into_iter().map(|(id, key)| (id, key.clone())).collect(),
     }
 }
 

@@ -100,7 +100,7 @@ pub(super) fn plan_identified<'a>(
         observed_at: inputs.state.observed_at,
         runs,
         agents: agent_names(inputs.agents),
-        agent_keys: BTreeMap::new(),
+        agent_keys: agents.keys().into_iter().map(|(id, key)| (id, key.clone())).collect(),
     }
 }
 
