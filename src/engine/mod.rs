@@ -5,6 +5,7 @@
 //! an [`Event`], and what ends a call early is an [`EngineError`].
 
 mod error;
+mod known;
 mod project;
 mod target;
 
@@ -14,24 +15,20 @@ pub use target::{PlanTarget, without_kind};
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::api::{self, Client};
 use crate::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use crate::clock::Clock;
-use crate::diag::{Diagnostic, Gap};
+use crate::diag::Diagnostic;
+use crate::engine::known::AgentHistory;
 use crate::event::{Event, Outcome};
-use crate::evidence::Evidence;
-use crate::history::{self, Depth, OtherManifest};
+use crate::history::Depth;
 use crate::ledger::Ledger;
-use crate::manifest::{self, AgentConfig, AgentNames, DesiredState};
-use crate::model::{AgentId, Key, OrganizationId};
+use crate::model::OrganizationId;
 use crate::observation::Observation;
 use crate::observed::{ListedAgents, ObservedState, ReadRequest};
-use crate::plan::{
-    self, Neighbor, Next, Options, OtherManifests, Overview, Plan, PlanContext, Scope, Tokens,
-};
+use crate::plan::{self, Next, Options, Overview, Plan, PlanContext, Scope, Tokens};
 
 /// Where the service's state comes from.
 pub enum StateSource {
@@ -95,14 +92,15 @@ impl Reconciler<'_> {
 
     /// Observes the service and plans; it is read until the plan needs no more.
     pub async fn plan(&self, request: &PlanRequest) -> Result<Plan, EngineError> {
-        let (context, note) = self.context(request).await?;
+        let (agents, note) = self.listed_agents().await?;
         match &self.source {
             StateSource::Service(_) => {
-                let mut plan = self.observe_and_plan(&context).await?;
+                let mut plan = self.observe_and_plan(request, &agents).await?;
                 plan.notes.extend(note);
                 Ok(plan)
             }
             StateSource::Snapshot(snapshot) => {
+                let context = self.known_and_told(request, &agents)?;
                 let state = snapshot.state(&context.desired_state);
                 let (missing, mut plan) = plan::reads_and_plan(&context.with(&state));
                 plan.notes.extend(error::not_observed(&missing));
@@ -119,7 +117,7 @@ impl Reconciler<'_> {
     ) -> Result<(Plan, Observation), EngineError> {
         // All of them, because another manifest may name others.
         let agents = api::list_agents(self.client()?).await?;
-        let context = self.context_with(request, &agents)?;
+        let context = self.known_and_told(request, &agents)?;
         let reads = |state: &ObservedState| plan::snapshot_reads(&context.with(state));
         let state = self.observe(reads).await?;
         let plan = plan::plan(&context.with(&state));
@@ -194,18 +192,43 @@ impl Reconciler<'_> {
         })
     }
 
-    /// Observes the service until a plan can be made, which is made once.
-    async fn observe_and_plan(&self, context: &PlanContext) -> Result<Plan, EngineError> {
-        let created = RefCell::new(None);
-        let reads = |state: &ObservedState| match plan::next(&context.with(state)) {
-            Next::ReadRequest(reads) => reads,
-            Next::Plan(plan) => {
-                created.replace(Some(*plan));
-                BTreeSet::new()
+    /// Observes the service until a plan can be made, which is made once; where it has steps about
+    /// agents, once more with the history of agents.
+    async fn observe_and_plan(
+        &self,
+        request: &PlanRequest,
+        agents: &ListedAgents,
+    ) -> Result<Plan, EngineError> {
+        let known = self.known(request, agents, AgentHistory::OnDemand)?;
+        self.tell(&known, None)?;
+        let known = RefCell::new(known);
+        let (made, failed) = (RefCell::new(None), RefCell::new(None));
+        let reads = |state: &ObservedState| loop {
+            let next = plan::next(&known.borrow().context.with(state));
+            match next {
+                Next::ReadRequest(reads) => return reads,
+                Next::Plan(plan) if !known.borrow().lacks_history_for(&plan) => {
+                    made.replace(Some(*plan));
+                    return BTreeSet::new();
+                }
+                Next::Plan(_) => {}
+            }
+            let whole = self.known(request, agents, AgentHistory::Whole);
+            let told =
+                whole.and_then(|whole| self.tell(&whole, Some(&known.borrow())).map(|()| whole));
+            match told {
+                Ok(whole) => drop(known.replace(whole)),
+                Err(error) => {
+                    failed.replace(Some(error));
+                    return BTreeSet::new();
+                }
             }
         };
         self.observe(reads).await?;
-        Ok(created.into_inner().expect("observing ends when there is a plan"))
+        match failed.into_inner() {
+            Some(error) => Err(error),
+            None => Ok(made.into_inner().expect("observing ends when there is a plan")),
+        }
     }
 
     /// Finds out what is known before the service is observed; a note says what could not be.
@@ -213,14 +236,19 @@ impl Reconciler<'_> {
         &self,
         request: &PlanRequest,
     ) -> Result<(PlanContext, Option<Diagnostic>), EngineError> {
-        let (agents, note) = match &self.source {
+        let (agents, note) = self.listed_agents().await?;
+        Ok((self.known_and_told(request, &agents)?, note))
+    }
+
+    /// The agents of the organization, where anything is declared; a note says why they are not known.
+    async fn listed_agents(&self) -> Result<(ListedAgents, Option<Diagnostic>), EngineError> {
+        match &self.source {
             StateSource::Service(client) if self.manifests.declares_any() => {
-                self.agents(client).await?
+                self.agents(client).await
             }
-            StateSource::Service(_) => (ListedAgents::new(), None),
-            StateSource::Snapshot(snapshot) => (snapshot.agents().clone(), None),
-        };
-        Ok((self.context_with(request, &agents)?, note))
+            StateSource::Service(_) => Ok((ListedAgents::new(), None)),
+            StateSource::Snapshot(snapshot) => Ok((snapshot.agents().clone(), None)),
+        }
     }
 
     /// Lists the agents. Only who names one needs the list: an `agentId` says it all, and only
@@ -236,95 +264,5 @@ impl Reconciler<'_> {
             }
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Finds out what is known where the agents are known already.
-    fn context_with(
-        &self,
-        request: &PlanRequest,
-        listed: &ListedAgents,
-    ) -> Result<PlanContext, EngineError> {
-        // So that a plan is the same whether the agents were listed or not.
-        let listed =
-            if self.manifests.declares_any() { listed.clone() } else { ListedAgents::new() };
-        let names = self.agent_names(&listed);
-        let (desired_state, findings) = manifest::resolve(&self.manifests.manifest, &names);
-        self.report(&findings)?;
-        let evidence = self.evidence(&desired_state, &names)?;
-        let is_stale = self.manifests.repository.stale().is_some();
-        let options = Options { is_stale, ..request.options.clone() };
-        let other_manifests = self.other_manifests(&desired_state, &evidence.applied, &names);
-        let agents = listed;
-        let mut context = PlanContext { desired_state, evidence, other_manifests, options, agents };
-        target::resolve(&request.targets, &mut context)?;
-        Ok(context)
-    }
-
-    /// What the manifests may name agents by.
-    fn agent_names(&self, listed: &ListedAgents) -> AgentNames {
-        let mut names = AgentNames::of(listed);
-        let bound = |(key, agent): (&Key, &AgentConfig)| {
-            let by_name = agent.object.name().and_then(|name| names.by_name.get(name));
-            let only = by_name.and_then(|ids| <[AgentId; 1]>::try_from(&ids[..]).ok());
-            (key.clone(), agent.pin.or(only.map(|[id]| id)))
-        };
-        names.by_key = self.manifests.manifest.agents.iter().map(bound).collect();
-        names
-    }
-
-    /// Tells all findings; errors among them end the call.
-    fn report(&self, findings: &[Diagnostic]) -> Result<(), EngineError> {
-        (self.on_event)(&Event::Findings(findings));
-        if findings.iter().any(Diagnostic::is_error) {
-            return Err(EngineError::Invalid);
-        }
-        Ok(())
-    }
-
-    /// What was declared before: Git and the ledger; outside Git the work tree is the one version.
-    fn evidence(
-        &self,
-        desired_state: &DesiredState,
-        agents: &AgentNames,
-    ) -> Result<Evidence, EngineError> {
-        let lookup = Arc::clone(&self.reading.variables);
-        let request = history::Request {
-            files: &self.manifests.files,
-            texts: &self.manifests.texts(),
-            manifest: &self.manifests.manifest,
-            desired_state,
-            depth: self.reading.depth,
-            from: &self.reading.from,
-            variables: &|name| lookup(name),
-            agents,
-        };
-        let read = history::read(&self.manifests.repository, &request)?;
-        let history::History { mut evidence, remarks } = read;
-        let unsaid = evidence.gaps.iter().filter(|gap| !gap.reason.is_noted());
-        for gap in remarks.iter().chain(unsaid) {
-            (self.on_event)(&Event::Gap(gap));
-        }
-        self.ledger.add_to(&mut evidence)?;
-        Ok(evidence)
-    }
-
-    /// What the other manifests of the repository declare for the same organization.
-    fn other_manifests(
-        &self,
-        desired_state: &DesiredState,
-        applied: &BTreeSet<PathBuf>,
-        agents: &AgentNames,
-    ) -> OtherManifests {
-        let variables = |name: &str| (self.reading.variables)(name);
-        let Project { repository, files, .. } = &*self.manifests;
-        let found = repository.other_manifests(files, applied, &variables);
-        let mut other_manifests = OtherManifests::default();
-        other_manifests.gaps.extend(found.gaps.into_iter().map(Gap::other_manifests));
-        for OtherManifest { path, manifest, flaw, is_only_committed } in &found.manifests {
-            let (flaw, is_only_committed) = (flaw.as_deref(), *is_only_committed);
-            let neighbor = Neighbor { path, manifest, flaw, is_only_committed };
-            other_manifests.add(neighbor, &self.organization_id, agents, desired_state);
-        }
-        other_manifests
     }
 }

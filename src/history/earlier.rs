@@ -4,7 +4,7 @@
 //! once for all the commits that changed only prompts. Texts are parsed on several threads.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -12,7 +12,7 @@ use std::thread;
 use crate::diag::Severity;
 use crate::history::objects::join;
 use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE, PROMPT};
-use crate::manifest::{self, Source, TaskConfig, Unreadable};
+use crate::manifest::{self, AgentConfig, Source, TaskConfig, Unreadable};
 use crate::model::Key;
 use crate::resource::Value;
 
@@ -29,6 +29,8 @@ pub(super) struct Blob {
 pub(super) struct Parsed {
     /// The tasks that could be understood.
     pub(super) tasks: Vec<ParsedTask>,
+    /// The agents that it declares, with their names; `None` is a name that a file holds.
+    pub(super) agents: BTreeMap<Key, Option<String>>,
     /// Variables beside the organization's that have no value.
     pub(super) unset: BTreeSet<String>,
     /// The first thing that could not be understood.
@@ -85,12 +87,15 @@ pub(super) enum ParsedPrompt {
     File(Option<String>),
 }
 
+/// What stands for a file: as a prompt and as an agent it is sound.
+pub(super) const FRONT_MATTER: &str = "---\n---\nplaceholder";
+
 /// Answers every read with a placeholder: what a prompt file held at the time is found elsewhere.
 struct Placeholders;
 
 impl Source for Placeholders {
     fn read(&self, _path: &str) -> Result<String, Unreadable> {
-        Ok("placeholder".to_owned())
+        Ok(FRONT_MATTER.to_owned())
     }
 
     fn wants_expectations(&self) -> bool {
@@ -124,7 +129,7 @@ fn parse(text: &Blob, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Pa
     let unset = RefCell::new(BTreeSet::new());
     let look_up = |name: &str| {
         let value = variables(name);
-        if value.is_none() && decides_tasks(text, name) {
+        if value.is_none() && decides(text, name) {
             unset.borrow_mut().insert(name.to_owned());
         }
         value
@@ -133,7 +138,14 @@ fn parse(text: &Blob, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Pa
     let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
     let tasks = manifest.tasks.into_iter().map(|(key, task)| ParsedTask::new(path, key, &task));
     let left_out = manifest.left_out.into_iter().map(|task| task.key);
+    let named = |(key, agent): (Key, AgentConfig)| {
+        let name = agent.object.name().map(str::to_owned);
+        // Where the file holds the whole agent, the name is in it.
+        let is_apart = !agent.files.is_empty() && name.as_deref() == Some(key.as_str());
+        (key, name.filter(|_| !is_apart))
+    };
     Parsed {
+        agents: manifest.agents.into_iter().map(named).collect(),
         tasks: tasks.collect(),
         unset: unset.into_inner(),
         flaw: flaw.map(|finding| finding.message.clone()),
@@ -141,8 +153,8 @@ fn parse(text: &Blob, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Pa
     }
 }
 
-/// Whether a variable stands elsewhere than in the organization, which decides nothing of a task.
-fn decides_tasks(text: &str, name: &str) -> bool {
+/// Whether a variable stands elsewhere than in the organization, which decides nothing of a resource.
+pub(super) fn decides(text: &str, name: &str) -> bool {
     let named = format!("${{{name}");
     text.lines().any(|line| line.contains(&named) && !line.starts_with("organizationId"))
 }

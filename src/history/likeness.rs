@@ -15,10 +15,10 @@ use crate::manifest::{self, Manifest, Source, Variables, stand_in};
 const OURS: [&str; 1] = ["projectpreference"];
 
 /// Words that other programs have, too, though hardly several of them.
-const SHARED: [&str; 3] = ["agentid", "promptfile", "followups"];
+const SHARED: [&str; 4] = ["agentid", "promptfile", "followups", "systempromptfile"];
 
 /// The fields at the top of a manifest.
-const TOP: [&str; 4] = ["version", "tasks", "defaults", "organizationid"];
+const TOP: [&str; 5] = ["version", "tasks", "agents", "defaults", "organizationid"];
 
 /// What a file is.
 #[derive(Debug)]
@@ -56,7 +56,8 @@ pub(super) fn likeness(
         return Likeness::Nothing("it is empty");
     }
     let is_ours = is_of_ours(&text);
-    if !is_ours && !text.to_lowercase().contains("task") {
+    let may_declare = |text: &str| text.contains("task") || text.contains("agent");
+    if !is_ours && !may_declare(&text.to_lowercase()) {
         return stranger(&text, manifest::read_yaml_as::<IgnoredAny>(&text).is_err());
     }
     let (manifest, findings) = manifest::parse(path, &text, source, variables);
@@ -90,7 +91,8 @@ fn stranger(text: &str, is_broken: bool) -> Likeness {
 /// Whether a text is a manifest, or what is left of one.
 pub(super) fn is_of_ours(text: &str) -> bool {
     let mut tops = fields_at_the_top(text);
-    (tops.any(|field| field == "version") && fields_at_the_top(text).any(|field| field == "tasks"))
+    let is_section = |field: String| field == "tasks" || field == "agents";
+    (tops.any(|field| field == "version") && fields_at_the_top(text).any(is_section))
         || has_words_of_ours(text)
 }
 

@@ -18,7 +18,7 @@ use crate::history::git::GitError;
 use crate::history::losses::Losses;
 use crate::history::objects::{Objects, Oid};
 use crate::history::{Depth, Request};
-use crate::manifest::TaskConfig;
+use crate::manifest::{AgentName, TaskConfig};
 use crate::model::{AgentId, ContentHash, Key, PromptHash};
 use crate::resource::Value;
 
@@ -128,6 +128,8 @@ pub(super) struct Manifests<'a> {
     parsed_bytes: usize,
     parsed_count: BTreeMap<String, usize>,
     pub(super) losses: Losses,
+    /// The keys of agents, with their names where these are known.
+    pub(super) agents: BTreeMap<Key, BTreeSet<Option<String>>>,
 }
 
 impl<'a> Manifests<'a> {
@@ -147,6 +149,14 @@ impl<'a> Manifests<'a> {
             parsed_bytes: 0,
             parsed_count: BTreeMap::new(),
             losses: Losses::default(),
+            agents: BTreeMap::new(),
+        }
+    }
+
+    /// Notes the agents of a text.
+    fn note_agents(&mut self, parsed: &Parsed) {
+        for (key, name) in &parsed.agents {
+            self.agents.entry(key.clone()).or_default().insert(name.clone());
         }
     }
 
@@ -329,6 +339,7 @@ impl<'a> Manifests<'a> {
             shortened.into_iter().map(|(cut, new, text)| ((cut, new), text)).unzip();
         let parsed = earlier::parse_all(&short, self.request.variables);
         for (((cut, new), text), parsed) in parts.into_iter().zip(&short).zip(parsed) {
+            self.note_agents(&parsed);
             // A part that is not in order is judged with the whole of its text.
             if parsed.flaw.is_some() || parsed.tasks.len() != new.len() {
                 continue;
@@ -358,13 +369,14 @@ impl<'a> Manifests<'a> {
 
     fn keep(&mut self, path: &str, commit: &str, parsed: Parsed) -> Earlier {
         self.losses.version(path, commit, &parsed);
+        self.note_agents(&parsed);
         parsed.tasks.into_iter().map(|task| self.number(path, task)).collect()
     }
 
     fn number(&mut self, path: &str, task: ParsedTask) -> EarlierTask {
         let agent = match task.agent {
             Value::Integer(id) => Some(AgentId(id)),
-            Value::Ref(address) => self.agent(path, &task.key, &address.key),
+            Value::Ref(address) => self.agent_of(path, &task.key, &address.key),
             _ => None,
         };
         let prompt = match task.prompt {
@@ -384,19 +396,21 @@ impl<'a> Manifests<'a> {
         }
     }
 
-    fn agent(&mut self, path: &str, key: &Key, name: &str) -> Option<AgentId> {
-        if let Some([id]) = self.request.agents.by_name.get(name).map(Vec::as_slice) {
-            return Some(*id);
-        }
-        let several = self.request.agents.by_name.get(name).is_some_and(|ids| ids.len() > 1);
+    fn agent_of(&mut self, path: &str, key: &Key, name: &str) -> Option<AgentId> {
+        let several = match self.request.agents.named(name) {
+            Ok(AgentName::Known(id)) => return Some(id),
+            // No task on the service can have an agent that does not exist yet.
+            Ok(AgentName::Made) => return None,
+            Err(ids) => ids.len() > 1,
+        };
         let (path, name) = (path.to_owned(), name.to_owned());
         self.losses.of(GapReason::AgentUnknown { path, name, several }, [key.clone()]);
         None
     }
 
-    /// Returns the keys, and all that could not be read.
-    pub(super) fn finish(self) -> (Vec<Key>, Vec<Gap>) {
-        (self.keys.values, self.losses.finish())
+    /// Returns the keys, the keys of agents with their names, and all that could not be read.
+    pub(super) fn finish(self) -> (Vec<Key>, BTreeMap<Key, BTreeSet<Option<String>>>, Vec<Gap>) {
+        (self.keys.values, self.agents, self.losses.finish())
     }
 }
 

@@ -7,9 +7,12 @@
 //!
 //! Only committed versions are evidence. What cannot be read is a gap, never a guess.
 
+mod agents;
 mod blocks;
 mod checkout;
+mod collector;
 mod commit;
+mod committed;
 mod earlier;
 mod git;
 mod head;
@@ -27,11 +30,13 @@ mod worktree;
 #[cfg(test)]
 mod tests;
 
+pub use agents::read_agents;
 pub use neighbors::{Neighbors, OtherManifest};
 pub use repository::{Checkout, Repository, Stale};
 pub use walk::read;
 pub use worktree::{WorkTree, manifest_of};
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -39,6 +44,7 @@ use std::str::FromStr;
 use crate::diag::Gap;
 use crate::evidence::Evidence;
 use crate::manifest::{AgentNames, DesiredState, Manifest};
+use crate::model::Key;
 
 /// How far back history is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +120,9 @@ pub struct History {
     pub evidence: Evidence,
     /// What is worth saying and withholds nothing.
     pub remarks: Vec<Gap>,
+    /// The keys of agents that earlier manifests declared, with their names; `None` is a name that a
+    /// file of its own holds.
+    pub agents: BTreeMap<Key, BTreeSet<Option<String>>>,
 }
 
 /// A request that cannot be answered.

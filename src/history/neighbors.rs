@@ -12,14 +12,15 @@ use sha2::{Digest, Sha256};
 
 use crate::diag::{GapReason, with_causes};
 use crate::files::{FilesError, read_input};
+use crate::history::committed::Committed;
 use crate::history::git::GitError;
 use crate::history::head::{self, HeadCommit, is_absent};
 use crate::history::likeness::{Likeness, is_of_ours, is_yaml, likeness};
-use crate::history::objects::{Objects, Oid, join, tree_files};
+use crate::history::objects::{Objects, Oid, tree_files};
 use crate::history::repository::{Repository, RepositoryState};
 use crate::history::walk::{commits, path_in, reason};
 use crate::history::worktree::LARGEST_MANIFEST;
-use crate::manifest::{Manifest, Source, Unreadable, Variables};
+use crate::manifest::{Manifest, Variables};
 
 /// How many files and folders are looked through where Git cannot list them.
 const MOST_ENTRIES: usize = 20_000;
@@ -257,7 +258,8 @@ impl<'s> Search<'s> {
             return if let Likeness::Nothing(why) = now { Some(why) } else { None };
         }
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-        let source = Committed { objects, tree, folder };
+        let mut objects = objects.borrow_mut();
+        let source = Committed::new(&mut objects, tree, folder);
         let committed = likeness(Path::new(path), &bytes, &source, self.variables);
         let is_ours = matches!(committed, Likeness::Manifest(..) | Likeness::Unreadable(_));
         let is_unreadable = matches!(now, Some((Likeness::Unreadable(_), _)));
@@ -350,29 +352,6 @@ impl<'s> Search<'s> {
         }
         paths.sort();
         self.take_work_tree(paths.into_iter());
-    }
-}
-
-/// The files of a commit, as a manifest of it names them.
-struct Committed<'c> {
-    objects: &'c RefCell<Objects>,
-    tree: Oid,
-    folder: &'c str,
-}
-
-impl Source for Committed<'_> {
-    fn read(&self, path: &str) -> Result<String, Unreadable> {
-        let missing = || format!("`{path}` is not in the last commit");
-        let below = join(self.folder, path).ok_or_else(missing)?;
-        let mut objects = self.objects.borrow_mut();
-        let found = objects.find(self.tree, &below).ok().flatten().ok_or_else(missing)?;
-        let read = objects.read(&[found]).ok().and_then(|mut read| read.pop());
-        let bytes = read.and_then(Result::ok).ok_or_else(missing)?;
-        String::from_utf8(bytes).map_err(|_| format!("`{path}` is not UTF-8").into())
-    }
-
-    fn wants_expectations(&self) -> bool {
-        false
     }
 }
 

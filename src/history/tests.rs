@@ -1,5 +1,7 @@
 //! Stories told in real repositories.
 
+mod agents;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;

@@ -10,8 +10,10 @@ use sha2::{Digest, Sha256};
 
 use crate::diag::GapReason;
 use crate::evidence::{KeyEvidence, Version};
+use crate::history::collector::Collector;
 use crate::history::commit::Commit;
 use crate::history::git::GitError;
+use crate::history::losses::Losses;
 use crate::history::manifests::{EarlierPrompt, EarlierTask, Manifests, Prompt, TaskSpec, file};
 use crate::history::objects::{Lack, Objects, Oid};
 use crate::history::{Depth, History, Request};
@@ -28,7 +30,7 @@ pub(super) struct Versions<'a> {
     // By path, the distinct states of a manifest with its prompt files.
     states: BTreeMap<String, BTreeSet<[u8; 32]>>,
     /// Whether older paths of a moved manifest are walked: all they declared is established.
-    pub(super) is_moved: bool,
+    is_moved: bool,
     // By the key's number.
     found: Vec<KeyEvidence>,
     last: Vec<Option<(TaskSpec, usize)>>,
@@ -61,7 +63,7 @@ impl<'a> Versions<'a> {
     }
 
     /// Adds what a manifest declared as of a commit.
-    pub(super) fn take(
+    fn add_version(
         &mut self,
         objects: &mut Objects,
         commit: &Commit,
@@ -105,7 +107,8 @@ impl<'a> Versions<'a> {
 
     /// Returns what was found.
     pub(super) fn finish(self, history: &mut History) {
-        let (keys, gaps) = self.manifests.finish();
+        let (keys, agents, gaps) = self.manifests.finish();
+        history.agents = agents;
         let found = keys.into_iter().zip(self.found).enumerate();
         let declared = found.filter(|(number, _)| self.seen.contains(number));
         history.evidence.keys = declared.map(|(_, known)| known).collect();
@@ -244,6 +247,29 @@ impl<'a> Versions<'a> {
         let count = self.states.get(path).map_or(0, BTreeSet::len);
         let path = path.to_owned();
         self.manifests.losses.all(GapReason::BeyondHistory { path, count });
+    }
+}
+
+impl Collector for Versions<'_> {
+    fn losses(&mut self) -> &mut Losses {
+        &mut self.manifests.losses
+    }
+
+    fn files(
+        &mut self,
+        objects: &mut Objects,
+        commits: &[Commit],
+        paths: &[String],
+    ) -> Result<BTreeSet<String>, GitError> {
+        self.manifests.parse(objects, commits, paths)
+    }
+
+    fn take(&mut self, objects: &mut Objects, commit: &Commit, path: &str) -> Result<(), GitError> {
+        self.add_version(objects, commit, path)
+    }
+
+    fn moved(&mut self) {
+        self.is_moved = true;
     }
 }
 

@@ -12,10 +12,12 @@ use crate::diag::{Gap, GapReason, Lost, with_causes};
 use crate::evidence::{Evidence, KeyEvidence, Version};
 use crate::files::read_input;
 use crate::history::checkout::GitFolders;
+use crate::history::collector::Collector;
 use crate::history::commit::Commit;
 use crate::history::git::{Git, GitError};
 use crate::history::head::{self, HeadCommit, has_replacements};
 use crate::history::likeness::{is_of_ours, is_yaml};
+use crate::history::losses::Losses;
 use crate::history::objects::{Objects, Oid, tree_files};
 use crate::history::repository::{RepositoryState, folder_of};
 use crate::history::versions::Versions;
@@ -37,55 +39,75 @@ struct Walk {
 
 /// Reads what was ever declared. What cannot be read is a gap, whatever the reason.
 pub fn read(repository: &Repository, request: &Request<'_>) -> Result<History, HistoryError> {
+    let mut versions = Versions::new(*request);
     let mut history = History::default();
-    if request.depth == Depth::None {
-        history.evidence.gaps.push(Gap::history(GapReason::HistoryOff));
-        return Ok(history);
+    if let RepositoryState::Checkout { .. } = &repository.standing {
+        versions.manifests.know(&paths(repository, request)?);
     }
-    match &repository.standing {
-        RepositoryState::Unknown(reason) => {
-            history.evidence.gaps.push(Gap::history(reason.clone()));
-        }
-        RepositoryState::Outside => {
-            history.evidence = work_tree_alone(request.desired_state);
-            history.evidence.gaps.push(Gap::history(GapReason::NoRepository));
-        }
-        RepositoryState::Checkout { shallow, folders } => {
-            let paths = request.files.iter().map(|file| path_in(repository, file));
-            let paths = paths.collect::<Result<Vec<_>, _>>()?;
-            let mut versions = Versions::new(*request);
-            versions.manifests.know(&paths);
-            versions.manifests.losses.explain(head::lost(folders));
-            if *shallow {
-                versions.manifests.losses.all(GapReason::ShallowClone);
-            }
-            if has_replacements(&repository.git, folders) {
-                versions.manifests.losses.all(GapReason::ReplacedCommits);
-            }
-            let starts = starts(repository, folders, request.from, &mut versions, &mut history)?;
-            if !starts.is_empty() {
-                let mut walker = Walker { repository, folders, versions: &mut versions };
-                if let Err(error) = walker.walk_all(starts, paths) {
-                    walker.lose(&error, None);
-                }
-            }
-            versions.finish(&mut history);
-        }
+    if collect(repository, request, &mut versions, &mut history, work_tree_alone)? {
+        versions.finish(&mut history);
     }
     Ok(history)
 }
 
-/// One walk over the commits.
-struct Walker<'w, 'r> {
-    repository: &'w Repository,
-    folders: &'w GitFolders,
-    versions: &'w mut Versions<'r>,
+fn paths(repository: &Repository, request: &Request<'_>) -> Result<Vec<String>, HistoryError> {
+    request.files.iter().map(|file| path_in(repository, file)).collect()
 }
 
-impl Walker<'_, '_> {
+/// Gives every version of the manifests to `versions`; whether there may be any. Where there is no
+/// repository, `alone` says what the work tree proves.
+pub(super) fn collect(
+    repository: &Repository,
+    request: &Request<'_>,
+    versions: &mut dyn Collector,
+    history: &mut History,
+    alone: fn(&DesiredState) -> Evidence,
+) -> Result<bool, HistoryError> {
+    if request.depth == Depth::None {
+        history.evidence.gaps.push(Gap::history(GapReason::HistoryOff));
+        return Ok(false);
+    }
+    let (shallow, folders) = match &repository.standing {
+        RepositoryState::Unknown(reason) => {
+            history.evidence.gaps.push(Gap::history(reason.clone()));
+            return Ok(false);
+        }
+        RepositoryState::Outside => {
+            history.evidence = alone(request.desired_state);
+            history.evidence.gaps.push(Gap::history(GapReason::NoRepository));
+            return Ok(false);
+        }
+        RepositoryState::Checkout { shallow, folders } => (*shallow, folders),
+    };
+    let paths = paths(repository, request)?;
+    versions.losses().explain(head::lost(folders));
+    if shallow {
+        versions.losses().all(GapReason::ShallowClone);
+    }
+    if has_replacements(&repository.git, folders) {
+        versions.losses().all(GapReason::ReplacedCommits);
+    }
+    let starts = starts(repository, folders, request.from, versions.losses(), history)?;
+    if !starts.is_empty() {
+        let mut walker = Walker { repository, folders, versions };
+        if let Err(error) = walker.walk_all(starts, paths) {
+            walker.lose(&error, None);
+        }
+    }
+    Ok(true)
+}
+
+/// One walk over the commits.
+struct Walker<'w> {
+    repository: &'w Repository,
+    folders: &'w GitFolders,
+    versions: &'w mut dyn Collector,
+}
+
+impl Walker<'_> {
     /// Notes what could not be read.
     fn lose(&mut self, error: &GitError, what: Option<&str>) {
-        self.versions.manifests.losses.all(reason(error, self.folders, what));
+        self.versions.losses().all(reason(error, self.folders, what));
     }
 
     /// Takes a result; a missing object is noted, and the walk goes on without it.
@@ -123,10 +145,10 @@ impl Walker<'_, '_> {
                     self.unless_missing(taken, path)?;
                 }
             }
-            self.versions.is_moved = true;
+            self.versions.moved();
             count += 1;
             if count >= WALKS {
-                self.versions.manifests.losses.all(GapReason::MovedTooOften { most: WALKS });
+                self.versions.losses().all(GapReason::MovedTooOften { most: WALKS });
                 break;
             }
             for commit in &touched {
@@ -185,7 +207,7 @@ impl Walker<'_, '_> {
             }
         }
         if paths.is_empty() {
-            self.versions.manifests.losses.all(GapReason::NotCommitted { paths: new });
+            self.versions.losses().all(GapReason::NotCommitted { paths: new });
             return Ok(None);
         }
         Ok(Some(Walk { starts: walk.starts.clone(), paths }))
@@ -216,7 +238,7 @@ pub(super) fn reason(error: &GitError, folders: &GitFolders, what: Option<&str>)
 fn widen(
     git: &Git,
     objects: &mut Objects,
-    versions: &mut Versions<'_>,
+    versions: &mut dyn Collector,
     walk: &Walk,
     touched: &[Commit],
 ) -> Result<Option<Vec<Commit>>, GitError> {
@@ -224,7 +246,7 @@ fn widen(
     let mut looked: BTreeSet<String> = walk.paths.iter().cloned().collect();
     loop {
         let commits = wider.as_deref().unwrap_or(touched);
-        let prompts = versions.manifests.parse(objects, commits, &walk.paths)?;
+        let prompts = versions.files(objects, commits, &walk.paths)?;
         for commit in commits {
             for prompt in &prompts {
                 objects.find(commit.tree, prompt)?;
@@ -326,7 +348,7 @@ fn starts(
     repository: &Repository,
     folders: &GitFolders,
     from: &[String],
-    versions: &mut Versions<'_>,
+    losses: &mut Losses,
     history: &mut History,
 ) -> Result<Vec<String>, HistoryError> {
     let git = &repository.git;
@@ -334,7 +356,7 @@ fn starts(
     match head::head(git, folders) {
         HeadCommit::Commit(commit) => starts.push(commit.to_string()),
         HeadCommit::Unborn => history.remarks.push(Gap::history(GapReason::NothingCommitted)),
-        HeadCommit::Gap(reason) => versions.manifests.losses.all(reason),
+        HeadCommit::Gap(reason) => losses.all(reason),
     }
     for revision in from {
         let unknown = || HistoryError::UnknownRevision { revision: revision.clone() };

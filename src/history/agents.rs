@@ -1,0 +1,325 @@
+//! Collects, commit by commit from the newest on, what each key of an agent declared.
+//!
+//! Agents are few and their texts are many files, so that each version is read as its commit had
+//! it, its tasks left out. Versions whose agents are the same lines and files are read once.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::rc::Rc;
+
+use sha2::{Digest, Sha256};
+
+use crate::diag::{Diagnostic, GapReason, Subject};
+use crate::evidence::{AgentEvidence, Evidence};
+use crate::history::blocks::{self, Blocks};
+use crate::history::collector::Collector;
+use crate::history::commit::Commit;
+use crate::history::committed::Committed;
+use crate::history::earlier::{FRONT_MATTER, LostTasks, Parsed, decides};
+use crate::history::git::GitError;
+use crate::history::losses::Losses;
+use crate::history::objects::{Objects, Oid, join};
+use crate::history::walk::collect;
+use crate::history::{Depth, History, HistoryError, Repository, Request};
+use crate::manifest::{self, DesiredState, Manifest, Source, Unreadable};
+use crate::model::Key;
+use crate::resource::Object;
+
+/// How many bytes of manifests are read beyond the wanted number of versions.
+const BEYOND: usize = 8 << 20;
+
+/// How many texts are held at once.
+const AT_ONCE: usize = 16;
+
+/// SHA-256 over some text or state.
+type Hash = [u8; 32];
+
+/// Reads what was ever declared of agents: the evidence of their keys, and the gaps.
+pub fn read_agents(
+    repository: &Repository,
+    request: &Request<'_>,
+) -> Result<History, HistoryError> {
+    let mut versions = AgentVersions::new(*request);
+    let mut history = History::default();
+    if collect(repository, request, &mut versions, &mut history, work_tree_alone)? {
+        versions.finish(&mut history);
+    }
+    Ok(history)
+}
+
+/// Outside of Git, the work tree is the only version there is.
+fn work_tree_alone(desired_state: &DesiredState) -> Evidence {
+    let agents = desired_state.agents.iter().map(|(key, desired)| {
+        let (versions, protect) = (vec![desired.object.clone()], desired.protect);
+        (key.clone(), AgentEvidence { versions, protect, ..AgentEvidence::default() })
+    });
+    Evidence { agents: agents.collect(), ..Evidence::default() }
+}
+
+/// A manifest's text without its tasks.
+struct Text {
+    text: String,
+    hash: Hash,
+    /// The files that its agents name, as paths from the top.
+    files: BTreeSet<String>,
+}
+
+/// The agents of a version.
+type Agents = Vec<(Key, Object, bool)>;
+
+/// What is known so far.
+struct AgentVersions<'a> {
+    request: Request<'a>,
+    /// By the manifest's blob and path.
+    texts: BTreeMap<(Oid, String), Rc<Text>>,
+    /// What each distinct text and the files it names declared.
+    read: BTreeMap<Hash, Rc<Agents>>,
+    /// By path, the distinct states of a manifest with the files of its agents.
+    states: BTreeMap<String, BTreeSet<Hash>>,
+    bytes: usize,
+    counts: BTreeMap<String, usize>,
+    is_moved: bool,
+    found: BTreeMap<Key, AgentEvidence>,
+    ended: BTreeSet<String>,
+    losses: Losses,
+}
+
+impl<'a> AgentVersions<'a> {
+    fn new(request: Request<'a>) -> Self {
+        Self {
+            request,
+            texts: BTreeMap::new(),
+            read: BTreeMap::new(),
+            states: BTreeMap::new(),
+            bytes: 0,
+            counts: BTreeMap::new(),
+            is_moved: false,
+            found: BTreeMap::new(),
+            ended: BTreeSet::new(),
+            losses: Losses::default(),
+        }
+    }
+
+    /// Whether one more version of a manifest may be read.
+    fn affords(&self, path: &str) -> bool {
+        let count = self.counts.get(path).copied().unwrap_or_default();
+        match self.request.depth {
+            Depth::Newest(most) => count < most || self.bytes < BEYOND,
+            Depth::None | Depth::All => true,
+        }
+    }
+
+    /// Keeps a manifest's text without its tasks, and the files that its agents name.
+    fn keep(&mut self, blob: Oid, path: &str, text: &str) {
+        let text = without_tasks(text);
+        let hash = hash(&[path, "\0", &text]);
+        let known = self.texts.values().find(|known| known.hash == hash);
+        let text = known.map_or_else(
+            || {
+                let named = Named::default();
+                manifest::parse(Path::new(path), &text, &named, &self.request.variables);
+                let named = named.0.into_inner();
+                let files = named.iter().filter_map(|file| join(folder_of(path), file));
+                Rc::new(Text { hash, files: files.collect(), text })
+            },
+            Rc::clone,
+        );
+        self.texts.insert((blob, path.to_owned()), text);
+    }
+
+    /// Reads the agents of a text as of a commit.
+    fn agents(
+        &mut self,
+        objects: &mut Objects,
+        commit: &Commit,
+        (path, text): (&str, &str),
+    ) -> Rc<Agents> {
+        let source = Committed::new(objects, commit.tree, folder_of(path));
+        let unset = RefCell::new(BTreeSet::new());
+        let look_up = |name: &str| {
+            let value = (self.request.variables)(name);
+            if value.is_none() && decides(text, name) {
+                unset.borrow_mut().insert(name.to_owned());
+            }
+            value
+        };
+        let (read, findings) = manifest::parse(Path::new(path), text, &source, &look_up);
+        for file in source.missing() {
+            self.losses.missing(&file);
+        }
+        self.losses.version(path, &commit.id, &lost(&read, &findings, unset.into_inner()));
+        let (desired_state, _) = manifest::resolve(&read, self.request.agents);
+        let agents = desired_state.agents.into_iter();
+        Rc::new(agents.map(|(key, agent)| (key, agent.object, agent.protect)).collect())
+    }
+
+    /// Adds the versions of one state; beyond the wanted number, only as long as no key has too many.
+    fn add(&mut self, path: &str, agents: &Agents, is_beyond: bool) {
+        let is_new = |found: &BTreeMap<Key, AgentEvidence>, key: &Key, object: &Object| {
+            found.get(key).is_none_or(|known| !known.versions.contains(object))
+        };
+        if let Depth::Newest(most) = self.request.depth
+            && is_beyond
+            && agents.iter().any(|(key, object, _)| {
+                let is_full = |known: &AgentEvidence| known.versions.len() >= most;
+                self.found.get(key).is_some_and(is_full) && is_new(&self.found, key, object)
+            })
+        {
+            return self.end(path);
+        }
+        for (key, object, protect) in agents {
+            if !self.found.contains_key(key) {
+                let known = AgentEvidence { protect: *protect, ..AgentEvidence::default() };
+                self.found.insert(key.clone(), known);
+            }
+            if is_new(&self.found, key, object)
+                && let Some(known) = self.found.get_mut(key)
+            {
+                known.versions.push(object.clone());
+            }
+        }
+    }
+
+    /// Reads no further back in this manifest.
+    fn end(&mut self, path: &str) {
+        self.ended.insert(path.to_owned());
+        let count = self.states.get(path).map_or(0, BTreeSet::len);
+        self.losses.all(GapReason::BeyondHistory { path: path.to_owned(), count });
+    }
+
+    fn finish(self, history: &mut History) {
+        history.evidence.agents = self.found;
+        history.evidence.gaps.extend(self.losses.finish());
+    }
+}
+
+impl Collector for AgentVersions<'_> {
+    fn losses(&mut self) -> &mut Losses {
+        &mut self.losses
+    }
+
+    fn files(
+        &mut self,
+        objects: &mut Objects,
+        commits: &[Commit],
+        paths: &[String],
+    ) -> Result<BTreeSet<String>, GitError> {
+        let (mut seen, mut new) = (BTreeSet::new(), Vec::new());
+        for commit in commits {
+            for path in paths {
+                let found = objects.find(commit.tree, path);
+                let Some(blob) = self.losses.unless_missing(found, path)? else { continue };
+                let at = (blob, path.clone());
+                if seen.insert(at.clone()) && !self.texts.contains_key(&at) {
+                    new.push(at);
+                }
+            }
+        }
+        for batch in new.chunks(AT_ONCE) {
+            let batch: Vec<&(Oid, String)> =
+                batch.iter().filter(|(_, path)| self.affords(path)).collect();
+            let blobs: Vec<Oid> = batch.iter().map(|(blob, _)| *blob).collect();
+            for ((blob, path), bytes) in batch.into_iter().zip(objects.read(&blobs)?) {
+                let text = self.losses.text(path, bytes).unwrap_or_default();
+                self.bytes += text.len();
+                *self.counts.entry(path.clone()).or_default() += 1;
+                self.keep(*blob, path, &text);
+            }
+        }
+        let texts = seen.iter().filter_map(|at| self.texts.get(at));
+        Ok(texts.flat_map(|text| text.files.iter().cloned()).collect())
+    }
+
+    fn take(&mut self, objects: &mut Objects, commit: &Commit, path: &str) -> Result<(), GitError> {
+        if self.ended.contains(path) {
+            return Ok(());
+        }
+        let Some(blob) = objects.find(commit.tree, path)? else { return Ok(()) };
+        let Some(text) = self.texts.get(&(blob, path.to_owned())).map(Rc::clone) else {
+            self.end(path);
+            return Ok(());
+        };
+        let mut files = Sha256::new();
+        for file in &text.files {
+            let found = objects.find(commit.tree, file)?;
+            files.update(found.as_ref().map_or(&[0][..], Oid::as_bytes));
+        }
+        let files: Hash = files.finalize().into();
+        let of = |parts: &[&[u8]]| -> Hash { Sha256::digest(parts.concat()).into() };
+        let states = self.states.entry(path.to_owned()).or_default();
+        // The whole manifest counts: what a commit before the newest one declared may be applied.
+        if !states.insert(of(&[blob.as_bytes(), &files])) {
+            return Ok(());
+        }
+        let count = states.len();
+        let is_beyond = matches!(self.request.depth, Depth::Newest(most) if count > most);
+        let state = of(&[&text.hash, &files]);
+        let agents = match self.read.get(&state) {
+            Some(agents) => Rc::clone(agents),
+            None => self.agents(objects, commit, (path, &text.text)),
+        };
+        self.read.insert(state, Rc::clone(&agents));
+        self.add(path, &agents, is_beyond);
+        if count > 1 || self.is_moved {
+            for (key, ..) in agents.iter() {
+                if let Some(known) = self.found.get_mut(key) {
+                    known.is_established = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn moved(&mut self) {
+        self.is_moved = true;
+    }
+}
+
+/// What of the agents of a version could not be understood.
+fn lost(read: &Manifest, findings: &[Diagnostic], unset: BTreeSet<String>) -> Parsed {
+    let mut errors = findings.iter().filter(|finding| finding.is_error());
+    let flaw = errors.find(|finding| finding.subject != Some(Subject::Tasks));
+    Parsed {
+        tasks: Vec::new(),
+        agents: BTreeMap::new(),
+        unset,
+        flaw: flaw.map(|finding| finding.message.clone()),
+        lost: if read.has_agents {
+            LostTasks::Of(read.agents_left_out.keys().cloned().collect())
+        } else {
+            LostTasks::All
+        },
+    }
+}
+
+/// A text without its tasks, where they are lines of their own.
+fn without_tasks(text: &str) -> String {
+    match blocks::cut(text) {
+        Some(Blocks { before, after, .. }) => format!("{before}{after}"),
+        None => text.to_owned(),
+    }
+}
+
+fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+fn hash(parts: &[&str]) -> Hash {
+    Sha256::digest(parts.concat()).into()
+}
+
+/// Remembers which files are asked for.
+#[derive(Default)]
+struct Named(RefCell<BTreeSet<String>>);
+
+impl Source for Named {
+    fn read(&self, path: &str) -> Result<String, Unreadable> {
+        self.0.borrow_mut().insert(path.to_owned());
+        Ok(FRONT_MATTER.to_owned())
+    }
+
+    fn wants_expectations(&self) -> bool {
+        false
+    }
+}
