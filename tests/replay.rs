@@ -91,9 +91,9 @@ async fn whatever_is_changed_in_an_observation_it_is_refused_and_never_panics() 
     let read = |value: &Value| Observation::from_json(value.to_string().as_bytes());
     assert!(read(&value).is_ok(), "another layout says the same");
     let mut newer = value.clone();
-    newer["format_version"] = json!(2);
+    newer["format_version"] = json!(3);
     newer["surprise"] = json!(1);
-    assert!(matches!(read(&newer), Err(ObservationError::Newer(2))));
+    assert!(matches!(read(&newer), Err(ObservationError::Newer(3))));
     for hostile in ["", "null", "[]", "{}", "\u{0}", "{\"format_version\": -1}", &"[".repeat(9999)]
     {
         let refused = Observation::from_json(hostile.as_bytes());
@@ -253,7 +253,7 @@ fn what_is_no_observation_of_this_organization_is_refused_in_one_sentence() {
     };
     refused("a.json", &kept.replace("Buy SPY", "Buy SPX"), "was changed after it was made");
     refused("a.json", "PK\u{1b}[2J", "it is not a snapshot, or it is damaged");
-    refused("a.json", &kept.replace("\"format_version\": 1", "\"format_version\": 9"), "version 9");
+    refused("a.json", &kept.replace("\"format_version\": 2", "\"format_version\": 9"), "version 9");
     let organization = qcops::emulator::ORGANIZATION_ID;
     let theirs = forged(&kept, |value| value["organization_id"] = json!("f00d"));
     repo.write("theirs.json", &theirs);

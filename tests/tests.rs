@@ -40,6 +40,8 @@ mod process;
 mod laws;
 // Does every patch that removes a safety rule still apply?
 mod mutants;
+// Does a small desired and observed state of agents give the expected plan?
+mod agent_plan;
 // Does A small desired and observed state give the expected plan?
 mod plan;
 // Is what is written complete, where it was asked for, and nowhere else?

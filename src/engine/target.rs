@@ -12,6 +12,9 @@ use crate::plan::{Options, PlanContext};
 /// What stands in front of a task's key in an address.
 const KIND: &str = "task.";
 
+/// What stands in front of an agent's key in an address.
+const AGENT_KIND: &str = "agent.";
+
 /// What is planned for: a task, or one deployment of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanTarget {
@@ -74,7 +77,12 @@ pub(super) fn resolve(
 ) -> Result<(), EngineError> {
     let (mut keys, mut whole) = (BTreeSet::new(), BTreeSet::new());
     let mut deployments: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
+    let mut agents = BTreeSet::new();
     for target in targets {
+        if let Some(key) = agent_of(target, context) {
+            agents.insert(key);
+            continue;
+        }
         let key = task_of(target, context).ok_or_else(|| unknown(target, context))?;
         keys.insert(key.clone());
         match &target.deployment {
@@ -91,8 +99,8 @@ pub(super) fn resolve(
         }
     }
     deployments.retain(|key, _| !whole.contains(key));
-    let Options { targets, target_deployments, .. } = &mut context.options;
-    (*targets, *target_deployments) = (keys, deployments);
+    let Options { targets, target_agents, target_deployments, .. } = &mut context.options;
+    (*targets, *target_agents, *target_deployments) = (keys, agents, deployments);
     Ok(())
 }
 
@@ -103,13 +111,26 @@ fn task_of(target: &PlanTarget, context: &PlanContext) -> Option<Key> {
     })
 }
 
+/// The key of the agent that is meant: by its address, or by a key that no task has.
+fn agent_of(target: &PlanTarget, context: &PlanContext) -> Option<Key> {
+    let is_known = |key: &Key| {
+        context.desired_state.agents.contains_key(key) || context.evidence.agents.contains_key(key)
+    };
+    let bare = target.task.as_str().strip_prefix(AGENT_KIND).and_then(|key| key.parse().ok());
+    let named = bare.filter(is_known);
+    let by_key = || Some(target.task.clone()).filter(is_known);
+    let is_task = task_of(target, context).is_some();
+    named.or_else(by_key).filter(|_| !is_task && target.deployment.is_none())
+}
+
 fn unknown(target: &PlanTarget, context: &PlanContext) -> EngineError {
     let tasks = &context.desired_state.tasks;
     let of_task = |(key, task): (&Key, &DesiredTask)| {
         let deployments = task.deployments.keys().map(move |name| format!("{key}/{name}"));
         std::iter::once(key.to_string()).chain(deployments).collect::<Vec<_>>()
     };
-    let known: Vec<String> = tasks.iter().flat_map(of_task).collect();
+    let agents = context.desired_state.agents.keys().map(|key| format!("{AGENT_KIND}{key}"));
+    let known: Vec<String> = tasks.iter().flat_map(of_task).chain(agents).collect();
     let written = target.to_string();
     let word = without_kind(&written);
     let is_meant = |known: &&String| target.deployment.is_some() == known.contains('/');

@@ -18,7 +18,7 @@ use crate::observed::{ListedAgents, ObservedState, ReadResult};
 use crate::plan::Plan;
 
 /// The version of the file's shape.
-const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 
 /// What a plan needs of the service.
 #[derive(Clone, Debug)]

@@ -2,22 +2,21 @@
 //!
 //! A field that the service did not show is null: unknown is not empty.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::{AGENT_ID, NAME, PROJECT_PREFERENCE, PROMPT, Shape, TASK};
-use crate::manifest::AgentNames;
+use crate::kinds::{AGENT, AGENT_ID, NAME, PROJECT_PREFERENCE, PROMPT, Shape, TASK};
 use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId, canonical_text, sha256_hex};
 use crate::observation::{FORMAT_VERSION, Observation};
 use crate::observed::{
-    Completeness, ListedAgents, Listing, ObservedDeployment, ObservedState, ObservedTask,
-    ReadResult, Schedule, Status,
+    Completeness, ListedAgents, Listing, ObservedAgent, ObservedDeployment, ObservedState,
+    ObservedTask, ReadResult, Schedule, Status,
 };
-use crate::resource::{Object, Value};
+use crate::resource::{Object, Reference, Value};
 use crate::transcript::{Message, Part, Transcript};
 
 /// What was seen of the service (see `docs/formats.md`).
@@ -35,8 +34,15 @@ pub(super) struct SealedSnapshot {
     organization_id: String,
     /// When the service was looked at.
     observed_at: String,
-    /// The numbers of all agents, by name.
-    agents: BTreeMap<String, Vec<u64>>,
+    /// In version 1: the numbers of all agents, by name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agents: Option<BTreeMap<String, Vec<u64>>>,
+    /// The list of agents.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed_agents: Option<Vec<AgentShape>>,
+    /// Agents that were read one by one, by number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent_reads: Option<BTreeMap<u64, ReadingShape<AgentShape>>>,
     /// The list of tasks.
     tasks: ListShape<TaskShape>,
     /// Tasks that were read one by one, by number.
@@ -69,6 +75,27 @@ enum ReadingShape<T> {
     Refused(String),
     /// The answer did not show it.
     Unreadable(String),
+}
+
+/// An agent.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AgentShape {
+    agent_id: u64,
+    /// The fields that were shown, by the name that the service gives them; a reference is the number of
+    /// an agent and the number that goes with it.
+    fields: BTreeMap<String, FieldShape>,
+}
+
+/// The value of a field.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum FieldShape {
+    Text(String),
+    Integer(u64),
+    Flag(bool),
+    Set(Vec<String>),
+    References(Vec<(u64, Option<u64>)>),
 }
 
 /// A task; null where a field was not shown.
@@ -163,12 +190,15 @@ impl SealedSnapshot {
         let ObservedState {
             organization_id,
             observed_at,
-            agent_reads: _,
+            agent_reads,
             tasks,
             task_reads,
             deployments,
             conversations: _,
         } = state;
+        let agent_reads = agent_reads.iter().map(|(id, reading)| {
+            (id.0, ReadingShape::of(reading, |agent| agent_shape(agent.id, &agent.object)))
+        });
         let task_reads =
             task_reads.iter().map(|(id, reading)| (id.0, ReadingShape::of(reading, task_shape)));
         let deployments =
@@ -182,11 +212,11 @@ impl SealedSnapshot {
             service: service.clone(),
             organization_id: organization_id.0.clone(),
             observed_at: observed_at.to_string(),
-            agents: AgentNames::of(agents)
-                .by_name
-                .into_iter()
-                .map(|(name, ids)| (name, ids.iter().map(|id| id.0).collect()))
-                .collect(),
+            agents: None,
+            listed_agents: Some(
+                agents.iter().map(|(id, object)| agent_shape(*id, object)).collect(),
+            ),
+            agent_reads: Some(agent_reads.collect()),
             tasks: ListShape::of(tasks, task_shape),
             task_reads: task_reads.collect(),
             deployments: deployments.collect(),
@@ -215,10 +245,20 @@ impl SealedSnapshot {
 
     /// Returns what it says, or what in it means nothing.
     pub(super) fn open(self) -> Result<Observation, String> {
-        let agents = self.agents.iter();
-        let agents: ListedAgents = agents
-            .flat_map(|(name, ids)| ids.iter().map(|id| (AgentId(*id), Object::agent(name))))
-            .collect();
+        let named = self.agents.unwrap_or_default();
+        let named = named.iter().flat_map(|(name, ids)| ids.iter().map(move |id| (id, name)));
+        let mut agents: ListedAgents =
+            named.map(|(id, name)| (AgentId(*id), Object::agent(name))).collect();
+        for agent in self.listed_agents.unwrap_or_default() {
+            let ObservedAgent { id, object } = agent.open()?;
+            agents.insert(id, object);
+        }
+        let agent_reads = self
+            .agent_reads
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(id, reading)| Ok((AgentId(id), reading.open(AgentShape::open)?)))
+            .collect::<Result<_, String>>()?;
         let tasks = self.tasks.open(TaskShape::open)?;
         let task_reads = self
             .task_reads
@@ -237,7 +277,7 @@ impl SealedSnapshot {
             .collect::<Result<_, String>>()?;
         let state = ObservedState {
             organization_id: OrganizationId(self.organization_id),
-            agent_reads: BTreeMap::new(),
+            agent_reads,
             observed_at: read("observed_at", &self.observed_at)?,
             tasks,
             task_reads,
@@ -281,6 +321,51 @@ impl<S> ReadingShape<S> {
             Self::Refused(why) => ReadResult::Refused(why),
             Self::Unreadable(why) => ReadResult::Unreadable(why),
         })
+    }
+}
+
+fn agent_shape(id: AgentId, object: &Object) -> AgentShape {
+    let shape = |value: &Value| match value {
+        Value::Text(text) => Some(FieldShape::Text(text.to_string())),
+        Value::Integer(number) => Some(FieldShape::Integer(*number)),
+        Value::Flag(flag) => Some(FieldShape::Flag(*flag)),
+        Value::Set(words) => Some(FieldShape::Set(words.iter().map(ToString::to_string).collect())),
+        Value::References(members) => {
+            let members = members.iter().filter_map(|(member, number)| match member {
+                Reference::Id(id) => Some((*id, *number)),
+                Reference::Ref(_) => None,
+            });
+            Some(FieldShape::References(members.collect()))
+        }
+        Value::Unknown | Value::Ref(_) => None,
+    };
+    let fields = object.fields();
+    let fields = fields.filter_map(|(field, value)| Some((field.name.to_owned(), shape(value)?)));
+    AgentShape { agent_id: id.0, fields: fields.collect() }
+}
+
+impl AgentShape {
+    fn open(self) -> Result<ObservedAgent, String> {
+        let mut object = Object::unknown(&AGENT);
+        for (name, value) in self.fields {
+            let Some(field) = AGENT.managed().find(|field| field.name == name) else {
+                return Err(format!("agents have no field `{name}`"));
+            };
+            let value = match value {
+                FieldShape::Text(text) => Value::text(field.shape, text),
+                FieldShape::Integer(number) => Value::Integer(number),
+                FieldShape::Flag(flag) => Value::Flag(flag),
+                FieldShape::Set(words) => {
+                    let words: BTreeSet<Arc<str>> = words.into_iter().map(Arc::from).collect();
+                    Value::Set(words.into_iter().collect())
+                }
+                FieldShape::References(members) => Value::references(
+                    members.into_iter().map(|(id, number)| (Reference::Id(id), number)),
+                ),
+            };
+            object = object.with(&name, value);
+        }
+        Ok(ObservedAgent { id: AgentId(self.agent_id), object })
     }
 }
 

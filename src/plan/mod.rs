@@ -46,8 +46,8 @@ pub use guards::{delete_limit, missing_limit, replace_limit};
 pub use limits::Limits;
 pub use other_manifests::{Neighbor, OtherManifests};
 pub use overview::{
-    DeclaredDeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview, Tokens, overview,
-    overview_reads,
+    AgentOverview, DeclaredDeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview,
+    Tokens, overview, overview_reads,
 };
 pub use planner::plan;
 pub use reads::{Next, desired, next, reads_and_plan, snapshot_reads};

@@ -50,6 +50,13 @@ pub(super) fn name_fit(
     }
 }
 
+/// Whether a stored name was given on the service since one was applied: no version declared it.
+pub(super) fn is_name_drift(stored: &str, evidence: Option<&KeyEvidence>) -> bool {
+    let Some(known) = evidence else { return false };
+    let is_applied = known.is_established || known.has_created();
+    is_applied && !known.names().any(|name| name == stored || is_rewriting_of(stored, name))
+}
+
 /// Whether this machine has seen the service store this name in place of the declared one.
 pub(super) fn is_kept_as(stored: &str, declared: &str, evidence: Option<&KeyEvidence>) -> bool {
     evidence.is_some_and(|evidence| evidence.stored_as(declared) == Some(stored))

@@ -10,13 +10,14 @@ use crate::diag::{Code, Diagnostic, Gap};
 use crate::manifest::DesiredDeployment;
 use crate::model::{AgentId, DeploymentId, Key, OrganizationId, TaskId};
 use crate::observed::{Completeness, ObservedDeployment, ReadRequest};
+use crate::plan::agents::agents;
 use crate::plan::deployment_status::{DeploymentSummary, instant, run_of};
 use crate::plan::matcher::identify;
 use crate::plan::observed::observed;
 use crate::plan::reads::desired;
 use crate::plan::{
-    Change, Plan, PlanInputs, RemoveReason, Step, StepStatus, UnmanagedTask, WatchedDeployment,
-    plan,
+    AgentChange, Change, Plan, PlanInputs, RemoveReason, Step, StepStatus, UnmanagedTask,
+    WatchedDeployment, plan,
 };
 
 /// How everything stands.
@@ -28,6 +29,8 @@ pub struct Overview {
     pub observed_at: Timestamp,
     /// Every declared key, in the order of keys.
     pub keys: Vec<KeyOverview>,
+    /// Every declared agent, in the order of keys.
+    pub declared_agents: Vec<AgentOverview>,
     /// How many owned tasks no key declares any more.
     pub undeclared_count: usize,
     /// The tasks that are nobody's business here.
@@ -67,6 +70,23 @@ pub struct KeyOverview {
     pub runs: Vec<DeploymentSummary>,
     /// Whether those are all.
     pub is_complete: bool,
+}
+
+/// How one declared agent stands.
+#[derive(Clone, Debug)]
+pub struct AgentOverview {
+    /// The key.
+    pub key: Key,
+    /// Whether the service has what is declared.
+    pub state: KeyState,
+    /// Why it is not in sync.
+    pub reason: Option<String>,
+    /// The code of what blocks it.
+    pub code: Option<Code>,
+    /// Its agent.
+    pub agent: Option<AgentId>,
+    /// The stored name.
+    pub name: Option<String>,
 }
 
 /// Whether the service has what a key declares.
@@ -137,7 +157,9 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
     let found = identify(inputs, &observed.tasks);
     let offset = inputs.desired_state.service_utc_offset;
     let mut first_steps: BTreeMap<&Key, &Step> = BTreeMap::new();
-    for step in plan.steps.iter().filter(|step| step.deployment.is_none()) {
+    let is_of_task =
+        |step: &&Step| step.deployment.is_none() && !matches!(step.change, Change::Agent(_));
+    for step in plan.steps.iter().filter(is_of_task) {
         first_steps.entry(&step.key).or_insert(step);
     }
     let keys = inputs.desired_state.tasks.keys().map(|key| {
@@ -169,6 +191,7 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
         organization_id: inputs.state.organization_id.clone(),
         observed_at: inputs.state.observed_at,
         keys: keys.collect(),
+        declared_agents: declared_agents(inputs, &plan),
         undeclared_count: found.orphans.len(),
         unmanaged: plan.unmanaged.clone(),
         agents: plan.agents.clone(),
@@ -177,6 +200,23 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
         notes: plan.notes.clone(),
         gaps: plan.gaps.clone(),
     }
+}
+
+/// How the declared agents stand, as the plan sees them.
+fn declared_agents(inputs: &PlanInputs<'_>, plan: &Plan) -> Vec<AgentOverview> {
+    let agents = agents(inputs);
+    let mut first_steps: BTreeMap<&Key, &Step> = BTreeMap::new();
+    for step in plan.steps.iter().filter(|step| matches!(step.change, Change::Agent(_))) {
+        first_steps.entry(&step.key).or_insert(step);
+    }
+    let overview = |key: &Key| {
+        let step = first_steps.get(key).copied();
+        let (state, reason, code) = step.map_or((KeyState::InSync, None, None), state);
+        let agent = agents.matches.by_key.get(key).copied();
+        let name = agent.and_then(|id| agents.observed.get(&id)?.name().map(str::to_owned));
+        AgentOverview { key: key.clone(), state, reason, code, agent, name }
+    };
+    inputs.desired_state.agents.keys().map(overview).collect()
 }
 
 /// How the declared deployments of a key stand, as the plan sees them.
@@ -233,7 +273,9 @@ fn state(step: &Step) -> (KeyState, Option<String>, Option<Code>) {
         return (KeyState::Blocked, Some(finding.message.clone()), Some(finding.code));
     }
     let (state, reason) = match &step.change {
-        Change::Create { .. } => (KeyState::Missing, step.reason.clone()),
+        Change::Create { .. } | Change::Agent(AgentChange::Create { .. }) => {
+            (KeyState::Missing, step.reason.clone())
+        }
         Change::Remove { because: RemoveReason::Superseded, removal, .. } => {
             (KeyState::Drifted, format!("a replace is unfinished: task {} is left", removal.id))
         }

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Code, Diagnostic, Gap};
-use crate::kinds::{OnChange, TASK};
+use crate::kinds::{NAME, OnChange, TASK};
 use crate::manifest::DesiredTask;
 use crate::model::{Key, archived_base, has_new_number};
 use crate::observed::{Completeness, ObservedTask, Schedule};
@@ -21,7 +21,7 @@ use crate::plan::guards::{
 };
 use crate::plan::matcher::{Match, MatchError, Matches, Proof, identify, is_archived};
 use crate::plan::name_conflicts::NameConflicts;
-use crate::plan::names::{is_accepted, is_kept_as};
+use crate::plan::names::{is_accepted, is_kept_as, is_name_drift};
 use crate::plan::observed::{Observed, observed};
 use crate::plan::order::order;
 use crate::plan::remove::{lost_notifications, removal, scheduled};
@@ -155,6 +155,9 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
                     Some(self.push(key, None, *change, reason, status))
                 }
             };
+            if let Some(StepId(at)) = step {
+                self.steps[at].drift = self.drift(key, &self.steps[at].change);
+            }
             let is_replaced =
                 step.is_some_and(|id| matches!(self.steps[id.0].change, Change::Replace { .. }));
             if matched.is_some() && !is_replaced {
@@ -327,6 +330,15 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
             });
             self.watches.extend(watch.and_then(|watch| watch.finish(started)));
         }
+    }
+
+    /// The fields of a task that change back: a name that was given on the service.
+    fn drift(&self, key: &Key, change: &Change) -> BTreeSet<&'static str> {
+        let Change::Update { .. } = change else { return BTreeSet::new() };
+        let evidence = self.inputs.evidence.keys.get(key);
+        let is_hidden = self.inputs.evidence.withholding().any(|gap| gap.concerns(key));
+        let is_drift = |(_, from, _): &(_, &str, &str)| !is_hidden && is_name_drift(from, evidence);
+        change.renaming().filter(is_drift).map(|_| NAME).into_iter().collect()
     }
 
     fn note_origin(&mut self, key: &Key, task: &ObservedTask, proof: Proof) {

@@ -101,13 +101,15 @@ pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) 
 /// Returns the looks that [`wanted`] asks for, and those that it would most likely ask for if the
 /// manifest were another: for an observation that is kept.
 ///
-/// Those are the task with the longest prompt, and the deployments of every declared task.
+/// Those are the task with the longest prompt, the deployments of every declared task, and every declared
+/// agent.
 pub fn snapshot_reads(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
     let state = inputs.state;
     let mut reads = state.canaries();
     let tasks = observed(state).tasks;
     let found = identify(inputs, &tasks);
     reads.extend(found.by_key.values().map(|matched| ReadRequest::Deployments(matched.task.id)));
+    reads.extend(agents(inputs).matches.by_key.values().map(|id| ReadRequest::Agent(*id)));
     reads.retain(|read| is_unread(read, state));
     reads.extend(desired(inputs));
     reads

@@ -534,6 +534,7 @@ mod tests {
                 KeyOverview { deployments, ..key("spy", KeyState::InSync, None, runs) },
                 key("theirs", KeyState::Blocked, Some("task 7 has the same name"), Vec::new()),
             ],
+            declared_agents: Vec::new(),
             undeclared_count: 1,
             unmanaged: (0..2)
                 .map(|at| UnmanagedTask {

@@ -125,6 +125,7 @@ fn overview(text: &str) -> StatusView {
         organization_id: OrganizationId(text.to_owned()),
         observed_at: "2026-11-21T12:00:00Z".parse().unwrap(),
         keys: vec![key],
+        declared_agents: Vec::new(),
         undeclared_count: 0,
         unmanaged: (0..1)
             .map(|at| UnmanagedTask {
