@@ -5,7 +5,9 @@ use std::path::Path;
 
 use crate::diag::{Gap, GapReason};
 use crate::manifest::{self, AgentNames, DesiredState, DesiredTask, Manifest};
-use crate::model::{AgentId, ContentHash, Key, OrganizationId, PromptHash, TaskId};
+use crate::model::{
+    AgentId, ContentHash, FoldedName, Key, OrganizationId, PromptHash, TaskId, fold,
+};
 use crate::observed::ObservedTask;
 use crate::resource::Object;
 
@@ -23,7 +25,7 @@ pub struct OtherManifests {
     /// The keys of their agents.
     pub agent_keys: BTreeSet<Key>,
     /// The names of their agents.
-    pub agent_names: BTreeSet<String>,
+    pub agent_names: BTreeSet<FoldedName>,
     /// The pinned ids of their agents.
     pub agent_pins: BTreeSet<AgentId>,
     /// What of them could not be understood, so that what it declares is unknown.
@@ -63,14 +65,16 @@ impl OtherManifests {
             let (path, said) = (path.to_owned(), flaw.to_owned());
             self.gaps.push(Gap::other_manifests(GapReason::ManifestUnclear { path, said }));
         }
-        let (resolved, _) = manifest::resolve(manifest, agents);
+        let (resolved, _) = manifest::resolve(manifest, &names_of(manifest, agents));
         for (key, task) in &manifest.tasks {
             if is_only_committed && declared.tasks.contains_key(key) {
                 continue;
             }
             self.keys.insert(key.clone());
             self.pins.extend(task.pin);
-            match resolved.tasks.get(key).map(DesiredTask::content) {
+            // The content of a task counts an agent that is not known as none of the service.
+            let known = resolved.tasks.get(key).filter(|task| task.object.agent_id().is_some());
+            match known.map(DesiredTask::content) {
                 Some(content) => drop(self.contents.insert(content)),
                 None => self.prompts.extend(task.object.prompt_hash()),
             }
@@ -80,10 +84,11 @@ impl OtherManifests {
                 continue;
             }
             self.agent_keys.insert(key.clone());
-            self.agent_names.extend(agent.object.name().map(str::to_owned));
+            self.agent_names.extend(agent.object.name().map(fold));
             self.agent_pins.extend(agent.pin);
         }
         self.keys.extend(manifest.left_out.iter().map(|task| task.key.clone()));
+        self.agent_keys.extend(manifest.agents_left_out.keys().cloned());
     }
 
     /// Whether one of them declares the task, by its content or its id.
@@ -94,7 +99,7 @@ impl OtherManifests {
 
     /// Whether one of them declares the agent of a key, by the key, its name or its id.
     pub fn declare_agent(&self, key: &Key, id: AgentId, observed: &Object) -> bool {
-        let is_named = observed.name().is_some_and(|name| self.agent_names.contains(name));
+        let is_named = observed.name().is_some_and(|name| self.agent_names.contains(&fold(name)));
         is_named || self.agent_keys.contains(key) || self.agent_pins.contains(&id)
     }
 
@@ -103,4 +108,15 @@ impl OtherManifests {
         let is_declared = |prompt| self.prompts.contains(&prompt);
         self.declare(task) || task.object.prompt_hash().is_some_and(is_declared)
     }
+}
+
+/// The names of agents as another manifest means them: its own keys come first.
+fn names_of(manifest: &Manifest, agents: &AgentNames) -> AgentNames {
+    let mut names = agents.clone();
+    for (key, agent) in &manifest.agents {
+        let by_name = agent.object.name().and_then(|name| agents.by_name.get(name));
+        let only = by_name.filter(|ids| ids.len() == 1).and_then(|ids| ids.first().copied());
+        names.by_key.insert(key.clone(), agent.pin.or(only));
+    }
+    names
 }
