@@ -14,9 +14,9 @@ use qcops::event::{Outcome, StepOutcome};
 use qcops::files::{Files, FilesError, Lock, Memory};
 use qcops::manifest::{self, Outline, Prompts, Source, Unreadable};
 use qcops::model::Action;
-use qcops::observed::{Completeness, Listing, ObservedState, ReadResult};
+use qcops::observed::{Completeness, ListedAgents, Listing, ObservedState, ReadResult};
 use qcops::plan::{self, KeyState, Plan, Saving, Scope};
-use qcops::pull::{self, Pulled};
+use qcops::pull::{self, Pulled, Selection};
 
 use crate::support::repo::Repo;
 use crate::support::world::{World, shown};
@@ -29,11 +29,11 @@ fn told<T>(story: impl Future<Output = T>) -> T {
 
 async fn pulled(world: &World) -> Pulled {
     let seen = api::observe(&world.client(), world.clock, |state: &ObservedState| {
-        pull::desired(state, &BTreeSet::new())
+        pull::desired(state, &ListedAgents::new(), &BTreeSet::new())
     })
     .await
     .unwrap();
-    pull::pull(&seen)
+    pull::pull(&seen, &ListedAgents::new(), &Selection::default())
 }
 
 fn text(outline: &Outline) -> String {
@@ -131,7 +131,7 @@ proptest! {
                     }
                 }
             }).await;
-            let Pulled { mut outline, left_out, archived_count, gap } = pulled(&world).await;
+            let Pulled { mut outline, left_out, archived_count, gap, .. } = pulled(&world).await;
             assert_eq!(gap, None);
             assert_eq!(outline.tasks.len() + left_out.len() + archived_count, tasks.len());
             let pinned = text(&outline);
@@ -473,11 +473,11 @@ async fn a_task_that_cannot_be_read_is_a_gap_of_what_is_pulled() {
         world.commit().converge().await;
         world.quirk("list-entry=bare").await.faults(fault);
         let seen = api::observe(&world.client(), world.clock, |state: &ObservedState| {
-            pull::desired(state, &BTreeSet::new())
+            pull::desired(state, &ListedAgents::new(), &BTreeSet::new())
         })
         .await
         .unwrap();
-        let pulled = pull::pull(&seen);
+        let pulled = pull::pull(&seen, &ListedAgents::new(), &Selection::default());
         assert!(pulled.outline.tasks.is_empty() && pulled.gap.is_some(), "{fault}: {pulled:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use qcops::model::TaskId;
-use qcops::observed::ReadRequest;
+use qcops::observed::{ListedAgents, ReadRequest};
 use qcops::plan::{Scope, desired, destroy_reads};
 use qcops::pull;
 use serde_json::Value;
@@ -82,7 +82,7 @@ fn plan_pull_and_destroy_distrust_a_list_of_prompts_by_the_same_tasks() {
             ids.collect::<Vec<_>>()
         };
         assert_eq!(
-            only_tasks(pull::desired(&scene.state, &BTreeSet::new())),
+            only_tasks(pull::desired(&scene.state, &ListedAgents::new(), &BTreeSet::new())),
             expected,
             "{row}: pull"
         );

@@ -63,7 +63,7 @@ pub(super) enum Command {
     Transcript(TranscriptArgs),
     /// Show the state of every declared task and its deployments
     Status(StatusArgs),
-    /// Write a manifest of the tasks on the service
+    /// Write a manifest of the agents and tasks on the service
     Pull(PullArgs),
     /// Remove every owned task, or delete archived ones for good
     Destroy(DestroyArgs),
@@ -101,7 +101,7 @@ pub(super) struct InitArgs {
     /// Write the workflows of this CI system too: github or gitlab
     #[arg(long, value_name = "SYSTEM", hide_possible_values = true, help_heading = "Output")]
     pub(super) ci: Option<CiSystem>,
-    /// Declare the tasks on the service, as `pull` does, in place of a first one
+    /// Declare the agents and tasks on the service, as `pull` does, in place of a first one
     #[arg(long, help_heading = "Output")]
     pub(super) pull: bool,
     #[command(flatten)]
@@ -348,11 +348,27 @@ pub(super) enum StatusFormat {
     Json,
 }
 
+/// The kinds that `pull` writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum PulledKind {
+    Agents,
+    Tasks,
+}
+
 #[derive(Debug, Args)]
 pub(super) struct PullArgs {
     #[command(flatten)]
-    pub(super) service: Service,
-    /// Write `DIR/tasks.yaml`, and prompts of more than three lines to `DIR/prompts/`
+    pub(super) comparing: Comparing,
+    /// Write only agents or only tasks
+    #[arg(long, value_name = "KIND", hide_possible_values = true, help_heading = "Output")]
+    pub(super) only: Option<PulledKind>,
+    /// Write only what the manifest of `-f` does not declare
+    #[arg(long, help_heading = "Output")]
+    pub(super) unmanaged: bool,
+    /// Write only the agent or task with this id; repeatable
+    #[arg(long, value_name = "N", help_heading = "Output")]
+    pub(super) id: Vec<u64>,
+    /// Write `DIR/tasks.yaml`, and texts of more than three lines to `DIR/prompts/` and `DIR/agents/`
     ///
     /// Without it everything goes to standard output.
     #[arg(long, value_name = "DIR", help_heading = "Output")]

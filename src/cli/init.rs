@@ -13,7 +13,7 @@ use crate::cli::{pull, schema};
 use crate::files::OWN_FOLDER;
 use crate::history::Repository;
 use crate::manifest::{self, Prompts};
-use crate::pull::Pulled;
+use crate::pull::{Pulled, Selection};
 use crate::render::escape;
 
 /// The file that the first line of a manifest names for editors.
@@ -56,7 +56,11 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, CommandErr
     // Workflows come to a project that has a manifest, too.
     let has_manifest = project.folder.join(DEFAULT_FILE).symlink_metadata().is_ok();
     let is_begun = has_manifest && !workflows.is_empty() && !args.pull;
-    let pulled = if args.pull { Some(pull::observe(context, &args.service)?) } else { None };
+    let pulled = if args.pull {
+        Some(pull::observe(context, &args.service, &Selection::default())?)
+    } else {
+        None
+    };
     let mut files = match &pulled {
         Some(pulled) => project.pulled(pulled),
         None if is_begun => Vec::new(),

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::api;
-use crate::cli::args::PullArgs;
+use crate::cli::args::{PullArgs, PulledKind};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -12,21 +12,23 @@ use crate::cli::flags::{DEFAULT_FILE, Service};
 use crate::cli::load;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
+use crate::cli::session::Session;
 use crate::cli::terminal;
 use crate::evidence::Evidence;
 use crate::files;
 use crate::history::Repository;
-use crate::manifest::{self, Prompts, Written};
+use crate::manifest::{self, Manifest, Prompts, Written};
 use crate::model::counted;
-use crate::observed::ObservedState;
-use crate::pull::{self, Pulled};
+use crate::observed::{ListedAgents, ObservedState};
+use crate::pull::{self, Pulled, Selection};
 use crate::render::escape;
 
 /// How many files that stand in the way are named.
 const NAMED: usize = 5;
 
 pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandError> {
-    let pulled = observe(context, &args.service)?;
+    let selection = selection(context, args)?;
+    let pulled = observe(context, &args.comparing.service, &selection)?;
     let prompts = if args.out.is_some() { Prompts::Files } else { Prompts::Inline };
     let written = manifest::write(&pulled.outline, prompts);
     match &args.out {
@@ -47,8 +49,30 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
     Ok(if pulled.gap.is_some() { Exit::Blocked } else { Exit::Success })
 }
 
+/// What is to be declared.
+fn selection(context: &Context, args: &PullArgs) -> Result<Selection, CommandError> {
+    let mut selection = Selection {
+        agents: args.only != Some(PulledKind::Tasks),
+        tasks: args.only != Some(PulledKind::Agents),
+        ids: args.id.iter().copied().collect(),
+        ..Selection::default()
+    };
+    if args.unmanaged {
+        let session = Session::open(context, &args.comparing, &Progress::new(context.terminal))?;
+        let Manifest { agents, tasks, .. } = &session.engine.manifests.manifest;
+        selection.keys = agents.keys().chain(tasks.keys()).cloned().collect();
+        let unmanaged = block_on(async { Ok(session.engine.unmanaged().await?) })?;
+        selection.unmanaged = Some(unmanaged);
+    }
+    Ok(selection)
+}
+
 /// Reads what exists; nothing is written but the emulator's own file.
-pub(super) fn observe(context: &Context, service: &Service) -> Result<Pulled, CommandError> {
+pub(super) fn observe(
+    context: &Context,
+    service: &Service,
+    selection: &Selection,
+) -> Result<Pulled, CommandError> {
     let asked = Target::find(context, service)?;
     asked.warn(context);
     let organization_id = asked.organization(None)?;
@@ -64,9 +88,16 @@ pub(super) fn observe(context: &Context, service: &Service) -> Result<Pulled, Co
     let mut evidence = Evidence::default();
     ledger.add_to(&mut evidence).map_err(|error| CommandError::of(&error))?;
     let created = evidence.newest_created();
-    let reads = |state: &ObservedState| pull::desired(state, &created);
-    let observed = async { Ok(api::observe(&client, context.clock, reads).await?) };
-    Ok(pull::pull(&block_on(observed)?))
+    let observed = async {
+        let agents = match selection.agents {
+            true => api::list_agents(&client).await?,
+            false => ListedAgents::new(),
+        };
+        let reads = |state: &ObservedState| pull::desired(state, &agents, &created);
+        let state = api::observe(&client, context.clock, reads).await?;
+        Ok(pull::pull(&state, &agents, selection))
+    };
+    block_on(observed)
 }
 
 /// Writes the files; unless forced, all of them or none.
@@ -132,8 +163,14 @@ pub(super) fn remarks(pulled: &Pulled) -> String {
     let mut note = |text: String| {
         writeln!(words, "note: {}", escape::line(&text)).expect("a string takes everything");
     };
+    for (id, why) in &pulled.cut_agents {
+        note(format!("agent {id}: {why}"));
+    }
     for (id, why) in &pulled.left_out {
         note(format!("task {id} is left out: {why}"));
+    }
+    for id in &pulled.unseen {
+        note(format!("no agent or task with the id {id} was found to declare"));
     }
     if pulled.archived_count > 0 {
         note(format!("archived tasks are left out: {}", pulled.archived_count));

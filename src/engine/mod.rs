@@ -25,7 +25,7 @@ use crate::engine::known::AgentHistory;
 use crate::event::{Event, Outcome};
 use crate::history::Depth;
 use crate::ledger::Ledger;
-use crate::model::OrganizationId;
+use crate::model::{AgentId, OrganizationId, TaskId};
 use crate::observation::Observation;
 use crate::observed::{ListedAgents, ObservedState, ReadRequest};
 use crate::plan::{self, Next, Options, Overview, Plan, PlanContext, Scope, Tokens};
@@ -147,6 +147,21 @@ impl Reconciler<'_> {
         let mut overview = plan::overview(&context.with(&state));
         overview.notes.extend(note);
         Ok(overview)
+    }
+
+    /// Returns the agents and tasks that are not ours.
+    pub async fn unmanaged(&self) -> Result<(BTreeSet<AgentId>, BTreeSet<TaskId>), EngineError> {
+        let listed = api::list_agents(self.client()?).await?;
+        let context = self.known_and_told(&PlanRequest::default(), &listed)?;
+        let reads =
+            |state: &ObservedState| plan::overview_reads(&context.with(state), Tokens::AsKnown);
+        let state = self.observe(reads).await?;
+        let tasks = plan::overview(&context.with(&state)).unmanaged;
+        let evidence = &context.evidence.agents;
+        let ours = plan::bind_agents(&self.manifests.manifest.agents, &listed, evidence);
+        let ours: BTreeSet<AgentId> = ours.into_values().flatten().collect();
+        let agents = listed.into_keys().filter(|id| !ours.contains(id));
+        Ok((agents.collect(), tasks.into_iter().map(|task| task.id).collect()))
     }
 
     /// Carries out every ready step of `plan`.

@@ -48,7 +48,7 @@ pub use schema::{Chapter, Row, reference, schema};
 pub use standin::{shell_word, stand_in};
 pub use suggest::nearest_few;
 pub use text::decode;
-pub use write::{Outline, OutlineTask, Prompts, Written, write};
+pub use write::{Outline, OutlineEntry, Prompts, Written, write};
 pub use yaml::read_yaml_as;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::kinds::Shape;
+use crate::kinds::{Field, Shape};
 use crate::manifest::conflict::{TextKind, conflict_markers};
-use crate::model::{Key, TaskId, emoji_length, holds_hidden, is_hidden};
-use crate::resource::Object;
+use crate::model::{Key, emoji_length, holds_hidden, is_hidden};
+use crate::resource::{Object, Reference, Value};
 
 /// Prompts of more lines get a file of their own where there may be files.
 const LONGEST_INLINE: usize = 3;
@@ -23,19 +23,21 @@ const WORDS: &[&str] =
 pub struct Outline {
     /// The organization it is for.
     pub organization_id: String,
+    /// Its agents, in the order in which they are written.
+    pub agents: Vec<OutlineEntry>,
     /// Its tasks, in the order in which they are written.
-    pub tasks: Vec<OutlineTask>,
+    pub tasks: Vec<OutlineEntry>,
 }
 
-/// A task yet to be written.
+/// A task or an agent yet to be written.
 #[derive(Clone, Debug)]
-pub struct OutlineTask {
+pub struct OutlineEntry {
     /// Its key.
     pub key: Key,
-    /// Its fields; the name is one line that is not blank.
+    /// Its fields; the name is one line that is not blank, and references are local keys or ids.
     pub object: Object,
     /// The id it is pinned to, if it is.
-    pub pin: Option<TaskId>,
+    pub pin: Option<u64>,
 }
 
 /// Where prompts are written.
@@ -62,46 +64,103 @@ pub fn write(outline: &Outline, prompts: Prompts) -> Written {
     let out = &mut written.manifest;
     out.push_str("version: 1\n");
     line(out, format_args!("organizationId: {}", field(&outline.organization_id)));
-    out.push_str(if outline.tasks.is_empty() { "tasks: {}\n" } else { "tasks:\n" });
-    for task in &outline.tasks {
-        line(out, format_args!("  {}:", key(&task.key)));
-        if let Some(id) = task.pin {
+    if !outline.agents.is_empty() {
+        out.push_str("agents:\n");
+        entries(&outline.agents, "agents", prompts, &mut written);
+    }
+    let has_none = outline.tasks.is_empty();
+    written.manifest.push_str(if has_none { "tasks: {}\n" } else { "tasks:\n" });
+    entries(&outline.tasks, "prompts", prompts, &mut written);
+    written
+}
+
+/// Writes resources of one kind; their long texts go to files in `folder`.
+fn entries(entries: &[OutlineEntry], folder: &str, prompts: Prompts, written: &mut Written) {
+    for OutlineEntry { key: name, object, pin } in entries {
+        let out = &mut written.manifest;
+        line(out, format_args!("  {}:", key(name)));
+        if let Some(id) = pin {
             line(out, format_args!("    id: {id}"));
         }
-        for (row, value) in task.object.fields().filter(|(_, value)| value.is_known()) {
-            let (name, value) = (row.name, value.to_string());
-            match row.shape {
-                Shape::Reference(_) | Shape::Integer | Shape::Flag => {
-                    line(out, format_args!("    {name}: {value}"));
-                }
-                // No field of a manifest holds one yet.
-                Shape::Set
-                | Shape::References(_)
-                | Shape::Sequence(_)
-                | Shape::Member(_)
-                | Shape::Setting => {}
-                Shape::LongText => {
-                    let is_long = value.lines().count() > LONGEST_INLINE;
-                    // As a file it would be taken for unmerged, or for no text.
-                    let is_odd = !conflict_markers(&value, TextKind::Prompt).is_empty()
-                        || value.contains('\0');
-                    let is_apart = is_long && !is_odd && prompts == Prompts::Files;
-                    let file = row.instead.as_ref().filter(|_| is_apart);
-                    let Some(file) = file else {
-                        line(out, format_args!("    {name}: {}", text(&value)));
-                        continue;
-                    };
-                    let path = format!("prompts/{}.md", task.key);
+        for (row, value) in object.fields().filter(|(_, value)| value.is_known()) {
+            let out = &mut written.manifest;
+            if let (Shape::LongText, Value::Text(text)) = (row.shape, value) {
+                let is_apart = prompts == Prompts::Files && is_for_a_file(text);
+                if let Some(file) = row.instead.as_ref().filter(|_| is_apart) {
+                    let path = format!("{folder}/{name}.md");
                     line(out, format_args!("    {}: {}", file.name, scalar(&path)));
-                    written.prompts.insert(path, format!("{value}\n"));
+                    written.prompts.insert(path, format!("{text}\n"));
+                    continue;
                 }
-                Shape::Line | Shape::Word(_) => {
-                    line(out, format_args!("    {name}: {}", field(&value)));
+            }
+            match (&row.instead, value) {
+                (Some(instead), Value::Ref(address)) => {
+                    line(out, format_args!("    {}: {}", instead.name, field(&address.key)));
                 }
+                _ => line(out, format_args!("    {}: {}", row.name, inline(row, value))),
             }
         }
     }
-    written
+}
+
+/// Whether a text is long, and nothing that would be taken for unmerged, or for no text, in a file.
+fn is_for_a_file(text: &str) -> bool {
+    let is_odd = || !conflict_markers(text, TextKind::Prompt).is_empty() || text.contains('\0');
+    text.lines().count() > LONGEST_INLINE && !is_odd()
+}
+
+/// The value of a field, where it stands in the manifest.
+fn inline(row: &Field, value: &Value) -> String {
+    match (row.shape, value) {
+        (Shape::LongText, Value::Text(prompt)) => text(prompt),
+        (Shape::Line | Shape::Word(_), Value::Text(text)) => field(text),
+        (_, Value::Set(words)) => {
+            let words: Vec<String> = words.iter().map(|word| in_list(word)).collect();
+            format!("[{}]", words.join(", "))
+        }
+        (Shape::Sequence(_), Value::References(members)) => sequence(members),
+        (_, Value::References(members)) => numbered(members),
+        (_, value) => value.to_string(),
+    }
+}
+
+/// Keys in the order of their numbers, where these are positions from 1.
+fn sequence(members: &[(Reference, Option<u64>)]) -> String {
+    let mut in_order: Vec<&(Reference, Option<u64>)> = members.iter().collect();
+    in_order.sort_by_key(|(_, position)| *position);
+    let are_positions = in_order.iter().zip(1..).all(|((_, number), at)| *number == Some(at));
+    if !are_positions {
+        return numbered(members);
+    }
+    let keys: Vec<String> = in_order.iter().map(|(reference, _)| name(reference)).collect();
+    format!("[{}]", keys.join(", "))
+}
+
+/// Keys, each with its number.
+fn numbered(members: &[(Reference, Option<u64>)]) -> String {
+    let member = |(reference, number): &(Reference, Option<u64>)| {
+        let number = number.map_or_else(|| "null".to_owned(), |number| number.to_string());
+        format!("{}: {number}", name(reference))
+    };
+    format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
+}
+
+/// A reference by its local key.
+fn name(reference: &Reference) -> String {
+    match reference {
+        Reference::Ref(address) => in_list(&address.key),
+        Reference::Id(id) => quoted(&id.to_string()),
+    }
+}
+
+/// A word between brackets, in quotes where it is more than letters, digits and `_`.
+fn in_list(word: &str) -> String {
+    let is_letter = |c: char| c.is_alphanumeric() || "_.-".contains(c);
+    if is_plain(word) && word.chars().all(is_letter) {
+        word.to_owned()
+    } else {
+        quoted(&word.replace("${", "$${"))
+    }
 }
 
 fn line(out: &mut String, words: std::fmt::Arguments<'_>) {
@@ -226,7 +285,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::diag::Code;
+    use crate::kinds::{AGENT, AGENT_ID, SYSTEM_PROMPT};
     use crate::manifest::{Source, Unreadable, parse};
+    use crate::resource::Address;
 
     impl Source for Written {
         fn read(&self, path: &str) -> Result<String, Unreadable> {
@@ -235,26 +297,33 @@ mod tests {
     }
 
     fn outline(key: &str, name: &str, prompt: &str) -> Outline {
-        let task = OutlineTask {
+        let task = OutlineEntry {
             key: key.parse().unwrap(),
             object: Object::task(name, 47, "in-the ${web}: #interface", prompt),
-            pin: Some(TaskId(332)),
+            pin: Some(332),
         };
-        Outline { organization_id: "0123456789abcdef".to_owned(), tasks: vec![task] }
+        let (organization_id, agents) = ("0123456789abcdef".to_owned(), Vec::new());
+        Outline { organization_id, agents, tasks: vec![task] }
     }
 
     /// Writes, reads and compares; returns the text.
     fn read_back(outline: &Outline, prompts: Prompts) -> String {
         let written = write(outline, prompts);
         let text = &written.manifest;
-        let (manifest, findings) = parse(Path::new("tasks.yaml"), text, &written, &|_| None);
+        let (manifest, mut findings) = parse(Path::new("tasks.yaml"), text, &written, &|_| None);
+        findings.retain(|finding| finding.code != Code::UnknownTool);
         assert_eq!(findings, [], "{text}");
         assert_eq!(manifest.organization_id.as_deref(), Some(&*outline.organization_id), "{text}");
         assert_eq!(manifest.tasks.len(), outline.tasks.len(), "{text}");
         for task in &outline.tasks {
             let read = &manifest.tasks[&task.key];
             assert_eq!(read.object, task.object, "{text}");
-            assert_eq!(read.pin, task.pin, "{text}");
+            assert_eq!(read.pin.map(|id| id.0), task.pin, "{text}");
+        }
+        for agent in &outline.agents {
+            let read = &manifest.agents[&agent.key];
+            assert_eq!(read.object, agent.object, "{text}");
+            assert_eq!(read.pin.map(|id| id.0), agent.pin, "{text}");
         }
         written.manifest
     }
@@ -303,6 +372,63 @@ mod tests {
         read_back(&outline("k", "n", "1\n2\n3\n4"), Prompts::Files);
         read_back(&outline("k", "n", &"x".repeat(100_000)), Prompts::Inline);
         read_back(&outline("k", "n", &"long line: \n".repeat(10_000)), Prompts::Inline);
+    }
+
+    #[test]
+    fn agents_are_written_with_their_lists_and_references() {
+        let agent = |key: &str| Reference::Ref(Address { kind: AGENT.name, key: key.into() });
+        let words = |words: &[&str]| Value::Set(words.iter().map(|word| (*word).into()).collect());
+        let entry = |key: &str, id: u64, fields: &[(&str, Value)]| {
+            let object = Object::agent(&format!("Agent {key}"));
+            let object = fields
+                .iter()
+                .fold(object, |object, (name, value)| object.with(name, value.clone()));
+            OutlineEntry { key: key.parse().unwrap(), object, pin: Some(id) }
+        };
+        let long = "1\n2\n3\n4";
+        let agents = vec![
+            entry(
+                "a",
+                1,
+                &[
+                    (SYSTEM_PROMPT, Value::text(Shape::LongText, long)),
+                    ("description", Value::Text("two\nlines: #1 ${X}".into())),
+                    ("reasoningEffort", Value::Text("extreme".into())),
+                    ("maxTurns", Value::Integer(7)),
+                    ("tools", words(&["a, b", "create_backtest", "null", "x: y", "é"])),
+                    ("public", Value::Flag(false)),
+                    ("node", Value::Integer(0)),
+                    (
+                        "chainedAgents",
+                        Value::references([(agent("c"), Some(1)), (agent("b"), Some(2))]),
+                    ),
+                    ("subAgents", Value::references([(agent("1e5"), Some(2)), (agent("b"), None)])),
+                ],
+            ),
+            entry(
+                "b",
+                2,
+                &[
+                    (SYSTEM_PROMPT, Value::Text("".into())),
+                    ("tools", words(&[])),
+                    (
+                        "chainedAgents",
+                        Value::references([(agent("c"), Some(3)), (agent("a"), Some(3))]),
+                    ),
+                    ("subAgents", Value::references([])),
+                ],
+            ),
+            entry("c", 3, &[]),
+            entry("1e5", 4, &[]),
+        ];
+        let mut outline = outline("k", "n", "p");
+        let by_key = Value::Ref(Address { kind: AGENT.name, key: "1e5".into() });
+        outline.tasks[0].object = outline.tasks[0].object.with(AGENT_ID, by_key);
+        outline.agents = agents;
+        insta::assert_snapshot!(read_back(&outline, Prompts::Files));
+        read_back(&outline, Prompts::Inline);
+        let files = Vec::from_iter(write(&outline, Prompts::Files).prompts);
+        assert_eq!(files, [("agents/a.md".to_owned(), format!("{long}\n"))]);
     }
 
     #[test]
