@@ -161,7 +161,9 @@ fn scene(lines: &str) -> Scene {
             }
             "gap" => context.evidence.gaps.push(Gap::history(GapReason::ShallowClone)),
             "elsewhere" => drop(context.other_manifests.agent_keys.insert(key(subject))),
-            "named-elsewhere" => context.other_manifests.agent_names.extend([subject.to_owned()]),
+            "named-elsewhere" => {
+                context.other_manifests.agent_names.extend([qcops::model::fold(subject)])
+            }
             "partial" => state.tasks.coverage = Completeness::Partial("it was cut".to_owned()),
             "lost-file" => {
                 let (path, said) = ("other/tasks.yaml".into(), "it is empty".to_owned());
