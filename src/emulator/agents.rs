@@ -6,7 +6,7 @@ use super::ORGANIZATION_ID;
 use super::fields::{AGENT_ID, FieldRule, RequestFields, ValueKind, nullable, optional, required};
 use super::handler::{HandlerResult, listed, payload};
 use super::objects::Agent;
-use super::quirk::{PlatformAgents, Reluctance};
+use super::quirk::{Consent, Visibility};
 use super::shape;
 use super::world::World;
 
@@ -91,7 +91,7 @@ pub(super) fn update(world: &mut World, fields: &RequestFields) -> HandlerResult
 pub(super) fn delete(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let id = find(world, fields)?.id;
     let is_used = world.tasks.values().any(|task| task.agent_id == id);
-    let must_be_free = world.quirks.delete_agent_in_use == Reluctance::Refuse;
+    let must_be_free = world.quirks.delete_agent_in_use == Consent::Refuse;
     if is_used && must_be_free {
         return Err("The agent is used by a task.".to_owned());
     }
@@ -106,8 +106,7 @@ pub(super) fn list(world: &mut World, _: &RequestFields) -> HandlerResult {
     let newest = world.clock - i64::from(world.quirks.list_lag_ms);
     let is_listed = |agent: &&Agent| {
         agent.created <= newest
-            && (agent.id != PLATFORM_AGENT
-                || world.quirks.platform_agents == PlatformAgents::Listed)
+            && (agent.id != PLATFORM_AGENT || world.quirks.platform_agents == Visibility::Listed)
     };
     let name = |agent: &Agent| agent.fields["name"].as_str().unwrap_or_default().to_owned();
     let rows = world.agents.values().filter(is_listed);

@@ -6,7 +6,7 @@ use super::fields::RequestFields;
 use super::handler::{HandlerResult, listed, payload};
 use super::names::stored_prompt;
 use super::objects::{Deployment, DeploymentPhase};
-use super::quirk::{Consent, CreateWhileActive, DeleteActive, Reluctance};
+use super::quirk::{Consent, CreateWhileActive, DeleteActive};
 use super::world::World;
 
 /// Starts a deployment of a task.
@@ -44,7 +44,7 @@ pub(super) fn prompt(world: &mut World, fields: &RequestFields) -> HandlerResult
         }
         DeploymentPhase::Completed => {}
         DeploymentPhase::Stopped | DeploymentPhase::Failed => {
-            let may_go_on = world.quirks.prompt_on_ended == Reluctance::Accept;
+            let may_go_on = world.quirks.prompt_on_ended == Consent::Accept;
             if !may_go_on {
                 return Err("The deployment has ended.".to_owned());
             }

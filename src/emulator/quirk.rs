@@ -17,72 +17,125 @@ pub struct QuirkSpec {
     pub about: &'static str,
 }
 
-/// Every quirk, in the order of the fields of [`Quirks`].
-pub const QUIRKS: &[QuirkSpec] = &[
-    row("queue-ms", &[], "How long a deployment waits in the queue, in milliseconds."),
-    row("run-ms", &[], "How long an agent works on one prompt, in milliseconds."),
-    row("stop-ms", &[], "How long a stop takes to show, in milliseconds; 0: at once."),
-    row("concurrent-runs", &[], "How many deployments run at once, the rest queue; 0: no limit."),
-    row("run-outcome", OUTCOMES, "How a deployment ends if no rule of the script decides."),
-    row("name-on-create", NAMES, "How the name of a new task is rewritten."),
-    row("name-on-update", NAMES, "How the new name of a task is rewritten."),
-    row(
-        "duplicate-name",
-        &["allow", "suffix", "refuse"],
-        "What happens to a name that another task has.",
-    ),
-    row("name-limit", &[], "The longest name of a task, in characters; 0: no limit."),
-    row("long-name", &["cut", "refuse"], "What happens to a name beyond the limit."),
-    row("prompt-trim", ON_OFF, "Whether blanks around a prompt are dropped."),
-    row("prompt-rewrite", &["verbatim", "crlf", "append"], "How every prompt is changed."),
-    row("prompt-limit", &[], "The longest prompt, in characters; 0: no limit."),
-    row("long-prompt", &["cut", "refuse"], "What happens to a prompt beyond the limit."),
-    row("list-lag-ms", &[], "How long a new task or agent is missing from lists, in milliseconds."),
-    row("list-order", ORDERS, "The order of lists."),
-    row("list-entry", ENTRIES, "What the entries of the list of tasks lack."),
-    row("list-cap", &[], "How many entries a list shows at most, without saying so; 0: no limit."),
-    row("platform-agents", &["listed", "hidden"], "Whether the platform's agent 47 is listed."),
-    row("ids-sent", &["numbers", "strings"], "How numeric ids are written in answers."),
-    row("ids-accepted", &["numbers", "both"], "Whether digits in quotes pass as a numeric id."),
-    row("unknown-fields", &["ignore", "refuse"], "What unknown fields of a request do."),
-    row("extra-fields", ON_OFF, "Whether answers carry fields that nobody documented."),
-    row("errors-member", &["present", "missing", "null"], "The member `errors` of a success."),
-    row("refusal-form", REFUSALS, "Where the text of a refusal is."),
-    row("auth-failure", &["401", "text", "500"], "How a wrong or stale signature is answered."),
-    row("update-answer", &["envelope", "task"], "What the update of a task answers."),
-    row("delete-task", DELETES, "What deleting a task with deployments does."),
-    row("delete-active", &["refuse", "cascade"], "What deleting an active deployment does."),
-    row("delete-agent-in-use", &["refuse", "accept"], "What deleting the agent of a task does."),
-    row(
-        "create-while-active",
-        &["parallel", "queue", "refuse"],
-        "What a second deployment beside an active one does.",
-    ),
-    row("prompt-on-running", &["accept", "refuse"], "What a prompt to an active deployment does."),
-    row(
-        "prompt-on-ended",
-        &["refuse", "accept"],
-        "What a prompt to a stopped or failed deployment does.",
-    ),
-    row(
-        "queued-prompt",
-        &["shown", "hidden"],
-        "Whether a waiting prompt is in the conversation yet.",
-    ),
-    row("deployment-lag-ms", &[], "How long a new deployment cannot be read, in milliseconds."),
-    row("deployment-prompt", &["whole", "missing", "null"], "The member `prompt` of deployments."),
-    row(
-        "deployment-count",
-        &["existing", "ever"],
-        "Whether a task counts its deleted deployments.",
-    ),
-    row("conversation-in-queue", QUEUED, "The conversation of a queued deployment."),
-    row("token-counts", &["present", "null"], "The token counts of a conversation."),
-    row("token-echo", &["masked", "clear", "missing"], "How an agent's own key is shown."),
-    row("status-case", &["documented", "lower"], "How a status is spelled."),
-    row("utc-offset-minutes", &[], "The zone of time stamps, in minutes east of UTC."),
-];
+/// Declares the quirks, a row each: what it decides, its field and default, its name and values.
+macro_rules! quirks {
+    ($(#[doc = $about:literal] $field:ident: $type:ty = $default:expr, $name:literal, $values:expr;)+) => {
+        /// Every quirk, in the order of the fields of [`Quirks`].
+        pub const QUIRKS: &[QuirkSpec] = &[
+            $(QuirkSpec { name: $name, values: $values, about: $about.trim_ascii() }),+
+        ];
 
+        /// Every unknown, decided.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default, rename_all = "kebab-case")]
+        pub struct Quirks { $(#[doc = $about] pub $field: $type),+ }
+
+        impl Default for Quirks {
+            fn default() -> Self {
+                Self { $($field: $default),+ }
+            }
+        }
+    };
+}
+
+quirks! {
+    /// How long a deployment waits in the queue, in milliseconds.
+    queue_ms: u32 = 1_000, "queue-ms", NUMBER;
+    /// How long an agent works on one prompt, in milliseconds.
+    run_ms: u32 = 3_000, "run-ms", NUMBER;
+    /// How long a stop takes to show, in milliseconds; 0: at once.
+    stop_ms: u32 = 0, "stop-ms", NUMBER;
+    /// How many deployments run at once, the rest queue; 0: no limit.
+    concurrent_runs: u32 = 0, "concurrent-runs", NUMBER;
+    /// How a deployment ends if no rule of the script decides.
+    run_outcome: RunOutcome = RunOutcome::Completed, "run-outcome", OUTCOMES;
+    /// How the name of a new task is rewritten.
+    name_on_create: NameRule = NameRule::Clean, "name-on-create", NAMES;
+    /// How the new name of a task is rewritten.
+    name_on_update: NameRule = NameRule::Verbatim, "name-on-update", NAMES;
+    /// What happens to a name that another task has.
+    duplicate_name: DuplicateName = DuplicateName::Allow,
+        "duplicate-name", &["allow", "suffix", "refuse"];
+    /// The longest name of a task, in characters; 0: no limit.
+    name_limit: u32 = 0, "name-limit", NUMBER;
+    /// What happens to a name beyond the limit.
+    long_name: TooLong = TooLong::Cut, "long-name", &["cut", "refuse"];
+    /// Whether blanks around a prompt are dropped.
+    prompt_trim: Switch = Switch::Off, "prompt-trim", ON_OFF;
+    /// How every prompt is changed.
+    prompt_rewrite: PromptRewrite = PromptRewrite::Verbatim,
+        "prompt-rewrite", &["verbatim", "crlf", "append"];
+    /// The longest prompt, in characters; 0: no limit.
+    prompt_limit: u32 = 0, "prompt-limit", NUMBER;
+    /// What happens to a prompt beyond the limit.
+    long_prompt: TooLong = TooLong::Cut, "long-prompt", &["cut", "refuse"];
+    /// How long a new task or agent is missing from lists, in milliseconds.
+    list_lag_ms: u32 = 0, "list-lag-ms", NUMBER;
+    /// The order of lists.
+    list_order: ListOrder = ListOrder::OldestFirst, "list-order", ORDERS;
+    /// What the entries of the list of tasks lack.
+    list_entry: ListEntry = ListEntry::Whole, "list-entry", ENTRIES;
+    /// How many entries a list shows at most, without saying so; 0: no limit.
+    list_cap: u32 = 0, "list-cap", NUMBER;
+    /// Whether the platform's agent 47 is listed.
+    platform_agents: Visibility = Visibility::Listed,
+        "platform-agents", &["listed", "hidden"];
+    /// How numeric ids are written in answers.
+    ids_sent: IdsSent = IdsSent::Numbers, "ids-sent", &["numbers", "strings"];
+    /// Whether digits in quotes pass as a numeric id.
+    ids_accepted: IdsAccepted = IdsAccepted::Numbers, "ids-accepted", &["numbers", "both"];
+    /// What unknown fields of a request do.
+    unknown_fields: UnknownFields = UnknownFields::Ignore, "unknown-fields", &["ignore", "refuse"];
+    /// Whether answers carry fields that nobody documented.
+    extra_fields: Switch = Switch::Off, "extra-fields", ON_OFF;
+    /// The member `errors` of a success.
+    errors_member: ErrorsMember = ErrorsMember::Present,
+        "errors-member", &["present", "missing", "null"];
+    /// Where the text of a refusal is.
+    refusal_form: RefusalForm = RefusalForm::Errors, "refusal-form", REFUSALS;
+    /// How a wrong or stale signature is answered.
+    auth_failure: AuthFailure = AuthFailure::Unauthorized, "auth-failure", &["401", "text", "500"];
+    /// What the update of a task answers.
+    update_answer: UpdateAnswer = UpdateAnswer::Envelope, "update-answer", &["envelope", "task"];
+    /// What deleting a task with deployments does.
+    delete_task: DeleteTask = DeleteTask::RefuseActive, "delete-task", DELETES;
+    /// What deleting an active deployment does.
+    delete_active: DeleteActive = DeleteActive::Refuse, "delete-active", &["refuse", "cascade"];
+    /// What deleting the agent of a task does.
+    delete_agent_in_use: Consent = Consent::Refuse,
+        "delete-agent-in-use", &["refuse", "accept"];
+    /// What a second deployment beside an active one does.
+    create_while_active: CreateWhileActive = CreateWhileActive::Parallel,
+        "create-while-active", &["parallel", "queue", "refuse"];
+    /// What a prompt to an active deployment does.
+    prompt_on_running: Consent = Consent::Accept, "prompt-on-running", &["accept", "refuse"];
+    /// What a prompt to a stopped or failed deployment does.
+    prompt_on_ended: Consent = Consent::Refuse, "prompt-on-ended", &["refuse", "accept"];
+    /// Whether a waiting prompt is in the conversation yet.
+    queued_prompt: QueuedPrompt = QueuedPrompt::Shown, "queued-prompt", &["shown", "hidden"];
+    /// How long a new deployment cannot be read, in milliseconds.
+    deployment_lag_ms: u32 = 0, "deployment-lag-ms", NUMBER;
+    /// The member `prompt` of deployments.
+    deployment_prompt: DeploymentPrompt = DeploymentPrompt::Whole,
+        "deployment-prompt", &["whole", "missing", "null"];
+    /// Whether a task counts its deleted deployments.
+    deployment_count: DeploymentCount = DeploymentCount::Existing,
+        "deployment-count", &["existing", "ever"];
+    /// The conversation of a queued deployment.
+    conversation_in_queue: QueuedConversation = QueuedConversation::Prompt,
+        "conversation-in-queue", QUEUED;
+    /// The token counts of a conversation.
+    token_counts: TokenCounts = TokenCounts::Present, "token-counts", &["present", "null"];
+    /// How an agent's own key is shown.
+    token_echo: TokenEcho = TokenEcho::Masked, "token-echo", &["masked", "clear", "missing"];
+    /// How a status is spelled.
+    status_case: StatusCase = StatusCase::Documented, "status-case", &["documented", "lower"];
+    /// The zone of time stamps, in minutes east of UTC.
+    utc_offset_minutes: i32 = 0, "utc-offset-minutes", NUMBER;
+}
+
+/// The values of a quirk that takes a whole number.
+const NUMBER: &[&str] = &[];
 const ON_OFF: &[&str] = &["off", "on"];
 const OUTCOMES: &[&str] = &["completed", "failed", "tool-failure", "stopped", "hangs"];
 const NAMES: &[&str] = &["verbatim", "collapse", "clean", "title", "fold"];
@@ -92,181 +145,74 @@ const REFUSALS: &[&str] = &["errors", "string", "messages", "message", "silent"]
 const DELETES: &[&str] = &["refuse-active", "refuse-any", "cascade", "keep"];
 const QUEUED: &[&str] = &["prompt", "empty", "null", "missing"];
 
-const fn row(
-    name: &'static str,
-    values: &'static [&'static str],
-    about: &'static str,
-) -> QuirkSpec {
-    QuirkSpec { name, values, about }
-}
-
-/// Declares the words of one quirk; the first is the default where none is marked.
+/// Declares the words of one quirk.
 macro_rules! words {
     (
         $(#[$about:meta])*
-        $name:ident { $($(#[$note:meta])* $word:ident $(= $text:literal)?),+ }
+        $name:ident { $($(#[$note:meta])? $word:ident $(= $text:literal)?),+ }
     ) => {
         $(#[$about])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
-        pub enum $name { $($(#[$note])* $(#[serde(rename = $text)])? $word),+ }
+        pub enum $name { $($(#[$note])? $(#[serde(rename = $text)])? $word),+ }
     };
 }
 
 words! { /// A switch that is on or off.
-Switch { #[default] Off, On } }
+Switch { Off, On } }
 words! { /// How a deployment ends.
+#[derive(Default)]
 RunOutcome { #[default] Completed, Failed, ToolFailure, Stopped, Hangs } }
 words! { /// How a name is rewritten, from nothing to everything.
-NameRule { Verbatim, Collapse, #[default] Clean, Title, Fold } }
+NameRule { Verbatim, Collapse, Clean, Title, Fold } }
 words! { /// What a name gets that another task has.
-DuplicateName { #[default] Allow, Suffix, Refuse } }
+DuplicateName { Allow, Suffix, Refuse } }
 words! { /// What happens to a text beyond its limit.
-TooLong { #[default] Cut, Refuse } }
+TooLong { Cut, Refuse } }
 words! { /// How every prompt is changed.
-PromptRewrite { #[default] Verbatim, Crlf, Append } }
+PromptRewrite { Verbatim, Crlf, Append } }
 words! { /// The order of lists.
-ListOrder { #[default] OldestFirst, NewestFirst, ByName, Shuffled } }
+ListOrder { OldestFirst, NewestFirst, ByName, Shuffled } }
 words! { /// What the entries of the list of tasks lack.
-ListEntry { #[default] Whole, WithoutPrompt, CutPrompt, Bare } }
-words! { /// Whether the platform's own agent is listed.
-PlatformAgents { #[default] Listed, Hidden } }
+ListEntry { Whole, WithoutPrompt, CutPrompt, Bare } }
+words! { /// Whether something is shown in lists.
+Visibility { Listed, Hidden } }
 words! { /// How ids are written.
-IdsSent { #[default] Numbers, Strings } }
+IdsSent { Numbers, Strings } }
 words! { /// Which spellings of an id are accepted.
-IdsAccepted { #[default] Numbers, Both } }
+IdsAccepted { Numbers, Both } }
 words! { /// What unknown fields of a request lead to.
-UnknownFields { #[default] Ignore, Refuse } }
+UnknownFields { Ignore, Refuse } }
 words! { /// The member `errors` of a success.
-ErrorsMember { #[default] Present, Missing, Null } }
+ErrorsMember { Present, Missing, Null } }
 words! { /// Where the text of a refusal stands (contract 6.1).
-RefusalForm { #[default] Errors, String, Messages, Message, Silent } }
+RefusalForm { Errors, String, Messages, Message, Silent } }
 words! { /// How a bad signature is answered.
-AuthFailure { #[default] Unauthorized = "401", Text, ServerError = "500" } }
+AuthFailure { Unauthorized = "401", Text, ServerError = "500" } }
 words! { /// What the update of a task answers.
-UpdateAnswer { #[default] Envelope, Task } }
+UpdateAnswer { Envelope, Task } }
 words! { /// What deleting a task with deployments does.
-DeleteTask { #[default] RefuseActive, RefuseAny, Cascade, Keep } }
+DeleteTask { RefuseActive, RefuseAny, Cascade, Keep } }
 words! { /// What deleting an active deployment does.
-DeleteActive { #[default] Refuse, Cascade } }
+DeleteActive { Refuse, Cascade } }
 words! { /// What a second deployment beside an active one does.
-CreateWhileActive { #[default] Parallel, Queue, Refuse } }
+CreateWhileActive { Parallel, Queue, Refuse } }
 words! { /// Whether something is done or refused.
-Consent { #[default] Accept, Refuse } }
-words! { /// Whether something is allowed, refused where nothing is said.
-Reluctance { #[default] Refuse, Accept } }
+Consent { Accept, Refuse } }
 words! { /// Whether a waiting prompt is shown.
-QueuedPrompt { #[default] Shown, Hidden } }
+QueuedPrompt { Shown, Hidden } }
 words! { /// The member `prompt` of deployments.
-DeploymentPrompt { #[default] Whole, Missing, Null } }
+DeploymentPrompt { Whole, Missing, Null } }
 words! { /// What the member `deployments` of a task counts.
-DeploymentCount { #[default] Existing, Ever } }
+DeploymentCount { Existing, Ever } }
 words! { /// The conversation of a queued deployment.
-QueuedConversation { #[default] Prompt, Empty, Null, Missing } }
+QueuedConversation { Prompt, Empty, Null, Missing } }
 words! { /// The token counts of a conversation.
-TokenCounts { #[default] Present, Null } }
+TokenCounts { Present, Null } }
 words! { /// How an agent's own key is shown.
-TokenEcho { #[default] Masked, Clear, Missing } }
+TokenEcho { Masked, Clear, Missing } }
 words! { /// How a status is spelled.
-StatusCase { #[default] Documented, Lower } }
-
-/// Every unknown, decided; [`QUIRKS`] says what each field means.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, rename_all = "kebab-case")]
-pub struct Quirks {
-    pub queue_ms: u32,
-    pub run_ms: u32,
-    pub stop_ms: u32,
-    pub concurrent_runs: u32,
-    pub run_outcome: RunOutcome,
-    pub name_on_create: NameRule,
-    pub name_on_update: NameRule,
-    pub duplicate_name: DuplicateName,
-    pub name_limit: u32,
-    pub long_name: TooLong,
-    pub prompt_trim: Switch,
-    pub prompt_rewrite: PromptRewrite,
-    pub prompt_limit: u32,
-    pub long_prompt: TooLong,
-    pub list_lag_ms: u32,
-    pub list_order: ListOrder,
-    pub list_entry: ListEntry,
-    pub list_cap: u32,
-    pub platform_agents: PlatformAgents,
-    pub ids_sent: IdsSent,
-    pub ids_accepted: IdsAccepted,
-    pub unknown_fields: UnknownFields,
-    pub extra_fields: Switch,
-    pub errors_member: ErrorsMember,
-    pub refusal_form: RefusalForm,
-    pub auth_failure: AuthFailure,
-    pub update_answer: UpdateAnswer,
-    pub delete_task: DeleteTask,
-    pub delete_active: DeleteActive,
-    pub delete_agent_in_use: Reluctance,
-    pub create_while_active: CreateWhileActive,
-    pub prompt_on_running: Consent,
-    pub prompt_on_ended: Reluctance,
-    pub queued_prompt: QueuedPrompt,
-    pub deployment_lag_ms: u32,
-    pub deployment_prompt: DeploymentPrompt,
-    pub deployment_count: DeploymentCount,
-    pub conversation_in_queue: QueuedConversation,
-    pub token_counts: TokenCounts,
-    pub token_echo: TokenEcho,
-    pub status_case: StatusCase,
-    pub utc_offset_minutes: i32,
-}
-
-impl Default for Quirks {
-    fn default() -> Self {
-        Self {
-            queue_ms: 1_000,
-            run_ms: 3_000,
-            stop_ms: 0,
-            concurrent_runs: 0,
-            run_outcome: RunOutcome::default(),
-            // Contract 7: a name is rewritten on create and survives an update.
-            name_on_create: NameRule::Clean,
-            name_on_update: NameRule::Verbatim,
-            duplicate_name: DuplicateName::default(),
-            name_limit: 0,
-            long_name: TooLong::default(),
-            prompt_trim: Switch::Off,
-            prompt_rewrite: PromptRewrite::default(),
-            prompt_limit: 0,
-            long_prompt: TooLong::default(),
-            list_lag_ms: 0,
-            list_order: ListOrder::default(),
-            list_entry: ListEntry::default(),
-            list_cap: 0,
-            platform_agents: PlatformAgents::default(),
-            ids_sent: IdsSent::default(),
-            ids_accepted: IdsAccepted::default(),
-            unknown_fields: UnknownFields::default(),
-            extra_fields: Switch::Off,
-            errors_member: ErrorsMember::default(),
-            refusal_form: RefusalForm::default(),
-            auth_failure: AuthFailure::default(),
-            update_answer: UpdateAnswer::default(),
-            delete_task: DeleteTask::default(),
-            delete_active: DeleteActive::default(),
-            delete_agent_in_use: Reluctance::default(),
-            create_while_active: CreateWhileActive::default(),
-            prompt_on_running: Consent::default(),
-            prompt_on_ended: Reluctance::default(),
-            queued_prompt: QueuedPrompt::default(),
-            deployment_lag_ms: 0,
-            deployment_prompt: DeploymentPrompt::default(),
-            deployment_count: DeploymentCount::default(),
-            conversation_in_queue: QueuedConversation::default(),
-            token_counts: TokenCounts::default(),
-            token_echo: TokenEcho::default(),
-            status_case: StatusCase::default(),
-            utc_offset_minutes: 0,
-        }
-    }
-}
+StatusCase { Documented, Lower } }
 
 impl Quirks {
     /// Sets one quirk from the text `NAME=VALUE`; the error is a sentence with help.
