@@ -22,6 +22,14 @@ impl World {
         }
     }
 
+    /// Answers one request as if it took effect; only the ids that its effect would have are used up.
+    pub(super) fn pretend(&mut self, now: Timestamp, request: &Request) -> Reply {
+        let mut pretended = self.clone();
+        let reply = pretended.accept(now, request);
+        self.use_up_ids(&pretended);
+        reply
+    }
+
     /// Takes a request whose effect happens only at `due`, and whose answer nobody waits for.
     ///
     /// The effect is in the world's own queue, so it happens although the client has left.

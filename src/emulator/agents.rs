@@ -3,15 +3,27 @@
 use serde_json::{Map, Value, json};
 
 use super::ORGANIZATION_ID;
-use super::fields::{AGENT_ID, FieldRule, RequestFields, ValueKind, nullable, optional, required};
+use super::fields::{
+    AGENT_ID, FieldRule, NullRule, RequestFields, ValueKind, clearable, optional, required,
+};
 use super::handler::{HandlerResult, listed, payload};
-use super::objects::Agent;
-use super::quirk::{Consent, Visibility};
+use super::names::{NamePolicy, stored_name, stored_system_prompt};
+use super::objects::{Agent, REFERENCES};
+use super::quirk::{
+    AgentUpdateAnswer, Consent, DeleteReferenced, ModelWithQcc, NameRule, Visibility,
+};
 use super::shape;
+use super::tools::stored_tools;
 use super::world::World;
 
 /// The agent that the platform provides; examples use it without creating it (contract 11).
 const PLATFORM_AGENT: u64 = 47;
+
+/// The model that the platform chooses under `model-with-qcc=rewritten`.
+const PLATFORM_MODEL: &str = "claude-sonnet-4-6";
+
+/// The public id of the only user.
+const USER: &str = "emulator";
 
 const EFFORTS: &[&str] = &["low", "medium", "high"];
 
@@ -24,26 +36,27 @@ pub(super) const UPDATE: &[FieldRule] =
     &settable([required(AGENT_ID, ValueKind::Id), optional("name", ValueKind::Text)]);
 
 const fn settable([first, name]: [FieldRule; 2]) -> [FieldRule; 19] {
+    use NullRule::{Clears, ClearsToNull};
     [
         first,
         name,
-        optional("description", ValueKind::Text),
-        optional("profileImage", ValueKind::Text),
-        optional("systemPrompt", ValueKind::Text),
-        optional("reasoningEffort", ValueKind::Word(EFFORTS)),
-        optional("maxTurns", ValueKind::Integer),
-        optional("toolChoice", ValueKind::Text),
-        optional("tools", ValueKind::Texts),
-        optional("public", ValueKind::Boolean),
-        nullable("model", ValueKind::Text),
-        optional("chainedAgents", ValueKind::AgentEntries),
-        optional("subAgents", ValueKind::AgentEntries),
-        nullable("token", ValueKind::Object),
-        optional("useQCC", ValueKind::Boolean),
-        nullable("pipeline", ValueKind::Text),
+        clearable("description", ValueKind::Text, Clears),
+        clearable("profileImage", ValueKind::Text, Clears),
+        clearable("systemPrompt", ValueKind::Text, Clears),
+        clearable("reasoningEffort", ValueKind::Word(EFFORTS), Clears),
+        clearable("maxTurns", ValueKind::Integer, Clears),
+        clearable("toolChoice", ValueKind::Text, Clears),
+        clearable("tools", ValueKind::Texts, Clears),
+        clearable("public", ValueKind::Boolean, Clears),
+        clearable("model", ValueKind::Text, ClearsToNull),
+        clearable("chainedAgents", ValueKind::ChainedEntries, Clears),
+        clearable("subAgents", ValueKind::CallableEntries, Clears),
+        clearable("token", ValueKind::Object, ClearsToNull),
+        clearable("useQCC", ValueKind::Boolean, Clears),
+        clearable("pipeline", ValueKind::Text, ClearsToNull),
         optional("author", ValueKind::Object),
         optional("organization", ValueKind::Object),
-        optional("node", ValueKind::Object),
+        clearable("node", ValueKind::Object, Clears),
     ]
 }
 
@@ -53,7 +66,7 @@ fn defaults() -> Map<String, Value> {
         "name": "", "description": "", "profileImage": "emulator.png", "systemPrompt": "",
         "reasoningEffort": "high", "maxTurns": 100, "toolChoice": "auto", "tools": [],
         "public": false, "model": null, "pipeline": null, "outputSchema": null,
-        "author": shape::owner("emulator"),
+        "author": shape::owner(USER),
         "organization": {"id": ORGANIZATION_ID, "name": "Emulator", "profile": "emulator.png"},
         "chainedAgents": [], "subAgents": [], "token": null, "useQCC": true,
         "node": {"id": 0, "sku": ""},
@@ -64,9 +77,19 @@ fn defaults() -> Map<String, Value> {
 
 /// Creates an agent.
 pub(super) fn create(world: &mut World, fields: &RequestFields) -> HandlerResult {
-    fields.filled("name")?;
-    let agent = add(world, fields.all());
-    Ok(payload("agent", world.agent_shape(&world.agents[&agent])))
+    let rewrite = world.quirks.agent_name_on_create;
+    let name = world.agent_name(fields.filled("name")?, rewrite, None)?;
+    let organization = fields.text("organizationId").map(str::to_owned);
+    let mut given = world.stored_fields(fields, organization.as_deref())?;
+    given.insert("name".to_owned(), name.into());
+    if !given.contains_key("tools") {
+        given.insert("tools".to_owned(), stored_tools(&[], &world.quirks)?);
+    }
+    let rule = world.quirks.model_with_qcc;
+    let agent = world.new_agent(organization);
+    change(agent, given, rule);
+    let id = agent.id;
+    Ok(payload("agent", world.agent_shape(&world.agents[&id])))
 }
 
 /// Reads an agent.
@@ -76,42 +99,58 @@ pub(super) fn read(world: &mut World, fields: &RequestFields) -> HandlerResult {
 
 /// Changes the fields that are there and leaves the others.
 pub(super) fn update(world: &mut World, fields: &RequestFields) -> HandlerResult {
-    let id = find(world, fields)?.id;
+    let agent = changeable(world, fields)?;
+    let id = agent.id;
+    let mut given = world.stored_fields(fields, agent.organization.as_deref())?;
     if fields.text("name").is_some() {
-        fields.filled("name")?;
+        let rewrite = world.quirks.agent_name_on_update;
+        let name = world.agent_name(fields.filled("name")?, rewrite, Some(id))?;
+        given.insert("name".to_owned(), name.into());
     }
-    let now = world.clock;
+    let (rule, now) = (world.quirks.model_with_qcc, world.clock);
     let agent = world.agents.get_mut(&id).expect("it was just found");
-    merge(agent, fields.all());
+    change(agent, given, rule);
     agent.updated = now;
-    Ok(Map::new())
+    match world.quirks.agent_update_answer {
+        AgentUpdateAnswer::Envelope => Ok(Map::new()),
+        AgentUpdateAnswer::Agent => Ok(payload("agent", world.agent_shape(&world.agents[&id]))),
+    }
 }
 
 /// Deletes an agent.
 pub(super) fn delete(world: &mut World, fields: &RequestFields) -> HandlerResult {
-    let id = find(world, fields)?.id;
+    let id = changeable(world, fields)?.id;
     let is_used = world.tasks.values().any(|task| task.agent_id == id);
-    let must_be_free = world.quirks.delete_agent_in_use == Consent::Refuse;
-    if is_used && must_be_free {
+    if is_used && world.quirks.delete_agent_in_use == Consent::Refuse {
         return Err("The agent is used by a task.".to_owned());
+    }
+    let mut others = world.agents.values().filter(|other| other.id != id);
+    let is_referenced = others.any(|other| other.references().any(|reference| reference == id));
+    match world.quirks.delete_referenced_agent {
+        DeleteReferenced::Refuse if is_referenced => {
+            return Err("Another agent refers to the agent.".to_owned());
+        }
+        DeleteReferenced::Unlink => world.unlink(id),
+        DeleteReferenced::Refuse | DeleteReferenced::Accept => {}
     }
     world.agents.remove(&id);
     Ok(Map::new())
 }
 
-/// Lists the agents.
+/// Lists the agents of an organization.
 #[expect(clippy::unnecessary_wraps, reason = "all endpoints have one type")]
-pub(super) fn list(world: &mut World, _: &RequestFields) -> HandlerResult {
+pub(super) fn list(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let world = &*world;
-    let newest = world.clock - i64::from(world.quirks.list_lag_ms);
+    let (quirks, organization) = (&world.quirks, fields.text("organizationId").unwrap_or_default());
+    let newest = world.clock - i64::from(quirks.list_lag_ms);
     let is_listed = |agent: &&Agent| {
-        agent.created <= newest
-            && (agent.id != PLATFORM_AGENT || world.quirks.platform_agents == Visibility::Listed)
+        let is_hidden = agent.id == PLATFORM_AGENT && quirks.platform_agents == Visibility::Hidden
+            || is_private(agent) && quirks.private_agents == Visibility::Hidden;
+        agent.created <= newest && agent.belongs_to(organization) && !is_hidden
     };
-    let name = |agent: &Agent| agent.fields["name"].as_str().unwrap_or_default().to_owned();
     let rows = world.agents.values().filter(is_listed);
-    let rows = rows.map(|agent| (agent.id, name(agent), agent)).collect();
-    Ok(payload("agents", listed(world, rows, |agent| world.agent_shape(agent))))
+    let rows = rows.map(|agent| (agent.id, agent.name().to_owned(), agent)).collect();
+    Ok(payload("agents", listed(world, rows, |agent| world.agent_entry(agent))))
 }
 
 impl World {
@@ -119,36 +158,144 @@ impl World {
     pub(super) fn seed_agent(&mut self, name: &str) {
         let prompt = format!("You are the {name}.");
         let fields = json!({"name": name, "systemPrompt": prompt, "model": "claude-opus-4-7"});
-        let id = add(self, fields.as_object().cloned().unwrap_or_default());
+        let agent = self.new_agent(None);
+        agent.fields.extend(fields.as_object().cloned().unwrap_or_default());
         // A day old, which is older than any lag of the lists.
-        let agent = self.agents.get_mut(&id).expect("it was just added");
         agent.created -= 86_400_000;
         agent.updated = agent.created;
+    }
+
+    /// Adds an agent of whom nobody has said anything.
+    pub(super) fn new_agent(&mut self, organization: Option<String>) -> &mut Agent {
+        self.last_agent += 1;
+        let (id, now) = (self.last_agent, self.clock);
+        let mut fields = defaults();
+        if let Some(organization) = &organization {
+            fields["organization"]["id"] = organization.as_str().into();
+        }
+        let agent = Agent { id, organization, created: now, updated: now, fields };
+        self.agents.entry(id).or_insert(agent)
+    }
+
+    /// Returns the name as an agent gets it; `own` is the agent that is renamed.
+    fn agent_name(
+        &self,
+        name: &str,
+        rewrite: NameRule,
+        own: Option<u64>,
+    ) -> Result<String, String> {
+        let policy =
+            NamePolicy { rewrite, duplicate: self.quirks.duplicate_agent_name, nameless: "Agent" };
+        let others = self.agents.values().filter(|agent| Some(agent.id) != own);
+        stored_name(name, policy, &self.quirks, others.map(Agent::name))
+    }
+
+    /// Returns the fields of a request as an agent of this organization keeps them, but for its name.
+    fn stored_fields(
+        &self,
+        fields: &RequestFields,
+        organization: Option<&str>,
+    ) -> Result<Map<String, Value>, String> {
+        // The owner does not change hands over the API (contract 11).
+        const NOT_TAKEN: &[&str] = &["organizationId", AGENT_ID, "organization", "author"];
+        let mut defaults = defaults();
+        let mut stored = Map::new();
+        for (name, value) in fields.all() {
+            if NOT_TAKEN.contains(&name.as_str()) {
+                continue;
+            }
+            let default = defaults.get_mut(&name).map(Value::take).unwrap_or_default();
+            let value = match (name.as_str(), if value.is_null() { default } else { value }) {
+                ("systemPrompt", Value::String(prompt)) => {
+                    stored_system_prompt(&prompt, &self.quirks)?.into()
+                }
+                ("tools", Value::Array(tools)) => stored_tools(&tools, &self.quirks)?,
+                ("node", Value::Object(given)) => {
+                    let mut node = json!({"id": 0, "sku": ""});
+                    node.as_object_mut().expect("it is an object").extend(given);
+                    node
+                }
+                (field, Value::Array(entries)) if REFERENCES.contains(&field) => {
+                    self.stored_references(field, entries, organization)?
+                }
+                (_, value) => value,
+            };
+            stored.insert(name, value);
+        }
+        Ok(stored)
+    }
+
+    /// Returns references to agents as they are kept: without the agents themselves.
+    fn stored_references(
+        &self,
+        field: &str,
+        mut entries: Vec<Value>,
+        organization: Option<&str>,
+    ) -> Result<Value, String> {
+        const KEPT: &[&str] = &[AGENT_ID, "step", "callableCount"];
+        for entry in entries.iter_mut().filter_map(Value::as_object_mut) {
+            entry.retain(|name, _| KEPT.contains(&name.as_str()));
+            let agent = entry[AGENT_ID].as_u64().and_then(|id| self.agents.get(&id));
+            let is_known = agent.is_some_and(|agent| {
+                organization.is_none_or(|organization| agent.belongs_to(organization))
+            });
+            if !is_known && self.quirks.unknown_agent == Consent::Refuse {
+                return Err(format!("The agent {} of {field} was not found.", entry[AGENT_ID]));
+            }
+        }
+        Ok(entries.into())
+    }
+
+    /// Takes all references to an agent out of the others.
+    fn unlink(&mut self, id: u64) {
+        for agent in self.agents.values_mut() {
+            for name in REFERENCES {
+                if let Some(entries) = agent.fields.get_mut(name).and_then(Value::as_array_mut) {
+                    entries.retain(|entry| entry[AGENT_ID].as_u64() != Some(id));
+                }
+            }
+        }
     }
 }
 
 fn find<'w>(world: &'w World, fields: &RequestFields) -> Result<&'w Agent, String> {
-    let id = fields.id(AGENT_ID);
-    world.agents.get(&id).ok_or_else(|| "The agent was not found.".to_owned())
+    let agent = world.agents.get(&fields.id(AGENT_ID)).filter(|agent| {
+        agent.organization.as_ref().is_none_or(|own| world.organizations.contains(own))
+    });
+    agent.ok_or_else(|| "The agent was not found.".to_owned())
 }
 
-fn add(world: &mut World, fields: Map<String, Value>) -> u64 {
-    world.last_agent += 1;
-    let (id, now) = (world.last_agent, world.clock);
-    let mut agent = Agent { id, created: now, updated: now, fields: defaults() };
-    merge(&mut agent, fields);
-    world.agents.insert(id, agent);
-    id
+/// Returns an agent that the user may change.
+fn changeable<'w>(world: &'w World, fields: &RequestFields) -> Result<&'w Agent, String> {
+    let agent = find(world, fields)?;
+    let is_own = agent.id != PLATFORM_AGENT && author(agent) == USER;
+    if !is_own && world.quirks.others_agents == Consent::Refuse {
+        return Err("You may not change this agent.".to_owned());
+    }
+    Ok(agent)
 }
 
-fn merge(agent: &mut Agent, fields: Map<String, Value>) {
-    // The owner does not change hands over the API (contract 11).
-    const NOT_TAKEN: &[&str] = &["organizationId", AGENT_ID, "organization", "author"];
-    const NULLABLE: &[&str] = &["model", "pipeline", "token"];
-    for (name, value) in fields {
-        let is_taken = !value.is_null() || NULLABLE.contains(&name.as_str());
-        if is_taken && !NOT_TAKEN.contains(&name.as_str()) {
-            agent.fields.insert(name, value);
-        }
+/// Whether other people cannot use it.
+fn is_private(agent: &Agent) -> bool {
+    author(agent) != USER && agent.fields.get("public") != Some(&Value::Bool(true))
+}
+
+fn author(agent: &Agent) -> &str {
+    let author = agent.fields.get("author");
+    author.and_then(|author| author["publicId"].as_str()).unwrap_or_default()
+}
+
+/// Changes fields of an agent; what the platform's own model makes of them is a quirk (contract 19).
+fn change(agent: &mut Agent, given: Map<String, Value>, rule: ModelWithQcc) {
+    let ignored: &[&str] = match rule {
+        ModelWithQcc::Kept | ModelWithQcc::Rewritten => &[],
+        ModelWithQcc::Ignored => &["model"],
+        ModelWithQcc::AllIgnored => &["model", "reasoningEffort", "maxTurns", "toolChoice"],
+    };
+    let uses_qcc = given.get("useQCC").or(agent.fields.get("useQCC")) == Some(&Value::Bool(true));
+    let is_taken = |name: &String| !uses_qcc || !ignored.contains(&name.as_str());
+    agent.fields.extend(given.into_iter().filter(|(name, _)| is_taken(name)));
+    if uses_qcc && rule == ModelWithQcc::Rewritten {
+        agent.fields.insert("model".to_owned(), PLATFORM_MODEL.into());
     }
 }

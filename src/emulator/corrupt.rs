@@ -24,6 +24,8 @@ pub(super) enum ResponsePlan {
     Never(Delivery),
     /// It takes effect later, unseen.
     Later(std::time::Duration),
+    /// It never takes effect, and its reply says that it did.
+    Pretended,
     /// It takes effect now, and its reply is spoiled afterwards.
     Now,
 }
@@ -47,6 +49,7 @@ pub(super) fn plan(fault: Fault) -> ResponsePlan {
         }
         Fault::EmptyBefore => answered(Reply { status: 500, ..Reply::default() }),
         Fault::HtmlBefore => answered(page()),
+        Fault::NoEffect => ResponsePlan::Pretended,
         Fault::LostAfter
         | Fault::CutAnswer
         | Fault::EmptyAfter

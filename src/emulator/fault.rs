@@ -46,6 +46,8 @@ pub enum Fault {
     ListShort,
     /// A success that carries no id, after the effect.
     NoId,
+    /// A success in place of an effect (contract 19).
+    NoEffect,
 }
 
 /// Every fault that takes no argument, with the word for it and one sentence.
@@ -71,6 +73,7 @@ pub const FAULTS: &[(&str, Fault, &str)] = &[
     ("list-empty", Fault::ListEmpty, "A list without entries."),
     ("list-short", Fault::ListShort, "The first half of a list."),
     ("no-id", Fault::NoId, "A success without an id, after the effect."),
+    ("no-effect", Fault::NoEffect, "A success like any other in place of the effect."),
 ];
 
 /// How `late` is written and what it does; it takes its seconds behind a colon.
@@ -78,11 +81,12 @@ pub const LATE: (&str, &str) =
     ("late:SECONDS", "The connection breaks at once; the effect happens after that many seconds.");
 
 impl Fault {
-    /// Returns the end of the paths where the fault does anything, or `None` for all.
-    fn only_at(self) -> Option<&'static str> {
+    /// Returns the ends of the paths where the fault does anything, or `None` for all paths.
+    fn only_at(self) -> Option<&'static [&'static str]> {
         match self {
-            Self::ListLags | Self::ListEmpty | Self::ListShort => Some("/list"),
-            Self::NoId => Some("/create"),
+            Self::ListLags | Self::ListEmpty | Self::ListShort => Some(&["/list"]),
+            Self::NoId => Some(&["/create"]),
+            Self::NoEffect => Some(&["/create", "/update", "/delete", "/prompt", "/stop"]),
             _ => None,
         }
     }
@@ -185,11 +189,12 @@ impl Script {
             })?),
         };
         let fault: Fault = fault.trim().parse()?;
-        if let Some((path, end)) = path.as_deref().zip(fault.only_at())
-            && !path.ends_with(end)
+        if let Some((path, ends)) = path.as_deref().zip(fault.only_at())
+            && !ends.iter().any(|end| path.ends_with(end))
         {
+            let ends = ends.join("`, `");
             return Err(format!(
-                "fault `{fault}` does nothing at `{path}`, only at paths with `{end}`"
+                "fault `{fault}` does nothing at `{path}`, only at paths with `{ends}`"
             ));
         }
         self.rules.push(Rule { path, turn, fault, matched: 0 });
@@ -274,6 +279,10 @@ mod tests {
             (
                 "tasks/read=list-empty",
                 "does nothing at `/agents/tasks/read`, only at paths with `/list`",
+            ),
+            (
+                "read=no-effect",
+                "only at paths with `/create`, `/update`, `/delete`, `/prompt`, `/stop`",
             ),
             ("tasks/list=late:soon", "needs whole seconds"),
             ("tasks/list=loss", "unknown fault `loss`; there are: not-connected, "),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::quirk::{IdsAccepted, Quirks, UnknownFields};
+use super::quirk::{ExplicitNull, IdsAccepted, Quirks, UnknownFields};
 
 /// The name of the field that refers to an agent.
 pub(super) const AGENT_ID: &str = "agentId";
@@ -22,8 +22,10 @@ pub(super) enum ValueKind {
     Word(&'static [&'static str]),
     /// A list of texts.
     Texts,
-    /// A list of objects that each name an agent.
-    AgentEntries,
+    /// A list of objects that each name an agent and a step.
+    ChainedEntries,
+    /// A list of objects that each name an agent and, where it is limited, a number of calls.
+    CallableEntries,
     /// Any object.
     Object,
 }
@@ -37,23 +39,34 @@ pub(super) struct FieldRule {
     pub(super) kind: ValueKind,
     /// Whether it may be left out.
     pub(super) is_required: bool,
-    /// Whether it may be null, which its object may be, too (contract 2.6).
-    pub(super) is_nullable: bool,
+    /// What a null does.
+    pub(super) null: NullRule,
+}
+
+/// What a null in a field does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NullRule {
+    /// It has the wrong type.
+    Refused,
+    /// The quirk `explicit-null` decides; reads never show null.
+    Clears,
+    /// The quirk `explicit-null` decides; reads may show null (contract 2.6).
+    ClearsToNull,
 }
 
 /// Returns a row for a field that must be there.
 pub(super) const fn required(name: &'static str, kind: ValueKind) -> FieldRule {
-    FieldRule { name, kind, is_required: true, is_nullable: false }
+    FieldRule { name, kind, is_required: true, null: NullRule::Refused }
 }
 
 /// Returns a row for a field that may be left out.
 pub(super) const fn optional(name: &'static str, kind: ValueKind) -> FieldRule {
-    FieldRule { name, kind, is_required: false, is_nullable: false }
+    FieldRule { name, kind, is_required: false, null: NullRule::Refused }
 }
 
-/// Returns a row for a field that may be left out or be null.
-pub(super) const fn nullable(name: &'static str, kind: ValueKind) -> FieldRule {
-    FieldRule { name, kind, is_required: false, is_nullable: true }
+/// Returns a row for a field that may be left out, and perhaps be cleared.
+pub(super) const fn clearable(name: &'static str, kind: ValueKind, null: NullRule) -> FieldRule {
+    FieldRule { name, kind, is_required: false, null }
 }
 
 /// The fields of a request that passed its endpoint's rules.
@@ -75,7 +88,7 @@ impl RequestFields {
                     return Err(format!("The field {} is required.", rule.name));
                 }
                 None => {}
-                Some(Value::Null) if rule.is_nullable => {}
+                Some(Value::Null) if may_be_null(rule.null, quirks) => {}
                 Some(value) => check_kind(rule, value, quirks)?,
             }
         }
@@ -86,7 +99,10 @@ impl RequestFields {
                 return Err(format!("The field {name} is unknown."));
             }
         }
-        fields.retain(|name, _| rules.iter().any(|rule| rule.name == name));
+        // A null that got through as far as this was let through by the quirk.
+        let is_kept =
+            |value: &Value| !value.is_null() || quirks.explicit_null != ExplicitNull::Ignore;
+        fields.retain(|name, value| is_kept(value) && rules.iter().any(|rule| rule.name == name));
         Ok(Self(fields))
     }
 
@@ -113,6 +129,14 @@ impl RequestFields {
     }
 }
 
+fn may_be_null(rule: NullRule, quirks: &Quirks) -> bool {
+    match quirks.explicit_null {
+        ExplicitNull::Nullable => rule == NullRule::ClearsToNull,
+        ExplicitNull::Clear | ExplicitNull::Ignore => rule != NullRule::Refused,
+        ExplicitNull::Refuse => false,
+    }
+}
+
 fn check_kind(rule: &FieldRule, value: &mut Value, quirks: &Quirks) -> Result<(), String> {
     let name = rule.name;
     if rule.kind == ValueKind::Id && quirks.ids_accepted == IdsAccepted::Both {
@@ -121,7 +145,11 @@ fn check_kind(rule: &FieldRule, value: &mut Value, quirks: &Quirks) -> Result<()
             *value = number.into();
         }
     }
-    let names_an_agent = |entry: &Value| entry.get(AGENT_ID).is_some_and(Value::is_i64);
+    let names_an_agent = |entry: &Value| entry[AGENT_ID].is_i64();
+    let has_step = |entry: &Value| names_an_agent(entry) && entry["step"].is_i64();
+    let is_callable = |entry: &Value| {
+        names_an_agent(entry) && entry.get("callableCount").is_none_or(Value::is_i64)
+    };
     let all = |value: &Value, test: &dyn Fn(&Value) -> bool| {
         value.as_array().is_some_and(|entries| entries.iter().all(test))
     };
@@ -130,8 +158,11 @@ fn check_kind(rule: &FieldRule, value: &mut Value, quirks: &Quirks) -> Result<()
         ValueKind::Boolean => (value.is_boolean(), "a boolean"),
         ValueKind::Text => (value.is_string(), "a string"),
         ValueKind::Texts => (all(value, &Value::is_string), "a list of strings"),
-        ValueKind::AgentEntries => {
-            (all(value, &names_an_agent), "a list of objects with an agentId")
+        ValueKind::ChainedEntries => {
+            (all(value, &has_step), "a list of objects with an agentId and a step")
+        }
+        ValueKind::CallableEntries => {
+            (all(value, &is_callable), "a list of objects with an agentId")
         }
         ValueKind::Object => (value.is_object(), "an object"),
         ValueKind::Word(words) => {
@@ -152,7 +183,8 @@ mod tests {
         required("taskId", ValueKind::Id),
         optional("name", ValueKind::Text),
         optional("level", ValueKind::Word(&["low", "high"])),
-        nullable("model", ValueKind::Text),
+        clearable("model", ValueKind::Text, NullRule::ClearsToNull),
+        clearable("tools", ValueKind::Texts, NullRule::Clears),
     ];
 
     fn refusal(body: &str, quirks: &Quirks) -> String {
@@ -167,6 +199,7 @@ mod tests {
             (r#"{"taskId": 1, "model": null}"#, ""),
             (r#"{"taskId": 1, "name": null}"#, "The field name must be a string."),
             (r#"{"taskId": 1, "level": null}"#, "The field level must be one of: low, high."),
+            (r#"{"taskId": 1, "tools": null}"#, "The field tools must be a list of strings."),
             (r#"{"taskId": -1}"#, ""),
             ("", "The body of the request is not a JSON object."),
             ("[]", "The body of the request is not a JSON object."),
@@ -183,6 +216,13 @@ mod tests {
         ];
         for (body, text) in cases {
             assert_eq!(refusal(body, &quirks), text, "{body}");
+        }
+        let null = r#"{"taskId": 1, "model": null, "tools": null}"#;
+        for (form, text) in
+            [("clear", ""), ("ignore", ""), ("refuse", "The field model must be a string.")]
+        {
+            quirks.set(&format!("explicit-null={form}")).unwrap();
+            assert_eq!(refusal(null, &quirks), text, "{form}");
         }
         quirks.set("ids-accepted=both").unwrap();
         quirks.set("unknown-fields=refuse").unwrap();

@@ -31,11 +31,12 @@ mod service;
 mod shape;
 mod storage;
 mod tasks;
+mod tools;
 mod web;
 mod world;
 
 pub use fault::{FAULTS, Fault, LATE, Script, fault_rules};
-pub use objects::{Deployment, DeploymentPhase, StoredMessage, Task};
+pub use objects::{Agent, Deployment, DeploymentPhase, StoredMessage, Task};
 pub use quirk::{PromptRewrite, QUIRKS, QuirkSpec, Quirks, RunOutcome, TooLong};
 pub use script::{RunRule, ScriptFile, ScriptedTokens, ScriptedTool, ScriptedTurn, run_rules};
 pub use server::serve;

@@ -2,43 +2,44 @@
 
 use std::collections::BTreeSet;
 
-use super::quirk::{DuplicateName, NameRule, PromptRewrite, Quirks, Switch, TooLong};
-use super::world::World;
+use super::quirk::{DuplicateName, NameRule, PromptRewrite, Quirks, Switch, SystemPrompt, TooLong};
 
 /// Characters that a cleaned name keeps beside letters, digits and blanks.
 const KEPT: &str = "-_.[]()&";
 
-/// What a name becomes of which nothing is left.
-const NAMELESS: &str = "Task";
+/// How the service treats a name.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NamePolicy {
+    /// How it rewrites the name.
+    pub(super) rewrite: NameRule,
+    /// What it does with one that is taken.
+    pub(super) duplicate: DuplicateName,
+    /// What a name becomes of which nothing is left.
+    pub(super) nameless: &'static str,
+}
 
-impl World {
-    /// Returns the name as a task gets it; `own` is the task that is renamed.
-    pub(super) fn stored_name(
-        &self,
-        name: &str,
-        rule: NameRule,
-        own: Option<u64>,
-    ) -> Result<String, String> {
-        let name = rewritten(name, rule);
-        let refusal = "The name is too long.";
-        let quirks = &self.quirks;
-        let name = within(name, quirks.name_limit, quirks.long_name, refusal)?;
-        if quirks.duplicate_name == DuplicateName::Allow {
-            return Ok(name);
-        }
-        let others = self.tasks.values().filter(|task| Some(task.id) != own);
-        let taken: BTreeSet<&str> = others.map(|task| task.name.as_str()).collect();
-        if !taken.contains(name.as_str()) {
-            return Ok(name);
-        }
-        let must_be_free = quirks.duplicate_name == DuplicateName::Refuse;
-        if must_be_free {
-            return Err(format!("A task named {name} exists already."));
-        }
-        let mut numbered = (2..).map(|number: u32| format!("{name} {number}"));
-        let is_free = |name: &String| !taken.contains(name.as_str());
-        Ok(numbered.find(is_free).expect("tasks are fewer than numbers"))
+/// Returns the name as the service keeps it, beside the names of the others of its kind.
+pub(super) fn stored_name<'a>(
+    name: &str,
+    policy: NamePolicy,
+    quirks: &Quirks,
+    others: impl Iterator<Item = &'a str>,
+) -> Result<String, String> {
+    let name = rewritten(name, policy.rewrite, policy.nameless);
+    let name = within(name, quirks.name_limit, quirks.long_name, "The name is too long.")?;
+    if policy.duplicate == DuplicateName::Allow {
+        return Ok(name);
     }
+    let taken: BTreeSet<&str> = others.collect();
+    if !taken.contains(name.as_str()) {
+        return Ok(name);
+    }
+    if policy.duplicate == DuplicateName::Refuse {
+        return Err(format!("The name {name} is taken."));
+    }
+    let mut numbered = (2..).map(|number: u32| format!("{name} {number}"));
+    let is_free = |name: &String| !taken.contains(name.as_str());
+    Ok(numbered.find(is_free).expect("names are fewer than numbers"))
 }
 
 /// Returns the prompt as the service keeps it.
@@ -46,10 +47,29 @@ pub(super) fn stored_prompt(prompt: &str, quirks: &Quirks) -> Result<String, Str
     let prompt = if quirks.prompt_trim == Switch::On { prompt.trim() } else { prompt };
     let prompt = match quirks.prompt_rewrite {
         PromptRewrite::Verbatim => prompt.to_owned(),
-        PromptRewrite::Crlf => prompt.replace('\n', "\r\n"),
-        PromptRewrite::Append => format!("{prompt}\n\nAnswer in English."),
+        PromptRewrite::Crlf => with_crlf(prompt),
+        PromptRewrite::Append => appended(prompt),
     };
     within(prompt, quirks.prompt_limit, quirks.long_prompt, "The prompt is too long.")
+}
+
+/// Returns the system prompt of an agent as the service keeps it.
+pub(super) fn stored_system_prompt(prompt: &str, quirks: &Quirks) -> Result<String, String> {
+    let prompt = match quirks.system_prompt {
+        SystemPrompt::Verbatim => prompt.to_owned(),
+        SystemPrompt::Trim => prompt.trim().to_owned(),
+        SystemPrompt::Crlf => with_crlf(prompt),
+        SystemPrompt::Append => appended(prompt),
+    };
+    within(prompt, quirks.prompt_limit, quirks.long_prompt, "The system prompt is too long.")
+}
+
+fn with_crlf(text: &str) -> String {
+    text.replace('\n', "\r\n")
+}
+
+fn appended(text: &str) -> String {
+    format!("{text}\n\nAnswer in English.")
 }
 
 fn within(text: String, limit: u32, rule: TooLong, refusal: &str) -> Result<String, String> {
@@ -61,7 +81,7 @@ fn within(text: String, limit: u32, rule: TooLong, refusal: &str) -> Result<Stri
     }
 }
 
-fn rewritten(name: &str, rule: NameRule) -> String {
+fn rewritten(name: &str, rule: NameRule, nameless: &str) -> String {
     let is_kept = |c: &char| c.is_alphanumeric() || c.is_whitespace() || KEPT.contains(*c);
     let collapsed = |name: &str| name.split_whitespace().collect::<Vec<_>>().join(" ");
     let clean = || collapsed(&name.chars().filter(is_kept).collect::<String>());
@@ -76,7 +96,7 @@ fn rewritten(name: &str, rule: NameRule) -> String {
             words.split_whitespace().collect::<Vec<_>>().join("-")
         }
     };
-    if name.is_empty() { NAMELESS.to_owned() } else { name }
+    if name.is_empty() { nameless.to_owned() } else { name }
 }
 
 fn capitalized(word: &str) -> String {
@@ -100,10 +120,10 @@ mod tests {
             (NameRule::Fold, "buy-hold-spy-v2-50"),
         ];
         for (rule, expected) in cases {
-            assert_eq!(rewritten(name, rule), expected);
-            assert_eq!(rewritten(expected, rule), expected, "{rule:?} settles at once");
+            assert_eq!(rewritten(name, rule, "Task"), expected);
+            assert_eq!(rewritten(expected, rule, "Task"), expected, "{rule:?} settles at once");
         }
-        assert_eq!(rewritten("?!", NameRule::Clean), "Task");
+        assert_eq!(rewritten("?!", NameRule::Clean, "Task"), "Task");
     }
 
     #[test]

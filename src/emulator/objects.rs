@@ -7,18 +7,44 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::fields::AGENT_ID;
+
 /// An agent: the fields of contract 2.6 as JSON, apart from those the service sets itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Agent {
+pub struct Agent {
     /// Its number.
-    pub(super) id: u64,
+    pub id: u64,
+    /// Its organization; none for those that every organization has.
+    #[serde(default)]
+    pub organization: Option<String>,
     /// When it was made.
-    pub(super) created: i64,
+    pub created: i64,
     /// When it was last changed.
-    pub(super) updated: i64,
+    pub updated: i64,
     /// Everything a client or the web interface may set.
-    pub(super) fields: Map<String, Value>,
+    pub fields: Map<String, Value>,
 }
+
+impl Agent {
+    /// Tells whether the organization has it.
+    pub(super) fn belongs_to(&self, organization: &str) -> bool {
+        self.organization.as_deref().is_none_or(|own| own == organization)
+    }
+
+    /// Returns its name.
+    pub(super) fn name(&self) -> &str {
+        self.fields.get("name").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Returns the agents that it refers to.
+    pub(super) fn references(&self) -> impl Iterator<Item = u64> {
+        let entries = REFERENCES.iter().filter_map(|name| self.fields.get(*name)?.as_array());
+        entries.flatten().filter_map(|entry| entry[AGENT_ID].as_u64())
+    }
+}
+
+/// The fields whose entries refer to other agents.
+pub(super) const REFERENCES: [&str; 2] = ["chainedAgents", "subAgents"];
 
 /// A task as contract 3.6 describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -54,18 +54,17 @@ quirks! {
     /// How the new name of a task is rewritten.
     name_on_update: NameRule = NameRule::Verbatim, "name-on-update", NAMES;
     /// What happens to a name that another task has.
-    duplicate_name: DuplicateName = DuplicateName::Allow,
-        "duplicate-name", &["allow", "suffix", "refuse"];
-    /// The longest name of a task, in characters; 0: no limit.
+    duplicate_name: DuplicateName = DuplicateName::Allow, "duplicate-name", DUPLICATES;
+    /// The longest name of a task or agent, in characters; 0: no limit.
     name_limit: u32 = 0, "name-limit", NUMBER;
     /// What happens to a name beyond the limit.
     long_name: TooLong = TooLong::Cut, "long-name", &["cut", "refuse"];
-    /// Whether blanks around a prompt are dropped.
+    /// Whether blanks around the prompt of a task or deployment are dropped.
     prompt_trim: Switch = Switch::Off, "prompt-trim", ON_OFF;
-    /// How every prompt is changed.
+    /// How the prompt of a task or deployment is changed.
     prompt_rewrite: PromptRewrite = PromptRewrite::Verbatim,
         "prompt-rewrite", &["verbatim", "crlf", "append"];
-    /// The longest prompt, in characters; 0: no limit.
+    /// The longest prompt or system prompt, in characters; 0: no limit.
     prompt_limit: u32 = 0, "prompt-limit", NUMBER;
     /// What happens to a prompt beyond the limit.
     long_prompt: TooLong = TooLong::Cut, "long-prompt", &["cut", "refuse"];
@@ -132,6 +131,44 @@ quirks! {
     status_case: StatusCase = StatusCase::Documented, "status-case", &["documented", "lower"];
     /// The zone of time stamps, in minutes east of UTC.
     utc_offset_minutes: i32 = 0, "utc-offset-minutes", NUMBER;
+    /// How the name of a new agent is rewritten.
+    agent_name_on_create: NameRule = NameRule::Verbatim, "agent-name-on-create", NAMES;
+    /// How the new name of an agent is rewritten.
+    agent_name_on_update: NameRule = NameRule::Verbatim, "agent-name-on-update", NAMES;
+    /// What happens to a name that another agent has.
+    duplicate_agent_name: DuplicateName = DuplicateName::Allow, "duplicate-agent-name", DUPLICATES;
+    /// How the system prompt of an agent is changed.
+    system_prompt: SystemPrompt = SystemPrompt::Verbatim,
+        "system-prompt", &["verbatim", "trim", "crlf", "append"];
+    /// What `useQCC` does to an agent's model; `all-ignored`: to effort, turns and tool choice, too.
+    model_with_qcc: ModelWithQcc = ModelWithQcc::Kept,
+        "model-with-qcc", &["kept", "ignored", "all-ignored", "rewritten"];
+    /// The order of an agent's tools.
+    tool_order: ToolOrder = ToolOrder::AsSent, "tool-order", &["as-sent", "sorted", "reversed"];
+    /// Whether the tools of every agent get `user_input` added.
+    default_tool: Switch = Switch::Off, "default-tool", ON_OFF;
+    /// What a tool that no documentation names does.
+    unknown_tool: UnknownTool = UnknownTool::Accept,
+        "unknown-tool", &["accept", "refuse", "drop"];
+    /// What a reference to an agent that does not exist does.
+    unknown_agent: Consent = Consent::Refuse, "unknown-agent", &["refuse", "accept"];
+    /// Whether reads of an agent contain the agents that it chains.
+    expand_agents: Switch = Switch::Off, "expand-agents", ON_OFF;
+    /// What the entries of the list of agents lack.
+    agent_list_entry: ListEntry = ListEntry::Whole, "agent-list-entry", ENTRIES;
+    /// What the update of an agent answers.
+    agent_update_answer: AgentUpdateAnswer = AgentUpdateAnswer::Envelope,
+        "agent-update-answer", &["envelope", "agent"];
+    /// Which fields of an agent a null clears: those that reads show as null, all or none.
+    explicit_null: ExplicitNull = ExplicitNull::Nullable,
+        "explicit-null", &["nullable", "clear", "ignore", "refuse"];
+    /// What deleting an agent does while another one refers to it.
+    delete_referenced_agent: DeleteReferenced = DeleteReferenced::Refuse,
+        "delete-referenced-agent", &["refuse", "accept", "unlink"];
+    /// Whether the private agents of other people are listed.
+    private_agents: Visibility = Visibility::Listed, "private-agents", &["listed", "hidden"];
+    /// What changing or deleting an agent of the platform or of other people does.
+    others_agents: Consent = Consent::Accept, "others-agents", &["accept", "refuse"];
 }
 
 /// The values of a quirk that takes a whole number.
@@ -139,6 +176,7 @@ const NUMBER: &[&str] = &[];
 const ON_OFF: &[&str] = &["off", "on"];
 const OUTCOMES: &[&str] = &["completed", "failed", "tool-failure", "stopped", "hangs"];
 const NAMES: &[&str] = &["verbatim", "collapse", "clean", "title", "fold"];
+const DUPLICATES: &[&str] = &["allow", "suffix", "refuse"];
 const ORDERS: &[&str] = &["oldest-first", "newest-first", "by-name", "shuffled"];
 const ENTRIES: &[&str] = &["whole", "without-prompt", "cut-prompt", "bare"];
 const REFUSALS: &[&str] = &["errors", "string", "messages", "message", "silent"];
@@ -211,6 +249,20 @@ words! { /// The token counts of a conversation.
 TokenCounts { Present, Null } }
 words! { /// How an agent's own key is shown.
 TokenEcho { Masked, Clear, Missing } }
+words! { /// How a system prompt is changed.
+SystemPrompt { Verbatim, Trim, Crlf, Append } }
+words! { /// What happens to the model of an agent that runs on the platform's own.
+ModelWithQcc { Kept, Ignored, AllIgnored, Rewritten } }
+words! { /// The order of an agent's tools.
+ToolOrder { AsSent, Sorted, Reversed } }
+words! { /// What a tool that no documentation names does.
+UnknownTool { Accept, Refuse, Drop } }
+words! { /// What the update of an agent answers.
+AgentUpdateAnswer { Envelope, Agent } }
+words! { /// What a null in a request does.
+ExplicitNull { Nullable, Clear, Ignore, Refuse } }
+words! { /// What deleting an agent does while another one refers to it.
+DeleteReferenced { Refuse, Accept, Unlink } }
 words! { /// How a status is spelled.
 StatusCase { Documented, Lower } }
 

@@ -129,6 +129,13 @@ impl Emulator {
                 self.kept.change(|world| world.postpone(now, due, &request)).await?;
                 Delivery::Lost
             }
+            ResponsePlan::Pretended => {
+                let pretend = |world: &mut World| {
+                    self.bring_settings(world);
+                    world.pretend(self.clock.now(), &request)
+                };
+                Delivery::Answered(self.kept.change(pretend).await?)
+            }
             ResponsePlan::Now => {
                 // The clock is read once the file's lock is held, so times never go back.
                 let accept = |world: &mut World| {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::fields::AGENT_ID;
-use super::objects::{Agent, Deployment, DeploymentPhase, StoredMessage, Task};
+use super::objects::{Agent, Deployment, DeploymentPhase, REFERENCES, StoredMessage, Task};
 use super::quirk::{
     DeploymentCount, DeploymentPrompt, IdsSent, ListEntry, QueuedConversation, StatusCase, Switch,
     TokenCounts, TokenEcho,
@@ -21,10 +21,34 @@ const CUT_PROMPT: usize = 40;
 impl World {
     /// Returns an agent as the service sends it.
     pub(super) fn agent_shape(&self, agent: &Agent) -> Value {
+        let mut shape = self.flat_agent(agent);
+        if self.quirks.expand_agents == Switch::On {
+            let chained = agent.fields.get("chainedAgents").and_then(Value::as_array);
+            for (place, entry) in chained.into_iter().flatten().enumerate() {
+                let chained = entry[AGENT_ID].as_u64().and_then(|id| self.agents.get(&id));
+                let chained = chained.map_or(Value::Null, |agent| self.flat_agent(agent));
+                shape["chainedAgents"][place]["agent"] = chained;
+            }
+        }
+        shape
+    }
+
+    /// Returns an agent as the list shows it.
+    pub(super) fn agent_entry(&self, agent: &Agent) -> Value {
+        lacking(self.flat_agent(agent), "systemPrompt", self.quirks.agent_list_entry)
+    }
+
+    /// Returns an agent without the agents that it refers to.
+    fn flat_agent(&self, agent: &Agent) -> Value {
         let mut shape = json!({"id": self.id(agent.id)});
         let members = shape.as_object_mut().expect("it is an object");
         for (name, value) in &agent.fields {
             members.insert(name.clone(), value.clone());
+        }
+        for name in REFERENCES {
+            for entry in members.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten() {
+                entry[AGENT_ID] = entry[AGENT_ID].as_u64().map_or(Value::Null, |id| self.id(id));
+            }
         }
         if let Some(token) = members.get_mut("token").filter(|token| token.is_object()) {
             match self.quirks.token_echo {
@@ -79,20 +103,7 @@ impl World {
 
     /// Returns a task as the list shows it.
     pub(super) fn task_entry(&self, task: &Task) -> Value {
-        let mut shape = self.task_shape(task);
-        let members = shape.as_object_mut().expect("it is an object");
-        match self.quirks.list_entry {
-            ListEntry::Whole => {}
-            ListEntry::WithoutPrompt => {
-                members.remove("prompt");
-            }
-            ListEntry::CutPrompt => {
-                let cut: String = task.prompt.chars().take(CUT_PROMPT).collect();
-                members.insert("prompt".to_owned(), cut.into());
-            }
-            ListEntry::Bare => members.retain(|name, _| name == "id" || name == "name"),
-        }
-        shape
+        lacking(self.task_shape(task), "prompt", self.quirks.list_entry)
     }
 
     /// Returns a deployment as the service sends it.
@@ -207,6 +218,25 @@ impl World {
             shape["undocumented"] = json!({"list": [1, null], "text": "\u{fffd}"});
         }
     }
+}
+
+/// Returns an object as a list shows it, whose longest text is `prompt`.
+fn lacking(mut shape: Value, prompt: &str, entry: ListEntry) -> Value {
+    let members = shape.as_object_mut().expect("it is an object");
+    match entry {
+        ListEntry::Whole => {}
+        ListEntry::WithoutPrompt => {
+            members.remove(prompt);
+        }
+        ListEntry::CutPrompt => {
+            if let Some(text) = members.get_mut(prompt) {
+                let whole = text.as_str().unwrap_or_default();
+                *text = whole.chars().take(CUT_PROMPT).collect::<String>().into();
+            }
+        }
+        ListEntry::Bare => members.retain(|name, _| name == "id" || name == "name"),
+    }
+    shape
 }
 
 /// Returns an owner or author from the public id.

@@ -5,19 +5,18 @@ use serde_json::Map;
 use super::ORGANIZATION_ID;
 use super::fields::{AGENT_ID, RequestFields};
 use super::handler::{HandlerResult, listed, payload};
-use super::names::stored_prompt;
+use super::names::{NamePolicy, stored_name, stored_prompt};
 use super::objects::Task;
-use super::quirk::{DeleteTask, UpdateAnswer};
+use super::quirk::{DeleteTask, NameRule, UpdateAnswer};
 use super::world::World;
 
 /// Creates a task.
 pub(super) fn create(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let agent_id = fields.id(AGENT_ID);
-    if !world.agents.contains_key(&agent_id) {
-        return Err("The agent was not found.".to_owned());
-    }
-    let rule = world.quirks.name_on_create;
-    let name = world.stored_name(fields.filled("name")?, rule, None)?;
+    let requested = fields.text("organizationId").unwrap_or_default();
+    let agent = world.agents.get(&agent_id).filter(|agent| agent.belongs_to(requested));
+    agent.ok_or("The agent was not found.")?;
+    let name = world.task_name(fields.filled("name")?, world.quirks.name_on_create, None)?;
     let prompt = stored_prompt(fields.filled("prompt")?, &world.quirks)?;
     let preference = fields.text("projectPreference").unwrap_or_default();
     let id = world.insert_task(name, agent_id, prompt, preference, "emulator");
@@ -35,8 +34,8 @@ pub(super) fn read(world: &mut World, fields: &RequestFields) -> HandlerResult {
 pub(super) fn update(world: &mut World, fields: &RequestFields) -> HandlerResult {
     let id = find(world, fields)?.id;
     if fields.text("name").is_some() {
-        let rule = world.quirks.name_on_update;
-        let name = world.stored_name(fields.filled("name")?, rule, Some(id))?;
+        let rewrite = world.quirks.name_on_update;
+        let name = world.task_name(fields.filled("name")?, rewrite, Some(id))?;
         let now = world.clock;
         let task = world.tasks.get_mut(&id).expect("it was just found");
         task.name = name;
@@ -90,6 +89,14 @@ fn organization(fields: &RequestFields) -> Option<&str> {
 }
 
 impl World {
+    /// Returns the name as a task gets it; `own` is the task that is renamed.
+    fn task_name(&self, name: &str, rewrite: NameRule, own: Option<u64>) -> Result<String, String> {
+        let policy =
+            NamePolicy { rewrite, duplicate: self.quirks.duplicate_name, nameless: "Task" };
+        let others = self.tasks.values().filter(|task| Some(task.id) != own);
+        stored_name(name, policy, &self.quirks, others.map(|task| task.name.as_str()))
+    }
+
     /// Adds a task as it is and returns its id.
     pub(super) fn insert_task(
         &mut self,

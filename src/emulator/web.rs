@@ -4,7 +4,8 @@
 
 use serde_json::Value;
 
-use super::objects::{Deployment, DeploymentPhase, StoredMessage, Task};
+use super::objects::{Agent, Deployment, DeploymentPhase, StoredMessage, Task};
+use super::shape::owner;
 use super::world::World;
 
 impl World {
@@ -27,6 +28,39 @@ impl World {
     pub fn add_task(&mut self, name: &str, agent_id: u64, prompt: &str) -> u64 {
         let (name, prompt) = (name.to_owned(), prompt.to_owned());
         self.insert_task(name, agent_id, prompt, "project-each-task-deployment", "somebody")
+    }
+
+    /// Returns all agents, oldest first.
+    pub fn agents(&self) -> impl Iterator<Item = &Agent> {
+        self.agents.values()
+    }
+
+    /// Returns an agent to be changed at will: its organization or any of its fields.
+    pub fn agent_mut(&mut self, id: u64) -> Option<&mut Agent> {
+        self.agents.get_mut(&id)
+    }
+
+    /// Adds an agent of somebody else, its fields as they are, and returns its id.
+    pub fn add_agent(&mut self, fields: Value) -> u64 {
+        let agent = self.new_agent(None);
+        agent.fields.insert("author".to_owned(), owner("somebody"));
+        if let Value::Object(fields) = fields {
+            agent.fields.extend(fields);
+        }
+        agent.id
+    }
+
+    /// Edits a field of an agent, `outputSchema` too, which the API cannot.
+    pub fn edit_agent(&mut self, agent: u64, field: &str, value: Value) {
+        if let Some(agent) = self.agents.get_mut(&agent) {
+            agent.fields.insert(field.to_owned(), value);
+            agent.updated = self.clock;
+        }
+    }
+
+    /// Deletes an agent, whoever uses it.
+    pub fn delete_agent(&mut self, agent: u64) {
+        self.agents.remove(&agent);
     }
 
     /// Sees to it that there is an agent of this number.

@@ -122,6 +122,14 @@ impl World {
         format!("A-{}", auth::hex(&hash[..16]))
     }
 
+    /// Never gives an id again that `other` has given.
+    pub(super) fn use_up_ids(&mut self, other: &Self) {
+        self.last_agent = other.last_agent;
+        self.last_task = other.last_task;
+        self.last_number = other.last_number;
+        self.last_project = other.last_project;
+    }
+
     /// Returns the stored form.
     pub fn to_json(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a world is texts, numbers and lists")

@@ -50,6 +50,10 @@ impl InjectedFault {
                 path.ends_with("/list")
             }
             Self::Service(Fault::NoId) => path.ends_with("/create"),
+            // Of tasks and deployments an apply still believes a success that it has not seen.
+            Self::Service(Fault::NoEffect) => {
+                ["/agents/create", "/agents/update", "/agents/delete"].contains(&path)
+            }
             // A late read is a lost one.
             Self::Service(Fault::Late(_)) | Self::EndedLate(_) => !reads,
             _ => true,
