@@ -484,7 +484,7 @@ async fn a_task_that_cannot_be_read_is_a_gap_of_what_is_pulled() {
 
 #[tokio::test(start_paused = true)]
 async fn an_archived_task_is_deleted_once_its_conversations_are_saved() {
-    for quirk in ["delete-task=refuse-active", "delete-task=refuse-any", "token-echo=clear"] {
+    for quirk in ["delete-task=refuse-active", "delete-task=refuse-any"] {
         let (mut world, files) = archived().await;
         world.quirk(quirk).await;
         let run =
@@ -501,6 +501,27 @@ async fn an_archived_task_is_deleted_once_its_conversations_are_saved() {
         let saved = String::from_utf8(files.read(Path::new(&path)).unwrap().unwrap()).unwrap();
         assert!(saved.contains("\n## Turn 1: user\n\n```text\nBuy SPY\n```\n"), "{quirk}: {saved}");
         world.expect_nothing_to_do().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_key_of_an_agent_is_not_saved_with_its_conversation() {
+    let (mut world, files) = archived().await;
+    world.quirk("token-echo=clear").await.quirk("agent-definitions=shown").await;
+    let run = world.edit_service(|service| {
+        let token =
+            serde_json::json!({"llmApiTokenUser": "key-marker", "llmProviderApi": "anthropic"});
+        service.edit_agent(47, "useQCC", false.into());
+        service.edit_agent(47, "token", token);
+        service.deployments().next().unwrap().id.clone()
+    });
+    let run = run.await;
+    world.carry_out(&destroying(&world, ARCHIVED).await).await;
+    for ending in ["json", "md"] {
+        let path = format!("saved/task-332/{run}.{ending}");
+        let saved = String::from_utf8(files.read(Path::new(&path)).unwrap().unwrap()).unwrap();
+        assert!(!saved.contains("key-marker"), "{saved}");
+        assert_eq!(saved.contains("(masked)"), ending == "json", "{saved}");
     }
 }
 

@@ -119,7 +119,9 @@ fn values(spec: &emulator::QuirkSpec) -> Vec<&'static str> {
         "name-limit" => vec!["30"],
         "prompt-limit" => vec!["100"],
         // A request that is 40 s late is on a lagging list before settling ends, after 59 s.
-        "list-lag-ms" | "deployment-lag-ms" => vec!["1000", "5000", "15000"],
+        "list-lag-ms" | "deployment-lag-ms" | "agent-update-lag-ms" => {
+            vec!["1000", "5000", "15000"]
+        }
         // A list that hides resources for good has a test of its own below.
         "list-cap" => vec!["50"],
         _ => vec!["0", "-300", "600"],

@@ -22,7 +22,7 @@ impl World {
         }
     }
 
-    /// Answers one request as if it took effect; only the ids that its effect would have are used up.
+    /// Answers one request as if it took effect, which uses up ids and changes nothing else.
     pub(super) fn pretend(&mut self, now: Timestamp, request: &Request) -> Reply {
         let mut pretended = self.clone();
         let reply = pretended.accept(now, request);

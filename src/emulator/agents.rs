@@ -10,7 +10,7 @@ use super::handler::{HandlerResult, listed, payload};
 use super::names::{NamePolicy, stored_name, stored_system_prompt};
 use super::objects::{Agent, REFERENCES};
 use super::quirk::{
-    AgentUpdateAnswer, Consent, DeleteReferenced, ModelWithQcc, NameRule, Visibility,
+    AgentUpdateAnswer, Consent, DeleteReferenced, ModelWithQcc, NameRule, Quirks, Visibility,
 };
 use super::shape;
 use super::tools::stored_tools;
@@ -85,10 +85,8 @@ pub(super) fn create(world: &mut World, fields: &RequestFields) -> HandlerResult
     if !given.contains_key("tools") {
         given.insert("tools".to_owned(), stored_tools(&[], &world.quirks)?);
     }
-    let rule = world.quirks.model_with_qcc;
-    let agent = world.new_agent(organization);
-    change(agent, given, rule);
-    let id = agent.id;
+    let fields = changed(defaults(), given, &world.quirks)?;
+    let id = world.new_agent(organization, fields).id;
     Ok(payload("agent", world.agent_shape(&world.agents[&id])))
 }
 
@@ -107,10 +105,12 @@ pub(super) fn update(world: &mut World, fields: &RequestFields) -> HandlerResult
         let name = world.agent_name(fields.filled("name")?, rewrite, Some(id))?;
         given.insert("name".to_owned(), name.into());
     }
-    let (rule, now) = (world.quirks.model_with_qcc, world.clock);
-    let agent = world.agents.get_mut(&id).expect("it was just found");
-    change(agent, given, rule);
-    agent.updated = now;
+    let fields = changed(agent.fields.clone(), given, &world.quirks)?;
+    let shows_late = world.quirks.agent_update_lag_ms > 0;
+    let former = || Box::new(Agent { former: None, ..world.seen_agent(agent).clone() });
+    let former = shows_late.then(former);
+    let agent = Agent { updated: world.clock, fields, former, ..agent.clone() };
+    world.agents.insert(id, agent);
     match world.quirks.agent_update_answer {
         AgentUpdateAnswer::Envelope => Ok(Map::new()),
         AgentUpdateAnswer::Agent => Ok(payload("agent", world.agent_shape(&world.agents[&id]))),
@@ -158,22 +158,27 @@ impl World {
     pub(super) fn seed_agent(&mut self, name: &str) {
         let prompt = format!("You are the {name}.");
         let fields = json!({"name": name, "systemPrompt": prompt, "model": "claude-opus-4-7"});
-        let agent = self.new_agent(None);
-        agent.fields.extend(fields.as_object().cloned().unwrap_or_default());
+        let fields = fields.as_object().cloned().unwrap_or_default();
+        let agent = self.new_agent(None, fields);
         // A day old, which is older than any lag of the lists.
         agent.created -= 86_400_000;
         agent.updated = agent.created;
     }
 
-    /// Adds an agent of whom nobody has said anything.
-    pub(super) fn new_agent(&mut self, organization: Option<String>) -> &mut Agent {
+    /// Adds an agent with these fields, the others as nobody has said anything about them.
+    pub(super) fn new_agent(
+        &mut self,
+        organization: Option<String>,
+        given: Map<String, Value>,
+    ) -> &mut Agent {
         self.last_agent += 1;
         let (id, now) = (self.last_agent, self.clock);
         let mut fields = defaults();
+        fields.extend(given);
         if let Some(organization) = &organization {
             fields["organization"]["id"] = organization.as_str().into();
         }
-        let agent = Agent { id, organization, created: now, updated: now, fields };
+        let agent = Agent { id, organization, created: now, updated: now, fields, former: None };
         self.agents.entry(id).or_insert(agent)
     }
 
@@ -190,7 +195,7 @@ impl World {
         stored_name(name, policy, &self.quirks, others.map(Agent::name))
     }
 
-    /// Returns the fields of a request as an agent of this organization keeps them, but for its name.
+    /// Returns the fields of a request, but for the name, as an agent of this organization keeps them.
     fn stored_fields(
         &self,
         fields: &RequestFields,
@@ -285,17 +290,26 @@ fn author(agent: &Agent) -> &str {
     author.and_then(|author| author["publicId"].as_str()).unwrap_or_default()
 }
 
-/// Changes fields of an agent; what the platform's own model makes of them is a quirk (contract 19).
-fn change(agent: &mut Agent, given: Map<String, Value>, rule: ModelWithQcc) {
-    let ignored: &[&str] = match rule {
+/// Returns the fields of an agent after a change; with `useQCC` its model is a quirk (contract 19).
+fn changed(
+    mut fields: Map<String, Value>,
+    given: Map<String, Value>,
+    quirks: &Quirks,
+) -> HandlerResult {
+    let ignored: &[&str] = match quirks.model_with_qcc {
         ModelWithQcc::Kept | ModelWithQcc::Rewritten => &[],
         ModelWithQcc::Ignored => &["model"],
         ModelWithQcc::AllIgnored => &["model", "reasoningEffort", "maxTurns", "toolChoice"],
     };
-    let uses_qcc = given.get("useQCC").or(agent.fields.get("useQCC")) == Some(&Value::Bool(true));
+    let uses_qcc = given.get("useQCC").or(fields.get("useQCC")) == Some(&Value::Bool(true));
     let is_taken = |name: &String| !uses_qcc || !ignored.contains(&name.as_str());
-    agent.fields.extend(given.into_iter().filter(|(name, _)| is_taken(name)));
-    if uses_qcc && rule == ModelWithQcc::Rewritten {
-        agent.fields.insert("model".to_owned(), PLATFORM_MODEL.into());
+    fields.extend(given.into_iter().filter(|(name, _)| is_taken(name)));
+    if uses_qcc && quirks.model_with_qcc == ModelWithQcc::Rewritten {
+        fields.insert("model".to_owned(), PLATFORM_MODEL.into());
     }
+    let has_model = uses_qcc || fields.get("token").is_some_and(Value::is_object);
+    if !has_model && quirks.keyless_agent == Consent::Refuse {
+        return Err("An agent without useQCC needs a token.".to_owned());
+    }
+    Ok(fields)
 }

@@ -23,7 +23,10 @@ pub(super) fn create(world: &mut World, fields: &RequestFields) -> HandlerResult
     let id = world.start_run(task.id).ok_or("The task was not found.")?;
     let shape = world.deployment_shape(&world.deployments[&id]);
     // Older clients take the id from `debug` (contract 4.1).
-    let debug = json!({"id": id});
+    let mut debug = json!({"id": id});
+    if let Some(agent) = world.agent_definition(world.deployments[&id].agent_id) {
+        debug["agent"] = agent;
+    }
     Ok(Map::from_iter([("deployment".to_owned(), shape), ("debug".to_owned(), debug)]))
 }
 

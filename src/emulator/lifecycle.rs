@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::agenda::{Due, Happening};
 use super::objects::{Deployment, DeploymentPhase, StoredMessage};
-use super::quirk::{CreateWhileActive, QueuedPrompt, RunOutcome};
+use super::quirk::{CreateWhileActive, Display, RunOutcome};
 use super::script;
 use super::script::RunRule;
 use super::world::World;
@@ -100,7 +100,7 @@ impl World {
         let (now, quirk) = (self.clock, self.quirks.queued_prompt);
         let deployment = self.deployments.get_mut(id).expect("the caller found it");
         if deployment.status.is_active() {
-            if quirk == QueuedPrompt::Shown {
+            if quirk == Display::Shown {
                 deployment.messages.push(StoredMessage::from_user(now, &prompt));
             }
             deployment.pending.push_back(prompt);
@@ -242,7 +242,7 @@ impl World {
             None
         };
         if let Some(prompt) = next {
-            if self.quirks.queued_prompt == QueuedPrompt::Hidden {
+            if self.quirks.queued_prompt == Display::Hidden {
                 deployment.messages.push(StoredMessage::from_user(now, &prompt));
             }
             deployment.turn += 1;

@@ -23,6 +23,9 @@ pub struct Agent {
     pub updated: i64,
     /// Everything a client or the web interface may set.
     pub fields: Map<String, Value>,
+    /// What it was before its last update, where that takes a while to show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) former: Option<Box<Agent>>,
 }
 
 impl Agent {

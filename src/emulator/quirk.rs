@@ -19,7 +19,10 @@ pub struct QuirkSpec {
 
 /// Declares the quirks, a row each: what it decides, its field and default, its name and values.
 macro_rules! quirks {
-    ($(#[doc = $about:literal] $field:ident: $type:ty = $default:expr, $name:literal, $values:expr;)+) => {
+    ($(
+        #[doc = $about:literal]
+        $field:ident: $type:ty = $default:expr, $name:literal, $values:expr;
+    )+) => {
         /// Every quirk, in the order of the fields of [`Quirks`].
         pub const QUIRKS: &[QuirkSpec] = &[
             $(QuirkSpec { name: $name, values: $values, about: $about.trim_ascii() }),+
@@ -111,7 +114,7 @@ quirks! {
     /// What a prompt to a stopped or failed deployment does.
     prompt_on_ended: Consent = Consent::Refuse, "prompt-on-ended", &["refuse", "accept"];
     /// Whether a waiting prompt is in the conversation yet.
-    queued_prompt: QueuedPrompt = QueuedPrompt::Shown, "queued-prompt", &["shown", "hidden"];
+    queued_prompt: Display = Display::Shown, "queued-prompt", &["shown", "hidden"];
     /// How long a new deployment cannot be read, in milliseconds.
     deployment_lag_ms: u32 = 0, "deployment-lag-ms", NUMBER;
     /// The member `prompt` of deployments.
@@ -152,10 +155,16 @@ quirks! {
         "unknown-tool", &["accept", "refuse", "drop"];
     /// What a reference to an agent that does not exist does.
     unknown_agent: Consent = Consent::Refuse, "unknown-agent", &["refuse", "accept"];
+    /// What an agent with neither `useQCC` nor a key of its own does: it exists or is refused.
+    keyless_agent: Consent = Consent::Accept, "keyless-agent", &["accept", "refuse"];
+    /// Whether conversations and the `debug` of new deployments define their agent.
+    agent_definitions: Display = Display::Hidden, "agent-definitions", &["shown", "hidden"];
     /// Whether reads of an agent contain the agents that it chains.
     expand_agents: Switch = Switch::Off, "expand-agents", ON_OFF;
     /// What the entries of the list of agents lack.
     agent_list_entry: ListEntry = ListEntry::Whole, "agent-list-entry", ENTRIES;
+    /// How long the update of an agent cannot be read, in milliseconds.
+    agent_update_lag_ms: u32 = 0, "agent-update-lag-ms", NUMBER;
     /// What the update of an agent answers.
     agent_update_answer: AgentUpdateAnswer = AgentUpdateAnswer::Envelope,
         "agent-update-answer", &["envelope", "agent"];
@@ -237,8 +246,8 @@ words! { /// What a second deployment beside an active one does.
 CreateWhileActive { Parallel, Queue, Refuse } }
 words! { /// Whether something is done or refused.
 Consent { Accept, Refuse } }
-words! { /// Whether a waiting prompt is shown.
-QueuedPrompt { Shown, Hidden } }
+words! { /// Whether something is shown.
+Display { Shown, Hidden } }
 words! { /// The member `prompt` of deployments.
 DeploymentPrompt { Whole, Missing, Null } }
 words! { /// What the member `deployments` of a task counts.

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::fields::AGENT_ID;
 use super::objects::{Agent, Deployment, DeploymentPhase, REFERENCES, StoredMessage, Task};
 use super::quirk::{
-    DeploymentCount, DeploymentPrompt, IdsSent, ListEntry, QueuedConversation, StatusCase, Switch,
-    TokenCounts, TokenEcho,
+    DeploymentCount, DeploymentPrompt, Display, IdsSent, ListEntry, QueuedConversation, StatusCase,
+    Switch, TokenCounts, TokenEcho,
 };
 use super::world::World;
 use super::{ORGANIZATION_ID, USER_ID};
@@ -23,11 +23,9 @@ impl World {
     pub(super) fn agent_shape(&self, agent: &Agent) -> Value {
         let mut shape = self.flat_agent(agent);
         if self.quirks.expand_agents == Switch::On {
-            let chained = agent.fields.get("chainedAgents").and_then(Value::as_array);
-            for (place, entry) in chained.into_iter().flatten().enumerate() {
-                let chained = entry[AGENT_ID].as_u64().and_then(|id| self.agents.get(&id));
-                let chained = chained.map_or(Value::Null, |agent| self.flat_agent(agent));
-                shape["chainedAgents"][place]["agent"] = chained;
+            for entry in shape["chainedAgents"].as_array_mut().into_iter().flatten() {
+                let chained = id_of(&entry[AGENT_ID]).and_then(|id| self.agents.get(&id));
+                entry["agent"] = chained.map_or(Value::Null, |agent| self.flat_agent(agent));
             }
         }
         shape
@@ -38,8 +36,21 @@ impl World {
         lacking(self.flat_agent(agent), "systemPrompt", self.quirks.agent_list_entry)
     }
 
+    /// Returns the definition of an agent that a deployment shows, where it shows it.
+    pub(super) fn agent_definition(&self, id: u64) -> Option<Value> {
+        let is_shown = self.quirks.agent_definitions == Display::Shown;
+        self.agents.get(&id).filter(|_| is_shown).map(|agent| self.flat_agent(agent))
+    }
+
+    /// Returns an agent as it was before an update that cannot be read yet.
+    pub(super) fn seen_agent<'a>(&self, agent: &'a Agent) -> &'a Agent {
+        let shows_at = agent.updated + i64::from(self.quirks.agent_update_lag_ms);
+        agent.former.as_deref().filter(|_| self.clock < shows_at).unwrap_or(agent)
+    }
+
     /// Returns an agent without the agents that it refers to.
     fn flat_agent(&self, agent: &Agent) -> Value {
+        let agent = self.seen_agent(agent);
         let mut shape = json!({"id": self.id(agent.id)});
         let members = shape.as_object_mut().expect("it is an object");
         for (name, value) in &agent.fields {
@@ -47,8 +58,12 @@ impl World {
         }
         for name in REFERENCES {
             for entry in members.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten() {
-                entry[AGENT_ID] = entry[AGENT_ID].as_u64().map_or(Value::Null, |id| self.id(id));
+                entry[AGENT_ID] = id_of(&entry[AGENT_ID]).map_or(Value::Null, |id| self.id(id));
             }
+        }
+        if members.get("useQCC") == Some(&Value::Bool(true)) {
+            // Contract 2.6: null where the platform's own model is used.
+            members.insert("token".to_owned(), Value::Null);
         }
         if let Some(token) = members.get_mut("token").filter(|token| token.is_object()) {
             match self.quirks.token_echo {
@@ -162,7 +177,7 @@ impl World {
             "channel": format!("agents-{}", run.id),
             "projectId": self.id(run.project_id),
             "prompt": run.prompt,
-            "agents": [],
+            "agents": Vec::from_iter(self.agent_definition(run.agent_id)),
             "notificationTargets": [],
             "messages": messages.collect::<Vec<_>>(),
             "agentProperties": {},
@@ -237,6 +252,11 @@ fn lacking(mut shape: Value, prompt: &str, entry: ListEntry) -> Value {
         ListEntry::Bare => members.retain(|name, _| name == "id" || name == "name"),
     }
     shape
+}
+
+/// Returns an id, however it is written.
+fn id_of(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| value.as_str()?.parse().ok())
 }
 
 /// Returns an owner or author from the public id.

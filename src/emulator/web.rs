@@ -2,7 +2,7 @@
 //!
 //! For tests. Every method works at the world's own time, that of its last request.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::objects::{Agent, Deployment, DeploymentPhase, StoredMessage, Task};
 use super::shape::owner;
@@ -42,12 +42,11 @@ impl World {
 
     /// Adds an agent of somebody else, its fields as they are, and returns its id.
     pub fn add_agent(&mut self, fields: Value) -> u64 {
-        let agent = self.new_agent(None);
-        agent.fields.insert("author".to_owned(), owner("somebody"));
+        let mut given = Map::from_iter([("author".to_owned(), owner("somebody"))]);
         if let Value::Object(fields) = fields {
-            agent.fields.extend(fields);
+            given.extend(fields);
         }
-        agent.id
+        self.new_agent(None, given).id
     }
 
     /// Edits a field of an agent, `outputSchema` too, which the API cannot.
@@ -55,6 +54,7 @@ impl World {
         if let Some(agent) = self.agents.get_mut(&agent) {
             agent.fields.insert(field.to_owned(), value);
             agent.updated = self.clock;
+            agent.former = None;
         }
     }
 

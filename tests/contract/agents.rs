@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use qcops::emulator::{Agent, Emulator, FAULTS, ORGANIZATION_ID, QUIRKS as ALL, Storage, World};
 use serde_json::{Value, json};
@@ -11,8 +12,9 @@ use super::{Bench, Line, SIDES, begin, clock, task_body};
 /// The quirks of agents, all of which the table below shows.
 pub(super) const QUIRKS: &str = "platform-agents delete-agent-in-use token-echo \
     agent-name-on-create agent-name-on-update duplicate-agent-name system-prompt model-with-qcc \
-    tool-order default-tool unknown-tool unknown-agent expand-agents agent-list-entry \
-    agent-update-answer explicit-null delete-referenced-agent private-agents others-agents";
+    tool-order default-tool unknown-tool keyless-agent unknown-agent agent-definitions \
+    expand-agents agent-list-entry agent-update-lag-ms agent-update-answer explicit-null \
+    delete-referenced-agent private-agents others-agents";
 
 /// The story behind the table: agent 50 is called by 51, which a task runs; 52 is somebody's own.
 async fn prepare(bench: &Bench) {
@@ -39,23 +41,28 @@ fn requests() -> Vec<(&'static str, &'static str, Value)> {
     let fields = json!({
         "systemPrompt": " Be\nbrief ", "model": "claude-opus-4-7", "reasoningEffort": "low",
         "maxTurns": 5, "toolChoice": "any", "tools": ["read_backtest", "datasets"],
-        "token": {"llmApiTokenUser": "key", "llmProviderApi": "anthropic"},
     });
     created.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let updated = json!({
         "agentId": 50, "name": "My  Helper!", "systemPrompt": " Be\nkind ",
         "model": "claude-opus-4-7", "maxTurns": 9, "tools": ["read_backtest", "datasets"],
     });
+    let (mut keyed, mut keyless) = (named("Keyed"), named("Keyless"));
+    keyed["useQCC"] = false.into();
+    keyed["token"] = json!({"llmApiTokenUser": "key", "llmProviderApi": "anthropic"});
+    keyless["useQCC"] = false.into();
     let (mut strange, mut dangling) = (named("Strange"), named("Dangling"));
     strange["tools"] = json!(["datasets", "no_such_tool"]);
     dangling["subAgents"] = json!([{"agentId": 99}]);
     let edit = |id: u64, name: &str, value: Value| json!({"agentId": id, (name): value});
     vec![
         ("create", "create", created),
+        ("create, own key", "create", keyed),
         ("update", "update", updated),
         ("read", "read", json!({"agentId": 50})),
         ("read, chaining", "read", json!({"agentId": 51})),
         ("list", "list", organization),
+        ("create, no key", "create", keyless),
         ("create, name taken", "create", named("Main")),
         ("create, unknown tool", "create", strange),
         ("create, unknown agent", "create", dangling),
@@ -70,7 +77,10 @@ fn requests() -> Vec<(&'static str, &'static str, Value)> {
         ("update, null maxTurns", "update", edit(50, "maxTurns", Value::Null)),
         ("update, null name", "update", edit(50, "name", Value::Null)),
         ("update, somebody's", "update", edit(52, "description", json!("x"))),
+        ("update, the platform's", "update", edit(47, "public", json!(true))),
         ("read, updated", "read", json!({"agentId": 50})),
+        ("deploy", "deployments/create", json!({"taskId": 332})),
+        ("conversation", "deployments/conversation/read", json!({"deploymentId": "RUN"})),
         ("delete, referred to", "delete", json!({"agentId": 50})),
         ("read, referring", "read", json!({"agentId": 51})),
         ("delete, in use", "delete", json!({"agentId": 51})),
@@ -87,7 +97,11 @@ async fn answers(setting: Option<&str>) -> Vec<Value> {
         bench.set(&[setting]).await;
     }
     let mut answers = Vec::new();
-    for (_, endpoint, body) in requests() {
+    for (_, endpoint, mut body) in requests() {
+        if body["deploymentId"] == "RUN" {
+            let id = |world: &mut World| world.deployments().next().unwrap().id.clone();
+            body["deploymentId"] = bench.emulator.with_world(id).await.unwrap().into();
+        }
         let mut seen = bench.post(&format!("/agents/{endpoint}"), body).await.body;
         if let Some(agents) = seen["agents"].as_array() {
             let by_id = agents.iter().map(|agent| (agent["id"].to_string(), agent.clone()));
@@ -148,7 +162,8 @@ async fn every_quirk_of_agents_shows_at_its_endpoints() {
     let usual = answers(None).await;
     let mut table = Vec::new();
     for spec in ALL.iter().filter(|spec| QUIRKS.split(' ').any(|name| name == spec.name)) {
-        for value in spec.values {
+        let values = if spec.values.is_empty() { &["5000"][..] } else { spec.values };
+        for value in values {
             let setting = format!("{}={value}", spec.name);
             let answers = answers(Some(&setting)).await;
             for (at, (about, ..)) in requests().iter().enumerate() {
@@ -163,10 +178,10 @@ async fn every_quirk_of_agents_shows_at_its_endpoints() {
     insta::assert_snapshot!(table.join("\n"), @r#"
     platform-agents=hidden | list | no /agents/47
     delete-agent-in-use=accept | delete, in use | accepted
-    token-echo=clear | create | /agent/token/llmApiTokenUser = "key"
-    token-echo=clear | list | /agents/53/token/llmApiTokenUser = "key"
-    token-echo=missing | create | no /agent/token
-    token-echo=missing | list | no /agents/53/token
+    token-echo=clear | create, own key | /agent/token/llmApiTokenUser = "key"
+    token-echo=clear | list | /agents/54/token/llmApiTokenUser = "key"
+    token-echo=missing | create, own key | no /agent/token
+    token-echo=missing | list | no /agents/54/token
     agent-name-on-create=collapse | create | /agent/name = "My Agent!"
     agent-name-on-create=collapse | list | /agents/53/name = "My Agent!"
     agent-name-on-create=clean | create | /agent/name = "My Agent"
@@ -174,7 +189,9 @@ async fn every_quirk_of_agents_shows_at_its_endpoints() {
     agent-name-on-create=title | create | /agent/name = "My Agent"
     agent-name-on-create=title | list | /agents/53/name = "My Agent"
     agent-name-on-create=fold | create | /agent/name = "my-agent"
-    agent-name-on-create=fold | list | /agents/53/name = "my-agent"
+    agent-name-on-create=fold | create, own key | /agent/name = "keyed"
+    agent-name-on-create=fold | list | /agents/53/name = "my-agent"; /agents/54/name = "keyed"
+    agent-name-on-create=fold | create, no key | /agent/name = "keyless"
     agent-name-on-create=fold | create, name taken | /agent/name = "main"
     agent-name-on-create=fold | create, unknown tool | /agent/name = "strange"
     agent-name-on-update=collapse | read | /agent/name = "My Helper!"
@@ -189,7 +206,7 @@ async fn every_quirk_of_agents_shows_at_its_endpoints() {
     duplicate-agent-name=suffix | create, name taken | /agent/name = "Main 2"
     duplicate-agent-name=suffix | read, updated | /agent/name = "Main 3"
     duplicate-agent-name=refuse | create, name taken | refused: The name Main is taken.
-    duplicate-agent-name=refuse | create, unknown tool | /agent/id = 54
+    duplicate-agent-name=refuse | create, unknown tool | /agent/id = 56
     duplicate-agent-name=refuse | update, name taken | refused: The name Main is taken.
     duplicate-agent-name=refuse | read, updated | /agent/name = "My  Helper!"
     system-prompt=trim | create | /agent/systemPrompt = "Be\nbrief"
@@ -225,8 +242,10 @@ async fn every_quirk_of_agents_shows_at_its_endpoints() {
     tool-order=reversed | list | /agents/50/tools = ["datasets","read_backtest"]; /agents/53/tools = ["datasets","read_backtest"]
     tool-order=reversed | create, unknown tool | /agent/tools = ["no_such_tool","datasets"]
     default-tool=on | create | /agent/tools = ["read_backtest","datasets","user_input"]
+    default-tool=on | create, own key | /agent/tools = ["user_input"]
     default-tool=on | read | /agent/tools = ["read_backtest","datasets","user_input"]
-    default-tool=on | list | /agents/50/tools = ["read_backtest","datasets","user_input"]; /agents/53/tools = ["read_backtest","datasets","user_input"]
+    default-tool=on | list | /agents/50/tools = ["read_backtest","datasets","user_input"]; /agents/53/tools = ["read_backtest","datasets","user_input"]; /agents/54/tools = ["user_input"]
+    default-tool=on | create, no key | /agent/tools = ["user_input"]
     default-tool=on | create, name taken | /agent/tools = ["user_input"]
     default-tool=on | create, unknown tool | /agent/tools = ["datasets","no_such_tool","user_input"]
     default-tool=on | read, updated | /agent/tools = ["no_such_tool","user_input"]
@@ -238,15 +257,24 @@ async fn every_quirk_of_agents_shows_at_its_endpoints() {
     unknown-agent=accept | create, unknown agent | accepted
     unknown-agent=accept | update, unknown agent | accepted
     unknown-agent=accept | read, updated | /agent/chainedAgents = [{"agentId":99,"step":1}]
+    keyless-agent=refuse | create, no key | refused: An agent without useQCC needs a token.
+    keyless-agent=refuse | create, name taken | /agent/id = 55
+    keyless-agent=refuse | create, unknown tool | /agent/id = 56
+    agent-definitions=shown | deploy | with /debug/agent
+    agent-definitions=shown | conversation | /conversation/agents = [{"id":51,"name":"Main","description":"","profileImage":"emulator.png","systemPrompt":"","reasoningEffort":"high","maxTurns":100,"toolChoice":"auto","tools":[],"public":false,"model":null,"pipeline":null,"outputSchema":null,"author":{"publicId":"emulator","name":"emulator","image":"emulator.png"},"organization":{"id":"e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0","name":"Emulator","profile":"emulator.png"},"chainedAgents":[{"agentId":50,"step":1}],"subAgents":[],"token":null,"useQCC":true,"node":{"id":0,"sku":""},"created":"2026-11-21 12:00:00","updated":"2026-11-21 12:00:00"}]
     expand-agents=on | read, chaining | with /agent/chainedAgents/0/agent
     expand-agents=on | read, referring | with /agent/chainedAgents/0/agent
-    agent-list-entry=without-prompt | list | no /agents/47/systemPrompt; no /agents/50/systemPrompt; no /agents/51/systemPrompt; no /agents/52/systemPrompt; no /agents/53/systemPrompt
-    agent-list-entry=bare | list | /agents/47 has only id, name; /agents/50 has only id, name; /agents/51 has only id, name; /agents/52 has only id, name; /agents/53 has only id, name
+    agent-list-entry=without-prompt | list | no /agents/47/systemPrompt; no /agents/50/systemPrompt; no /agents/51/systemPrompt; no /agents/52/systemPrompt; no /agents/53/systemPrompt; no /agents/54/systemPrompt
+    agent-list-entry=bare | list | /agents/47 has only id, name; /agents/50 has only id, name; /agents/51 has only id, name; /agents/52 has only id, name; /agents/53 has only id, name; /agents/54 has only id, name
+    agent-update-lag-ms=5000 | read | /agent/name = "Helper"; /agent/systemPrompt = ""; /agent/maxTurns = 7; /agent/tools = []; /agent/model = null
+    agent-update-lag-ms=5000 | list | /agents/50/name = "Helper"; /agents/50/systemPrompt = ""; /agents/50/maxTurns = 7; /agents/50/tools = []; /agents/50/model = null
+    agent-update-lag-ms=5000 | read, updated | /agent/name = "Helper"; /agent/systemPrompt = ""; /agent/maxTurns = 7; /agent/tools = []
     agent-update-answer=agent | update | with /agent
     agent-update-answer=agent | update, name taken | with /agent
     agent-update-answer=agent | update, unknown tool | with /agent
     agent-update-answer=agent | update, null model | with /agent
     agent-update-answer=agent | update, somebody's | with /agent
+    agent-update-answer=agent | update, the platform's | with /agent
     explicit-null=clear | update, null maxTurns | accepted
     explicit-null=clear | read, updated | /agent/maxTurns = 100
     explicit-null=ignore | update, null maxTurns | accepted
@@ -258,6 +286,7 @@ async fn every_quirk_of_agents_shows_at_its_endpoints() {
     delete-referenced-agent=unlink | read, referring | /agent/chainedAgents = []
     private-agents=hidden | list | no /agents/52
     others-agents=refuse | update, somebody's | refused: You may not change this agent.
+    others-agents=refuse | update, the platform's | refused: You may not change this agent.
     others-agents=refuse | delete, somebody's | refused: You may not change this agent.
     "#);
 }
@@ -358,7 +387,7 @@ async fn agents_may_refer_to_each_other_and_are_expanded_once() {
     bench.set(&["expand-agents=on"]).await;
     let token = json!({"llmApiTokenUser": "key", "llmProviderApi": "anthropic"});
     let edit = json!({
-        "agentId": 48, "token": token, "subAgents": [{"agentId": 48}],
+        "agentId": 48, "useQCC": false, "token": token, "subAgents": [{"agentId": 48}],
         "chainedAgents": [{"agentId": 49, "step": 1, "agent": {"name": "mine"}, "more": 1}],
     });
     bench.good("/agents/update", edit).await;
@@ -448,4 +477,71 @@ pub(super) async fn the_agents_of_the_documentations_example_are_answered(bench:
     task["agentId"] = made["id"].clone();
     bench.good("/agents/tasks/create", task).await;
     assert_eq!(bench.bad("/agents/delete", id).await, "The agent is used by a task.");
+}
+
+/// Quirks that tasks have too, at the endpoints of agents.
+#[tokio::test(start_paused = true)]
+async fn quirks_of_every_kind_hold_for_agents() {
+    let list = || ("list", json!({"organizationId": ORGANIZATION_ID}));
+    let read = || ("read", json!({"agentId": 50}));
+    let update = |name: &str| ("update", json!({"agentId": 50, (name): "abc"}));
+    let create = || {
+        let fields = ["abcdef", "ghijkl"];
+        let body = json!({
+            "organizationId": ORGANIZATION_ID, "name": fields[0], "systemPrompt": fields[1],
+        });
+        ("create", body)
+    };
+    let zone = json!("2026-11-21 10:30:00");
+    let cases = [
+        ("name-limit=3", create(), "/agent/name", json!("abc")),
+        ("name-limit=3 long-name=refuse", create(), "/success", json!(false)),
+        ("prompt-limit=3", create(), "/agent/systemPrompt", json!("ghi")),
+        ("prompt-limit=3 long-prompt=refuse", create(), "/success", json!(false)),
+        ("name-limit=2 long-name=refuse", update("name"), "/success", json!(false)),
+        ("prompt-limit=2 long-prompt=refuse", update("systemPrompt"), "/success", json!(false)),
+        ("unknown-fields=refuse", update("outputSchema"), "/success", json!(false)),
+        ("errors-member=null", update("name"), "/errors", Value::Null),
+        ("extra-fields=on", read(), "/agent/undocumented/list", json!([1, null])),
+        ("ids-sent=strings", read(), "/agent/id", json!("50")),
+        ("ids-accepted=both", ("read", json!({"agentId": "50"})), "/agent/id", json!(50)),
+        (
+            "refusal-form=string",
+            ("read", json!({"agentId": 9})),
+            "/errors",
+            json!("The agent was not found."),
+        ),
+        ("utc-offset-minutes=-90", read(), "/agent/created", zone),
+        ("list-order=newest-first", list(), "/agents/0/id", json!(52)),
+        ("list-order=by-name", list(), "/agents/0/name", json!("Helper")),
+        ("list-cap=1", list(), "/agents/1", Value::Null),
+        ("list-lag-ms=5000", list(), "/agents/3", Value::Null),
+    ];
+    for (quirks, (endpoint, body), pointer, expected) in cases {
+        let bench = Bench::in_process();
+        prepare(&bench).await;
+        bench.set(&quirks.split(' ').collect::<Vec<_>>()).await;
+        let seen = bench.post(&format!("/agents/{endpoint}"), body).await;
+        let found = seen.body.pointer(pointer).cloned().unwrap_or_default();
+        assert_eq!(found, expected, "{quirks} at {endpoint}: {seen:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_shows_after_its_lag_and_not_before() {
+    let bench = Bench::in_process();
+    bench.set(&["agent-update-lag-ms=5000"]).await;
+    let read = async || {
+        let read = bench.good("/agents/read", json!({"agentId": 48})).await["agent"].take();
+        (read["description"].clone(), read["updated"].clone())
+    };
+    let before = read().await;
+    bench.good("/agents/update", json!({"agentId": 48, "description": "x"})).await;
+    tokio::time::advance(Duration::from_millis(4_999)).await;
+    bench.good("/agents/update", json!({"agentId": 48, "maxTurns": 1})).await;
+    assert_eq!(read().await, before, "the first update is not shown by the second one");
+    tokio::time::advance(Duration::from_millis(4_999)).await;
+    assert_eq!(read().await, before);
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(read().await, (json!("x"), json!("2026-11-21 12:00:04")));
 }
