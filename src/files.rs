@@ -103,6 +103,15 @@ pub enum FilesError {
     },
 }
 
+impl FilesError {
+    /// Whether this user may not do it here, or nobody may.
+    pub fn is_denied(&self) -> bool {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        let Self::Io { source, .. } = self else { return false };
+        matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem)
+    }
+}
+
 /// Holds a lock until it is dropped; the system frees it when the process dies.
 pub struct Lock(#[expect(dead_code, reason = "held for its drop")] Box<dyn Any + Send>);
 
@@ -308,6 +317,15 @@ pub fn make_private_folder(folder: &Path) -> Result<(), FilesError> {
     match Disk.read(&ignore)? {
         Some(_) => Ok(()),
         None => Disk.write(&ignore, b"*\n"),
+    }
+}
+
+/// Makes the folder that holds the program's own files, where this user may write; who only reads needs
+/// none.
+pub fn make_private_folder_if_allowed(folder: &Path) -> Result<(), FilesError> {
+    match make_private_folder(folder) {
+        Err(error) if error.is_denied() => Ok(()),
+        made => made,
     }
 }
 

@@ -18,7 +18,6 @@ use crate::cli::terminal;
 use crate::diag::{Check, CheckStatus, Checkup};
 use crate::doctor::{self, Doctor};
 use crate::evidence::Evidence;
-use crate::files::make_private_folder;
 use crate::history::Repository;
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
@@ -119,9 +118,6 @@ fn find_service(
     };
     checkup.push(Check::new("organization", CheckStatus::Passed, origin));
     checkup.organization_id = Some(organization_id.0.clone());
-    if target.keeps_in(folder) {
-        make_private_folder(folder).map_err(|error| failed("store", CommandError::of(&error)))?;
-    }
     let (id, on_wait) = (organization_id.clone(), progress.on_wait());
     let client = target.client(context, &args.service, id, folder, on_wait);
     let (client, name) = client.map_err(|error| failed("network", error))?;

@@ -12,7 +12,7 @@ use super::corrupt::{self, Delivery, ResponsePlan};
 use super::fault::{Fault, Script};
 use super::routes;
 use super::script::RunRule;
-use super::storage::{Kept, Storage, StorageError};
+use super::storage::{Access, Kept, Storage, StorageError};
 use super::world::{Reply, World};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Request, Response, Transport, TransportError};
@@ -106,7 +106,7 @@ impl Emulator {
             world.advance(now);
             edit(world)
         };
-        self.kept.change(change).await
+        self.kept.change(Access::Write, change).await
     }
 
     /// Says which world this is, and writes nothing; from now on no other one answers in its place.
@@ -126,7 +126,8 @@ impl Emulator {
                 let now = self.clock.now();
                 let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
                 let due = now.saturating_add(delay).unwrap_or(now);
-                self.kept.change(|world| world.postpone(now, due, &request)).await?;
+                let postpone = |world: &mut World| world.postpone(now, due, &request);
+                self.kept.change(Access::of(&request.path), postpone).await?;
                 Delivery::Lost
             }
             ResponsePlan::Pretended => {
@@ -142,7 +143,8 @@ impl Emulator {
                     self.bring_settings(world);
                     world.accept(self.clock.now(), &request)
                 };
-                corrupt::corrupt(self.kept.change(accept).await?, fault)
+                let access = Access::of(&request.path);
+                corrupt::corrupt(self.kept.change(access, accept).await?, fault)
             }
         };
         self.note(&request, &outcome, fault);
