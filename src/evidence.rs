@@ -75,8 +75,7 @@ impl Evidence {
 
     /// The newest task that the ledger knows of each key.
     pub fn newest_created(&self) -> BTreeSet<TaskId> {
-        let keys = self.keys.values();
-        keys.filter_map(|known| known.created.iter().find_map(|created| created.id)).collect()
+        self.keys.values().filter_map(KeyEvidence::newest_created).collect()
     }
 }
 
@@ -109,9 +108,14 @@ impl KeyEvidence {
         self.created.iter().any(|created| created.id == Some(id))
     }
 
+    /// The newest task that the ledger knows to have been made for the key.
+    pub fn newest_created(&self) -> Option<TaskId> {
+        self.created.iter().find_map(|created| created.id)
+    }
+
     /// Whether the ledger knows any task that was made for the key.
     pub fn has_created(&self) -> bool {
-        self.created.iter().any(|created| created.id.is_some())
+        self.newest_created().is_some()
     }
 
     /// What the service was last seen to store where this name was asked for, if another name.

@@ -170,7 +170,7 @@ codes! {
         "Look for a second task of that name." ""
     // Plan: observed state.
     IncompleteRead "incomplete-read" "blocked, note"
-        "A list or a task could not be read completely. Nothing is created, replaced, removed or deployed."
+        "A list or a task could not be read completely, or a list leaves out a task that can be read by its id. Nothing is created, replaced, removed or deployed."
         "Run the command again." ""
     HistoryGap "history-gap" "note"
         "A part of the Git history could not be read."

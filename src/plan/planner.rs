@@ -7,14 +7,12 @@ use crate::diag::{Code, Diagnostic, Gap};
 use crate::kinds::{OnChange, TASK};
 use crate::manifest::DesiredTask;
 use crate::model::{Key, archived_base, has_new_number};
-use crate::observed::{Completeness, ObservedTask, Schedule};
+use crate::observed::{ObservedTask, Schedule};
 use crate::plan::ambiguous::ambiguous;
 use crate::plan::deployment_status::runs_of;
 use crate::plan::deployments::{DeploymentPlanner, PlannedDeployment};
 use crate::plan::estimate::estimates;
-use crate::plan::guards::{
-    View, deployment_limit, guard, implausible_list, incomplete, unreadable_neighbor_finding,
-};
+use crate::plan::guards::{View, deployment_limit, guard, incomplete, unreadable_neighbor_finding};
 use crate::plan::matcher::{Match, MatchError, Matches, Proof, identify, is_archived};
 use crate::plan::name_conflicts::NameConflicts;
 use crate::plan::names::{is_accepted, is_kept_as};
@@ -50,8 +48,7 @@ pub(super) fn plan_identified<'a>(
     let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
     let overrides = guard(&View { inputs, found, gap: observed.gap.as_deref() }, &mut steps);
-    let is_partial = inputs.state.tasks.coverage != Completeness::Complete;
-    let gap = observed.gap.as_deref().filter(|_| is_partial).map(incomplete);
+    let gap = observed.gap.as_deref().filter(|_| observed.is_list_partial).map(incomplete);
     let all = || observed.tasks.values();
     let estimates = estimates(inputs, found, &steps);
     let runs = runs_of(inputs, found, &steps);
@@ -60,7 +57,7 @@ pub(super) fn plan_identified<'a>(
         steps,
         notes,
         gaps: all_gaps(inputs),
-        doubts: gap.into_iter().chain(implausible_list(inputs, found)).collect(),
+        doubts: gap.into_iter().collect(),
         kept_count,
         unmanaged: unmanaged(inputs, found),
         archived_count: all().filter(|task| is_archived(task)).count(),
