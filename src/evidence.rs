@@ -30,6 +30,8 @@ pub struct KeyEvidence {
     pub versions: Vec<Version>,
     /// Whether its last version was protected.
     pub protect: bool,
+    /// Whether the version of the manifest before the last one protected it, where that declared it.
+    pub protect_before: Option<bool>,
     /// Whether a commit before the newest one declared it, so that an apply may have made it.
     pub is_established: bool,
     /// Creates that an apply on this machine sent for it, the newest first.

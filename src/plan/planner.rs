@@ -19,6 +19,7 @@ use crate::plan::names::{is_accepted, is_kept_as};
 use crate::plan::observed::{Observed, observed};
 use crate::plan::order::order;
 use crate::plan::remove::{lost_notifications, removal, scheduled};
+use crate::plan::terms::protect_changes;
 use crate::plan::unmanaged::{probe_left, unmanaged};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Terms, Watch,
@@ -45,6 +46,7 @@ pub(super) fn plan_identified<'a>(
     draft.notes.extend(gap_notes(inputs));
     draft.note_unlisted_agents();
     draft.notes.extend(probe_left(found));
+    draft.notes.extend(protect_changes(inputs));
     let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
     let overrides = guard(&View { inputs, found, gap: observed.gap.as_deref() }, &mut steps);
