@@ -325,15 +325,15 @@ fn findings(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write) 
     if view.notes.is_empty() && view.doubts.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
-/// A reason in the length that was asked for, behind its code.
+/// A reason in the length that was asked for, behind its code; whole where no person reads it.
 fn reasoned(
     reason: Option<&Untrusted>,
     code: Option<&str>,
     options: &TextOptions,
 ) -> Option<String> {
     let words = reason.map(|reason| match options.length {
-        Length::Full => reason.part(),
-        Length::Cut => reason.cut_part(LONGEST_REASON, 0),
+        Length::Cut if options.width.is_some() => reason.cut_part(LONGEST_REASON, 0),
+        Length::Cut | Length::Full => reason.part(),
     })?;
     Some(code.map_or(words.clone(), |code| format!("[{code}] {words}")))
 }
@@ -394,6 +394,15 @@ const LEAST_ROOM: usize = 24;
 /// How deep the last column stands in a line of its own.
 const BELOW: usize = 6;
 
+/// How the columns of a table lie in the lines.
+struct Columns {
+    width: Option<usize>,
+    /// Of all but the last.
+    widths: [usize; 4],
+    /// Whether the last column stands below the others.
+    is_below: bool,
+}
+
 impl StatusTable {
     fn new(heads: [&str; 5]) -> Self {
         Self { rows: vec![(Label::Aside, heads.map(str::to_owned))] }
@@ -411,59 +420,94 @@ impl StatusTable {
         ));
     }
 
+    fn columns(&self, width: Option<usize>) -> Columns {
+        let rows = self.rows.iter().filter(|(_, cells)| !is_aside(cells));
+        // A key that takes half of a line stands in one of its own.
+        let most =
+            [width.map_or(usize::MAX, |width| width / 2), usize::MAX, usize::MAX, usize::MAX];
+        let mut widths = [0; 4];
+        for (_, cells) in rows {
+            for ((most, cell), widest) in most.iter().zip(cells).zip(&mut widths) {
+                let wide = wrap::width(cell);
+                *widest = if wide <= *most { wide.max(*widest) } else { *widest };
+            }
+        }
+        let all: usize = widths.iter().map(|width| width + 2).sum();
+        let is_below = width.is_some_and(|width| all + LEAST_ROOM > width);
+        Columns { width, widths, is_below }
+    }
+
     fn write(&self, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
-        let is_aside = |cells: &[String; 5]| cells[1..].iter().all(String::is_empty);
-        let width = |column: usize| {
-            let rows = self.rows.iter().filter(|(_, cells)| !is_aside(cells));
-            rows.map(|(_, cells)| wrap::width(&cells[column])).max().unwrap_or_default()
-        };
-        let widths = [width(0), width(1), width(2), width(3)];
-        let columns = widths.iter().map(|width| width + 2).sum::<usize>();
-        let is_below = options.width.is_some_and(|width| columns + LEAST_ROOM > width);
+        let columns = self.columns(options.width);
         for (at, (label, cells)) in self.rows.iter().enumerate() {
-            if at == 0 || is_aside(cells) {
-                let line = if at == 0 { joined(cells, widths) } else { cells[0].clone() };
-                writeln!(out, "{}", options.color.paint(Label::Aside, line.trim_end()))?;
-                continue;
-            }
-            let line = joined(cells, widths);
-            // Only the state is colored: its place in the line is known.
-            let before = line.len()
-                - cells[1..4].iter().zip(&widths[1..]).fold(0, |sum, pair| {
-                    sum + pair.0.len() + 2 + pair.1.saturating_sub(wrap::width(pair.0))
-                });
-            let (head, tail) = line.split_at(before);
-            let (state, tail) = tail.split_at(cells[1].len());
-            let line = format!("{head}{}{tail}", options.color.paint(*label, state));
-            let depth = if is_below { BELOW } else { columns };
-            let words =
-                wrap::rows(&cells[4], options.width.map(|width| width.saturating_sub(depth)));
-            let mut words = words.into_iter().filter(|words| !words.is_empty());
-            match words.next() {
-                Some(first) if !is_below => writeln!(out, "{line}{first}")?,
-                first => {
-                    writeln!(out, "{}", line.trim_end())?;
-                    if let Some(first) = first {
-                        writeln!(out, "{:depth$}{first}", "")?;
-                    }
-                }
-            }
-            for words in words {
-                writeln!(out, "{:depth$}{words}", "")?;
+            if is_aside(cells) {
+                writeln!(out, "{}", options.color.paint(Label::Aside, &cells[0]))?;
+            } else if at == 0 {
+                let heads = columns.line(cells, &|head| head.to_owned());
+                writeln!(out, "{}", options.color.paint(Label::Aside, heads))?;
+            } else {
+                let paint = |state: &str| options.color.paint(*label, state);
+                writeln!(out, "{}", columns.line(cells, &paint))?;
             }
         }
         Ok(())
     }
 }
 
-/// All columns but the last.
-fn joined(cells: &[String; 5], widths: [usize; 4]) -> String {
-    let mut line = String::new();
-    for (cell, width) in cells.iter().zip(widths) {
-        line.push_str(cell);
-        line.extend(std::iter::repeat_n(' ', width.saturating_sub(wrap::width(cell)) + 2));
+/// Whether a row is a line of its own.
+fn is_aside(cells: &[String; 5]) -> bool {
+    cells[1..].iter().all(String::is_empty)
+}
+
+impl Columns {
+    /// A row in as many lines as it needs. A cell that does not fit into its line begins the next.
+    fn line(&self, cells: &[String; 5], paint: &dyn Fn(&str) -> String) -> String {
+        let [key, state, id, age, words] = cells;
+        let mut row = TableRow { lines: String::new(), used: 0 };
+        let [second, third, fourth] =
+            [0, 1, 2].map(|at| self.widths[..=at].iter().map(|width| width + 2).sum::<usize>());
+        row.cell(0, key, key);
+        row.cell(second, state, &paint(state));
+        row.cell(if self.fits(third, id) { third } else { BELOW }, id, id);
+        // Of an age that has no room beside the rest, the line below has some.
+        let age_first = !self.fits(fourth, age) && !self.fits(row.used + 2, age);
+        if !age_first {
+            let column = if self.fits(fourth, age) { fourth } else { row.used + 2 };
+            row.cell(column, age, age);
+        }
+        let parts = [age_first.then_some(age), Some(words).filter(|words| !words.is_empty())];
+        let words = parts.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("; ");
+        if !words.is_empty() {
+            let last = fourth + self.widths[3] + 2;
+            let column = if self.is_below { BELOW } else { last };
+            row.cell(column, &words, &wrap::column(&words, column, self.width));
+        }
+        row.lines
     }
-    line
+
+    fn fits(&self, column: usize, cell: &str) -> bool {
+        self.width.is_none_or(|width| column + wrap::width(cell) <= width)
+    }
+}
+
+/// The lines of a row so far.
+struct TableRow {
+    lines: String,
+    /// How much of the last line is taken.
+    used: usize,
+}
+
+impl TableRow {
+    /// Adds a cell at a column: in the same line, where that is still free.
+    fn cell(&mut self, column: usize, cell: &str, shown: &str) {
+        if self.used > 0 && self.used + 2 > column {
+            self.lines.push('\n');
+            self.used = 0;
+        }
+        self.lines.extend(std::iter::repeat_n(' ', column - self.used));
+        self.lines.push_str(shown);
+        self.used = column + wrap::width(cell);
+    }
 }
 
 #[cfg(test)]

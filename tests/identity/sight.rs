@@ -26,7 +26,8 @@ async fn a_list_that_lies_about_established_tasks_makes_nothing() {
         world.faults(&format!("tasks/list={fault}"));
         // What the ledger knows is read by its id, which proves that the list is wrong.
         if has_ledger {
-            expect_blocked(&world, Code::IncompleteRead, &["leaves out task", "by their ids"]).await;
+            expect_blocked(&world, Code::IncompleteRead, &["leaves out task", "by their ids"])
+                .await;
         } else {
             let words = ["of 20 tasks", "`--allow mass-missing`"];
             expect_blocked(&world, Code::MassMissing, &words).await;
