@@ -120,6 +120,7 @@ impl Emulator {
         let fault = self.side.lock().expect("no holder panics").faults.strike(&request.path);
         self.wait().await;
         let plan = fault.map_or(ResponsePlan::Now, corrupt::plan);
+        let access = Access::of(&request.path);
         let outcome = match plan {
             ResponsePlan::Never(outcome) => outcome,
             ResponsePlan::Later(delay) => {
@@ -127,7 +128,7 @@ impl Emulator {
                 let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
                 let due = now.saturating_add(delay).unwrap_or(now);
                 let postpone = |world: &mut World| world.postpone(now, due, &request);
-                self.kept.change(Access::of(&request.path), postpone).await?;
+                self.kept.change(access, postpone).await?;
                 Delivery::Lost
             }
             ResponsePlan::Pretended => {
@@ -135,7 +136,7 @@ impl Emulator {
                     self.bring_settings(world);
                     world.pretend(self.clock.now(), &request)
                 };
-                Delivery::Answered(self.kept.change(pretend).await?)
+                Delivery::Answered(self.kept.change(access, pretend).await?)
             }
             ResponsePlan::Now => {
                 // The clock is read once the file's lock is held, so times never go back.
@@ -143,7 +144,6 @@ impl Emulator {
                     self.bring_settings(world);
                     world.accept(self.clock.now(), &request)
                 };
-                let access = Access::of(&request.path);
                 corrupt::corrupt(self.kept.change(access, accept).await?, fault)
             }
         };
