@@ -51,7 +51,7 @@ impl<'o> Wrapped<'o> {
     fn write_rows(&mut self, width: usize) -> fmt::Result {
         let line = std::mem::take(&mut self.line);
         let hang = hang(&line);
-        let rows = if is_whole(&line) { vec![0..line.len()] } else { rows_of(&line, width, hang) };
+        let rows = if is_whole(&line) { whole(&line) } else { rows_of(&line, width, hang) };
         let mut open = Vec::new();
         for (at, row) in rows.into_iter().enumerate() {
             let row = &line[row];
@@ -147,11 +147,16 @@ fn is_whole(line: &str) -> bool {
     (is_command && bare.len() < line.len()) || margin.is_some_and(|(_, text, _)| text == "│")
 }
 
+/// All of a line as its only row.
+fn whole(line: &str) -> Vec<Range<usize>> {
+    Vec::from([Range { start: 0, end: line.len() }])
+}
+
 /// Where the rows of a line begin and end, each in its bytes; rows behind the first have less room.
 fn rows_of(line: &str, width: usize, hang: Hang) -> Vec<Range<usize>> {
     let Hang { columns: hang, is_ours } = hang;
     if width < hang + NARROWEST || self::width(line) <= width {
-        return Vec::from([Range { start: 0, end: line.len() }]);
+        return whole(line);
     }
     let mut rows = Vec::new();
     let (mut start, mut used) = (0, 0);

@@ -65,7 +65,7 @@ async fn a_list_that_leaves_out_what_can_be_read_is_incomplete_however_few_are_m
         assert!(plan.doubts[0].message.contains("can be read by"), "{row}");
         world.apply().await;
         // A name changes in place, which no other task on the list could forbid.
-        let expected = if declared.contains("Other") { 1 } else { 0 };
+        let expected = usize::from(declared.contains("Other"));
         assert_eq!(world.writes().len() - before, expected, "{row}");
         world.faults("").converge().await;
     }
