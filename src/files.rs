@@ -11,7 +11,7 @@ mod own;
 pub use bounds::Bounds;
 pub use input::read_input;
 pub use machine::{MachineLocking, shared_folder, try_lock_on_machine};
-pub use own::OWN_FOLDER;
+pub use own::{OWN_FOLDER, make_private_folder, make_private_folder_if_allowed};
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -309,24 +309,6 @@ pub fn is_readable_by_others(_path: &Path) -> bool {
 pub fn check_writable(folder: &Path) -> Result<(), FilesError> {
     own::check(&folder.join("written"))?;
     tempfile::tempfile_in(folder).map(drop).map_err(|source| failed("write to", folder, source))
-}
-
-/// Makes the folder that holds the program's own files; Git ignores all of it.
-pub fn make_private_folder(folder: &Path) -> Result<(), FilesError> {
-    let ignore = folder.join(".gitignore");
-    match Disk.read(&ignore)? {
-        Some(_) => Ok(()),
-        None => Disk.write(&ignore, b"*\n"),
-    }
-}
-
-/// Makes the folder that holds the program's own files, where this user may write; who only reads needs
-/// none.
-pub fn make_private_folder_if_allowed(folder: &Path) -> Result<(), FilesError> {
-    match make_private_folder(folder) {
-        Err(error) if error.is_denied() => Ok(()),
-        made => made,
-    }
 }
 
 /// Opens a regular file to write to, or makes it.

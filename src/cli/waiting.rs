@@ -64,22 +64,7 @@ pub(super) async fn wait(
     progress.start_runs();
     let waited = session.engine.watch(plan, outcome, settings, &waiting, stop, replan).await?;
     progress.finish();
-    let options = show::text_options(context, 0);
-    let mut printed = Exit::Success;
-    if !waited.reports.is_empty() {
-        printed = told(
-            context,
-            show::show_outcome(context, manner.format, |out| {
-                out.write_str("\n")?;
-                render::deployments::text(&waited.reports, &options, out)
-            }),
-        );
-    }
-    if manner.format == ApplyFormat::Junit {
-        let written =
-            terminal::stream(|out| render::deployments::junit(&waited.reports, &plan.gaps, out));
-        printed = printed.min(told(context, written));
-    }
+    let printed = print(context, manner, plan, &waited.reports);
     let rounds = waited.rounds.iter();
     let rounds =
         rounds.map(|(plan, outcome)| exit_of(plan, outcome).min(show::exit_of(plan, false)));
@@ -94,6 +79,29 @@ pub(super) async fn wait(
         .chain([judged, stopped, printed, told(context, saved)])
         .min()
         .unwrap_or(Exit::Success))
+}
+
+/// Prints the result of the deployments.
+fn print(
+    context: &Context,
+    manner: OutputOptions<'_>,
+    plan: &Plan,
+    reports: &[DeploymentReport],
+) -> Exit {
+    let options = show::text_options(context, 0);
+    let mut printed = Exit::Success;
+    if !reports.is_empty() {
+        let text = show::show_outcome(context, manner.format, |out| {
+            out.write_str("\n")?;
+            render::deployments::text(reports, &options, out)
+        });
+        printed = told(context, text);
+    }
+    if manner.format == ApplyFormat::Junit {
+        let written = terminal::stream(|out| render::deployments::junit(reports, &plan.gaps, out));
+        printed = printed.min(told(context, written));
+    }
+    printed
 }
 
 /// Writes transcripts; every one that can be written is, whatever the others do.

@@ -8,10 +8,28 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{FilesError, failed};
+use super::{Disk, Files as _, FilesError, failed};
 
 /// The folder of the program's own files, at the root of the repository.
 pub const OWN_FOLDER: &str = ".qcops";
+
+/// Makes the folder that holds the program's own files; Git ignores all of it.
+pub fn make_private_folder(folder: &Path) -> Result<(), FilesError> {
+    let ignore = folder.join(".gitignore");
+    match Disk.read(&ignore)? {
+        Some(_) => Ok(()),
+        None => Disk.write(&ignore, b"*\n"),
+    }
+}
+
+/// Makes the folder that holds the program's own files, where this user may write; who only reads needs
+/// none.
+pub fn make_private_folder_if_allowed(folder: &Path) -> Result<(), FilesError> {
+    match make_private_folder(folder) {
+        Err(error) if error.is_denied() => Ok(()),
+        made => made,
+    }
+}
 
 /// Whether a path lies in the program's own folder, in which case everything on it from there on is
 /// of this user: folders, and at the end a regular file, or nothing yet.

@@ -162,8 +162,8 @@ fn rows_of(line: &str, width: usize, hang: Hang) -> Vec<Range<usize>> {
     let (mut start, mut used) = (0, 0);
     // Where the last word begins, and how wide the row is before it.
     let mut word = None;
-    let mut before = Before::Blank;
-    let mut pieces = Pieces { line, is_ours, next: 0, piece: 0..0 };
+    let mut before = LineBreak::Blank;
+    let mut pieces = WholePieces { line, is_ours, next: 0, piece: 0..0 };
     for (at, text, columns) in ColoredText::of(line) {
         let is_torn = pieces.are_torn_at(at);
         let is_word = columns > 0 && !text.starts_with(char::is_whitespace);
@@ -189,7 +189,7 @@ fn rows_of(line: &str, width: usize, hang: Hang) -> Vec<Range<usize>> {
 
 /// What stands before a character, as far as it decides whether a row may begin with that.
 #[derive(Clone, Copy)]
-enum Before {
+enum LineBreak {
     /// Blanks.
     Blank,
     /// A character of a script without blanks between its words, or a picture.
@@ -200,7 +200,7 @@ enum Before {
     Joiner,
 }
 
-impl Before {
+impl LineBreak {
     fn allows(self, text: &str, columns: usize) -> bool {
         // What ends a sentence or a bracket begins no row.
         let is_end = text
@@ -225,7 +225,7 @@ impl Before {
 }
 
 /// The pieces of a line that stay whole: cut marks, and in our own words what is between backticks.
-struct Pieces<'l> {
+struct WholePieces<'l> {
     line: &'l str,
     is_ours: bool,
     /// Where the next one may begin.
@@ -234,7 +234,7 @@ struct Pieces<'l> {
     piece: Range<usize>,
 }
 
-impl Pieces<'_> {
+impl WholePieces<'_> {
     /// Whether a row that begins here would tear one; asked of each place in turn.
     fn are_torn_at(&mut self, at: usize) -> bool {
         if at >= self.next {
