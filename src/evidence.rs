@@ -32,6 +32,8 @@ pub struct KeyEvidence {
     pub versions: Vec<Version>,
     /// Whether its last version was protected.
     pub protect: bool,
+    /// Whether the version of the manifest before the last one protected it, where that declared it.
+    pub protect_before: Option<bool>,
     /// Whether a commit before the newest one declared it, so that an apply may have made it.
     pub is_established: bool,
     /// Creates that an apply on this machine sent for it, the newest first.
@@ -109,8 +111,7 @@ impl Evidence {
 
     /// The newest task that the ledger knows of each key.
     pub fn newest_created(&self) -> BTreeSet<TaskId> {
-        let keys = self.keys.values();
-        keys.filter_map(|known| known.created.iter().find_map(|created| created.id)).collect()
+        self.keys.values().filter_map(KeyEvidence::newest_created).collect()
     }
 }
 
@@ -159,9 +160,14 @@ impl KeyEvidence {
         self.created.iter().any(|created| created.id == Some(id))
     }
 
+    /// The newest task that the ledger knows to have been made for the key.
+    pub fn newest_created(&self) -> Option<TaskId> {
+        self.created.iter().find_map(|created| created.id)
+    }
+
     /// Whether the ledger knows any task that was made for the key.
     pub fn has_created(&self) -> bool {
-        self.created.iter().any(|created| created.id.is_some())
+        self.newest_created().is_some()
     }
 
     /// What the service was last seen to store where this name was asked for, if another name.

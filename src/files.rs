@@ -11,7 +11,7 @@ mod own;
 pub use bounds::Bounds;
 pub use input::read_input;
 pub use machine::{MachineLocking, shared_folder, try_lock_on_machine};
-pub use own::OWN_FOLDER;
+pub use own::{OWN_FOLDER, make_private_folder, make_private_folder_if_allowed};
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,6 +101,15 @@ pub enum FilesError {
         /// The most bytes it may have.
         most: u64,
     },
+}
+
+impl FilesError {
+    /// Whether this user may not do it here, or nobody may.
+    pub fn is_denied(&self) -> bool {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        let Self::Io { source, .. } = self else { return false };
+        matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem)
+    }
 }
 
 /// Holds a lock until it is dropped; the system frees it when the process dies.
@@ -300,15 +309,6 @@ pub fn is_readable_by_others(_path: &Path) -> bool {
 pub fn check_writable(folder: &Path) -> Result<(), FilesError> {
     own::check(&folder.join("written"))?;
     tempfile::tempfile_in(folder).map(drop).map_err(|source| failed("write to", folder, source))
-}
-
-/// Makes the folder that holds the program's own files; Git ignores all of it.
-pub fn make_private_folder(folder: &Path) -> Result<(), FilesError> {
-    let ignore = folder.join(".gitignore");
-    match Disk.read(&ignore)? {
-        Some(_) => Ok(()),
-        None => Disk.write(&ignore, b"*\n"),
-    }
 }
 
 /// Opens a regular file to write to, or makes it.

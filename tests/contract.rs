@@ -598,7 +598,8 @@ async fn every_quirk_shows_where_it_should() {
     };
     // Rows that these cases leave to other tests.
     let elsewhere = "queue-ms run-ms stop-ms concurrent-runs run-outcome conversation-in-queue \
-        auth-failure queued-prompt prompt-on-ended deployment-count";
+        auth-failure queued-prompt prompt-on-ended deployment-count \
+        agent-empty-fields";
     let elsewhere = [elsewhere, agents::QUIRKS].join(" ");
     // `RUN` becomes the id of the deployment.
     let (id, told) = (json!({"deploymentId": "RUN"}), "/agents/deployments/conversation/read");

@@ -380,7 +380,10 @@ async fn a_probe_asks_first_and_prints_its_quirks_as_flags() {
         repo.edit_service(|world| world.tasks().map(line).collect::<Vec<_>>()).await
     };
     let asked = repo.qcops("doctor --probe");
-    asked.expect(3, &["probe", "nothing was changed; it would create one task", "help: `--yes`"]);
+    asked.expect(
+        3,
+        &["probe", "not approved, so nothing was changed", "help: add `--yes` to create one task"],
+    );
     let flags = repo.qcops("doctor --probe --yes --quirks");
     assert_eq!(flags.code, 0, "{}{}", flags.out, flags.err);
     assert!(flags.out.starts_with("--quirk errors-member=present --quirk "), "{}", flags.out);

@@ -1,7 +1,9 @@
 //! What a command writes: standard output, the files that flags name, and what it says beside them.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
 use std::process::Stdio;
 
 use nix::pty::openpty;
@@ -19,6 +21,88 @@ fn committed(lines: &str) -> Repo {
 /// The emulator of a repository, as a flag.
 fn emulator(repo: &Repo) -> String {
     format!("--emulator={}", repo.path().join("../emulator.json").display())
+}
+
+/// The program without root's right to write where the modes forbid it.
+#[cfg(target_os = "linux")]
+fn bound_by_modes(repo: &Repo, words: &str) -> Ran {
+    let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    let program = env!("CARGO_BIN_EXE_qcops");
+    let mut command = repo.command(if is_root { "setpriv" } else { program });
+    if is_root {
+        command.args(["--bounding-set=-dac_override,-dac_read_search", program]);
+    }
+    Repo::ran(command.args(words.split_whitespace()).output().unwrap())
+}
+
+/// Sets the mode of every folder in a folder, and of itself.
+#[cfg(target_os = "linux")]
+fn set_modes(folder: &Path, mode: u32) {
+    fs::set_permissions(folder, Permissions::from_mode(0o755)).unwrap();
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        if entry.file_type().unwrap().is_dir() {
+            set_modes(&entry.path(), mode);
+        }
+    }
+    fs::set_permissions(folder, Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_reads_needs_no_right_to_write() {
+    let commands = [
+        "plan",
+        "plan --format json",
+        "plan --prune --detailed-exitcode",
+        "status",
+        "status --format json",
+        "pull",
+        "destroy",
+    ];
+    // Where the emulator keeps its world, whether there is one, and whether its lock was left.
+    let table = [
+        ("--emulator", true, true),
+        ("--emulator", true, false),
+        ("--emulator", false, false),
+        ("--emulator=world.json", true, true),
+        ("--emulator=world.json", true, false),
+        ("--emulator=world.json", false, false),
+        ("--emulator=deep/er/world.json", false, false),
+    ];
+    for (emulator, is_there, is_lock_left) in table {
+        let repo = committed("spy: {prompt: Buy SPY}\nqqq: {prompt: Buy QQQ}");
+        if is_there {
+            let applied = bound_by_modes(&repo, &format!("apply --yes {emulator}"));
+            assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+        }
+        for lock in [".qcops/emulator.json.lock", "world.json.lock"] {
+            drop((!is_lock_left).then(|| fs::remove_file(repo.path().join(lock))));
+        }
+        let run = |command: &str| bound_by_modes(&repo, &format!("{command} {emulator}"));
+        set_modes(&repo.path(), 0o555);
+        let read_only: Vec<Ran> = commands.iter().map(|command| run(command)).collect();
+        let validated = bound_by_modes(&repo, "validate");
+        let applied = run("apply --yes --max-creates 9 --prune");
+        set_modes(&repo.path(), 0o755);
+        assert_eq!(validated.code, 0, "{}", validated.err);
+        // An apply that has something to do says what it may not.
+        let row = format!("{emulator}: {}{}", applied.out, applied.err);
+        assert_eq!(applied.code, i32::from(!is_there), "{row}");
+        assert_eq!(applied.err.contains("Permission denied"), !is_there, "{row}");
+        for (command, there) in commands.iter().zip(read_only) {
+            let here = run(command);
+            let row = format!(
+                "{command} {emulator} {is_there} {is_lock_left}: {}{}",
+                there.out, there.err
+            );
+            assert_eq!(there.code, here.code, "{row}");
+            assert_eq!(there.err, here.err, "{row}");
+            // Time goes on between the two.
+            let timeless = |text: &str| text.replace(|c: char| c.is_ascii_digit(), "");
+            assert_eq!(timeless(&there.out), timeless(&here.out), "{row}");
+            assert!(!there.err.contains("denied"), "{row}");
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -4,6 +4,8 @@ mod converge;
 mod runs;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod width;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};

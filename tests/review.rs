@@ -59,6 +59,55 @@ fn every_follow_up_is_shown_in_every_format_and_a_changed_one_is_another_plan() 
 }
 
 #[test]
+fn a_protection_that_alone_changed_is_shown_in_every_format() {
+    let on = Some("`spy` is protected now: `protect` is true, and was false in the version before");
+    let off = Some(
+        "`spy` is no longer protected: `protect` is false, and was true in the version before",
+    );
+    // The commits, the work tree, the command, and what it says of `spy`.
+    let table = [
+        (&["", "protect: true"][..], "protect: true", "", on),
+        (&["protect: true", ""], "", "", off),
+        (&["protect: true", "protect: false"], "protect: false", "", off),
+        (&[""], "protect: true", "", on),
+        (&["protect: true"], "", "", off),
+        (&["", "protect: true"], "", "", off),
+        (&["", "protect: true"], "protect: true", "--target spy", on),
+        // Nothing changed, or it is not known what was before.
+        (&["", "protect: true"], "protect: true", "--target qqq", None),
+        (&["", "protect: true"], "protect: true", "--history none", None),
+        (&["", "protect: true", "protect: true, name: S"], "protect: true, name: S", "", None),
+        (&["protect: true"], "protect: true", "", None),
+        (&["", "protect: false"], "protect: false", "", None),
+        (&[""], "", "", None),
+    ];
+    for (commits, now, flags, expected) in table {
+        let repo = Repo::new();
+        let tasks = |spy: &str| {
+            let comma = if spy.is_empty() { "" } else { ", " };
+            repo.tasks(&format!("qqq: {{prompt: Buy QQQ}}\nspy: {{prompt: Buy SPY{comma}{spy}}}"));
+        };
+        for (at, spy) in commits.iter().enumerate() {
+            tasks(spy);
+            repo.commit("edit");
+            if at == 0 {
+                repo.qcops("apply --yes").expect(0, &[]);
+            }
+        }
+        tasks(now);
+        for format in ["text", "markdown", "html", "json"] {
+            let shown =
+                repo.qcops(&format!("plan --format {format} {flags}")).expect(0, &[]).out.clone();
+            let plain = shown.replace(['\\', '`'], "").replace("<code>", "").replace("</code>", "");
+            let says = plain.contains("in the version before");
+            let row = format!("{commits:?} {now:?} {flags} {format}: {shown}");
+            assert_eq!(says, expected.is_some(), "{row}");
+            assert!(expected.is_none_or(|words| plain.contains(&words.replace('`', ""))), "{row}");
+        }
+    }
+}
+
+#[test]
 fn what_is_declared_beside_the_texts_is_shown_in_every_format_and_moves_the_digest() {
     let tasks = |deployment: &str, task: &str| {
         format!(

@@ -57,7 +57,7 @@ impl Annotator {
         for (system, file) in &self.outputs {
             let Some(file) = file else {
                 // What was printed stays.
-                terminal::findings(&annotations::github(of(findings)));
+                terminal::commands(&annotations::github(of(findings)));
                 continue;
             };
             let text = match system {

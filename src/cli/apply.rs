@@ -17,7 +17,7 @@ use crate::cli::review::{self, Expected};
 use crate::cli::saved_options;
 use crate::cli::session::{Session, request};
 use crate::cli::show;
-use crate::cli::terminal;
+use crate::cli::terminal::{self, Terminal};
 use crate::cli::waiting::{self, AppliedPlan};
 use crate::event::Outcome;
 use crate::files::{self, Lock, MachineLocking};
@@ -98,7 +98,7 @@ async fn plan_and_carry_out(
         return Ok(planned);
     }
     if count > 0 && expected.is_none() && !args.yes {
-        let approved = approve(&plan);
+        let approved = approve(context.terminal, &plan);
         if !matches!(approved, Ok(true)) {
             manner.show_no_runs(&plan)?;
             manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
@@ -186,10 +186,13 @@ pub(super) async fn carry_out(
     let mut printed = Exit::Success;
     if plan.ready_steps().next().is_some() {
         let options = show::text_options(context, manner.shape.context);
-        printed = told(show::show_outcome(context, manner.format, |out| {
-            out.write_str("\n")?;
-            render::outcome::render(plan, &outcome, &options, out)
-        }));
+        printed = told(
+            context,
+            show::show_outcome(context, manner.format, |out| {
+                out.write_str("\n")?;
+                render::outcome::render(plan, &outcome, &options, out)
+            }),
+        );
     }
     manner.write_reports(context, before_waiting(plan, &outcome))?;
     let exit = exit_of(plan, &outcome).min(printed);
@@ -198,19 +201,19 @@ pub(super) async fn carry_out(
             let run = AppliedPlan { plan, outcome: &outcome, settings, planning, manner };
             exit.min(waiting::wait(context, waiting, session, &turn.stop, run, progress).await?)
         }
-        _ => exit.min(told(manner.show_no_runs(plan))),
+        _ => exit.min(told(context, manner.show_no_runs(plan))),
     })
 }
 
 /// Asks where there is somebody to ask; elsewhere the plan has to be approved by a flag.
-fn approve(plan: &Plan) -> Result<bool, CommandError> {
+fn approve(terminal: Terminal, plan: &Plan) -> Result<bool, CommandError> {
     if !terminal::can_ask() {
         let mut error = CommandError::new("nobody is there to approve the plan")
             .help("`--yes` carries it out without asking");
         error.exit = Exit::Blocked;
         return Err(error);
     }
-    Ok(terminal::ask(&format!("\n{} Only 'yes' is accepted: ", question(plan))))
+    Ok(terminal.ask(&format!("\n{} Only 'yes' is accepted: ", question(plan))))
 }
 
 /// The question, which says what costs money: deployments, and prompts that follow them.

@@ -13,7 +13,7 @@ use crate::cli::args::Cli;
 use crate::cli::error::CommandError;
 use crate::cli::format::Output;
 use crate::cli::progressed::Progressed;
-use crate::cli::terminal::{self, Terminal};
+use crate::cli::terminal::Terminal;
 use crate::clock::Clock;
 use crate::files::{self, Disk, Files};
 
@@ -49,7 +49,7 @@ impl Context {
                 (Err(_), _) => {}
             }
         }
-        let terminal = Terminal::new(cli.color, cli.quiet, false);
+        let terminal = Terminal::new(cli.color, cli.quiet, false, None);
         let mut context = Self {
             terminal,
             environment: utf8,
@@ -67,7 +67,9 @@ impl Context {
         let is_log =
             context.verbose > 0 || context.variable("CI").is_some_and(|word| word != "false");
         let is_dumb = context.variable("TERM") == Some("dumb");
-        context.terminal = Terminal::new(cli.color, cli.quiet, !is_log && !is_dumb);
+        let columns = context.variable("COLUMNS").and_then(|columns| columns.parse().ok());
+        let may_draw = !is_log && !is_dumb;
+        context.terminal = Terminal::new(cli.color, cli.quiet, may_draw, columns);
         start_logs(context.verbose, context.terminal);
         context
     }
@@ -89,12 +91,6 @@ impl Context {
     /// Returns a variable that is set, its bytes that are no UTF-8 replaced.
     pub(super) fn lossy_variable(&self, name: &str) -> Option<String> {
         self.environment.get(name).or_else(|| self.broken.get(name)).cloned()
-    }
-
-    /// How many columns the reader has, where that is known.
-    pub(super) fn width(&self) -> Option<usize> {
-        let set = self.variable("COLUMNS").and_then(|columns| columns.parse().ok());
-        set.or_else(terminal::width)
     }
 
     /// The folders that may hold what belongs to this user on this machine, the best first.

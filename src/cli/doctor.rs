@@ -14,11 +14,10 @@ use crate::cli::load;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
 use crate::cli::show::text_options;
-use crate::cli::terminal;
+use crate::cli::terminal::{self, Terminal};
 use crate::diag::{Check, CheckStatus, Checkup};
 use crate::doctor::{self, Doctor};
 use crate::evidence::Evidence;
-use crate::files::make_private_folder;
 use crate::history::Repository;
 use crate::ledger::Ledger;
 use crate::manifest::Manifest;
@@ -39,7 +38,7 @@ pub(super) fn run(context: &Context, args: &DoctorArgs) -> Result<Exit, CommandE
             is_stopped: &is_stopped,
             declared_offset,
         };
-        let work = examine(args, &doctor, &evidence, &mut checkup, &stop, &progress);
+        let work = examine(context, args, &doctor, &evidence, &mut checkup, &stop, &progress);
         block_on(async {
             work.await;
             Ok(())
@@ -119,9 +118,6 @@ fn find_service(
     };
     checkup.push(Check::new("organization", CheckStatus::Passed, origin));
     checkup.organization_id = Some(organization_id.0.clone());
-    if target.keeps_in(folder) {
-        make_private_folder(folder).map_err(|error| failed("store", CommandError::of(&error)))?;
-    }
     let (id, on_wait) = (organization_id.clone(), progress.on_wait());
     let client = target.client(context, &args.service, id, folder, on_wait);
     let (client, name) = client.map_err(|error| failed("network", error))?;
@@ -134,6 +130,7 @@ fn find_service(
 
 /// Asks the service, and makes a probe or removes what one has left, where that is approved.
 async fn examine(
+    context: &Context,
     args: &DoctorArgs,
     doctor: &Doctor<'_>,
     evidence: &Evidence,
@@ -148,19 +145,15 @@ async fn examine(
     if !checkup.checks.iter().any(is_listed) || !(args.probing.probe || args.probing.clean_up) {
         return;
     }
-    let steps = if args.probing.probe {
-        Doctor::probe_steps().to_vec()
+    let (name, work) = if args.probing.probe {
+        ("probe", Doctor::probe_steps())
     } else {
-        vec!["delete the tasks that probes have left".to_owned()]
+        ("leftover", "delete the tasks that probes have left".to_owned())
     };
-    if !args.probing.yes && !approve(&steps) {
-        let message = format!("nothing was changed; it would {}", steps.join("; "));
-        let check = Check::new(
-            if args.probing.probe { "probe" } else { "leftover" },
-            CheckStatus::Noted,
-            message,
-        );
-        let found = check.help("`--yes` does it without asking");
+    if !args.probing.yes && !approve(context.terminal, &work) {
+        let message = "not approved, so nothing was changed";
+        let check = Check::new(name, CheckStatus::Noted, message);
+        let found = check.help(format!("add `--yes` to {work}"));
         return checkup.merge(Checkup { checks: vec![found], ..Checkup::default() });
     }
     hear_signals(Arc::clone(stop), progress.clone());
@@ -173,9 +166,9 @@ async fn examine(
 }
 
 /// Asks where there is somebody to ask.
-fn approve(steps: &[String]) -> bool {
-    let question = format!("It will {}.\nDo this? Only 'yes' is accepted: ", steps.join(";\n  "));
-    terminal::can_ask() && terminal::ask(&question)
+fn approve(terminal: Terminal, work: &str) -> bool {
+    let question = format!("This will {work}.\nDo this? Only 'yes' is accepted: ");
+    terminal::can_ask() && terminal.ask(&question)
 }
 
 fn show(context: &Context, args: &DoctorArgs, checkup: &Checkup) -> Result<(), CommandError> {

@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, args: &EmulatorArgs) -> Result<Exit, Comman
     let asked: Vec<String> =
         helps.into_iter().filter_map(|(is_asked, text)| is_asked.then_some(text)).collect();
     if !asked.is_empty() {
-        terminal::output(&asked.join("\n"))?;
+        context.terminal.output(&asked.join("\n"))?;
         return Ok(Exit::Success);
     }
     let mut script = Script::default();

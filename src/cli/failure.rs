@@ -68,7 +68,7 @@ impl FailurePage {
         let may_write =
             so_far.may_write() && output::check(&context.outputs, &[], &self.inputs).is_ok();
         if may_write && let Err(error) = output::write_page(context, &page) {
-            terminal::findings(&terminal::error_text(&error.message, &error.help));
+            context.terminal.error(&error.message, &error.help);
         }
     }
 }

@@ -11,7 +11,6 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{DEFAULT_FILE, ManifestFiles, STANDARD_INPUT};
 use crate::cli::output;
-use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic, Sources, Subject};
 use crate::engine::Project;
 use crate::files::OWN_FOLDER;
@@ -198,9 +197,10 @@ pub(super) fn report(
 /// Prints findings.
 fn print(context: &Context, manifests: &Project, findings: &[Diagnostic]) {
     if !findings.is_empty() {
-        let color = context.terminal.colors_messages();
-        terminal::findings(&render::findings::render(findings, &manifests.sources, color));
-        let plain = render::findings::render(findings, &manifests.sources, false);
+        let (color, width) = (context.terminal.colors_messages(), context.terminal.message_width());
+        let shown = render::findings::render(findings, &manifests.sources, color, width);
+        context.terminal.say(&shown);
+        let plain = render::findings::render(findings, &manifests.sources, false, None);
         context.progressed.note_findings(&plain);
     }
 }

@@ -54,6 +54,7 @@ use crate::cli::args::{Cli, Command};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::failure::FailurePage;
+use crate::cli::terminal::Terminal;
 use crate::clock;
 
 /// Runs one invocation and returns how it ended.
@@ -61,27 +62,32 @@ pub fn run(
     args: impl IntoIterator<Item = OsString>,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Exit {
+    let terminal = Terminal::unknown();
     let args: Vec<OsString> = args.into_iter().collect();
     let environment: BTreeMap<OsString, OsString> = environment.into_iter().collect();
     if let Some(answered) = completions::answer(&args, &environment) {
-        return answered.unwrap_or_else(|error| say(&error));
+        return answered.unwrap_or_else(|error| say(terminal, &error));
     }
     let cli = match Cli::read(&args, &environment) {
         Ok(cli) => cli,
         Err(error) => {
             if error.use_stderr() {
-                terminal::usage(&error.render().ansi().to_string().replace("tip:", "help:"));
+                terminal.usage(&error.render().ansi().to_string().replace("tip:", "help:"));
                 return Exit::Error;
             }
             // Help and version are not errors.
             let printed = error.print().and_then(|()| std::io::stdout().flush());
-            return terminal::ended(printed).map_or_else(|error| say(&error), |()| Exit::Success);
+            return terminal::ended(printed)
+                .map_or_else(|error| say(terminal, &error), |()| Exit::Success);
         }
     };
     let context = Context::new(&cli, environment);
     if !clock::is_usable(context.clock.now()) {
         let words = "this machine's clock shows a time at the end of the calendar, the year 9999";
-        return say(&CommandError::new(words).help("set the clock; nothing was sent"));
+        return say(
+            context.terminal,
+            &CommandError::new(words).help("set the clock; nothing was sent"),
+        );
     }
     let page = FailurePage::of(&cli.command);
     let ended = match cli.command {
@@ -102,7 +108,7 @@ pub fn run(
     match ended {
         Ok(exit) => exit,
         Err(error) => {
-            let exit = say(&error);
+            let exit = say(context.terminal, &error);
             if let Some(page) = page {
                 page.write(&context, &error);
             }
@@ -111,9 +117,9 @@ pub fn run(
     }
 }
 
-fn say(error: &CommandError) -> Exit {
+fn say(terminal: Terminal, error: &CommandError) -> Exit {
     if !error.is_said {
-        terminal::error(&error.message, &error.help);
+        terminal.error(&error.message, &error.help);
     }
     error.exit
 }

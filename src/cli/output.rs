@@ -135,7 +135,7 @@ fn result_text(applied: Applied<'_>, shape: Layout) -> String {
     }
     if !applied.runs.is_empty() {
         text.push('\n');
-        render::deployments::text(applied.runs, options.color, &mut text)
+        render::deployments::text(applied.runs, &options, &mut text)
             .expect("a string takes everything");
     }
     text

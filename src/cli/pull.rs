@@ -78,9 +78,6 @@ pub(super) fn observe(
     let organization_id = asked.organization(None)?;
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
     let folder = load::own_folder(&repository)?;
-    if asked.keeps_in(&folder) {
-        files::make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
-    }
     let on_wait = Progress::new(context.terminal).on_wait();
     let (client, target) =
         asked.client(context, service, organization_id.clone(), &folder, on_wait)?;

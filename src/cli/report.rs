@@ -60,11 +60,11 @@ pub(super) fn before_waiting<'a>(plan: &'a Plan, outcome: &'a Outcome) -> Applie
 }
 
 /// Says that a result could not be written, which undoes nothing that was done.
-pub(super) fn told(written: Result<(), CommandError>) -> Exit {
+pub(super) fn told(context: &Context, written: Result<(), CommandError>) -> Exit {
     match written {
         Ok(()) => Exit::Success,
         Err(error) => {
-            terminal::error(&error.message, &error.help);
+            context.terminal.error(&error.message, &error.help);
             Exit::Partial
         }
     }

@@ -96,11 +96,6 @@ impl Target {
         }
     }
 
-    /// Whether what stands for the service is kept in this folder.
-    pub(super) fn keeps_in(&self, folder: &Path) -> bool {
-        matches!(&self.carrier, Backend::Emulator(file) if emulator_file(file, folder).starts_with(folder))
-    }
-
     /// Makes the client, and names the service as the ledger does.
     ///
     /// Signed last, paced above, so that nothing else ever sees a signature.
@@ -128,6 +123,10 @@ impl Target {
             }
             Backend::Emulator(file) => {
                 let path = emulator_file(file, folder);
+                if path.starts_with(folder) {
+                    let made = files::make_private_folder_if_allowed(folder);
+                    made.map_err(|error| CommandError::of(&error))?;
+                }
                 let storage =
                     Storage::File { files: Arc::clone(&context.files), path: path.clone() };
                 let mut emulator = Emulator::new(World::new(0, clock.now()), clock, storage)

@@ -43,10 +43,6 @@ impl<'a> Session<'a> {
         let manifests = load::load(context, &comparing.files, target.organization_id())?;
         let organization_id = target.organization(manifests.manifest.organization_id.as_deref())?;
         let folder = load::own_folder(&manifests.repository)?;
-        // Who only reads needs no right to write.
-        if target.keeps_in(&folder) {
-            make_private_folder(&folder).map_err(|error| CommandError::of(&error))?;
-        }
         let (client, name) = target.client(
             context,
             &comparing.service,

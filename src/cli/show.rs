@@ -85,8 +85,7 @@ pub(super) fn text_options(context: &Context, lines: usize) -> TextOptions {
         color: if context.terminal.colors_output() { Color::On } else { Color::Off },
         context: lines,
         length: if context.verbose > 0 { Length::Full } else { Length::Cut },
-        // What is piped is read by lines, however wide the terminal beside it is.
-        width: terminal::width().and(context.width()),
+        width: context.terminal.output_width(),
     }
 }
 

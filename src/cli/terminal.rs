@@ -7,7 +7,7 @@ use anstream::{AutoStream, ColorChoice};
 
 use crate::cli::args::ColorWhen;
 use crate::cli::error::CommandError;
-use crate::render::escape;
+use crate::render::{escape, wrapped};
 
 /// Standard output and standard error, and how to treat them.
 #[derive(Clone, Copy, Debug)]
@@ -15,12 +15,24 @@ pub(super) struct Terminal {
     color: ColorWhen,
     is_quiet: bool,
     may_draw: bool,
+    /// How many columns the variables say that there are.
+    columns: Option<usize>,
 }
 
 impl Terminal {
     /// `may_draw` says that lines may be written over, where standard error is a terminal.
-    pub(super) fn new(color: ColorWhen, is_quiet: bool, may_draw: bool) -> Self {
-        Self { color, is_quiet, may_draw }
+    pub(super) fn new(
+        color: ColorWhen,
+        is_quiet: bool,
+        may_draw: bool,
+        columns: Option<usize>,
+    ) -> Self {
+        Self { color, is_quiet, may_draw, columns }
+    }
+
+    /// The streams as long as nothing is known of them.
+    pub(super) fn unknown() -> Self {
+        Self::new(ColorWhen::Auto, false, false, None)
     }
 
     /// Whether data is colored.
@@ -41,22 +53,63 @@ impl Terminal {
         }
     }
 
+    /// How many columns data has, where standard output is a terminal; what is piped is read by lines,
+    /// however wide the terminal beside it is.
+    pub(super) fn output_width(self) -> Option<usize> {
+        let seen = terminal_size::terminal_size_of(io::stdout());
+        seen.map(|(width, _)| self.columns.unwrap_or(usize::from(width.0)))
+    }
+
+    /// How many columns messages have, where standard error is a terminal.
+    pub(super) fn message_width(self) -> Option<usize> {
+        let seen = terminal_size::terminal_size_of(io::stderr());
+        seen.map(|(width, _)| self.columns.unwrap_or(usize::from(width.0)))
+    }
+
+    /// Writes words to standard output.
+    pub(super) fn output(self, words: &str) -> Result<(), CommandError> {
+        output(&wrapped(words, self.output_width()))
+    }
+
     /// Writes a message, unless nothing but errors is wanted.
     pub(super) fn message(self, text: &str) {
         if !self.is_quiet {
-            drop(io::stderr().lock().write_all(text.as_bytes()));
+            self.say(text);
         }
+    }
+
+    /// Writes an error and what helps.
+    pub(super) fn error(self, message: &str, help: &[String]) {
+        self.say(&error_text(message, help));
+    }
+
+    /// Writes what is said in any case.
+    pub(super) fn say(self, text: &str) {
+        drop(io::stderr().lock().write_all(wrapped(text, self.message_width()).as_bytes()));
+    }
+
+    /// Writes what is wrong with the words that were typed; its colors are left out where nobody sees
+    /// them.
+    pub(super) fn usage(self, text: &str) {
+        let text = wrapped(text, self.message_width());
+        drop(AutoStream::auto(io::stderr().lock()).write_all(text.as_bytes()));
+    }
+
+    /// Asks; nothing but `yes` is a yes.
+    pub(super) fn ask(self, question: &str) -> bool {
+        let mut answer = String::new();
+        self.say(question);
+        let is_read = io::stdin().read_line(&mut answer).is_ok();
+        if !answer.ends_with('\n') {
+            self.say("\n");
+        }
+        is_read && answer.trim() == "yes"
     }
 
     /// Whether something may be drawn and drawn again in its place.
     pub(super) fn draws(self) -> bool {
         self.may_draw && !self.is_quiet && io::stderr().is_terminal()
     }
-}
-
-/// How many columns standard output has, where it is a terminal.
-pub(super) fn width() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| usize::from(width.0))
 }
 
 /// Writes data. A reader that has gone away ends nothing: what is under way goes on.
@@ -100,11 +153,6 @@ impl<W: Write> fmt::Write for StdoutWriter<W> {
     }
 }
 
-/// Writes an error and what helps.
-pub(super) fn error(message: &str, help: &[String]) {
-    drop(io::stderr().lock().write_all(error_text(message, help).as_bytes()));
-}
-
 /// Words an error and what helps; the text may hold the service's words.
 pub(super) fn error_text(message: &str, help: &[String]) -> String {
     let mut text = format!("error: {}\n", escape::line(message));
@@ -116,29 +164,12 @@ pub(super) fn error_text(message: &str, help: &[String]) -> String {
     text
 }
 
-/// Writes what is wrong with the words that were typed; its colors are left out where nobody sees
-/// them.
-pub(super) fn usage(text: &str) {
-    drop(AutoStream::auto(io::stderr().lock()).write_all(text.as_bytes()));
-}
-
-/// Writes findings.
-pub(super) fn findings(text: &str) {
+/// Writes commands for a CI system, each in its line.
+pub(super) fn commands(text: &str) {
     drop(io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// Whether a question reaches a person.
 pub(super) fn can_ask() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
-}
-
-/// Asks; nothing but `yes` is a yes.
-pub(super) fn ask(question: &str) -> bool {
-    let mut answer = String::new();
-    drop(io::stderr().lock().write_all(question.as_bytes()));
-    let is_read = io::stdin().read_line(&mut answer).is_ok();
-    if !answer.ends_with('\n') {
-        drop(io::stderr().lock().write_all(b"\n"));
-    }
-    is_read && answer.trim() == "yes"
 }

@@ -52,7 +52,7 @@ pub(super) fn run(context: &Context, args: TranscriptArgs) -> Result<Exit, Comma
             let title = Title { name: Some(&name), run: &id.0, status: Some(&status) };
             terminal::stream(|out| match format {
                 TranscriptFormat::Text => {
-                    let width = context.width().unwrap_or(render::transcript::WIDTH);
+                    let width = options.width.unwrap_or(render::transcript::WIDTH);
                     render::transcript::text(title, &said, width, &options, out)
                 }
                 TranscriptFormat::Markdown => render::transcript::markdown(title, &said, out),

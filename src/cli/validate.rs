@@ -43,7 +43,7 @@ pub(super) fn run(context: &Context, args: &ValidateArgs) -> Result<Exit, Comman
     let findings = context.progressed.findings();
     let page = markdown::said(&words, &findings, markdown::DEFAULT_BYTES);
     match args.format {
-        ValidateFormat::Text => terminal::output(&format!("{words}\n"))?,
+        ValidateFormat::Text => context.terminal.output(&format!("{words}\n"))?,
         ValidateFormat::Markdown => terminal::output(&page)?,
     }
     context.progressed.note_shown();

@@ -17,9 +17,9 @@ use crate::diag::with_causes;
 use crate::event::{DeploymentReport, Outcome};
 use crate::plan::Plan;
 use crate::render;
+use crate::render::escape;
 use crate::render::html::Applied;
 use crate::render::transcript::Title;
-use crate::render::{Color, escape};
 use crate::store::{Conversation, Said};
 
 /// What was carried out before the waiting.
@@ -64,19 +64,7 @@ pub(super) async fn wait(
     progress.start_runs();
     let waited = session.engine.watch(plan, outcome, settings, &waiting, stop, replan).await?;
     progress.finish();
-    let color = if context.terminal.colors_output() { Color::On } else { Color::Off };
-    let mut printed = Exit::Success;
-    if !waited.reports.is_empty() {
-        printed = told(show::show_outcome(context, manner.format, |out| {
-            out.write_str("\n")?;
-            render::deployments::text(&waited.reports, color, out)
-        }));
-    }
-    if manner.format == ApplyFormat::Junit {
-        let written =
-            terminal::stream(|out| render::deployments::junit(&waited.reports, &plan.gaps, out));
-        printed = printed.min(told(written));
-    }
+    let printed = print(context, manner, plan, &waited.reports);
     let rounds = waited.rounds.iter();
     let rounds =
         rounds.map(|(plan, outcome)| exit_of(plan, outcome).min(show::exit_of(plan, false)));
@@ -87,7 +75,33 @@ pub(super) async fn wait(
     let outcome = Outcome { is_interrupted, ..outcome.clone() };
     let ended = Applied { plan, outcome: &outcome, runs: &waited.reports };
     let saved = save(context, args, &waited.reports).and(manner.write_reports(context, ended));
-    Ok(rounds.chain([judged, stopped, printed, told(saved)]).min().unwrap_or(Exit::Success))
+    Ok(rounds
+        .chain([judged, stopped, printed, told(context, saved)])
+        .min()
+        .unwrap_or(Exit::Success))
+}
+
+/// Prints the result of the deployments.
+fn print(
+    context: &Context,
+    manner: OutputOptions<'_>,
+    plan: &Plan,
+    reports: &[DeploymentReport],
+) -> Exit {
+    let options = show::text_options(context, 0);
+    let mut printed = Exit::Success;
+    if !reports.is_empty() {
+        let text = show::show_outcome(context, manner.format, |out| {
+            out.write_str("\n")?;
+            render::deployments::text(reports, &options, out)
+        });
+        printed = told(context, text);
+    }
+    if manner.format == ApplyFormat::Junit {
+        let written = terminal::stream(|out| render::deployments::junit(reports, &plan.gaps, out));
+        printed = printed.min(told(context, written));
+    }
+    printed
 }
 
 /// Writes transcripts; every one that can be written is, whatever the others do.

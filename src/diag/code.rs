@@ -183,9 +183,12 @@ codes! {
     NameNumbered "name-numbered" "note"
         "The stored name ends with a new number, as the name of a duplicate would."
         "Look for a second task of that name." ""
+    ProtectChanged "protect-changed" "note"
+        "A task is protected, or no longer is, since the version of the manifest before. No step shows it."
+        "Nothing to do." ""
     // Plan: observed state.
     IncompleteRead "incomplete-read" "blocked, note"
-        "A list or a task could not be read completely. Nothing is created, replaced, removed or deployed."
+        "A list or a task could not be read completely, or a list leaves out a task that can be read by its id. Nothing is created, replaced, removed or deployed."
         "Run the command again." ""
     HistoryGap "history-gap" "note"
         "A part of the Git history could not be read."

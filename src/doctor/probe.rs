@@ -55,15 +55,12 @@ impl From<ApiError> for Halt {
 }
 
 impl Doctor<'_> {
-    /// What [`Self::probe`] is going to do, a sentence each.
-    pub fn probe_steps() -> [String; 3] {
-        [
-            format!(
-                "create one task, named `{PROBE_NAME} ...`; it starts no deployment and costs nothing"
-            ),
-            "read it, list the tasks, change its name a few times".to_owned(),
-            "delete it".to_owned(),
-        ]
+    /// What [`Self::probe`] is going to do.
+    pub fn probe_steps() -> String {
+        format!(
+            "create one task named `{PROBE_NAME} ...`, which starts no deployment and costs nothing, read \
+             it and change its name a few times, and then delete it"
+        )
     }
 
     /// Makes a task, measures what becomes of it, and deletes it.

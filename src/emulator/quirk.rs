@@ -161,6 +161,9 @@ quirks! {
     agent_definitions: Display = Display::Hidden, "agent-definitions", &["shown", "hidden"];
     /// Whether reads of an agent contain the agents that it chains.
     expand_agents: Switch = Switch::Off, "expand-agents", ON_OFF;
+    /// How fields of an agent show that are empty: as they are, as null or not at all.
+    agent_empty_fields: EmptyFields = EmptyFields::Shown,
+        "agent-empty-fields", &["shown", "null", "missing"];
     /// What the entries of the list of agents lack.
     agent_list_entry: ListEntry = ListEntry::Whole, "agent-list-entry", ENTRIES;
     /// How long the update of an agent cannot be read, in milliseconds.
@@ -266,6 +269,8 @@ words! { /// The order of an agent's tools.
 ToolOrder { AsSent, Sorted, Reversed } }
 words! { /// What a tool that no documentation names does.
 UnknownTool { Accept, Refuse, Drop } }
+words! { /// How empty fields show.
+EmptyFields { Shown, Null, Missing } }
 words! { /// What the update of an agent answers.
 AgentUpdateAnswer { Envelope, Agent } }
 words! { /// What a null in a request does.

@@ -89,6 +89,11 @@ pub(super) fn plain_path(path: &str) -> String {
     format!("/{}", parts.join("/"))
 }
 
+/// Whether an endpoint only tells what there is.
+pub(super) fn is_read(path: &str) -> bool {
+    path == "/authenticate" || path.ends_with("/read") || path.ends_with("/list")
+}
+
 /// Returns the whole path that a person means, who may leave out `/agents/`.
 pub(super) fn known_path(path: &str) -> Option<String> {
     let plain = plain_path(path);

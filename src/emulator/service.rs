@@ -12,7 +12,7 @@ use super::corrupt::{self, Delivery, ResponsePlan};
 use super::fault::{Fault, Script};
 use super::routes;
 use super::script::RunRule;
-use super::storage::{Kept, Storage, StorageError};
+use super::storage::{Access, Kept, Storage, StorageError};
 use super::world::{Reply, World};
 use crate::clock::Clock;
 use crate::exchange::{Exchange, Request, Response, Transport, TransportError};
@@ -106,7 +106,7 @@ impl Emulator {
             world.advance(now);
             edit(world)
         };
-        self.kept.change(change).await
+        self.kept.change(Access::Write, change).await
     }
 
     /// Says which world this is, and writes nothing; from now on no other one answers in its place.
@@ -120,13 +120,15 @@ impl Emulator {
         let fault = self.side.lock().expect("no holder panics").faults.strike(&request.path);
         self.wait().await;
         let plan = fault.map_or(ResponsePlan::Now, corrupt::plan);
+        let access = Access::of(&request.path);
         let outcome = match plan {
             ResponsePlan::Never(outcome) => outcome,
             ResponsePlan::Later(delay) => {
                 let now = self.clock.now();
                 let delay = SignedDuration::try_from(delay).unwrap_or(SignedDuration::MAX);
                 let due = now.saturating_add(delay).unwrap_or(now);
-                self.kept.change(|world| world.postpone(now, due, &request)).await?;
+                let postpone = |world: &mut World| world.postpone(now, due, &request);
+                self.kept.change(access, postpone).await?;
                 Delivery::Lost
             }
             ResponsePlan::Pretended => {
@@ -134,7 +136,7 @@ impl Emulator {
                     self.bring_settings(world);
                     world.pretend(self.clock.now(), &request)
                 };
-                Delivery::Answered(self.kept.change(pretend).await?)
+                Delivery::Answered(self.kept.change(access, pretend).await?)
             }
             ResponsePlan::Now => {
                 // The clock is read once the file's lock is held, so times never go back.
@@ -142,7 +144,7 @@ impl Emulator {
                     self.bring_settings(world);
                     world.accept(self.clock.now(), &request)
                 };
-                corrupt::corrupt(self.kept.change(accept).await?, fault)
+                corrupt::corrupt(self.kept.change(access, accept).await?, fault)
             }
         };
         self.note(&request, &outcome, fault);

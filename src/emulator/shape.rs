@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::fields::AGENT_ID;
 use super::objects::{Agent, Deployment, DeploymentPhase, REFERENCES, StoredMessage, Task};
 use super::quirk::{
-    DeploymentCount, DeploymentPrompt, Display, IdsSent, ListEntry, QueuedConversation, StatusCase,
-    Switch, TokenCounts, TokenEcho,
+    DeploymentCount, DeploymentPrompt, Display, EmptyFields, IdsSent, ListEntry,
+    QueuedConversation, StatusCase, Switch, TokenCounts, TokenEcho,
 };
 use super::world::World;
 use super::{ORGANIZATION_ID, USER_ID};
@@ -23,7 +23,8 @@ impl World {
     pub(super) fn agent_shape(&self, agent: &Agent) -> Value {
         let mut shape = self.flat_agent(agent);
         if self.quirks.expand_agents == Switch::On {
-            for entry in shape["chainedAgents"].as_array_mut().into_iter().flatten() {
+            let chained = shape.get_mut("chainedAgents").and_then(Value::as_array_mut);
+            for entry in chained.into_iter().flatten() {
                 let chained = id_of(&entry[AGENT_ID]).and_then(|id| self.agents.get(&id));
                 entry["agent"] = chained.map_or(Value::Null, |agent| self.flat_agent(agent));
             }
@@ -73,6 +74,15 @@ impl World {
                     members.remove("token");
                 }
             }
+        }
+        match self.quirks.agent_empty_fields {
+            EmptyFields::Shown => {}
+            EmptyFields::Null => {
+                members.values_mut().filter(|value| is_empty(value)).for_each(|value| {
+                    value.take();
+                });
+            }
+            EmptyFields::Missing => members.retain(|_, value| !is_empty(value)),
         }
         members.insert("created".to_owned(), self.stamp(agent.created).into());
         members.insert("updated".to_owned(), self.stamp(agent.updated).into());
@@ -252,6 +262,11 @@ fn lacking(mut shape: Value, prompt: &str, entry: ListEntry) -> Value {
         ListEntry::Bare => members.retain(|name, _| name == "id" || name == "name"),
     }
     shape
+}
+
+/// Whether there is nothing in a field.
+fn is_empty(value: &Value) -> bool {
+    value.is_null() || value == "" || value.as_array().is_some_and(Vec::is_empty)
 }
 
 /// Returns an id, however it is written.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use super::routes::is_read;
 use super::world::{LoadError, World};
 use crate::files::{Files, FilesError, Lock};
 
@@ -64,6 +65,32 @@ pub enum StorageError {
     },
 }
 
+/// What is done with the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It is asked what there is.
+    Read,
+    /// Something is made, changed or removed.
+    Write,
+}
+
+impl Access {
+    /// What a request to this path does.
+    pub(super) fn of(path: &str) -> Self {
+        if is_read(path) { Self::Read } else { Self::Write }
+    }
+
+    /// Who reads goes without what this user may not do.
+    fn allowed<T>(self, done: Result<T, StorageError>) -> Result<Option<T>, StorageError> {
+        match done {
+            Err(StorageError::Files { source, .. }) if self == Self::Read && source.is_denied() => {
+                Ok(None)
+            }
+            done => done.map(Some),
+        }
+    }
+}
+
 /// A world and where it is kept.
 pub(super) struct Kept {
     storage: Storage,
@@ -91,14 +118,18 @@ impl Kept {
     }
 
     /// Changes the world as one step: nobody sees it half done, and a file is written first.
+    ///
+    /// Where this user may not write, reads are answered all the same, and what they leave behind (the
+    /// world's clock and its counts) is dropped.
     pub(super) async fn change<T>(
         &self,
+        access: Access,
         change: impl FnOnce(&mut World) -> T,
     ) -> Result<T, StorageError> {
         let Storage::File { files, path } = &self.storage else {
             return Ok(change(&mut self.world.lock().expect("no change panics")));
         };
-        let _lock = lock(files.as_ref(), path).await?;
+        let lock = access.allowed(lock(files.as_ref(), path).await)?;
         let stored = load(files.as_ref(), path)?;
         let mut world =
             stored.unwrap_or_else(|| self.world.lock().expect("no change panics").clone());
@@ -106,8 +137,11 @@ impl Kept {
             return Err(StorageError::Replaced { path: path.clone() });
         }
         let result = change(&mut world);
-        let written = files.write(path, &world.to_json());
-        written.map_err(|source| StorageError::Files { path: path.clone(), source })?;
+        if lock.is_some() {
+            let written = files.write(path, &world.to_json());
+            let failed = |source| StorageError::Files { path: path.clone(), source };
+            access.allowed(written.map_err(failed))?;
+        }
         Ok(result)
     }
 }

@@ -8,10 +8,28 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::{FilesError, failed};
+use super::{Disk, Files as _, FilesError, failed};
 
 /// The folder of the program's own files, at the root of the repository.
 pub const OWN_FOLDER: &str = ".qcops";
+
+/// Makes the folder that holds the program's own files; Git ignores all of it.
+pub fn make_private_folder(folder: &Path) -> Result<(), FilesError> {
+    let ignore = folder.join(".gitignore");
+    match Disk.read(&ignore)? {
+        Some(_) => Ok(()),
+        None => Disk.write(&ignore, b"*\n"),
+    }
+}
+
+/// Makes the folder that holds the program's own files, where this user may write; who only reads needs
+/// none.
+pub fn make_private_folder_if_allowed(folder: &Path) -> Result<(), FilesError> {
+    match make_private_folder(folder) {
+        Err(error) if error.is_denied() => Ok(()),
+        made => made,
+    }
+}
 
 /// Whether a path lies in the program's own folder, in which case everything on it from there on is
 /// of this user: folders, and at the end a regular file, or nothing yet.
@@ -85,8 +103,10 @@ fn has_another_name(_: &Metadata) -> bool {
 pub(super) fn user() -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
     static USER: OnceLock<Option<u32>> = OnceLock::new();
-    let owner = || Some(tempfile::tempfile().ok()?.metadata().ok()?.uid());
-    *USER.get_or_init(owner)
+    // Where no file can be made, Linux tells it too.
+    let made = || tempfile::tempfile()?.metadata();
+    let owner = || made().or_else(|_| fs::metadata("/proc/self"));
+    *USER.get_or_init(|| Some(owner().ok()?.uid()))
 }
 
 /// The number of the user; not told on this system.

@@ -102,6 +102,11 @@ impl<'a> Versions<'a> {
                 self.found[task.key].is_established = true;
             }
         }
+        if count == 2 || (count == 1 && self.is_moved) {
+            for task in manifest.iter() {
+                self.found[task.key].protect_before.get_or_insert(task.protect);
+            }
+        }
         Ok(())
     }
 

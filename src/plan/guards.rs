@@ -200,25 +200,6 @@ pub(super) fn unreadable_neighbor_finding(inputs: &PlanInputs<'_>) -> Diagnostic
         .help("or `--allow unreadable-neighbor`")
 }
 
-/// A list that leaves out many tasks which can be read by their ids is no list to go by, even where
-/// nothing is to be done.
-pub(super) fn implausible_list(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> Option<Diagnostic> {
-    let listed: BTreeSet<_> = inputs.state.tasks.items.iter().map(|task| task.id).collect();
-    let all = found.by_key.len();
-    let unlisted =
-        found.by_key.values().filter(|matched| !listed.contains(&matched.task.id)).count();
-    let is_allowed = inputs.options.allow.contains(&Code::MassMissing);
-    (unlisted > missing_limit(all) && !is_allowed).then(|| {
-        let message = format!(
-            "{unlisted} of {} not on the service's list, and can be read by id",
-            counted(all, "task is", "tasks are")
-        );
-        Diagnostic::blocked(Code::MassMissing, message)
-            .help("wait until the list shows them, then plan again")
-            .help("`--allow mass-missing` goes by what was read")
-    })
-}
-
 /// A service that suddenly shows few of our tasks is more often lying than empty.
 ///
 /// 1. Keys of earlier commits, and keys that the ledger knows tasks for, are established.

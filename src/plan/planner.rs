@@ -7,7 +7,7 @@ use crate::diag::{Code, Diagnostic, Gap};
 use crate::kinds::{NAME, OnChange, TASK};
 use crate::manifest::DesiredTask;
 use crate::model::{Key, archived_base, has_new_number};
-use crate::observed::{Completeness, ObservedTask, Schedule};
+use crate::observed::{ObservedTask, Schedule};
 use crate::plan::agent_removal::AgentRemoval;
 use crate::plan::agent_steps::{agent_steps, left_alone};
 use crate::plan::agent_users::AgentUsers;
@@ -16,15 +16,14 @@ use crate::plan::ambiguous::ambiguous;
 use crate::plan::deployment_status::runs_of;
 use crate::plan::deployments::{DeploymentPlanner, PlannedDeployment};
 use crate::plan::estimate::estimates;
-use crate::plan::guards::{
-    View, deployment_limit, guard, implausible_list, incomplete, unreadable_neighbor_finding,
-};
+use crate::plan::guards::{View, deployment_limit, guard, incomplete, unreadable_neighbor_finding};
 use crate::plan::matcher::{Match, MatchError, Matches, Proof, identify, is_archived};
 use crate::plan::name_conflicts::NameConflicts;
 use crate::plan::names::{is_accepted, is_kept_as, is_name_drift};
 use crate::plan::observed::{Observed, observed};
 use crate::plan::order::order;
 use crate::plan::remove::{lost_notifications, removal, scheduled};
+use crate::plan::terms::protect_changes;
 use crate::plan::unmanaged::{probe_left, unmanaged};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Terms, Watch,
@@ -67,13 +66,13 @@ pub(super) fn plan_identified<'a>(
     draft.notes.extend(gap_notes(inputs));
     draft.note_unlisted_agents();
     draft.notes.extend(probe_left(found));
+    draft.notes.extend(protect_changes(inputs));
     let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
     let gap = observed.gap.as_deref();
     let view = View { inputs, found, gap, agents, held: &held, is_destroy: false };
     let overrides = guard(&view, &mut steps);
-    let is_partial = inputs.state.tasks.coverage != Completeness::Complete;
-    let gap = gap.filter(|_| is_partial).map(incomplete);
+    let gap = gap.filter(|_| observed.is_list_partial).map(incomplete);
     let agent_users = users.of_steps(&steps, agents);
     let all = || observed.tasks.values();
     let estimates = estimates(inputs, found, &steps);
@@ -83,7 +82,7 @@ pub(super) fn plan_identified<'a>(
         steps,
         notes,
         gaps: all_gaps(inputs),
-        doubts: gap.into_iter().chain(implausible_list(inputs, found)).collect(),
+        doubts: gap.into_iter().collect(),
         kept_count,
         kept_agents: of_agents.kept_count,
         agent_users,

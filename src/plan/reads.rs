@@ -43,8 +43,9 @@ pub fn desired(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
 ///    it is listed is read.
 /// 3. Declared deployments need the deployments of their task.
 /// 4. Declared follow-ups need the conversations of the deployments that could have been sent them.
-/// 5. A task that this machine's ledger knows for a key without its content, and that the list does
-///    not show, is read: a list that lags or ends early must not make a duplicate.
+/// 5. A key without its content on the list: the newest task that this machine's ledger knows for it, and
+///    those with its content, are read where the list does not show them. A list that lags or ends early
+///    must not make a duplicate.
 /// 6. A task that goes is read where the list leaves its schedule out; it can be deleted rather than
 ///    archived only if its list of deployments is empty too.
 /// 7. An agent is read where its entry on the list leaves out a declared field, where it would be changed
@@ -154,7 +155,7 @@ fn is_of_runs(change: &Change) -> bool {
 /// the newest first: a list lags behind what was created lately.
 const MOST_UNLISTED: usize = 100;
 
-/// Tasks with a key's content that the ledger knows and the list does not show.
+/// Tasks of a key without its content that the ledger knows and the list does not show.
 fn unlisted(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> BTreeSet<ReadRequest> {
     let listed: BTreeSet<_> = inputs.state.tasks.items.iter().map(|task| task.id).collect();
     let mut reads = BTreeSet::new();
@@ -163,10 +164,11 @@ fn unlisted(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> BTreeSet<ReadReques
         if claimed == Some(desired.content()) {
             continue;
         }
-        let created = inputs.evidence.keys.get(key).into_iter().flat_map(|known| &known.created);
-        let created = created.filter(|created| created.content == desired.content());
-        let ids = created.filter_map(|created| created.id).filter(|id| !listed.contains(id));
-        reads.extend(ids.take(MOST_UNLISTED).map(ReadRequest::Task));
+        let Some(known) = inputs.evidence.keys.get(key) else { continue };
+        let equal = known.created.iter().filter(|created| created.content == desired.content());
+        let equal = equal.filter_map(|created| created.id).filter(|id| !listed.contains(id));
+        let newest = known.newest_created().filter(|id| !listed.contains(id));
+        reads.extend(newest.into_iter().chain(equal.take(MOST_UNLISTED)).map(ReadRequest::Task));
     }
     reads
 }

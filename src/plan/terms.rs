@@ -5,9 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::manifest::{DesiredDeployment, DesiredState};
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::{DesiredDeployment, DesiredState, DesiredTask};
 use crate::model::Key;
-use crate::plan::{AgentChange, Change, Step};
+use crate::plan::{AgentChange, Change, PlanInputs, Step};
 use crate::transcript::Expectation;
 
 /// What is declared about deployments and tasks, by key.
@@ -71,6 +72,32 @@ impl Terms {
         let timeout = timeout.map(|limit| ("timeout", words(limit)));
         expect.into_iter().chain(timeout).collect()
     }
+}
+
+/// Says of each task that is planned for whether its `protect` changed since the last version: no step
+/// shows it.
+pub(super) fn protect_changes(inputs: &PlanInputs<'_>) -> Vec<Diagnostic> {
+    let targets = &inputs.options.targets;
+    let is_target = |key: &Key| targets.is_empty() || targets.contains(key);
+    let change = |(key, desired): (&Key, &DesiredTask)| {
+        let known = inputs.evidence.keys.get(key).filter(|known| !known.versions.is_empty())?;
+        // What is not committed yet differs from the last version, what is from the one before.
+        let before = [Some(known.protect), known.protect_before];
+        if !is_target(key) || before.into_iter().flatten().all(|before| before == desired.protect) {
+            return None;
+        }
+        let message = if desired.protect {
+            format!(
+                "`{key}` is protected now: `protect` is true, and was false in the version before"
+            )
+        } else {
+            format!(
+                "`{key}` is no longer protected: `protect` is false, and was true in the version before"
+            )
+        };
+        Some(Diagnostic::note(Code::ProtectChanged, message))
+    };
+    inputs.desired_state.tasks.iter().filter_map(change).collect()
 }
 
 /// A time limit as a manifest has it, in the largest unit that fits.

@@ -8,12 +8,20 @@ use crate::model::{counted, grouped};
 use crate::observed::Status;
 use crate::render::escape::Untrusted;
 use crate::render::gaps;
-use crate::render::paint::{Color, Label};
+use crate::render::paint::Label;
+use crate::render::text::TextOptions;
 use crate::render::words;
+use crate::render::wrap::Wrapped;
 use crate::transcript::{Failure, Transcript};
 
 /// Writes the result of the deployments: passed ones in a line each, failed ones with what was found.
-pub fn text(reports: &[DeploymentReport], color: Color, out: &mut dyn fmt::Write) -> fmt::Result {
+pub fn text(
+    reports: &[DeploymentReport],
+    options: &TextOptions,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    let mut wrapped = Wrapped::new(options.width, out);
+    let (out, color): (&mut dyn fmt::Write, _) = (&mut wrapped, options.color);
     writeln!(out, "{}.", color.paint(Label::Verdict, verdict(reports)))?;
     for report in reports {
         let label = match (&report.end, report.is_failed()) {
@@ -244,7 +252,7 @@ mod tests {
             report(DeploymentEnd::NotFollowed, Vec::new()),
         ];
         let mut shown = String::new();
-        text(&reports, Color::Off, &mut shown).unwrap();
+        text(&reports, &TextOptions::default(), &mut shown).unwrap();
         insta::assert_snapshot!(shown, @r"
         Runs: 1 as expected, 2 failed, 1 not waited for.
             ok task.spy/first: deployment A-1 is Completed, 41,007 tokens

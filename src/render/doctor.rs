@@ -12,7 +12,7 @@ use crate::render::paint::Label;
 use crate::render::schema;
 use crate::render::text::TextOptions;
 use crate::render::words;
-use crate::render::wrap::Wrapped;
+use crate::render::wrap::{self, Wrapped};
 
 /// The version of the JSON form; a field is never removed nor given another meaning within it.
 const FORMAT_VERSION: u32 = 1;
@@ -131,10 +131,12 @@ pub fn render(view: &CheckupView, options: &TextOptions, out: &mut dyn fmt::Writ
     let mut wrapped = Wrapped::new(options.width, out);
     let out: &mut dyn fmt::Write = &mut wrapped;
     let width = view.checks.iter().map(|row| row.check.len()).max().unwrap_or_default();
-    let indent = " ".repeat(width + 4);
+    let column = width + 4;
+    let indent = " ".repeat(column);
     for row in &view.checks {
         let sign = options.color.paint(row.sign.1, row.sign.0.to_string());
-        writeln!(out, "{sign} {:width$}  {}", row.check, row.message.part())?;
+        let message = wrap::column(&row.message.part(), column, options.width);
+        writeln!(out, "{sign} {:width$}  {message}", row.check)?;
         if matches!(row.status, "warned" | "failed") {
             writeln!(out, "{indent}{}", options.color.paint(Label::Aside, row.meaning))?;
         }
@@ -148,7 +150,8 @@ pub fn render(view: &CheckupView, options: &TextOptions, out: &mut dyn fmt::Writ
         let longest = longest.unwrap_or_default() + 1;
         for row in &view.quirks {
             let setting = format!("{}={}", row.name, escape::line(&row.value));
-            writeln!(out, "  --quirk {setting:longest$}  {}", row.seen.part())?;
+            let seen = wrap::column(&row.seen.part(), longest + 12, options.width);
+            writeln!(out, "  --quirk {setting:longest$}  {seen}")?;
         }
     }
     let count = |status| view.checks.iter().filter(|row| row.status == status).count();

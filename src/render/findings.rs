@@ -14,15 +14,21 @@ use annotate_snippets::{
 
 use crate::diag::{Diagnostic, Place, Severity, Sources};
 use crate::model::counted;
-use crate::render::escape;
+use crate::render::{escape, wrap};
 
-use excerpt::{Excerpt, Lines, Mark, excerpts};
+use excerpt::{Excerpt, Lines, Mark, STRETCHES, excerpts};
 
 /// Columns that no excerpt reaches, so that lines are cut here alone and the same everywhere.
 const WIDTH: usize = 1000;
 
-/// Returns the findings one below the other and a line that counts them; nothing for none.
-pub fn render(findings: &[Diagnostic], sources: &Sources, color: bool) -> String {
+/// Returns the findings one below the other and a line that counts them; nothing for none. The excerpts
+/// are no wider than the reader's terminal, where that is known.
+pub fn render(
+    findings: &[Diagnostic],
+    sources: &Sources,
+    color: bool,
+    width: Option<usize>,
+) -> String {
     if findings.is_empty() {
         return String::new();
     }
@@ -30,7 +36,7 @@ pub fn render(findings: &[Diagnostic], sources: &Sources, color: bool) -> String
     let mut lines_by_file = BTreeMap::new();
     let mut text = String::new();
     for finding in findings {
-        text.push_str(&draw(finding, sources, &mut lines_by_file, &renderer));
+        text.push_str(&drawn(finding, sources, &mut lines_by_file, &renderer, width));
         text.push_str("\n\n");
     }
     text.push_str(&count(findings));
@@ -53,12 +59,42 @@ pub fn count(findings: &[Diagnostic]) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
+/// Draws one finding with the longest excerpts that fit: a line with a mark below it cannot be wrapped.
+fn drawn<'s>(
+    finding: &'s Diagnostic,
+    sources: &'s Sources,
+    lines_by_file: &mut BTreeMap<&'s Path, Lines<'s>>,
+    renderer: &Renderer,
+    width: Option<usize>,
+) -> String {
+    let mut drawn = draw(finding, sources, lines_by_file, renderer, STRETCHES[0]);
+    let Some(width) = width else { return drawn };
+    for stretch in &STRETCHES[1..] {
+        if drawn.lines().filter(|line| is_of_source(line)).all(|line| wrap::width(line) <= width) {
+            break;
+        }
+        drawn = draw(finding, sources, lines_by_file, renderer, *stretch);
+    }
+    drawn
+}
+
+/// Whether a line is one of the source, or marks something in it.
+fn is_of_source(line: &str) -> bool {
+    let plain = anstream::adapter::strip_str(line).to_string();
+    plain
+        .trim_start_matches([' ', '.'])
+        .trim_start_matches(|c: char| c.is_ascii_digit())
+        .trim_start()
+        .starts_with('|')
+}
+
 /// Draws one finding; the columns it must name are those of the source, not of the excerpt.
 fn draw<'s>(
     finding: &'s Diagnostic,
     sources: &'s Sources,
     lines_by_file: &mut BTreeMap<&'s Path, Lines<'s>>,
     renderer: &Renderer,
+    stretch: usize,
 ) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
@@ -81,7 +117,7 @@ fn draw<'s>(
             continue;
         };
         let lines = lines_by_file.entry(file).or_insert_with(|| Lines::new(text));
-        for excerpt in excerpts(lines, &marks) {
+        for excerpt in excerpts(lines, &marks, stretch) {
             let Excerpt { line, column, drawn_column, .. } = excerpt;
             if column != drawn_column {
                 let drawn = format!("{path}:{line}:{drawn_column}");
@@ -161,7 +197,7 @@ mod tests {
                 .at(at("qqq", 0))
                 .see(place("other.yaml", TEXT, "spy", 0), "like this one"),
         ];
-        insta::assert_snapshot!(render(&findings, &sources(), false), @r##"
+        insta::assert_snapshot!(render(&findings, &sources(), false, None), @r##"
         error[unknown-field]: unknown field `promt` of task `spy`
          --> tasks.yaml:4:5
           |
@@ -202,15 +238,15 @@ mod tests {
         let findings = [Diagnostic::error(Code::UnknownField, "unknown field")
             .at(place("tasks.yaml", TEXT, "promt", 0))
             .help("leave it out")];
-        let colored = render(&findings, &sources(), true);
+        let colored = render(&findings, &sources(), true, None);
         assert!(colored.contains('\u{1b}'));
         let plain = anstream::adapter::strip_str(&colored).to_string();
-        assert_eq!(plain, render(&findings, &sources(), false));
+        assert_eq!(plain, render(&findings, &sources(), false, None));
     }
 
     #[test]
     fn no_findings_are_no_text() {
-        assert_eq!(render(&[], &Sources::default(), false), "");
+        assert_eq!(render(&[], &Sources::default(), false, None), "");
     }
 
     #[test]
@@ -224,7 +260,7 @@ mod tests {
             "HERE",
             0,
         ));
-        insta::assert_snapshot!(render(&[finding], &sources, false), @r##"
+        insta::assert_snapshot!(render(&[finding], &sources, false, None), @r##"
         error[invalid-value]: \u{3a}:error::x\ny\u{202e}
          --> tasks.yaml:1:5019
           |
@@ -250,7 +286,7 @@ mod tests {
             for span in &spans[1..] {
                 finding = finding.see(at(*span), &message);
             }
-            let shown = render(&[finding], &sources, false);
+            let shown = render(&[finding], &sources, false, None);
             prop_assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
             // `::: ` is how the drawing crate starts the place in a second file; it is no command.
             let is_command = |line: &str| {

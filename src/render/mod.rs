@@ -36,6 +36,7 @@ mod wrap;
 pub use paint::Color;
 pub use schema::transcript as transcript_schema;
 pub use words::span;
+pub use wrap::wrapped;
 
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,8 @@
 //! As with plans, an overview first becomes a view, which counts and words it; writers read nothing
 //! else.
 
+mod table;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -24,7 +26,9 @@ use crate::render::unmanaged::{self, UnmanagedRow};
 use crate::render::unmanaged_lines::unmanaged_lines;
 use crate::render::view::{self, Finding};
 use crate::render::words::{self, span};
-use crate::render::wrap::{self, Wrapped};
+use crate::render::wrap::Wrapped;
+
+use table::StatusTable;
 
 /// The version of the JSON form; a field is never removed nor given another meaning within it.
 const FORMAT_VERSION: u32 = 1;
@@ -325,15 +329,15 @@ fn findings(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write) 
     if view.notes.is_empty() && view.doubts.is_empty() { Ok(()) } else { writeln!(out) }
 }
 
-/// A reason in the length that was asked for, behind its code.
+/// A reason in the length that was asked for, behind its code; whole where no person reads it.
 fn reasoned(
     reason: Option<&Untrusted>,
     code: Option<&str>,
     options: &TextOptions,
 ) -> Option<String> {
     let words = reason.map(|reason| match options.length {
-        Length::Full => reason.part(),
-        Length::Cut => reason.cut_part(LONGEST_REASON, 0),
+        Length::Cut if options.width.is_some() => reason.cut_part(LONGEST_REASON, 0),
+        Length::Cut | Length::Full => reason.part(),
     })?;
     Some(code.map_or(words.clone(), |code| format!("[{code}] {words}")))
 }
@@ -381,89 +385,6 @@ impl StatusCounts {
         let others = if others.is_empty() { others } else { format!(" {others}.") };
         format!("{tasks}{states}.{runs}{others}")
     }
-}
-
-/// Columns as wide as their widest cell; the last one is as long as it likes.
-struct StatusTable {
-    rows: Vec<(Label, [String; 5])>,
-}
-
-/// The least room in which the last column is read beside the others.
-const LEAST_ROOM: usize = 24;
-
-/// How deep the last column stands in a line of its own.
-const BELOW: usize = 6;
-
-impl StatusTable {
-    fn new(heads: [&str; 5]) -> Self {
-        Self { rows: vec![(Label::Aside, heads.map(str::to_owned))] }
-    }
-
-    fn row(&mut self, label: Label, cells: [String; 5]) {
-        self.rows.push((label, cells));
-    }
-
-    /// A line of its own below a row.
-    fn aside(&mut self, words: String) {
-        self.rows.push((
-            Label::Aside,
-            [words, String::new(), String::new(), String::new(), String::new()],
-        ));
-    }
-
-    fn write(&self, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
-        let is_aside = |cells: &[String; 5]| cells[1..].iter().all(String::is_empty);
-        let width = |column: usize| {
-            let rows = self.rows.iter().filter(|(_, cells)| !is_aside(cells));
-            rows.map(|(_, cells)| wrap::width(&cells[column])).max().unwrap_or_default()
-        };
-        let widths = [width(0), width(1), width(2), width(3)];
-        let columns = widths.iter().map(|width| width + 2).sum::<usize>();
-        let is_below = options.width.is_some_and(|width| columns + LEAST_ROOM > width);
-        for (at, (label, cells)) in self.rows.iter().enumerate() {
-            if at == 0 || is_aside(cells) {
-                let line = if at == 0 { joined(cells, widths) } else { cells[0].clone() };
-                writeln!(out, "{}", options.color.paint(Label::Aside, line.trim_end()))?;
-                continue;
-            }
-            let line = joined(cells, widths);
-            // Only the state is colored: its place in the line is known.
-            let before = line.len()
-                - cells[1..4].iter().zip(&widths[1..]).fold(0, |sum, pair| {
-                    sum + pair.0.len() + 2 + pair.1.saturating_sub(wrap::width(pair.0))
-                });
-            let (head, tail) = line.split_at(before);
-            let (state, tail) = tail.split_at(cells[1].len());
-            let line = format!("{head}{}{tail}", options.color.paint(*label, state));
-            let depth = if is_below { BELOW } else { columns };
-            let words =
-                wrap::rows(&cells[4], options.width.map(|width| width.saturating_sub(depth)));
-            let mut words = words.into_iter().filter(|words| !words.is_empty());
-            match words.next() {
-                Some(first) if !is_below => writeln!(out, "{line}{first}")?,
-                first => {
-                    writeln!(out, "{}", line.trim_end())?;
-                    if let Some(first) = first {
-                        writeln!(out, "{:depth$}{first}", "")?;
-                    }
-                }
-            }
-            for words in words {
-                writeln!(out, "{:depth$}{words}", "")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// All columns but the last.
-fn joined(cells: &[String; 5], widths: [usize; 4]) -> String {
-    let mut line = String::new();
-    for (cell, width) in cells.iter().zip(widths) {
-        line.push_str(cell);
-        line.extend(std::iter::repeat_n(' ', width.saturating_sub(wrap::width(cell)) + 2));
-    }
-    line
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ pub fn text(
     options: &TextOptions,
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
+    let mut wrapped = Wrapped::new(options.width, out);
+    let out: &mut dyn fmt::Write = &mut wrapped;
     writeln!(out, "{}", options.color.paint(Label::Verdict, heading(title, transcript)))?;
     Sheets { width, options, out }.turns(&transcript.messages, "")
 }

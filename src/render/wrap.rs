@@ -1,6 +1,7 @@
 //! Lines broken where the reader's terminal ends, between words; what was indented stays so.
 //!
-//! Only where the width is known: a file or a program gets each line whole.
+//! Only where the width is known: a file or a program gets each line whole. What somebody may copy (ids,
+//! paths, commands) is never broken by us: a word that is longer than the line is left to the terminal.
 
 use std::fmt::{self, Write};
 use std::ops::Range;
@@ -10,6 +11,12 @@ use unicode_width::UnicodeWidthChar;
 /// The least room for words; on a narrower terminal lines are left to it.
 const NARROWEST: usize = 20;
 
+/// The longest word that is kept in one piece, in columns: no id, path or command is longer.
+const LONGEST_WORD: usize = 1_000;
+
+/// The longest text between backticks that is kept in one piece, in bytes.
+const LONGEST_QUOTE: usize = 240;
+
 /// Takes text and writes it in lines of at most so many columns.
 pub(super) struct Wrapped<'o> {
     width: Option<usize>,
@@ -18,27 +25,45 @@ pub(super) struct Wrapped<'o> {
     out: &'o mut dyn Write,
 }
 
+/// Breaks the lines of a text that is ours, if the width is known.
+pub fn wrapped(text: &str, width: Option<usize>) -> String {
+    let mut shown = String::new();
+    let mut wrapped = Wrapped::new(width, &mut shown);
+    wrapped.write_str(text).and_then(|()| wrapped.end()).expect("a string takes everything");
+    shown
+}
+
 impl<'o> Wrapped<'o> {
     /// Wraps what is written to `out`, if the width is known.
     pub(super) fn new(width: Option<usize>, out: &'o mut dyn Write) -> Self {
         Self { width, line: String::new(), out }
     }
 
-    fn end_line(&mut self, width: usize) -> fmt::Result {
+    /// Writes what stands behind the last line break.
+    fn end(&mut self) -> fmt::Result {
+        let Some(width) = self.width.filter(|_| !self.line.is_empty()) else { return Ok(()) };
+        // Whatever is typed behind a question stands apart from it.
+        let blank = self.line.ends_with(' ');
+        self.write_rows(width)?;
+        self.out.write_str(if blank { " " } else { "" })
+    }
+
+    fn write_rows(&mut self, width: usize) -> fmt::Result {
         let line = std::mem::take(&mut self.line);
         let hang = hang(&line);
+        let rows = if is_whole(&line) { whole(&line) } else { rows_of(&line, width, hang) };
         let mut open = Vec::new();
-        for (at, row) in rows_of(&line, width, hang).into_iter().enumerate() {
+        for (at, row) in rows.into_iter().enumerate() {
             let row = &line[row];
             if at > 0 {
-                write!(self.out, "{:hang$}{}", "", open.concat())?;
+                write!(self.out, "\n{:hang$}{}", "", open.concat(), hang = hang.columns)?;
             }
             for code in codes(row) {
                 if code == RESET { open.clear() } else { open.push(code.to_owned()) }
             }
             // A color that goes on would paint the blanks at the start of the next line.
             let close = if open.is_empty() { "" } else { RESET };
-            writeln!(self.out, "{}{close}", row.trim_end_matches(' '))?;
+            write!(self.out, "{}{close}", row.trim_end_matches(' '))?;
         }
         Ok(())
     }
@@ -50,7 +75,8 @@ impl Write for Wrapped<'_> {
         let mut parts = text.split('\n');
         self.line.push_str(parts.next().unwrap_or_default());
         for part in parts {
-            self.end_line(width)?;
+            self.write_rows(width)?;
+            self.out.write_char('\n')?;
             self.line.push_str(part);
         }
         Ok(())
@@ -65,67 +91,183 @@ pub(super) fn width(text: &str) -> usize {
     ColoredText::of(text).map(|(_, _, width)| width).sum()
 }
 
-/// Breaks a text that has no indentation into rows of at most `room` columns, where that is known.
-pub(super) fn rows(text: &str, room: Option<usize>) -> Vec<&str> {
-    let Some(room) = room else { return vec![text] };
-    let rows = rows_of(text, room, 0);
-    rows.into_iter().map(|row| text[row].trim_end_matches(' ')).collect()
+/// Breaks a text that has no indentation into rows of at most `room` columns: where each begins and ends.
+pub(super) fn rows(text: &str, room: usize) -> Vec<Range<usize>> {
+    rows_of(text, room.max(NARROWEST), Hang { columns: 0, is_ours: false })
 }
 
-/// How deep a line that goes on stands: at the words behind the blanks and the sign it begins with.
-fn hang(line: &str) -> usize {
-    let mut characters = ColoredText::of(line).map(|(_, text, width)| (text, width));
-    let mut depth = 0;
-    let mut sign = 0;
-    for (text, width) in characters.by_ref() {
+/// A text in rows below one another, which begin in this column of lines of `width`.
+pub(super) fn column(text: &str, column: usize, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
+    let hang = Hang { columns: 0, is_ours: true };
+    let rows = rows_of(text, width.saturating_sub(column), hang).into_iter();
+    let rows: Vec<&str> = rows.map(|row| text[row].trim_end_matches(' ')).collect();
+    rows.join(&format!("\n{:column$}", ""))
+}
+
+/// How a line goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Hang {
+    /// How deep: at the words behind the blanks and the sign it begins with.
+    columns: usize,
+    /// Whether its words are ours, and not behind the sign of a text that somebody else wrote.
+    is_ours: bool,
+}
+
+fn hang(line: &str) -> Hang {
+    let characters = ColoredText::of(line).map(|(_, text, width)| (text, width));
+    let (mut depth, mut sign, mut is_ours) = (0, 0, true);
+    for (text, width) in characters {
         match text {
-            " " if sign > 0 => return depth + sign + 1,
+            " " if sign > 0 => return Hang { columns: depth + sign + 1, is_ours },
             " " => depth += 1,
             _ if width == 0 => {}
-            // The signs before steps, lines of texts, and our remarks.
-            "+" | "-" | "/" | "~" | "!" | "=" | "|" | "#" | "▶" | "»" | "■" | "│" if sign < 3 =>
-            {
+            // The signs before steps and our remarks, and those before lines of texts.
+            "/" | "~" | "!" | "=" | "#" | "▶" | "»" | "■" if sign < 3 => sign += width,
+            "+" | "-" | "|" if sign < 3 => {
+                // Steps and the excerpts of findings stand less deep than texts.
+                is_ours = is_ours && depth < TEXTS;
                 sign += width;
             }
             _ => break,
         }
     }
-    depth
+    Hang { columns: depth, is_ours: true }
+}
+
+/// How deep the lines of texts stand in a plan.
+const TEXTS: usize = 4;
+
+/// Whether a line is left as it is: a command on a line of its own is copied as a whole, and what stands
+/// behind the margin of a conversation was broken before.
+fn is_whole(line: &str) -> bool {
+    let bare = line.trim_start_matches(' ');
+    let is_command = ["qcops ", "git ", "cd "].iter().any(|program| bare.starts_with(program));
+    let margin = ColoredText::of(bare).find(|(_, _, width)| *width > 0);
+    (is_command && bare.len() < line.len()) || margin.is_some_and(|(_, text, _)| text == "│")
+}
+
+/// All of a line as its only row.
+fn whole(line: &str) -> Vec<Range<usize>> {
+    Vec::from([Range { start: 0, end: line.len() }])
 }
 
 /// Where the rows of a line begin and end, each in its bytes; rows behind the first have less room.
-fn rows_of(line: &str, width: usize, hang: usize) -> Vec<Range<usize>> {
+fn rows_of(line: &str, width: usize, hang: Hang) -> Vec<Range<usize>> {
+    let Hang { columns: hang, is_ours } = hang;
     if width < hang + NARROWEST || self::width(line) <= width {
-        return Vec::from([Range { start: 0, end: line.len() }]);
+        return whole(line);
     }
     let mut rows = Vec::new();
     let (mut start, mut used) = (0, 0);
     // Where the last word begins, and how wide the row is before it.
     let mut word = None;
-    let mut is_blank = true;
+    let mut before = LineBreak::Blank;
+    let mut pieces = WholePieces { line, is_ours, next: 0, piece: 0..0 };
     for (at, text, columns) in ColoredText::of(line) {
-        let is_word = text != " " && columns > 0;
-        if is_word && is_blank && used > hang {
-            // Behind mere blanks a stranger's `::` would begin a line.
-            word = (!line[at..].starts_with("::")).then_some((at, used)).or(word);
+        let is_torn = pieces.are_torn_at(at);
+        let is_word = columns > 0 && !text.starts_with(char::is_whitespace);
+        // Behind mere blanks a stranger's `::` would begin a line.
+        let may_begin = before.allows(text, columns) && !is_torn && !line[at..].starts_with("::");
+        if is_word && may_begin && used > hang {
+            word = Some((at, used));
         }
-        is_blank = if columns == 0 { is_blank } else { !is_word };
-        if is_word && used + columns > width {
-            let (end, before) = match word {
-                Some((end, before)) => (end, before),
-                None if line[at..].starts_with("::") => {
-                    used += columns;
-                    continue;
-                }
-                None => (at, used),
-            };
+        before = before.then(text, columns);
+        let longest = (used + columns > LONGEST_WORD.max(width) && !is_torn).then_some((at, used));
+        if is_word
+            && used + columns > width
+            && let Some((end, columns)) = word.take().or(longest)
+        {
             rows.push(start..end);
-            (start, used, word) = (end, hang + used - before, None);
+            (start, used) = (end, hang + used - columns);
         }
         used += columns;
     }
     rows.push(start..line.len());
     rows
+}
+
+/// What stands before a character, as far as it decides whether a row may begin with that.
+#[derive(Clone, Copy)]
+enum LineBreak {
+    /// Blanks.
+    Blank,
+    /// A character of a script without blanks between its words, or a picture.
+    Wide,
+    /// Any other character.
+    Narrow,
+    /// What joins two pictures into one.
+    Joiner,
+}
+
+impl LineBreak {
+    fn allows(self, text: &str, columns: usize) -> bool {
+        // What ends a sentence or a bracket begins no row.
+        let is_end = text
+            .starts_with(['、', '。', '，', '．', '）', '」', '』', '】', '！', '？', '：', '；']);
+        match self {
+            Self::Blank => true,
+            Self::Wide => text.starts_with(char::is_alphanumeric) || (columns > 1 && !is_end),
+            Self::Narrow => columns > 1 && !is_end,
+            Self::Joiner => false,
+        }
+    }
+
+    fn then(self, text: &str, columns: usize) -> Self {
+        match columns {
+            _ if text == "\u{200d}" => Self::Joiner,
+            _ if text.starts_with(char::is_whitespace) => Self::Blank,
+            0 => self,
+            1 => Self::Narrow,
+            _ => Self::Wide,
+        }
+    }
+}
+
+/// The pieces of a line that stay whole: cut marks, and in our own words what is between backticks.
+struct WholePieces<'l> {
+    line: &'l str,
+    is_ours: bool,
+    /// Where the next one may begin.
+    next: usize,
+    /// The last one.
+    piece: Range<usize>,
+}
+
+impl WholePieces<'_> {
+    /// Whether a row that begins here would tear one; asked of each place in turn.
+    fn are_torn_at(&mut self, at: usize) -> bool {
+        if at >= self.next {
+            match self.line.as_bytes()[at] {
+                b'`' if self.is_ours => self.quote(at),
+                b'{' => self.cut_mark(at),
+                _ => {}
+            }
+        }
+        self.piece.start < at && at < self.piece.end
+    }
+
+    fn quote(&mut self, at: usize) {
+        let Some(length) = self.line[at + 1..].find('`') else {
+            self.is_ours = false;
+            return;
+        };
+        self.next = at + length + 2;
+        if length <= LONGEST_QUOTE {
+            self.piece = at..self.next;
+        }
+    }
+
+    fn cut_mark(&mut self, at: usize) {
+        const LONGEST: usize = 48;
+        let rest = &self.line.as_bytes()[at..];
+        let rest = &rest[..rest.len().min(LONGEST)];
+        let end = rest.windows(4).position(|bytes| bytes == b"...}");
+        if let Some(end) = end.filter(|_| rest.starts_with(b"{... ")) {
+            self.next = at + end + 4;
+            self.piece = at..self.next;
+        }
+    }
 }
 
 /// The color codes of a text.
@@ -198,8 +340,7 @@ Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged.
                 - Use {-SPY-} as the benchmark,
                   and 株価株価株価株価株価 more
           help: look at
-          https://example.org/a/very/long/path/w
-          ithout/an/end/that/fits/nowhere
+          https://example.org/a/very/long/path/without/an/end/that/fits/nowhere
         -/+ task.value will be replaced (task 7
             "Value")
         "#);
@@ -231,6 +372,74 @@ Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged.
         }
     }
 
+    #[test]
+    fn what_is_copied_stays_whole_and_a_text_in_wide_characters_is_broken_anywhere() {
+        let path = "/a/folder/with/a/long/name/that/takes/more/than/a/line.json";
+        let digest = "9e6c1d9cb111ae871294b04e47c3fea87473f9c318b60148d8795ff141406980";
+        let table = [
+            // A line, and its rows.
+            (format!("Digest: {digest}"), vec!["Digest:".to_owned(), digest.to_owned()]),
+            (
+                format!("Saved to `{path}`. To apply it:"),
+                vec!["Saved to".to_owned(), format!("`{path}`."), "To apply it:".to_owned()],
+            ),
+            (format!("  qcops apply {path} --yes"), vec![format!("  qcops apply {path} --yes")]),
+            (
+                "  help: run `qcops plan --out FILE --history all` once more".to_owned(),
+                vec![
+                    "  help: run".to_owned(),
+                    "  `qcops plan --out FILE --history all`".to_owned(),
+                    "  once more".to_owned(),
+                ],
+            ),
+            (
+                "the reason is of some length{... 123 characters ...} and ends".to_owned(),
+                vec![
+                    "the reason is of some".to_owned(),
+                    "length{... 123 characters ...} and ends".to_owned(),
+                ],
+            ),
+            // Texts of others are broken at their blanks, also between backticks.
+            (
+                "        | a `quote of many words that goes on` here".to_owned(),
+                vec![
+                    "        | a `quote of many words that".to_owned(),
+                    "          goes on` here".to_owned(),
+                ],
+            ),
+            (
+                format!("      | {}", "株価".repeat(12)),
+                vec![
+                    format!("      | {}", "株価".repeat(8)),
+                    format!("        {}", "株価".repeat(4)),
+                ],
+            ),
+            (
+                format!("名{}。次", "株".repeat(19)),
+                vec![format!("名{}", "株".repeat(18)), "株。次".to_owned()],
+            ),
+            // No blank that only looks otherwise keeps a row from ending.
+            (
+                "one two three four five six\u{a0}seven\u{2003}eight\u{a0}nine".to_owned(),
+                vec![
+                    "one two three four five six\u{a0}seven\u{2003}eight\u{a0}".to_owned(),
+                    "nine".to_owned(),
+                ],
+            ),
+            // What ends with a blank is a question, and its answer stands apart.
+            (
+                "Apply 6 changes? Only 'yes' is accepted: ".to_owned(),
+                vec!["Apply 6 changes? Only 'yes' is accepted:".to_owned()],
+            ),
+        ];
+        for (line, rows) in table {
+            assert_eq!(wrapped(&line, 40), rows.join("\n") + "\n");
+            assert_eq!(super::wrapped(&line, None), line);
+            let end = if line.ends_with(' ') { " " } else { "" };
+            assert_eq!(super::wrapped(&line, Some(40)), rows.join("\n") + end);
+        }
+    }
+
     proptest! {
         #[test]
         fn nothing_is_lost_and_no_row_is_wider(
@@ -243,10 +452,11 @@ Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged.
             let bare = |text: &str| text.replace([' ', '\n'], "");
             prop_assert_eq!(bare(&shown), bare(&line));
             for row in shown.lines() {
-                // No row begins between the colons of a command.
-                let colons = row.matches(':').count();
-                prop_assert!(super::width(row) <= width + colons, "{row:?}");
                 prop_assert!(row.starts_with(&" ".repeat(depth)) || row.is_empty(), "{row:?}");
+                // Only what holds no place to break is wider.
+                let words: Vec<&str> = row.split_whitespace().filter(|word| *word != "::").collect();
+                let is_one = words.len() < 2 || words[0].len() < 4 || row.contains("::");
+                prop_assert!(super::width(row) <= width || is_one, "{row:?}");
             }
         }
     }

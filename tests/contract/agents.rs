@@ -528,6 +528,25 @@ async fn quirks_of_every_kind_hold_for_agents() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn empty_fields_of_an_agent_show_in_one_of_three_ways() {
+    let empty = "description systemPrompt tools model pipeline outputSchema chainedAgents \
+        subAgents token";
+    let bench = Bench::in_process();
+    prepare(&bench).await;
+    for form in ["null", "missing"] {
+        bench.set(&[&format!("agent-empty-fields={form}"), "expand-agents=on"]).await;
+        let read = bench.good("/agents/read", json!({"agentId": 50})).await["agent"].take();
+        let listed = bench.good("/agents/list", json!({"organizationId": ORGANIZATION_ID})).await;
+        assert_eq!(listed["agents"][3], read, "{form}");
+        for name in empty.split_whitespace() {
+            assert_eq!(read.get(name), (form == "null").then_some(&Value::Null), "{name}: {form}");
+        }
+        let filled = read.as_object().unwrap().values().filter(|value| !value.is_null());
+        assert_eq!(filled.count(), 22 - empty.split_whitespace().count(), "{form}: {read}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_update_shows_after_its_lag_and_not_before() {
     let bench = Bench::in_process();
     bench.set(&["agent-update-lag-ms=5000"]).await;

@@ -6,7 +6,7 @@ use qcops::diag::Code;
 use qcops::event::StepOutcome;
 
 use super::expect_blocked;
-use crate::support::world::World;
+use crate::support::world::{World, shown};
 
 fn twenty() -> String {
     (0..20).fold(String::new(), |mut lines, number| {
@@ -24,8 +24,50 @@ async fn a_list_that_lies_about_established_tasks_makes_nothing() {
             world.on_another_machine();
         }
         world.faults(&format!("tasks/list={fault}"));
-        expect_blocked(&world, Code::MassMissing, &["of 20 tasks", "`--allow mass-missing`"]).await;
+        // What the ledger knows is read by its id, which proves that the list is wrong.
+        if has_ledger {
+            expect_blocked(&world, Code::IncompleteRead, &["leaves out task", "by their ids"])
+                .await;
+        } else {
+            let words = ["of 20 tasks", "`--allow mass-missing`"];
+            expect_blocked(&world, Code::MassMissing, &words).await;
+        }
         world.faults("").expect_nothing_to_do().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_leaves_out_what_can_be_read_is_incomplete_however_few_are_missing() {
+    let (one, two) = ("a: {prompt: p}", "a: {prompt: p}\nb: {prompt: q}");
+    let edited = "a: {prompt: edited}";
+    let table = [
+        // What was applied, what is declared now, and how the list lies.
+        (one, one, "list-empty"),
+        (one, edited, "list-empty"),
+        (one, "a: {name: Other, prompt: p}", "list-empty"),
+        (two, two, "list-empty"),
+        (two, two, "list-short"),
+        (two, "a: {prompt: p}\nb: {prompt: edited}", "list-short"),
+        (two, "a: {prompt: p}\nb: {prompt: q}\nc: {prompt: new}", "list-short"),
+        (one, "a: {prompt: p, deployments: {d: {}}}", "list-empty"),
+        (one, "a: {prompt: edited}\nc: {prompt: new}", "list-empty"),
+    ];
+    for (applied, declared, fault) in table {
+        let mut world = World::new(applied);
+        world.commit().commit().converge().await;
+        world.edit(declared).commit();
+        world.faults(&format!("tasks/list%1={fault}"));
+        let before = world.writes().len();
+        let plan = world.plan().await;
+        let row = format!("{applied:?}, then {declared:?}, {fault}: {}", shown(&plan));
+        let codes: Vec<Code> = plan.doubts.iter().map(|doubt| doubt.code).collect();
+        assert_eq!(codes, [Code::IncompleteRead], "{row}");
+        assert!(plan.doubts[0].message.contains("can be read by"), "{row}");
+        world.apply().await;
+        // A name changes in place, which no other task on the list could forbid.
+        let expected = usize::from(declared.contains("Other"));
+        assert_eq!(world.writes().len() - before, expected, "{row}");
+        world.faults("").converge().await;
     }
 }
 

@@ -173,6 +173,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
             is_established: is_established && !versions.is_empty(),
             versions,
             protect: protect.is_some(),
+            protect_before: None,
             created,
             rewritten: rewritten.into_iter().collect(),
         });

@@ -87,8 +87,8 @@ async fn a_run_that_is_idle_when_the_time_is_over_is_not_stopped_and_keeps_its_f
     assert_eq!((&report.end, report.missing), (&DeploymentEnd::WaitOver { limit: MINUTE }, 1));
     assert_eq!((report.status.as_str(), report.is_failed()), ("Completed", true));
     let mut text = String::new();
-    let color = qcops::render::Color::Off;
-    qcops::render::deployments::text(&waited.reports, color, &mut text).unwrap();
+    let options = qcops::render::text::TextOptions::default();
+    qcops::render::deployments::text(&waited.reports, &options, &mut text).unwrap();
     let why = "time for all waiting: it took longer than 60 s; 1 follow-up still to be sent";
     assert!(text.contains(why), "{text}");
     assert_eq!((said(&world).await.as_str(), stops(&world)), ("p", 0));

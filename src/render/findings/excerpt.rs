@@ -5,10 +5,11 @@ use std::ops::Range;
 use crate::diag::floor_boundary;
 use crate::render::escape;
 
-/// The most characters shown of a marked stretch, and on each side of it.
+/// The most characters shown of a marked stretch, and on each side of it: for who has all the room there
+/// is, and for ever narrower terminals.
 ///
 /// Three of them fill a wide terminal and a half; what is marked starts in the first.
-const STRETCH: usize = 60;
+pub(super) const STRETCHES: [usize; 7] = [60, 36, 24, 16, 10, 6, 3];
 
 /// The most lines between two marks of one excerpt; farther ones get an excerpt each.
 const FARTHEST: usize = 200;
@@ -98,32 +99,34 @@ impl<'t> Lines<'t> {
 }
 
 /// Cuts what the marks point at out of the text; the excerpt with the first mark comes first.
-pub(super) fn excerpts(lines: &Lines<'_>, marks: &[Mark<'_>]) -> Vec<Excerpt> {
+pub(super) fn excerpts(lines: &Lines<'_>, marks: &[Mark<'_>], stretch: usize) -> Vec<Excerpt> {
     let mut spots: Vec<Spot<'_>> = marks.iter().map(|mark| lines.spot(mark)).collect();
     let Some(first) = spots.first().map(|spot| spot.span.start) else { return Vec::new() };
     spots.sort_by_key(|spot| (spot.span.start, spot.words.is_some()));
     let mut clusters: Vec<Vec<Spot<'_>>> = Vec::new();
     for spot in spots {
         match clusters.last_mut() {
-            Some(cluster) if cluster.last().is_some_and(|last| are_near(lines, last, &spot)) => {
+            Some(cluster)
+                if cluster.last().is_some_and(|last| are_near(lines, last, &spot, stretch)) =>
+            {
                 cluster.push(spot);
             }
             _ => clusters.push(vec![spot]),
         }
     }
     clusters.sort_by_key(|cluster| !cluster.iter().any(|spot| spot.span.start == first));
-    clusters.iter().map(|cluster| excerpt(lines, cluster)).collect()
+    clusters.iter().map(|cluster| excerpt(lines, cluster, stretch)).collect()
 }
 
-fn are_near(lines: &Lines<'_>, one: &Spot<'_>, next: &Spot<'_>) -> bool {
+fn are_near(lines: &Lines<'_>, one: &Spot<'_>, next: &Spot<'_>, stretch: usize) -> bool {
     if one.line == next.line {
-        lines.on(one.span.start, next.span.start, 2 * STRETCH) == next.span.start
+        lines.on(one.span.start, next.span.start, 2 * stretch) == next.span.start
     } else {
         next.line - one.line <= FARTHEST
     }
 }
 
-fn excerpt(lines: &Lines<'_>, spots: &[Spot<'_>]) -> Excerpt {
+fn excerpt(lines: &Lines<'_>, spots: &[Spot<'_>], stretch: usize) -> Excerpt {
     let own = spots.iter().find(|spot| spot.words.is_none()).unwrap_or(&spots[0]);
     let first_line = spots[0].line;
     let last_line = spots[spots.len() - 1].line;
@@ -135,7 +138,7 @@ fn excerpt(lines: &Lines<'_>, spots: &[Spot<'_>]) -> Excerpt {
         let is_between = spots.iter().any(|spot| spot.line + 1 == line)
             && spots.iter().any(|spot| spot.line == line + 1);
         if !here.is_empty() || is_between {
-            push_line(lines, line, &here, &mut text, &mut marks);
+            push_line(lines, line, (&here, stretch), &mut text, &mut marks);
         }
         text.push('\n');
     }
@@ -159,18 +162,18 @@ fn excerpt(lines: &Lines<'_>, spots: &[Spot<'_>]) -> Excerpt {
 fn push_line(
     lines: &Lines<'_>,
     line: usize,
-    here: &[&Spot<'_>],
+    (here, stretch): (&[&Spot<'_>], usize),
     text: &mut String,
     marks: &mut Vec<(Range<usize>, Option<String>)>,
 ) {
     let whole = lines.bytes(line);
     let first = here.first().map_or(whole.start, |spot| spot.span.start);
     let last = here.last().map_or(whole.start, |spot| spot.span.start);
-    let is_short = lines.on(whole.start, whole.end, 3 * STRETCH) == whole.end;
+    let is_short = lines.on(whole.start, whole.end, 3 * stretch) == whole.end;
     let shown = if is_short {
         whole.clone()
     } else {
-        lines.back(first, whole.start, STRETCH)..lines.on(last, whole.end, 2 * STRETCH)
+        lines.back(first, whole.start, stretch)..lines.on(last, whole.end, 2 * stretch)
     };
     let mut ends: Vec<(usize, usize)> = here.iter().map(|_| (text.len(), text.len())).collect();
     if shown.start > whole.start {
@@ -204,7 +207,7 @@ mod tests {
     use super::*;
 
     fn only(text: &str, span: Range<usize>) -> Excerpt {
-        let mut found = excerpts(&Lines::new(text), &[Mark { span, words: None }]);
+        let mut found = excerpts(&Lines::new(text), &[Mark { span, words: None }], STRETCHES[0]);
         assert_eq!(found.len(), 1);
         found.remove(0)
     }
@@ -215,7 +218,7 @@ mod tests {
         let cut = only(&text, 4 + 6000..4 + 6004);
         assert_eq!((cut.line, cut.column), (2, 3001));
         assert_eq!(&cut.text[cut.marks[0].0.clone()], "HERE");
-        assert!(cut.text.chars().count() < 4 * STRETCH, "{}", cut.text);
+        assert!(cut.text.chars().count() < 4 * STRETCHES[0], "{}", cut.text);
     }
 
     #[test]

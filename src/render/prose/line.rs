@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use unicode_width::UnicodeWidthChar;
-
 use crate::render::escape;
 use crate::render::paint::{Color, Label};
+use crate::render::wrap;
 
 /// How a stretch of words looks; several faces can be one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,17 +17,15 @@ impl Face {
     pub(super) const STRUCK: Self = Self(8);
     pub(super) const CODE: Self = Self(16);
     pub(super) const LINK: Self = Self(32);
-    pub(super) const TARGET: Self = Self(64);
-    pub(super) const ASIDE: Self = Self(128);
+    pub(super) const ASIDE: Self = Self(64);
 
-    const LABELS: [(Self, Label); 8] = [
+    const LABELS: [(Self, Label); 7] = [
         (Self::HEADING, Label::Heading),
         (Self::STRONG, Label::Strong),
         (Self::EMPHASIS, Label::Emphasis),
         (Self::STRUCK, Label::Struck),
         (Self::CODE, Label::Code),
         (Self::LINK, Label::Link),
-        (Self::TARGET, Label::Aside),
         (Self::ASIDE, Label::Aside),
     ];
 
@@ -110,43 +107,17 @@ pub(super) struct Shown {
 impl Shown {
     /// How many columns it takes, in one row.
     pub(super) fn width(&self) -> usize {
-        width(&self.text)
+        wrap::width(&self.text)
     }
 
-    /// Breaks it into rows of at most `room` columns; only the target of a link may be longer.
+    /// Breaks it into rows of at most `room` columns.
     pub(super) fn rows(&self, room: usize) -> Vec<Range<usize>> {
         let (mut rows, mut at) = (Vec::new(), 0);
         for line in self.text.split('\n') {
-            self.wrap(at..at + line.len(), room, &mut rows);
+            rows.extend(wrap::rows(line, room).into_iter().map(|row| at + row.start..at + row.end));
             at += line.len() + 1;
         }
         rows
-    }
-
-    fn wrap(&self, line: Range<usize>, room: usize, rows: &mut Vec<Range<usize>>) {
-        let (mut row, mut used, mut at) = (line.start, 0, line.start);
-        for word in self.text[line.clone()].split_inclusive(' ') {
-            let bare = width(word.trim_end_matches(' '));
-            if used > 0 && used + bare > room {
-                rows.push(row..at);
-                (row, used) = (at, 0);
-            }
-            // Whoever copies a target needs it in one piece.
-            if bare > room && !self.face_at(at).has(Face::TARGET) {
-                for (behind, c) in word.char_indices() {
-                    let wide = c.width().unwrap_or_default();
-                    if used > 0 && used + wide > room && c != ' ' {
-                        rows.push(row..at + behind);
-                        (row, used) = (at + behind, 0);
-                    }
-                    used += wide;
-                }
-            } else {
-                used += width(word);
-            }
-            at += word.len();
-        }
-        rows.push(row..line.end);
     }
 
     fn face_at(&self, at: usize) -> Face {
@@ -177,8 +148,4 @@ impl Shown {
     pub(super) fn whole(&self, color: Color) -> String {
         self.row(0..self.text.len(), color)
     }
-}
-
-fn width(text: &str) -> usize {
-    text.chars().map(|c| c.width().unwrap_or_default()).sum()
 }

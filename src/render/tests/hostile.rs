@@ -201,7 +201,7 @@ fn outputs(text: &str) -> Outputs {
             written(&|out| doctor::render(&checkup(text), &options, out)),
         ]);
     }
-    outputs.texts.push(written(&|out| deployments::text(&reports, Color::Off, out)));
+    outputs.texts.push(written(&|out| deployments::text(&reports, &TextOptions::default(), out)));
     for (id, ended) in &outcome.steps {
         outputs.texts.extend(summary::progress_line(&Event::Finished(&plan.steps[id.0], ended)));
     }
