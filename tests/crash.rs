@@ -1,6 +1,7 @@
 //! The crash suite: faults at every place of an apply, over many scenarios and under every quirk. The
 //! next apply must converge, with nothing twice and nothing lost.
 
+mod agents;
 mod case;
 mod fault;
 mod judge;
@@ -47,13 +48,15 @@ fn expect_settled(summary: &SweepSummary) {
 fn expect_no_violation(name: &str, summary: &SweepSummary) {
     println!(
         "{name}: {} cases, {} requests, creates per key {}, paid deployments per declared one {}, \
-         duplicate tasks {}, duplicate deployments {}, follow-ups twice {}, unmanaged touched {}, \
+         duplicate tasks {}, duplicate agents {}, lost agents {}, duplicate deployments {}, follow-ups twice {}, unmanaged touched {}, \
          lost creates settled {} of {}; ended as {:?}",
         summary.cases,
         summary.requests,
         summary.most_creates,
         summary.most_deployments,
         summary.duplicate_tasks,
+        summary.duplicate_agents,
+        summary.lost_agents,
         summary.duplicate_deployments,
         summary.duplicate_follow_ups,
         summary.unmanaged_touched,
@@ -203,6 +206,15 @@ fn every_fault_in_a_small_scenario_converges() {
     let seeds = [conditions(1, &[]), conditions(3, &[])];
     let summary = sweep(&scenarios::small(), &seeds, Sampling::Every);
     expect_no_violation("small scenarios", &summary);
+    expect_settled(&summary);
+}
+
+#[test]
+fn every_fault_in_a_scenario_with_agents_converges() {
+    let summary = sweep(&scenarios::with_agents(), &[conditions(1, &[])], Sampling::Every);
+    expect_no_violation("agents", &summary);
+    assert!(summary.restless.is_empty(), "{:?}", summary.restless);
+    assert_eq!((summary.duplicate_agents, summary.lost_agents), (0, 0));
     expect_settled(&summary);
 }
 

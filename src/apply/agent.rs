@@ -321,7 +321,27 @@ impl Work<'_, '_> {
                 && matches!(self.effects.client.read_agent(id).await, CallOutcome::Refused(_))
         };
         self.delete_what(step, &format!("agent {id}"), delete, is_gone).await?;
+        self.expect_deleted(id).await?;
         Ok(StepOutcome::Done(Done { agent: Some(id), ..Done::default() }))
+    }
+
+    /// A success alone does not prove that an agent is gone: it must no longer be readable.
+    async fn expect_deleted(&self, id: AgentId) -> Ended<()> {
+        for delay in self.tries() {
+            self.effects.stop.sleep(delay).await;
+            match self.effects.client.read_agent(id).await {
+                CallOutcome::Done(_) => {}
+                CallOutcome::Refused(error) if error.is_auth() => return Err(self.refused(&error)),
+                // What cannot be read now is shown by the next plan if it is still there.
+                _ => return Ok(()),
+            }
+        }
+        let message =
+            format!("the service answered that agent {id} was deleted, and it is still there");
+        let finding = Diagnostic::error(Code::NoEffect, message);
+        Err(StepOutcome::Failed(
+            finding.help("delete it in the web interface, or keep it declared"),
+        ))
     }
 
     async fn expect_no_task_of(&self, id: AgentId) -> Ended<()> {

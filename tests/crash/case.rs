@@ -10,6 +10,7 @@ use qcops::event::{Outcome, StepOutcome};
 use qcops::model::SplitMix64;
 use qcops::plan::Plan;
 
+use super::agents;
 use super::fault::{FaultPlan, InjectedFault, Injection, ProcessFaults, Trace};
 use super::judge::{self, Before, BrokenLaw, Judgement, Requirements};
 use super::lost_creates::{Hidden, LostCreates, leaves_out};
@@ -161,7 +162,8 @@ impl<'a> PreparedScenario<'a> {
             };
             self.is_hidden_for_good && (plan.forgets() || plan.faults().any(hides))
         };
-        plans.filter(|plan| !is_lost(plan) && !is_hidden(plan)).collect()
+        let is_unproven = |plan: &FaultPlan| self.scenario.needs_ledger && plan.forgets();
+        plans.filter(|plan| !is_lost(plan) && !is_hidden(plan) && !is_unproven(plan)).collect()
     }
 
     /// After this first fault every second one, later in the same apply or in the next apply. The
@@ -348,7 +350,9 @@ impl<'a> PreparedScenario<'a> {
             left = runner.remaining(step, machine).await;
         }
         let is_at_rest = left.is_nothing();
-        if !is_at_rest && self.comes_to_rest {
+        let is_ignored = runner.machine.with_calls(|calls| calls.iter().any(agents::is_ignored));
+        let is_told = is_ignored && matches!(left, Remaining::Blocked(_));
+        if !is_at_rest && self.comes_to_rest && !is_told {
             found.broken.push(BrokenLaw::NotConverged { remaining: left });
         }
         let Findings { end, lost_creates, broken, traces, .. } = found;

@@ -93,6 +93,8 @@ impl InjectedFault {
                     | Fault::TooMany(_)
                     | Fault::Unavailable
                     | Fault::RateText
+                    // Nothing is lost: the answer says that it worked.
+                    | Fault::NoEffect
             ),
             Self::EndedBefore | Self::EndedAfter | Self::EndedLate(_) => true,
             _ => false,

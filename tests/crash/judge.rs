@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use qcops::emulator::{DeploymentPhase, Task, World};
-use qcops::kinds::{AGENT_ID, PROMPT};
+use qcops::kinds::{AGENT_ID, PROMPT, TASK};
 use qcops::manifest::DesiredTask;
 use qcops::model::{ContentHash, Key, archived_base};
 use qcops::resource::Object;
 use serde_json::Value;
 
+use super::agents;
 use super::fault::InjectedFault;
 use super::machine::Call;
 use super::process::{ARTIFACTS, Remaining};
@@ -29,8 +30,16 @@ pub(super) enum BrokenLaw {
     DuplicateDeployment { key: Option<Key>, paid: usize, needed: usize },
     /// A prompt of a user stands twice in a deployment.
     DuplicateFollowUp { deployment: String },
-    /// A task that is not owned was changed.
-    UnmanagedTouched { task: u64 },
+    /// A resource that is not owned was changed.
+    UnmanagedTouched { kind: &'static str, id: u64 },
+    /// More agents were created than were needed.
+    DuplicateAgent { created: usize, needed: usize },
+    /// Everything is done, and no agent is as this key declares it.
+    AgentMissing { key: Key },
+    /// A task is left without its agent.
+    AgentInUseDeleted { task: u64 },
+    /// A request holds a field that is never sent.
+    ForbiddenField { path: String, field: &'static str },
     /// Everything is done, and no task of this key exists.
     TaskMissing { key: Key },
     /// Everything is done, and a declared deployment of this key does not exist.
@@ -82,9 +91,17 @@ impl fmt::Display for BrokenLaw {
             Self::DuplicateFollowUp { deployment } => {
                 write!(f, "duplicate follow-up: a prompt of {deployment} was sent twice")
             }
-            Self::UnmanagedTouched { task } => {
-                write!(f, "unmanaged resource touched: task {task} is not owned")
+            Self::UnmanagedTouched { kind, id } => {
+                write!(f, "unmanaged resource touched: {kind} {id} is not owned")
             }
+            Self::DuplicateAgent { created, needed } => {
+                write!(f, "duplicate agent: {created} were created, {needed} needed")
+            }
+            Self::AgentMissing { key } => write!(f, "lost: no agent is as `{key}` is declared"),
+            Self::AgentInUseDeleted { task } => {
+                write!(f, "lost: the agent of task {task} was deleted")
+            }
+            Self::ForbiddenField { path, field } => write!(f, "{path} was sent `{field}`"),
             Self::TaskMissing { key } => write!(f, "lost: no task of `{key}` exists"),
             Self::DeploymentMissing { key } => {
                 write!(f, "lost: a deployment of `{key}` is missing")
@@ -150,7 +167,7 @@ impl Requirements {
         }
         let requirement = |(key, task): (&Key, &DesiredTask)| {
             let hash = task.content();
-            let equal = || world.tasks().filter(|task| content(task) == Some(hash));
+            let equal = || world.tasks().filter(|task| content(world, step, task) == Some(hash));
             let existing: usize = equal().map(|task| task.runs.len()).sum();
             let declared = task.deployments.len();
             let requirement = Requirement {
@@ -199,13 +216,14 @@ pub(super) fn judge(
     settle: Duration,
 ) -> Judgement {
     let mut judgement = Judgement::default();
+    let last = before.scenario.last();
     let contents: BTreeMap<u64, ContentHash> =
-        end.tasks().filter_map(|task| Some((task.id, content(task)?))).collect();
+        end.tasks().filter_map(|task| Some((task.id, content(end, last, task)?))).collect();
     judge_tasks(before, end, &contents, is_at_rest, &mut judgement);
     let broken = &mut judgement.broken;
     judge_others(before, end, calls, broken);
     judge_saved(before, calls, broken);
-    let last = before.scenario.last();
+    agents::judge(before, end, calls, is_at_rest, broken);
     let is_destroy = last.destroys.is_some();
     if is_at_rest && is_destroy {
         judge_destroyed(before, end, broken);
@@ -304,7 +322,7 @@ fn judge_others(before: Before<'_>, end: &World, calls: &[Call], broken: &mut Ve
     let after: BTreeMap<u64, &Task> = end.tasks().map(|task| (task.id, task)).collect();
     for foreign in scenario.start.tasks() {
         if after.get(&foreign.id).is_none_or(|task| *task != foreign) {
-            broken.push(BrokenLaw::UnmanagedTouched { task: foreign.id });
+            broken.push(BrokenLaw::UnmanagedTouched { kind: TASK.name, id: foreign.id });
         }
     }
     let destroys_archived = scenario.last().destroys_archived();
@@ -369,15 +387,17 @@ fn judge_destroyed(before: Before<'_>, end: &World, broken: &mut Vec<BrokenLaw>)
 fn judge_creates(calls: &[Call], settle: SignedDuration, broken: &mut Vec<BrokenLaw>) {
     let mut last: BTreeMap<String, usize> = BTreeMap::new();
     for (at, call) in calls.iter().enumerate() {
-        if call.path != "/agents/tasks/create" {
-            continue;
-        }
-        let what = format!("{} {}", field(&call.body, AGENT_ID), field(&call.body, PROMPT));
+        let (what, list) = match call.path.as_str() {
+            "/agents/tasks/create" => {
+                let body = [AGENT_ID, PROMPT].map(|name| field(&call.body, name).to_string());
+                (body.join(" "), "/agents/tasks/list")
+            }
+            "/agents/create" => (format!("agent {}", field(&call.body, "name")), "/agents/list"),
+            _ => continue,
+        };
         if let Some(earlier) = last.get(&what).copied().filter(|at| may_have_worked(&calls[*at])) {
             let between = &calls[earlier + 1..at];
-            let is_proof = |call: &&Call| {
-                call.path == "/agents/tasks/list" && call.is_done && call.fault.is_none()
-            };
+            let is_proof = |call: &&Call| call.path == list && call.is_done && call.fault.is_none();
             let waited = call.at.duration_since(calls[earlier].at);
             let lists = between.iter().filter(is_proof).count();
             if lists == 0 || waited < settle {
@@ -432,10 +452,16 @@ fn may_have_worked(call: &Call) -> bool {
     !call.is_refused && call.fault.is_none_or(InjectedFault::is_unknown)
 }
 
-/// The content a task was created with, or `None` where the service shows none that is ours.
-fn content(task: &Task) -> Option<ContentHash> {
+/// The content a task was created with, or `None` where the service shows none that is ours; where a
+/// declared agent has its agent's name, by the key of that.
+fn content(world: &World, step: &ScenarioStep, task: &Task) -> Option<ContentHash> {
     let preference = task.project_preference.as_str();
-    Object::task(&task.name, task.agent_id, preference, task.prompt.as_str()).content()
+    let object = Object::task(&task.name, task.agent_id, preference, task.prompt.as_str());
+    let object = match agents::key(world, step, task.agent_id) {
+        Some(key) => object.with(AGENT_ID, agents::reference(key)),
+        None => object,
+    };
+    object.content()
 }
 
 fn field(body: &[u8], name: &str) -> Value {

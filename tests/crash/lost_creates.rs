@@ -7,9 +7,9 @@ use std::time::Duration;
 use qcops::diag::Code;
 use qcops::emulator::{PromptRewrite, Quirks, TooLong};
 use qcops::event::{Outcome, StepOutcome};
-use qcops::kinds::{AGENT_ID, PROMPT};
-use qcops::plan::{Change, Plan, Step};
-use qcops::resource::{Object, Whole};
+use qcops::kinds::{AGENT, AGENT_ID, NAME, PROMPT};
+use qcops::plan::{AgentChange, Change, Plan, Step};
+use qcops::resource::Object;
 use serde_json::Value;
 
 use super::fault::InjectedFault;
@@ -38,16 +38,17 @@ impl LostCreates {
     pub(super) fn add(&mut self, plan: &Plan, outcome: &Outcome, calls: &[Call], ledger: &[u8]) {
         for (at, call) in calls.iter().enumerate() {
             let is_unknown = call.fault.is_some_and(InjectedFault::is_unknown);
-            if !is_unknown || call.path != CREATE {
+            if !is_unknown || !CREATES.contains(&call.path.as_str()) {
                 continue;
             }
             let body = body(call);
             // Whatever is sent again was proven absent; the judge looks at how.
             let is_sent_again = calls[at + 1..]
                 .iter()
-                .any(|later| later.path == CREATE && self::body(later) == body);
-            let step =
-                plan.ready_steps().find(|step| created_by(step).is_some_and(|c| is_of(c, &body)));
+                .any(|later| later.path == call.path && self::body(later) == body);
+            let step = plan
+                .ready_steps()
+                .find(|step| created_by(step).is_some_and(|object| is_of(object, &body)));
             let end = step.and_then(|step| outcome.steps.get(&step.id));
             match (step, end) {
                 (Some(_), Some(StepOutcome::Done(_))) => self.settled += 1,
@@ -119,36 +120,45 @@ pub(super) fn leaves_out(quirks: &Quirks, count: usize) -> bool {
     cap > 0 && count > cap
 }
 
-const CREATE: &str = "/agents/tasks/create";
+const CREATES: [&str; 2] = ["/agents/tasks/create", "/agents/create"];
 
 fn body(call: &Call) -> Value {
     serde_json::from_slice(&call.body).unwrap_or_default()
 }
 
-/// The task that a step creates.
-fn created_by(step: &Step) -> Option<&Whole> {
+/// What a step creates.
+fn created_by(step: &Step) -> Option<&Object> {
     match &step.change {
         Change::Create { object } | Change::Replace { object, .. } => Some(object),
+        Change::Agent(AgentChange::Create { object }) => Some(object),
         _ => None,
     }
 }
 
+/// Whether a request creates it; the id of an agent that the same plan creates is known later.
 fn is_of(object: &Object, body: &Value) -> bool {
-    body[AGENT_ID].as_u64() == object.agent_id().map(|id| id.0)
+    if object.kind().name == AGENT.name {
+        return body.get(PROMPT).is_none() && body[NAME].as_str() == object.name();
+    }
+    let is_later = matches!(object.get(AGENT_ID), qcops::resource::Value::Ref(_));
+    (is_later || body[AGENT_ID].as_u64() == object.agent_id().map(|id| id.0))
         && body[PROMPT].as_str() == object.prompt().map(|prompt| &**prompt)
 }
 
 /// Whether the ledger's last entry about a create says what it made, or that it made nothing.
 fn is_known(step: &Step, ledger: &[u8]) -> bool {
-    let Some(hash) = created_by(step).map(|object| object.content().to_string()) else {
-        return false;
-    };
+    let Some(object) = created_by(step) else { return false };
+    let is_agent = object.kind().name == AGENT.name;
+    let is_later = matches!(object.get(AGENT_ID), qcops::resource::Value::Ref(_));
+    let hash = object.content().filter(|_| !is_later).map(|hash| hash.to_string());
     let lines = ledger.split(|byte| *byte == b'\n');
     let mut entries = lines.filter_map(|line| {
         let line: Value = serde_json::from_slice(line).ok()?;
         let is_its = line["key"].as_str() == Some(step.key.as_str())
-            && line["content"].as_str() == Some(&hash);
+            && hash.as_deref().is_none_or(|hash| line["content"].as_str() == Some(hash))
+            && line["what"].as_str()?.ends_with("-agent") == is_agent;
         is_its.then(|| line["what"].as_str().map(str::to_owned)).flatten()
     });
-    entries.next_back().is_some_and(|what| what == "made" || what == "refused")
+    let known = ["created", "refused", "created-agent", "refused-agent"];
+    entries.next_back().is_some_and(|what| known.contains(&what.as_str()))
 }

@@ -1,7 +1,7 @@
 //! Runs one process after the other on a machine: observe, plan, apply.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,15 +13,16 @@ use qcops::clock::Clock;
 use qcops::diag::{Code, with_causes};
 use qcops::emulator::{Emulator, Storage, World};
 use qcops::event::{Outcome, StepOutcome};
+use qcops::evidence::Evidence;
 use qcops::ledger::Ledger;
 use qcops::model::{Action, Key};
 use qcops::observed::ObservedState;
-use qcops::plan::{self, Change, Next, OtherManifests, Plan, PlanContext, Step, StepStatus};
+use qcops::plan::{self, Change, Next, Plan, PlanContext, Step, StepStatus};
 
 use super::fault::{Injection, Trace};
 use super::machine::{Call, CrashingDisk, CrashingNetwork, Machine, MachineImage};
 use super::scenario::ScenarioStep;
-use crate::support::world::{organization, unsigned_client_over};
+use crate::support::world::{self, organization, unsigned_client_over};
 
 /// Where conversations are saved before they are deleted.
 pub(super) const ARTIFACTS: &str = "artifacts";
@@ -177,16 +178,7 @@ impl ProcessRunner {
         client: &Client,
         ledger: &Ledger,
     ) -> Result<Plan, String> {
-        let mut evidence = step.evidence.clone();
-        ledger.add_to(&mut evidence).map_err(|error| with_causes(&error))?;
-        let (desired_state, options) = (step.desired_state.clone(), step.options.clone());
-        let plan_context = PlanContext {
-            desired_state,
-            evidence,
-            other_manifests: OtherManifests::default(),
-            options,
-            agents: BTreeMap::new(),
-        };
+        let plan_context = known(step, client, ledger).await?;
         // The last look makes the plan, as it does for the program.
         let made = RefCell::new(None);
         let reads = |state: &ObservedState| {
@@ -292,6 +284,30 @@ impl ProcessRunner {
     fn disk(&self) -> Arc<CrashingDisk> {
         Arc::new(CrashingDisk(Arc::clone(&self.machine)))
     }
+}
+
+/// What is known before the service is observed.
+async fn known(
+    step: &ScenarioStep,
+    client: &Client,
+    ledger: &Ledger,
+) -> Result<PlanContext, String> {
+    let mut context = PlanContext { options: step.options.clone(), ..PlanContext::default() };
+    let mut sent = Evidence::default();
+    match &step.texts {
+        None => {
+            context.desired_state = step.desired_state.clone();
+            context.evidence = step.evidence.clone();
+        }
+        Some((text, commits)) => {
+            let agents = api::list_agents(client).await.map_err(|error| with_causes(&error))?;
+            ledger.add_to(&mut sent).map_err(|error| with_causes(&error))?;
+            (context.desired_state, context.evidence) = world::known(text, commits, &agents, &sent);
+            context.agents = agents;
+        }
+    }
+    ledger.add_to(&mut context.evidence).map_err(|error| with_causes(&error))?;
+    Ok(context)
 }
 
 /// Where a machine keeps its ledger.

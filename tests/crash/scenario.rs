@@ -18,6 +18,9 @@ pub(super) struct Scenario {
     pub(super) start: World,
     /// When the first apply begins.
     pub(super) now: Timestamp,
+    /// Whether only the ledger proves what an interrupted apply has made: an agent of a ring is made
+    /// without all of its references, and is as no version declares it until it gets them.
+    pub(super) needs_ledger: bool,
     /// One apply after the other; faults are injected into the last one.
     pub(super) steps: Vec<ScenarioStep>,
 }
@@ -29,6 +32,9 @@ pub(super) struct ScenarioStep {
     pub(super) desired_state: DesiredState,
     /// What Git says was declared before.
     pub(super) evidence: Evidence,
+    /// The manifest and those that were committed before, where they declare agents: which of these
+    /// exist decides what their tasks are.
+    pub(super) texts: Option<(String, Vec<String>)>,
     /// What was asked for on the command line.
     pub(super) options: Options,
     /// What is destroyed; `None` for an apply.

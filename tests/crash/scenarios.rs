@@ -6,12 +6,14 @@ use qcops::manifest::DesiredState;
 use qcops::plan::{Limits, Options, Prune, Saving, Scope};
 
 use super::scenario::{Scenario, ScenarioStep};
-use crate::support::world::{history_of, manifest_of, read};
+use crate::support::world::{declares_agents, history_of, manifest_of, read};
 
 /// One apply of a scenario: what is committed before it and what the work tree holds.
 #[derive(Clone, Default)]
 struct Apply {
     tasks: String,
+    /// The whole manifest, where it is not one of tasks alone.
+    manifest: Option<String>,
     /// The project preference of every task.
     preference: &'static str,
     prunes: bool,
@@ -49,12 +51,19 @@ fn scenario(name: &str, foreign: &[(&str, &str)], applies: &[Apply]) -> Scenario
             start.set_schedule(id, Some("0 9 * * 1-5"));
         }
     }
-    let desired_states: Vec<DesiredState> =
-        applies.iter().map(|apply| read(&manifest_of(&apply.tasks, apply.preference))).collect();
+    let texts: Vec<String> = applies
+        .iter()
+        .map(|apply| match &apply.manifest {
+            Some(manifest) => manifest.clone(),
+            None => manifest_of(&apply.tasks, apply.preference),
+        })
+        .collect();
+    let desired_states: Vec<DesiredState> = texts.iter().map(|text| read(text)).collect();
     let limits = Limits { replace: Some(9), delete: Some(9), runs: Some(99), ..Limits::default() };
     let steps = applies.iter().enumerate().map(|(at, apply)| ScenarioStep {
         desired_state: desired_states[at].clone(),
         evidence: history_of(&desired_states[..=at]),
+        texts: declares_agents(&texts).then(|| (texts[at].clone(), texts[..=at].to_vec())),
         options: Options {
             prune: if apply.prunes { Prune::On } else { Prune::Off },
             limits,
@@ -67,6 +76,7 @@ fn scenario(name: &str, foreign: &[(&str, &str)], applies: &[Apply]) -> Scenario
         name: name.to_owned(),
         start,
         now: "2026-11-21T12:00:00Z".parse().unwrap(),
+        needs_ledger: false,
         steps: steps.collect(),
     }
 }
@@ -156,6 +166,45 @@ pub(super) fn applies() -> Vec<Scenario> {
             &[],
             &[apply("a: {prompt: Buy SPY, deployments: {first: {}, second: {}}}")],
         ),
+    ]
+}
+
+/// An apply of a manifest with agents.
+fn whole(agents: &str, tasks: &str) -> Apply {
+    let lines = |text: &str| text.replace('\n', "\n  ");
+    let manifest = format!(
+        "version: 1\ndefaults: {{agent: scout, projectPreference: project-for-task}}\nagents:\n  {}\ntasks:\n  {}\n",
+        lines(agents),
+        lines(tasks)
+    );
+    Apply { manifest: Some(manifest), ..apply("") }
+}
+
+const AGENTS: &str = "scout: {name: Momentum Scout, systemPrompt: Be brief, subAgents: {critic: 2}}
+critic: {name: Critic, systemPrompt: Be harsh, tools: [datasets, read_backtest]}";
+
+/// Scenarios with agents, each beside an agent and tasks of somebody else.
+pub(super) fn with_agents() -> Vec<Scenario> {
+    let tasks =
+        "spy: {prompt: Buy SPY, deployments: {first: {}}}\nqqq: {agent: critic, prompt: Buy QQQ}";
+    let edited = AGENTS.replace("brief", "very brief").replace("datasets, ", "");
+    let ring = AGENTS.replace("Be harsh", "Be harsh, chainedAgents: [scout]");
+    let dropped = "scout: {name: Momentum Scout, systemPrompt: Be brief, subAgents: {}}";
+    let (spy, _) = tasks.split_once('\n').expect("there are two");
+    let prune = Apply { prunes: true, ..whole(dropped, spy) };
+    vec![
+        scenario("first apply with agents", FOREIGN, &[whole(AGENTS, tasks)]),
+        scenario("edited agents", FOREIGN, &[whole(AGENTS, tasks), whole(&edited, tasks)]),
+        Scenario { needs_ledger: true, ..scenario("agents in a ring", &[], &[whole(&ring, spy)]) },
+        scenario(
+            "a new agent for a task",
+            &[],
+            &[
+                whole(dropped, spy),
+                whole(AGENTS, &spy.replace("{prompt", "{agent: critic, prompt")),
+            ],
+        ),
+        scenario("drop an agent with prune", FOREIGN, &[whole(AGENTS, spy), prune]),
     ]
 }
 

@@ -72,6 +72,9 @@ pub(super) struct SweepSummary {
     pub(super) most_deployments: usize,
     /// In how many cases a second task was created where one was enough.
     pub(super) duplicate_tasks: usize,
+    /// In how many cases a second agent was created where one was enough, or an agent was lost.
+    pub(super) duplicate_agents: usize,
+    pub(super) lost_agents: usize,
     /// In how many cases a second deployment was paid for where one was enough.
     pub(super) duplicate_deployments: usize,
     /// In how many cases a follow-up was sent a second time.
@@ -116,6 +119,10 @@ impl SweepSummary {
         }
         let count = |is_it: fn(&BrokenLaw) -> bool| usize::from(broken.iter().any(is_it));
         self.duplicate_tasks += count(|law| matches!(law, BrokenLaw::DuplicateTask { .. }));
+        self.duplicate_agents += count(|law| matches!(law, BrokenLaw::DuplicateAgent { .. }));
+        self.lost_agents += count(|law| {
+            matches!(law, BrokenLaw::AgentMissing { .. } | BrokenLaw::AgentInUseDeleted { .. })
+        });
         self.duplicate_deployments +=
             count(|law| matches!(law, BrokenLaw::DuplicateDeployment { .. }));
         self.duplicate_follow_ups +=

@@ -196,8 +196,10 @@ impl World {
     }
 
     fn plan_context_with(&self, agents: ListedAgents) -> PlanContext {
-        let (desired_state, evidence) =
-            known(&self.manifest, &self.commits, &agents, Some(&self.ledger()));
+        let mut sent = Evidence::default();
+        self.ledger().add_to(&mut sent).unwrap();
+        let (desired_state, mut evidence) = known(&self.manifest, &self.commits, &agents, &sent);
+        self.ledger().add_to(&mut evidence).unwrap();
         let other_manifests = OtherManifests::default();
         PlanContext {
             desired_state,
@@ -392,39 +394,37 @@ pub(crate) fn declares_agents<'t>(texts: impl IntoIterator<Item = &'t String>) -
     texts.into_iter().any(|text| !parsed(text).agents.is_empty())
 }
 
-/// What a manifest declares and what is known of it, by the manifests that were committed before, a
-/// ledger and the agents of the service.
+/// What a manifest declares, and what the manifests that were committed before say of it, by the
+/// agents of the service and what a ledger knows of them.
 pub(crate) fn known(
     text: &str,
     commits: &[String],
     listed: &ListedAgents,
-    ledger: Option<&Ledger>,
+    sent: &Evidence,
 ) -> (DesiredState, Evidence) {
     let commits: Vec<Manifest> = commits.iter().map(|text| parsed(text)).collect();
     let manifest = parsed(text);
-    let with_ledger = |mut evidence: Evidence| {
-        if let Some(ledger) = ledger {
-            ledger.add_to(&mut evidence).unwrap();
-        }
-        evidence
-    };
     let agents = agents_of(&commits);
-    let bound = with_ledger(Evidence { agents: agents.clone(), ..Evidence::default() });
+    let mut bound = agents.clone();
+    for (key, sent) in &sent.agents {
+        let known = bound.entry(key.clone()).or_default();
+        known.created.clone_from(&sent.created);
+        known.unanswered.clone_from(&sent.unanswered);
+    }
     let mut names = AgentNames::of(listed);
     names.by_name.entry("Momentum Researcher".to_owned()).or_insert(vec![AgentId(48)]);
     let mut resolve = |manifest: &Manifest| {
-        names.by_key = plan::bind_agents(&manifest.agents, listed, &bound.agents);
+        names.by_key = plan::bind_agents(&manifest.agents, listed, &bound);
         resolved(manifest, &names)
     };
     let desired_state = resolve(&manifest);
     let commits: Vec<DesiredState> = commits.iter().map(resolve).collect();
-    let evidence = with_ledger(Evidence { agents, ..history_of(&commits) });
-    (desired_state, evidence)
+    (desired_state, Evidence { agents, ..history_of(&commits) })
 }
 
 /// What a manifest of tasks declares.
 pub(crate) fn read(text: &str) -> DesiredState {
-    known(text, &[], &ListedAgents::new(), None).0
+    known(text, &[], &ListedAgents::new(), &Evidence::default()).0
 }
 
 /// A manifest without findings.
