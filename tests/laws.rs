@@ -5,6 +5,7 @@
 //! [`bytes`] damages answers and files.
 //! `PROPTEST_CASES` raises the number of cases.
 
+mod agents;
 mod bytes;
 mod check;
 mod digest;

@@ -108,17 +108,6 @@ impl<'a> Agents<'a> {
         owned
     }
 
-    /// The agents that no key of this manifest has or had.
-    pub(super) fn unmanaged(&self) -> BTreeSet<AgentId> {
-        let mut ids: BTreeSet<AgentId> = self.observed.keys().copied().collect();
-        let known = self.matches.by_key.values();
-        let rest = self.orphans.iter().chain(&self.leftovers).map(|(_, id)| id);
-        for id in known.chain(rest) {
-            ids.remove(id);
-        }
-        ids
-    }
-
     /// The key of each agent that a declared key has.
     pub(super) fn keys(&self) -> BTreeMap<AgentId, &'a Key> {
         self.matches.by_key.iter().map(|(key, id)| (*id, *key)).collect()

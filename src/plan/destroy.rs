@@ -208,7 +208,7 @@ fn keep_agents(
         } else {
             let stays = step.after.iter().find_map(|id| staying.get(id)).map(|key| {
                 let message = format!("agent {id} is used by `{key}`, which stays");
-                Diagnostic::note(Code::AgentInUse, message)
+                Diagnostic::note(Code::AgentInUse, message).help(format!("see what keeps `{key}`"))
             });
             let held = held.get(&step.id).cloned();
             stays.or(held.map(|finding| Diagnostic { severity: Severity::Note, ..finding }))

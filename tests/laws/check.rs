@@ -8,10 +8,11 @@ use qcops::manifest::DesiredTask;
 use qcops::model::{Key, TaskId};
 use qcops::observed::{Completeness, ObservedState, ObservedTask, ReadResult, Schedule};
 use qcops::plan::{
-    self, Change, Plan, PlanContext, Prune, Removal, Remove, RemoveReason, Step, StepStatus,
+    self, AgentChange, Change, Plan, PlanContext, Prune, Removal, Remove, RemoveReason, Step, StepStatus,
     TaskRef,
 };
 
+use super::agents;
 use crate::support::world::{replayed, shown};
 
 /// One plan with all that it was made from.
@@ -44,6 +45,7 @@ pub(super) fn judged(plan_context: &PlanContext, state: &ObservedState) -> Plan 
     case.nothing_is_made_or_removed_on_incomplete_evidence_beside_strangers();
     case.nothing_is_made_twice();
     case.names_are_not_fought_over();
+    agents::judge(plan_context, state, &case.plan);
     case.plan
 }
 
@@ -256,8 +258,12 @@ impl Case<'_> {
             || self.tasks.values().any(|task| task.content().is_none())
             || self.state.task_reads.values().any(|read| matches!(read, ReadResult::Unreadable(_)));
         for step in self.plan.ready_steps() {
-            let is_rename = matches!(step.change, Change::Update { .. } | Change::Restore { .. });
-            assert!(is_rename || !is_partial, "{:?} is open on a partial sight{self}", step.id);
+            let needs_no_task = match &step.change {
+                Change::Update { .. } | Change::Restore { .. } => true,
+                Change::Agent(change) => !matches!(change, AgentChange::Delete { .. }),
+                _ => false,
+            };
+            assert!(needs_no_task || !is_partial, "{:?} is open on a partial sight{self}", step.id);
             if let Change::Deploy { task: TaskRef::Existing(id), .. } = &step.change {
                 let runs = self.state.deployments.get(id);
                 let is_known = runs.is_some_and(|runs| runs.coverage == Completeness::Complete);

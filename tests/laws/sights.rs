@@ -15,13 +15,14 @@ use qcops::kinds::{AGENT_ID, NAME, PROMPT};
 use qcops::manifest::{DesiredDeployment, DesiredState, DesiredTask};
 use qcops::model::{DeploymentId, Key, OrganizationId, TaskId, archive_name, fold};
 use qcops::observed::{
-    Completeness, Listing, ObservedDeployment, ObservedState, ObservedTask, ReadRequest,
-    ReadResult, Schedule, Status,
+    Completeness, Listing, ObservedAgent, ObservedDeployment, ObservedState, ObservedTask,
+    ReadRequest, ReadResult, Schedule, Status,
 };
 use qcops::plan::{self, Limits, Options, OtherManifests, PlanContext, Prune};
 use qcops::resource::{Object, Value, Whole};
 use qcops::transcript::Transcript;
 
+use super::agents::agents;
 use super::{cases, check, ways};
 
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -47,7 +48,10 @@ proptest! {
             for look in reads {
                 match look {
                     ReadRequest::Agent(id) => {
-                        let lost = ReadResult::Unreadable("status 500".to_owned());
+                        let listed = plan_context.agents.get(&id).filter(|_| !fails).cloned();
+                        let lost = || ReadResult::Unreadable("status 500".to_owned());
+                        let seen = |object| ReadResult::Seen(ObservedAgent { id, object });
+                        let lost = listed.map_or_else(lost, seen);
                         prop_assert!(state.agent_reads.insert(id, lost).is_none());
                     }
                     ReadRequest::Task(id) => {
@@ -80,12 +84,16 @@ proptest! {
 }
 
 fn scene() -> impl Strategy<Value = (PlanContext, ObservedState)> {
-    (desired_state(), evidence(), other_manifests(), options(), state()).prop_map(
-        |(desired_state, evidence, other_manifests, options, state)| {
-            let agents = BTreeMap::new();
-            (PlanContext { desired_state, evidence, other_manifests, options, agents }, state)
-        },
-    )
+    let rest = (desired_state(), evidence(), other_manifests(), options(), state());
+    (rest, weighted(0.5, agents())).prop_map(|(rest, of_agents)| {
+        let (desired_state, evidence, other_manifests, options, mut state) = rest;
+        let agents = BTreeMap::new();
+        let mut context = PlanContext { desired_state, evidence, other_manifests, options, agents };
+        if let Some(of_agents) = of_agents {
+            of_agents.add_to(&mut context, &mut state);
+        }
+        (context, state)
+    })
 }
 
 fn key(text: &str) -> Key {

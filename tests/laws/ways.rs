@@ -2,7 +2,7 @@
 
 use qcops::diag::{Code, Diagnostic};
 use qcops::kinds::NAME;
-use qcops::model::TaskId;
+use qcops::model::{AgentId, TaskId};
 use qcops::observed::ObservedState;
 use qcops::plan::{self, Change, Plan, PlanContext, Prune, Step, StepStatus};
 use qcops::resource::Value;
@@ -40,6 +40,9 @@ pub(super) fn lead_on(plan_context: &PlanContext, state: &ObservedState, planned
 /// What the finding says to do, done; `None` where a person, the service or another checkout is needed.
 fn follow(plan_context: &PlanContext, step: &Step, finding: &Diagnostic) -> Option<PlanContext> {
     let mut plan_context = plan_context.clone();
+    if let Change::Agent(_) = step.change {
+        return follow_of_agent(plan_context, step, finding);
+    }
     let desired = plan_context.desired_state.tasks.get_mut(&step.key);
     let limits = &mut plan_context.options.limits;
     match finding.code {
@@ -85,4 +88,27 @@ fn number_in(help: &[String], before: &str) -> Option<usize> {
     let rest = help.iter().find_map(|help| help.split_once(before))?.1;
     let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().ok()
+}
+
+/// The same for a step of an agent.
+fn follow_of_agent(
+    mut plan_context: PlanContext,
+    step: &Step,
+    finding: &Diagnostic,
+) -> Option<PlanContext> {
+    let desired = plan_context.desired_state.agents.get_mut(&step.key);
+    match finding.code {
+        Code::Unproven | Code::Ambiguous | Code::Contested => {
+            let id = number_in(&finding.help, "`id: ")?;
+            desired?.pin = Some(AgentId(u64::try_from(id).ok()?));
+        }
+        Code::PinMissing | Code::PinTaken => desired?.pin = None,
+        Code::PruneOff => plan_context.options.prune = Prune::On,
+        Code::Protected => plan_context.evidence.agents.get_mut(&step.key)?.protect = false,
+        Code::StaleCheckout | Code::EmptyManifest | Code::MassMissing | Code::LostEvidence => {
+            plan_context.options.allow.insert(finding.code);
+        }
+        _ => return None,
+    }
+    Some(plan_context)
 }
