@@ -188,7 +188,9 @@ fn declarable(
     let mut declared = object.clone();
     for (field, value) in object.fields() {
         let value = match (field.shape, value) {
-            (Shape::Line | Shape::Word(_), Value::Text(text)) if text.trim().is_empty() => {
+            (Shape::Line | Shape::LongText | Shape::Word(_), Value::Text(text))
+                if text.trim().is_empty() =>
+            {
                 Value::Unknown
             }
             (Shape::Integer, Value::Integer(0)) => Value::Unknown,

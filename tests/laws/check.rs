@@ -8,8 +8,8 @@ use qcops::manifest::DesiredTask;
 use qcops::model::{Key, TaskId};
 use qcops::observed::{Completeness, ObservedState, ObservedTask, ReadResult, Schedule};
 use qcops::plan::{
-    self, AgentChange, Change, Plan, PlanContext, Prune, Removal, Remove, RemoveReason, Step, StepStatus,
-    TaskRef,
+    self, AgentChange, Change, Plan, PlanContext, Prune, Removal, Remove, RemoveReason, Step,
+    StepStatus, TaskRef,
 };
 
 use super::agents;

@@ -9,7 +9,7 @@ use serde::de::value::{CowStrDeserializer, MapAccessDeserializer};
 use serde::de::{DeserializeSeed, Error, MapAccess};
 
 use crate::api::wire::loose::{List, Loose, LooseField, Number};
-use crate::kinds::{AGENT_ID, Kind, Shape};
+use crate::kinds::{AGENT_ID, Identity, Kind, NAME, Shape};
 use crate::resource::{Object, Reference, Value};
 
 /// An object of an answer: the values of its kind's fields, and the rest of it.
@@ -54,7 +54,9 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rows<'_, A> {
             let Some((at, field)) = row else {
                 return seed.deserialize(CowStrDeserializer::new(key)).map(Some);
             };
-            let value = value(field.shape, &mut self.map)?;
+            // What an update can set is set to nothing by null; a name is never nothing.
+            let is_nullable = self.kind.identity == Identity::ByName && field.name != NAME;
+            let value = value(field.shape, is_nullable, &mut self.map)?;
             if self.values[at].replace(value).is_some() {
                 return Err(Error::duplicate_field(field.name));
             }
@@ -67,22 +69,34 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Rows<'_, A> {
     }
 }
 
-/// Reads one value; whatever is null or of another type is unknown.
-fn value<'de, A: MapAccess<'de>>(shape: Shape, map: &mut A) -> Result<Value, A::Error> {
+/// Reads one value; whatever is of another type is unknown, and so is null where it cannot mean that a
+/// text or a list is empty.
+fn value<'de, A: MapAccess<'de>>(
+    shape: Shape,
+    is_nullable: bool,
+    map: &mut A,
+) -> Result<Value, A::Error> {
     let value = match shape {
         Shape::Line | Shape::LongText | Shape::Word(_) | Shape::Setting => {
-            let text = map.next_value::<LooseField<Cow<'de, str>>>()?.value();
-            text.map(|text| Value::text(shape, &*text))
+            match map.next_value::<LooseField<Cow<'de, str>>>()? {
+                LooseField::Null if is_nullable => Some(Value::text(shape, "")),
+                text => text.value().map(|text| Value::text(shape, &*text)),
+            }
         }
         Shape::Reference(_) | Shape::Integer => {
             map.next_value::<LooseField<Number>>()?.value().map(|id| Value::Integer(id.0))
         }
         Shape::Flag => map.next_value::<LooseField<bool>>()?.value().map(Value::Flag),
-        Shape::Set => map.next_value::<LooseField<List<Cow<'de, str>>>>()?.value().and_then(set),
-        Shape::References(number) | Shape::Sequence(number) => map
-            .next_value::<LooseField<List<LooseNumbers>>>()?
-            .value()
-            .and_then(|list| members(list, number)),
+        Shape::Set => match map.next_value::<LooseField<List<Cow<'de, str>>>>()? {
+            LooseField::Null if is_nullable => Some(Value::Set(Arc::default())),
+            words => words.value().and_then(set),
+        },
+        Shape::References(number) | Shape::Sequence(number) => {
+            match map.next_value::<LooseField<List<LooseNumbers>>>()? {
+                LooseField::Null if is_nullable => Some(Value::references([])),
+                list => list.value().and_then(|list| members(list, number)),
+            }
+        }
         Shape::Member(name) => {
             let numbers = map.next_value::<LooseField<LooseNumbers>>()?.value();
             numbers.and_then(|numbers| numbers.get(name)).map(Value::Integer)

@@ -474,13 +474,18 @@ mod tests {
         let listing = agent_listing(ReplyBody::parse(body.as_bytes()).expect("an object"));
         assert_eq!(listing.coverage, Completeness::Complete);
         let agent = &listing.items[0].object;
-        let shown = AGENT.managed().map(|row| format!("{}: {}", row.name, agent.get(row.name)));
+        let word = |value: &Value| match value.to_string() {
+            text if text.is_empty() => "(empty)".to_owned(),
+            text => text,
+        };
+        let shown =
+            AGENT.managed().map(|row| format!("{}: {}", row.name, word(agent.get(row.name))));
         insta::assert_snapshot!(shown.collect::<Vec<_>>().join("\n"), @r"
         name: N
         description: unknown
         systemPrompt: Be
         brief
-        model: unknown
+        model: (empty)
         reasoningEffort: high
         maxTurns: 100
         toolChoice: unknown
