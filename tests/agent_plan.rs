@@ -94,14 +94,11 @@ fn scene(lines: &str) -> Scene {
             "stored" => {
                 let words: Vec<&str> = text.split(' ').collect();
                 let value =
-                    |text: &str| agent(&format!("x | {} {text}", words[1])).get(words[1]).hash();
+                    |text: &str| agent(&format!("x | {} {text}", words[1])).get(words[1]).clone();
+                let id = AgentId(words[0].parse().unwrap());
+                let (asked, stored) = (value(words[2]), value(words[3]));
                 let known = context.evidence.agents.entry(key(subject)).or_default();
-                known.stored.push(StoredValue {
-                    id: AgentId(words[0].parse().unwrap()),
-                    field: words[1].to_owned(),
-                    asked: value(words[2]),
-                    stored: value(words[3]),
-                });
+                known.stored.push(StoredValue::new(id, words[1], &asked, &stored));
             }
             "listed" => drop(context.agents.insert(id(), agent(text))),
             "read" => {

@@ -4,6 +4,7 @@
 //! only what a plan needs is kept: who spoke, and the hash of what users said; their words only where
 //! the plan itself shows them. Nothing here can be carried out.
 
+mod agent;
 mod shape;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,21 +2,22 @@
 //!
 //! A field that the service did not show is null: unknown is not empty.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::kinds::{AGENT, AGENT_ID, NAME, PROJECT_PREFERENCE, PROMPT, Shape, TASK};
+use crate::kinds::{AGENT_ID, NAME, PROJECT_PREFERENCE, PROMPT, Shape, TASK};
 use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId, canonical_text, sha256_hex};
+use crate::observation::agent::{AgentShape, agent_shape};
 use crate::observation::{FORMAT_VERSION, Observation};
 use crate::observed::{
     Completeness, ListedAgents, Listing, ObservedAgent, ObservedDeployment, ObservedState,
     ObservedTask, ReadResult, Schedule, Status,
 };
-use crate::resource::{Object, Reference, Value};
+use crate::resource::{Object, Value};
 use crate::transcript::{Message, Part, Transcript};
 
 /// What was seen of the service (see `docs/formats.md`).
@@ -75,27 +76,6 @@ enum ReadingShape<T> {
     Refused(String),
     /// The answer did not show it.
     Unreadable(String),
-}
-
-/// An agent.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct AgentShape {
-    agent_id: u64,
-    /// The fields that were shown, by the name that the service gives them; a reference is the number of
-    /// an agent and the number that goes with it.
-    fields: BTreeMap<String, FieldShape>,
-}
-
-/// The value of a field.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum FieldShape {
-    Text(String),
-    Integer(u64),
-    Flag(bool),
-    Set(Vec<String>),
-    References(Vec<(u64, Option<u64>)>),
 }
 
 /// A task; null where a field was not shown.
@@ -321,51 +301,6 @@ impl<S> ReadingShape<S> {
             Self::Refused(why) => ReadResult::Refused(why),
             Self::Unreadable(why) => ReadResult::Unreadable(why),
         })
-    }
-}
-
-fn agent_shape(id: AgentId, object: &Object) -> AgentShape {
-    let shape = |value: &Value| match value {
-        Value::Text(text) => Some(FieldShape::Text(text.to_string())),
-        Value::Integer(number) => Some(FieldShape::Integer(*number)),
-        Value::Flag(flag) => Some(FieldShape::Flag(*flag)),
-        Value::Set(words) => Some(FieldShape::Set(words.iter().map(ToString::to_string).collect())),
-        Value::References(members) => {
-            let members = members.iter().filter_map(|(member, number)| match member {
-                Reference::Id(id) => Some((*id, *number)),
-                Reference::Ref(_) => None,
-            });
-            Some(FieldShape::References(members.collect()))
-        }
-        Value::Unknown | Value::Ref(_) => None,
-    };
-    let fields = object.fields();
-    let fields = fields.filter_map(|(field, value)| Some((field.name.to_owned(), shape(value)?)));
-    AgentShape { agent_id: id.0, fields: fields.collect() }
-}
-
-impl AgentShape {
-    fn open(self) -> Result<ObservedAgent, String> {
-        let mut object = Object::unknown(&AGENT);
-        for (name, value) in self.fields {
-            let Some(field) = AGENT.managed().find(|field| field.name == name) else {
-                return Err(format!("agents have no field `{name}`"));
-            };
-            let value = match value {
-                FieldShape::Text(text) => Value::text(field.shape, text),
-                FieldShape::Integer(number) => Value::Integer(number),
-                FieldShape::Flag(flag) => Value::Flag(flag),
-                FieldShape::Set(words) => {
-                    let words: BTreeSet<Arc<str>> = words.into_iter().map(Arc::from).collect();
-                    Value::Set(words.into_iter().collect())
-                }
-                FieldShape::References(members) => Value::references(
-                    members.into_iter().map(|(id, number)| (Reference::Id(id), number)),
-                ),
-            };
-            object = object.with(&name, value);
-        }
-        Ok(ObservedAgent { id: AgentId(self.agent_id), object })
     }
 }
 

@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use crate::diag::{Code, Diagnostic, Gap};
 use crate::model::{AgentId, Key, counted, noun};
 use crate::plan::agent_matcher::AgentMatchError;
-use crate::plan::guards::{
-    View, block, delete_limit, incomplete, missing_limit, over, unreadable_neighbor_finding,
-};
-use crate::plan::limits::CREATES_PER_APPLY;
+use crate::plan::limits::{CREATES_PER_APPLY, delete_limit, missing_limit};
+use crate::plan::verdict::{View, block, incomplete, over, unreadable_neighbor_finding};
 use crate::plan::{AgentChange, AgentRef, Change, Prune, Step, StepId, StepStatus};
 
 /// An incomplete list or read proves nothing: no agent is made or deleted on it, and none is deleted

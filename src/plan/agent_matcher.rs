@@ -226,7 +226,7 @@ impl<'a> AgentMatcher<'a> {
     fn under_declared_name(&self, declared: Declared<'a>) -> Offers {
         let Some(name) = declared.object.name() else { return Vec::new() };
         let mut offers = self.under_name_of(declared.key, |version| version.name() == Some(name));
-        // A create was sent, and nobody learned what became of it.
+        // A create was sent, and nobody learned its result.
         let mut unanswered = self.known(declared.key).into_iter().flat_map(|k| &k.unanswered);
         if unanswered.any(|sent| sent == name) {
             let named = self.by_name.get(name).into_iter().flatten();

@@ -10,7 +10,6 @@ use crate::observed::ObservedTask;
 use crate::plan::agent_matcher::{differences, equals};
 use crate::plan::agent_users::{AgentUsers, Referred, references};
 use crate::plan::agents::Agents;
-use crate::plan::planner::step;
 use crate::plan::{
     AgentChange, AgentRef, AgentUser, Change, PlanInputs, Remove, Step, StepId, StepStatus,
 };
@@ -51,7 +50,7 @@ impl AgentRemoval<'_, '_> {
         for (key, id) in going {
             let before = self.agents.observed[id].clone();
             let change = Change::Agent(AgentChange::Delete { id: *id, before });
-            steps.push(step(
+            steps.push(Step::new(
                 StepId(steps.len()),
                 key,
                 change,

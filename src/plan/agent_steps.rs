@@ -7,11 +7,11 @@ use crate::kinds::NAME;
 use crate::manifest::DesiredAgent;
 use crate::model::{AgentId, Key, is_rewriting_of, noun};
 use crate::plan::agent_ambiguous::{undecided, unproven};
+use crate::plan::agent_matcher::SYSTEM_PROMPT;
 use crate::plan::agent_users::{Referred, references};
 use crate::plan::agents::{Agents, is_drift, is_read, is_unreadable};
-use crate::plan::guards::incomplete;
 use crate::plan::matcher::Proof;
-use crate::plan::planner::step;
+use crate::plan::verdict::incomplete;
 use crate::plan::{AgentChange, AgentRef, Change, PlanInputs, Prune, Step, StepId, StepStatus};
 use crate::resource::{Edit, Object, Reference, Value};
 
@@ -93,7 +93,7 @@ impl<'a> AgentSteps<'a> {
         status: StepStatus,
     ) -> StepId {
         let id = StepId(self.steps.len());
-        self.steps.push(step(id, key, Change::Agent(change), reason, status));
+        self.steps.push(Step::new(id, key, Change::Agent(change), reason, status));
         self.last.insert(key, id);
         id
     }
@@ -138,7 +138,7 @@ impl<'a> AgentSteps<'a> {
         self.note_trade(key, edits.iter().map(|edit| (&edit.before, &edit.after)));
         let fields = edits.iter().map(|edit| edit.field);
         let drift = edits.iter().filter(|edit| {
-            proof != Proof::None && is_drift(inputs, key, &desired.object, edit.field, &edit.before)
+            proof != Proof::None && is_drift(inputs, key, id, &desired.object, edit)
         });
         let drift: BTreeSet<&'static str> = drift.map(|edit| edit.field).collect();
         let reason = differing(&fields.collect::<Vec<_>>());
@@ -360,13 +360,7 @@ fn is_accepted_name(inputs: &PlanInputs<'_>, key: &Key, edit: &Edit) -> bool {
 /// Whether just this was sent before, and just that was stored: sending it again would never end.
 fn is_stored_otherwise(inputs: &PlanInputs<'_>, key: &Key, id: AgentId, edit: &Edit) -> bool {
     let known = inputs.evidence.agents.get(key);
-    let mut stored = known.into_iter().flat_map(|known| &known.stored);
-    stored.any(|value| {
-        value.id == id
-            && value.field == edit.field
-            && value.asked == edit.after.hash()
-            && value.stored == edit.before.hash()
-    })
+    known.is_some_and(|known| known.stores(id, edit.field, &edit.after, &edit.before))
 }
 
 fn stored_otherwise(key: &Key, id: AgentId, edit: &Edit) -> Diagnostic {
@@ -377,7 +371,7 @@ fn stored_otherwise(key: &Key, id: AgentId, edit: &Edit) -> Diagnostic {
             let more = more.map(|word| format!("`+{word}`"));
             more.chain(less.map(|word| format!("`-{word}`"))).collect::<Vec<_>>().join(", ")
         }
-        (before, _) if before.to_string().contains('\n') => "another text".to_owned(),
+        _ if edit.field == SYSTEM_PROMPT => "another text".to_owned(),
         (before, after) => format!("`{before}` instead of `{after}`"),
     };
     let message = format!(

@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::evidence::AgentEvidence;
+use crate::evidence::{AgentEvidence, StoredValue};
 use crate::model::{AgentId, Key, is_rewriting_of};
 use crate::observed::{ObservedState, ReadRequest, ReadResult};
 use crate::plan::PlanInputs;
 use crate::plan::agent_matcher::{AgentMatches, equals, identify_agents, may_be};
 use crate::plan::matcher::Proof;
-use crate::resource::{Object, Value};
+use crate::resource::{Edit, Object};
 
 /// The agents of the organization, and what is known about them.
 pub(super) struct Agents<'a> {
@@ -221,27 +221,28 @@ pub(super) fn is_read(state: &ObservedState, id: AgentId) -> bool {
 pub(super) fn is_drift(
     inputs: &PlanInputs<'_>,
     key: &Key,
+    id: AgentId,
     desired: &Object,
-    field: &str,
-    observed: &Value,
+    edit: &Edit,
 ) -> bool {
     let Some(known) = inputs.evidence.agents.get(key) else { return false };
     if inputs.evidence.withholding().any(|gap| gap.concerns(key)) {
         return false;
     }
     let is_applied = known.is_established || !known.created.is_empty();
-    let hash = observed.hash();
-    let was_stored =
-        known.stored.iter().any(|stored| stored.field == field && stored.stored == hash);
-    let versions = || known.versions.iter().map(|version| version.get(field));
-    if !is_applied || was_stored || versions().any(|value| value == observed) {
+    let StoredValue { field, stored, .. } =
+        StoredValue::new(id, edit.field, &edit.after, &edit.before);
+    let is_it = |value: &StoredValue| (&value.field, &value.stored) == (&field, &stored);
+    let versions = || known.versions.iter().map(|version| version.get(edit.field));
+    let was_declared = versions().any(|value| *value == edit.before);
+    if !is_applied || was_declared || known.stored.iter().any(is_it) {
         return false;
     }
     // What the newest versions declare may be what is about to be applied first.
-    let is_new = |version: &&Object| version.get(field) == desired.get(field);
+    let is_new = |version: &&Object| version.get(edit.field) == desired.get(edit.field);
     let mut older = known.versions.iter().skip_while(is_new).peekable();
     match older.peek() {
         None => versions().next().is_some(),
-        Some(_) => older.any(|version| version.get(field).is_known()),
+        Some(_) => older.any(|version| version.get(edit.field).is_known()),
     }
 }

@@ -16,15 +16,16 @@ use crate::observed::{Completeness, ObservedTask, ReadRequest, Schedule};
 use crate::plan::agent_removal::AgentRemoval;
 use crate::plan::agent_users::AgentUsers;
 use crate::plan::agents::{Agents, agent_reads, agents};
-use crate::plan::guards::{View, guard, incomplete};
+use crate::plan::guards::guard;
 use crate::plan::matcher::{Match, Matches, Proof, identify, is_archived};
 use crate::plan::names::{NameFit, name_fit};
 use crate::plan::observed::{Observed, observed};
 use crate::plan::order::order;
-use crate::plan::planner::{all_gaps, gap_notes, step};
+use crate::plan::planner::{all_gaps, gap_notes};
 use crate::plan::reads::is_unread;
 use crate::plan::remove::{reads_before_removing, removal};
 use crate::plan::unmanaged::unmanaged;
+use crate::plan::verdict::{View, incomplete};
 use crate::plan::{
     AgentChange, Before, Change, Plan, PlanInputs, Prune, Removal, Remove, RemoveReason, Step,
     StepId, StepStatus, Terms, agent_names,
@@ -113,28 +114,18 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         };
         let status = kept(inputs, key, task).map_or(status, StepStatus::Deferred);
         let id = StepId(steps.len());
-        steps.push(step(id, key, change, reason, status));
+        steps.push(Step::new(id, key, change, reason, status));
     }
     let agents = agents(inputs);
     let held = match scope {
         Scope::Owned => delete_agents(inputs, &observed, &found, &agents, &mut steps),
         Scope::Archived { .. } => BTreeMap::new(),
     };
-    if young_count > 0 {
-        let message = format!("archived tasks that changed more recently: {young_count}");
-        notes.push(Diagnostic::note(Code::TooYoung, message));
-    }
-    let gap = observed.gap.as_deref();
-    let view = View {
-        inputs,
-        found: &found,
-        gap,
-        agents: &agents,
-        held: &BTreeMap::new(),
-        is_destroy: true,
-    };
+    notes.extend(too_young(young_count));
+    let (found, gap, agents) = (&found, observed.gap.as_deref(), &agents);
+    let view = View { inputs, found, gap, agents, held: &BTreeMap::new(), is_destroy: true };
     let mut steps = order(steps, Prune::On);
-    keep_agents(inputs, &agents, &held, &mut steps);
+    keep_agents(inputs, agents, &held, &mut steps);
     let overrides = guard(&view, &mut steps);
     if let Scope::Archived { saving, .. } = scope {
         say_what_is_lost(&mut steps, &mut notes, saving);
@@ -147,11 +138,11 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         kept_count: 0,
         kept_agents: 0,
         agent_users: BTreeMap::new(),
-        unmanaged: unmanaged(inputs, &found),
+        unmanaged: unmanaged(inputs, found),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         gaps: all_gaps(inputs),
-        doubts: observed.gap.as_deref().map(incomplete).into_iter().collect(),
+        doubts: gap.map(incomplete).into_iter().collect(),
         observed_task_ids: observed.tasks.keys().copied().collect(),
         deployment_limit: 0,
         limits: inputs.options.limits,
@@ -164,6 +155,12 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         agents: agent_names(inputs.agents),
         agent_keys: agents.keys().into_iter().map(|(id, key)| (id, key.clone())).collect(),
     }
+}
+
+/// Counts the archived tasks that are kept because they changed lately.
+fn too_young(count: usize) -> Option<Diagnostic> {
+    let message = format!("archived tasks that changed more recently: {count}");
+    (count > 0).then(|| Diagnostic::note(Code::TooYoung, message))
 }
 
 /// Owned agents go after their tasks; returns what keeps each of them.

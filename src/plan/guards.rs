@@ -10,24 +10,14 @@ use crate::evidence::KeyEvidence;
 use crate::model::{Action, Key, TaskId, counted, noun};
 use crate::observed::ObservedTask;
 use crate::plan::agent_guards;
-use crate::plan::agents::Agents;
 use crate::plan::limits::{
     CREATES_PER_APPLY, FAILURES, FOLLOW_UPS_PER_RUN, Limits, RUNS_PER_APPLY, RUNS_PER_TASK_AND_DAY,
+    delete_limit, missing_limit, replace_limit,
 };
 use crate::plan::matcher::{MatchError, Matches, Proof};
+use crate::plan::verdict::{View, block, incomplete, over, unreadable_neighbor_finding};
 use crate::plan::waits::close_what_waits;
 use crate::plan::{Change, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, TaskRef};
-
-/// What guards may look at.
-pub(super) struct View<'a, 'b> {
-    pub(super) inputs: &'b PlanInputs<'a>,
-    pub(super) found: &'b Matches<'a>,
-    pub(super) gap: Option<&'b str>,
-    pub(super) agents: &'b Agents<'a>,
-    /// What stands against deletes of agents.
-    pub(super) held: &'b BTreeMap<StepId, Diagnostic>,
-    pub(super) is_destroy: bool,
-}
 
 type Guard = fn(&View<'_, '_>, &[Step]) -> Vec<(StepId, StepStatus)>;
 
@@ -61,31 +51,6 @@ pub(super) const GUARDS: &[Guard] = &[
     too_many_follow_ups,
 ];
 
-/// The most of `owned` tasks that may be missing from the service's list: 30 %, 1 to 10.
-///
-/// The strictest share: a list that lacks tasks is the service's doing, and nobody's intention.
-pub fn missing_limit(owned: usize) -> usize {
-    share(owned).clamp(1, 10)
-}
-
-/// The most of `owned` tasks that one apply removes because they are no longer declared: 30 %, 3 to
-/// 10.
-pub fn delete_limit(owned: usize) -> usize {
-    share(owned).clamp(3, 10)
-}
-
-/// The most of `owned` tasks that one apply replaces: 30 %, 5 to 20.
-///
-/// A replace loses nothing, so editing a few prompts in one commit is normal work.
-pub fn replace_limit(owned: usize) -> usize {
-    share(owned).clamp(5, 20)
-}
-
-/// octoDNS's 30 %.
-fn share(owned: usize) -> usize {
-    owned * 3 / 10
-}
-
 /// Closes what must not be done; a code named with `--allow` closes nothing. Returns the codes that
 /// would have.
 pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) -> BTreeSet<Code> {
@@ -117,12 +82,6 @@ fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
     let touches =
         |step: &Step| !matches!(step.change, Change::Agent(_)) && !step.change.is_in_place();
     block(steps, touches, &incomplete(gap))
-}
-
-/// What an incomplete list or read leaves open: also whether nothing is to be done.
-pub(super) fn incomplete(gap: &str) -> Diagnostic {
-    Diagnostic::blocked(Code::IncompleteRead, gap)
-        .help("run this again; if it stays, look at the tasks in the web interface")
 }
 
 /// A checkout that lacks commits of its upstream would take the service back in time.
@@ -190,14 +149,6 @@ fn unreadable_neighbor(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Step
         )
     };
     block(steps, is_asked, &finding)
-}
-
-/// Says which manifests cannot be understood, and what helps.
-pub(super) fn unreadable_neighbor_finding(inputs: &PlanInputs<'_>) -> Diagnostic {
-    let message = "what would be removed may be declared by another manifest of the repository";
-    Diagnostic::blocked(Code::UnreadableNeighbor, message)
-        .with_gaps(inputs.other_manifests.gaps.iter().cloned())
-        .help("or `--allow unreadable-neighbor`")
 }
 
 /// A service that suddenly shows few of our tasks is more often lying than empty.
@@ -435,35 +386,6 @@ fn too_many_follow_ups(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Step
 /// How many deployments one apply may start.
 pub(super) fn deployment_limit(limits: &Limits) -> usize {
     limits.runs.unwrap_or(RUNS_PER_APPLY)
-}
-
-/// Blocks every open step of a kind where there are more of it than the limit.
-pub(super) fn over(
-    steps: &[Step],
-    touches: impl Fn(&Step) -> bool,
-    limit: usize,
-    code: Code,
-    (one, many): (&str, &str),
-    flag: &str,
-) -> Vec<(StepId, StepStatus)> {
-    let is_open = |step: &Step| step.status == StepStatus::Ready && touches(step);
-    let count = steps.iter().filter(|step| is_open(step)).count();
-    if count <= limit {
-        return Vec::new();
-    }
-    let what = counted(count, one, many);
-    let message = format!("{what}; the limit for one apply is {limit}");
-    let finding = Diagnostic::blocked(code, message).help(format!("`{flag} {count}`"));
-    block(steps, is_open, &finding)
-}
-
-pub(super) fn block(
-    steps: &[Step],
-    touches: impl Fn(&Step) -> bool,
-    finding: &Diagnostic,
-) -> Vec<(StepId, StepStatus)> {
-    let affected = steps.iter().filter(|step| touches(step));
-    affected.map(|step| (step.id, StepStatus::Blocked(finding.clone()))).collect()
 }
 
 fn is_undeclared(step: &Step) -> bool {

@@ -36,3 +36,28 @@ pub(super) const FAILURES: usize = 3;
 ///
 /// Each is paid for with the whole conversation before it, so the cost grows with their square.
 pub(super) const FOLLOW_UPS_PER_RUN: usize = 10;
+
+/// The most of `owned` tasks that may be missing from the service's list: 30 %, 1 to 10.
+///
+/// The strictest share: a list that lacks tasks is the service's doing, and nobody's intention.
+pub fn missing_limit(owned: usize) -> usize {
+    share(owned).clamp(1, 10)
+}
+
+/// The most of `owned` tasks that one apply removes because they are no longer declared: 30 %, 3 to
+/// 10.
+pub fn delete_limit(owned: usize) -> usize {
+    share(owned).clamp(3, 10)
+}
+
+/// The most of `owned` tasks that one apply replaces: 30 %, 5 to 20.
+///
+/// A replace loses nothing, so editing a few prompts in one commit is normal work.
+pub fn replace_limit(owned: usize) -> usize {
+    share(owned).clamp(5, 20)
+}
+
+/// octoDNS's 30 %.
+fn share(owned: usize) -> usize {
+    owned * 3 / 10
+}

@@ -36,6 +36,7 @@ mod reads;
 mod remove;
 mod terms;
 mod unmanaged;
+mod verdict;
 mod waits;
 
 pub use agent_matcher::bind_agents;
@@ -46,8 +47,7 @@ pub use deployment_status::DeploymentSummary;
 pub use destroy::{Saving, Scope, destroy, destroy_reads};
 pub use digest::Digest;
 pub use estimate::{Estimate, Spread};
-pub use guards::{delete_limit, missing_limit, replace_limit};
-pub use limits::Limits;
+pub use limits::{Limits, delete_limit, missing_limit, replace_limit};
 pub use other_manifests::{Neighbor, OtherManifests};
 pub use overview::{
     AgentOverview, DeclaredDeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview,
@@ -253,6 +253,14 @@ pub struct Step {
     pub drift: BTreeSet<&'static str>,
     /// Whether it may be done.
     pub status: StepStatus,
+}
+
+impl Step {
+    /// A step that waits for no other.
+    fn new(id: StepId, key: &Key, change: Change, reason: String, status: StepStatus) -> Self {
+        let (key, after, drift) = (key.clone(), BTreeSet::new(), BTreeSet::new());
+        Self { id, key, deployment: None, change, reason, after, drift, status }
+    }
 }
 
 /// Whether a step may be done.

@@ -16,7 +16,7 @@ use crate::plan::ambiguous::ambiguous;
 use crate::plan::deployment_status::runs_of;
 use crate::plan::deployments::{DeploymentPlanner, PlannedDeployment};
 use crate::plan::estimate::estimates;
-use crate::plan::guards::{View, deployment_limit, guard, incomplete, unreadable_neighbor_finding};
+use crate::plan::guards::{deployment_limit, guard};
 use crate::plan::matcher::{Match, MatchError, Matches, Proof, identify, is_archived};
 use crate::plan::name_conflicts::NameConflicts;
 use crate::plan::names::{is_accepted, is_kept_as, is_name_drift};
@@ -25,6 +25,7 @@ use crate::plan::order::order;
 use crate::plan::remove::{lost_notifications, removal, scheduled};
 use crate::plan::terms::protect_changes;
 use crate::plan::unmanaged::{probe_left, unmanaged};
+use crate::plan::verdict::{View, incomplete, unreadable_neighbor_finding};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Terms, Watch,
     agent_names,
@@ -53,13 +54,8 @@ pub(super) fn plan_identified<'a>(
     draft.plan_undeclared();
     of_agents.link(inputs, agents, &mut draft.steps);
     let users = AgentUsers::new(inputs, &observed.tasks, found, agents);
-    let removal = AgentRemoval {
-        inputs,
-        tasks: &observed.tasks,
-        agents,
-        users: &users,
-        keeps_declared: true,
-    };
+    let tasks = &observed.tasks;
+    let removal = AgentRemoval { inputs, tasks, agents, users: &users, keeps_declared: true };
     let held = removal.undeclared(&mut draft.steps);
     draft.note_leftovers();
     draft.notes.extend(left_alone(inputs, agents));
@@ -404,7 +400,7 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         status: StepStatus,
     ) -> StepId {
         let id = StepId(self.steps.len());
-        self.steps.push(Step { deployment, ..step(id, key, change, reason, status) });
+        self.steps.push(Step { deployment, ..Step::new(id, key, change, reason, status) });
         id
     }
 }
@@ -478,16 +474,4 @@ fn changed_fields(before: &Before, desired: &DesiredTask) -> String {
     };
     let changed: Vec<&str> = edits.iter().filter(replaces).map(|edit| edit.field).collect();
     format!("{} cannot be changed in place", changed.join(" and "))
-}
-
-/// A step that waits for no other.
-pub(super) fn step(
-    id: StepId,
-    key: &Key,
-    change: Change,
-    reason: String,
-    status: StepStatus,
-) -> Step {
-    let (key, after, drift) = (key.clone(), BTreeSet::new(), BTreeSet::new());
-    Step { id, key, deployment: None, change, reason, after, drift, status }
 }

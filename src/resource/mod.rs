@@ -13,7 +13,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::kinds::{
     AGENT, AGENT_ID, Field, Identity, Kind, NAME, OnChange, PROJECT_PREFERENCE, PROMPT, Shape, TASK,
 };
-use crate::model::{AgentId, ContentHash, PromptHash, canonical_text, sha256_hex};
+use crate::model::{AgentId, ContentHash, PromptHash, canonical_text};
 
 /// What a reference names before its id is known.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,11 +127,6 @@ impl Value {
         let mut members: Vec<_> = members.into_iter().collect();
         members.sort();
         Self::References(members.into())
-    }
-
-    /// A hash of it, for the ledger: a text may be long and is nobody's business there.
-    pub fn hash(&self) -> String {
-        sha256_hex(self.to_string().as_bytes())
     }
 
     /// Whether it is known, ids that are known after apply included.
