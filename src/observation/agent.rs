@@ -18,13 +18,13 @@ pub(super) struct AgentShape {
     agent_id: u64,
     /// The fields that were shown, by the name that the service gives them; a reference is the number of
     /// an agent and the number that goes with it.
-    fields: BTreeMap<String, FieldShape>,
+    fields: BTreeMap<String, AgentField>,
 }
 
 /// The value of a field.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-enum FieldShape {
+enum AgentField {
     Text(String),
     Integer(u64),
     Flag(bool),
@@ -34,16 +34,16 @@ enum FieldShape {
 
 pub(super) fn agent_shape(id: AgentId, object: &Object) -> AgentShape {
     let shape = |value: &Value| match value {
-        Value::Text(text) => Some(FieldShape::Text(text.to_string())),
-        Value::Integer(number) => Some(FieldShape::Integer(*number)),
-        Value::Flag(flag) => Some(FieldShape::Flag(*flag)),
-        Value::Set(words) => Some(FieldShape::Set(words.iter().map(ToString::to_string).collect())),
+        Value::Text(text) => Some(AgentField::Text(text.to_string())),
+        Value::Integer(number) => Some(AgentField::Integer(*number)),
+        Value::Flag(flag) => Some(AgentField::Flag(*flag)),
+        Value::Set(words) => Some(AgentField::Set(words.iter().map(ToString::to_string).collect())),
         Value::References(members) => {
             let members = members.iter().filter_map(|(member, number)| match member {
                 Reference::Id(id) => Some((*id, *number)),
                 Reference::Ref(_) => None,
             });
-            Some(FieldShape::References(members.collect()))
+            Some(AgentField::References(members.collect()))
         }
         Value::Unknown | Value::Ref(_) => None,
     };
@@ -60,14 +60,14 @@ impl AgentShape {
                 return Err(format!("agents have no field `{name}`"));
             };
             let value = match value {
-                FieldShape::Text(text) => Value::text(field.shape, text),
-                FieldShape::Integer(number) => Value::Integer(number),
-                FieldShape::Flag(flag) => Value::Flag(flag),
-                FieldShape::Set(words) => {
+                AgentField::Text(text) => Value::text(field.shape, text),
+                AgentField::Integer(number) => Value::Integer(number),
+                AgentField::Flag(flag) => Value::Flag(flag),
+                AgentField::Set(words) => {
                     let words: BTreeSet<Arc<str>> = words.into_iter().map(Arc::from).collect();
                     Value::Set(words.into_iter().collect())
                 }
-                FieldShape::References(members) => Value::references(
+                AgentField::References(members) => Value::references(
                     members.into_iter().map(|(id, number)| (Reference::Id(id), number)),
                 ),
             };

@@ -6,7 +6,7 @@ use crate::model::{AgentId, Key};
 use crate::observed::ObservedAgent;
 use crate::plan::AgentChange;
 use crate::plan::agent_matcher::AgentMatchError;
-use crate::plan::agents::Agents;
+use crate::plan::agents::KnownAgents;
 use crate::plan::ambiguous::listed;
 use crate::resource::Object;
 
@@ -15,7 +15,7 @@ pub(super) fn undecided(
     key: &Key,
     desired: &DesiredAgent,
     error: &AgentMatchError<'_>,
-    agents: &Agents<'_>,
+    agents: &KnownAgents<'_>,
 ) -> (AgentChange, Diagnostic) {
     let (ids, finding) = match error {
         AgentMatchError::Ambiguous(ids) => {

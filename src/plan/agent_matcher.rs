@@ -105,7 +105,7 @@ fn compared(version: &Object) -> impl Iterator<Item = (&'static str, &Value)> {
 
 /// A declared agent, as far as it matters here.
 #[derive(Clone, Copy)]
-struct Declared<'a> {
+struct DeclaredAgent<'a> {
     key: &'a Key,
     object: &'a Object,
     pin: Option<AgentId>,
@@ -115,7 +115,7 @@ struct Declared<'a> {
 type Offers = Vec<((bool, usize), AgentId)>;
 
 struct AgentMatcher<'a> {
-    declared: Vec<Declared<'a>>,
+    declared: Vec<DeclaredAgent<'a>>,
     listed: &'a ListedAgents,
     evidence: &'a BTreeMap<Key, AgentEvidence>,
     by_name: BTreeMap<&'a str, Vec<AgentId>>,
@@ -132,7 +132,7 @@ impl<'a> AgentMatcher<'a> {
         listed: &'a ListedAgents,
         evidence: &'a BTreeMap<Key, AgentEvidence>,
     ) -> Self {
-        let declared = declared.map(|(key, object, pin)| Declared { key, object, pin });
+        let declared = declared.map(|(key, object, pin)| DeclaredAgent { key, object, pin });
         let mut matcher = Self {
             declared: declared.collect(),
             listed,
@@ -163,7 +163,7 @@ impl<'a> AgentMatcher<'a> {
 
     /// Stage 1.
     fn claim_pinned(&mut self) {
-        for Declared { key, pin, .. } in self.pending() {
+        for DeclaredAgent { key, pin, .. } in self.pending() {
             let Some(id) = pin else { continue };
             match self.pinned_by.get(&id) {
                 _ if !self.listed.contains_key(&id) => {
@@ -179,7 +179,7 @@ impl<'a> AgentMatcher<'a> {
 
     /// One stage: every key takes the best that is offered to it, and the best of a key is not
     /// given where several are equal or several keys take it.
-    fn claim(&mut self, offers: impl Fn(&Self, Declared<'a>) -> Offers) {
+    fn claim(&mut self, offers: impl Fn(&Self, DeclaredAgent<'a>) -> Offers) {
         let mut proposals: BTreeMap<AgentId, Vec<&'a Key>> = BTreeMap::new();
         for declared in self.pending() {
             let offers = offers(self, declared);
@@ -215,7 +215,7 @@ impl<'a> AgentMatcher<'a> {
     }
 
     /// Stage 2: the newest agent that an apply on this machine made for the key.
-    fn in_ledger(&self, declared: Declared<'a>) -> Offers {
+    fn in_ledger(&self, declared: DeclaredAgent<'a>) -> Offers {
         let created = self.known(declared.key).into_iter().flat_map(|known| &known.created);
         let listed = created.copied().filter(|id| self.listed.contains_key(id));
         listed.enumerate().map(|(age, id)| ((false, age), id)).collect()
@@ -223,7 +223,7 @@ impl<'a> AgentMatcher<'a> {
 
     /// Stage 3: the declared name, or what the service may have made of it, where history declared
     /// that name for the key.
-    fn under_declared_name(&self, declared: Declared<'a>) -> Offers {
+    fn under_declared_name(&self, declared: DeclaredAgent<'a>) -> Offers {
         let Some(name) = declared.object.name() else { return Vec::new() };
         let mut offers = self.under_name_of(declared.key, |version| version.name() == Some(name));
         // A create was sent, and nobody learned its result.
@@ -237,7 +237,7 @@ impl<'a> AgentMatcher<'a> {
     }
 
     /// Stage 4: a name that was declared for the key earlier.
-    fn under_earlier_name(&self, declared: Declared<'a>) -> Offers {
+    fn under_earlier_name(&self, declared: DeclaredAgent<'a>) -> Offers {
         self.under_name_of(declared.key, |version| version.name() != declared.object.name())
     }
 
@@ -260,14 +260,14 @@ impl<'a> AgentMatcher<'a> {
     }
 
     /// Stage 5.
-    fn under_exact_name(&self, declared: Declared<'a>) -> Offers {
+    fn under_exact_name(&self, declared: DeclaredAgent<'a>) -> Offers {
         let named = declared.object.name().and_then(|name| self.by_name.get(name));
         named.into_iter().flatten().map(|id| ((false, 0), *id)).collect()
     }
 
     /// The last stage: what may be the declared agent.
     fn veto(&mut self) {
-        for Declared { key, object, .. } in self.pending() {
+        for DeclaredAgent { key, object, .. } in self.pending() {
             let folded = object.name().map(fold).filter(|name| !name.to_string().is_empty());
             let by_name = folded.and_then(|name| self.by_folded_name.get(&name));
             let by_prompt = object.text(SYSTEM_PROMPT).and_then(|text| self.by_prompt.get(&**text));
@@ -316,8 +316,8 @@ impl<'a> AgentMatcher<'a> {
         self.evidence.get(key)
     }
 
-    fn pending(&self) -> Vec<Declared<'a>> {
-        let is_open = |declared: &&Declared<'a>| {
+    fn pending(&self) -> Vec<DeclaredAgent<'a>> {
+        let is_open = |declared: &&DeclaredAgent<'a>| {
             !self.found.by_key.contains_key(declared.key)
                 && !self.found.errors.contains_key(declared.key)
         };

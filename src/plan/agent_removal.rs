@@ -9,7 +9,7 @@ use crate::model::{AgentId, Key, TaskId};
 use crate::observed::ObservedTask;
 use crate::plan::agent_matcher::{differences, equals};
 use crate::plan::agent_users::{AgentUsers, Referred, references};
-use crate::plan::agents::Agents;
+use crate::plan::agents::KnownAgents;
 use crate::plan::{
     AgentChange, AgentRef, AgentUser, Change, PlanInputs, Remove, Step, StepId, StepStatus,
 };
@@ -22,7 +22,7 @@ const MOST_NAMED: usize = 5;
 pub(super) struct AgentRemoval<'a, 'b> {
     pub(super) inputs: &'b PlanInputs<'a>,
     pub(super) tasks: &'b BTreeMap<TaskId, &'a ObservedTask>,
-    pub(super) agents: &'b Agents<'a>,
+    pub(super) agents: &'b KnownAgents<'a>,
     pub(super) users: &'b AgentUsers,
     /// Whether what is declared stays.
     pub(super) keeps_declared: bool,
@@ -185,7 +185,7 @@ struct Freeing {
 }
 
 impl Freeing {
-    fn of(steps: &[Step], agents: &Agents<'_>) -> Self {
+    fn of(steps: &[Step], agents: &KnownAgents<'_>) -> Self {
         let mut freeing = Self { tasks: BTreeMap::new(), agents: BTreeMap::new() };
         for step in steps {
             match &step.change {

@@ -9,7 +9,7 @@ use crate::model::{AgentId, Key, is_rewriting_of, noun};
 use crate::plan::agent_ambiguous::{undecided, unproven};
 use crate::plan::agent_matcher::SYSTEM_PROMPT;
 use crate::plan::agent_users::{Referred, references};
-use crate::plan::agents::{Agents, is_drift, is_read, is_unreadable};
+use crate::plan::agents::{KnownAgents, is_drift, is_read, is_unreadable};
 use crate::plan::matcher::Proof;
 use crate::plan::verdict::incomplete;
 use crate::plan::{AgentChange, AgentRef, Change, PlanInputs, Prune, Step, StepId, StepStatus};
@@ -31,7 +31,7 @@ pub(super) struct AgentSteps<'a> {
 }
 
 /// Plans every declared agent that is a target.
-pub(super) fn agent_steps<'a>(inputs: &PlanInputs<'a>, agents: &Agents<'_>) -> AgentSteps<'a> {
+pub(super) fn agent_steps<'a>(inputs: &PlanInputs<'a>, agents: &KnownAgents<'_>) -> AgentSteps<'a> {
     let targets = targets(inputs);
     let is_target = |key: &Key| targets.as_ref().is_none_or(|targets| targets.contains(key));
     let mut planned = AgentSteps::default();
@@ -102,7 +102,7 @@ impl<'a> AgentSteps<'a> {
     fn change(
         &mut self,
         inputs: &PlanInputs<'_>,
-        agents: &Agents<'_>,
+        agents: &KnownAgents<'_>,
         key: &'a Key,
         desired: &DesiredAgent,
         id: AgentId,
@@ -198,7 +198,12 @@ impl<'a> AgentSteps<'a> {
 
     /// Lets tasks wait for the agents that they are created with, and deployments for every step of
     /// their agent and of those that it may call.
-    pub(super) fn link(&self, inputs: &PlanInputs<'_>, agents: &Agents<'_>, steps: &mut [Step]) {
+    pub(super) fn link(
+        &self,
+        inputs: &PlanInputs<'_>,
+        agents: &KnownAgents<'_>,
+        steps: &mut [Step],
+    ) {
         let keys = agents.keys();
         let key_of = |referred: Referred| match referred {
             Referred::Id(id) => keys.get(&id).map(|key| (*key).clone()),
@@ -384,7 +389,7 @@ fn stored_otherwise(key: &Key, id: AgentId, edit: &Edit) -> Diagnostic {
 
 /// Agents that bear the marks of a key and are left alone: made for it beside the one that it has, or
 /// under a name of a key that is no longer declared.
-pub(super) fn left_alone(inputs: &PlanInputs<'_>, agents: &Agents<'_>) -> Vec<Diagnostic> {
+pub(super) fn left_alone(inputs: &PlanInputs<'_>, agents: &KnownAgents<'_>) -> Vec<Diagnostic> {
     let name = |id: &AgentId| agents.observed[id].name().unwrap_or("?").to_owned();
     let duplicates = agents.leftovers.iter().map(|(key, id)| {
         let message = format!("agent {id} `{}` was made for `{key}` too", name(id));

@@ -6,7 +6,7 @@ use crate::kinds::AGENT_ID;
 use crate::model::{AgentId, Key, TaskId};
 use crate::observed::ObservedTask;
 use crate::plan::agent_guards::touched;
-use crate::plan::agents::Agents;
+use crate::plan::agents::KnownAgents;
 use crate::plan::matcher::{Matches, is_archived};
 use crate::plan::{AgentUser, Change, PlanInputs, Step};
 use crate::resource::{Address, Object, Reference, Value};
@@ -59,7 +59,7 @@ impl AgentUsers {
         inputs: &PlanInputs<'_>,
         tasks: &BTreeMap<TaskId, &ObservedTask>,
         found: &Matches<'_>,
-        agents: &Agents<'_>,
+        agents: &KnownAgents<'_>,
     ) -> Self {
         let ids = found.by_key.iter().map(|(key, matched)| ((*key).clone(), matched.task.id));
         let archived = tasks.values().filter(|task| is_archived(task)).map(|task| task.id);
@@ -103,7 +103,7 @@ impl AgentUsers {
     pub(super) fn of_steps(
         &self,
         steps: &[Step],
-        agents: &Agents<'_>,
+        agents: &KnownAgents<'_>,
     ) -> BTreeMap<Key, BTreeSet<AgentUser>> {
         let mut users = BTreeMap::<Key, BTreeSet<AgentUser>>::new();
         for step in steps.iter().filter(|step| matches!(step.change, Change::Agent(_))) {

@@ -11,7 +11,7 @@ use crate::plan::matcher::Proof;
 use crate::resource::{Edit, Object};
 
 /// The agents of the organization, and what is known about them.
-pub(super) struct Agents<'a> {
+pub(super) struct KnownAgents<'a> {
     /// As they are known, by id.
     pub(super) observed: BTreeMap<AgentId, Object>,
     /// Why absence proves nothing, if it does not.
@@ -26,13 +26,13 @@ pub(super) struct Agents<'a> {
 }
 
 /// Finds out whose every agent is.
-pub(super) fn agents<'a>(inputs: &PlanInputs<'a>) -> Agents<'a> {
+pub(super) fn agents<'a>(inputs: &PlanInputs<'a>) -> KnownAgents<'a> {
     let desired = inputs.desired_state.agents.iter();
     let desired = desired.map(|(key, agent)| (key, &agent.object, agent.pin));
     let matches = identify_agents(desired, inputs.agents, &inputs.evidence.agents);
     let (observed, gap) = overlaid(inputs);
     let (orphans, leftovers, namesakes) = Default::default();
-    let mut agents = Agents { observed, gap, matches, orphans, leftovers, namesakes };
+    let mut agents = KnownAgents { observed, gap, matches, orphans, leftovers, namesakes };
     agents.sort_the_rest(inputs);
     agents
 }
@@ -64,7 +64,7 @@ fn overlaid(inputs: &PlanInputs<'_>) -> (BTreeMap<AgentId, Object>, Option<Strin
     (observed, gap)
 }
 
-impl<'a> Agents<'a> {
+impl<'a> KnownAgents<'a> {
     /// What proves that an agent is the key's; a match alone does not.
     pub(super) fn proof(&self, inputs: &PlanInputs<'_>, key: &Key, id: AgentId) -> Proof {
         let desired = inputs.desired_state.agents.get(key);
@@ -180,7 +180,10 @@ fn was_declared(known: &AgentEvidence, observed: &Object) -> bool {
 
 /// Returns what must still be read of agents: fields that the list leaves out and that decide, and an
 /// agent that the ledger knows and the list does not show.
-pub(super) fn agent_reads(inputs: &PlanInputs<'_>, agents: &Agents<'_>) -> BTreeSet<ReadRequest> {
+pub(super) fn agent_reads(
+    inputs: &PlanInputs<'_>,
+    agents: &KnownAgents<'_>,
+) -> BTreeSet<ReadRequest> {
     let mut reads = BTreeSet::new();
     for (key, desired) in &inputs.desired_state.agents {
         match agents.matches.by_key.get(key) {

@@ -15,7 +15,7 @@ use crate::model::{ContentHash, Key, archived_hash, counted};
 use crate::observed::{Completeness, ObservedTask, ReadRequest, Schedule};
 use crate::plan::agent_removal::AgentRemoval;
 use crate::plan::agent_users::AgentUsers;
-use crate::plan::agents::{Agents, agent_reads, agents};
+use crate::plan::agents::{KnownAgents, agent_reads, agents};
 use crate::plan::guards::guard;
 use crate::plan::matcher::{Match, Matches, Proof, identify, is_archived};
 use crate::plan::names::{NameFit, name_fit};
@@ -168,7 +168,7 @@ fn delete_agents<'a>(
     inputs: &PlanInputs<'a>,
     observed: &Observed<'a>,
     found: &Matches<'a>,
-    agents: &Agents<'a>,
+    agents: &KnownAgents<'a>,
     steps: &mut Vec<Step>,
 ) -> BTreeMap<StepId, Diagnostic> {
     let users = AgentUsers::new(inputs, &observed.tasks, found, agents);
@@ -181,7 +181,7 @@ fn delete_agents<'a>(
 /// that hold something are archived, and go on using it.
 fn keep_agents(
     inputs: &PlanInputs<'_>,
-    agents: &Agents<'_>,
+    agents: &KnownAgents<'_>,
     held: &BTreeMap<StepId, Diagnostic>,
     steps: &mut [Step],
 ) {

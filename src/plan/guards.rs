@@ -14,10 +14,10 @@ use crate::plan::limits::{
     CREATES_PER_APPLY, FAILURES, FOLLOW_UPS_PER_RUN, Limits, RUNS_PER_APPLY, RUNS_PER_TASK_AND_DAY,
     delete_limit, missing_limit, replace_limit,
 };
-use crate::plan::matcher::{MatchError, Matches, Proof};
+use crate::plan::matcher::{MatchError, Proof};
 use crate::plan::verdict::{View, block, incomplete, over, unreadable_neighbor_finding};
 use crate::plan::waits::close_what_waits;
-use crate::plan::{Change, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, TaskRef};
+use crate::plan::{Change, Prune, RemoveReason, Step, StepId, StepStatus, TaskRef};
 
 type Guard = fn(&View<'_, '_>, &[Step]) -> Vec<(StepId, StepStatus)>;
 

@@ -11,7 +11,7 @@ use crate::observed::{ObservedTask, Schedule};
 use crate::plan::agent_removal::AgentRemoval;
 use crate::plan::agent_steps::{agent_steps, left_alone};
 use crate::plan::agent_users::AgentUsers;
-use crate::plan::agents::{Agents, agents};
+use crate::plan::agents::{KnownAgents, agents};
 use crate::plan::ambiguous::ambiguous;
 use crate::plan::deployment_status::runs_of;
 use crate::plan::deployments::{DeploymentPlanner, PlannedDeployment};
@@ -44,7 +44,7 @@ pub(super) fn plan_identified<'a>(
     inputs: &PlanInputs<'a>,
     observed: &Observed<'a>,
     found: &Matches<'a>,
-    agents: &Agents<'a>,
+    agents: &KnownAgents<'a>,
 ) -> Plan {
     let mut of_agents = agent_steps(inputs, agents);
     let mut draft = PlanBuilder::new(inputs, observed, found);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::diag::{Code, Diagnostic};
 use crate::model::counted;
-use crate::plan::agents::Agents;
+use crate::plan::agents::KnownAgents;
 use crate::plan::matcher::Matches;
 use crate::plan::{PlanInputs, Step, StepId, StepStatus};
 
@@ -13,7 +13,7 @@ pub(super) struct View<'a, 'b> {
     pub(super) inputs: &'b PlanInputs<'a>,
     pub(super) found: &'b Matches<'a>,
     pub(super) gap: Option<&'b str>,
-    pub(super) agents: &'b Agents<'a>,
+    pub(super) agents: &'b KnownAgents<'a>,
     /// What stands against deletes of agents.
     pub(super) held: &'b BTreeMap<StepId, Diagnostic>,
     pub(super) is_destroy: bool,
