@@ -1,5 +1,6 @@
 //! Stories of agents through the emulator in process: made once, changed in place, used by tasks.
 
+use std::fs;
 use std::path::Path;
 
 use qcops::diag::Code;
@@ -8,6 +9,7 @@ use qcops::files::Files;
 use qcops::plan::{Change, StepStatus};
 use serde_json::{Value, json};
 
+use crate::support::repo::Repo;
 use crate::support::world::{World, shown};
 
 /// A manifest with these agents, one a line, and one task that uses the first of them.
@@ -246,4 +248,66 @@ async fn a_token_in_an_answer_reaches_no_output() {
         all.push_str(&String::from_utf8_lossy(&ledger));
         assert!(!all.contains("sk-marker"), "{echo}: {all}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_of_somebody_else_is_used_under_its_name_and_never_changed() {
+    let mut world = world(RESEARCHER);
+    let theirs = json!({"name": "Momentum Scout", "systemPrompt": "Mine", "model": "gpt-9"});
+    let id = world.edit_service(|service| service.add_agent(theirs)).await;
+    world.commit().commit();
+    assert!(world.blocks().await.contains(&Code::Unproven));
+    world.apply().await;
+    assert!(!world.writes().iter().any(|path| path.starts_with("/agents/update")));
+    let pinned = manifest(&RESEARCHER.replace("{name", &format!("{{id: {id}, name")));
+    world.edit_whole(&pinned).commit().converge().await;
+    assert_eq!(bodies(&world, "/agents/update").len(), 1, "a pin is a proof");
+}
+
+/// The files of a folder and what is below it, as text.
+fn files(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            all.push_str(&files(&entry));
+        } else {
+            all.push_str(&String::from_utf8_lossy(&fs::read(entry).unwrap()));
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn an_echoed_token_is_in_no_output_file_log_or_snapshot() {
+    const TOKEN: &str = "sk-planted-5b1e";
+    let repo = Repo::new();
+    repo.write("tasks.yaml", &manifest(RESEARCHER)).commit("agents");
+    repo.commit("again");
+    let ran = repo.qcops("apply --yes");
+    assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+    let plant = |service: &mut qcops::emulator::World| {
+        service.quirks.set("token-echo=clear").unwrap();
+        let id = service.agents().find(|agent| agent.id > 49).unwrap().id;
+        let token = json!({"llmApiTokenUser": TOKEN, "llmProviderApi": "anthropic"});
+        service.edit_agent(id, "token", token);
+        service.edit_agent(id, "model", json!("gpt-9"));
+    };
+    repo.edit_service(plant).await;
+    let mut all = String::new();
+    for command in [
+        "plan -vv --save-snapshot seen.json --out plan.json --output html=plan.html",
+        "plan --format json",
+        "plan --format markdown",
+        "status -vv",
+        "status --format json",
+        "pull --format text",
+        "apply -vv --yes --output json=report.json",
+        "pull",
+    ] {
+        let ran = repo.qcops(command);
+        all.push_str(&format!("{}{}", ran.out, ran.err));
+    }
+    assert!(all.contains("agent.researcher updated in place"), "{all}");
+    all.push_str(&files(&repo.path()));
+    assert!(!all.contains("sk-planted"), "{all}");
 }

@@ -5,7 +5,7 @@
 
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,8 @@ use serde::Serialize;
 use crate::model::{AgentId, OrganizationId, TaskId, counted, grouped, visible_json};
 use crate::observed::Status;
 use crate::plan::{
-    DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, NEWEST_RUNS, Overview,
+    AgentOverview, DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState,
+    NEWEST_RUNS, Overview,
 };
 use crate::render::escape::Untrusted;
 use crate::render::json::{self, EvidenceJson, FindingJson};
@@ -23,7 +24,7 @@ use crate::render::paint::Label;
 use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
 use crate::render::unmanaged::{self, UnmanagedRow};
-use crate::render::unmanaged_lines::unmanaged_lines;
+use crate::render::unmanaged_lines::{SHOWN, UNMANAGED, unmanaged_lines};
 use crate::render::view::{self, Finding};
 use crate::render::words::{self, span};
 use crate::render::wrap::Wrapped;
@@ -47,6 +48,8 @@ pub struct StatusView {
     organization_id: Untrusted,
     /// When the service was looked at.
     observed_at: String,
+    /// The declared agents, in the order of their keys.
+    agents: Vec<AgentRow>,
     /// The declared tasks, in the order of their keys.
     tasks: Vec<TaskRow>,
     counts: StatusCounts,
@@ -56,12 +59,39 @@ pub struct StatusView {
     blocked: Vec<FindingJson>,
     /// Tasks that nothing proves to be owned, in the order of their ids.
     unmanaged: Vec<UnmanagedRow>,
+    /// The other agents of the organization, in the order of their ids, where any are declared.
+    unmanaged_agents: Vec<UnmanagedAgentRow>,
     #[serde(skip)]
-    agents: BTreeMap<AgentId, String>,
+    agent_names: BTreeMap<AgentId, String>,
     #[serde(skip)]
     doubts: Vec<Finding>,
     #[serde(skip)]
     notes: Vec<Finding>,
+}
+
+/// One declared agent.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+struct AgentRow {
+    key: Untrusted,
+    /// `in-sync`, `drifted`, `missing` or `blocked`.
+    #[schemars(extend("enum" = ["in-sync", "drifted", "missing", "blocked"]))]
+    status: &'static str,
+    /// Why it is not in sync.
+    reason: Option<Untrusted>,
+    /// The stable code of what blocks it.
+    code: Option<&'static str>,
+    agent_id: Option<u64>,
+    /// The stored name.
+    name: Option<Untrusted>,
+    #[serde(skip)]
+    label: Label,
+}
+
+/// An agent that no key of the manifest declares.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+struct UnmanagedAgentRow {
+    agent_id: u64,
+    name: Untrusted,
 }
 
 /// One declared task.
@@ -129,12 +159,23 @@ struct StatusCounts {
     drifted: usize,
     missing: usize,
     blocked: usize,
+    /// The same of declared agents; what stands before it is of tasks.
+    agents: AgentCounts,
     /// By status, of declared tasks.
     deployments: BTreeMap<String, usize>,
     /// Ours, and no longer declared.
     undeclared: usize,
     unmanaged: usize,
     archived: usize,
+}
+
+/// How many declared agents there are in each state.
+#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
+struct AgentCounts {
+    in_sync: usize,
+    drifted: usize,
+    missing: usize,
+    blocked: usize,
 }
 
 /// Returns the JSON Schema of the JSON form.
@@ -162,17 +203,27 @@ impl StatusView {
                 *counts.deployments.entry(status_word(&run.status)).or_default() += 1;
             }
         }
+        for agent in &overview.declared_agents {
+            *match agent.state {
+                KeyState::InSync => &mut counts.agents.in_sync,
+                KeyState::Drifted => &mut counts.agents.drifted,
+                KeyState::Missing => &mut counts.agents.missing,
+                KeyState::Blocked => &mut counts.agents.blocked,
+            } += 1;
+        }
         let OrganizationId(organization_id) = &overview.organization_id;
         let doubts: Vec<Finding> = overview.doubts.iter().map(Finding::new).collect();
         Self {
             format_version: FORMAT_VERSION,
             organization_id: Untrusted::new(organization_id.as_str()),
             observed_at: overview.observed_at.to_string(),
+            agents: overview.declared_agents.iter().map(agent_row).collect(),
             tasks: overview.keys.iter().map(|key| task_row(key, overview.observed_at)).collect(),
             counts,
             evidence: view::evidence(&overview.gaps).iter().map(json::evidence).collect(),
             unmanaged: unmanaged::rows(&overview.unmanaged),
-            agents: overview.agents.clone(),
+            unmanaged_agents: unmanaged_agents(overview),
+            agent_names: overview.agents.clone(),
             blocked: doubts.iter().map(json::finding).collect(),
             doubts,
             notes: overview.notes.iter().map(Finding::new).collect(),
@@ -186,13 +237,46 @@ impl StatusView {
     }
 }
 
-fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
-    let (status, label) = match key.state {
+fn state(state: KeyState) -> (&'static str, Label) {
+    match state {
         KeyState::InSync => ("in-sync", Label::Create),
         KeyState::Drifted => ("drifted", Label::Change),
         KeyState::Missing => ("missing", Label::Remove),
         KeyState::Blocked => ("blocked", Label::Blocked),
-    };
+    }
+}
+
+fn agent_row(agent: &AgentOverview) -> AgentRow {
+    let (status, label) = state(agent.state);
+    AgentRow {
+        key: Untrusted::new(agent.key.as_str()),
+        status,
+        reason: agent.reason.as_deref().map(Untrusted::new),
+        code: agent.code.map(crate::diag::Code::as_str),
+        agent_id: agent.agent.map(|AgentId(id)| id),
+        name: agent.name.as_deref().map(Untrusted::new),
+        label,
+    }
+}
+
+/// The agents that no key declares; none where the manifest declares no agents at all.
+fn unmanaged_agents(overview: &Overview) -> Vec<UnmanagedAgentRow> {
+    if overview.declared_agents.is_empty() {
+        return Vec::new();
+    }
+    let declared: BTreeSet<AgentId> =
+        overview.declared_agents.iter().filter_map(|agent| agent.agent).collect();
+    let others = overview.agents.iter().filter(|(id, _)| !declared.contains(id));
+    others
+        .map(|(AgentId(id), name)| UnmanagedAgentRow {
+            agent_id: *id,
+            name: Untrusted::new(name.as_str()),
+        })
+        .collect()
+}
+
+fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
+    let (status, label) = state(key.state);
     TaskRow {
         key: Untrusted::new(key.key.as_str()),
         status,
@@ -261,6 +345,7 @@ fn in_words(seconds: Option<i64>) -> String {
 pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
     let mut wrapped = Wrapped::new(options.width, out);
     let out: &mut dyn fmt::Write = &mut wrapped;
+    agents(&view.agents, options, out)?;
     let mut table = StatusTable::new(["TASK", "STATE", "ID", "AGE", ""]);
     for task in &view.tasks {
         let id = task.task_id.map_or_else(|| "-".to_owned(), |id| id.to_string());
@@ -302,7 +387,8 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
         table.write(options, out)?;
         writeln!(out)?;
     }
-    let unmanaged = unmanaged_lines(&view.unmanaged, &view.agents, options);
+    let mut unmanaged = unmanaged_lines(&view.unmanaged, &view.agent_names, options);
+    unmanaged.extend(agent_lines(&view.unmanaged_agents, unmanaged.is_empty(), options));
     for line in &unmanaged {
         writeln!(out, "{}", options.color.paint(Label::Aside, line))?;
     }
@@ -311,6 +397,36 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
     }
     findings(view, options, out)?;
     writeln!(out, "{}", options.color.paint(Label::Verdict, view.counts.verdict()))
+}
+
+/// Writes the declared agents, if there are any.
+fn agents(rows: &[AgentRow], options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut table = StatusTable::new(["AGENT", "STATE", "ID", "NAME", ""]);
+    for agent in rows {
+        let none = || "-".to_owned();
+        let id = agent.agent_id.map_or_else(none, |id| id.to_string());
+        let name = agent.name.as_ref().map_or_else(none, Untrusted::part);
+        let reason = reasoned(agent.reason.as_ref(), agent.code, options).unwrap_or_default();
+        let state = agent.status.replace('-', " ");
+        table.row(agent.label, [agent.key.part(), state, id, name, reason]);
+    }
+    table.write(options, out)?;
+    writeln!(out)
+}
+
+/// Returns the lines that name agents which no key declares, below a title where they need one.
+fn agent_lines(rows: &[UnmanagedAgentRow], is_first: bool, options: &TextOptions) -> Vec<String> {
+    let most = if options.length == Length::Full { rows.len() } else { rows.len().min(SHOWN) };
+    let title = (is_first && !rows.is_empty()).then(|| UNMANAGED.to_owned());
+    let lines = rows[..most].iter();
+    let lines = lines.map(|row| format!("  agent {} {}", row.agent_id, row.name.quoted()));
+    let rest = rows.len() - most;
+    let more = (rest > 0)
+        .then(|| format!("  ... {} (`-v` shows all)", counted(rest, "more agent", "more agents")));
+    title.into_iter().chain(lines).chain(more).collect()
 }
 
 /// Writes the notes, and what makes all of it uncertain.
@@ -363,7 +479,8 @@ impl RunRow {
 
 impl StatusCounts {
     fn verdict(&self) -> String {
-        let Self { in_sync, drifted, missing, blocked, undeclared, unmanaged, archived, .. } = self;
+        let Self { in_sync, drifted, missing, blocked, agents, .. } = self;
+        let Self { undeclared, unmanaged, archived, .. } = self;
         let all = in_sync + drifted + missing + blocked;
         let states = words::counts([
             (*in_sync, "in sync"),
@@ -373,6 +490,7 @@ impl StatusCounts {
         ]);
         let states = if all == 0 { states } else { format!(": {states}") };
         let tasks = counted(all, "task is declared", "tasks are declared");
+        let agents = agents.verdict();
         let runs: Vec<(usize, String)> =
             self.deployments.iter().map(|(word, count)| (*count, word.replace('_', " "))).collect();
         let runs = words::counts(runs.iter().map(|(count, word)| (*count, word.as_str())));
@@ -383,7 +501,25 @@ impl StatusCounts {
             (*archived, "archived"),
         ]);
         let others = if others.is_empty() { others } else { format!(" {others}.") };
-        format!("{tasks}{states}.{runs}{others}")
+        format!("{agents}{tasks}{states}.{runs}{others}")
+    }
+}
+
+impl AgentCounts {
+    /// The sentence about declared agents, with a blank behind it; nothing where there are none.
+    fn verdict(self) -> String {
+        let Self { in_sync, drifted, missing, blocked } = self;
+        let all = in_sync + drifted + missing + blocked;
+        if all == 0 {
+            return String::new();
+        }
+        let states = words::counts([
+            (in_sync, "in sync"),
+            (drifted, "drifted"),
+            (missing, "missing"),
+            (blocked, "blocked"),
+        ]);
+        format!("{}: {states}. ", counted(all, "agent is declared", "agents are declared"))
     }
 }
 

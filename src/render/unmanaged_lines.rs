@@ -8,7 +8,10 @@ use crate::render::text::{Length, TextOptions};
 use crate::render::unmanaged::UnmanagedRow;
 
 /// How many are named unless all are asked for.
-const SHOWN: usize = 10;
+pub(super) const SHOWN: usize = 10;
+
+/// What stands above them.
+pub(super) const UNMANAGED: &str = "Unmanaged, left alone:";
 
 /// Returns the lines that name them; none where there are none.
 pub(super) fn unmanaged_lines(
@@ -20,7 +23,7 @@ pub(super) fn unmanaged_lines(
         return Vec::new();
     }
     let most = if options.length == Length::Full { rows.len() } else { SHOWN };
-    let mut lines = vec!["Unmanaged, left alone:".to_owned()];
+    let mut lines = vec![UNMANAGED.to_owned()];
     lines.extend(rows.iter().take(most).map(|row| {
         let name = row.name.as_ref().map_or_else(|| "without a name".to_owned(), Untrusted::quoted);
         let agent = row.agent_id.map(|id| {
