@@ -591,7 +591,24 @@ mod tests {
                 KeyOverview { deployments, ..key("spy", KeyState::InSync, None, runs) },
                 key("theirs", KeyState::Blocked, Some("task 7 has the same name"), Vec::new()),
             ],
-            declared_agents: Vec::new(),
+            declared_agents: vec![
+                AgentOverview {
+                    key: "researcher".parse().unwrap(),
+                    state: KeyState::Drifted,
+                    reason: Some("would be updated: model differs".to_owned()),
+                    code: None,
+                    agent: Some(AgentId(50)),
+                    name: Some("\u{1b}[31mScout".to_owned()),
+                },
+                AgentOverview {
+                    key: "writer".parse().unwrap(),
+                    state: KeyState::Missing,
+                    reason: None,
+                    code: None,
+                    agent: None,
+                    name: None,
+                },
+            ],
             undeclared_count: 1,
             unmanaged: (0..2)
                 .map(|at| UnmanagedTask {
@@ -615,6 +632,10 @@ mod tests {
         let options = TextOptions::default();
         render(&StatusView::new(&overview()), &options, &mut text).unwrap();
         insta::assert_snapshot!(text, @r##"
+        AGENT       STATE    ID  NAME
+        researcher  drifted  50  \u{1b}[31mScout  would be updated: model differs
+        writer      missing  -   -
+
         TASK      STATE      ID   AGE
         momentum  drifted    332  24 h   would be renamed: the name differs
         new       missing    -    -      no matching task exists
@@ -628,8 +649,9 @@ mod tests {
         Unmanaged, left alone:
           task 900 "By hand", agent 47 "Researcher"
           task 901 "By hand", agent 47 "Researcher"
+          agent 47 "Researcher"
 
-        4 tasks are declared: 1 in sync, 1 drifted, 1 missing, 1 blocked. Runs: 1 completed, 1 failed, 1 running. 1 no longer declared, 2 unmanaged, 3 archived.
+        2 agents are declared: 1 drifted, 1 missing. 4 tasks are declared: 1 in sync, 1 drifted, 1 missing, 1 blocked. Runs: 1 completed, 1 failed, 1 running. 1 no longer declared, 2 unmanaged, 3 archived.
         "##);
         assert!(text.lines().all(|line| !line.trim_start().starts_with("::")), "{text}");
     }
