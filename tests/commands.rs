@@ -193,23 +193,66 @@ async fn an_organization_is_pulled_into_files_and_adopted_by_a_commit() {
     insta::assert_snapshot!(repo.read("tasks.yaml"), @r##"
     version: 1
     organizationId: e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0e0
+    agents:
+      research-assistant:
+        id: 47
+        name: Research Assistant
+        systemPrompt: You are the Research Assistant.
+        model: claude-opus-4-7
+        reasoningEffort: high
+        maxTurns: 100
+        toolChoice: auto
+        tools: []
+        public: false
+        useQCC: true
+        node: 0
+        chainedAgents: []
+        subAgents: {}
+      momentum-researcher:
+        id: 48
+        name: Momentum Researcher
+        systemPrompt: You are the Momentum Researcher.
+        model: claude-opus-4-7
+        reasoningEffort: high
+        maxTurns: 100
+        toolChoice: auto
+        tools: []
+        public: false
+        useQCC: true
+        node: 0
+        chainedAgents: []
+        subAgents: {}
+      risk-reviewer:
+        id: 49
+        name: Risk Reviewer
+        systemPrompt: You are the Risk Reviewer.
+        model: claude-opus-4-7
+        reasoningEffort: high
+        maxTurns: 100
+        toolChoice: auto
+        tools: []
+        public: false
+        useQCC: true
+        node: 0
+        chainedAgents: []
+        subAgents: {}
     tasks:
       momentum-weekly:
         id: 332
         name: "Momentum: \"weekly\""
-        agentId: 48
+        agent: momentum-researcher
         projectPreference: project-each-task-deployment
         promptFile: prompts/momentum-weekly.md
       buy-and-hold-spy:
         id: 333
         name: Buy and hold SPY
-        agentId: 47
+        agent: research-assistant
         projectPreference: project-each-task-deployment
         prompt: Buy SPY
       buy-and-hold-spy-334:
         id: 334
         name: Buy and hold SPY
-        agentId: 47
+        agent: research-assistant
         projectPreference: project-each-task-deployment
         prompt: Buy SPY daily
     "##);

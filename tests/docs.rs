@@ -356,6 +356,8 @@ fn every_whole_manifest_of_the_pages_is_valid() {
             }
             let repo = Repo::new();
             repo.write("prompts/momentum.md", "Research momentum");
+            repo.write("agents/rules.md", "Be brief");
+            repo.write("agents/summarizer.md", "---\nmodel: claude-opus-4-7\n---\nSummarize");
             let manifest = block.replace("${QC_ORGANIZATION_ID}", "organization");
             repo.write("tasks.yaml", &manifest);
             let ran = repo.run(&["validate".to_owned()]);

@@ -27,8 +27,9 @@ use crate::render::escape;
 const NAMED: usize = 5;
 
 pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandError> {
-    let selection = selection(context, args)?;
-    let pulled = observe(context, &args.comparing.service, &selection)?;
+    let (selection, organization_id) = selection(context, args)?;
+    let service = &args.comparing.service;
+    let pulled = observe(context, service, &selection, organization_id.as_deref())?;
     let prompts = if args.out.is_some() { Prompts::Files } else { Prompts::Inline };
     let written = manifest::write(&pulled.outline, prompts);
     match &args.out {
@@ -49,22 +50,27 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
     Ok(if pulled.gap.is_some() { Exit::Blocked } else { Exit::Success })
 }
 
-/// What is to be declared.
-fn selection(context: &Context, args: &PullArgs) -> Result<Selection, CommandError> {
+/// What is to be declared, and of which organization, where a manifest says so.
+fn selection(
+    context: &Context,
+    args: &PullArgs,
+) -> Result<(Selection, Option<String>), CommandError> {
     let mut selection = Selection {
         agents: args.only != Some(PulledKind::Tasks),
         tasks: args.only != Some(PulledKind::Agents),
         ids: args.id.iter().copied().collect(),
         ..Selection::default()
     };
+    let mut organization_id = None;
     if args.unmanaged {
         let session = Session::open(context, &args.comparing, &Progress::new(context.terminal))?;
+        organization_id = Some(session.engine.organization_id.0.clone());
         let Manifest { agents, tasks, .. } = &session.engine.manifests.manifest;
         selection.keys = agents.keys().chain(tasks.keys()).cloned().collect();
         let unmanaged = block_on(async { Ok(session.engine.unmanaged().await?) })?;
         selection.unmanaged = Some(unmanaged);
     }
-    Ok(selection)
+    Ok((selection, organization_id))
 }
 
 /// Reads what exists; nothing is written but the emulator's own file.
@@ -72,10 +78,11 @@ pub(super) fn observe(
     context: &Context,
     service: &Service,
     selection: &Selection,
+    declared: Option<&str>,
 ) -> Result<Pulled, CommandError> {
     let asked = Target::find(context, service)?;
     asked.warn(context);
-    let organization_id = asked.organization(None)?;
+    let organization_id = asked.organization(declared)?;
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
     let folder = load::own_folder(&repository)?;
     let on_wait = Progress::new(context.terminal).on_wait();

@@ -51,7 +51,7 @@ struct KnownAgents {
 }
 
 impl KnownAgents {
-    /// The names for earlier versions of tasks: also those of agents that are no longer declared.
+    /// The names for earlier versions of tasks: a key that has no agent now meant the one that it had.
     fn names_ever(&self, listed: &ListedAgents) -> AgentNames {
         let mut names = self.names.clone();
         for (key, known) in &self.evidence {
@@ -63,7 +63,7 @@ impl KnownAgents {
                     _ => None,
                 });
             if let Some(id) = made.or(named) {
-                names.by_key.entry(key.clone()).or_insert(Some(id));
+                names.by_key.entry(key.clone()).or_default().get_or_insert(id);
             }
         }
         names
