@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::diag::{GapReason, with_causes};
 use crate::history::checkout::GitFolders;
 
 /// The variables that Git is given, where they are set; all others are kept from it.
@@ -95,6 +96,20 @@ pub(super) enum GitError {
     },
 }
 
+impl GitError {
+    /// Why nothing is known of the repository in `root`, the folder that holds `.git`.
+    pub(super) fn unreadable(&self, root: &Path) -> GapReason {
+        let root = root.to_owned();
+        match self {
+            Self::Absent => GapReason::GitMissing,
+            Self::Refused { said, .. } if said.contains("dubious ownership") => {
+                GapReason::ForeignOwner { root }
+            }
+            _ => GapReason::RepositoryUnreadable { root, said: with_causes(self) },
+        }
+    }
+}
+
 /// Git in one folder.
 #[derive(Debug)]
 pub(super) struct Git {
@@ -118,11 +133,17 @@ impl Git {
 
     /// Runs Git to its end and returns what it printed.
     pub(super) fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+        self.run_aloud(arguments).map(|(answer, _)| answer)
+    }
+
+    /// Runs Git to its end and returns what it printed, and what it said beside.
+    pub(super) fn run_aloud(&self, arguments: &[&str]) -> Result<(Vec<u8>, String), GitError> {
         let output = self.command(arguments).output().map_err(failed)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.success() {
+            return Ok((output.stdout, said));
+        }
+        let said = if said.is_empty() { output.status.to_string() } else { said };
         let command = arguments.first().copied().unwrap_or_default().to_owned();
         Err(GitError::Refused { command, said })
     }
@@ -196,6 +217,20 @@ fn failed(error: io::Error) -> GitError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repository_that_cannot_be_read_is_a_gap_with_its_reason() {
+        let refused =
+            |said: &str| GitError::Refused { command: "rev-parse".into(), said: said.into() };
+        let table = [
+            (GitError::Absent, "git-missing"),
+            (refused("fatal: detected dubious ownership in repository at '/r'"), "foreign-owner"),
+            (refused("fatal: bad config line 1"), "repository-unreadable"),
+        ];
+        for (error, code) in table {
+            assert_eq!(error.unreadable(Path::new("/r")).code(), code);
+        }
+    }
 
     #[test]
     fn git_is_given_what_it_needs_and_no_more() {

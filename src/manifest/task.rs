@@ -14,7 +14,7 @@ use crate::manifest::reader::{Entries, FieldRead, Reader};
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::nearest;
 use crate::manifest::text::no_nul;
-use crate::manifest::{DesiredDeployment, LeftOut, TaskConfig, Unreadable};
+use crate::manifest::{DesiredDeployment, LeftOut, TaskConfig};
 use crate::model::{Key, TaskId, archived_base};
 use crate::resource::{Address, Object, Value};
 
@@ -368,12 +368,11 @@ fn from_file(
             let value = long_text(reader, &text, node, (name, owner, pinned))?;
             Some(Given { value, file: Some(path.as_ref().into()), place: None })
         }
-        Err(Unreadable { why, help }) => {
-            let message = format!("`{name}` of {owner} cannot be read: {why}");
+        Err(unreadable) => {
+            let message = format!("`{name}` of {owner} cannot be read");
             let finding = reader.error(Code::UnreadableFile, message, &node.span);
-            reader.report(finding.help(help.unwrap_or_else(|| {
-                "the path is relative to the manifest and stays inside its repository".to_owned()
-            })));
+            let usual = "the path is relative to the manifest and stays inside its repository";
+            reader.report(unreadable.explain(finding, usual));
             None
         }
     }

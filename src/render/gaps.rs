@@ -230,6 +230,9 @@ fn repository_help(reason: &GapReason) -> Option<Vec<String>> {
         GapReason::ForeignOwner { root } => {
             vec![format!("`git config --global --add safe.directory {}`", root.display())]
         }
+        GapReason::RepositoryUnreadable { said, .. } if said.contains("index file") => one(
+            "`rm \"$(git rev-parse --git-path index)\" && git reset` writes the index anew; no file is changed",
+        ),
         GapReason::RepositoryUnreadable { root, .. } => vec![format!(
             "`git -C {} status` says what is wrong; mount or restore what `.git` leads to",
             root.display()

@@ -32,6 +32,17 @@ fn damaged(repo: &Repo, damage: impl FnOnce(&Repo)) -> Repo {
     clone
 }
 
+/// The same where Git is not to answer at all: then no prompt is read from a file.
+fn unreadable(repo: &Repo, damage: impl FnOnce(&Repo)) -> Repo {
+    damaged(repo, |clone| {
+        let prompt = clone.read("spy.md");
+        let inline =
+            clone.read("tasks.yaml").replace("promptFile: spy.md", &format!("prompt: {prompt}"));
+        clone.write("tasks.yaml", &inline);
+        damage(clone);
+    })
+}
+
 /// The name of the object that a revision leads to, as a loose file.
 fn object(repo: &Repo, revision: &str) -> String {
     let name = repo.git(&format!("rev-parse {revision}"));
@@ -204,28 +215,28 @@ const ROWS: &[Row] = &[
         code: "repository-unreadable",
         help: "status` says what is wrong",
         flags: "",
-        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/HEAD", "")),
+        hide: |repo| unreadable(repo, |clone| overwrite(clone, ".git/HEAD", "")),
     },
     Row {
         name: "a HEAD of zeros",
         code: "repository-unreadable",
         help: "status` says what is wrong",
         flags: "",
-        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/HEAD", "\0\0\0\0\0\0\0\0\0")),
+        hide: |repo| unreadable(repo, |clone| overwrite(clone, ".git/HEAD", "\0\0\0\0\0\0\0\0\0")),
     },
     Row {
         name: "no HEAD",
         code: "repository-unreadable",
         help: "status` says what is wrong",
         flags: "",
-        hide: |repo| damaged(repo, |clone| remove(clone, ".git/HEAD")),
+        hide: |repo| unreadable(repo, |clone| remove(clone, ".git/HEAD")),
     },
     Row {
         name: "a broken configuration",
         code: "repository-unreadable",
         help: "status` says what is wrong",
         flags: "",
-        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/config", "[core\n")),
+        hide: |repo| unreadable(repo, |clone| overwrite(clone, ".git/config", "[core\n")),
     },
     Row {
         name: "a configuration of a newer version",
@@ -233,7 +244,7 @@ const ROWS: &[Row] = &[
         help: "status` says what is wrong",
         flags: "",
         hide: |repo| {
-            damaged(repo, |clone| drop(clone.git("config core.repositoryformatversion 99")))
+            unreadable(repo, |clone| drop(clone.git("config core.repositoryformatversion 99")))
         },
     },
     Row {
@@ -344,7 +355,7 @@ const ROWS: &[Row] = &[
         help: "mount or restore what `.git` leads to",
         flags: "",
         hide: |repo| {
-            damaged(repo, |clone| {
+            unreadable(repo, |clone| {
                 remove(clone, ".git");
                 std::os::unix::fs::symlink("/nowhere/.git", clone.path().join(".git")).unwrap();
             })
@@ -356,7 +367,7 @@ const ROWS: &[Row] = &[
         help: "mount or restore what `.git` leads to",
         flags: "",
         hide: |repo| {
-            damaged(repo, |clone| {
+            unreadable(repo, |clone| {
                 remove(clone, ".git");
                 clone.write(".git", "gitdir: /nowhere/.git/worktrees/work\n");
             })
@@ -368,7 +379,7 @@ const ROWS: &[Row] = &[
         help: "mount or restore what `.git` leads to",
         flags: "",
         hide: |repo| {
-            damaged(repo, |clone| {
+            unreadable(repo, |clone| {
                 remove(clone, ".git");
                 fs::create_dir(clone.path().join(".git")).unwrap();
             })
