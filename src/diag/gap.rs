@@ -186,6 +186,18 @@ reasons! {
         /// What it is.
         what: String,
     } "file-unreadable"
+    /// Git commits a file as another text than the work tree holds.
+    TextConverted {
+        /// Its path.
+        path: String,
+        /// The attribute by which it does.
+        attribute: String,
+    } "text-converted"
+    /// Which files were other texts when they were committed is not known.
+    AttributesUnknown {
+        /// Why.
+        said: String,
+    } "attributes-unknown"
     /// A version names a prompt file that its commit does not hold.
     FileNotCommitted {
         /// Its path.
@@ -248,6 +260,8 @@ impl GapReason {
                 | Self::VersionUnclear { .. }
                 | Self::FileUnclear { .. }
                 | Self::FileNotCommitted { .. }
+                | Self::TextConverted { .. }
+                | Self::AttributesUnknown { .. }
                 | Self::ManifestUnclear { .. }
         )
     }

@@ -7,6 +7,7 @@
 //!
 //! Only committed versions are evidence. What cannot be read is a gap, never a guess.
 
+mod attributes;
 mod blocks;
 mod checkout;
 mod commit;

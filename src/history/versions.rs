@@ -60,6 +60,11 @@ impl<'a> Versions<'a> {
         }
     }
 
+    /// Whether some of these manifests are still read.
+    pub(super) fn is_reading(&self, paths: &[String]) -> bool {
+        paths.iter().any(|path| !self.ended.contains(path))
+    }
+
     /// Adds what a manifest declared as of a commit.
     pub(super) fn take(
         &mut self,

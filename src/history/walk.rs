@@ -11,6 +11,7 @@ use std::path::Path;
 use crate::diag::{Gap, GapReason, Lost, with_causes};
 use crate::evidence::{Evidence, KeyEvidence, Version};
 use crate::files::read_input;
+use crate::history::attributes::{self, Attributes};
 use crate::history::checkout::GitFolders;
 use crate::history::commit::Commit;
 use crate::history::git::{Git, GitError};
@@ -107,17 +108,24 @@ impl Walker<'_, '_> {
     fn walk_all(&mut self, starts: Vec<String>, paths: Vec<String>) -> Result<(), GitError> {
         let git = &self.repository.git;
         let mut objects = Objects::open(git)?;
+        let mut attributes = Attributes::default();
         let mut followed = BTreeSet::new();
         let mut walks = VecDeque::from([Walk { starts, paths }]);
         let mut count = 0;
         while let Some(walk) = walks.pop_front() {
-            let touched = commits(git, &walk.starts, &walk.paths)?;
+            let looked = attributes::with_files(walk.paths.iter().cloned().collect());
+            let touched = commits(git, &walk.starts, &Vec::from_iter(looked))?;
             if count == 0 {
                 walks.extend(self.uncommitted(&mut objects, &walk, &touched)?);
             }
-            let wider = widen(git, &mut objects, self.versions, &walk, &touched);
+            attributes.add(&walk.paths, true);
+            let wider = widen(git, &mut objects, self.versions, &mut attributes, (&walk, &touched));
             let all = self.unless_missing(wider, "a folder")?.flatten();
             for commit in all.as_ref().unwrap_or(&touched) {
+                if self.versions.is_reading(&walk.paths) {
+                    let noted = attributes.note(&mut objects, commit);
+                    self.unless_missing(noted, "an earlier folder")?;
+                }
                 for path in &walk.paths {
                     let taken = self.versions.take(&mut objects, commit, path);
                     self.unless_missing(taken, path)?;
@@ -141,6 +149,25 @@ impl Walker<'_, '_> {
                     walks.push_back(Walk { starts, paths });
                 }
             }
+        }
+        self.note_conversions(&mut objects, attributes)?;
+        Ok(())
+    }
+
+    /// Notes the files that were committed as other texts than were sent.
+    fn note_conversions(
+        &mut self,
+        objects: &mut Objects,
+        attributes: Attributes,
+    ) -> Result<(), GitError> {
+        let Repository { git, top, .. } = self.repository;
+        let found = attributes.ask(git, (top, self.folders), objects);
+        let found = self.unless_missing(found, "an earlier folder")?.unwrap_or_default();
+        for (path, attribute, of_all) in found.files {
+            self.versions.manifests.converted(path, attribute, of_all);
+        }
+        if let Some(said) = found.unknown {
+            self.versions.manifests.losses.all(GapReason::AttributesUnknown { said });
         }
         Ok(())
     }
@@ -217,11 +244,11 @@ fn widen(
     git: &Git,
     objects: &mut Objects,
     versions: &mut Versions<'_>,
-    walk: &Walk,
-    touched: &[Commit],
+    attributes: &mut Attributes,
+    (walk, touched): (&Walk, &[Commit]),
 ) -> Result<Option<Vec<Commit>>, GitError> {
     let mut wider: Option<Vec<Commit>> = None;
-    let mut looked: BTreeSet<String> = walk.paths.iter().cloned().collect();
+    let mut looked = attributes::with_files(walk.paths.iter().cloned().collect());
     loop {
         let commits = wider.as_deref().unwrap_or(touched);
         let prompts = versions.manifests.parse(objects, commits, &walk.paths)?;
@@ -233,7 +260,10 @@ fn widen(
                 break;
             }
         }
+        attributes.add(&prompts, false);
+        attributes.add(objects.passed(), true);
         let found = looked_at(&walk.paths, prompts, objects.passed());
+        let found = attributes::with_files(found);
         if found.is_subset(&looked) {
             return Ok(wider);
         }

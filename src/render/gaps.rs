@@ -149,6 +149,16 @@ fn version_reason(reason: &GapReason) -> Option<String> {
         GapReason::FileUnclear { path, what } => {
             format!("an earlier version of `{path}` is {what}, not the text")
         }
+        GapReason::TextConverted { path, attribute } => {
+            format!(
+                "Git commits `{path}` as another text than the work tree's, by the attribute `{attribute}`"
+            )
+        }
+        GapReason::AttributesUnknown { said } => {
+            format!(
+                "whether earlier versions were committed as they were sent is not known: {said}"
+            )
+        }
         GapReason::FileNotCommitted { path } => {
             format!(
                 "an earlier version of the manifest names `{path}`, which its commit does not hold"
@@ -195,6 +205,16 @@ pub fn help(gap: &Gap) -> Vec<String> {
         | GapReason::FileUnclear { .. }
         | GapReason::FileNotCommitted { .. } => {
             one("pin what that version may have made with `id:`")
+        }
+        GapReason::TextConverted { path, attribute } => {
+            let name = attribute.split('=').next().unwrap_or_default();
+            vec![
+                "pin what earlier versions may have made with `id:`".to_owned(),
+                format!("`{path} !{name}` in `.gitattributes` commits new versions as they are"),
+            ]
+        }
+        GapReason::AttributesUnknown { .. } => {
+            one("use Git 2.40 or newer, or pin what earlier versions may have made with `id:`")
         }
         GapReason::VariableUnset { name, .. } => vec![format!("set `{name}` to what it was")],
         GapReason::AgentUnknown { .. } => {

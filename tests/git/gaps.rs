@@ -535,12 +535,12 @@ fn applied() -> Repo {
     repo
 }
 
-fn json(ran: &Ran) -> Value {
+pub(super) fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))
 }
 
 /// The codes of the gaps that a plan's JSON names.
-fn codes(plan: &Value) -> Vec<String> {
+pub(super) fn codes(plan: &Value) -> Vec<String> {
     let sources = plan["evidence"].as_array().unwrap().iter();
     let gaps = sources.flat_map(|source| {
         let gaps = source["gaps"].as_array().unwrap();
