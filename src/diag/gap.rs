@@ -139,6 +139,11 @@ reasons! {
     ShallowClone "shallow-clone"
     /// Commits are replaced or cut off by `git replace` or by grafts.
     ReplacedCommits "replaced-commits"
+    /// Commits with manifests, of another root than those of `HEAD`, are on other branches and tags alone.
+    SeparateHistory {
+        /// A branch or a tag that leads to them, or a commit.
+        name: String,
+    } "separate-history"
     /// Objects that the walk needs are not there.
     ObjectsMissing {
         /// What was to be read.

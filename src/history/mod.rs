@@ -21,6 +21,7 @@ mod manifests;
 mod neighbors;
 mod objects;
 mod repository;
+mod separate;
 mod versions;
 mod walk;
 mod worktree;

@@ -19,6 +19,7 @@ use crate::history::head::{self, HeadCommit, has_replacements};
 use crate::history::likeness::{is_of_ours, is_yaml};
 use crate::history::objects::{Objects, Oid, tree_files};
 use crate::history::repository::{RepositoryState, folder_of};
+use crate::history::separate::Separate;
 use crate::history::versions::Versions;
 use crate::history::{Depth, History, HistoryError, Repository, Request};
 use crate::manifest::{DesiredState, DesiredTask};
@@ -109,6 +110,8 @@ impl Walker<'_, '_> {
         let git = &self.repository.git;
         let mut objects = Objects::open(git)?;
         let mut attributes = Attributes::default();
+        let separate = Separate::search(git, self.folders, &starts)?;
+        let manifests = paths.clone();
         let mut followed = BTreeSet::new();
         let mut walks = VecDeque::from([Walk { starts, paths }]);
         let mut count = 0;
@@ -151,6 +154,14 @@ impl Walker<'_, '_> {
             }
         }
         self.note_conversions(&mut objects, attributes)?;
+        // In a shallow clone every branch begins with a commit of its own.
+        let is_shallow =
+            matches!(self.repository.standing, RepositoryState::Checkout { shallow: true, .. });
+        if let Some(separate) = separate.filter(|_| !is_shallow)
+            && let Some(name) = separate.find(git, &mut objects, &manifests)?
+        {
+            self.versions.manifests.losses.all(GapReason::SeparateHistory { name });
+        }
         Ok(())
     }
 

@@ -116,6 +116,9 @@ fn repository_reason(reason: &GapReason) -> Option<String> {
         GapReason::ReplacedCommits => {
             "`git replace` or a graft hides commits of this repository".to_owned()
         }
+        GapReason::SeparateHistory { name } => {
+            format!("the commits of `{name}` have manifests, too, and `HEAD` shares none of them")
+        }
         GapReason::ObjectsMissing { what, lost } => {
             format!("{what} is missing from the history in this clone{}", because(lost))
         }
@@ -260,6 +263,7 @@ fn repository_help(reason: &GapReason) -> Option<Vec<String>> {
         GapReason::HeadUnreadable { lost: Lost::Damaged, .. } => {
             one("`git fsck` says what is wrong; restore the branch from its remote, or clone anew")
         }
+        GapReason::SeparateHistory { name } => vec![format!("`--history-from {name}` reads them")],
         GapReason::ObjectsMissing { lost: Lost::Damaged, .. } | GapReason::GitFailed { .. } => {
             one("`git fsck` says what is wrong; clone anew if it is not to be mended")
         }

@@ -107,6 +107,20 @@ fn borrowing(repo: &Repo) -> Repo {
     clone
 }
 
+/// Begins a history of its own with all that the checkout holds.
+fn orphan(repo: &Repo) {
+    repo.git("checkout -q --orphan fresh");
+    repo.commit("all of it");
+}
+
+/// Makes one commit without a parent of the branch.
+fn squash(repo: &Repo) {
+    repo.git("config user.name a");
+    repo.git("config user.email a@b");
+    let commit = repo.git("commit-tree -m squashed HEAD^{tree}");
+    repo.git(&format!("reset -q --hard {commit}"));
+}
+
 const ROWS: &[Row] = &[
     Row {
         name: "a shallow clone",
@@ -350,6 +364,127 @@ const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "a new root commit beside the branch of the remote",
+        code: "separate-history",
+        help: "`--history-from origin/main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                orphan(clone);
+                clone.git("branch -q -D main");
+            })
+        },
+    },
+    Row {
+        name: "a new root commit beside a branch",
+        code: "separate-history",
+        help: "`--history-from main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("remote remove origin");
+                orphan(clone);
+            })
+        },
+    },
+    Row {
+        name: "a history that was squashed into one commit, beside a tag",
+        code: "separate-history",
+        help: "`--history-from v1`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("tag v1 HEAD~1");
+                clone.git("remote remove origin");
+                squash(clone);
+            })
+        },
+    },
+    Row {
+        name: "the same with packed references",
+        code: "separate-history",
+        help: "`--history-from v1`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("tag v1");
+                clone.git("remote remove origin");
+                squash(clone);
+                clone.git("pack-refs --all");
+            })
+        },
+    },
+    Row {
+        name: "the same with references in tables",
+        code: "separate-history",
+        help: "`--history-from origin/main`",
+        flags: "",
+        hide: |repo| {
+            let clone = clone(repo, "--ref-format=reftable");
+            squash(&clone);
+            clone
+        },
+    },
+    Row {
+        name: "a squashed history with commits upon it",
+        code: "separate-history",
+        help: "`--history-from origin/main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                squash(clone);
+                clone
+                    .write("README", "new")
+                    .commit("fourth")
+                    .write("README", "newer")
+                    .commit("fifth");
+                clone.git("checkout -q --detach");
+            })
+        },
+    },
+    Row {
+        name: "a history that was written anew, beside what that kept",
+        code: "separate-history",
+        help: "`--history-from refs/original/main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("update-ref refs/original/main HEAD");
+                clone.git("remote remove origin");
+                squash(clone);
+            })
+        },
+    },
+    Row {
+        name: "a repository that was made anew, with the old one as its remote",
+        code: "separate-history",
+        help: "`--history-from old/main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                remove(clone, ".git");
+                clone.git("init -q -b main");
+                clone.commit("all of it");
+                clone.git(&format!("remote add old {}", repo.path().display()));
+                clone.git("fetch -q old");
+            })
+        },
+    },
+    Row {
+        name: "a new root commit that has the manifest elsewhere",
+        code: "separate-history",
+        help: "`--history-from main`",
+        flags: "-f infra/agents.yml",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                fs::create_dir(clone.path().join("infra")).unwrap();
+                clone.git("mv tasks.yaml infra/agents.yml");
+                clone.git("mv spy.md infra/spy.md");
+                orphan(clone);
+            })
+        },
+    },
+    Row {
         name: "`.git` is a link that leads nowhere",
         code: "repository-unreadable",
         help: "mount or restore what `.git` leads to",
@@ -580,6 +715,69 @@ async fn evidence_out_of_sight_makes_no_duplicate_and_says_what_helps() {
         assert_eq!(checkout.service().await, before, "{name}");
         let allowed = checkout.qcops(&format!("plan --allow lost-evidence {flags}"));
         assert!(allowed.code == 0, "{name}: {}{}", allowed.out, allowed.err);
+    }
+}
+
+#[tokio::test]
+async fn a_separate_history_is_read_where_it_is_named() {
+    let clone = applied().clone_with("");
+    squash(&clone);
+    clone.edit_service(|service| service.add_task("Somebody's", 47, "Theirs")).await;
+    let plan = clone.qcops("plan --history-from origin/main");
+    plan.expect(0, &["-/+ task.spy will be replaced"]);
+    clone.git("update-ref -d refs/remotes/origin/HEAD");
+    clone.git("update-ref -d refs/remotes/origin/main");
+    clone.qcops("plan").expect(0, &["+ task.spy will be created"]);
+}
+
+#[tokio::test]
+async fn branches_that_lack_nothing_of_the_beginning_are_no_separate_history() {
+    /// Adds branches, tags and their like.
+    type Branch = fn(&Repo);
+    fn commit_on(repo: &Repo, branch: &str, path: &str, text: &str) {
+        repo.git(&format!("checkout -q {branch}"));
+        repo.write(path, text).commit("aside").git("checkout -q main");
+    }
+    let table: &[(&str, Branch)] = &[
+        ("a branch that is not merged", |repo| {
+            commit_on(repo, "-b feature", "tasks.yaml", "version: 1\ntasks: {}\n");
+        }),
+        ("an old branch with a manifest of its own", |repo| {
+            commit_on(repo, "-b old HEAD~2", "other.yaml", "version: 1\ntasks: {}\n");
+        }),
+        ("a tag of an earlier commit", |repo| drop(repo.git("tag v1 HEAD~1"))),
+        ("pages with a beginning of their own", |repo| {
+            repo.git("checkout -q --orphan pages");
+            repo.git("rm -q -r -f .");
+            repo.write("index.html", "<p>").write("_config.yml", "title: x\n").commit("pages");
+            repo.git("checkout -q main");
+        }),
+        ("a branch that merged something with a beginning of its own", |repo| {
+            repo.git("checkout -q --orphan library");
+            repo.git("rm -q -r -f .");
+            repo.write("lib/x.py", "x").commit("library");
+            repo.git("checkout -q -b feature main");
+            repo.git(
+                "-c user.name=a -c user.email=a@b merge -q --allow-unrelated-histories library",
+            );
+            repo.git("checkout -q main");
+        }),
+        ("what was put aside", |repo| {
+            repo.write("other.yaml", "version: 1\ntasks: {}\n");
+            repo.git("-c user.name=a -c user.email=a@b stash -q -u");
+        }),
+        ("notes", |repo| {
+            drop(repo.git("-c user.name=a -c user.email=a@b notes add -m tasks.yaml HEAD"));
+        }),
+    ];
+    for (name, branch) in table {
+        let repo = applied();
+        branch(&repo);
+        repo.on_another_machine();
+        repo.edit_service(|service| service.add_task("Somebody's", 47, "Theirs")).await;
+        let planned = repo.qcops("plan --format json");
+        assert_eq!(codes(&json(&planned)), Vec::<String>::new(), "{name}: {}", planned.err);
+        repo.qcops("plan").expect(0, &["-/+ task.spy will be replaced"]);
     }
 }
 
