@@ -284,7 +284,9 @@ fn given(
             _ => from_file(reader, node, name, owner, pinned),
         })
     });
+    let mut names = std::iter::once(field.name).chain(other);
     match direct.map(|value| value.map(Given::from)).or(indirect) {
+        None if names.any(|name| entries.is_misspelled(name)) => FieldRead::Broken,
         None => FieldRead::Absent,
         Some(_) if is_double => FieldRead::Broken,
         Some(given) => given.into(),
