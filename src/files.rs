@@ -10,7 +10,7 @@ mod own;
 
 pub use bounds::Bounds;
 pub use input::read_input;
-pub use machine::{MachineLocking, shared_folder, try_lock_on_machine};
+pub use machine::{MachineLocking, machine_folders, try_lock_on_machine};
 pub use own::{OWN_FOLDER, make_private_folder, make_private_folder_if_allowed};
 
 use std::any::Any;
@@ -80,7 +80,7 @@ pub enum FilesError {
         what: &'static str,
     },
     /// What is to be of this user alone is not.
-    #[error("`{}` is {what}; it must be a folder of yours, or a regular file in it: remove it", path.display())]
+    #[error("`{}` is {what}; it must be a folder of yours, or a regular file in it: remove it, as its owner or as root", path.display())]
     NotPrivate {
         /// What it is about.
         path: PathBuf,

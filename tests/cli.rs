@@ -19,6 +19,7 @@ use crate::support::world::World;
 
 mod flags;
 mod init;
+mod script;
 
 const TWO: &str = "a: {prompt: p}\nb: {prompt: q}";
 

@@ -1,5 +1,7 @@
 //! Stories told in Git commits: Git is the state.
 
+// Files that are committed as another text.
+mod converted;
 // What is evidence, and where it comes from.
 mod evidence;
 // Evidence that is out of sight.

@@ -53,6 +53,59 @@ fn whole(text: &str) -> String {
     }
 }
 
+#[test]
+fn a_misspelled_field_is_not_called_missing_too() {
+    let whole = |defaults: &str, task: &str| {
+        format!(
+            "version: 1\ndefaults: {{{defaults}}}\ntasks:\n  spy: {{{task}}}\n  qqq: {{prompt: q, name: Q}}\n"
+        )
+    };
+    let sound = "agentId: 47, projectPreference: project-for-task";
+    let table = [
+        (whole(sound, "promt: Buy"), &["unknown-field"][..]),
+        (whole(sound, "prompts: Buy"), &["unknown-field"]),
+        (whole(sound, "pr\u{43e}mpt: Buy"), &["unknown-field"]),
+        (whole(sound, "prompt_file: a.md"), &["unknown-field"]),
+        (
+            whole("agnt: Researcher, projectPreference: project-for-task", "prompt: Buy"),
+            &["unknown-field"],
+        ),
+        (
+            whole("agentID: 47, projectPreference: project-for-task", "prompt: Buy"),
+            &["unknown-field"],
+        ),
+        (
+            whole("agentId: 47, projectPreferences: project-for-task", "prompt: Buy"),
+            &["unknown-field"],
+        ),
+        (format!("verson: 1\ndefaults: {{{sound}}}\ntasks: {{}}\n"), &["unknown-field"]),
+        (format!("version: 1\ndefaults: {{{sound}}}\ntask: {{}}\n"), &["unknown-field"]),
+        (
+            whole(
+                sound,
+                "prompt: x, deployments: {d: {expect: {number: {patern: '(1)', min: 1}}}}",
+            ),
+            &["unknown-field"],
+        ),
+        // Another unknown field takes nothing's place.
+        (whole(sound, "colour: red"), &["unknown-field", "missing-field"]),
+        (
+            whole("agentId: 47", "promt: Buy, projectPreference: project-for-task"),
+            &["unknown-field", "missing-field"],
+        ),
+        (whole(sound, "name: x"), &["missing-field"]),
+    ];
+    for (text, codes) in table {
+        let mut said: Vec<&str> = found(&text)
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+            .map(|finding| finding.code.as_str())
+            .collect();
+        said.sort_unstable_by_key(|code| *code == "missing-field");
+        assert_eq!(said, codes, "{text}");
+    }
+}
+
 /// A mistake; its line; the finding's code; words of its message; words of its help.
 type Row = (&'static str, usize, &'static str, &'static str, &'static str);
 

@@ -268,12 +268,15 @@ fn two_work_trees_of_one_machine_go_one_after_the_other() {
     let repo = repo(TASKS);
     repo.git("worktree add -q ../linked");
     let mut waits = 0;
+    // What cron, `sudo`, a container or another terminal sets otherwise.
+    let variables = ["HOME", "XDG_STATE_HOME", "TMPDIR", "XDG_RUNTIME_DIR"];
     for round in 0..rounds() {
         // Slow enough that both would be at it together.
         let service = Service::with_latency(Duration::from_millis(20));
         let spawn = |folder: &str| {
             let mut command = service.command(&repo, APPLY);
             command.current_dir(repo.path().join(folder));
+            command.env(variables[round % variables.len()], repo.path().join("..").join(folder));
             command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
         };
         let (mut waited, mut said) = (0, String::new());

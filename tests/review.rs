@@ -59,6 +59,35 @@ fn every_follow_up_is_shown_in_every_format_and_a_changed_one_is_another_plan() 
 }
 
 #[test]
+fn a_saved_plan_that_was_applied_already_says_that_nothing_is_left() {
+    let begun = "spy: {prompt: Buy SPY}\nqqq: {prompt: Buy QQQ}";
+    // What is declared when the plan is saved, and what by then is there.
+    let table = [
+        ("", begun, true),
+        (begun, "spy: {prompt: Buy SPY}\nqqq: {name: Q, prompt: Buy QQQ}", true),
+        (begun, "spy: {prompt: Buy SPY daily}\nqqq: {prompt: Buy QQQ}", true),
+        // A deployment that its follow-up waits for is something left to do.
+        (
+            begun,
+            "spy: {prompt: Buy SPY, deployments: {d: {followUps: [a]}}}\nqqq: {prompt: Buy QQQ}",
+            false,
+        ),
+    ];
+    for (before, now, is_done) in table {
+        let repo = Repo::new();
+        repo.tasks(before).commit("before").qcops("apply --yes");
+        repo.tasks(now).commit("now").qcops("plan --out plan.json").expect(0, &[]);
+        repo.qcops("apply plan.json").expect(0, &["Apply complete"]);
+        let again = repo.qcops("apply plan.json");
+        assert_eq!(again.code, 6, "{now}: {}", again.err);
+        assert_eq!(again.err.contains("nothing is left to do"), is_done, "{now}: {}", again.err);
+        assert_eq!(again.err.contains("applied already"), is_done, "{now}: {}", again.err);
+        assert_eq!(again.err.contains("reviewed: "), !is_done, "{now}: {}", again.err);
+        assert!(again.err.contains("nothing was sent"), "{now}: {}", again.err);
+    }
+}
+
+#[test]
 fn a_protection_that_alone_changed_is_shown_in_every_format() {
     let on = Some("`spy` is protected now: `protect` is true, and was false in the version before");
     let off = Some(

@@ -3,6 +3,9 @@
 //! Every secret that is planted here has the word `PLANTED` in it, so that one search finds any.
 #![cfg(unix)]
 
+// Git that does not answer.
+mod silent_git;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

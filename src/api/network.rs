@@ -61,6 +61,11 @@ pub enum ProxyError {
     /// It is no address.
     #[error("`{0}` is not the address of a proxy; write `http://HOST:PORT`")]
     Malformed(&'static str),
+    /// Its port is none.
+    #[error(
+        "`{0}` has an invalid port: a port is a number from 1 to 65535; write `http://HOST:PORT`"
+    )]
+    Port(&'static str),
     /// It is of a kind that is not supported.
     #[error("`{0}` names a SOCKS proxy, which is not supported; write `http://HOST:PORT`")]
     Socks(&'static str),
@@ -310,6 +315,9 @@ impl Proxy {
         let set = network.proxies.iter().find(|variable| !variable.value.is_empty());
         let (Some(set), Some(_)) = (set, any.build().intercept(&target)) else { return Ok(None) };
         let found = Matcher::builder().all(set.value.as_str()).build().intercept(&target);
+        if has_bad_port(&set.value) {
+            return Err(ProxyError::Port(set.name));
+        }
         let found = found.ok_or(ProxyError::Malformed(set.name))?;
         let uri = found.uri();
         let scheme = uri.scheme_str().unwrap_or_default();
@@ -356,6 +364,17 @@ impl Proxy {
         };
         timeout(PROXY_ANSWER, answer).await.ok()?
     }
+}
+
+/// Whether an address names a port that is none.
+fn has_bad_port(address: &str) -> bool {
+    let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let end = host.rfind(']').map_or(0, |end| end + 1);
+    let Some((name, port)) = host[end..].rsplit_once(':') else { return false };
+    let is_named = !name.contains(':') && (end > 0 || !name.is_empty());
+    is_named && !port.is_empty() && !port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 /// A name that led to no address.
@@ -448,7 +467,7 @@ mod tests {
     #[test]
     fn a_proxy_that_is_in_force_must_have_an_address() {
         type Row<'r> = (&'r [(&'r str, &'r str)], &'r str, &'r str);
-        let table: [Row<'_>; 13] = [
+        let table: [Row<'_>; 22] = [
             (&[], "", "none"),
             (&[("HTTPS_PROXY", "")], "", "none"),
             (&[("HTTPS_PROXY", "http://p:3128")], "", "http://p:3128"),
@@ -457,6 +476,15 @@ mod tests {
             (&[("HTTPS_PROXY", ""), ("ALL_PROXY", "https://p")], "", "https://p"),
             (&[("HTTPS_PROXY", "::::")], "", "`HTTPS_PROXY` is not the address"),
             (&[("HTTPS_PROXY", "http://")], "", "`HTTPS_PROXY` is not the address"),
+            (&[("HTTPS_PROXY", "http://p:99999")], "", "`HTTPS_PROXY` has an invalid port"),
+            (&[("https_proxy", "http://p:0")], "", "`https_proxy` has an invalid port"),
+            (&[("ALL_PROXY", "p:65536")], "", "`ALL_PROXY` has an invalid port"),
+            (&[("HTTPS_PROXY", "http://p:31x8/")], "", "`HTTPS_PROXY` has an invalid port"),
+            (&[("HTTPS_PROXY", "http://[::1]:70000")], "", "`HTTPS_PROXY` has an invalid port"),
+            (&[("HTTPS_PROXY", "http://me:hunter2@p:-1")], "", "`HTTPS_PROXY` has an invalid port"),
+            (&[("HTTPS_PROXY", "http://me:hunter2")], "", "`HTTPS_PROXY` has an invalid port"),
+            (&[("HTTPS_PROXY", "http://p:65535")], "", "http://p:65535"),
+            (&[("HTTPS_PROXY", "http://[::1]:3128")], "", "http://[::1]:3128"),
             (&[("HTTPS_PROXY", "ftp://hunter2")], "", "`HTTPS_PROXY` is not the address"),
             (&[("all_proxy", "hunter2 hunter2")], "", "`all_proxy` is not the address"),
             (&[("ALL_PROXY", "socks5://p:1080")], "", "`ALL_PROXY` names a SOCKS proxy"),

@@ -330,7 +330,7 @@ async fn take_lock(
     progress: &Progress,
     stop: &Stop,
 ) -> Result<Option<Lock>, CommandError> {
-    let (folders, name) = (context.lock_folders(), session.lock_name());
+    let (folders, name) = (files::machine_folders(), session.lock_name());
     let here = session.folder.parent().unwrap_or(&session.folder);
     let since = context.clock.now().strftime("%H:%M:%S UTC");
     let holder = format!("process {} in `{}` since {since}", std::process::id(), here.display());

@@ -15,7 +15,7 @@ use crate::cli::format::Output;
 use crate::cli::progressed::Progressed;
 use crate::cli::terminal::Terminal;
 use crate::clock::Clock;
-use crate::files::{self, Disk, Files};
+use crate::files::{Disk, Files};
 
 /// One invocation.
 pub(super) struct Context {
@@ -91,16 +91,6 @@ impl Context {
     /// Returns a variable that is set, its bytes that are no UTF-8 replaced.
     pub(super) fn lossy_variable(&self, name: &str) -> Option<String> {
         self.environment.get(name).or_else(|| self.broken.get(name)).cloned()
-    }
-
-    /// The folders that may hold what belongs to this user on this machine, the best first.
-    pub(super) fn lock_folders(&self) -> Vec<PathBuf> {
-        let absolute = |path: PathBuf| path.is_absolute().then_some(path);
-        let state = self.variable("XDG_STATE_HOME").map(PathBuf::from).and_then(absolute);
-        let local = self.variable("LOCALAPPDATA").map(PathBuf::from);
-        let home = || Some(self.home().and_then(absolute)?.join(".local/state"));
-        let state = state.or(local).or_else(home).map(|folder| folder.join("qcops"));
-        state.into_iter().chain([files::shared_folder()]).collect()
     }
 
     /// The home folder.

@@ -55,6 +55,7 @@ pub(super) fn read_rules(path: &Path) -> Result<Vec<RunRule>, CommandError> {
     };
     read.map_err(|why| {
         CommandError::new(format!("the script `{}` cannot be played: {why}", path.display()))
+            .help("write `version: 1`, and rules such as `runs: [{promptContains: SPY, outcome: failed}]`")
             .help("docs/deployments.md describes scripts")
     })
 }

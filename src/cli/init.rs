@@ -16,6 +16,9 @@ use crate::manifest::{self, Prompts};
 use crate::pull::{Pulled, Selection};
 use crate::render::escape;
 
+/// The name that documents and workflows give a saved plan.
+const SAVED_PLAN: &str = "plan.json";
+
 /// The file that the first line of a manifest names for editors.
 const SCHEMA: &str = "manifest.schema.json";
 
@@ -74,14 +77,14 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, CommandErr
     let paths = files.iter().map(|(path, _)| path);
     pull::check_links(&args.folder, paths.clone().chain([&ignore]))?;
     check_free(paths)?;
-    let line = missing_line(context, &ignore)?;
+    let lines = missing_lines(context, &ignore)?;
     for (path, text) in &files {
         let written = context.files.write(path, text.as_bytes());
         written.map_err(|error| CommandError::of(&error))?;
     }
     let mut written: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
-    if let Some(line) = line {
-        let added = context.files.append(&ignore, line.as_bytes());
+    if !lines.is_empty() {
+        let added = context.files.append(&ignore, lines.as_bytes());
         added.map_err(|error| CommandError::of(&error))?;
         written.push(&ignore);
     }
@@ -198,14 +201,20 @@ fn check_free<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Result<(), Comman
         .help("`qcops init DIR` writes to another folder; nothing was written"))
 }
 
-/// What a `.gitignore` lacks to keep the program's own folder out of commits.
-fn missing_line(context: &Context, file: &Path) -> Result<Option<String>, CommandError> {
+/// What a `.gitignore` lacks to keep the program's own folder and saved plans out of commits.
+fn missing_lines(context: &Context, file: &Path) -> Result<String, CommandError> {
     let text = context.files.read(file).map_err(|error| CommandError::of(&error))?;
     let text = text.unwrap_or_default();
-    let line = format!("{OWN_FOLDER}/");
-    if text.split(|byte| *byte == b'\n').any(|found| found.trim_ascii() == line.as_bytes()) {
-        return Ok(None);
+    let is_there = |line: &String| {
+        text.split(|byte| *byte == b'\n').any(|found| found.trim_ascii() == line.as_bytes())
+    };
+    let lines = [format!("{OWN_FOLDER}/"), SAVED_PLAN.to_owned()];
+    let mut missing = String::new();
+    for line in lines.iter().filter(|line| !is_there(line)) {
+        let is_begun = !missing.is_empty() || text.is_empty() || text.ends_with(b"\n");
+        missing.push_str(if is_begun { "" } else { "\n" });
+        missing.push_str(line);
+        missing.push('\n');
     }
-    let is_ended = text.is_empty() || text.ends_with(b"\n");
-    Ok(Some(if is_ended { format!("{line}\n") } else { format!("\n{line}\n") }))
+    Ok(missing)
 }

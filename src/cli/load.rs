@@ -51,11 +51,10 @@ pub(super) fn load(
                 findings.extend(found);
                 manifests.push(manifest);
             }
-            Err(Unreadable { why, help }) => {
-                let help = help.unwrap_or_else(|| {
-                    "a manifest is a UTF-8 file inside its repository".to_owned()
-                });
-                findings.push(Diagnostic::error(Code::UnreadableFile, why).help(help));
+            Err(unreadable) => {
+                let finding = Diagnostic::error(Code::UnreadableFile, "");
+                let usual = "a manifest is a UTF-8 file inside its repository";
+                findings.push(unreadable.explain(finding, usual));
             }
         }
     }
@@ -186,8 +185,9 @@ pub(super) fn report(
     manifests: &Project,
     findings: &[Diagnostic],
 ) -> Result<(), CommandError> {
-    print(context, manifests, findings);
-    tell(context, manifests, findings)?;
+    let findings: Vec<Diagnostic> = findings.iter().map(render::gaps::worded).collect();
+    print(context, manifests, &findings);
+    tell(context, manifests, &findings)?;
     if findings.iter().any(Diagnostic::is_error) {
         return Err(CommandError::said(Exit::Error));
     }

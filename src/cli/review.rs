@@ -11,6 +11,7 @@ use crate::cli::flags::Planning;
 use crate::cli::load::is_yaml;
 use crate::cli::saved_options::{PathBase, apply_command, argument, options, stale};
 use crate::cli::session::Session;
+use crate::model::counted;
 use crate::plan::{Digest, Plan};
 use crate::render::json::PlanJson;
 use crate::render::view::PlanView;
@@ -116,6 +117,15 @@ impl Expected {
         let digest = plan.digest();
         if digest == self.digest {
             return Ok(());
+        }
+        if plan.steps.is_empty() && plan.doubts.is_empty() {
+            let message = "the plan is no longer the reviewed one: nothing is left to do";
+            let known = counted(plan.kept_count, "task is", "tasks are");
+            return Err(stale(CommandError::new(message))
+                .help(format!(
+                    "{known} as declared: it was applied already, or somebody did the same"
+                ))
+                .help("nothing was sent"));
         }
         let now = plan.fingerprints();
         let message = format!("the plan is no longer the reviewed one: its digest is {digest}");

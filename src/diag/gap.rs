@@ -139,6 +139,11 @@ reasons! {
     ShallowClone "shallow-clone"
     /// Commits are replaced or cut off by `git replace` or by grafts.
     ReplacedCommits "replaced-commits"
+    /// Commits with manifests, of another root than those of `HEAD`, are on other branches and tags alone.
+    SeparateHistory {
+        /// A branch or a tag that leads to them, or a commit.
+        name: String,
+    } "separate-history"
     /// Objects that the walk needs are not there.
     ObjectsMissing {
         /// What was to be read.
@@ -186,6 +191,18 @@ reasons! {
         /// What it is.
         what: String,
     } "file-unreadable"
+    /// Git commits a file as another text than the work tree holds.
+    TextConverted {
+        /// Its path.
+        path: String,
+        /// The attribute by which it does.
+        attribute: String,
+    } "text-converted"
+    /// Which files were other texts when they were committed is not known.
+    AttributesUnknown {
+        /// Why.
+        said: String,
+    } "attributes-unknown"
     /// A version names a prompt file that its commit does not hold.
     FileNotCommitted {
         /// Its path.
@@ -248,6 +265,8 @@ impl GapReason {
                 | Self::VersionUnclear { .. }
                 | Self::FileUnclear { .. }
                 | Self::FileNotCommitted { .. }
+                | Self::TextConverted { .. }
+                | Self::AttributesUnknown { .. }
                 | Self::ManifestUnclear { .. }
         )
     }

@@ -96,13 +96,17 @@ pub fn run_rules(file: ScriptFile) -> Result<Vec<RunRule>, String> {
             file.version
         ));
     }
-    let rule = |rule: RuleInFile| {
+    let rule = |(number, rule): (usize, RuleInFile)| {
         let takes_ms = match rule.takes {
             None => None,
             Some(text) => {
                 let takes =
                     text.parse::<SignedDuration>().ok().filter(|takes| !takes.is_negative());
-                let takes = takes.ok_or_else(|| format!("`takes: {text}` is no length of time"))?;
+                let takes = takes.ok_or_else(|| {
+                    format!(
+                        "`takes: {text}` of rule {number} is no length of time; write `5s` or `2m`"
+                    )
+                })?;
                 Some(i64::try_from(takes.as_millis()).unwrap_or(i64::MAX / 2))
             }
         };
@@ -115,7 +119,7 @@ pub fn run_rules(file: ScriptFile) -> Result<Vec<RunRule>, String> {
             takes_ms,
         })
     };
-    file.runs.into_iter().map(rule).collect()
+    (1..).zip(file.runs).map(rule).collect()
 }
 
 /// Returns the messages of an agent that follows a rule with turns.

@@ -1,6 +1,7 @@
-//! Locks of one user on one machine, whatever folder the program runs in.
+//! Locks of one user on one machine, whatever folder and environment the program runs in.
 //!
-//! A lock is a file in a folder of this user alone, which is never reached through a link. Its file is
+//! A lock is a file in a folder of this user alone, which is never reached through a link. No variable
+//! decides where that folder is: a job of cron, `sudo` and a terminal set different ones. The file is
 //! removed when it is released, so that the folder stays empty; who waited for it takes a new one.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, TryLockError};
@@ -36,10 +37,10 @@ pub enum MachineLocking {
     HeldBy(String),
 }
 
-/// The folder for this user's locks where there is no home folder that could hold them.
-pub fn shared_folder() -> PathBuf {
+/// The folders that may hold what belongs to this user on this machine, the best first.
+pub fn machine_folders() -> Vec<PathBuf> {
     let user = own::user().map_or_else(|| "user".to_owned(), |user| user.to_string());
-    std::env::temp_dir().join(format!("qcops-{user}"))
+    own::shared_folders().into_iter().map(|folder| folder.join(format!("qcops-{user}"))).collect()
 }
 
 /// Takes the lock `name` in the first of `folders` that can be made, and writes `holder` into it.
@@ -67,31 +68,24 @@ pub fn try_lock_on_machine(
 }
 
 /// Returns the first folder that this user has, or can have, for itself.
+///
+/// One that is there and is not this user's alone is an error and not passed over: whoever was there
+/// first would else decide which of two applies sees the other.
 fn private_folder(folders: &[PathBuf]) -> Result<&PathBuf, FilesError> {
     let mut refused = None;
     for folder in folders {
-        match make(folder) {
-            Ok(()) => {
-                check(folder)?;
-                return Ok(folder);
+        match private_builder().create(folder) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => {
+                refused.get_or_insert_with(|| failed("make", folder, source));
+                continue;
             }
-            Err(source) => refused = refused.or_else(|| Some(failed("make", folder, source))),
         }
+        check(folder)?;
+        return Ok(folder);
     }
-    Err(refused.unwrap_or_else(|| FilesError::Missing { path: PathBuf::from("HOME") }))
-}
-
-fn make(folder: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(folder).is_ok() {
-        return Ok(());
-    }
-    if let Some(above) = folder.parent() {
-        fs::create_dir_all(above)?;
-    }
-    match private_builder().create(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
+    Err(refused.unwrap_or_else(|| FilesError::Missing { path: PathBuf::new() }))
 }
 
 /// Refuses a folder that others could put files into, or that is a link.
@@ -182,7 +176,7 @@ fn narrow(_folder: &Path, _found: &Metadata) -> io::Result<()> {
 #[cfg(unix)]
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
 
@@ -201,7 +195,7 @@ mod tests {
     #[test]
     fn one_holds_the_lock_and_the_others_learn_who() {
         let scratch = tempfile::tempdir().unwrap();
-        let folder = scratch.path().join("state/qcops");
+        let folder = scratch.path().join("qcops");
         let Ok(MachineLocking::Taken(held)) = lock(&folder, "process 1") else { panic!() };
         let mode = fs::metadata(&folder).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o700);
@@ -260,9 +254,29 @@ mod tests {
     #[test]
     fn where_one_folder_cannot_be_made_the_next_one_is_taken() {
         let scratch = tempfile::tempdir().unwrap();
-        fs::write(scratch.path().join("file"), "").unwrap();
-        let folders = [scratch.path().join("file/qcops"), scratch.path().join("qcops")];
-        let Ok(MachineLocking::Taken(_)) = try_lock_on_machine(&folders, "a", "") else { panic!() };
-        assert!(folders[1].is_dir());
+        let at = |path: &str| scratch.path().join(path);
+        fs::write(at("file"), "").unwrap();
+        for above in ["file", "nowhere"] {
+            let folders = [at(above).join("qcops"), at("qcops")];
+            let Ok(MachineLocking::Taken(_)) = try_lock_on_machine(&folders, "a", "") else {
+                panic!("{above}")
+            };
+            assert!(folders[1].is_dir());
+        }
+        assert!(!at("nowhere").exists(), "what is shared is the machine's to make");
+        // One that is there is not passed over: somebody else would decide which of them is taken.
+        symlink(at("nowhere"), at("link")).unwrap();
+        assert!(try_lock_on_machine(&[at("link"), at("qcops")], "a", "").is_err());
+    }
+
+    #[test]
+    fn every_shell_of_a_user_finds_the_same_folder() {
+        let owner = fs::metadata("/proc/self").map(|found| found.uid());
+        for folder in machine_folders() {
+            assert!(["/tmp", "/var/tmp", "/dev/shm"].iter().any(|top| folder.starts_with(top)));
+            if let Ok(owner) = owner {
+                assert!(folder.ends_with(format!("qcops-{owner}")), "{}", folder.display());
+            }
+        }
     }
 }

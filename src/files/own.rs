@@ -98,15 +98,28 @@ fn has_another_name(_: &Metadata) -> bool {
     false
 }
 
+/// Folders that every user of the machine may write to, the best first; no variable names them.
+#[cfg(unix)]
+pub(super) fn shared_folders() -> Vec<PathBuf> {
+    // The last one is there in containers whose disk cannot be written to.
+    ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from).into()
+}
+
+/// The folder of this user for what does not last; the system names it.
+#[cfg(not(unix))]
+pub(super) fn shared_folders() -> Vec<PathBuf> {
+    vec![std::env::temp_dir()]
+}
+
 /// The number of the user who owns what this process makes.
 #[cfg(unix)]
 pub(super) fn user() -> Option<u32> {
     use std::os::unix::fs::MetadataExt;
     static USER: OnceLock<Option<u32>> = OnceLock::new();
+    let owner = |folder| Some(tempfile::tempfile_in(folder).ok()?.metadata().ok()?.uid());
+    let made = || shared_folders().into_iter().chain([std::env::temp_dir()]).find_map(owner);
     // Where no file can be made, Linux tells it too.
-    let made = || tempfile::tempfile()?.metadata();
-    let owner = || made().or_else(|_| fs::metadata("/proc/self"));
-    *USER.get_or_init(|| Some(owner().ok()?.uid()))
+    *USER.get_or_init(|| made().or_else(|| Some(fs::metadata("/proc/self").ok()?.uid())))
 }
 
 /// The number of the user; not told on this system.

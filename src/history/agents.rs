@@ -271,6 +271,14 @@ impl Collector for AgentVersions<'_> {
         Ok(())
     }
 
+    fn is_reading(&self, paths: &[String]) -> bool {
+        paths.iter().any(|path| !self.ended.contains(path))
+    }
+
+    fn converted(&mut self, path: String, attribute: String, _of_all: bool) {
+        self.losses.all(GapReason::TextConverted { path, attribute });
+    }
+
     fn moved(&mut self) {
         self.is_moved = true;
     }

@@ -23,6 +23,12 @@ pub(super) trait Collector {
     /// Takes what a manifest declared as of a commit.
     fn take(&mut self, objects: &mut Objects, commit: &Commit, path: &str) -> Result<(), GitError>;
 
+    /// Whether some of these manifests are still read.
+    fn is_reading(&self, paths: &[String]) -> bool;
+
+    /// Notes that a file was committed as another text than was sent; whether it speaks of all keys.
+    fn converted(&mut self, path: String, attribute: String, of_all: bool);
+
     /// Says that what follows is older than a manifest that was moved.
     fn moved(&mut self);
 }

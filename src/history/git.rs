@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::diag::{GapReason, with_causes};
+use crate::files::read_input;
 use crate::history::checkout::GitFolders;
 
 /// The variables that Git is given, where they are set; all others are kept from it.
@@ -45,6 +47,9 @@ const GIVEN: [&str; 18] = [
 
 /// The setting that may be given as variables, as containers do: any other could be a token.
 const SAFE: &str = "safe.directory";
+
+/// The largest file of settings that is looked through.
+const MOST_BYTES: u64 = 4 << 20;
 
 /// How many of them are looked through.
 const MOST_SETTINGS: usize = 1_000;
@@ -95,6 +100,20 @@ pub(super) enum GitError {
     },
 }
 
+impl GitError {
+    /// Why nothing is known of the repository in `root`, the folder that holds `.git`.
+    pub(super) fn unreadable(&self, root: &Path) -> GapReason {
+        let root = root.to_owned();
+        match self {
+            Self::Absent => GapReason::GitMissing,
+            Self::Refused { said, .. } if said.contains("dubious ownership") => {
+                GapReason::ForeignOwner { root }
+            }
+            _ => GapReason::RepositoryUnreadable { root, said: with_causes(self) },
+        }
+    }
+}
+
 /// Git in one folder.
 #[derive(Debug)]
 pub(super) struct Git {
@@ -118,11 +137,17 @@ impl Git {
 
     /// Runs Git to its end and returns what it printed.
     pub(super) fn run(&self, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+        self.run_aloud(arguments).map(|(answer, _)| answer)
+    }
+
+    /// Runs Git to its end and returns what it printed, and what it said beside.
+    pub(super) fn run_aloud(&self, arguments: &[&str]) -> Result<(Vec<u8>, String), GitError> {
         let output = self.command(arguments).output().map_err(failed)?;
-        if output.status.success() {
-            return Ok(output.stdout);
-        }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if output.status.success() {
+            return Ok((output.stdout, said));
+        }
+        let said = if said.is_empty() { output.status.to_string() } else { said };
         let command = arguments.first().copied().unwrap_or_default().to_owned();
         Err(GitError::Refused { command, said })
     }
@@ -158,6 +183,46 @@ impl Git {
         command.args(arguments).stdin(Stdio::null());
         command
     }
+}
+
+/// Whether Git may find attributes outside of the work tree: in a file of the repository, of the user or
+/// of the machine, or where the settings say.
+pub(super) fn gives_attributes(folders: &GitFolders) -> bool {
+    let given = given(env::vars_os());
+    let value = |name: &str| {
+        let mut named = given.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| value).filter(|value| !value.is_empty())
+    };
+    let path = |name: &str| value(name).map(PathBuf::from);
+    let home = path("HOME").or_else(|| path("USERPROFILE"));
+    let config = path("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")));
+    let user = config.map(|folder| folder.join("git"));
+    // Those of the machine are beside the program, wherever that is installed.
+    let programs = value("PATH").into_iter().flat_map(env::split_paths);
+    let programs =
+        programs.filter(|folder| ["git", "git.exe"].iter().any(|name| folder.join(name).is_file()));
+    let machine = programs.filter_map(|folder| Some(folder.parent()?.join("etc")));
+    let machine: Vec<PathBuf> = machine.chain([PathBuf::from("/etc")]).collect();
+    let attributes = [folders.common.join("info/attributes")]
+        .into_iter()
+        .chain(user.iter().map(|folder| folder.join("attributes")))
+        .chain(machine.iter().map(|folder| folder.join("gitattributes")));
+    let settings = [folders.common.join("config"), folders.own.join("config.worktree")]
+        .into_iter()
+        .chain(user.iter().map(|folder| folder.join("config")))
+        .chain(home.iter().map(|folder| folder.join(".gitconfig")))
+        .chain(["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"].into_iter().filter_map(path))
+        .chain(machine.iter().map(|folder| folder.join("gitconfig")));
+    attributes.into_iter().any(|file| !matches!(read_input(&file, MOST_BYTES), Ok(None)))
+        || settings.into_iter().any(|file| match read_input(&file, MOST_BYTES) {
+            Ok(None) => false,
+            // Nothing can be in `/dev/null`, which switches a file off.
+            Err(_) => file != Path::new("/dev/null"),
+            Ok(Some(text)) => {
+                let text = String::from_utf8_lossy(&text).to_ascii_lowercase();
+                ["attributesfile", "[attr", "include"].iter().any(|word| text.contains(word))
+            }
+        })
 }
 
 /// Returns what of an environment Git is given.
@@ -196,6 +261,20 @@ fn failed(error: io::Error) -> GitError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_repository_that_cannot_be_read_is_a_gap_with_its_reason() {
+        let refused =
+            |said: &str| GitError::Refused { command: "rev-parse".into(), said: said.into() };
+        let table = [
+            (GitError::Absent, "git-missing"),
+            (refused("fatal: detected dubious ownership in repository at '/r'"), "foreign-owner"),
+            (refused("fatal: bad config line 1"), "repository-unreadable"),
+        ];
+        for (error, code) in table {
+            assert_eq!(error.unreadable(Path::new("/r")).code(), code);
+        }
+    }
 
     #[test]
     fn git_is_given_what_it_needs_and_no_more() {

@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 
+use crate::diag::GapReason;
 use crate::history::checkout;
 use crate::history::git::Git;
 
 /// Tracked files, each behind a letter, its kind and its content, and those that are not added yet.
 const LISTED: [&str; 7] =
     ["ls-files", "-z", "-t", "--stage", "--cached", "--others", "--exclude-standard"];
+
+/// What Git says of a file of patterns that it cannot read.
+const UNREAD: &str = "unable to access";
 
 /// What Git writes for the kinds of entries that are no files.
 const LINK: &str = "120000";
@@ -19,7 +23,7 @@ const SUBMODULE: &str = "160000";
 const LONGEST_TARGET: usize = 4096;
 
 /// What Git says of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Knowledge {
     /// It is tracked.
     Tracked,
@@ -27,19 +31,22 @@ pub(super) enum Knowledge {
     New,
     /// It would not be added.
     Ignored,
-    /// Git cannot be asked.
-    Unknown,
+    /// There is no repository.
+    Unversioned,
+    /// There is one, and Git does not say.
+    Unknown(GapReason),
 }
 
 /// The files of one work tree.
 #[derive(Debug)]
 pub(super) struct KnownFiles {
-    /// `None` where there is no repository that may be used.
+    /// `None` where there is no repository, or none that may be used.
     git: Option<Arc<Git>>,
     top: PathBuf,
     /// Git's own folder of all work trees of the repository.
     common: Option<PathBuf>,
-    lists: OnceLock<Option<Lists>>,
+    /// Why there are none, if there is a repository.
+    lists: OnceLock<Result<Lists, Option<GapReason>>>,
     /// Repositories inside of this one, such as submodules, by their folder.
     inner: Mutex<BTreeMap<PathBuf, Arc<KnownFiles>>>,
 }
@@ -52,6 +59,8 @@ struct Lists {
     /// Symbolic links, each with its content, the target.
     links: BTreeMap<String, String>,
     submodules: BTreeSet<String>,
+    /// Why new files may be ignored ones.
+    doubt: Option<GapReason>,
 }
 
 /// Why a file is not there although Git knows of it.
@@ -66,9 +75,15 @@ pub(super) enum Absence {
 }
 
 impl KnownFiles {
-    pub(super) fn new(git: Option<Arc<Git>>, top: &Path, common: Option<PathBuf>) -> Self {
+    pub(super) fn of(git: Arc<Git>, top: &Path, common: PathBuf) -> Self {
         let (lists, inner) = (OnceLock::new(), Mutex::default());
-        Self { git, top: top.to_owned(), common, lists, inner }
+        Self { git: Some(git), top: top.to_owned(), common: Some(common), lists, inner }
+    }
+
+    /// Files of which nothing is known; `why`, if they are in a repository.
+    pub(super) fn apart(top: &Path, why: Option<GapReason>) -> Self {
+        let (lists, inner) = (OnceLock::from(Err(why)), Mutex::default());
+        Self { git: None, top: top.to_owned(), common: None, lists, inner }
     }
 
     /// Returns the files that Git tracks or would add, as paths from the top, each once; `None` where
@@ -176,24 +191,33 @@ impl KnownFiles {
     }
 
     /// Returns what Git says of a file, whose links are followed already.
-    pub(super) fn of(&self, file: &Path) -> Knowledge {
-        let Some(lists) = self.lists() else { return Knowledge::Unknown };
-        if !file.starts_with(&self.top) {
-            return Knowledge::Unknown;
-        }
+    pub(super) fn knowledge(&self, file: &Path) -> Knowledge {
+        let lists = match self.asked() {
+            Ok(lists) => lists,
+            Err(None) => return Knowledge::Unversioned,
+            Err(Some(reason)) => return Knowledge::Unknown(reason.clone()),
+        };
         let Some(path) = self.path(file) else { return Knowledge::Ignored };
         if lists.tracked.contains(&path) {
             return Knowledge::Tracked;
         }
         if lists.new.contains(&path) {
-            return Knowledge::New;
+            return lists.doubt.clone().map_or(Knowledge::New, Knowledge::Unknown);
         }
-        self.holder(lists, &path).map_or(Knowledge::Ignored, |inner| inner.of(file))
+        self.holder(lists, &path).map_or(Knowledge::Ignored, |inner| inner.knowledge(file))
     }
 
     fn lists(&self) -> Option<&Lists> {
-        let ask = || Some(lists(&self.git.as_ref()?.run(&LISTED).ok()?));
-        self.lists.get_or_init(ask).as_ref()
+        self.asked().ok()
+    }
+
+    fn asked(&self) -> Result<&Lists, Option<&GapReason>> {
+        let ask = || {
+            let git = self.git.as_ref().ok_or(None)?;
+            let answer = git.run_aloud(&LISTED).map_err(|error| error.unreadable(&self.top));
+            answer.map(|(answer, said)| lists(&answer, &said, &self.top)).map_err(Some)
+        };
+        self.lists.get_or_init(ask).as_ref().map_err(Option::as_ref)
     }
 
     fn inner(&self, root: &Path) -> Option<Arc<Self>> {
@@ -204,14 +228,19 @@ impl KnownFiles {
         let marked = checkout::locate(root).filter(|marked| marked.root == root)?;
         let folders = marked.repository?;
         let git = Arc::new(Git::within(root, &folders));
-        let known = Arc::new(Self::new(Some(git), root, Some(folders.common)));
+        let known = Arc::new(Self::of(git, root, folders.common));
         inner.insert(root.to_owned(), Arc::clone(&known));
         Some(known)
     }
 }
 
-fn lists(answer: &[u8]) -> Lists {
+fn lists(answer: &[u8], said: &str, top: &Path) -> Lists {
     let mut lists = Lists::default();
+    // It goes on without what it cannot read, and then takes ignored files for new ones.
+    if said.contains(UNREAD) {
+        let said = said.to_owned();
+        lists.doubt = Some(GapReason::RepositoryUnreadable { root: top.to_owned(), said });
+    }
     let entries =
         answer.split(|byte| *byte == 0).filter_map(|entry| std::str::from_utf8(entry).ok());
     for (letter, entry) in entries.filter_map(|entry| entry.split_once(' ')) {

@@ -408,6 +408,17 @@ impl<'a> Manifests<'a> {
         None
     }
 
+    /// Notes that a file was committed as another text than was sent; `of_all` keys, or of those that name it.
+    pub(super) fn converted(&mut self, path: String, attribute: String, of_all: bool) {
+        let names = |task: &&EarlierTask| {
+            !of_all && file(task).is_some_and(|file| self.files.values[file] == path)
+        };
+        let tasks = self.parsed.values().flat_map(|tasks| tasks.iter()).filter(names);
+        let keys: BTreeSet<usize> = tasks.map(|task| task.key).collect();
+        let keys: Vec<Key> = keys.into_iter().map(|key| self.keys.values[key].clone()).collect();
+        self.losses.of(GapReason::TextConverted { path, attribute }, keys);
+    }
+
     /// Returns the keys, the keys of agents with their names, and all that could not be read.
     pub(super) fn finish(self) -> (Vec<Key>, BTreeMap<Key, BTreeSet<Option<String>>>, Vec<Gap>) {
         (self.keys.values, self.agents, self.losses.finish())

@@ -8,6 +8,7 @@
 //! Only committed versions are evidence. What cannot be read is a gap, never a guess.
 
 mod agents;
+mod attributes;
 mod blocks;
 mod checkout;
 mod collector;
@@ -23,6 +24,7 @@ mod manifests;
 mod neighbors;
 mod objects;
 mod repository;
+mod separate;
 mod versions;
 mod walk;
 mod worktree;

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diag::{GapReason, with_causes};
+use crate::diag::GapReason;
 use crate::files::Bounds;
 use crate::history::HistoryError;
 use crate::history::checkout::{self, GitFolders};
@@ -95,12 +95,9 @@ impl Repository {
         let found = answer.and_then(|answer| work_tree(&answer, folders.as_ref()));
         let (shallow, top, folders) = match (found, folders) {
             (Ok((shallow, top)), Some(folders)) => (shallow, top, folders),
-            (Ok(_), None) => {
-                let standing = standing_after(&GitError::Garbled { command: "rev-parse" }, &root);
-                return Ok(Self::apart(root, standing, closed));
-            }
-            (Err(error), _) => {
-                let standing = standing_after(&error, &root);
+            (found, _) => {
+                let error = found.err().unwrap_or(GitError::Garbled { command: "rev-parse" });
+                let standing = RepositoryState::Unknown(error.unreadable(&root));
                 return Ok(Self::apart(root, standing, closed));
             }
         };
@@ -108,8 +105,7 @@ impl Repository {
             return Err(HistoryError::WorkTree { root, work_tree: top });
         }
         let git = Arc::new(Git::within(&top, &folders));
-        let known =
-            Arc::new(KnownFiles::new(Some(Arc::clone(&git)), &top, Some(folders.common.clone())));
+        let known = Arc::new(KnownFiles::of(Arc::clone(&git), &top, folders.common.clone()));
         // The deeper one of the two: what a manifest names is in both.
         let root = if top.starts_with(&root) { top.clone() } else { root };
         let standing = RepositoryState::Checkout { shallow, folders };
@@ -119,7 +115,11 @@ impl Repository {
     /// A folder about which Git is not asked any further.
     fn apart(root: PathBuf, standing: RepositoryState, closed: Vec<PathBuf>) -> Self {
         let git = Arc::new(Git::new(&root));
-        let known = Arc::new(KnownFiles::new(None, &root, None));
+        let why = match &standing {
+            RepositoryState::Unknown(reason) => Some(reason.clone()),
+            RepositoryState::Outside | RepositoryState::Checkout { .. } => None,
+        };
+        let known = Arc::new(KnownFiles::apart(&root, why));
         Self { git, standing, top: root.clone(), root, closed, known }
     }
 
@@ -211,42 +211,8 @@ fn work_tree(answer: &[u8], folders: Option<&GitFolders>) -> Result<(bool, PathB
     Ok((shallow == "true", top.canonicalize().unwrap_or(top)))
 }
 
-/// Judges a refusal; `root` is the folder that holds `.git`.
-fn standing_after(error: &GitError, root: &Path) -> RepositoryState {
-    let root = root.to_owned();
-    RepositoryState::Unknown(match error {
-        GitError::Absent => GapReason::GitMissing,
-        GitError::Refused { said, .. } if said.contains("dubious ownership") => {
-            GapReason::ForeignOwner { root }
-        }
-        _ => GapReason::RepositoryUnreadable { root, said: with_causes(error) },
-    })
-}
-
 /// Returns the folder that holds a file.
 pub(super) fn folder_of(file: &Path) -> PathBuf {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
     folder.unwrap_or(Path::new(".")).to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_repository_that_cannot_be_read_is_a_gap_with_its_reason() {
-        let refused =
-            |said: &str| GitError::Refused { command: "rev-parse".into(), said: said.into() };
-        let table = [
-            (GitError::Absent, "git-missing"),
-            (refused("fatal: detected dubious ownership in repository at '/r'"), "foreign-owner"),
-            (refused("fatal: bad config line 1"), "repository-unreadable"),
-        ];
-        for (error, code) in table {
-            let RepositoryState::Unknown(reason) = standing_after(&error, Path::new("/r")) else {
-                panic!("{error}")
-            };
-            assert_eq!(reason.code(), code);
-        }
-    }
 }

@@ -645,7 +645,8 @@ fn a_handful_of_processes_reads_any_history() {
     let history = history::read(&repository, &request).unwrap();
     check(&history, "t29", &["changed 29", "prompt 29"]);
     let started = repository.git.started.load(Ordering::Relaxed);
-    assert!(started <= 4, "{started}");
+    // Two of them where the machine gives attributes, or has other branches.
+    assert!(started <= 6, "{started}");
 }
 
 #[test]

@@ -273,6 +273,14 @@ impl Collector for Versions<'_> {
         self.add_version(objects, commit, path)
     }
 
+    fn is_reading(&self, paths: &[String]) -> bool {
+        paths.iter().any(|path| !self.ended.contains(path))
+    }
+
+    fn converted(&mut self, path: String, attribute: String, of_all: bool) {
+        self.manifests.converted(path, attribute, of_all);
+    }
+
     fn moved(&mut self) {
         self.is_moved = true;
     }

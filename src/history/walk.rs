@@ -11,6 +11,7 @@ use std::path::Path;
 use crate::diag::{Gap, GapReason, Lost, with_causes};
 use crate::evidence::{Evidence, KeyEvidence, Version};
 use crate::files::read_input;
+use crate::history::attributes::{self, Attributes};
 use crate::history::checkout::GitFolders;
 use crate::history::collector::Collector;
 use crate::history::commit::Commit;
@@ -20,6 +21,7 @@ use crate::history::likeness::{is_of_ours, is_yaml};
 use crate::history::losses::Losses;
 use crate::history::objects::{Objects, Oid, tree_files};
 use crate::history::repository::{RepositoryState, folder_of};
+use crate::history::separate::Separate;
 use crate::history::versions::Versions;
 use crate::history::{Depth, History, HistoryError, Repository, Request};
 use crate::manifest::{DesiredState, DesiredTask};
@@ -129,17 +131,26 @@ impl Walker<'_> {
     fn walk_all(&mut self, starts: Vec<String>, paths: Vec<String>) -> Result<(), GitError> {
         let git = &self.repository.git;
         let mut objects = Objects::open(git)?;
+        let mut attributes = Attributes::default();
+        let separate = Separate::search(git, self.folders, &starts)?;
+        let manifests = paths.clone();
         let mut followed = BTreeSet::new();
         let mut walks = VecDeque::from([Walk { starts, paths }]);
         let mut count = 0;
         while let Some(walk) = walks.pop_front() {
-            let touched = commits(git, &walk.starts, &walk.paths)?;
+            let looked = attributes::with_files(walk.paths.iter().cloned().collect());
+            let touched = commits(git, &walk.starts, &Vec::from_iter(looked))?;
             if count == 0 {
                 walks.extend(self.uncommitted(&mut objects, &walk, &touched)?);
             }
-            let wider = widen(git, &mut objects, self.versions, &walk, &touched);
+            attributes.add(&walk.paths, true);
+            let wider = widen(git, &mut objects, self.versions, &mut attributes, (&walk, &touched));
             let all = self.unless_missing(wider, "a folder")?.flatten();
             for commit in all.as_ref().unwrap_or(&touched) {
+                if self.versions.is_reading(&walk.paths) {
+                    let noted = attributes.note(&mut objects, commit);
+                    self.unless_missing(noted, "an earlier folder")?;
+                }
                 for path in &walk.paths {
                     let taken = self.versions.take(&mut objects, commit, path);
                     self.unless_missing(taken, path)?;
@@ -163,6 +174,33 @@ impl Walker<'_> {
                     walks.push_back(Walk { starts, paths });
                 }
             }
+        }
+        self.note_conversions(&mut objects, attributes)?;
+        // In a shallow clone every branch begins with a commit of its own.
+        let is_shallow =
+            matches!(self.repository.standing, RepositoryState::Checkout { shallow: true, .. });
+        if let Some(separate) = separate.filter(|_| !is_shallow)
+            && let Some(name) = separate.find(git, &mut objects, &manifests)?
+        {
+            self.versions.losses().all(GapReason::SeparateHistory { name });
+        }
+        Ok(())
+    }
+
+    /// Notes the files that were committed as other texts than were sent.
+    fn note_conversions(
+        &mut self,
+        objects: &mut Objects,
+        attributes: Attributes,
+    ) -> Result<(), GitError> {
+        let Repository { git, top, .. } = self.repository;
+        let found = attributes.ask(git, (top, self.folders), objects);
+        let found = self.unless_missing(found, "an earlier folder")?.unwrap_or_default();
+        for (path, attribute, of_all) in found.files {
+            self.versions.converted(path, attribute, of_all);
+        }
+        if let Some(said) = found.unknown {
+            self.versions.losses().all(GapReason::AttributesUnknown { said });
         }
         Ok(())
     }
@@ -239,11 +277,11 @@ fn widen(
     git: &Git,
     objects: &mut Objects,
     versions: &mut dyn Collector,
-    walk: &Walk,
-    touched: &[Commit],
+    attributes: &mut Attributes,
+    (walk, touched): (&Walk, &[Commit]),
 ) -> Result<Option<Vec<Commit>>, GitError> {
     let mut wider: Option<Vec<Commit>> = None;
-    let mut looked: BTreeSet<String> = walk.paths.iter().cloned().collect();
+    let mut looked = attributes::with_files(walk.paths.iter().cloned().collect());
     loop {
         let commits = wider.as_deref().unwrap_or(touched);
         let prompts = versions.files(objects, commits, &walk.paths)?;
@@ -255,7 +293,10 @@ fn widen(
                 break;
             }
         }
+        attributes.add(&prompts, false);
+        attributes.add(objects.passed(), true);
         let found = looked_at(&walk.paths, prompts, objects.passed());
+        let found = attributes::with_files(found);
         if found.is_subset(&looked) {
             return Ok(wider);
         }

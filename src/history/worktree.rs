@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::diag::with_causes;
+use crate::diag::{Gap, with_causes};
 use crate::files::{Bounds, FilesError, read_input};
 use crate::history::known::{Absence, Knowledge, KnownFiles};
 use crate::manifest::{Source, Unreadable, decode, shell_word, stand_in};
@@ -73,7 +73,8 @@ impl WorkTree {
         }
         if let Some((what, command)) = stand_in(&self.known.below_top(file), &bytes) {
             let help = Some(format!("`{command}` puts the text in its place"));
-            return Err(Unreadable { why: format!("`{shown}` is {what}, not the text"), help });
+            let why = format!("`{shown}` is {what}, not the text");
+            return Err(Unreadable { why, help, ..Unreadable::default() });
         }
         decode(&shown.to_string(), bytes)
     }
@@ -82,16 +83,24 @@ impl WorkTree {
     fn check_known(&self, path: &Path, file: &Path) -> Result<(), Unreadable> {
         let is_hidden =
             file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let what = match self.known.of(file) {
+        let shown = path.display();
+        let what = match self.known.knowledge(file) {
             Knowledge::Ignored => "is ignored by Git, as files with secrets are",
-            Knowledge::New | Knowledge::Unknown if is_hidden => {
+            Knowledge::New | Knowledge::Unversioned if is_hidden => {
                 "is a hidden file that Git does not track, as files with secrets are"
             }
-            _ => return Ok(()),
+            Knowledge::Unknown(reason) => {
+                let why = format!(
+                    "Git does not say whether it ignores `{shown}`, as files with secrets are"
+                );
+                let gaps = [Gap::history(reason)].into_iter().collect();
+                return Err(Unreadable { why, help: None, gaps });
+            }
+            Knowledge::Tracked | Knowledge::New | Knowledge::Unversioned => return Ok(()),
         };
-        let why = format!("`{}` {what}", path.display());
+        let why = format!("`{shown}` {what}");
         let help = "if it holds a prompt and no secret, `git add --force` it; or name another file";
-        Err(Unreadable { why, help: Some(help.to_owned()) })
+        Err(Unreadable { why, help: Some(help.to_owned()), ..Unreadable::default() })
     }
 
     /// Says why a path leads to nothing that may be read.
@@ -108,7 +117,7 @@ impl WorkTree {
         let help = target.contains(".git/annex/objects/").then(|| {
             format!("git-annex holds it: `git annex get {path}`, then `git annex unlock {path}`")
         });
-        Unreadable { why: with_causes(error), help }
+        Unreadable { why: with_causes(error), help, ..Unreadable::default() }
     }
 
     /// Says of a file that Git knows of why it is not there.
@@ -137,7 +146,8 @@ impl WorkTree {
                 return Some(written_link(&format!("`{path}` is behind it"), &link));
             }
         };
-        Some(Unreadable { why: format!("`{path}` {why}"), help: Some(help) })
+        let why = format!("`{path}` {why}");
+        Some(Unreadable { why, help: Some(help), ..Unreadable::default() })
     }
 }
 
@@ -149,7 +159,7 @@ fn written_link(why: &str, link: &str) -> Unreadable {
         shell_word(link)
     );
     let why = format!("`{link}` is a symbolic link that was checked out as a plain file: {why}");
-    Unreadable { why, help: Some(help) }
+    Unreadable { why, help: Some(help), ..Unreadable::default() }
 }
 
 /// Returns the text of a manifest that comes from a stream; no commit holds it.

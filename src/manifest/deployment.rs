@@ -298,6 +298,8 @@ fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
     let captured = if let Some(node) = entries.value("pattern") {
         let text = reader.text(node, "pattern", owner);
         text.and_then(|text| pattern(reader, &text, node, "pattern", owner))
+    } else if entries.is_misspelled("pattern") {
+        None
     } else {
         let message = format!("missing field `pattern` of {owner}");
         let finding = reader.error(Code::MissingField, message, &node.span);

@@ -70,7 +70,8 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
     } else if entries.value("agents").is_some() {
         Some(BTreeMap::new())
     } else {
-        missing(reader, root, Subject::Tasks, "write `tasks: {}` for a manifest without tasks");
+        let way = "write `tasks: {}` for a manifest without tasks";
+        missing(reader, root, &entries, Subject::Tasks, way);
         None
     };
     let forgotten = entries.value("forget").map(|node| forgotten(reader, node)).unwrap_or_default();
@@ -107,7 +108,10 @@ fn newer_version(root: &Node<'_>) -> Option<i128> {
 /// Checks the version, and says whether it is ours.
 fn version(reader: &mut Reader<'_>, root: &Node<'_>, entries: &Entries<'_, '_>) -> bool {
     match entries.value("version") {
-        None => missing(reader, root, Subject::Version, "write `version: 1` as the first line"),
+        None => {
+            let way = "write `version: 1` as the first line";
+            missing(reader, root, entries, Subject::Version, way);
+        }
         Some(node) if matches!(node.value, NodeValue::Integer(VERSION)) => return true,
         Some(node) => {
             let message = "`version` of the manifest must be the number 1";
@@ -118,13 +122,22 @@ fn version(reader: &mut Reader<'_>, root: &Node<'_>, entries: &Entries<'_, '_>) 
     false
 }
 
-fn missing(reader: &mut Reader<'_>, root: &Node<'_>, subject: Subject, way: &str) {
+fn missing(
+    reader: &mut Reader<'_>,
+    root: &Node<'_>,
+    entries: &Entries<'_, '_>,
+    subject: Subject,
+    way: &str,
+) {
     let start = root.span.start..root.span.start;
     let field = match subject {
         Subject::Version => "version",
         Subject::Tasks => "tasks",
         Subject::Agents => "agents",
     };
+    if entries.is_misspelled(field) {
+        return;
+    }
     let message = format!("missing field `{field}` of the manifest");
     let finding = reader.error(Code::MissingField, message, &start);
     reader.report(finding.about(subject).help(way));

@@ -58,7 +58,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::diag::Place;
+use crate::diag::{Diagnostic, Gaps, Place};
 use crate::model::{AgentId, ContentHash, Key, TaskId};
 use crate::resource::{Object, Value, Whole};
 use crate::transcript::Expectation;
@@ -76,17 +76,32 @@ pub trait Source {
 }
 
 /// Why a file cannot be read as text, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Unreadable {
     /// The reason, without a final period.
     pub why: String,
     /// What to do about it, where that is known.
     pub help: Option<String>,
+    /// What is behind it, where Git cannot be asked of the file.
+    pub gaps: Gaps,
 }
 
 impl From<String> for Unreadable {
     fn from(why: String) -> Self {
-        Self { why, help: None }
+        Self { why, ..Self::default() }
+    }
+}
+
+impl Unreadable {
+    /// Returns a finding with the reason behind its message, and with help; `usual` where none is known.
+    pub fn explain(self, mut finding: Diagnostic, usual: &str) -> Diagnostic {
+        let Self { why, help, gaps } = self;
+        finding.message =
+            if finding.message.is_empty() { why } else { format!("{}: {why}", finding.message) };
+        let help = help.or_else(|| gaps.is_empty().then(|| usual.to_owned()));
+        finding.help.extend(help);
+        finding.gaps = gaps;
+        finding
     }
 }
 

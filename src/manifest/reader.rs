@@ -58,7 +58,11 @@ pub(super) enum FieldRead<T> {
 }
 
 /// The known fields of one mapping, each once.
-pub(super) struct Entries<'n, 't>(Vec<(&'static str, &'n Node<'t>, &'n Node<'t>)>);
+pub(super) struct Entries<'n, 't> {
+    fields: Vec<(&'static str, &'n Node<'t>, &'n Node<'t>)>,
+    /// The fields that unknown ones were probably meant to be.
+    meant: Vec<&'static str>,
+}
 
 impl<T: Clone> FieldRead<T> {
     /// Returns the field or, where it is not given, the default.
@@ -77,12 +81,17 @@ impl<T> From<Option<T>> for FieldRead<T> {
 impl<'n, 't> Entries<'n, 't> {
     /// Returns the key of a field that is given.
     pub(super) fn key(&self, field: &str) -> Option<&'n Node<'t>> {
-        self.0.iter().find(|(name, ..)| *name == field).map(|(_, key, _)| *key)
+        self.fields.iter().find(|(name, ..)| *name == field).map(|(_, key, _)| *key)
     }
 
     /// Returns the value of a field that is given.
     pub(super) fn value(&self, field: &str) -> Option<&'n Node<'t>> {
-        self.0.iter().find(|(name, ..)| *name == field).map(|(.., value)| *value)
+        self.fields.iter().find(|(name, ..)| *name == field).map(|(.., value)| *value)
+    }
+
+    /// Whether an unknown field was probably meant to be this one, which was said already.
+    pub(super) fn is_misspelled(&self, field: &str) -> bool {
+        self.meant.contains(&field)
     }
 }
 
@@ -200,7 +209,8 @@ impl<'a> Reader<'a> {
                 return None;
             }
         };
-        let mut entries = Entries(Vec::with_capacity(pairs.len().min(known.len())));
+        let fields = Vec::with_capacity(pairs.len().min(known.len()));
+        let mut entries = Entries { fields, meant: Vec::new() };
         for (key, value) in pairs {
             let Some(word) = key_text(key) else {
                 let found = key.value.in_words();
@@ -211,50 +221,57 @@ impl<'a> Reader<'a> {
             };
             match known.iter().map(|spec| spec.name).find(|field| *field == word) {
                 None if matches!(owner, Owner::Manifest) && word.starts_with(OWN_PREFIX) => {}
-                None => self.unknown_field(&key.span, &word, owner, known),
+                None => {
+                    entries.meant.extend(self.unknown_field(&key.span, &word, owner, known));
+                }
                 Some(field) => match entries.key(field) {
                     Some(first) => {
                         let message = format!("field `{word}` of {owner} is given twice");
                         self.twice(message, &key.span, &first.span);
                     }
-                    None => entries.0.push((field, key, value)),
+                    None => entries.fields.push((field, key, value)),
                 },
             }
         }
         Some(entries)
     }
 
+    /// Reports a field that is not known; returns the one that was probably meant.
     fn unknown_field(
         &mut self,
         span: &Range<usize>,
         word: &str,
         owner: Owner<'_>,
         known: &'static [Spec],
-    ) {
-        let finding =
-            self.error(Code::UnknownField, format!("unknown field `{word}` of {owner}"), span);
+    ) -> Option<&'static str> {
+        let name_of =
+            |meant: &str| known.iter().map(|spec| spec.name).find(|name| *name == meant.trim());
         let kind = if let Owner::Agent(_) = owner { &AGENT } else { &TASK };
-        self.report(if let Some(help) = unmanaged(kind, word) {
-            finding.help(help)
+        let (help, meant) = if let Some(help) = unmanaged(kind, word) {
+            (help, None)
         } else if let Some(odd) = word.chars().next().filter(|c| c.is_whitespace()) {
-            let number = u32::from(odd);
-            let known = word.trim();
-            finding.help(format!(
-                "`{known}` is indented with U+{number:04X}, which only looks like a blank; write spaces"
-            ))
+            let (number, meant) = (u32::from(odd), word.trim());
+            let help = format!(
+                "`{meant}` is indented with U+{number:04X}, which only looks like a blank; write spaces"
+            );
+            (help, name_of(meant))
         } else if let Some((_, meant)) = RENAMED.iter().find(|(old, _)| *old == word) {
-            finding.help(format!("did you mean `{meant}`?"))
+            (format!("did you mean `{meant}`?"), name_of(meant))
         } else if let Some(help) = shape::of_colon(word, known) {
-            finding.help(help)
+            (help, word.split([' ', ':', '\t', '\n']).next().and_then(name_of))
         } else if let Some(help) = level::of_name(word) {
-            finding.help(help)
+            (help, None)
         } else if let Some(meant) = nearest(word, known.iter().map(|spec| spec.name)) {
-            finding.help(did_you_mean(word, &[meant]))
+            (did_you_mean(word, &[meant]), Some(meant))
         } else if let Some(help) = level::of_similar(word) {
-            finding.help(help)
+            (help, None)
         } else {
-            finding.help(format!("known fields: {}", in_backticks(known)))
-        });
+            (format!("known fields: {}", in_backticks(known)), None)
+        };
+        let message = format!("unknown field `{word}` of {owner}");
+        let finding = self.error(Code::UnknownField, message, span);
+        self.report(finding.help(help));
+        meant
     }
 
     /// Reports a key or field that is given twice.

@@ -65,6 +65,7 @@ pub fn decode(path: &str, bytes: Vec<u8>) -> Result<String, Unreadable> {
                 shell_word(path),
                 latin.word
             )),
+            ..Unreadable::default()
         },
     ))
 }
@@ -94,6 +95,7 @@ fn not_utf8(path: &str, bytes: &[u8], first: usize, sound: usize) -> Unreadable 
             bytes[first]
         ),
         help: Some(help.to_owned()),
+        ..Unreadable::default()
     }
 }
 
@@ -122,6 +124,7 @@ fn encoded(path: &str, encoding: &str) -> Unreadable {
             "save it as UTF-8, in the editor or with `iconv -f {encoding} -t UTF-8 {} > FILE`",
             shell_word(path)
         )),
+        ..Unreadable::default()
     }
 }
 
@@ -129,6 +132,7 @@ fn no_text(path: &str, what: &str) -> Unreadable {
     Unreadable {
         why: format!("`{path}` is {what}"),
         help: Some("write the text into a file of its own, in UTF-8".to_owned()),
+        ..Unreadable::default()
     }
 }
 

@@ -71,7 +71,9 @@ pub(super) fn given(
             _ => from_file(reader, node, name, owner, pinned),
         })
     });
+    let mut names = std::iter::once(field.name).chain(other);
     match direct.or(indirect) {
+        None if names.any(|name| entries.is_misspelled(name)) => FieldRead::Broken,
         None => FieldRead::Absent,
         Some(_) if is_double => FieldRead::Broken,
         Some(given) => given.into(),
@@ -184,12 +186,12 @@ pub(super) fn file(
             None
         }
         Ok(text) => Some(text),
-        Err(Unreadable { why, help: way }) => {
-            let message = format!("{what} cannot be read: {why}");
+        Err(unreadable) => {
+            let message = format!("{what} cannot be read");
             let finding = reader.error(Code::UnreadableFile, message, &node.span);
-            reader.report(finding.help(help.or(way).unwrap_or_else(|| {
-                "the path is relative to the manifest and stays inside its repository".to_owned()
-            })));
+            let usual = "the path is relative to the manifest and stays inside its repository";
+            let unreadable = Unreadable { help: help.or(unreadable.help), ..unreadable };
+            reader.report(unreadable.explain(finding, usual));
             None
         }
     }

@@ -48,11 +48,43 @@ pub fn read_yaml_as<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_yaml::from_str_with_options(text, options).map_err(|error| {
         let error = error.without_snippet();
         let words = UserMessageFormatter.format_message(error);
-        match error.location() {
-            Some(at) => format!("{words}, at line {}, column {}", at.line(), at.column()),
-            None => words.into_owned(),
-        }
+        let Some(at) = error.location() else { return words.into_owned() };
+        let before = |count: u64| usize::try_from(count).unwrap_or(usize::MAX).saturating_sub(1);
+        let line = text.lines().nth(before(at.line())).unwrap_or_default();
+        let found = found_at(line, before(at.column()));
+        let words = expected(&words).map_or_else(
+            || words.clone().into_owned(),
+            |expected| format!("{expected} is expected in place of {found}"),
+        );
+        format!("{words}, at line {}, column {}", at.line(), at.column())
     })
+}
+
+/// What the parser expects, in words of those who write YAML.
+fn expected(words: &str) -> Option<&'static str> {
+    Some(match words {
+        "expected mapping start" | "unexpected end of file" => "a mapping (`field: value`)",
+        "expected sequence start" => "a list (`- ...`)",
+        "expected string scalar" => "a text",
+        words if words.starts_with("invalid u") || words.starts_with("invalid i") => {
+            "a whole number"
+        }
+        words if words.starts_with("invalid bool") => "`true` or `false`",
+        _ => return None,
+    })
+}
+
+/// What stands at a place of a line, for people.
+fn found_at(line: &str, column: usize) -> String {
+    const MOST: usize = 40;
+    let rest = line.chars().skip(column);
+    let found: String =
+        rest.take_while(|c| !matches!(c, ',' | ']' | '}' | '#')).take(MOST).collect();
+    let found = match found.trim() {
+        "" => line.chars().skip(column).take(1).collect(),
+        found => found.to_owned(),
+    };
+    if found.is_empty() { "nothing".to_owned() } else { format!("`{found}`") }
 }
 
 /// Reads YAML as JSON values; a key given twice is an error.

@@ -26,4 +26,6 @@ pub use name::{
 pub use number::{counted, grouped, noun};
 pub use probe::{PROBE_NAME, PROBE_PROMPT, is_probe_name, is_probe_prompt};
 pub use random::SplitMix64;
-pub use visible::{emoji_length, holds_hidden, is_hidden, visible_json, visible_json_step};
+pub use visible::{
+    MOST_MARKS, emoji_length, holds_hidden, is_hidden, pile_length, visible_json, visible_json_step,
+};

@@ -86,12 +86,35 @@ pub fn emoji_length(text: &str) -> usize {
     }
 }
 
+/// How many marks a letter may carry: those of any language do with fewer, and a pile of them covers the
+/// lines above and below it.
+pub const MOST_MARKS: usize = 4;
+
+/// Returns how many bytes of marks a text begins with, where they are more than a letter may carry; 0
+/// where they are not. Of a very long pile only a part is measured.
+pub fn pile_length(text: &str) -> usize {
+    const LONGEST: usize = 256;
+    if text.is_empty() || text.as_bytes()[0].is_ascii() {
+        return 0;
+    }
+    let marks = text.chars().take(LONGEST).take_while(|c| is_mark(*c));
+    let (count, length) =
+        marks.fold((0, 0), |(count, length), c| (count + 1, length + c.len_utf8()));
+    if count > MOST_MARKS { length } else { 0 }
+}
+
+/// Whether a character is drawn on the one before it.
+fn is_mark(c: char) -> bool {
+    use GeneralCategory::{EnclosingMark, NonspacingMark};
+    !c.is_ascii() && matches!(GeneralCategory::for_char(c), NonspacingMark | EnclosingMark)
+}
+
 /// Whether a text holds a character that a reader cannot see for what it is.
 pub fn holds_hidden(text: &str) -> bool {
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
         let emoji = emoji_length(rest);
-        if emoji == 0 && is_hidden(first) {
+        if emoji == 0 && (is_hidden(first) || pile_length(rest) > 0) {
             return true;
         }
         rest = &rest[emoji.max(first.len_utf8())..];
@@ -138,18 +161,28 @@ pub fn visible_json_step(rest: &str, safe: &mut String) -> Option<usize> {
         safe.push_str(&rest[..emoji]);
         return Some(emoji);
     }
-    if is_command || (is_hidden(first) && first != '\n') {
-        for unit in first.encode_utf16(&mut [0; 2]) {
-            safe.push_str("\\u");
-            for shift in [12, 8, 4, 0] {
-                let digit = u32::from(*unit >> shift) & 15;
-                safe.extend(char::from_digit(digit, 16));
-            }
+    let pile = pile_length(rest);
+    if pile > 0 {
+        for (nth, mark) in rest[..pile].chars().enumerate() {
+            push_json(mark, nth >= MOST_MARKS || is_hidden(mark), safe);
         }
-    } else {
-        safe.push(first);
+        return Some(pile);
     }
+    push_json(first, is_command || (is_hidden(first) && first != '\n'), safe);
     Some(first.len_utf8())
+}
+
+fn push_json(c: char, is_spelled: bool, safe: &mut String) {
+    if !is_spelled {
+        return safe.push(c);
+    }
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        safe.push_str("\\u");
+        for shift in [12, 8, 4, 0] {
+            let digit = u32::from(*unit >> shift) & 15;
+            safe.extend(char::from_digit(digit, 16));
+        }
+    }
 }
 
 #[cfg(test)]

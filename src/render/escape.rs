@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::model::{emoji_length, is_hidden};
+use crate::model::{MOST_MARKS, emoji_length, is_hidden, pile_length};
 
 /// A text that came from a file or from the service; only this module opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +167,7 @@ pub(in crate::render) fn command_property(text: &str) -> String {
     command_message(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Appends the first character, or the first emoji, of `rest` in safe form; returns its bytes, or `None`
+/// Appends the first character, the first emoji or the first pile of marks of `rest` in safe form; returns its bytes, or `None`
 /// at the end.
 ///
 /// For callers that must know which output belongs to which input. What [`line()`] does about `::` at
@@ -178,6 +178,14 @@ pub(in crate::render) fn step(rest: &str, safe: &mut String) -> Option<usize> {
     if emoji > 0 {
         safe.push_str(&rest[..emoji]);
         return Some(emoji);
+    }
+    let pile = pile_length(rest);
+    if pile > 0 {
+        // As many as a language has need of are drawn, and the others are spelled.
+        for (nth, mark) in rest[..pile].chars().enumerate() {
+            if nth < MOST_MARKS { push(mark, safe) } else { safe.extend(mark.escape_unicode()) }
+        }
+        return Some(pile);
     }
     // Azure's and GitHub's older commands, which are found anywhere in a line.
     if rest.starts_with("##[") || rest.starts_with("##vso[") {
@@ -276,6 +284,12 @@ mod tests {
             ("{...props}", "{...props}"),
             ("Buy\u{fe05}\u{fe0f}\u{2800}\u{1d173}", "Buy\\u{fe05}\\u{fe0f}\\u{2800}\\u{1d173}"),
             ("ok 👩🏽\u{200d}🚀 ❤\u{fe0f}!", "ok 👩🏽\u{200d}🚀 ❤\u{fe0f}!"),
+            ("Cafe\u{301} Vi\u{1ec7}t e\u{323}\u{302}", "Cafe\u{301} Vi\u{1ec7}t e\u{323}\u{302}"),
+            ("x\u{301}\u{302}\u{303}\u{304}y", "x\u{301}\u{302}\u{303}\u{304}y"),
+            (
+                "x\u{301}\u{302}\u{303}\u{304}\u{305}\u{489}y",
+                "x\u{301}\u{302}\u{303}\u{304}\\u{305}\\u{489}y",
+            ),
             ("", ""),
         ];
         for (foreign, safe) in table {

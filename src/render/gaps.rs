@@ -116,6 +116,9 @@ fn repository_reason(reason: &GapReason) -> Option<String> {
         GapReason::ReplacedCommits => {
             "`git replace` or a graft hides commits of this repository".to_owned()
         }
+        GapReason::SeparateHistory { name } => {
+            format!("the commits of `{name}` have manifests, too, and `HEAD` shares none of them")
+        }
         GapReason::ObjectsMissing { what, lost } => {
             format!("{what} is missing from the history in this clone{}", because(lost))
         }
@@ -148,6 +151,16 @@ fn version_reason(reason: &GapReason) -> Option<String> {
         }
         GapReason::FileUnclear { path, what } => {
             format!("an earlier version of `{path}` is {what}, not the text")
+        }
+        GapReason::TextConverted { path, attribute } => {
+            format!(
+                "Git commits `{path}` as another text than the work tree's, by the attribute `{attribute}`"
+            )
+        }
+        GapReason::AttributesUnknown { said } => {
+            format!(
+                "whether earlier versions were committed as they were sent is not known: {said}"
+            )
         }
         GapReason::FileNotCommitted { path } => {
             format!(
@@ -196,6 +209,16 @@ pub fn help(gap: &Gap) -> Vec<String> {
         | GapReason::FileNotCommitted { .. } => {
             one("pin what that version may have made with `id:`")
         }
+        GapReason::TextConverted { path, attribute } => {
+            let name = attribute.split('=').next().unwrap_or_default();
+            vec![
+                "pin what earlier versions may have made with `id:`".to_owned(),
+                format!("`{path} !{name}` in `.gitattributes` commits new versions as they are"),
+            ]
+        }
+        GapReason::AttributesUnknown { .. } => {
+            one("use Git 2.40 or newer, or pin what earlier versions may have made with `id:`")
+        }
         GapReason::VariableUnset { name, .. } => vec![format!("set `{name}` to what it was")],
         GapReason::AgentUnknown { .. } => {
             one("pin what those versions made with `id:`, or give the agent its name again")
@@ -230,6 +253,9 @@ fn repository_help(reason: &GapReason) -> Option<Vec<String>> {
         GapReason::ForeignOwner { root } => {
             vec![format!("`git config --global --add safe.directory {}`", root.display())]
         }
+        GapReason::RepositoryUnreadable { said, .. } if said.contains("index file") => one(
+            "`rm \"$(git rev-parse --git-path index)\" && git reset` writes the index anew; no file is changed",
+        ),
         GapReason::RepositoryUnreadable { root, .. } => vec![format!(
             "`git -C {} status` says what is wrong; mount or restore what `.git` leads to",
             root.display()
@@ -237,6 +263,7 @@ fn repository_help(reason: &GapReason) -> Option<Vec<String>> {
         GapReason::HeadUnreadable { lost: Lost::Damaged, .. } => {
             one("`git fsck` says what is wrong; restore the branch from its remote, or clone anew")
         }
+        GapReason::SeparateHistory { name } => vec![format!("`--history-from {name}` reads them")],
         GapReason::ObjectsMissing { lost: Lost::Damaged, .. } | GapReason::GitFailed { .. } => {
             one("`git fsck` says what is wrong; clone anew if it is not to be mended")
         }

@@ -140,9 +140,9 @@ fn a_gitignore_keeps_its_lines_and_gets_ours_once() {
     let repo = Repo::new();
     repo.write(".gitignore", "target");
     assert_eq!(repo.run(&words("init")).code, 0);
-    assert_eq!(repo.read(".gitignore"), "target\n.qcops/\n");
+    assert_eq!(repo.read(".gitignore"), "target\n.qcops/\nplan.json\n");
     assert_eq!(repo.run(&words("init sub")).code, 0);
-    assert_eq!(repo.read(".gitignore"), "target\n.qcops/\n");
+    assert_eq!(repo.read(".gitignore"), "target\n.qcops/\nplan.json\n");
     assert!(!repo.path().join("sub/.gitignore").exists());
     let refused = repo.run(&words("init other --ci gitlab"));
     assert!(refused.err.contains("the repository's root"), "{}", refused.err);

@@ -32,6 +32,17 @@ fn damaged(repo: &Repo, damage: impl FnOnce(&Repo)) -> Repo {
     clone
 }
 
+/// The same where Git is not to answer at all: then no prompt is read from a file.
+fn unreadable(repo: &Repo, damage: impl FnOnce(&Repo)) -> Repo {
+    damaged(repo, |clone| {
+        let prompt = clone.read("spy.md");
+        let inline =
+            clone.read("tasks.yaml").replace("promptFile: spy.md", &format!("prompt: {prompt}"));
+        clone.write("tasks.yaml", &inline);
+        damage(clone);
+    })
+}
+
 /// The name of the object that a revision leads to, as a loose file.
 fn object(repo: &Repo, revision: &str) -> String {
     let name = repo.git(&format!("rev-parse {revision}"));
@@ -94,6 +105,20 @@ fn borrowing(repo: &Repo) -> Repo {
     assert!(!clone.git("log --oneline").is_empty(), "as long as it is there, all is well");
     fs::rename(&lender, lender.with_extension("gone")).unwrap();
     clone
+}
+
+/// Begins a history of its own with all that the checkout holds.
+fn orphan(repo: &Repo) {
+    repo.git("checkout -q --orphan fresh");
+    repo.commit("all of it");
+}
+
+/// Makes one commit without a parent of the branch.
+fn squash(repo: &Repo) {
+    repo.git("config user.name a");
+    repo.git("config user.email a@b");
+    let commit = repo.git("commit-tree -m squashed HEAD^{tree}");
+    repo.git(&format!("reset -q --hard {commit}"));
 }
 
 const ROWS: &[Row] = &[
@@ -204,28 +229,28 @@ const ROWS: &[Row] = &[
         code: "repository-unreadable",
         help: "status` says what is wrong",
         flags: "",
-        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/HEAD", "")),
+        hide: |repo| unreadable(repo, |clone| overwrite(clone, ".git/HEAD", "")),
     },
     Row {
         name: "a HEAD of zeros",
         code: "repository-unreadable",
         help: "status` says what is wrong",
         flags: "",
-        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/HEAD", "\0\0\0\0\0\0\0\0\0")),
+        hide: |repo| unreadable(repo, |clone| overwrite(clone, ".git/HEAD", "\0\0\0\0\0\0\0\0\0")),
     },
     Row {
         name: "no HEAD",
         code: "repository-unreadable",
         help: "status` says what is wrong",
         flags: "",
-        hide: |repo| damaged(repo, |clone| remove(clone, ".git/HEAD")),
+        hide: |repo| unreadable(repo, |clone| remove(clone, ".git/HEAD")),
     },
     Row {
         name: "a broken configuration",
         code: "repository-unreadable",
         help: "status` says what is wrong",
         flags: "",
-        hide: |repo| damaged(repo, |clone| overwrite(clone, ".git/config", "[core\n")),
+        hide: |repo| unreadable(repo, |clone| overwrite(clone, ".git/config", "[core\n")),
     },
     Row {
         name: "a configuration of a newer version",
@@ -233,7 +258,7 @@ const ROWS: &[Row] = &[
         help: "status` says what is wrong",
         flags: "",
         hide: |repo| {
-            damaged(repo, |clone| drop(clone.git("config core.repositoryformatversion 99")))
+            unreadable(repo, |clone| drop(clone.git("config core.repositoryformatversion 99")))
         },
     },
     Row {
@@ -339,12 +364,133 @@ const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "a new root commit beside the branch of the remote",
+        code: "separate-history",
+        help: "`--history-from origin/main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                orphan(clone);
+                clone.git("branch -q -D main");
+            })
+        },
+    },
+    Row {
+        name: "a new root commit beside a branch",
+        code: "separate-history",
+        help: "`--history-from main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("remote remove origin");
+                orphan(clone);
+            })
+        },
+    },
+    Row {
+        name: "a history that was squashed into one commit, beside a tag",
+        code: "separate-history",
+        help: "`--history-from v1`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("tag v1 HEAD~1");
+                clone.git("remote remove origin");
+                squash(clone);
+            })
+        },
+    },
+    Row {
+        name: "the same with packed references",
+        code: "separate-history",
+        help: "`--history-from v1`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("tag v1");
+                clone.git("remote remove origin");
+                squash(clone);
+                clone.git("pack-refs --all");
+            })
+        },
+    },
+    Row {
+        name: "the same with references in tables",
+        code: "separate-history",
+        help: "`--history-from origin/main`",
+        flags: "",
+        hide: |repo| {
+            let clone = clone(repo, "--ref-format=reftable");
+            squash(&clone);
+            clone
+        },
+    },
+    Row {
+        name: "a squashed history with commits upon it",
+        code: "separate-history",
+        help: "`--history-from origin/main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                squash(clone);
+                clone
+                    .write("README", "new")
+                    .commit("fourth")
+                    .write("README", "newer")
+                    .commit("fifth");
+                clone.git("checkout -q --detach");
+            })
+        },
+    },
+    Row {
+        name: "a history that was written anew, beside what that kept",
+        code: "separate-history",
+        help: "`--history-from refs/original/main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                clone.git("update-ref refs/original/main HEAD");
+                clone.git("remote remove origin");
+                squash(clone);
+            })
+        },
+    },
+    Row {
+        name: "a repository that was made anew, with the old one as its remote",
+        code: "separate-history",
+        help: "`--history-from old/main`",
+        flags: "",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                remove(clone, ".git");
+                clone.git("init -q -b main");
+                clone.commit("all of it");
+                clone.git(&format!("remote add old {}", repo.path().display()));
+                clone.git("fetch -q old");
+            })
+        },
+    },
+    Row {
+        name: "a new root commit that has the manifest elsewhere",
+        code: "separate-history",
+        help: "`--history-from main`",
+        flags: "-f infra/agents.yml",
+        hide: |repo| {
+            damaged(repo, |clone| {
+                fs::create_dir(clone.path().join("infra")).unwrap();
+                clone.git("mv tasks.yaml infra/agents.yml");
+                clone.git("mv spy.md infra/spy.md");
+                orphan(clone);
+            })
+        },
+    },
+    Row {
         name: "`.git` is a link that leads nowhere",
         code: "repository-unreadable",
         help: "mount or restore what `.git` leads to",
         flags: "",
         hide: |repo| {
-            damaged(repo, |clone| {
+            unreadable(repo, |clone| {
                 remove(clone, ".git");
                 std::os::unix::fs::symlink("/nowhere/.git", clone.path().join(".git")).unwrap();
             })
@@ -356,7 +502,7 @@ const ROWS: &[Row] = &[
         help: "mount or restore what `.git` leads to",
         flags: "",
         hide: |repo| {
-            damaged(repo, |clone| {
+            unreadable(repo, |clone| {
                 remove(clone, ".git");
                 clone.write(".git", "gitdir: /nowhere/.git/worktrees/work\n");
             })
@@ -368,7 +514,7 @@ const ROWS: &[Row] = &[
         help: "mount or restore what `.git` leads to",
         flags: "",
         hide: |repo| {
-            damaged(repo, |clone| {
+            unreadable(repo, |clone| {
                 remove(clone, ".git");
                 fs::create_dir(clone.path().join(".git")).unwrap();
             })
@@ -524,12 +670,12 @@ fn applied() -> Repo {
     repo
 }
 
-fn json(ran: &Ran) -> Value {
+pub(super) fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))
 }
 
 /// The codes of the gaps that a plan's JSON names.
-fn codes(plan: &Value) -> Vec<String> {
+pub(super) fn codes(plan: &Value) -> Vec<String> {
     let sources = plan["evidence"].as_array().unwrap().iter();
     let gaps = sources.flat_map(|source| {
         let gaps = source["gaps"].as_array().unwrap();
@@ -569,6 +715,69 @@ async fn evidence_out_of_sight_makes_no_duplicate_and_says_what_helps() {
         assert_eq!(checkout.service().await, before, "{name}");
         let allowed = checkout.qcops(&format!("plan --allow lost-evidence {flags}"));
         assert!(allowed.code == 0, "{name}: {}{}", allowed.out, allowed.err);
+    }
+}
+
+#[tokio::test]
+async fn a_separate_history_is_read_where_it_is_named() {
+    let clone = applied().clone_with("");
+    squash(&clone);
+    clone.edit_service(|service| service.add_task("Somebody's", 47, "Theirs")).await;
+    let plan = clone.qcops("plan --history-from origin/main");
+    plan.expect(0, &["-/+ task.spy will be replaced"]);
+    clone.git("update-ref -d refs/remotes/origin/HEAD");
+    clone.git("update-ref -d refs/remotes/origin/main");
+    clone.qcops("plan").expect(0, &["+ task.spy will be created"]);
+}
+
+#[tokio::test]
+async fn branches_that_lack_nothing_of_the_beginning_are_no_separate_history() {
+    /// Adds branches, tags and their like.
+    type Branch = fn(&Repo);
+    fn commit_on(repo: &Repo, branch: &str, path: &str, text: &str) {
+        repo.git(&format!("checkout -q {branch}"));
+        repo.write(path, text).commit("aside").git("checkout -q main");
+    }
+    let table: &[(&str, Branch)] = &[
+        ("a branch that is not merged", |repo| {
+            commit_on(repo, "-b feature", "tasks.yaml", "version: 1\ntasks: {}\n");
+        }),
+        ("an old branch with a manifest of its own", |repo| {
+            commit_on(repo, "-b old HEAD~2", "other.yaml", "version: 1\ntasks: {}\n");
+        }),
+        ("a tag of an earlier commit", |repo| drop(repo.git("tag v1 HEAD~1"))),
+        ("pages with a beginning of their own", |repo| {
+            repo.git("checkout -q --orphan pages");
+            repo.git("rm -q -r -f .");
+            repo.write("index.html", "<p>").write("_config.yml", "title: x\n").commit("pages");
+            repo.git("checkout -q main");
+        }),
+        ("a branch that merged something with a beginning of its own", |repo| {
+            repo.git("checkout -q --orphan library");
+            repo.git("rm -q -r -f .");
+            repo.write("lib/x.py", "x").commit("library");
+            repo.git("checkout -q -b feature main");
+            repo.git(
+                "-c user.name=a -c user.email=a@b merge -q --allow-unrelated-histories library",
+            );
+            repo.git("checkout -q main");
+        }),
+        ("what was put aside", |repo| {
+            repo.write("other.yaml", "version: 1\ntasks: {}\n");
+            repo.git("-c user.name=a -c user.email=a@b stash -q -u");
+        }),
+        ("notes", |repo| {
+            drop(repo.git("-c user.name=a -c user.email=a@b notes add -m tasks.yaml HEAD"));
+        }),
+    ];
+    for (name, branch) in table {
+        let repo = applied();
+        branch(&repo);
+        repo.on_another_machine();
+        repo.edit_service(|service| service.add_task("Somebody's", 47, "Theirs")).await;
+        let planned = repo.qcops("plan --format json");
+        assert_eq!(codes(&json(&planned)), Vec::<String>::new(), "{name}: {}", planned.err);
+        repo.qcops("plan").expect(0, &["-/+ task.spy will be replaced"]);
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod conversation;
 mod loose;
+mod paging;
 mod request;
 mod rows;
 mod seen;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use loose::{List, LooseField, LooseLines};
+use paging::Paging;
 use seen::{AgentWire, DebugWire, DeploymentWire, TaskWire};
 
 /// An answer's JSON object: the envelope, and every payload the program reads (contract 1.1).
@@ -51,6 +53,9 @@ pub(super) struct ReplyBody<'a> {
     /// Null where it is absent too: neither is known.
     #[serde(borrow)]
     conversation: Option<&'a RawValue>,
+    /// What beside a list says that it is not all.
+    #[serde(skip)]
+    paging: Paging,
 }
 
 /// Why a body is no answer.
@@ -77,10 +82,21 @@ impl<'a> ReplyBody<'a> {
         match body.first() {
             None => Err(UnreadableReply::Empty),
             Some(b'{') => {
-                serde_json::from_slice(body).map_err(|source| UnreadableReply::Broken { source })
+                let reply = serde_json::from_slice::<Self>(body);
+                let reply = reply.map_err(|source| UnreadableReply::Broken { source })?;
+                let paging = if reply.is_list() { Paging::of(body) } else { Paging::default() };
+                Ok(Self { paging, ..reply })
             }
             Some(_) => Err(UnreadableReply::NotAnObject),
         }
+    }
+
+    fn is_list(&self) -> bool {
+        let Self { agents, tasks, deployments, .. } = self;
+        !matches!(
+            (agents, tasks, deployments),
+            (LooseField::Missing, LooseField::Missing, LooseField::Missing)
+        )
     }
 
     /// What `success` says; `None` where it is absent or no boolean.

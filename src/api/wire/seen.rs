@@ -15,6 +15,7 @@ use serde::de::value::MapAccessDeserializer;
 
 use crate::api::wire::ReplyBody;
 use crate::api::wire::loose::{Count, List, Loose, LooseField, LooseText, Number, Setting};
+use crate::api::wire::paging::Paging;
 use crate::api::wire::rows::{Resource, resource};
 use crate::api::wire::time::service_time;
 use crate::kinds::{AGENT, TASK};
@@ -263,9 +264,14 @@ pub(crate) fn task_listing(
     reply: ReplyBody<'_>,
     organization_id: &OrganizationId,
 ) -> Listing<ObservedTask> {
-    listing(reply.complaint(), reply.tasks, TASK.calls.many, |wire: TaskWire<'_>| {
-        wire.rest.lower(wire.object, organization_id).map(|seen| (seen.id, seen))
-    })
+    listing(
+        (reply.complaint(), &reply.paging),
+        reply.tasks,
+        TASK.calls.many,
+        |wire: TaskWire<'_>| {
+            wire.rest.lower(wire.object, organization_id).map(|seen| (seen.id, seen))
+        },
+    )
 }
 
 /// Returns the deployments of `task` in a list answer, and whether they are all.
@@ -273,13 +279,18 @@ pub(crate) fn deployment_listing(
     reply: ReplyBody<'_>,
     task: TaskId,
 ) -> Listing<ObservedDeployment> {
-    listing(reply.complaint(), reply.deployments, "deployments", |wire: DeploymentWire<'_>| {
-        let seen = wire.lower(None)?;
-        match seen.task_id {
-            Some(other) if other != task => Err(format!("{} is one of task {other}", seen.id)),
-            _ => Ok((seen.id.clone(), seen)),
-        }
-    })
+    listing(
+        (reply.complaint(), &reply.paging),
+        reply.deployments,
+        "deployments",
+        |wire: DeploymentWire<'_>| {
+            let seen = wire.lower(None)?;
+            match seen.task_id {
+                Some(other) if other != task => Err(format!("{} is one of task {other}", seen.id)),
+                _ => Ok((seen.id.clone(), seen)),
+            }
+        },
+    )
 }
 
 /// Returns the agent of an answer, or why there is none.
@@ -290,9 +301,12 @@ pub(crate) fn agent(reply: ReplyBody<'_>) -> Result<ObservedAgent, String> {
 
 /// Returns the agents of a list answer, and whether they are all.
 pub(crate) fn agent_listing(reply: ReplyBody<'_>) -> Listing<ObservedAgent> {
-    listing(reply.complaint(), reply.agents, AGENT.calls.many, |wire: AgentWire| {
-        lower_agent(wire).map(|seen| (seen.id, seen))
-    })
+    listing(
+        (reply.complaint(), &reply.paging),
+        reply.agents,
+        AGENT.calls.many,
+        |wire: AgentWire| lower_agent(wire).map(|seen| (seen.id, seen)),
+    )
 }
 
 fn lower_agent(wire: AgentWire) -> Result<ObservedAgent, String> {
@@ -301,11 +315,11 @@ fn lower_agent(wire: AgentWire) -> Result<ObservedAgent, String> {
 }
 
 /// Lowers a list; whatever cannot be understood, or stands twice, makes it partial, and so does a
-/// complaint beside it.
+/// complaint beside it, or a word of more to come.
 ///
 /// A missing key is no empty list, but null is one (contract 15.5).
 fn listing<W, S, I: Ord + Clone + Display>(
-    complaint: Option<String>,
+    (complaint, paging): (Option<String>, &Paging),
     field: LooseField<List<W>>,
     key: &str,
     lower: impl Fn(W) -> Result<(I, S), String>,
@@ -321,6 +335,9 @@ fn listing<W, S, I: Ord + Clone + Display>(
     let mut problems = Problems::default();
     if let Some(complaint) = complaint {
         problems.add(|| format!("the service says beside it: {complaint}"));
+    }
+    if let Some(gap) = paging.gap(entries.len()) {
+        problems.add(|| gap);
     }
     for (index, entry) in entries.into_iter().enumerate() {
         let lowered = match entry {
@@ -514,6 +531,26 @@ mod tests {
             (r#"{"tasks":[{"id":1},{"id":"1"}]}"#, 1, Some("id 1 is listed twice")),
             (r#"{"tasks":[{"id":1,"organizationId":"x"}]}"#, 0, Some("another organization")),
             (r#"{"tasks":[1,2,3,4,5]}"#, 0, Some("and 2 more")),
+            (
+                r#"{"tasks":[{"id":1}],"total":2}"#,
+                1,
+                Some("`total` beside it is 2, and it holds 1"),
+            ),
+            (r#"{"total":"7","tasks":null}"#, 0, Some("`total` beside it is 7")),
+            (r#"{"tasks":[{"id":1}],"totalCount":1,"total_items":3}"#, 1, Some("`total_items`")),
+            (r#"{"tasks":[{"id":1}],"hasMore":true}"#, 1, Some("`hasMore` beside it says")),
+            (r#"{"tasks":[{"id":1}],"has_next":1}"#, 1, Some("`has_next`")),
+            (r#"{"tasks":[{"id":1}],"nextPage":2}"#, 1, Some("`nextPage`")),
+            (r#"{"tasks":[{"id":1}],"NextPageToken":"abc"}"#, 1, Some("`NextPageToken`")),
+            (r#"{"tasks":[{"id":1}],"next":{"href":"/x"}}"#, 1, Some("`next`")),
+            (r#"{"tasks":[{"id":1}],"page":1,"totalPages":4}"#, 1, Some("`totalPages`")),
+            (r#"{"meta":{"pagination":1,"total":5},"tasks":[{"id":1}]}"#, 1, Some("`total`")),
+            (r#"{"tasks":[{"id":1}],"pageInfo":{"hasNextPage":true}}"#, 1, Some("`hasNextPage`")),
+            (r#"{"tasks":[{"id":1}],"links":{"next":"https://x"}}"#, 1, Some("`next`")),
+            (r#"{"tasks":[{"id":1}],"total":1,"hasMore":false,"nextPage":null}"#, 1, None),
+            (r#"{"tasks":[{"id":1}],"total":0,"next":"","truncated":"false"}"#, 1, None),
+            (r#"{"tasks":[{"id":1,"total":9,"hasMore":true}],"pages":1,"nextPage":0}"#, 1, None),
+            (r#"{"tasks":[{"id":1}],"links":{"next":null},"meta":[],"page":3}"#, 1, None),
         ];
         for (body, count, words) in table {
             let listing = tasks(body);
