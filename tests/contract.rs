@@ -4,6 +4,7 @@
 //! can bend the contract to its own reading.
 
 mod agents;
+mod example;
 
 use std::sync::Arc;
 use std::time::Duration;
