@@ -76,7 +76,7 @@ enum What {
     Started,
     /// The result of that run is known.
     Answered,
-    /// That run of the task `id` was started, and no list has shown it.
+    /// The deployment `run` of the task `id` was started, and no list has shown it.
     Unseen,
     /// The lists show everything that was made until then; it names no key.
     Listed,
@@ -91,6 +91,15 @@ pub struct Unfinished {
     pub unanswered: Option<Timestamp>,
     /// When the newest task or agent was made of which it was never noted that the list shows it.
     pub unlisted: Option<Timestamp>,
+}
+
+/// A deployment that was answered as started and that no list has shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnseenDeployment {
+    /// Its id; earlier versions have not noted it.
+    pub id: Option<DeploymentId>,
+    /// When it was noted.
+    pub noted: Timestamp,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -246,25 +255,27 @@ impl Ledger {
         self.append(&Line { run: id.map(|id| id.0.clone()), ..line })
     }
 
-    /// Notes that a deployment of a task was started and that no list shows it.
+    /// Notes that the deployment `id` of a task was started and that no list shows it.
     pub fn unseen(
         &self,
         key: &Key,
         run: &Key,
         task: TaskId,
+        id: &DeploymentId,
         now: Timestamp,
     ) -> Result<(), FilesError> {
-        let id = Some(task.0);
-        self.append(&Line { id, ..self.line(What::Unseen, key.as_str(), run.to_string(), now) })
+        let line = self.line(What::Unseen, key.as_str(), run.to_string(), now);
+        self.append(&Line { id: Some(task.0), run: Some(id.0.clone()), ..line })
     }
 
-    /// When it was noted that no list shows the deployment of a task, if nothing has shown it since.
-    pub fn unseen_at(
+    /// The deployment of a task of which it was noted that no list shows it, if nothing has shown it
+    /// since.
+    pub fn unseen_of(
         &self,
         key: &Key,
         run: &Key,
         task: TaskId,
-    ) -> Result<Option<Timestamp>, FilesError> {
+    ) -> Result<Option<UnseenDeployment>, FilesError> {
         let bytes = self.files.read(&self.path)?.unwrap_or_default();
         // Asked for each deployment, and hardly ever noted: most ledgers need not be understood for it.
         if !holds(&bytes, b"\"unseen\"") {
@@ -274,7 +285,10 @@ impl Ledger {
         for line in self.lines(&bytes) {
             let is_its = line.key == key.as_str() && line.name == run.as_str();
             match line.what {
-                What::Unseen if is_its && line.id == Some(task.0) => noted = line.time.parse().ok(),
+                What::Unseen if is_its && line.id == Some(task.0) => {
+                    let id = line.run.map(DeploymentId);
+                    noted = line.time.parse().ok().map(|noted| UnseenDeployment { id, noted });
+                }
                 What::Answered if is_its => noted = None,
                 _ => {}
             }
@@ -875,13 +889,13 @@ mod tests {
                     stored: matches!(what, What::Renamed | What::StoredAgent).then(|| "stored".to_owned()),
                     field: (what == What::StoredAgent).then(|| "model".to_owned()),
                     asked: (what == What::StoredAgent).then(|| format!("a{name}")),
-                    run: matches!(what, What::Started | What::Answered).then(|| format!("A-{id}")),
+                    run: matches!(what, What::Started | What::Answered | What::Unseen).then(|| format!("A-{id}")),
                     ..line
                 }).unwrap();
             }
             let said = |ledger: &Ledger| {
                 let unseen = ["k0", "k1", "k2"].map(|key| {
-                    ledger.unseen_at(&key.parse().unwrap(), &"n0".parse().unwrap(), TaskId(0)).unwrap()
+                    ledger.unseen_of(&key.parse().unwrap(), &"n0".parse().unwrap(), TaskId(0)).unwrap()
                 });
                 (format!("{:?}", read(ledger)), ledger.unfinished().unwrap(), unseen)
             };

@@ -1,13 +1,137 @@
 //! Stories through the emulator in process: what is declared comes true, once.
 
 use qcops::diag::Code;
-use qcops::event::{HaltReason, StepOutcome};
+use qcops::emulator::DeploymentPhase;
+use qcops::event::{HaltReason, Outcome, StepOutcome};
 use qcops::model::TaskId;
 use qcops::render;
 use qcops::render::html::Applied;
 use qcops::render::text::TextOptions;
 
 use crate::support::world::World;
+
+/// What an apply says of a request that was answered as a success and changed nothing.
+struct WithoutEffect {
+    /// Which request.
+    write: &'static str,
+    /// What is declared, one after the other; the request is one of the last.
+    manifests: &'static [&'static str],
+    /// How its step ends: exit 4 or 5.
+    code: i32,
+    /// What is said of it.
+    said: &'static str,
+    /// What the next apply sends.
+    next: &'static [&'static str],
+}
+
+const WITHOUT_EFFECT: &[WithoutEffect] = &[
+    WithoutEffect {
+        write: "tasks/create#1",
+        manifests: &["a: {prompt: p}"],
+        code: 5,
+        said: "task 332 was made and cannot be read",
+        next: &["/agents/tasks/create"],
+    },
+    WithoutEffect {
+        write: "tasks/create#2",
+        manifests: &["a: {prompt: p}\nb: {prompt: q}\nc: {prompt: r}"],
+        code: 5,
+        said: "was made, and neither the list nor a read shows it",
+        next: &["/agents/tasks/create"],
+    },
+    WithoutEffect {
+        write: "tasks/update#1",
+        manifests: &["a: {name: Old, prompt: p}", "a: {name: New, prompt: p}"],
+        code: 4,
+        said: "the service answered that task 332 was updated, and did not change `name`",
+        next: &["/agents/tasks/update"],
+    },
+    WithoutEffect {
+        write: "tasks/update#2",
+        manifests: &[ONE, OTHER, ONE],
+        code: 4,
+        said: "the service answered that task 332 was updated, and did not change `name`",
+        next: &["/agents/tasks/update"],
+    },
+    WithoutEffect {
+        write: "tasks/update#1",
+        manifests: &["a: {prompt: p, deployments: {first: {}}}\nb: {prompt: q}", "b: {prompt: q}"],
+        code: 4,
+        said: "the service answered that task 332 was archived, and did not change its name",
+        next: &["/agents/tasks/update"],
+    },
+    WithoutEffect {
+        write: "tasks/delete#1",
+        manifests: &["a: {prompt: p}\nb: {prompt: q}", "b: {prompt: q}"],
+        code: 4,
+        said: "the service answered that task 332 was deleted, and it is still there",
+        next: &["/agents/tasks/delete"],
+    },
+    WithoutEffect {
+        write: "deployments/create#1",
+        manifests: &[ONE],
+        code: 5,
+        said: "was started, and neither the list nor a read shows it",
+        next: &["/agents/deployments/create"],
+    },
+    WithoutEffect {
+        write: "deployments/prompt#1",
+        manifests: &[ONE, "a: {prompt: p, deployments: {first: {followUps: [Now QQQ]}}}"],
+        code: 5,
+        said: "took it, and it cannot be read yet: it is not in the conversation",
+        next: &["/agents/deployments/prompt"],
+    },
+];
+
+const ONE: &str = "a: {prompt: p, deployments: {first: {}}}";
+const OTHER: &str = "a: {prompt: q, deployments: {first: {}}}";
+
+/// The exit code and the message of each step that did not end well.
+fn ended_badly(outcome: &Outcome) -> Vec<(i32, String)> {
+    let said = |ended: &StepOutcome| match ended {
+        StepOutcome::Failed(finding) => Some((4, finding.message.clone())),
+        StepOutcome::Unknown(finding) => Some((5, finding.message.clone())),
+        _ => None,
+    };
+    outcome.steps.values().filter_map(said).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_without_effect_is_no_success_and_the_next_apply_sends_it_once() {
+    for row in WITHOUT_EFFECT {
+        let (last, earlier) = row.manifests.split_last().unwrap();
+        let mut world = World::new("");
+        world.quirk("queue-ms=0").await.quirk("run-ms=0").await.pruning();
+        for manifest in earlier {
+            world.edit(manifest).commit().converge().await;
+        }
+        world.edit(last).commit().faults(&format!("{}=no-effect", row.write));
+        let ended = ended_badly(&world.apply().await);
+        let is_said = |(code, said): &(i32, String)| *code == row.code && said.contains(row.said);
+        assert!(ended.len() == 1 && ended.iter().all(is_said), "{} {ended:#?}", row.write);
+        let sent = world.writes().len();
+        world.faults("").converge().await;
+        assert_eq!(world.writes()[sent..], *row.next, "{}", row.write);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_without_effect_is_asked_for_again_and_never_reported_as_done() {
+    let stopped = "a: {prompt: p, deployments: {first: {state: stopped}}}";
+    for (faults, codes, active) in
+        [("deployments/stop#1=no-effect", &[][..], 0), ("deployments/stop=no-effect", &[5][..], 1)]
+    {
+        let mut world = World::new(ONE);
+        world.quirk("run-ms=600000").await.commit().converge().await;
+        world.edit(stopped).commit().faults(faults);
+        let ended = ended_badly(&world.apply().await);
+        assert_eq!(ended.iter().map(|(code, _)| *code).collect::<Vec<_>>(), codes, "{ended:#?}");
+        let is_active = |run: &&qcops::emulator::Deployment| run.status == DeploymentPhase::Running;
+        let count = world.edit_service(|all| all.deployments().filter(is_active).count()).await;
+        assert_eq!(count, active, "{faults}");
+        world.faults("").converge().await;
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_manifest_becomes_tasks_and_runs_and_then_nothing_is_left_to_do() {

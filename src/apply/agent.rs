@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::api::CallOutcome;
 use crate::apply::Work;
+use crate::apply::confirm::Presence;
 use crate::apply::create::found;
 use crate::apply::finding::{changed, unsettled};
 use crate::apply::settle::{Ended, FreshLook, Settled, complete};
@@ -240,7 +241,9 @@ impl Work<'_, '_> {
     /// Changes fields of an agent in place, and says which of them the service did not take.
     async fn update_agent(&self, step: &Step, id: AgentId, edits: &[Edit]) -> Ended<StepOutcome> {
         self.send_agent_edits(step, id, edits).await?;
-        let seen = self.read_updated(id, edits).await?;
+        let read = async || self.effects.client.read_agent(id).await;
+        let is_changed = |agent: &ObservedAgent| shows(&agent.object, edits);
+        let seen = self.read_updated(&format!("agent {id}"), read, is_changed).await?;
         let stored = |edit: &Edit| seen.object.get(edit.field).clone();
         let mut notes = Vec::new();
         let mut refused: Vec<Edit> = Vec::new();
@@ -281,26 +284,6 @@ impl Work<'_, '_> {
         self.update_what(step, &format!("agent {id}"), edits, send, has).await
     }
 
-    /// Reads an agent until it shows what was sent, or for the last time.
-    async fn read_updated(&self, id: AgentId, edits: &[Edit]) -> Ended<ObservedAgent> {
-        let (mut seen, mut last) = (None, String::new());
-        for delay in self.tries() {
-            self.effects.stop.sleep(delay).await;
-            match self.effects.client.read_agent(id).await {
-                CallOutcome::Done(agent) if shows(&agent.object, edits) => return Ok(agent),
-                CallOutcome::Done(agent) => seen = Some(agent),
-                CallOutcome::Refused(error) if error.is_auth() => return Err(self.refused(&error)),
-                CallOutcome::Refused(error)
-                | CallOutcome::NotProcessed(error)
-                | CallOutcome::Unknown(error) => last = with_causes(&error),
-            }
-        }
-        seen.ok_or_else(|| {
-            let message = format!("agent {id} was updated and cannot be read: {last}");
-            unsettled(message, "`qcops plan` once the service answers again".to_owned())
-        })
-    }
-
     /// Deletes an agent that nothing uses and that is as the plan saw it, looked at right before.
     async fn delete_agent(&self, step: &Step, id: AgentId, before: &Object) -> Ended<StepOutcome> {
         self.expect_no_task_of(id).await?;
@@ -313,35 +296,13 @@ impl Work<'_, '_> {
             )));
         }
         let delete = async || self.effects.client.delete_agent(id).await;
-        let is_gone = async || {
+        let presence = async || {
             let listing = complete(self.effects.client.list_agents().await);
-            let is_listed =
-                listing.is_none_or(|listing| listing.items.iter().any(|agent| agent.id == id));
-            !is_listed
-                && matches!(self.effects.client.read_agent(id).await, CallOutcome::Refused(_))
+            let is_listed = listing.map(|all| all.items.iter().any(|agent| agent.id == id));
+            Presence::of(&self.effects.client.read_agent(id).await, is_listed)
         };
-        self.delete_what(step, &format!("agent {id}"), delete, is_gone).await?;
-        self.expect_deleted(id).await?;
+        self.delete_what(step, &format!("agent {id}"), delete, presence).await?;
         Ok(StepOutcome::Done(Done { agent: Some(id), ..Done::default() }))
-    }
-
-    /// A success alone does not prove that an agent is gone: it must no longer be readable.
-    async fn expect_deleted(&self, id: AgentId) -> Ended<()> {
-        for delay in self.tries() {
-            self.effects.stop.sleep(delay).await;
-            match self.effects.client.read_agent(id).await {
-                CallOutcome::Done(_) => {}
-                CallOutcome::Refused(error) if error.is_auth() => return Err(self.refused(&error)),
-                // What cannot be read now is shown by the next plan if it is still there.
-                _ => return Ok(()),
-            }
-        }
-        let message =
-            format!("the service answered that agent {id} was deleted, and it is still there");
-        let finding = Diagnostic::error(Code::NoEffect, message);
-        Err(StepOutcome::Failed(
-            finding.help("delete it in the web interface, or keep it declared"),
-        ))
     }
 
     async fn expect_no_task_of(&self, id: AgentId) -> Ended<()> {

@@ -9,9 +9,10 @@ use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::create::LookAgain;
 use crate::apply::finding::{changed, failed, unsettled};
-use crate::apply::settle::{Ended, Settled, complete};
+use crate::apply::settle::{Ended, Settled, complete, is_refused};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
+use crate::ledger::UnseenDeployment;
 use crate::model::{DeploymentId, Key, TaskId};
 use crate::observed::ObservedDeployment;
 use crate::plan::{Step, TaskRef};
@@ -39,7 +40,7 @@ impl Work<'_, '_> {
             }
         };
         let run = step.deployment.as_ref().expect("a deployment has the key of its deployment");
-        self.expect_none_unseen(step, run, task, since)?;
+        self.expect_none_unseen(step, run, task, since).await?;
         self.note(async |ledger, now| ledger.starting(&step.key, run, now)).await?;
         let answer = self.effects.client.create_deployment(task).await;
         let (deployment, notes) = match self.take_once(step, answer)? {
@@ -133,32 +134,38 @@ impl Work<'_, '_> {
         })
     }
 
-    /// A deployment that this machine has started and that no list shows is not paid for again; one that is
-    /// asked for by a later `since` is another.
-    fn expect_none_unseen(
+    /// A deployment that this machine has started and that no list shows is not paid for again, unless a
+    /// read of it is refused, too; one that is asked for by a later `since` is another.
+    async fn expect_none_unseen(
         &self,
         step: &Step,
         run: &Key,
         task: TaskId,
         since: Option<(Timestamp, Option<Offset>)>,
     ) -> Ended<()> {
-        let noted = self.effects.ledger.unseen_at(&step.key, run, task);
-        let noted = noted.map_err(|error| {
+        let unseen = self.effects.ledger.unseen_of(&step.key, run, task);
+        let unseen = unseen.map_err(|error| {
             let finding = Diagnostic::error(Code::NotRecorded, with_causes(&error));
             StepOutcome::Failed(finding.help("make `.qcops/` readable and run this again"))
         })?;
-        match noted.filter(|noted| since.is_none_or(|(since, _)| since <= *noted)) {
-            Some(noted) => Err(unsettled(
-                format!(
-                    "a deployment of task {task} was started before {noted:.0}, and no list shows it"
-                ),
-                format!(
-                    "look at task {task} in the web interface; another deployment is asked for by moving \
-                     `since` behind that time"
-                ),
-            )),
-            None => Ok(()),
+        let is_meant =
+            |unseen: &UnseenDeployment| since.is_none_or(|(since, _)| since <= unseen.noted);
+        let Some(UnseenDeployment { id, noted }) = unseen.filter(is_meant) else { return Ok(()) };
+        if let Some(id) = &id
+            && is_refused(&self.effects.client.read_deployment(id).await)
+        {
+            return Ok(());
         }
+        let id = id.map(|id| format!(" {id}")).unwrap_or_default();
+        Err(unsettled(
+            format!(
+                "deployment{id} of task {task} was started before {noted:.0}, and no list shows it"
+            ),
+            format!(
+                "look at task {task} in the web interface; another deployment is asked for by moving \
+                 `since` behind that time"
+            ),
+        ))
     }
 
     /// A second pipeline may have started the deployment while this one was planning.

@@ -19,6 +19,13 @@ pub(super) fn unsettled(message: String, way: String) -> StepOutcome {
     StepOutcome::Unknown(Diagnostic::error(Code::OutcomeUnknown, message).help(way))
 }
 
+/// A request that was answered as done, and reading shows that it was not.
+pub(super) fn no_effect(what: String) -> StepOutcome {
+    let message = format!("the service answered that {what}");
+    let way = "run this again; where that does not help, make the change in the web interface";
+    StepOutcome::Failed(Diagnostic::error(Code::NoEffect, message).help(way))
+}
+
 /// The world is no longer as the plan saw it.
 pub(super) fn changed(message: String) -> StepOutcome {
     StepOutcome::Failed(

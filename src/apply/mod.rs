@@ -8,6 +8,7 @@
 //! and leaves nothing running.
 
 mod agent;
+mod confirm;
 mod create;
 mod deploy;
 mod destroy;

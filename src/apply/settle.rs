@@ -12,6 +12,7 @@ use crate::api::CallOutcome;
 use crate::apply::finding::unsettled;
 use crate::apply::{Settings, Stop, Work};
 use crate::clock::Clock;
+use crate::diag::{Code, Diagnostic};
 use crate::event::{Event, HaltReason, Outcome, StepOutcome};
 use crate::files::FilesError;
 use crate::ledger::Ledger;
@@ -238,11 +239,11 @@ impl Work<'_, '_> {
             }
         }
         self.note_unseen(outcome, &runs);
-        self.report_unlisted(outcome, &agents, &tasks, &runs);
+        self.report_unlisted(outcome, &agents, &tasks, &runs).await;
     }
 
-    /// Says of what was made and that no list shows.
-    fn report_unlisted(
+    /// Says of what was made and that no list shows; what cannot be read either was not made.
+    async fn report_unlisted(
         &self,
         outcome: &mut Outcome,
         agents: &BTreeSet<AgentId>,
@@ -254,19 +255,22 @@ impl Work<'_, '_> {
             let agent = done.agent.filter(|id| agents.contains(id));
             let task = done.task.filter(|id| tasks.contains(id));
             let run = done.deployment.as_ref().filter(|id| runs.contains_key(*id));
-            let what = match (run, task, agent) {
-                (Some(run), ..) => format!("deployment {run} was started"),
-                (None, Some(task), _) if self.created.borrow().tasks.contains_key(step) => {
-                    format!("task {task} was made")
+            let is_created = || self.created.borrow().tasks.contains_key(step);
+            let client = self.effects.client;
+            let (what, is_absent) = match (run, task, agent) {
+                (Some(run), ..) => {
+                    let read = client.read_deployment(run).await;
+                    (format!("deployment {run} was started"), is_refused(&read))
                 }
-                (None, None, Some(agent)) => format!("agent {agent} was made"),
+                (None, Some(task), _) if is_created() => {
+                    (format!("task {task} was made"), is_refused(&client.read_task(task).await))
+                }
+                (None, None, Some(agent)) => {
+                    (format!("agent {agent} was made"), is_refused(&client.read_agent(agent).await))
+                }
                 _ => continue,
             };
-            *ended = unsettled(
-                format!("{what} and is not on the list yet"),
-                "wait, then `qcops plan`: it shows nothing to do once the list has caught up"
-                    .to_owned(),
-            );
+            *ended = if is_absent { absent(&what) } else { unlisted(&what) };
         }
     }
 
@@ -310,7 +314,7 @@ impl Work<'_, '_> {
             {
                 let now = self.effects.clock.now();
                 // The report names the deployment whether the line can be written or not.
-                drop(self.effects.ledger.unseen(&step.key, deployment, *task, now));
+                drop(self.effects.ledger.unseen(&step.key, deployment, *task, id, now));
             }
         }
     }
@@ -336,6 +340,28 @@ impl Work<'_, '_> {
         (self.effects.on_event)(&Event::Settling { step, checking_again_in: delay });
         self.effects.stop.sleep(delay).await;
     }
+}
+
+/// Whether an answer says that there is nothing to read.
+pub(super) fn is_refused<T>(answer: &CallOutcome<T>) -> bool {
+    matches!(answer, CallOutcome::Refused(error) if !error.is_auth())
+}
+
+/// Says that something was answered as made, and that neither a list nor a read shows it.
+fn absent(what: &str) -> StepOutcome {
+    let message =
+        format!("the service answered that {what}, and neither the list nor a read shows it");
+    let way = "look in the web interface, or run `qcops apply` again: it sends the request again only \
+               if both still do not show it";
+    StepOutcome::Unknown(Diagnostic::error(Code::NoEffect, message).help(way))
+}
+
+/// Says that something was made that can be read and that no list shows.
+fn unlisted(what: &str) -> StepOutcome {
+    unsettled(
+        format!("{what} and is not on the list yet"),
+        "wait, then `qcops plan`: it shows nothing to do once the list has caught up".to_owned(),
+    )
 }
 
 /// Waits until what an apply that was killed on this machine has sent can no longer take effect, and

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::api::CallOutcome;
 use crate::apply::Work;
-use crate::apply::finding::{changed, failed, unsettled};
+use crate::apply::confirm::{Presence, is_kept};
+use crate::apply::finding::{changed, failed, no_effect, unsettled};
 use crate::apply::settle::{Ended, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
@@ -17,6 +18,9 @@ use crate::resource::{Edit, Value, Whole};
 /// A length of names that any service should take: the contract's own examples reach it.
 const SAFE_LENGTH: usize = 40;
 
+/// A shorter name is none that a service has cut to its limit: no archived one fits into it.
+const SHORTEST_LIMIT: usize = 24;
+
 impl Work<'_, '_> {
     /// Changes fields of a task in place.
     pub(super) async fn update(
@@ -26,15 +30,30 @@ impl Work<'_, '_> {
         edits: &[Edit],
     ) -> Ended<StepOutcome> {
         self.update_task(step, id, edits).await?;
+        let is_kept = |task: &ObservedTask, edit: &Edit| is_kept(task.object.get(edit.field), edit);
+        let is_changed = |task: &ObservedTask| !edits.iter().any(|edit| is_kept(task, edit));
+        let task = self.read_updated_task(id, is_changed).await?;
+        if let Some(edit) = edits.iter().find(|edit| is_kept(&task, edit)) {
+            return Err(no_effect(format!(
+                "task {id} was updated, and did not change `{}`",
+                edit.field
+            )));
+        }
         let name = edits.iter().find(|edit| edit.field == NAME).map(|edit| &edit.after);
-        let read = self.effects.client.read_task(id).await;
-        let notes = match (&read, name) {
-            (CallOutcome::Done(task), Some(Value::Text(name))) => {
-                self.note_name(step, task, name, "").into_iter().collect()
-            }
+        let notes = match name {
+            Some(Value::Text(name)) => self.note_name(step, &task, name, "").into_iter().collect(),
             _ => Vec::new(),
         };
         Ok(StepOutcome::Done(Done { task: Some(id), notes, ..Done::default() }))
+    }
+
+    async fn read_updated_task(
+        &self,
+        id: TaskId,
+        is_changed: impl Fn(&ObservedTask) -> bool,
+    ) -> Ended<ObservedTask> {
+        let read = async || self.effects.client.read_task(id).await;
+        self.read_updated(&format!("task {id}"), read, is_changed).await
     }
 
     /// Makes the new task, reads it back, and only then removes the old ones.
@@ -61,7 +80,7 @@ impl Work<'_, '_> {
                         Remove::Archive { name } => name.clone(),
                         _ => archive_name(&holder.name, &holder.content.short()),
                     };
-                    self.archive(step, holder.id, &planned).await?;
+                    self.archive(step, holder.id, &holder.name, &planned).await?;
                 }
                 let second = self.make(step, object).await;
                 if matches!(second, Err(StepOutcome::Failed(_))) {
@@ -100,7 +119,9 @@ impl Work<'_, '_> {
         }
         match &removal.how {
             Remove::Archive { .. } if task.name().and_then(archived_base).is_some() => Ok(()),
-            Remove::Archive { name } => self.archive(step, id, name).await,
+            Remove::Archive { name } => {
+                self.archive(step, id, task.name().unwrap_or_default(), name).await
+            }
             Remove::Delete => self.delete(step, &task).await,
             Remove::Destroy { runs } => self.destroy(step, removal, &task, runs).await,
         }
@@ -108,23 +129,28 @@ impl Work<'_, '_> {
 
     /// Renames a task so that it is known as archived; where the service refuses the name or keeps
     /// it in part only, another one is tried.
-    async fn archive(&self, step: &Step, id: TaskId, planned: &str) -> Ended<()> {
+    async fn archive(&self, step: &Step, id: TaskId, before: &str, planned: &str) -> Ended<()> {
+        let is_archived = |task: &ObservedTask| task.name().and_then(archived_base).is_some();
+        let is_changed = |task: &ObservedTask| task.name() != Some(before);
+        let ended = |task: &ObservedTask| match task.name() {
+            _ if is_archived(task) => Ok(()),
+            Some(stored) if stored != before => Err(stored_as(id, stored)),
+            _ => Err(no_effect(format!("task {id} was archived, and did not change its name"))),
+        };
         let room = match self.rename_task(step, id, planned).await {
-            Ok(()) => match self.effects.client.read_task(id).await {
-                CallOutcome::Done(task) => {
-                    let stored = task.name().unwrap_or_default();
-                    if archived_base(stored).is_some() {
-                        return Ok(());
-                    }
-                    stored.chars().count()
+            Ok(()) => {
+                let task = self.read_updated_task(id, is_changed).await?;
+                let length = task.name().unwrap_or_default().chars().count();
+                if is_archived(&task) || length < SHORTEST_LIMIT {
+                    return ended(&task);
                 }
-                // The next plan shows the name as it is, and archives once more if it has to.
-                _ => return Ok(()),
-            },
+                length
+            }
             Err(StepOutcome::Failed(finding)) if finding.code == Code::Refused => SAFE_LENGTH,
             Err(ended) => return Err(ended),
         };
-        self.rename_task(step, id, &other_archive_name(planned, id, room)).await
+        self.rename_task(step, id, &other_archive_name(planned, id, room)).await?;
+        ended(&self.read_updated_task(id, is_archived).await?)
     }
 
     /// Deletes a task that holds nothing, looked at once more right before.
@@ -145,22 +171,29 @@ impl Work<'_, '_> {
     /// Deletes a task.
     pub(super) async fn send_delete(&self, step: &Step, id: TaskId) -> Ended<()> {
         let delete = async || self.effects.client.delete_task(id).await;
-        self.delete_what(step, &format!("task {id}"), delete, async || self.is_gone(id).await).await
+        let presence = async || {
+            let listing = complete(self.effects.client.list_tasks().await);
+            let is_listed = listing.map(|all| all.items.iter().any(|task| task.id == id));
+            Presence::of(&self.effects.client.read_task(id).await, is_listed)
+        };
+        self.delete_what(step, &format!("task {id}"), delete, presence).await
     }
 
-    /// Sends a delete; a lost answer is settled by looking, then the request is repeated.
+    /// Sends a delete and looks whether it took effect; where the answer was lost and it did not,
+    /// the request is repeated.
     pub(super) async fn delete_what(
         &self,
         step: &Step,
         what: &str,
         delete: impl AsyncFn() -> CallOutcome<()>,
-        is_gone: impl AsyncFn() -> bool,
+        presence: impl AsyncFn() -> Presence,
     ) -> Ended<()> {
+        let is_gone = async || matches!(presence().await, Presence::Gone);
         let mut lost = String::new();
         for delay in self.tries() {
             self.effects.stop.sleep(delay).await;
             match delete().await {
-                CallOutcome::Done(()) => return Ok(()),
+                CallOutcome::Done(()) => return self.expect_gone(step, what, presence).await,
                 // Gone is done: the first request took effect and its answer was lost.
                 CallOutcome::Refused(_) if !lost.is_empty() && is_gone().await => return Ok(()),
                 CallOutcome::Refused(error) => return Err(self.refused(&error)),
@@ -176,13 +209,6 @@ impl Work<'_, '_> {
         }
         let message = format!("whether {what} is deleted is unknown ({lost})");
         Err(unsettled(message, "`qcops plan`: it shows whether it is still there".to_owned()))
-    }
-
-    /// Whether a complete list leaves the task out and reading it is refused (contract 15.7).
-    async fn is_gone(&self, id: TaskId) -> bool {
-        let Some(listing) = complete(self.effects.client.list_tasks().await) else { return false };
-        let is_listed = listing.items.iter().any(|task| task.id == id);
-        !is_listed && matches!(self.effects.client.read_task(id).await, CallOutcome::Refused(_))
     }
 
     async fn rename_task(&self, step: &Step, id: TaskId, to: &str) -> Ended<()> {
@@ -238,6 +264,13 @@ impl Work<'_, '_> {
         let delays = self.settings.settle_delays.iter().copied();
         std::iter::once(Duration::ZERO).chain(delays.take(2))
     }
+}
+
+/// Says that an archived name was stored as one that does not show it.
+fn stored_as(id: TaskId, stored: &str) -> StepOutcome {
+    let message = format!("task {id} was archived, and the service stores its name as `{stored}`");
+    let finding = Diagnostic::error(Code::ReadBackDiffers, message);
+    StepOutcome::Failed(finding.help("rename the task in the web interface; nothing was deleted"))
 }
 
 /// What a field becomes; a long text is not repeated.

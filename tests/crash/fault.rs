@@ -50,12 +50,8 @@ impl InjectedFault {
                 path.ends_with("/list")
             }
             Self::Service(Fault::NoId) => path.ends_with("/create"),
-            // Of tasks and deployments an apply still believes a success that it has not seen.
-            Self::Service(Fault::NoEffect) => {
-                ["/agents/create", "/agents/update", "/agents/delete"].contains(&path)
-            }
-            // A late read is a lost one.
-            Self::Service(Fault::Late(_)) | Self::EndedLate(_) => !reads,
+            // A late read is a lost one, and a read has no effect.
+            Self::Service(Fault::Late(_) | Fault::NoEffect) | Self::EndedLate(_) => !reads,
             _ => true,
         }
     }
