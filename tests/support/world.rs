@@ -347,10 +347,6 @@ pub(crate) fn replayed(plan_context: &PlanContext, state: &ObservedState) -> Pla
     let inputs = plan_context.with(state);
     let planned = plan::plan(&inputs);
     expect_complete_json(&planned);
-    // A snapshot does not hold the fields of agents yet.
-    if !plan_context.desired_state.agents.is_empty() {
-        return planned;
-    }
     let agents = plan_context.agents.clone();
     let kept = Observation::new("story".to_owned(), agents, state, &planned);
     let kept = kept.to_json();
