@@ -300,7 +300,6 @@ async fn an_echoed_token_is_in_no_output_file_log_or_snapshot() {
         "plan --format markdown",
         "status -vv",
         "status --format json",
-        "pull --format text",
         "apply -vv --yes --output json=report.json",
         "pull",
     ] {
