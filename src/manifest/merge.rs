@@ -54,11 +54,20 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
         add(&mut merged.agents, manifest.agents, |_, _, _| {});
         add(&mut merged.agents_left_out, manifest.agents_left_out, |_, _, _| {});
     }
+    findings.extend(forgotten(&merged, &left_out));
+    findings.extend(unknown_references(&merged));
+    merged.left_out = left_out;
+    (merged, findings)
+}
+
+/// What is declared although its key is in `forget`.
+fn forgotten(merged: &Manifest, left_out: &[LeftOut]) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
     for key in &merged.forgotten {
         let task = merged.tasks.get(key).map(|task| &task.place);
         let agent = merged.agents.get(key).map(|agent| &agent.place);
         let agent = agent.or_else(|| merged.agents_left_out.get(key));
-        let task = task.or_else(|| place_of(&left_out, key)).map(|place| (&TASK, place));
+        let task = task.or_else(|| place_of(left_out, key)).map(|place| (&TASK, place));
         findings.extend(task.into_iter().chain(agent.map(|place| (&AGENT, place))).map(
             |(kind, place)| {
                 let kind = kind.name;
@@ -70,9 +79,7 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             },
         ));
     }
-    findings.extend(unknown_references(&merged));
-    merged.left_out = left_out;
-    (merged, findings)
+    findings
 }
 
 /// Agents that name one that no manifest declares.
