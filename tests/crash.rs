@@ -262,8 +262,8 @@ fn every_law_holds_with_many_faults_on_two_machines() {
     expect_no_violation("long cases of thirty tasks", &summary);
 }
 
-/// Only what an answer says is known where a list hides resources: lost answers, kills and a lost
-/// ledger are left out.
+/// Only what an answer says is known where a list hides resources: lost answers, answers without an
+/// effect, kills and a lost ledger are left out.
 #[test]
 fn resources_hidden_from_lists_are_created_once_while_the_ledger_is_kept() {
     let all = [conditions(301, &["list-cap=2"]), conditions(302, &["list-cap=1"])];

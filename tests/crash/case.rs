@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use qcops::diag::Code;
-use qcops::emulator::World;
+use qcops::emulator::{Fault, World};
 use qcops::event::{Outcome, StepOutcome};
 use qcops::model::SplitMix64;
 use qcops::plan::Plan;
@@ -158,7 +158,10 @@ impl<'a> PreparedScenario<'a> {
         // Where a list hides resources for good, only what an answer says is known.
         let is_hidden = |plan: &FaultPlan| {
             let hides = |fault: InjectedFault| {
-                fault.is_unknown() || fault.ends() || fault == InjectedFault::DiskFull
+                // What should be gone and is not takes the place of something else on the list.
+                let is_mistaken = fault == InjectedFault::Service(Fault::NoEffect);
+                let is_unnoted = fault.ends() || fault == InjectedFault::DiskFull;
+                fault.is_unknown() || is_unnoted || is_mistaken
             };
             self.is_hidden_for_good && (plan.forgets() || plan.faults().any(hides))
         };
