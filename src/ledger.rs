@@ -5,23 +5,24 @@
 //! Entries name no prompt and no secret.
 
 mod later;
+mod line;
+mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::diag::{EvidenceSource, Gap, GapReason};
-use crate::evidence::{AgentEvidence, Created, Evidence, StoredValue};
+use crate::evidence::{AgentEvidence, Evidence, StoredValue};
 use crate::files::{Files, FilesError};
 use crate::model::{AgentId, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
+use crate::resource::Edit;
 
 use later::Later;
-
-/// The version of a line's shape; lines of another version are passed over.
-const VERSION: u32 = 1;
+use line::{Line, VERSION, What, is_unclear, text};
+use notes::{Notes, take_of_agent};
 
 /// How many bytes a ledger has before it is compacted.
 const COMPACTED_FROM: usize = 1 << 20;
@@ -50,40 +51,6 @@ pub struct Creation<'a> {
     pub name: &'a str,
 }
 
-/// What a line says about a create.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum What {
-    /// It is about to be sent.
-    Sending,
-    /// It made the task `id`.
-    Created,
-    /// It made nothing, for certain.
-    Refused,
-    /// A create of an agent is about to be sent.
-    SendingAgent,
-    /// It made the agent `id`.
-    CreatedAgent,
-    /// It made no agent, for certain.
-    RefusedAgent,
-    /// A value was asked for in `field` of the agent `id`, and the service stored another one.
-    StoredAgent,
-    /// The name was asked for once more, and the service stored `stored` all the same.
-    Renamed,
-    /// A deployment is about to be sent.
-    Starting,
-    /// That run was answered with an id, and no list has shown it yet.
-    Started,
-    /// The result of that run is known.
-    Answered,
-    /// The deployment `run` of the task `id` was started, and no list has shown it.
-    Unseen,
-    /// The lists show everything that was made until then; it names no key.
-    Listed,
-    /// A manifest was applied; it names no key.
-    Applied,
-}
-
 /// What an apply has left open, such as one that was killed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unfinished {
@@ -100,37 +67,6 @@ pub struct UnseenDeployment {
     pub id: Option<DeploymentId>,
     /// When it was noted.
     pub noted: Timestamp,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Line {
-    version: u32,
-    target: String,
-    organization: String,
-    what: What,
-    key: String,
-    /// The name of the resource, or the key of the deployment.
-    name: String,
-    /// Empty for a deployment and an agent.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    content: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    stored: Option<String>,
-    /// The field of an agent that is stored otherwise than it was asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    field: Option<String>,
-    /// What was asked for there, as a hash.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    asked: Option<String>,
-    /// The deployment that was started, where one was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    run: Option<String>,
-    /// A manifest that was applied, seen from the folder that holds the program's own one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    manifest: Option<PathBuf>,
-    time: String,
 }
 
 impl Ledger {
@@ -200,15 +136,17 @@ impl Ledger {
         self.append_together(&line).await
     }
 
-    /// Notes that the service stores another value than the one asked for in a field of an agent, so
-    /// that asking again and again is spared.
+    /// Notes that the service stores what `edit` has before instead of what it has after, so that
+    /// asking again and again is spared.
     pub fn stored_agent(
         &self,
         key: &Key,
-        value: StoredValue,
+        id: AgentId,
+        edit: &Edit,
         now: Timestamp,
     ) -> Result<(), FilesError> {
-        let StoredValue { id, field, asked, stored } = value;
+        let StoredValue { field, asked, stored, .. } =
+            StoredValue::new(id, edit.field, &edit.after, &edit.before);
         let (field, asked, stored) = (Some(field), Some(asked), Some(stored));
         let line = self.line(What::StoredAgent, key.as_str(), String::new(), now);
         self.append(&Line { id: Some(id.0), field, asked, stored, ..line })
@@ -500,99 +438,8 @@ impl Ledger {
     }
 }
 
-/// What the lines say about one key, the oldest first.
-#[derive(Default)]
-struct Notes {
-    /// Creates; those that were answered or refused leave their place.
-    created: Vec<Option<Created>>,
-    /// Where the unanswered ones of a content are.
-    unanswered: BTreeMap<ContentHash, Vec<usize>>,
-    rewritten: Vec<(String, String)>,
-    started: BTreeMap<DeploymentId, Key>,
-}
-
-impl Notes {
-    fn take(&mut self, line: Line) {
-        if let (What::Started | What::Answered, Some(run), Ok(deployment)) =
-            (line.what, &line.run, line.name.parse::<Key>())
-        {
-            self.started.insert(DeploymentId(run.clone()), deployment);
-        }
-        let Some(content) = ContentHash::from_hex(&line.content) else { return };
-        match line.what {
-            What::Sending => {
-                self.unanswered.entry(content).or_default().push(self.created.len());
-                self.created.push(Some(Created { id: None, content, name: line.name }));
-            }
-            What::Created => {
-                self.answer(content);
-                let id = line.id.map(TaskId);
-                self.created.push(Some(Created { id, content, name: line.name }));
-            }
-            What::Renamed => {
-                self.rewritten.push((line.name, line.stored.unwrap_or_default()));
-            }
-            What::Refused => self.answer(content),
-            _ => {}
-        }
-    }
-
-    /// Notes that it is known the result of the creates of a content.
-    fn answer(&mut self, content: ContentHash) {
-        for at in self.unanswered.remove(&content).unwrap_or_default() {
-            self.created[at] = None;
-        }
-    }
-}
-
-impl What {
-    /// Whether it is about an agent; all other lines with a key are about a task.
-    fn is_about_agent(self) -> bool {
-        matches!(
-            self,
-            Self::SendingAgent | Self::CreatedAgent | Self::RefusedAgent | Self::StoredAgent
-        )
-    }
-}
-
-/// Adds what a line says about an agent, the newest last.
-fn take_of_agent(known: &mut AgentEvidence, line: Line) {
-    let id = line.id.map(AgentId);
-    match line.what {
-        What::SendingAgent => known.unanswered.push(line.name),
-        What::CreatedAgent | What::RefusedAgent => {
-            known.unanswered.retain(|name| *name != line.name);
-            known.created.extend(id);
-        }
-        What::StoredAgent => {
-            if let (Some(id), Some(field), Some(asked), Some(stored)) =
-                (id, line.field, line.asked, line.stored)
-            {
-                known.stored.push(StoredValue { id, field, asked, stored });
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Whether a line is none that this version of the program has written.
-///
-/// One that a crash has cut is: what it was to announce was never sent.
-fn is_unclear(bytes: &[u8], line: Option<&Line>) -> bool {
-    let start = b"{\"version\":";
-    let bytes = bytes.trim_ascii();
-    let is_cut = start.starts_with(bytes) || (bytes.starts_with(start) && !bytes.ends_with(b"}"));
-    line.map_or(!is_cut, |line| line.version > VERSION)
-}
-
 fn holds(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
-}
-
-/// A line as it is stored; the line break in front ends one that a crash has cut.
-fn text(line: &Line) -> String {
-    let json = serde_json::to_string(line).expect("a line holds texts and numbers alone");
-    format!("\n{json}\n")
 }
 
 #[cfg(test)]
@@ -785,8 +632,8 @@ mod tests {
         ledger.sending_agent(&key, "Spy", at(5)).await.unwrap();
         ledger.refused_agent(&key, "Spy", at(6)).await.unwrap();
         let words = |word: &str| Value::Text(word.into());
-        let stored = StoredValue::new(AgentId(5), "model", &words("asked"), &words("stored"));
-        ledger.stored_agent(&key, stored, at(7)).unwrap();
+        let edit = Edit { field: "model", before: words("stored"), after: words("asked") };
+        ledger.stored_agent(&key, AgentId(5), &edit, at(7)).unwrap();
         let agent = &read(&ledger).agents[&key];
         assert_eq!((&*agent.created, agent.unanswered.len()), (&[AgentId(5)][..], 0));
         for (id, asked, is_known) in [(5, "asked", true), (6, "asked", false), (5, "b", false)] {

@@ -39,7 +39,7 @@ const MODULES: &[Row] = &[
     ("observed", Computes, "model resource transcript", "", ""),
     ("evidence", Computes, "model diag resource", "", ""),
     ("manifest", Computes, "model diag kinds resource transcript", "serde_yaml", ""),
-    ("ledger", Acts, "model files diag evidence", "", ""),
+    ("ledger", Acts, "model files diag resource evidence", "", ""),
     ("history", Acts, "model diag kinds resource evidence manifest files", "", ""),
     ("plan", Computes, "model diag kinds resource transcript observed evidence manifest", "", ""),
     ("observation", Computes, "model kinds resource transcript observed manifest plan", "", ""),

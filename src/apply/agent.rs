@@ -15,7 +15,6 @@ use crate::apply::finding::{changed, unsettled};
 use crate::apply::settle::{Ended, FreshLook, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, HaltReason, StepOutcome};
-use crate::evidence::StoredValue;
 use crate::kinds::{AGENT, NAME, Shape};
 use crate::model::{AgentId, TaskId, is_rewriting_of};
 use crate::observed::ObservedAgent;
@@ -355,9 +354,8 @@ impl Work<'_, '_> {
     /// Notes fields that are stored otherwise than they were asked for.
     fn note_stored(&self, step: &Step, id: AgentId, edits: &[Edit]) {
         for edit in edits {
-            let value = StoredValue::new(id, edit.field, &edit.after, &edit.before);
             // Extra evidence: without it the next plan shows the change once more.
-            drop(self.effects.ledger.stored_agent(&step.key, value, self.effects.clock.now()));
+            drop(self.effects.ledger.stored_agent(&step.key, id, edit, self.effects.clock.now()));
         }
     }
 }

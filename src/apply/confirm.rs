@@ -19,7 +19,7 @@ pub(super) enum Presence {
     /// It can be read, and no list leaves it out.
     Present,
     /// It cannot be told.
-    Unclear,
+    Unknown,
 }
 
 impl Presence {
@@ -28,7 +28,7 @@ impl Presence {
         match (read, is_listed) {
             (CallOutcome::Refused(_), Some(false)) => Self::Gone,
             (CallOutcome::Done(_), None | Some(true)) => Self::Present,
-            _ => Self::Unclear,
+            _ => Self::Unknown,
         }
     }
 }
@@ -74,7 +74,7 @@ impl Work<'_, '_> {
             is_present = match presence().await {
                 Presence::Gone => return Ok(()),
                 Presence::Present => true,
-                Presence::Unclear => false,
+                Presence::Unknown => false,
             };
         }
         Err(if is_present {

@@ -208,7 +208,7 @@ pub(super) struct ApplyArgs {
     #[arg(
         long,
         value_name = "DIGEST",
-        value_parser = digest,
+        value_parser = format::digest,
         help_heading = "Approval"
     )]
     pub(super) expect_digest: Option<Digest>,
@@ -497,9 +497,4 @@ pub(super) struct ManArgs {
     /// Write every page to DIR, such as `man1` of a manual path
     #[arg(long, value_name = "DIR", conflicts_with = "command", value_hint = ValueHint::DirPath)]
     pub(super) all: Option<PathBuf>,
-}
-
-fn digest(text: &str) -> Result<Digest, String> {
-    Digest::from_text(text)
-        .ok_or_else(|| "a digest is 64 hexadecimal digits, as `qcops plan` prints it".to_owned())
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::plan::Digest;
+
 /// A format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileFormat {
@@ -85,6 +87,12 @@ fn read(text: &str, offered: &[&str]) -> Result<Output, String> {
         None if format == FileFormat::GitHub => Ok(Output { format, file: None }),
         None => Err(format!("the file is missing: write `{name}=FILE`")),
     }
+}
+
+/// Reads the digest of a plan.
+pub(super) fn digest(text: &str) -> Result<Digest, String> {
+    Digest::from_text(text)
+        .ok_or_else(|| "a digest is 64 hexadecimal digits, as `qcops plan` prints it".to_owned())
 }
 
 #[cfg(test)]

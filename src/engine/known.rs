@@ -12,7 +12,6 @@ use crate::engine::{EngineError, PlanRequest, Project, Reconciler, target};
 use crate::event::Event;
 use crate::evidence::{AgentEvidence, Evidence};
 use crate::history::{self, History, OtherManifest};
-use crate::kinds::AGENT;
 use crate::manifest::{self, AgentNames, DesiredState};
 use crate::model::{AgentId, Key, fold};
 use crate::observed::ListedAgents;
@@ -38,7 +37,7 @@ pub(super) struct Known {
 impl Known {
     /// Whether a plan may be another one once the history of agents is read.
     pub(super) fn lacks_history_for(&self, plan: &Plan) -> bool {
-        let is_about_agent = |step: &plan::Step| step.change.kind().name == AGENT.name;
+        let is_about_agent = |step: &plan::Step| matches!(step.change, plan::Change::Agent(_));
         !self.has_agent_history && plan.steps.iter().any(is_about_agent)
     }
 }

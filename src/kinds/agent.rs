@@ -29,7 +29,7 @@ pub static AGENT: Kind = Kind {
             ..row(
                 SYSTEM_PROMPT,
                 Shape::LongText,
-                "What the agent is told before every prompt. `$` is an ordinary character in it.",
+                "What stands before every prompt. `$` is an ordinary character in it.",
                 "You are a careful researcher",
             )
         },

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use super::{Line, What};
+use super::line::{Line, What};
 
 /// What the lines behind one say, when they are gone through from the end.
 #[derive(Default)]

@@ -13,7 +13,7 @@ use crate::model::{Action, visible_json};
 use crate::plan::Spread;
 use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Untrusted;
-use crate::render::rows::{FieldChange, ShownValue};
+use crate::render::rows::{FieldChange, FieldRow, ShownValue};
 use crate::render::schema;
 use crate::render::unmanaged::UnmanagedRow;
 use crate::render::view::{
@@ -332,27 +332,6 @@ pub(super) fn evidence(view: &EvidenceView) -> EvidenceJson {
 
 fn step(entry: &Entry) -> StepJson {
     let (status, code) = status(entry.state);
-    let text = |value: &ShownValue| match value {
-        ShownValue::Word(text)
-        | ShownValue::Name(text)
-        | ShownValue::Text(text)
-        | ShownValue::Pending(text)
-        | ShownValue::Reference(_, text) => text.raw().to_owned(),
-        ShownValue::Members(members) => {
-            members.iter().map(Untrusted::raw).collect::<Vec<_>>().join(", ")
-        }
-    };
-    let fields = entry.fields.iter().map(|row| {
-        let (before, after) = match &row.change {
-            FieldChange::Set(value) => (None, Some(text(value))),
-            FieldChange::Gone(value) => (Some(text(value)), None),
-            FieldChange::Changed(old, new) => (Some(text(old)), Some(text(new))),
-            FieldChange::Text(change) => {
-                (Some(change.before().raw().to_owned()), Some(change.after().raw().to_owned()))
-            }
-        };
-        FieldJson { name: row.name, before, after, drifted: row.is_drifted }
-    });
     let removes = entry.removals.iter().map(|removal| RemoveJson {
         task_id: removal.id.0,
         name: removal.name.raw().to_owned(),
@@ -381,7 +360,7 @@ fn step(entry: &Entry) -> StepJson {
         agent_id: subject_id(&AGENT),
         task_name: entry.subject.as_ref().and_then(|subject| own(&subject.name)),
         reason: entry.reason.raw().to_owned(),
-        fields: fields.collect(),
+        fields: entry.fields.iter().map(field).collect(),
         removes: removes.collect(),
         candidates: entry.candidates.iter().map(candidate).collect(),
         used_by: entry.users.iter().map(|user| user.raw().to_owned()).collect(),
@@ -398,6 +377,28 @@ fn step(entry: &Entry) -> StepJson {
         estimate: entry.cost.map(cost),
         turns: turns.collect(),
     }
+}
+
+fn field(row: &FieldRow) -> FieldJson {
+    let text = |value: &ShownValue| match value {
+        ShownValue::Word(text)
+        | ShownValue::Name(text)
+        | ShownValue::Text(text)
+        | ShownValue::Pending(text)
+        | ShownValue::Reference(_, text) => text.raw().to_owned(),
+        ShownValue::Members(members) => {
+            members.iter().map(Untrusted::raw).collect::<Vec<_>>().join(", ")
+        }
+    };
+    let (before, after) = match &row.change {
+        FieldChange::Set(value) => (None, Some(text(value))),
+        FieldChange::Gone(value) => (Some(text(value)), None),
+        FieldChange::Changed(old, new) => (Some(text(old)), Some(text(new))),
+        FieldChange::Text(change) => {
+            (Some(change.before().raw().to_owned()), Some(change.after().raw().to_owned()))
+        }
+    };
+    FieldJson { name: row.name, before, after, drifted: row.is_drifted }
 }
 
 fn candidate(candidate: &Candidate) -> CandidateJson {

@@ -3,9 +3,10 @@
 //! As with plans, an overview first becomes a view, which counts and words it; writers read nothing
 //! else.
 
+mod agents;
 mod table;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,8 +16,7 @@ use serde::Serialize;
 use crate::model::{AgentId, OrganizationId, TaskId, counted, grouped, visible_json};
 use crate::observed::Status;
 use crate::plan::{
-    AgentOverview, DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState,
-    NEWEST_RUNS, Overview,
+    DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, NEWEST_RUNS, Overview,
 };
 use crate::render::escape::Untrusted;
 use crate::render::json::{self, EvidenceJson, FindingJson};
@@ -24,11 +24,14 @@ use crate::render::paint::Label;
 use crate::render::schema;
 use crate::render::text::{Length, TextOptions};
 use crate::render::unmanaged::{self, UnmanagedRow};
-use crate::render::unmanaged_lines::{SHOWN, UNMANAGED, unmanaged_lines};
+use crate::render::unmanaged_lines::unmanaged_lines;
 use crate::render::view::{self, Finding};
 use crate::render::words::{self, span};
 use crate::render::wrap::Wrapped;
 
+use agents::{
+    AgentCounts, AgentRow, UnmanagedAgentRow, agent_lines, agent_row, agents, unmanaged_agents,
+};
 use table::StatusTable;
 
 /// The version of the JSON form; a field is never removed nor given another meaning within it.
@@ -67,31 +70,6 @@ pub struct StatusView {
     doubts: Vec<Finding>,
     #[serde(skip)]
     notes: Vec<Finding>,
-}
-
-/// One declared agent.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-struct AgentRow {
-    key: Untrusted,
-    /// `in-sync`, `drifted`, `missing` or `blocked`.
-    #[schemars(extend("enum" = ["in-sync", "drifted", "missing", "blocked"]))]
-    status: &'static str,
-    /// Why it is not in sync.
-    reason: Option<Untrusted>,
-    /// The stable code of what blocks it.
-    code: Option<&'static str>,
-    agent_id: Option<u64>,
-    /// The stored name.
-    name: Option<Untrusted>,
-    #[serde(skip)]
-    label: Label,
-}
-
-/// An agent that no key of the manifest declares.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-struct UnmanagedAgentRow {
-    agent_id: u64,
-    name: Untrusted,
 }
 
 /// One declared task.
@@ -169,15 +147,6 @@ struct StatusCounts {
     archived: usize,
 }
 
-/// How many declared agents there are in each state.
-#[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
-struct AgentCounts {
-    in_sync: usize,
-    drifted: usize,
-    missing: usize,
-    blocked: usize,
-}
-
 /// Returns the JSON Schema of the JSON form.
 pub fn schema() -> schemars::Schema {
     schema::root::<StatusView>()
@@ -244,35 +213,6 @@ fn state(state: KeyState) -> (&'static str, Label) {
         KeyState::Missing => ("missing", Label::Remove),
         KeyState::Blocked => ("blocked", Label::Blocked),
     }
-}
-
-fn agent_row(agent: &AgentOverview) -> AgentRow {
-    let (status, label) = state(agent.state);
-    AgentRow {
-        key: Untrusted::new(agent.key.as_str()),
-        status,
-        reason: agent.reason.as_deref().map(Untrusted::new),
-        code: agent.code.map(crate::diag::Code::as_str),
-        agent_id: agent.agent.map(|AgentId(id)| id),
-        name: agent.name.as_deref().map(Untrusted::new),
-        label,
-    }
-}
-
-/// The agents that no key declares; none where the manifest declares no agents at all.
-fn unmanaged_agents(overview: &Overview) -> Vec<UnmanagedAgentRow> {
-    if overview.declared_agents.is_empty() {
-        return Vec::new();
-    }
-    let declared: BTreeSet<AgentId> =
-        overview.declared_agents.iter().filter_map(|agent| agent.agent).collect();
-    let others = overview.agents.iter().filter(|(id, _)| !declared.contains(id));
-    others
-        .map(|(AgentId(id), name)| UnmanagedAgentRow {
-            agent_id: *id,
-            name: Untrusted::new(name.as_str()),
-        })
-        .collect()
 }
 
 fn task_row(key: &KeyOverview, now: Timestamp) -> TaskRow {
@@ -399,36 +339,6 @@ pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write
     writeln!(out, "{}", options.color.paint(Label::Verdict, view.counts.verdict()))
 }
 
-/// Writes the declared agents, if there are any.
-fn agents(rows: &[AgentRow], options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let mut table = StatusTable::new(["AGENT", "STATE", "ID", "NAME", ""]);
-    for agent in rows {
-        let none = || "-".to_owned();
-        let id = agent.agent_id.map_or_else(none, |id| id.to_string());
-        let name = agent.name.as_ref().map_or_else(none, Untrusted::part);
-        let reason = reasoned(agent.reason.as_ref(), agent.code, options).unwrap_or_default();
-        let state = agent.status.replace('-', " ");
-        table.row(agent.label, [agent.key.part(), state, id, name, reason]);
-    }
-    table.write(options, out)?;
-    writeln!(out)
-}
-
-/// Returns the lines that name agents which no key declares, below a title where they need one.
-fn agent_lines(rows: &[UnmanagedAgentRow], is_first: bool, options: &TextOptions) -> Vec<String> {
-    let most = if options.length == Length::Full { rows.len() } else { rows.len().min(SHOWN) };
-    let title = (is_first && !rows.is_empty()).then(|| UNMANAGED.to_owned());
-    let lines = rows[..most].iter();
-    let lines = lines.map(|row| format!("  agent {} {}", row.agent_id, row.name.quoted()));
-    let rest = rows.len() - most;
-    let more = (rest > 0)
-        .then(|| format!("  ... {} (`-v` shows all)", counted(rest, "more agent", "more agents")));
-    title.into_iter().chain(lines).chain(more).collect()
-}
-
 /// Writes the notes, and what makes all of it uncertain.
 fn findings(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
     for note in &view.notes {
@@ -505,29 +415,12 @@ impl StatusCounts {
     }
 }
 
-impl AgentCounts {
-    /// The sentence about declared agents, with a blank behind it; nothing where there are none.
-    fn verdict(self) -> String {
-        let Self { in_sync, drifted, missing, blocked } = self;
-        let all = in_sync + drifted + missing + blocked;
-        if all == 0 {
-            return String::new();
-        }
-        let states = words::counts([
-            (in_sync, "in sync"),
-            (drifted, "drifted"),
-            (missing, "missing"),
-            (blocked, "blocked"),
-        ]);
-        format!("{}: {states}. ", counted(all, "agent is declared", "agents are declared"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::diag::Code;
     use crate::model::DeploymentId;
+    use crate::plan::AgentOverview;
     use crate::plan::UnmanagedTask;
 
     fn at(text: &str) -> Timestamp {

@@ -41,13 +41,13 @@ fn agents() -> Plan {
         ),
         edit("maxTurns", Value::Unknown, Value::Integer(50)),
     ];
-    let twin = |id| ObservedAgent { id: AgentId(id), object: Object::agent("Twin") };
+    let equal = |id| ObservedAgent { id: AgentId(id), object: Object::agent("Same") };
     let task = Object::task("Report", 1, "project-for-task", "p");
     let task = task.with("agentId", Value::Ref(address("writer"))).whole().unwrap();
     let agent = Change::Agent;
     let update = AgentChange::Update { agent: AgentRef::Existing(AgentId(5)), edits };
     let delete = AgentChange::Delete { id: AgentId(6), before: Object::agent("Old") };
-    let (object, candidates) = (Object::agent("Twin"), vec![twin(8), twin(9)]);
+    let (object, candidates) = (Object::agent("Same"), vec![equal(8), equal(9)]);
     let blocked =
         StepStatus::Blocked(Diagnostic::error(Code::Ambiguous, "two agents match".to_owned()));
     let mut plan = plan(vec![
@@ -59,7 +59,7 @@ fn agents() -> Plan {
         ),
         ("researcher", agent(update), "fields differ", StepStatus::Ready),
         ("old", agent(delete), "no longer declared", StepStatus::Ready),
-        ("twin", agent(AgentChange::Undecided { object, candidates }), "two match", blocked),
+        ("same", agent(AgentChange::Undecided { object, candidates }), "two match", blocked),
         ("report", Change::Create { object: task }, "no task has its content", StepStatus::Ready),
     ]);
     plan.steps[1].drift.insert("model");
@@ -113,13 +113,13 @@ fn agents_are_shown_by_address_with_their_fields_and_who_uses_them() {
           prompt:            (1 line, 1 character)
             | p
 
-      ! agent.twin cannot be decided: blocked[ambiguous]
+      ! agent.same cannot be decided: blocked[ambiguous]
           # two match
-          candidate: agent 8 "Twin"
-          candidate: agent 9 "Twin"
+          candidate: agent 8 "Same"
+          candidate: agent 9 "Same"
 
     blocked[ambiguous]: two agents match
-      affects: agent.twin
+      affects: agent.same
 
     Plan: 2 to create, 1 to update, 1 to delete; 1 blocked. 1 changed on the service, 3 unchanged, 3 unmanaged, 1 archived.
     Digest: (digest)
