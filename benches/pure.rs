@@ -13,7 +13,7 @@ use qcops::api::{CallOutcome, Client, ClientSettings};
 use qcops::clock::Clock;
 use qcops::evidence::Evidence;
 use qcops::exchange::{Exchange, Request, Response, Transport};
-use qcops::manifest::{self, DesiredState, Manifest, Source, Unreadable};
+use qcops::manifest::{self, AgentNames, DesiredState, Manifest, Source, Unreadable};
 use qcops::model::{OrganizationId, canonical_text};
 use qcops::observed::{Listing, ObservedState, ObservedTask};
 use qcops::plan::{Options, PlanContext};
@@ -58,7 +58,7 @@ fn parsed(text: &str) -> Manifest {
 }
 
 fn desired_state(tasks: usize, changed: usize) -> DesiredState {
-    manifest::resolve(&parsed(&text(tasks, changed)), &BTreeMap::new()).0
+    manifest::resolve(&parsed(&text(tasks, changed)), &AgentNames::default()).0
 }
 
 fn client(tasks: usize) -> Client {
@@ -82,6 +82,7 @@ fn state(tasks: usize) -> ObservedState {
         organization_id: OrganizationId(ORGANIZATION_ID.to_owned()),
         observed_at: "2026-11-22T00:00:00Z".parse().expect("it is a time"),
         tasks: listed(&client(tasks)),
+        agent_reads: BTreeMap::new(),
         task_reads: BTreeMap::new(),
         deployments: BTreeMap::new(),
         conversations: BTreeMap::new(),
@@ -108,7 +109,7 @@ fn parse(bencher: Bencher<'_, '_>, tasks: usize) {
 #[divan::bench(args = SIZES)]
 fn resolve(bencher: Bencher<'_, '_>, tasks: usize) {
     let manifest = parsed(&text(tasks, 0));
-    bencher.bench(|| manifest::resolve(&manifest, &BTreeMap::new()));
+    bencher.bench(|| manifest::resolve(&manifest, &AgentNames::default()));
 }
 
 #[divan::bench(args = SIZES)]

@@ -143,7 +143,7 @@ fn pull_agents(
     }
     for (id, key, object) in declared {
         let object = declarable(
-            object,
+            &object,
             |field, others| {
                 let why = format!(
                     "its `{field}` is left out, because the manifest does not declare agent {others}"
@@ -181,7 +181,7 @@ fn whole_agent(state: &ObservedState, id: AgentId, listed: &Object, pulled: &mut
 /// The fields of an agent that a manifest can hold; references become keys. `cut` is told of a field
 /// that names others than those of `keys`.
 fn declarable(
-    object: Object,
+    object: &Object,
     mut cut: impl FnMut(&str, String),
     keys: &BTreeMap<AgentId, Key>,
 ) -> Object {

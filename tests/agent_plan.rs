@@ -57,13 +57,14 @@ fn address(key: &str) -> Address {
 ///   is one (`+t` if it is not); `foreign 512 7`: a task of somebody else;
 /// * `forget r`, `prune`, `target agent.r`, `target t`, `stale`, `allow code`, `gap`, `elsewhere r`,
 ///   `partial`, `lost-file`.
+#[expect(clippy::too_many_lines, reason = "an arm for each line of a scene")]
 fn scene(lines: &str) -> Scene {
     let mut scene = Scene::new();
     for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         let (subject, text) = rest.split_once(' ').unwrap_or((rest, ""));
         let id = || AgentId(subject.parse().unwrap());
-        let Scene { plan_context: context, state } = &mut scene;
+        let Scene { plan_context: inputs, state } = &mut scene;
         match verb {
             "declared" | "protected" => {
                 let (name, pin) = match subject.split_once('=') {
@@ -73,22 +74,22 @@ fn scene(lines: &str) -> Scene {
                 let place = Place { file: Path::new("tasks.yaml").into(), span: 0..0 };
                 let (object, protect) = (agent(text), verb == "protected");
                 let desired = DesiredAgent { object, pin, protect, place };
-                context.desired_state.agents.insert(key(name), desired);
+                inputs.desired_state.agents.insert(key(name), desired);
             }
             "before" | "now" => {
-                let known = context.evidence.agents.entry(key(subject)).or_default();
+                let known = inputs.evidence.agents.entry(key(subject)).or_default();
                 known.is_established |= verb == "before";
                 known.versions.push(agent(text));
             }
             "was-protected" => {
-                context.evidence.agents.entry(key(subject)).or_default().protect = true;
+                inputs.evidence.agents.entry(key(subject)).or_default().protect = true;
             }
             "made" => {
-                let known = context.evidence.agents.entry(key(subject)).or_default();
+                let known = inputs.evidence.agents.entry(key(subject)).or_default();
                 known.created.push(AgentId(text.parse().unwrap()));
             }
             "unanswered" => {
-                let known = context.evidence.agents.entry(key(subject)).or_default();
+                let known = inputs.evidence.agents.entry(key(subject)).or_default();
                 known.unanswered.push(text.to_owned());
             }
             "stored" => {
@@ -97,10 +98,10 @@ fn scene(lines: &str) -> Scene {
                     |text: &str| agent(&format!("x | {} {text}", words[1])).get(words[1]).clone();
                 let id = AgentId(words[0].parse().unwrap());
                 let (asked, stored) = (value(words[2]), value(words[3]));
-                let known = context.evidence.agents.entry(key(subject)).or_default();
+                let known = inputs.evidence.agents.entry(key(subject)).or_default();
                 known.stored.push(StoredValue::new(id, words[1], &asked, &stored));
             }
-            "listed" => drop(context.agents.insert(id(), agent(text))),
+            "listed" => drop(inputs.agents.insert(id(), agent(text))),
             "read" => {
                 let seen = ObservedAgent { id: id(), object: agent(text) };
                 state.agent_reads.insert(id(), ReadResult::Seen(seen));
@@ -144,28 +145,28 @@ fn scene(lines: &str) -> Scene {
                 let known = scene.plan_context.evidence.keys.get_mut(&key(subject)).unwrap();
                 known.versions[0].content = content;
             }
-            "forget" => drop(context.desired_state.forgotten.insert(key(subject))),
-            "prune" => context.options.prune = Prune::On,
+            "forget" => drop(inputs.desired_state.forgotten.insert(key(subject))),
+            "prune" => inputs.options.prune = Prune::On,
             "target" => match subject.strip_prefix("agent.") {
-                Some(name) => drop(context.options.target_agents.insert(key(name))),
-                None => drop(context.options.targets.insert(key(subject))),
+                Some(name) => drop(inputs.options.target_agents.insert(key(name))),
+                None => drop(inputs.options.targets.insert(key(subject))),
             },
-            "stale" => context.options.is_stale = true,
-            "limit" => context.options.limits.create = Some(subject.parse().unwrap()),
+            "stale" => inputs.options.is_stale = true,
+            "limit" => inputs.options.limits.create = Some(subject.parse().unwrap()),
             "allow" => {
                 let code = Code::ALL.iter().find(|code| code.as_str() == subject);
-                context.options.allow.insert(*code.unwrap());
+                inputs.options.allow.insert(*code.unwrap());
             }
-            "gap" => context.evidence.gaps.push(Gap::history(GapReason::ShallowClone)),
-            "elsewhere" => drop(context.other_manifests.agent_keys.insert(key(subject))),
+            "gap" => inputs.evidence.gaps.push(Gap::history(GapReason::ShallowClone)),
+            "elsewhere" => drop(inputs.other_manifests.agent_keys.insert(key(subject))),
             "named-elsewhere" => {
-                context.other_manifests.agent_names.extend([qcops::model::fold(subject)])
+                inputs.other_manifests.agent_names.extend([qcops::model::fold(subject)]);
             }
             "partial" => state.tasks.coverage = Completeness::Partial("it was cut".to_owned()),
             "lost-file" => {
                 let (path, said) = ("other/tasks.yaml".into(), "it is empty".to_owned());
                 let gap = Gap::other_manifests(GapReason::ManifestUnclear { path, said });
-                context.other_manifests.gaps.push(gap);
+                inputs.other_manifests.gaps.push(gap);
             }
             other => panic!("{other} is no line of a scene"),
         }
@@ -255,6 +256,7 @@ fn check_after(before: &str, table: &[(&str, &str, &str)]) {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn an_agent_is_created_kept_or_changed_by_what_proves_it() {
     check(&[
         ("nothing there", "declared r R | model a", "+ r"),

@@ -304,7 +304,8 @@ async fn an_echoed_token_is_in_no_output_file_log_or_snapshot() {
         "pull",
     ] {
         let ran = repo.qcops(command);
-        all.push_str(&format!("{}{}", ran.out, ran.err));
+        all.push_str(&ran.out);
+        all.push_str(&ran.err);
     }
     assert!(all.contains("agent.researcher updated in place"), "{all}");
     all.push_str(&files(&repo.path()));

@@ -78,7 +78,7 @@ impl Work<'_, '_> {
             };
         }
         Err(if is_present {
-            no_effect(format!("{what} was deleted, and it is still there"))
+            no_effect(&format!("{what} was deleted, and it is still there"))
         } else {
             let message = format!("{what} was deleted, and whether it is gone is unknown");
             unsettled(message, "`qcops plan`: it shows whether it is still there".to_owned())

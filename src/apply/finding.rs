@@ -20,7 +20,7 @@ pub(super) fn unsettled(message: String, way: String) -> StepOutcome {
 }
 
 /// A request that was answered as done, and reading shows that it was not.
-pub(super) fn no_effect(what: String) -> StepOutcome {
+pub(super) fn no_effect(what: &str) -> StepOutcome {
     let message = format!("the service answered that {what}");
     let way = "run this again; where that does not help, make the change in the web interface";
     StepOutcome::Failed(Diagnostic::error(Code::NoEffect, message).help(way))

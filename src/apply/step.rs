@@ -34,7 +34,7 @@ impl Work<'_, '_> {
         let is_changed = |task: &ObservedTask| !edits.iter().any(|edit| is_kept(task, edit));
         let task = self.read_updated_task(id, is_changed).await?;
         if let Some(edit) = edits.iter().find(|edit| is_kept(&task, edit)) {
-            return Err(no_effect(format!(
+            return Err(no_effect(&format!(
                 "task {id} was updated, and did not change `{}`",
                 edit.field
             )));
@@ -135,7 +135,7 @@ impl Work<'_, '_> {
         let ended = |task: &ObservedTask| match task.name() {
             _ if is_archived(task) => Ok(()),
             Some(stored) if stored != before => Err(stored_as(id, stored)),
-            _ => Err(no_effect(format!("task {id} was archived, and did not change its name"))),
+            _ => Err(no_effect(&format!("task {id} was archived, and did not change its name"))),
         };
         let room = match self.rename_task(step, id, planned).await {
             Ok(()) => {

@@ -93,10 +93,8 @@ pub(super) fn observe(
     ledger.add_to(&mut evidence).map_err(|error| CommandError::of(&error))?;
     let created = evidence.newest_created();
     let observed = async {
-        let agents = match selection.agents {
-            true => api::list_agents(&client).await?,
-            false => ListedAgents::new(),
-        };
+        let agents =
+            if selection.agents { api::list_agents(&client).await? } else { ListedAgents::new() };
         let reads = |state: &ObservedState| pull::desired(state, &agents, &created);
         let state = api::observe(&client, context.clock, reads).await?;
         Ok(pull::pull(&state, &agents, selection))

@@ -56,12 +56,11 @@ impl KnownAgents {
         for (key, known) in &self.evidence {
             let made = known.created.iter().find(|id| listed.contains_key(id)).copied();
             let mut declared = known.versions.iter().filter_map(|version| version.name());
-            let named =
-                declared.find_map(|name| match names.by_name.get(name).map(Vec::as_slice) {
-                    Some([id]) => Some(*id),
-                    _ => None,
-                });
-            if let Some(id) = made.or(named) {
+            let only = declared.find_map(|name| match names.by_name.get(name).map(Vec::as_slice) {
+                Some([id]) => Some(*id),
+                _ => None,
+            });
+            if let Some(id) = made.or(only) {
                 names.by_key.entry(key.clone()).or_default().get_or_insert(id);
             }
         }

@@ -59,7 +59,7 @@ fn work_tree_alone(desired_state: &DesiredState) -> Evidence {
 
 /// A manifest's text without its tasks.
 struct Text {
-    text: String,
+    yaml: String,
     hash: Hash,
     /// The files that its agents name, as paths from the top.
     files: BTreeSet<String>,
@@ -121,7 +121,7 @@ impl<'a> AgentVersions<'a> {
                 manifest::parse(Path::new(path), &text, &named, &self.request.variables);
                 let named = named.0.into_inner();
                 let files = named.iter().filter_map(|file| join(folder_of(path), file));
-                Rc::new(Text { hash, files: files.collect(), text })
+                Rc::new(Text { hash, files: files.collect(), yaml: text })
             },
             Rc::clone,
         );
@@ -257,7 +257,7 @@ impl Collector for AgentVersions<'_> {
         let state = of(&[&text.hash, &files]);
         let agents = match self.read.get(&state) {
             Some(agents) => Rc::clone(agents),
-            None => self.agents(objects, commit, (path, &text.text)),
+            None => self.agents(objects, commit, (path, &text.yaml)),
         };
         self.read.insert(state, Rc::clone(&agents));
         self.add(path, &agents, is_beyond);

@@ -108,6 +108,9 @@ pub(super) type Earlier = Vec<EarlierTask>;
 /// A manifest text at a path.
 type At = (Oid, String);
 
+/// The names that each key of an agent ever had; `None` where one is not known.
+pub(super) type NamesByAgent = BTreeMap<Key, BTreeSet<Option<String>>>;
+
 /// The earlier manifests.
 pub(super) struct Manifests<'a> {
     request: Request<'a>,
@@ -420,7 +423,7 @@ impl<'a> Manifests<'a> {
     }
 
     /// Returns the keys, the keys of agents with their names, and all that could not be read.
-    pub(super) fn finish(self) -> (Vec<Key>, BTreeMap<Key, BTreeSet<Option<String>>>, Vec<Gap>) {
+    pub(super) fn finish(self) -> (Vec<Key>, NamesByAgent, Vec<Gap>) {
         (self.keys.values, self.agents, self.losses.finish())
     }
 }

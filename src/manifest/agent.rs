@@ -113,8 +113,8 @@ fn prompt_below(
 ) -> Option<Given> {
     let NodeValue::Text(text) = &body.value else { return None };
     let field = AGENT.managed().find(|field| field.name == SYSTEM_PROMPT)?;
-    let names = [field.name].into_iter().chain(fields::other_name(field));
-    let above = names.filter_map(|name| Some((name, entries.key(name)?))).next();
+    let mut names = [field.name].into_iter().chain(fields::other_name(field));
+    let above = names.find_map(|name| Some((name, entries.key(name)?)));
     if text.trim().is_empty() {
         let message =
             format!("the system prompt of {owner} is empty: nothing stands below the second `---`");

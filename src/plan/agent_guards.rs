@@ -171,8 +171,10 @@ pub(super) fn is_delete(step: &Step) -> bool {
 /// The existing agent that a step changes or deletes, which is read before.
 pub(super) fn touched(step: &Step) -> Option<AgentId> {
     match &step.change {
-        Change::Agent(AgentChange::Update { agent: AgentRef::Existing(id), .. }) => Some(*id),
-        Change::Agent(AgentChange::Delete { id, .. }) => Some(*id),
+        Change::Agent(
+            AgentChange::Update { agent: AgentRef::Existing(id), .. }
+            | AgentChange::Delete { id, .. },
+        ) => Some(*id),
         _ => None,
     }
 }

@@ -373,12 +373,11 @@ mod tests {
         for line in evidence {
             let (name, text) = line.split_once(' ').unwrap();
             let known = known.entry(key(name.trim_end_matches('?'))).or_default();
-            match text.strip_prefix('#') {
-                Some(id) => known.created.push(AgentId(id.parse().unwrap())),
-                None => {
-                    known.is_established |= !name.ends_with('?');
-                    known.versions.push(object(text));
-                }
+            if let Some(id) = text.strip_prefix('#') {
+                known.created.push(AgentId(id.parse().unwrap()));
+            } else {
+                known.is_established |= !name.ends_with('?');
+                known.versions.push(object(text));
             }
         }
         let declared = declared.iter().map(|line| {
@@ -415,138 +414,130 @@ mod tests {
         said.collect::<Vec<_>>().join(", ").replace("AgentId", "")
     }
 
+    /// What it is, the declared agents, the evidence, the list, and the matches.
+    type StageRow = (
+        &'static str,
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static str,
+    );
+
+    const STAGES: &[StageRow] = &[
+        ("nothing there", &["r R: p"], &[], &[], "r new"),
+        ("another there", &["r R: p"], &[], &["7 Other: q"], "r new"),
+        ("exact name", &["r R: p"], &[], &["7 R: q"], "r=7"),
+        ("pin before name", &["r=8 R: p"], &[], &["7 R: p", "8 Other: q"], "r=8"),
+        ("pin of nothing", &["r=9 R: p"], &[], &["7 R: p"], "r pin 9 missing"),
+        ("pin of another key", &["a=7 A: p", "r=7 R: q"], &[], &["7 R: q"], "a=7, r pin 7 of a"),
+        (
+            "a pinned one is free for no other",
+            &["a=7 A: p", "r R: q"],
+            &[],
+            &["7 R: q"],
+            "a=7, r new",
+        ),
+        ("ledger before name", &["r R: p"], &["r #8"], &["7 R: p", "8 Other: q"], "r=8"),
+        ("the newest of the ledger", &["r R: p"], &["r #9", "r #8"], &["8 R: p", "9 R: p"], "r=9"),
+        ("the newest that is there", &["r R: p"], &["r #9", "r #8"], &["8 X: p"], "r=8"),
+        ("ledger of another key", &["a R: p", "r S: q"], &["r #7"], &["7 R: p"], "a new, r=7"),
+        ("a renamed key", &["r R: p"], &["r Old: p"], &["7 Old: p"], "r=7"),
+        ("renamed and edited", &["r R: q"], &["r Old: p"], &["7 Old: p"], "r=7"),
+        ("renamed twice", &["r R: p"], &["r Old: p", "r Older: p"], &["7 Older: p"], "r=7"),
+        (
+            "the newest earlier name",
+            &["r R: p"],
+            &["r Old: p", "r Older: p"],
+            &["7 Older: p", "8 Old: p"],
+            "r=8",
+        ),
+        (
+            "an earlier name of the newest commit",
+            &["r R: p"],
+            &["r? Old: q"],
+            &["7 Old: q"],
+            "r unproven [(7)]",
+        ),
+        (
+            "an earlier name with other fields",
+            &["r R: p"],
+            &["r Old: q"],
+            &["7 Old: x"],
+            "r unproven [(7)]",
+        ),
+        (
+            "an earlier name on a list without prompts",
+            &["r R: p"],
+            &["r Old: q"],
+            &["7 Old"],
+            "r=7",
+        ),
+        (
+            "a rewritten name with history",
+            &["r Some Agent: p"],
+            &["r Some Agent: p"],
+            &["7 some-agent: p"],
+            "r=7",
+        ),
+        (
+            "a cut name with history",
+            &["r The Agent Of Many Words: p"],
+            &["r The Agent Of Many Words: p"],
+            &["7 The Agent Of Many Wo: p"],
+            "r=7",
+        ),
+        (
+            "a rewritten name alone",
+            &["r Some Agent: p"],
+            &[],
+            &["7 some-agent: q"],
+            "r unproven [(7)]",
+        ),
+        ("the same prompt alone", &["r R: p"], &[], &["7 Other: p"], "r unproven [(7)]"),
+        ("no prompt is no sign", &["r R"], &[], &["7 Other"], "r new"),
+        ("an empty prompt is no sign", &["r R: "], &[], &["7 Other: "], "r new"),
+        ("two of one name", &["r R: p"], &[], &["7 R: q", "8 R: p"], "r ambiguous [(7), (8)]"),
+        (
+            "two of one name, one of them ours",
+            &["r R: p"],
+            &["r R: p"],
+            &["7 R: q", "8 R: p"],
+            "r=8",
+        ),
+        (
+            "two of one name, both alike",
+            &["r R: p"],
+            &["r R: p"],
+            &["7 R: p", "8 R: p"],
+            "r ambiguous [(7), (8)]",
+        ),
+        (
+            "exact before rewritten",
+            &["r Some Agent: p"],
+            &["r Some Agent: p"],
+            &["7 some agent: p", "8 Some Agent: p"],
+            "r=8",
+        ),
+        ("two with its prompt", &["r R: p"], &[], &["7 A: p", "8 B: p"], "r unproven [(7), (8)]"),
+        (
+            "two keys of one earlier name",
+            &["a A: p", "b B: p"],
+            &["a Old: p", "b Old: p"],
+            &["7 Old: p"],
+            "a contested 7 by 2, b contested 7 by 2",
+        ),
+        (
+            "names that change hands",
+            &["a B: p", "b A: q"],
+            &["a A: p", "b B: q"],
+            &["7 A: p", "8 B: q"],
+            "a=7, b=8",
+        ),
+    ];
+
     #[test]
     fn an_agent_is_matched_by_the_first_stage_that_fits() {
-        let table: &[(&str, &[&str], &[&str], &[&str], &str)] = &[
-            ("nothing there", &["r R: p"], &[], &[], "r new"),
-            ("another there", &["r R: p"], &[], &["7 Other: q"], "r new"),
-            ("exact name", &["r R: p"], &[], &["7 R: q"], "r=7"),
-            ("pin before name", &["r=8 R: p"], &[], &["7 R: p", "8 Other: q"], "r=8"),
-            ("pin of nothing", &["r=9 R: p"], &[], &["7 R: p"], "r pin 9 missing"),
-            (
-                "pin of another key",
-                &["a=7 A: p", "r=7 R: q"],
-                &[],
-                &["7 R: q"],
-                "a=7, r pin 7 of a",
-            ),
-            (
-                "a pinned one is free for no other",
-                &["a=7 A: p", "r R: q"],
-                &[],
-                &["7 R: q"],
-                "a=7, r new",
-            ),
-            ("ledger before name", &["r R: p"], &["r #8"], &["7 R: p", "8 Other: q"], "r=8"),
-            (
-                "the newest of the ledger",
-                &["r R: p"],
-                &["r #9", "r #8"],
-                &["8 R: p", "9 R: p"],
-                "r=9",
-            ),
-            ("the newest that is there", &["r R: p"], &["r #9", "r #8"], &["8 X: p"], "r=8"),
-            ("ledger of another key", &["a R: p", "r S: q"], &["r #7"], &["7 R: p"], "a new, r=7"),
-            ("a renamed key", &["r R: p"], &["r Old: p"], &["7 Old: p"], "r=7"),
-            ("renamed and edited", &["r R: q"], &["r Old: p"], &["7 Old: p"], "r=7"),
-            ("renamed twice", &["r R: p"], &["r Old: p", "r Older: p"], &["7 Older: p"], "r=7"),
-            (
-                "the newest earlier name",
-                &["r R: p"],
-                &["r Old: p", "r Older: p"],
-                &["7 Older: p", "8 Old: p"],
-                "r=8",
-            ),
-            (
-                "an earlier name of the newest commit",
-                &["r R: p"],
-                &["r? Old: q"],
-                &["7 Old: q"],
-                "r unproven [(7)]",
-            ),
-            (
-                "an earlier name with other fields",
-                &["r R: p"],
-                &["r Old: q"],
-                &["7 Old: x"],
-                "r unproven [(7)]",
-            ),
-            (
-                "an earlier name on a list without prompts",
-                &["r R: p"],
-                &["r Old: q"],
-                &["7 Old"],
-                "r=7",
-            ),
-            (
-                "a rewritten name with history",
-                &["r Some Agent: p"],
-                &["r Some Agent: p"],
-                &["7 some-agent: p"],
-                "r=7",
-            ),
-            (
-                "a cut name with history",
-                &["r The Agent Of Many Words: p"],
-                &["r The Agent Of Many Words: p"],
-                &["7 The Agent Of Many Wo: p"],
-                "r=7",
-            ),
-            (
-                "a rewritten name alone",
-                &["r Some Agent: p"],
-                &[],
-                &["7 some-agent: q"],
-                "r unproven [(7)]",
-            ),
-            ("the same prompt alone", &["r R: p"], &[], &["7 Other: p"], "r unproven [(7)]"),
-            ("no prompt is no sign", &["r R"], &[], &["7 Other"], "r new"),
-            ("an empty prompt is no sign", &["r R: "], &[], &["7 Other: "], "r new"),
-            ("two of one name", &["r R: p"], &[], &["7 R: q", "8 R: p"], "r ambiguous [(7), (8)]"),
-            (
-                "two of one name, one of them ours",
-                &["r R: p"],
-                &["r R: p"],
-                &["7 R: q", "8 R: p"],
-                "r=8",
-            ),
-            (
-                "two of one name, both alike",
-                &["r R: p"],
-                &["r R: p"],
-                &["7 R: p", "8 R: p"],
-                "r ambiguous [(7), (8)]",
-            ),
-            (
-                "exact before rewritten",
-                &["r Some Agent: p"],
-                &["r Some Agent: p"],
-                &["7 some agent: p", "8 Some Agent: p"],
-                "r=8",
-            ),
-            (
-                "two with its prompt",
-                &["r R: p"],
-                &[],
-                &["7 A: p", "8 B: p"],
-                "r unproven [(7), (8)]",
-            ),
-            (
-                "two keys of one earlier name",
-                &["a A: p", "b B: p"],
-                &["a Old: p", "b Old: p"],
-                &["7 Old: p"],
-                "a contested 7 by 2, b contested 7 by 2",
-            ),
-            (
-                "names that change hands",
-                &["a B: p", "b A: q"],
-                &["a A: p", "b B: q"],
-                &["7 A: p", "8 B: q"],
-                "a=7, b=8",
-            ),
-        ];
-        for (row, declared, evidence, listed, expected) in table {
+        for (row, declared, evidence, listed, expected) in STAGES {
             assert_eq!(matched(declared, evidence, listed), *expected, "{row}");
         }
     }

@@ -186,19 +186,14 @@ pub(super) fn agent_reads(
 ) -> BTreeSet<ReadRequest> {
     let mut reads = BTreeSet::new();
     for (key, desired) in &inputs.desired_state.agents {
-        match agents.matches.by_key.get(key) {
-            Some(id) => {
-                let listed = &inputs.agents[id];
-                let mut unknown = listed.fields().filter(|(field, value)| {
-                    !value.is_known() && desired.object.get(field.name).is_known()
-                });
-                reads.extend(unknown.next().map(|_| *id));
-            }
-            None => {
-                let created =
-                    inputs.evidence.agents.get(key).and_then(|known| known.created.first());
-                reads.extend(created);
-            }
+        if let Some(id) = agents.matches.by_key.get(key) {
+            let mut unknown = inputs.agents[id].fields().filter(|(field, value)| {
+                !value.is_known() && desired.object.get(field.name).is_known()
+            });
+            reads.extend(unknown.next().map(|_| *id));
+        } else {
+            let known = inputs.evidence.agents.get(key);
+            reads.extend(known.and_then(|known| known.created.first()));
         }
     }
     for (key, id) in &agents.namesakes {

@@ -220,13 +220,12 @@ impl Change {
     /// Returns the verb.
     pub fn action(&self) -> Action {
         match self {
-            Self::Agent(AgentChange::Create { .. }) => Action::Create,
-            Self::Agent(AgentChange::Update { .. }) => Action::Update,
+            Self::Create { .. } | Self::Agent(AgentChange::Create { .. }) => Action::Create,
+            Self::Update { .. } | Self::Agent(AgentChange::Update { .. }) => Action::Update,
             Self::Agent(AgentChange::Delete { .. }) => Action::Delete,
-            Self::Agent(AgentChange::Undecided { .. }) => Action::Undecided,
-            Self::Create { .. } => Action::Create,
-            Self::Ambiguous { .. } => Action::Undecided,
-            Self::Update { .. } => Action::Update,
+            Self::Ambiguous { .. } | Self::Agent(AgentChange::Undecided { .. }) => {
+                Action::Undecided
+            }
             Self::Restore { .. } => Action::Restore,
             Self::Replace { .. } => Action::Replace,
             Self::Remove { removal, .. } => match removal.how {

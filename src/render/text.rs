@@ -234,9 +234,10 @@ impl TextWriter<'_> {
     fn field(&mut self, row: &FieldRow, width: usize) -> fmt::Result {
         let name = format!("{}:", row.label());
         let width = width + 1;
-        let drift = match row.is_drifted {
-            true => format!("  {}", self.paint(Label::Aside, format!("# {DRIFTED}"))),
-            false => String::new(),
+        let drift = if row.is_drifted {
+            format!("  {}", self.paint(Label::Aside, format!("# {DRIFTED}")))
+        } else {
+            String::new()
         };
         match &row.change {
             FieldChange::Set(ShownValue::Text(text))

@@ -387,7 +387,7 @@ fn judge_destroyed(before: Before<'_>, end: &World, broken: &mut Vec<BrokenLaw>)
 fn judge_creates(calls: &[Call], settle: SignedDuration, broken: &mut Vec<BrokenLaw>) {
     let mut last: BTreeMap<String, usize> = BTreeMap::new();
     for (at, call) in calls.iter().enumerate() {
-        let (what, list) = match call.path.as_str() {
+        let (what, shown_by) = match call.path.as_str() {
             "/agents/tasks/create" => {
                 let body = [AGENT_ID, PROMPT].map(|name| field(&call.body, name).to_string());
                 (body.join(" "), "/agents/tasks/list")
@@ -397,7 +397,8 @@ fn judge_creates(calls: &[Call], settle: SignedDuration, broken: &mut Vec<Broken
         };
         if let Some(earlier) = last.get(&what).copied().filter(|at| may_have_worked(&calls[*at])) {
             let between = &calls[earlier + 1..at];
-            let is_proof = |call: &&Call| call.path == list && call.is_done && call.fault.is_none();
+            let is_proof =
+                |call: &&Call| call.path == shown_by && call.is_done && call.fault.is_none();
             let waited = call.at.duration_since(calls[earlier].at);
             let lists = between.iter().filter(is_proof).count();
             if lists == 0 || waited < settle {

@@ -93,7 +93,7 @@ pub(super) fn agents() -> impl Strategy<Value = Agents> {
 
 fn configured(object: Object, pin: Option<AgentId>, protect: bool) -> AgentConfig {
     let place = Place { file: Path::new("tasks.yaml").into(), span: 0..0 };
-    AgentConfig { object, files: Vec::new(), references: Default::default(), pin, protect, place }
+    AgentConfig { object, files: Vec::new(), references: Vec::new(), pin, protect, place }
 }
 
 impl Agents {
@@ -235,19 +235,8 @@ impl Judge<'_> {
             || known.is_some_and(|known| {
                 known.created.contains(&id)
                     || (known.is_established
-                        && known.versions.iter().any(|version| self.declares(version, observed)))
+                        && known.versions.iter().any(|version| declares(version, observed)))
             })
-    }
-
-    /// Whether a version declares this name, and at least one other field, as the agent has them.
-    fn declares(&self, version: &Object, observed: &Object) -> bool {
-        let (stored, declared) = (observed.name().unwrap(), version.name().unwrap());
-        let others =
-            version.fields().filter(|(field, value)| field.name != "name" && value.is_known());
-        let others: Vec<_> = others.collect();
-        (stored == declared || is_rewriting_of(stored, declared))
-            && !others.is_empty()
-            && others.iter().all(|(field, value)| observed.get(field.name) == *value)
     }
 
     fn create(&self, step: &Step, object: &Object) {
@@ -342,4 +331,14 @@ impl Judge<'_> {
         let is_wanted = desired_state.agents.values().any(|agent| calls(&agent.object));
         self.expect(!is_called && !is_wanted, "an agent goes that an agent calls", step);
     }
+}
+
+/// Whether a version declares this name, and at least one other field, as the agent has them.
+fn declares(version: &Object, observed: &Object) -> bool {
+    let (stored, declared) = (observed.name().unwrap(), version.name().unwrap());
+    let others = version.fields().filter(|(field, value)| field.name != "name" && value.is_known());
+    let others: Vec<_> = others.collect();
+    (stored == declared || is_rewriting_of(stored, declared))
+        && !others.is_empty()
+        && others.iter().all(|(field, value)| observed.get(field.name) == *value)
 }

@@ -221,6 +221,6 @@ fn the_history_of_tasks_names_the_agents_there_were() {
     let history = repo.read();
     check(&history, "spy", &["three", "two", "one"]);
     let named = history.agents.iter().map(|(key, names)| format!("{key} {names:?}"));
-    let expected = [r#"a {None}"#, r#"b {Some("New"), Some("Old")}"#];
+    let expected = ["a {None}", r#"b {Some("New"), Some("Old")}"#];
     assert_eq!(named.collect::<Vec<_>>(), expected);
 }

@@ -87,20 +87,20 @@ fn candidate_agent(agent: &ObservedAgent) -> Candidate {
 }
 
 /// The task that an entry is about.
-fn task_subject(id: TaskId, name: Option<&str>) -> Option<EntrySubject> {
-    Some(EntrySubject { kind: TASK.name, id: id.0, name: name.map(Untrusted::new) })
+fn task_subject(id: TaskId, name: Option<&str>) -> EntrySubject {
+    EntrySubject { kind: TASK.name, id: id.0, name: name.map(Untrusted::new) }
 }
 
 pub(super) fn entry(plan: &Plan, step: &Step) -> Entry {
     let mut entry = blank(plan, step);
-    let named = |before: &Before| task_subject(before.id, Some(before.name()));
+    let named = |before: &Before| Some(task_subject(before.id, Some(before.name())));
     match &step.change {
         Change::Agent(change) => agent(plan, step, change, &mut entry),
         Change::Create { object } => {
             entry.fields = every_field(plan, object, FieldChange::Set);
         }
         Change::Update { id, edits } | Change::Restore { id, edits } => {
-            entry.subject = task_subject(*id, None);
+            entry.subject = Some(task_subject(*id, None));
             entry.fields = changed(plan, &TASK, edits);
         }
         Change::Replace { before, object, old } => {
@@ -110,24 +110,24 @@ pub(super) fn entry(plan: &Plan, step: &Step) -> Entry {
         }
         Change::Remove { removal, before, .. } => match &removal.how {
             Remove::Archive { name } => {
-                entry.subject = task_subject(removal.id, None);
+                entry.subject = Some(task_subject(removal.id, None));
                 let before = resource::Value::Text(removal.name.as_str().into());
                 entry.fields = changed(plan, &TASK, &[Edit { before, ..Edit::name(name) }]);
             }
             Remove::Delete => {
-                entry.subject = task_subject(removal.id, None);
+                entry.subject = Some(task_subject(removal.id, None));
                 entry.fields = every_field(plan, &before.object, FieldChange::Gone);
                 entry.removals = vec![removed_task(removal)];
             }
             // The reason says what goes with it.
             Remove::Destroy { .. } => {
-                entry.subject = task_subject(removal.id, None);
+                entry.subject = Some(task_subject(removal.id, None));
                 entry.fields = every_field(plan, &before.object, FieldChange::Gone);
             }
         },
         Change::Deploy { task, later, .. } => {
             if let TaskRef::Existing(id) = task {
-                entry.subject = task_subject(*id, None);
+                entry.subject = Some(task_subject(*id, None));
             }
             entry.later = texts(later);
         }
