@@ -403,14 +403,14 @@ fn the_example_validates_applies_and_is_then_as_declared() {
     };
     assert_eq!(
         run("validate -f examples/tasks.yaml"),
-        "Valid: 5 tasks, 3 deployments. Agents given by name are looked up by `plan`.\n"
+        "Valid: 1 agent, 5 tasks, 3 deployments. Agents given by name are looked up by `plan`.\n"
     );
     assert!(
         run("plan --emulator -f examples/tasks.yaml")
-            .starts_with("Plan: 5 to create, 3 to deploy.")
+            .starts_with("Plan: 6 to create, 3 to deploy.")
     );
-    assert!(run(first).contains("\nApply complete: 8 succeeded."));
-    assert!(run(first).starts_with("No changes: 5 tasks are as declared."));
+    assert!(run(first).contains("\nApply complete: 9 succeeded."));
+    assert!(run(first).starts_with("No changes: 1 agent and 5 tasks are as declared."));
     run("plan --detailed-exitcode --emulator -f examples/tasks.yaml");
     assert_eq!(repo.git("status --porcelain .qcops"), "", "it ignores itself");
 }
