@@ -19,7 +19,7 @@ const LONGEST_KEY: usize = 40;
 
 /// What is declared of what was seen.
 #[derive(Clone, Debug)]
-pub struct Selection {
+pub struct PullSelection {
     /// Whether agents are.
     pub agents: bool,
     /// Whether tasks are.
@@ -32,14 +32,14 @@ pub struct Selection {
     pub keys: BTreeSet<Key>,
 }
 
-impl Default for Selection {
+impl Default for PullSelection {
     fn default() -> Self {
         let (ids, unmanaged, keys) = (BTreeSet::new(), None, BTreeSet::new());
         Self { agents: true, tasks: true, ids, unmanaged, keys }
     }
 }
 
-impl Selection {
+impl PullSelection {
     fn holds_agent(&self, id: AgentId) -> bool {
         let is_meant = self.unmanaged.as_ref().is_none_or(|(agents, _)| agents.contains(&id));
         self.agents && self.names(id.0) && is_meant
@@ -102,7 +102,7 @@ pub fn desired(
 }
 
 /// Declares what was seen, in the order of ids; tasks name the agents that are declared by their keys.
-pub fn pull(state: &ObservedState, agents: &ListedAgents, selection: &Selection) -> Pulled {
+pub fn pull(state: &ObservedState, agents: &ListedAgents, selection: &PullSelection) -> Pulled {
     let mut pulled = Pulled {
         gap: match &state.tasks.coverage {
             Completeness::Complete => None,
@@ -121,7 +121,7 @@ pub fn pull(state: &ObservedState, agents: &ListedAgents, selection: &Selection)
 fn pull_agents(
     state: &ObservedState,
     agents: &ListedAgents,
-    selection: &Selection,
+    selection: &PullSelection,
     pulled: &mut Pulled,
 ) -> BTreeMap<AgentId, Key> {
     let mut declared = Vec::new();
@@ -233,7 +233,7 @@ fn address(key: &Key) -> Address {
 
 fn pull_tasks(
     state: &ObservedState,
-    selection: &Selection,
+    selection: &PullSelection,
     agents: &BTreeMap<AgentId, Key>,
     pulled: &mut Pulled,
 ) {
@@ -458,7 +458,7 @@ mod tests {
     #[test]
     fn what_is_pulled_declares_what_was_seen() {
         let (agents, state) = (agents(), state(&[(1, 7, "one"), (2, 11, "two")]));
-        let pulled = pull(&state, &agents, &Selection::default());
+        let pulled = pull(&state, &agents, &PullSelection::default());
         let (desired, written) = read_back(&pulled);
         insta::assert_snapshot!(written.manifest);
         let agent = |key: &str| &desired.agents[&key.parse::<Key>().unwrap()];
@@ -482,14 +482,14 @@ mod tests {
     fn only_what_is_selected_is_pulled() {
         let (agents, state) = (agents(), state(&[(1, 7, "one"), (7, 8, "two")]));
         let unmanaged = ([AgentId(8)].into(), [TaskId(7)].into());
-        let whole = Selection::default;
-        let table: [(&str, Selection, &str); 6] = [
-            ("agents", Selection { tasks: false, ..whole() }, "a7 a8 a9"),
-            ("tasks", Selection { agents: false, ..whole() }, "t1 t7"),
-            ("an id of both kinds", Selection { ids: [7].into(), ..whole() }, "a7 t7"),
-            ("an id of a task", Selection { ids: [7].into(), agents: false, ..whole() }, "t7"),
-            ("unmanaged", Selection { unmanaged: Some(unmanaged), ..whole() }, "a8 t7"),
-            ("nothing", Selection { ids: [99].into(), ..whole() }, ""),
+        let whole = PullSelection::default;
+        let table: [(&str, PullSelection, &str); 6] = [
+            ("agents", PullSelection { tasks: false, ..whole() }, "a7 a8 a9"),
+            ("tasks", PullSelection { agents: false, ..whole() }, "t1 t7"),
+            ("an id of both kinds", PullSelection { ids: [7].into(), ..whole() }, "a7 t7"),
+            ("an id of a task", PullSelection { ids: [7].into(), agents: false, ..whole() }, "t7"),
+            ("unmanaged", PullSelection { unmanaged: Some(unmanaged), ..whole() }, "a8 t7"),
+            ("nothing", PullSelection { ids: [99].into(), ..whole() }, ""),
         ];
         for (row, selection, expected) in table {
             let pulled = pull(&state, &agents, &selection);
@@ -504,12 +504,12 @@ mod tests {
             read_back(&pulled);
         }
         // A reference to an agent that is not declared is not managed, and is said.
-        let pulled = pull(&state, &agents, &Selection { ids: [8].into(), ..whole() });
+        let pulled = pull(&state, &agents, &PullSelection { ids: [8].into(), ..whole() });
         let said = "its `subAgents` is left out, because the manifest does not declare agent 7";
         assert_eq!(pulled.cut_agents, [(AgentId(8), said.to_owned())]);
         // Keys of other manifests are not used again.
         let keys = ["momentum-researcher".parse().unwrap()].into();
-        let pulled = pull(&state, &agents, &Selection { keys, ..whole() });
+        let pulled = pull(&state, &agents, &PullSelection { keys, ..whole() });
         assert_eq!(pulled.outline.agents[0].key.as_str(), "momentum-researcher-7");
     }
 
@@ -524,8 +524,11 @@ mod tests {
         let read = ReadResult::Seen(ObservedAgent { id: AgentId(9), object });
         state.agent_reads.insert(AgentId(9), read);
         state.agent_reads.insert(AgentId(8), ReadResult::Unreadable("a timeout".to_owned()));
-        let pulled =
-            pull(&state, &agents, &Selection { ids: [8, 9].into(), ..Selection::default() });
+        let pulled = pull(
+            &state,
+            &agents,
+            &PullSelection { ids: [8, 9].into(), ..PullSelection::default() },
+        );
         let [cut, read] = pulled.outline.agents.as_slice() else { panic!("{pulled:?}") };
         assert_eq!(read.object.get(SYSTEM_PROMPT), &prompt);
         assert_eq!(cut.object.get(SYSTEM_PROMPT), &Value::Unknown);

@@ -16,7 +16,7 @@ use qcops::manifest::{self, Outline, Prompts, Source, Unreadable};
 use qcops::model::Action;
 use qcops::observed::{Completeness, ListedAgents, Listing, ObservedState, ReadResult};
 use qcops::plan::{self, KeyState, Plan, Saving, Scope};
-use qcops::pull::{self, Pulled, Selection};
+use qcops::pull::{self, PullSelection, Pulled};
 
 use crate::support::repo::Repo;
 use crate::support::world::{World, shown};
@@ -33,7 +33,7 @@ async fn pulled(world: &World) -> Pulled {
     })
     .await
     .unwrap();
-    pull::pull(&seen, &ListedAgents::new(), &Selection::default())
+    pull::pull(&seen, &ListedAgents::new(), &PullSelection::default())
 }
 
 fn text(outline: &Outline) -> String {
@@ -520,7 +520,7 @@ async fn a_task_that_cannot_be_read_is_a_gap_of_what_is_pulled() {
         })
         .await
         .unwrap();
-        let pulled = pull::pull(&seen, &ListedAgents::new(), &Selection::default());
+        let pulled = pull::pull(&seen, &ListedAgents::new(), &PullSelection::default());
         assert!(pulled.outline.tasks.is_empty() && pulled.gap.is_some(), "{fault}: {pulled:?}");
     }
 }

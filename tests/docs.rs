@@ -356,8 +356,12 @@ fn every_whole_manifest_of_the_pages_is_valid() {
             }
             let repo = Repo::new();
             repo.write("prompts/momentum.md", "Research momentum");
-            repo.write("agents/rules.md", "Be brief");
-            repo.write("agents/summarizer.md", "---\nmodel: claude-opus-4-7\n---\nSummarize");
+            for file in ["rules", "researcher"] {
+                repo.write(&format!("agents/{file}.md"), "Be brief");
+            }
+            for file in ["summarizer", "validator"] {
+                repo.write(&format!("agents/{file}.md"), "---\nmaxTurns: 9\n---\nSummarize");
+            }
             let manifest = block.replace("${QC_ORGANIZATION_ID}", "organization");
             repo.write("tasks.yaml", &manifest);
             let ran = repo.run(&["validate".to_owned()]);
@@ -380,8 +384,12 @@ fn the_minimum_rust_version_is_the_same_wherever_it_is_written() {
 /// A repository with a copy of the examples.
 fn with_examples() -> Repo {
     let repo = Repo::new();
-    let prompts = ["prompts/earnings-drift.md", "prompts/momentum-rotation.md"];
-    for file in ["tasks.yaml", "agent.yaml"].into_iter().chain(prompts) {
+    let texts = [
+        "agents/rotation-researcher.md",
+        "prompts/earnings-drift.md",
+        "prompts/momentum-rotation.md",
+    ];
+    for file in ["tasks.yaml", "agent.yaml"].into_iter().chain(texts) {
         let path = format!("examples/{file}");
         repo.write(&path, &read(&path));
     }

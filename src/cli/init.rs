@@ -13,7 +13,7 @@ use crate::cli::{pull, schema};
 use crate::files::OWN_FOLDER;
 use crate::history::Repository;
 use crate::manifest::{self, Prompts};
-use crate::pull::{Pulled, Selection};
+use crate::pull::{PullSelection, Pulled};
 use crate::render::escape;
 
 /// The name that documents and workflows give a saved plan.
@@ -60,7 +60,7 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, CommandErr
     let has_manifest = project.folder.join(DEFAULT_FILE).symlink_metadata().is_ok();
     let is_begun = has_manifest && !workflows.is_empty() && !args.pull;
     let pulled = if args.pull {
-        Some(pull::observe(context, &args.service, &Selection::default(), None)?)
+        Some(pull::observe(context, &args.service, &PullSelection::default(), None)?)
     } else {
         None
     };

@@ -20,7 +20,7 @@ use crate::history::Repository;
 use crate::manifest::{self, Manifest, Prompts, Written};
 use crate::model::counted;
 use crate::observed::{ListedAgents, ObservedState};
-use crate::pull::{self, Pulled, Selection};
+use crate::pull::{self, PullSelection, Pulled};
 use crate::render::escape;
 
 /// How many files that stand in the way are named.
@@ -54,12 +54,12 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
 fn selection(
     context: &Context,
     args: &PullArgs,
-) -> Result<(Selection, Option<String>), CommandError> {
-    let mut selection = Selection {
+) -> Result<(PullSelection, Option<String>), CommandError> {
+    let mut selection = PullSelection {
         agents: args.only != Some(PulledKind::Tasks),
         tasks: args.only != Some(PulledKind::Agents),
         ids: args.id.iter().copied().collect(),
-        ..Selection::default()
+        ..PullSelection::default()
     };
     let mut organization_id = None;
     if args.unmanaged {
@@ -77,7 +77,7 @@ fn selection(
 pub(super) fn observe(
     context: &Context,
     service: &Service,
-    selection: &Selection,
+    selection: &PullSelection,
     declared: Option<&str>,
 ) -> Result<Pulled, CommandError> {
     let asked = Target::find(context, service)?;

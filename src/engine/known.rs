@@ -43,13 +43,13 @@ impl Known {
 }
 
 /// The agents of the manifests, as far as they are known.
-struct KnownAgents {
+struct AgentsBefore {
     evidence: BTreeMap<Key, AgentEvidence>,
     names: AgentNames,
     gaps: Vec<Gap>,
 }
 
-impl KnownAgents {
+impl AgentsBefore {
     /// The names for earlier versions of tasks: a key that has no agent now meant the one that it had.
     fn names_ever(&self, listed: &ListedAgents) -> AgentNames {
         let mut names = self.names.clone();
@@ -165,7 +165,7 @@ impl Reconciler<'_> {
         &self,
         listed: &ListedAgents,
         agent_history: AgentHistory,
-    ) -> Result<KnownAgents, EngineError> {
+    ) -> Result<AgentsBefore, EngineError> {
         let mut evidence = self.noted_agents()?;
         let bound = |evidence: &BTreeMap<Key, AgentEvidence>| {
             let by_key = plan::bind_agents(&self.manifests.manifest.agents, listed, evidence);
@@ -173,7 +173,7 @@ impl Reconciler<'_> {
         };
         let names = bound(&evidence);
         if agent_history == AgentHistory::OnDemand {
-            return Ok(KnownAgents { evidence, names, gaps: Vec::new() });
+            return Ok(AgentsBefore { evidence, names, gaps: Vec::new() });
         }
         let (desired_state, _) = manifest::resolve(&self.manifests.manifest, &names);
         let lookup = Arc::clone(&self.reading.variables);
@@ -187,7 +187,7 @@ impl Reconciler<'_> {
             known.is_established = is_established;
         }
         let names = bound(&evidence);
-        Ok(KnownAgents { evidence, names, gaps: read.evidence.gaps })
+        Ok(AgentsBefore { evidence, names, gaps: read.evidence.gaps })
     }
 
     /// What the ledger knows of agents.

@@ -19,6 +19,7 @@ use crate::history::committed::Committed;
 use crate::history::earlier::{FRONT_MATTER, LostTasks, Parsed, decides};
 use crate::history::git::GitError;
 use crate::history::losses::Losses;
+use crate::history::manifests::Hash;
 use crate::history::objects::{Objects, Oid, join};
 use crate::history::walk::collect;
 use crate::history::{Depth, History, HistoryError, Repository, Request};
@@ -31,9 +32,6 @@ const BEYOND: usize = 8 << 20;
 
 /// How many texts are held at once.
 const AT_ONCE: usize = 16;
-
-/// SHA-256 over some text or state.
-type Hash = [u8; 32];
 
 /// Reads what was ever declared of agents: the evidence of their keys, and the gaps.
 pub fn read_agents(

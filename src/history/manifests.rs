@@ -57,8 +57,8 @@ pub(super) enum Prompt {
     Blob(Oid),
 }
 
-/// SHA-256 over some text.
-type Hash = [u8; 32];
+/// SHA-256 over some text or state.
+pub(super) type Hash = [u8; 32];
 
 /// A task of an earlier manifest, by numbers.
 #[derive(Clone, Copy)]

@@ -50,14 +50,14 @@ pub(super) fn agents(
 }
 
 /// The text below the fields of an agent's file, and where it comes from.
-type Body<'b> = (&'b Node<'b>, &'b Arc<str>);
+type PromptBelow<'b> = (&'b Node<'b>, &'b Arc<str>);
 
 /// Reads an agent; `None` if it cannot be understood. Its place is that of its fields.
 fn agent(
     reader: &mut Reader<'_>,
     key: &Key,
     node: &Node<'_>,
-    body: Option<Body<'_>>,
+    body: Option<PromptBelow<'_>>,
 ) -> Option<AgentConfig> {
     let owner = Owner::Agent(key.as_str());
     let entries = reader.entries(node, owner, &fields::AGENT)?;
@@ -108,7 +108,7 @@ fn agent(
 fn prompt_below(
     reader: &mut Reader<'_>,
     entries: &Entries<'_, '_>,
-    (body, file): Body<'_>,
+    (body, file): PromptBelow<'_>,
     owner: Owner<'_>,
 ) -> Option<Given> {
     let NodeValue::Text(text) = &body.value else { return None };

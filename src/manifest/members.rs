@@ -85,7 +85,7 @@ pub(super) fn references(
         reader.wrong(node, field, owner, ValueShape::Numbers);
         return None;
     };
-    let (mut members, mut named) = (Members::default(), Vec::with_capacity(pairs.len()));
+    let (mut members, mut named) = (NamedMembers::default(), Vec::with_capacity(pairs.len()));
     let mut is_sound = true;
     for (key, key_node, value) in reader.keyed(pairs, "agent", &format!(" in `{field}` of {owner}"))
     {
@@ -121,7 +121,7 @@ pub(super) fn sequence(
         }
     };
     let mut first: BTreeMap<Key, &Range<usize>> = BTreeMap::new();
-    let (mut members, mut named) = (Members::default(), Vec::with_capacity(nodes.len()));
+    let (mut members, mut named) = (NamedMembers::default(), Vec::with_capacity(nodes.len()));
     let mut is_sound = true;
     for (node, position) in nodes.iter().zip(1..) {
         let Some(key) = reader.key(node, "agent", &format!(" in `{field}` of {owner}")) else {
@@ -159,9 +159,9 @@ fn is_other(
 
 /// The members of a list of references.
 #[derive(Default)]
-struct Members(Vec<(Reference, Option<u64>)>);
+struct NamedMembers(Vec<(Reference, Option<u64>)>);
 
-impl Members {
+impl NamedMembers {
     fn add(&mut self, key: &Key, number: Option<u64>) {
         let address = Address { kind: AGENT.name, key: key.as_str().into() };
         self.0.push((Reference::Ref(address), number));

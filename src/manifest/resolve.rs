@@ -79,7 +79,7 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
     });
     let mut tasks: Vec<(_, _, _, Option<Vec<&Value>>)> = whole.chain(rest).collect();
     tasks.sort_by_key(|(key, ..)| *key);
-    let (mut by_content, mut names) = (BTreeMap::new(), Names::of(&TASK));
+    let (mut by_content, mut names) = (BTreeMap::new(), SeenNames::of(&TASK));
     let mut findings = Findings::default();
     for (key, place, name, content) in tasks {
         if let Some(content) = content {
@@ -198,7 +198,7 @@ fn equal_name(
 
 /// The service may rewrite names, so that two that differ in case or punctuation become one.
 fn check_names(manifest: &Manifest, findings: &mut Findings) {
-    let mut names = Names::of(&TASK);
+    let mut names = SeenNames::of(&TASK);
     for (key, task) in manifest.tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let name = task.object.name().unwrap_or_default();
         findings.extend(names.add(name, (key, &task.place)));
@@ -208,7 +208,7 @@ fn check_names(manifest: &Manifest, findings: &mut Findings) {
 
 /// The names of agents, which identify them.
 fn check_agents(manifest: &Manifest, findings: &mut Findings) {
-    let mut names = Names::of(&AGENT);
+    let mut names = SeenNames::of(&AGENT);
     for (key, agent) in manifest.agents.iter().filter(|(_, agent)| agent.pin.is_none()) {
         let name = agent.object.name().unwrap_or_default();
         findings.extend(names.add(name, (key, &agent.place)));
@@ -216,14 +216,14 @@ fn check_agents(manifest: &Manifest, findings: &mut Findings) {
 }
 
 /// The names that were seen so far, each with the first resource that has it.
-struct Names<'m> {
+struct SeenNames<'m> {
     kind: &'static Kind,
     folded: BTreeMap<FoldedName, (&'m Key, &'m Place)>,
     /// By their looks.
     spelled: BTreeMap<FoldedName, (&'m str, &'m Key, &'m Place)>,
 }
 
-impl<'m> Names<'m> {
+impl<'m> SeenNames<'m> {
     fn of(kind: &'static Kind) -> Self {
         Self { kind, folded: BTreeMap::new(), spelled: BTreeMap::new() }
     }
