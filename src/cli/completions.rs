@@ -51,7 +51,8 @@ pub(super) fn answer(
         return None;
     }
     let command = || {
-        let files = ManifestFiles { files: named_files(args) };
+        let files =
+            ManifestFiles { files: named_files(args), vars: Vec::new(), var_files: Vec::new() };
         let environment = environment.clone();
         let keys = ArgValueCandidates::new(move || {
             let variables = |name: &str| {

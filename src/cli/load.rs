@@ -11,12 +11,13 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{DEFAULT_FILE, ManifestFiles, STANDARD_INPUT};
 use crate::cli::output;
+use crate::cli::vars;
 use crate::diag::{Code, Diagnostic, Sources, Subject};
 use crate::engine::Project;
 use crate::files::OWN_FOLDER;
 use crate::history::{self, Repository};
 use crate::ledger::Ledger;
-use crate::manifest::{self, TaskConfig, Unreadable};
+use crate::manifest::{self, ExpandInputs, Lookup, TaskConfig, Unreadable};
 use crate::model::{Key, OrganizationId};
 use crate::plan::Plan;
 use crate::render::{self, escape};
@@ -36,11 +37,13 @@ pub(super) fn load(
     let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
     let variables = |name: &str| variable(&context.environment, organization_id, name);
     let (mut sources, mut findings, mut manifests) = (Sources::default(), Vec::new(), Vec::new());
+    let given = vars::read(args, &mut sources, &mut findings);
+    let filling = ExpandInputs { given: &given.vars, process: &variables };
     for file in &files {
         match read(&repository, file) {
             Ok(text) => {
                 let source = repository.work_tree(file);
-                let (manifest, mut found) = manifest::parse(file, &text, &source, &variables);
+                let (manifest, mut found) = manifest::parse(file, &text, &source, filling);
                 if file.parent().is_some_and(|folder| folders.contains(&folder)) {
                     explain_folder(file, &mut found);
                 }
@@ -60,8 +63,12 @@ pub(super) fn load(
     // Without errors, what needs all tasks is checked once the agents are known.
     if absent.is_some() || findings.iter().any(Diagnostic::is_error) {
         findings.extend(manifest::check(&manifest));
+    } else {
+        findings.extend(given.unused(&manifest.expansion));
     }
-    let project = Project { files, repository, manifest, sources };
+    let var_files = args.var_files.clone();
+    let vars = given.vars;
+    let project = Project { files, repository, manifest, vars, var_files, sources };
     output::check(&context.outputs, &[], &inputs(&project))?;
     context.progressed.note_inputs();
     let reported = report(context, &project, &findings);
@@ -72,16 +79,14 @@ pub(super) fn load(
 }
 
 /// Returns the keys of what is declared, as far as the manifests can be read; nothing is said of the rest.
-pub(super) fn addresses(
-    args: &ManifestFiles,
-    variables: &dyn Fn(&str) -> Option<String>,
-) -> Vec<String> {
+pub(super) fn addresses(args: &ManifestFiles, variables: Lookup<'_>) -> Vec<String> {
     let (files, _) = find(args).unwrap_or_default();
     let Ok(repository) = Repository::of(&files) else { return Vec::new() };
     let files = files.iter().filter(|file| file.as_os_str() != STANDARD_INPUT);
     let manifests = files.filter_map(|file| {
         let text = read(&repository, file).ok()?;
-        Some(manifest::parse(file, &text, &repository.work_tree(file), variables).0)
+        let inputs = ExpandInputs::of(variables);
+        Some(manifest::parse(file, &text, &repository.work_tree(file), inputs).0)
     });
     let (manifest, _) = manifest::merge(manifests.collect());
     let of_task = |(key, task): (&Key, &TaskConfig)| {
@@ -151,7 +156,8 @@ pub(super) fn inputs(project: &Project) -> Vec<PathBuf> {
         task.files.iter().map(move |(_, file)| folder.join(&**file))
     });
     let ledger = project.repository.root().join(OWN_FOLDER).join(LEDGER);
-    project.files.iter().cloned().chain(texts).chain([ledger]).collect()
+    let files = project.files.iter().chain(&project.var_files).cloned();
+    files.chain(texts).chain([ledger]).collect()
 }
 
 /// Tells the CI system what a plan has against its steps, at the lines of their keys.

@@ -25,7 +25,7 @@ use crate::event::{Event, Outcome};
 use crate::evidence::Evidence;
 use crate::history::{self, Depth, OtherManifest};
 use crate::ledger::Ledger;
-use crate::manifest::{self, DesiredState};
+use crate::manifest::{self, DesiredState, ExpandInputs};
 use crate::model::{AgentId, OrganizationId};
 use crate::observation::{Agents, Observation};
 use crate::observed::{ObservedState, ReadRequest};
@@ -41,8 +41,8 @@ pub enum StateSource {
     Snapshot(Box<Observation>),
 }
 
-/// Looks up `${NAME}`.
-pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// Looks up a variable of the process.
+pub type Process = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Takes what happens.
 pub type OnEvent<'a> = Box<dyn Fn(&Event<'_>) + 'a>;
@@ -53,8 +53,8 @@ pub struct Reading {
     pub depth: Depth,
     /// Revisions to start from beside `HEAD`.
     pub from: Vec<String>,
-    /// The variables of the manifests.
-    pub variables: Lookup,
+    /// The variables of the process.
+    pub process: Process,
 }
 
 /// What to plan.
@@ -184,6 +184,11 @@ impl Reconciler<'_> {
         }
     }
 
+    /// What fills the variables of any manifest.
+    fn inputs(&self) -> ExpandInputs<'_> {
+        ExpandInputs { given: &self.manifests.vars, process: &*self.reading.process }
+    }
+
     fn effects<'s>(&'s self, stop: &'s Stop) -> Result<Effects<'s>, EngineError> {
         Ok(Effects {
             client: self.client()?,
@@ -271,7 +276,6 @@ impl Reconciler<'_> {
         desired_state: &DesiredState,
         agents: &BTreeMap<String, Vec<AgentId>>,
     ) -> Result<Evidence, EngineError> {
-        let lookup = Arc::clone(&self.reading.variables);
         let request = history::Request {
             files: &self.manifests.files,
             texts: &self.manifests.texts(),
@@ -279,7 +283,7 @@ impl Reconciler<'_> {
             desired_state,
             depth: self.reading.depth,
             from: &self.reading.from,
-            variables: &|name| lookup(name),
+            inputs: self.inputs(),
             agents,
         };
         let read = history::read(&self.manifests.repository, &request)?;
@@ -299,9 +303,8 @@ impl Reconciler<'_> {
         applied: &BTreeSet<PathBuf>,
         agents: &Agents,
     ) -> OtherManifests {
-        let variables = |name: &str| (self.reading.variables)(name);
         let Project { repository, files, .. } = &*self.manifests;
-        let found = repository.other_manifests(files, applied, &variables);
+        let found = repository.other_manifests(files, applied, self.inputs());
         let mut other_manifests = OtherManifests::default();
         other_manifests.gaps.extend(found.gaps.into_iter().map(Gap::other_manifests));
         for OtherManifest { path, manifest, flaw, is_only_committed } in &found.manifests {

@@ -3,7 +3,6 @@
 //! The parser is given placeholders instead of prompt files, so that one manifest text is parsed
 //! once for all the commits that changed only prompts. Texts are parsed on several threads.
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use std::thread;
 use crate::diag::Severity;
 use crate::history::objects::join;
 use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE, PROMPT};
-use crate::manifest::{self, Source, TaskConfig, Unreadable};
+use crate::manifest::{self, ExpandInputs, Source, TaskConfig, Unreadable};
 use crate::model::Key;
 use crate::resource::Value;
 
@@ -99,14 +98,11 @@ impl Source for Placeholders {
 }
 
 /// Parses texts on all processors, in order.
-pub(super) fn parse_all(
-    texts: &[Blob],
-    variables: &(dyn Fn(&str) -> Option<String> + Sync),
-) -> Vec<Parsed> {
+pub(super) fn parse_all(texts: &[Blob], inputs: ExpandInputs<'_>) -> Vec<Parsed> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
     let share = texts.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        let work = |share| move || -> Vec<Parsed> { parse_share(share, variables) };
+        let work = |share| move || -> Vec<Parsed> { parse_share(share, inputs) };
         let workers: Vec<_> = texts.chunks(share).map(|share| scope.spawn(work(share))).collect();
         let join = |worker: thread::ScopedJoinHandle<'_, Vec<Parsed>>| {
             worker.join().expect("the parser does not panic")
@@ -115,34 +111,20 @@ pub(super) fn parse_all(
     })
 }
 
-fn parse_share(texts: &[Blob], variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Vec<Parsed> {
-    texts.iter().map(|text| parse(text, variables)).collect()
+fn parse_share(texts: &[Blob], inputs: ExpandInputs<'_>) -> Vec<Parsed> {
+    texts.iter().map(|text| parse(text, inputs)).collect()
 }
 
-fn parse(text: &Blob, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Parsed {
+fn parse(text: &Blob, inputs: ExpandInputs<'_>) -> Parsed {
     let Blob { path, text } = text;
-    let unset = RefCell::new(BTreeSet::new());
-    let look_up = |name: &str| {
-        let value = variables(name);
-        if value.is_none() && decides_tasks(text, name) {
-            unset.borrow_mut().insert(name.to_owned());
-        }
-        value
-    };
-    let (manifest, findings) = manifest::parse(Path::new(path), text, &Placeholders, &look_up);
+    let (manifest, findings) = manifest::parse(Path::new(path), text, &Placeholders, inputs);
     let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
     let tasks = manifest.tasks.into_iter().map(|(key, task)| ParsedTask::new(path, key, &task));
     let left_out = manifest.left_out.into_iter().map(|task| task.key);
     Parsed {
         tasks: tasks.collect(),
-        unset: unset.into_inner(),
+        unset: manifest.expansion.unset,
         flaw: flaw.map(|finding| finding.message.clone()),
         lost: if manifest.has_tasks { LostTasks::Of(left_out.collect()) } else { LostTasks::All },
     }
-}
-
-/// Whether a variable stands elsewhere than in the organization, which decides nothing of a task.
-fn decides_tasks(text: &str, name: &str) -> bool {
-    let named = format!("${{{name}");
-    text.lines().any(|line| line.contains(&named) && !line.starts_with("organizationId"))
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::de::IgnoredAny;
 
 use crate::diag::{Code, Severity};
-use crate::manifest::{self, Manifest, Source, Variables, stand_in};
+use crate::manifest::{self, ExpandInputs, Manifest, Source, stand_in};
 
 /// Words that no other program is known to have as a field, as they are compared.
 const OURS: [&str; 1] = ["projectpreference"];
@@ -38,7 +38,7 @@ pub(super) fn likeness(
     path: &Path,
     bytes: &[u8],
     source: &dyn Source,
-    variables: Variables<'_>,
+    inputs: ExpandInputs<'_>,
 ) -> Likeness {
     if let Some((what, _)) = stand_in("", bytes) {
         return Likeness::Unreadable(format!("it is {what}"));
@@ -59,7 +59,7 @@ pub(super) fn likeness(
     if !is_ours && !text.to_lowercase().contains("task") {
         return stranger(&text, manifest::read_yaml_as::<IgnoredAny>(&text).is_err());
     }
-    let (manifest, findings) = manifest::parse(path, &text, source, variables);
+    let (manifest, findings) = manifest::parse(path, &text, source, inputs);
     let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
     let Some(flaw) = flaw.map(|flaw| flaw.message.clone()) else {
         return Likeness::Manifest(Box::new(manifest), None);

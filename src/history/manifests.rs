@@ -297,7 +297,7 @@ impl<'a> Manifests<'a> {
         let is_whole = |at: &usize| assembled[*at].is_none();
         let whole: Vec<usize> = (0..texts.len()).filter(is_whole).collect();
         let whole_texts: Vec<Blob> = whole.iter().map(|at| texts[*at].clone()).collect();
-        let parsed = earlier::parse_all(&whole_texts, self.request.variables);
+        let parsed = earlier::parse_all(&whole_texts, self.request.inputs);
         let mut earlier: Vec<Earlier> =
             assembled.into_iter().map(Option::unwrap_or_default).collect();
         for (at, parsed) in whole.into_iter().zip(parsed) {
@@ -327,7 +327,7 @@ impl<'a> Manifests<'a> {
         }
         let (parts, short): (Vec<_>, Vec<Blob>) =
             shortened.into_iter().map(|(cut, new, text)| ((cut, new), text)).unzip();
-        let parsed = earlier::parse_all(&short, self.request.variables);
+        let parsed = earlier::parse_all(&short, self.request.inputs);
         for (((cut, new), text), parsed) in parts.into_iter().zip(&short).zip(parsed) {
             // A part that is not in order is judged with the whole of its text.
             if parsed.flaw.is_some() || parsed.tasks.len() != new.len() {

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use crate::kinds::{self, Field, NAME};
 use crate::manifest::fields::FieldShape::{
     Bound, Deployments, Duration, Expression, Expressions, Flag, Keys, Mapping, Moment, Number,
-    Offset, OpenWord, Prompt, Prompts, Tasks, Text, Texts, Version, Word,
+    Offset, OpenWord, Prompt, Prompts, Tasks, Text, Texts, Vars, Version, Word,
 };
 
 /// A field.
@@ -80,6 +80,8 @@ pub(super) enum FieldShape {
     Mapping(&'static [Spec]),
     /// `defaults`: fields of a task.
     Defaults,
+    /// Values by the names of variables.
+    Vars,
     /// Tasks by their keys.
     Tasks,
     /// Deployments by their keys.
@@ -95,6 +97,14 @@ pub(super) const MANIFEST: &[Spec] = &[
         "The organization of the tasks. Credentials for another one are refused.",
         "that of the credentials",
         "${QC_ORGANIZATION_ID}",
+    ),
+    free(
+        "vars",
+        Vars,
+        "Variables: `${NAME}` in any field but a prompt is the value of `NAME`. `--var` and `--var-file` \
+         override them.",
+        "",
+        "{capital: 100000, universe: SPY}",
     ),
     free(
         "defaults",

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic, Subject};
+use crate::manifest::expand::Expansion;
 use crate::manifest::fields::{MANIFEST, TASK};
 use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::task::{Fields, defaults, task};
-use crate::manifest::{Manifest, Source, TaskConfig, Variables};
+use crate::manifest::{Manifest, Source, TaskConfig};
 use crate::model::Key;
 
 /// The manifest version that this program reads.
@@ -25,9 +26,8 @@ pub(super) fn lower(
     text: &str,
     root: &Node<'_>,
     source: &dyn Source,
-    variables: Variables<'_>,
 ) -> (Manifest, Vec<Diagnostic>) {
-    let mut reader = Reader::new(file, text, source, variables);
+    let mut reader = Reader::new(file, text, source);
     let mut manifest = manifest(&mut reader, root).unwrap_or_default();
     manifest.left_out = std::mem::take(&mut reader.left_out);
     (manifest, reader.finish())
@@ -69,7 +69,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
     let service_utc_offset =
         entries.value("serviceUtcOffset").and_then(|node| utc_offset(reader, node));
     let (has_tasks, tasks) = (tasks.is_some(), tasks.unwrap_or_default());
-    let left_out = Vec::new();
+    let (left_out, expansion) = (Vec::new(), Expansion::default());
     Some(Manifest {
         organization_id,
         tasks,
@@ -78,6 +78,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         has_tasks,
         forgotten,
         service_utc_offset,
+        expansion,
     })
 }
 
@@ -207,7 +208,7 @@ mod tests {
     use super::*;
     use crate::diag::{Severity, Sources};
     use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE};
-    use crate::manifest::{DeploymentState, TaskConfig, Unreadable, parse};
+    use crate::manifest::{DeploymentState, ExpandInputs, TaskConfig, Unreadable, parse};
     use crate::resource::Value;
 
     struct Folder;
@@ -232,7 +233,7 @@ mod tests {
     }
 
     fn parsed(text: &str) -> (Manifest, Vec<Diagnostic>) {
-        parse(Path::new("tasks.yaml"), text, &Folder, &variable)
+        parse(Path::new("tasks.yaml"), text, &Folder, ExpandInputs::of(&variable))
     }
 
     /// The findings, each as `line:column code: message`, with related places and help below.
@@ -288,7 +289,8 @@ tasks:
 ";
         insta::assert_snapshot!(findings(text), @r##"
         2:17 unresolved-variable: `${ORGANISATION}` in `organizationId` of the manifest has no value
-          help: set the environment variable `ORGANISATION`
+          help: declare `ORGANISATION` in `vars`, set the environment variable, or pass `--var ORGANISATION=VALUE`
+          help: or write a default: `${ORGANISATION:-VALUE}`
           help: for a literal `${` write `$${`
         8:5 unknown-field: unknown field `promt` of task `spy`
           help: did you mean `prompt`?
@@ -580,13 +582,14 @@ tasks:
 ";
         insta::assert_snapshot!(findings_of_task(text), @r##"
         6:13 unresolved-variable: `${MISSING}` in `name` of task `spy` has no value
-          help: set the environment variable `MISSING`
+          help: declare `MISSING` in `vars`, set the environment variable, or pass `--var MISSING=VALUE`
+          help: or write a default: `${MISSING:-VALUE}`
           help: for a literal `${` write `$${`
         6:24 unresolved-variable: `${` in `name` of task `spy` does not begin a variable
-          help: a variable is written `${NAME}`, with letters, digits and `_`
+          help: a variable is written `${NAME}` or `${NAME:-default}`, with letters, digits and `_`
           help: for a literal `${` write `$${`
-        6:28 unresolved-variable: `${` in `name` of task `spy` does not begin a variable
-          help: a variable is written `${NAME}`, with letters, digits and `_`
+        6:28 unresolved-variable: `${` in `name` of task `spy` is not closed
+          help: write `}` at its end
           help: for a literal `${` write `$${`
         7:14 invalid-value: `agentId` of task `spy` must be a positive whole number
           help: write the number that the service shows, such as `47`

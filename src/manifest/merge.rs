@@ -27,6 +27,7 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             manifest.service_utc_offset,
             &mut findings,
         );
+        merged.expansion.used.extend(manifest.expansion.used);
         merged.forgotten.extend(manifest.forgotten);
         merged.has_tasks |= manifest.has_tasks;
         for task in &manifest.left_out {
@@ -121,7 +122,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::manifest::{Source, Unreadable, parse};
+    use crate::manifest::{ExpandInputs, Source, Unreadable, parse};
 
     struct NoFiles;
 
@@ -134,7 +135,8 @@ mod tests {
     fn manifest(file: &str, rest: &str, key: &str) -> Manifest {
         let task = "{agent: A, prompt: x, projectPreference: project-for-task}";
         let text = format!("version: 1\n{rest}\ntasks: {{{key}: {task}}}");
-        let (manifest, findings) = parse(Path::new(file), &text, &NoFiles, &|_| None);
+        let (manifest, findings) =
+            parse(Path::new(file), &text, &NoFiles, ExpandInputs::of(&|_| None));
         assert_eq!(findings, []);
         manifest
     }

@@ -8,6 +8,7 @@ mod altered;
 mod broken;
 mod conflict;
 mod deployment;
+mod expand;
 mod expressions;
 mod fields;
 mod impossible;
@@ -31,12 +32,12 @@ mod suggest;
 mod task;
 mod text;
 mod tree;
-mod variable;
 mod without;
 mod write;
 
+pub use expand::{ExpandInputs, Expansion, Lookup, VarValue, Vars};
 pub use merge::merge;
-pub use parse::{parse, read_yaml_as};
+pub use parse::{parse, parse_vars, read_yaml_as};
 pub use resolve::{check, resolve};
 pub use schema::{Chapter, Row, reference, schema};
 pub use standin::{shell_word, stand_in};
@@ -97,9 +98,6 @@ impl Unreadable {
     }
 }
 
-/// Looks up `${NAME}`: returns the variable's value, or `None` where it is not set.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
-
 /// One manifest, understood but for the agents' names.
 #[derive(Clone, Debug, Default)]
 pub struct Manifest {
@@ -117,6 +115,8 @@ pub struct Manifest {
     pub forgotten: BTreeSet<Key>,
     /// The zone of the service's time stamps, in seconds east of UTC, where it says so.
     pub service_utc_offset: Option<jiff::tz::Offset>,
+    /// What expanding its variables has shown.
+    pub expansion: Expansion,
 }
 
 /// A task of which something could not be understood; it is held against the others all the same.

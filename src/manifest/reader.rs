@@ -14,11 +14,11 @@ use crate::kinds::{OnChange, TASK};
 use crate::manifest::expressions::Expressions;
 use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec};
 use crate::manifest::level;
-use crate::manifest::node::{Node, NodeValue, Style};
+use crate::manifest::node::{Node, NodeValue, Origin, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::{did_you_mean, nearest};
-use crate::manifest::{LeftOut, Source, Variables};
+use crate::manifest::{LeftOut, Source};
 use crate::model::{Key, odd_blank};
 
 /// What reading one manifest needs, and what it found.
@@ -27,8 +27,6 @@ pub(super) struct Reader<'a> {
     pub(super) source: &'a dyn Source,
     /// The manifest's text.
     pub(super) text: &'a str,
-    /// Looks up variables.
-    pub(super) variables: Variables<'a>,
     /// The regular expressions of the manifest.
     pub(super) expressions: Expressions,
     /// How many bytes the prompts of its tasks have together.
@@ -90,16 +88,10 @@ impl<'n, 't> Entries<'n, 't> {
 
 impl<'a> Reader<'a> {
     /// Makes a reader that has found nothing yet.
-    pub(super) fn new(
-        file: &Arc<Path>,
-        text: &'a str,
-        source: &'a dyn Source,
-        variables: Variables<'a>,
-    ) -> Self {
+    pub(super) fn new(file: &Arc<Path>, text: &'a str, source: &'a dyn Source) -> Self {
         Self {
             source,
             text,
-            variables,
             expressions: Expressions::default(),
             prompt_bytes: 0,
             left_out: Vec::new(),
@@ -135,6 +127,14 @@ impl<'a> Reader<'a> {
         Place { file: Arc::clone(&self.file), span: start..end }
     }
 
+    /// Returns the text of a scalar as the manifest has it: the value of a variable may be a secret.
+    pub(super) fn as_written(&self, node: &Node<'_>) -> String {
+        match &node.value {
+            NodeValue::Text(text) if node.origin == Origin::Written => text.to_string(),
+            _ => self.text.get(node.span.clone()).unwrap_or_default().to_owned(),
+        }
+    }
+
     /// Reports a value of the wrong kind.
     pub(super) fn wrong(
         &mut self,
@@ -151,7 +151,10 @@ impl<'a> Reader<'a> {
         };
         let message = format!("`{field}` of {owner} must be {expected}, not {found}");
         let finding = self.error(Code::InvalidValue, message, &node.span);
-        let finding = finding.help(shape::of_value(self.text, node, field, expected));
+        let finding = finding.help(match node.origin {
+            Origin::Written => shape::of_value(self.text, node, field, expected),
+            _ => shape::of_expanded(field, expected),
+        });
         self.report(match (&node.value, node.style) {
             (NodeValue::Null, Style::Commented(_)) => finding.help(shape::COMMENT),
             _ => finding,
@@ -314,7 +317,7 @@ impl<'a> Reader<'a> {
         self.text.get(node.span.start..).is_some_and(|text| text.starts_with(['{', '[']))
     }
 
-    /// Reads a text that is not blank, with its variables resolved.
+    /// Reads a text that is not blank.
     pub(super) fn text<'n>(
         &mut self,
         node: &'n Node<'_>,
@@ -326,17 +329,19 @@ impl<'a> Reader<'a> {
             return None;
         };
         self.warn_of_writing(node, written, field, owner);
-        let text = self.expand(written, &node.span, field, owner)?;
-        if text.trim().is_empty() {
+        if node.origin == Origin::Unresolved {
+            return None;
+        }
+        if written.trim().is_empty() {
             self.wrong(node, field, owner, ValueShape::Text);
             return None;
         }
-        Some(text)
+        Some(Cow::Borrowed(written))
     }
 
     /// Reads a positive whole number.
     ///
-    /// `help` says what to write in place of what is none. A text counts only where it holds a variable, since its value cannot be anything else.
+    /// `help` says what to write in place of what is none.
     pub(super) fn number(
         &mut self,
         node: &Node<'_>,
@@ -346,9 +351,7 @@ impl<'a> Reader<'a> {
     ) -> Option<u64> {
         let number = match &node.value {
             NodeValue::Integer(number) => u64::try_from(*number).ok(),
-            NodeValue::Text(text) if text.contains("${") => {
-                self.expand(text, &node.span, field, owner)?.trim().parse().ok()
-            }
+            _ if node.origin == Origin::Unresolved => return None,
             _ => None,
         };
         let positive = number.filter(|number| *number > 0);
@@ -368,18 +371,12 @@ impl<'a> Reader<'a> {
         field: &str,
         owner: Owner<'_>,
     ) -> Option<bool> {
-        match &node.value {
-            NodeValue::Boolean(value) => return Some(*value),
-            NodeValue::Text(text) if text.contains("${") => {
-                match &*self.expand(text, &node.span, field, owner)? {
-                    "true" => return Some(true),
-                    "false" => return Some(false),
-                    _ => {}
-                }
-            }
-            _ => {}
+        if let NodeValue::Boolean(value) = node.value {
+            return Some(value);
         }
-        self.wrong(node, field, owner, ValueShape::Flag);
+        if node.origin != Origin::Unresolved {
+            self.wrong(node, field, owner, ValueShape::Flag);
+        }
         None
     }
 }

@@ -203,7 +203,7 @@ impl<'m> TaskNames<'m> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifest::{Source, Unreadable, parse};
+    use crate::manifest::{ExpandInputs, Source, Unreadable, parse};
 
     struct NoFiles;
 
@@ -218,7 +218,8 @@ mod tests {
         let text = format!(
             "version: 1\ndefaults: {{agent: A, projectPreference: project-for-task}}\ntasks:\n{tasks}"
         );
-        let (manifest, findings) = parse(Path::new("tasks.yaml"), &text, &NoFiles, &|_| None);
+        let (manifest, findings) =
+            parse(Path::new("tasks.yaml"), &text, &NoFiles, ExpandInputs::of(&|_| None));
         assert_eq!(findings, []);
         let agents = [("A", vec![47]), ("Duplicate", vec![1, 2]), ("Researcher", vec![3])];
         let agents =

@@ -91,6 +91,7 @@ fn in_words(spec: &Spec) -> String {
         FieldShape::Duration => "length of time",
         FieldShape::Offset => "`+hh:mm` or `-hh:mm`",
         FieldShape::Mapping(_) | FieldShape::Defaults => "mapping",
+        FieldShape::Vars => "mapping of names to texts, numbers or flags",
         FieldShape::Tasks => "mapping of keys to tasks",
         FieldShape::Deployments => "mapping of keys to deployments",
     };
@@ -196,7 +197,7 @@ fn property(spec: &Spec) -> Value {
         FieldShape::OpenWord(words) => any_of(&[json!({"enum": words}), text()]),
         FieldShape::Word(words) => any_of(&[json!({"enum": words}), variable()]),
         FieldShape::Number => any_of(&[json!({"type": "integer", "minimum": 1}), variable()]),
-        FieldShape::Bound => json!({"type": "number"}),
+        FieldShape::Bound => any_of(&[json!({"type": "number"}), variable()]),
         FieldShape::Flag => any_of(&[json!({"type": "boolean"}), variable()]),
         FieldShape::Texts | FieldShape::Expressions => {
             any_of(&[text(), json!({"type": "array", "items": text()})])
@@ -211,6 +212,11 @@ fn property(spec: &Spec) -> Value {
         FieldShape::Offset => pattern(&format!(r"^[+-]\d\d:\d\d$|{VARIABLE}")),
         FieldShape::Mapping(fields) => mapping(fields, &|_| true),
         FieldShape::Defaults => json!({"$ref": "#/definitions/defaults"}),
+        FieldShape::Vars => json!({
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        }),
         FieldShape::Tasks => keyed(&json!("object"), "#/definitions/task"),
         FieldShape::Deployments => keyed(&json!(["object", "null"]), "#/definitions/deployment"),
     };
@@ -259,7 +265,7 @@ mod tests {
 
     use super::*;
     use crate::diag::Severity;
-    use crate::manifest::{Source, Unreadable, parse};
+    use crate::manifest::{ExpandInputs, Source, Unreadable, parse};
 
     /// Every file holds the same prompt.
     struct Prompts;
@@ -283,9 +289,12 @@ mod tests {
         /// Whether the schema takes it, and whether the reader does.
         fn judge(&self, manifest: &Value) -> (bool, bool) {
             let text = manifest.to_string();
-            let (_, findings) = parse(Path::new("tasks.yaml"), &text, &Prompts, &|name| {
-                (name == "X").then(|| "7".to_owned())
-            });
+            let (_, findings) = parse(
+                Path::new("tasks.yaml"),
+                &text,
+                &Prompts,
+                ExpandInputs::of(&|name| (name == "X").then(|| "7".to_owned())),
+            );
             let is_error = |finding: &crate::diag::Diagnostic| finding.severity == Severity::Error;
             (self.0.validate(manifest, self.1).is_ok(), !findings.iter().any(is_error))
         }

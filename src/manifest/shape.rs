@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::manifest::fields::{self, FieldShape, Spec};
 use crate::manifest::mistake::in_quotes;
-use crate::manifest::node::{Node, NodeValue, Style};
+use crate::manifest::node::{Node, NodeValue, Origin, Style};
 use crate::manifest::owner::Owner;
 use crate::model::Key;
 
@@ -101,6 +101,15 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: Value
     }
 }
 
+/// What to write in place of a value that is not to be repeated.
+pub(super) fn of_expanded(field: &str, expected: ValueShape) -> String {
+    match fields::find(name_of(field)) {
+        Some(Spec { shape: FieldShape::Flag, .. }) => of_flag("", field),
+        Some(spec) => format!("write `{field}: {}`", spec.example),
+        None => format!("write {expected} behind `{field}:`"),
+    }
+}
+
 /// What to write in place of a mapping of fields.
 pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spec]) -> String {
     if let NodeValue::Text(words) = &node.value
@@ -166,7 +175,7 @@ pub(super) fn of_tasks(node: &Node<'_>) -> String {
 /// What to write in place of a whole number, where that can be told.
 pub(super) fn of_number(node: &Node<'_>) -> Option<String> {
     match &node.value {
-        NodeValue::Text(text) if text.contains("${") => None,
+        _ if node.origin != Origin::Written => None,
         NodeValue::Text(text) => {
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
             let number = digits.parse::<u64>().ok().filter(|number| *number > 0)?;
@@ -222,6 +231,7 @@ pub(super) fn of_entry(text: &str, node: &Node<'_>) -> Option<String> {
     let NodeValue::Text(words) = &node.value else { return None };
     let line = text.get(..node.span.start)?.rsplit('\n').next()?;
     let is_entry = node.style != Style::Other
+        && node.origin == Origin::Written
         && words.starts_with('-')
         && words[1..].starts_with(char::is_alphabetic)
         && line.trim().is_empty();

@@ -462,7 +462,7 @@ fn word(
         return Some(Value::Text(word.into()));
     }
     // As written: the value of a variable may be a secret.
-    let written = if let node::NodeValue::Text(written) = &node.value { written } else { "" };
+    let written = reader.as_written(node);
     let message = format!("unknown `{field}` of {owner}: `{written}`");
     let finding = reader.error(Code::UnknownPreference, message, &node.span);
     reader.report(match nearest(&word, words.iter().copied()) {

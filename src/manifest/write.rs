@@ -222,7 +222,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::manifest::{Source, Unreadable, parse};
+    use crate::manifest::{ExpandInputs, Source, Unreadable, parse};
 
     impl Source for Written {
         fn read(&self, path: &str) -> Result<String, Unreadable> {
@@ -243,7 +243,8 @@ mod tests {
     fn read_back(outline: &Outline, prompts: Prompts) -> String {
         let written = write(outline, prompts);
         let text = &written.manifest;
-        let (manifest, findings) = parse(Path::new("tasks.yaml"), text, &written, &|_| None);
+        let (manifest, findings) =
+            parse(Path::new("tasks.yaml"), text, &written, ExpandInputs::of(&|_| None));
         assert_eq!(findings, [], "{text}");
         assert_eq!(manifest.organization_id.as_deref(), Some(&*outline.organization_id), "{text}");
         assert_eq!(manifest.tasks.len(), outline.tasks.len(), "{text}");

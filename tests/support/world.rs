@@ -367,8 +367,12 @@ pub(crate) fn organization() -> OrganizationId {
 }
 
 pub(crate) fn read(text: &str) -> DesiredState {
-    let (manifest, mut findings) =
-        manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+    let (manifest, mut findings) = manifest::parse(
+        Path::new("tasks.yaml"),
+        text,
+        &NoFiles,
+        manifest::ExpandInputs::of(&|_| None),
+    );
     let (manifest, found) = manifest::merge(vec![manifest]);
     findings.extend(found);
     let agents = BTreeMap::from([("Momentum Researcher".to_owned(), vec![AgentId(48)])]);
