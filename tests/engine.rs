@@ -41,6 +41,8 @@ fn project(repo: &Repo) -> Arc<Project> {
         files: vec![file],
         repository,
         manifest,
+        environment: None,
+        elsewhere: Vec::new(),
         vars: manifest::Vars::new(),
         var_files: Vec::new(),
         sources,

@@ -33,6 +33,9 @@ pub(super) struct ManifestFiles {
     /// folder or below.
     #[arg(short, long = "file", value_name = "PATH", default_value = DEFAULT_FILE)]
     pub(super) files: Vec<PathBuf>,
+    /// Select an environment of the manifest
+    #[arg(short, long = "env", value_name = "NAME", env = "QCOPS_ENV", hide_env = true)]
+    pub(super) environment: Option<String>,
     /// Set a variable of the manifest; repeatable
     ///
     /// It overrides `vars` and `--var-file`.

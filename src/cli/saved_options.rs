@@ -74,6 +74,7 @@ pub(super) fn options(args: &Planning, base: &PathBase) -> SavedOptions {
         api: emulator.is_none().then(|| api.clone()),
         emulator: emulator.as_ref().map(world),
         script: script.as_deref().map(|file| base.kept(file)),
+        environment: args.comparing.files.environment.clone(),
         vars: args
             .comparing
             .files
@@ -111,6 +112,7 @@ pub(super) fn take_options(
         }
     }
     let manifest = &mut args.comparing.files;
+    manifest.environment.clone_from(&saved.environment);
     manifest.vars = saved
         .vars
         .iter()
@@ -148,10 +150,11 @@ pub(super) fn take_options(
 type TakenSetting = (&'static str, Vec<String>);
 
 /// What decides how much a plan holds; `history` is none where it was not typed.
-fn settings(options: &SavedOptions, history: Option<String>) -> [TakenSetting; 11] {
+fn settings(options: &SavedOptions, history: Option<String>) -> [TakenSetting; 12] {
     let limit = |limit: Option<usize>| limit.iter().map(ToString::to_string).collect();
     let sorted = |words: &[String]| BTreeSet::from_iter(words).into_iter().cloned().collect();
     [
+        ("--env", options.environment.iter().cloned().collect()),
         ("--var", options.vars.clone()),
         ("--var-file", options.var_files.clone()),
         ("--target", sorted(&options.targets)),
@@ -166,7 +169,7 @@ fn settings(options: &SavedOptions, history: Option<String>) -> [TakenSetting; 1
     ]
 }
 
-fn saved_settings(saved: &SavedOptions) -> [TakenSetting; 11] {
+fn saved_settings(saved: &SavedOptions) -> [TakenSetting; 12] {
     let is_usual = saved.history == Depth::default().to_string();
     settings(saved, (!is_usual).then(|| saved.history.clone()))
 }

@@ -96,7 +96,8 @@ impl<'a> Session<'a> {
         };
         inputs.extend(emulator.iter().map(|file| emulator_file(file, &folder)));
         inputs.extend(script.clone());
-        let ledger = load::ledger(context, &folder, target.clone(), organization_id.clone());
+        let ledger = load::ledger(context, &folder, target.clone(), organization_id.clone())
+            .of_environment(manifests.environment.clone());
         let manifests = Arc::new(manifests);
         let reading = Reading {
             depth: comparing.reading.history.unwrap_or_default(),

@@ -53,16 +53,13 @@ impl GivenVars {
     pub(super) fn unused(&self, expansion: &Expansion) -> Vec<Diagnostic> {
         let unused = self.vars.keys().filter(|name| !expansion.used.contains(*name));
         let finding = |name: &String| {
-            let finding = match self.files.get(name) {
-                Some(file) => {
-                    let file = file.display();
-                    let message = format!("no manifest uses variable `{name}` of `{file}`");
-                    Diagnostic::warning(Code::UnusedVariable, message)
-                }
-                None => {
-                    let message = format!("no manifest uses the variable of `--var {name}=…`");
-                    Diagnostic::error(Code::UnusedVariable, message)
-                }
+            let finding = if let Some(file) = self.files.get(name) {
+                let file = file.display();
+                let message = format!("no manifest uses variable `{name}` of `{file}`");
+                Diagnostic::warning(Code::UnusedVariable, message)
+            } else {
+                let message = format!("no manifest uses the variable of `--var {name}=…`");
+                Diagnostic::error(Code::UnusedVariable, message)
             };
             let used = expansion.used.iter().map(String::as_str);
             match manifest::nearest_few(name, used, 1).pop() {

@@ -186,7 +186,9 @@ impl Reconciler<'_> {
 
     /// What fills the variables of any manifest.
     fn inputs(&self) -> ExpandInputs<'_> {
-        ExpandInputs { given: &self.manifests.vars, process: &*self.reading.process }
+        let Project { environment, vars, .. } = &*self.manifests;
+        let environment = environment.as_deref();
+        ExpandInputs { environment, given: vars, process: &*self.reading.process }
     }
 
     fn effects<'s>(&'s self, stop: &'s Stop) -> Result<Effects<'s>, EngineError> {
@@ -311,6 +313,9 @@ impl Reconciler<'_> {
             let (flaw, is_only_committed) = (flaw.as_deref(), *is_only_committed);
             let neighbor = Neighbor { path, manifest, flaw, is_only_committed };
             other_manifests.add(neighbor, &self.organization_id, agents, desired_state);
+        }
+        for manifest in &self.manifests.elsewhere {
+            other_manifests.add_environment(manifest, agents);
         }
         other_manifests
     }

@@ -14,6 +14,10 @@ pub struct Project {
     pub repository: Repository,
     /// What they declare together.
     pub manifest: Manifest,
+    /// The environment that is selected.
+    pub environment: Option<String>,
+    /// The other environments of the same organization.
+    pub elsewhere: Vec<Manifest>,
     /// The variables of flags and of files.
     pub vars: Vars,
     /// Those files.

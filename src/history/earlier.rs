@@ -11,7 +11,7 @@ use std::thread;
 use crate::diag::Severity;
 use crate::history::objects::join;
 use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE, PROMPT};
-use crate::manifest::{self, ExpandInputs, Source, TaskConfig, Unreadable};
+use crate::manifest::{self, ExpandInputs, Expansion, Source, TaskConfig, Unreadable};
 use crate::model::Key;
 use crate::resource::Value;
 
@@ -97,12 +97,31 @@ impl Source for Placeholders {
     }
 }
 
+/// What a version without environments declared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// The tasks of every environment: so does a manifest of today.
+    OfAll,
+    /// Those of none that is declared today.
+    OfNone,
+}
+
+/// Whether a version proves anything for the environment that is selected: what was declared for one
+/// says nothing of another, also where both share an organization.
+fn proves(version: &Expansion, environment: Option<&str>, plain: Plain) -> bool {
+    match environment {
+        Some(_) if version.environments.is_empty() => plain == Plain::OfAll,
+        Some(selected) => version.environments.contains_key(selected),
+        None => version.environments.is_empty(),
+    }
+}
+
 /// Parses texts on all processors, in order.
-pub(super) fn parse_all(texts: &[Blob], inputs: ExpandInputs<'_>) -> Vec<Parsed> {
+pub(super) fn parse_all(texts: &[Blob], (inputs, plain): (ExpandInputs<'_>, Plain)) -> Vec<Parsed> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
     let share = texts.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        let work = |share| move || -> Vec<Parsed> { parse_share(share, inputs) };
+        let work = |share| move || -> Vec<Parsed> { parse_share(share, inputs, plain) };
         let workers: Vec<_> = texts.chunks(share).map(|share| scope.spawn(work(share))).collect();
         let join = |worker: thread::ScopedJoinHandle<'_, Vec<Parsed>>| {
             worker.join().expect("the parser does not panic")
@@ -111,13 +130,17 @@ pub(super) fn parse_all(texts: &[Blob], inputs: ExpandInputs<'_>) -> Vec<Parsed>
     })
 }
 
-fn parse_share(texts: &[Blob], inputs: ExpandInputs<'_>) -> Vec<Parsed> {
-    texts.iter().map(|text| parse(text, inputs)).collect()
+fn parse_share(texts: &[Blob], inputs: ExpandInputs<'_>, plain: Plain) -> Vec<Parsed> {
+    texts.iter().map(|text| parse(text, inputs, plain)).collect()
 }
 
-fn parse(text: &Blob, inputs: ExpandInputs<'_>) -> Parsed {
+fn parse(text: &Blob, inputs: ExpandInputs<'_>, plain: Plain) -> Parsed {
     let Blob { path, text } = text;
     let (manifest, findings) = manifest::parse(Path::new(path), text, &Placeholders, inputs);
+    if !proves(&manifest.expansion, inputs.environment, plain) {
+        let (tasks, unset, flaw) = (Vec::new(), BTreeSet::new(), None);
+        return Parsed { tasks, unset, flaw, lost: LostTasks::Of(BTreeSet::new()) };
+    }
     let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
     let tasks = manifest.tasks.into_iter().map(|(key, task)| ParsedTask::new(path, key, &task));
     let left_out = manifest.left_out.into_iter().map(|task| task.key);

@@ -184,21 +184,24 @@ impl<'s> Search<'s> {
 
     /// Adds what is a manifest, or was meant to be one; returns what is left of the judgment.
     fn add(&mut self, path: &str, found: Likeness, is_only_committed: bool) -> Likeness {
-        let (manifest, flaw, rest) = match found {
-            Likeness::Manifest(manifest, flaw) => {
+        let (manifests, flaw, rest) = match found {
+            Likeness::Manifest(manifests, flaw) => {
                 let rest = match &flaw {
                     Some(flaw) => Likeness::Unreadable(flaw.clone()),
-                    None => Likeness::Manifest(Box::default(), None),
+                    None => Likeness::Manifest(Vec::new(), None),
                 };
-                (*manifest, flaw, rest)
+                (manifests, flaw, rest)
             }
             Likeness::Unreadable(flaw) => {
-                (Manifest::default(), Some(flaw.clone()), Likeness::Unreadable(flaw))
+                (vec![Manifest::default()], Some(flaw.clone()), Likeness::Unreadable(flaw))
             }
             rest @ (Likeness::Nothing(_) | Likeness::Foreign) => return rest,
         };
         let path = PathBuf::from(path);
-        self.found.manifests.push(OtherManifest { path, manifest, flaw, is_only_committed });
+        self.found.manifests.extend(manifests.into_iter().map(|manifest| {
+            let (path, flaw) = (path.clone(), flaw.clone());
+            OtherManifest { path, manifest, flaw, is_only_committed }
+        }));
         rest
     }
 

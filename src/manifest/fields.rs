@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 
 use crate::kinds::{self, Field, NAME};
 use crate::manifest::fields::FieldShape::{
-    Bound, Deployments, Duration, Expression, Expressions, Flag, Keys, Mapping, Moment, Number,
-    Offset, OpenWord, Prompt, Prompts, Tasks, Text, Texts, Vars, Version, Word,
+    Bound, Deployments, Duration, EnvironmentNames, Environments, Expression, Expressions, Flag,
+    Keys, Mapping, Moment, Number, Offset, OpenWord, Prompt, Prompts, Tasks, Text, Texts, Vars,
+    Version, Word,
 };
 
 /// A field.
@@ -82,6 +83,10 @@ pub(super) enum FieldShape {
     Defaults,
     /// Values by the names of variables.
     Vars,
+    /// Environments by their names.
+    Environments,
+    /// A list of names of environments.
+    EnvironmentNames,
     /// Tasks by their keys.
     Tasks,
     /// Deployments by their keys.
@@ -105,6 +110,13 @@ pub(super) const MANIFEST: &[Spec] = &[
          override them.",
         "",
         "{capital: 100000, universe: SPY}",
+    ),
+    free(
+        ENVIRONMENTS,
+        Environments,
+        "The environments, each under its name: one manifest for `dev` and `prod`. `--env` selects one.",
+        "the manifest is for one organization",
+        "{dev: {organizationId: 3b13, vars: {capital: 10000}}, prod: {organizationId: 9f2c}}",
     ),
     free(
         "defaults",
@@ -137,6 +149,27 @@ pub(super) const MANIFEST: &[Spec] = &[
     ),
 ];
 
+/// The name of the field for environments, of the manifest and of a resource.
+pub(super) const ENVIRONMENTS: &str = "environments";
+
+/// The fields of an environment.
+pub(super) const ENVIRONMENT: &[Spec] = &[
+    free(
+        "organizationId",
+        Text,
+        "The organization of this environment. Credentials for another one are refused.",
+        "that of the manifest",
+        "3b13",
+    ),
+    free(
+        "vars",
+        Vars,
+        "Variables of this environment; they override those of the manifest.",
+        "",
+        "{capital: 10000}",
+    ),
+];
+
 /// The fields of a task, and of `defaults`: those of its kind, then those that no call takes.
 pub(super) static TASK: LazyLock<Vec<Spec>> = LazyLock::new(|| {
     let mut rows: Vec<Spec> = kinds::TASK.managed().flat_map(of_kind).collect();
@@ -144,7 +177,7 @@ pub(super) static TASK: LazyLock<Vec<Spec>> = LazyLock::new(|| {
     rows
 });
 
-const OF_EVERY_TASK: [Spec; 3] = [
+const OF_EVERY_TASK: [Spec; 4] = [
     Spec {
         stands: Stands::InTasks,
         ..free(
@@ -162,6 +195,16 @@ const OF_EVERY_TASK: [Spec; 3] = [
         "`false`",
         "true",
     ),
+    Spec {
+        stands: Stands::InTasks,
+        ..free(
+            ENVIRONMENTS,
+            EnvironmentNames,
+            "The environments that have the task.",
+            "every environment",
+            "[prod]",
+        )
+    },
     free(
         "deployments",
         Deployments,
@@ -304,7 +347,7 @@ pub(super) const OWN_PREFIX: &str = "x-";
 
 /// Finds a field by its name, wherever it stands.
 pub(super) fn find(name: &str) -> Option<&'static Spec> {
-    let tables = [MANIFEST, TASK.as_slice(), DEPLOYMENT, EXPECT, TRANSCRIPT, NUMBER];
+    let tables = [MANIFEST, ENVIRONMENT, TASK.as_slice(), DEPLOYMENT, EXPECT, TRANSCRIPT, NUMBER];
     tables.into_iter().flatten().find(|spec| spec.name == name)
 }
 

@@ -1,16 +1,19 @@
 //! Where a field belongs that stands at the wrong level.
 
-use crate::manifest::fields::{DEPLOYMENT, EXPECT, MANIFEST, NUMBER, Spec, TASK, TRANSCRIPT};
+use crate::manifest::fields::{
+    DEPLOYMENT, ENVIRONMENT, EXPECT, MANIFEST, NUMBER, Spec, TASK, TRANSCRIPT,
+};
 use crate::manifest::suggest::nearest;
 
 /// A mapping of fields: whose it is, in words, and what is written around one of its fields.
 type FieldLevel = (&'static str, &'static [Spec], [&'static str; 2]);
 
 /// Every level, the outermost first.
-fn levels() -> [FieldLevel; 6] {
+fn levels() -> [FieldLevel; 7] {
     [
         ("the top level of the manifest", MANIFEST, ["", "…"]),
         ("a task or `defaults`", &TASK, ["tasks: {my-task: {", "…}}"]),
+        ("an environment", ENVIRONMENT, ["environments: {prod: {", "…}}"]),
         ("a deployment", DEPLOYMENT, ["deployments: {baseline: {", "…}}"]),
         ("`expect` of a deployment", EXPECT, ["expect: {", "…}"]),
         ("`transcript` of `expect`", TRANSCRIPT, ["transcript: {", "…}"]),

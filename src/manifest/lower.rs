@@ -8,7 +8,7 @@ use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic, Subject};
 use crate::manifest::expand::Expansion;
-use crate::manifest::fields::{MANIFEST, TASK};
+use crate::manifest::fields::{ENVIRONMENT, ENVIRONMENTS, MANIFEST, TASK};
 use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
@@ -56,6 +56,9 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         .value("organizationId")
         .and_then(|node| reader.text(node, "organizationId", Owner::Manifest))
         .map(|text| text.trim().to_owned());
+    if let Some(node) = entries.value(ENVIRONMENTS) {
+        environments(reader, node);
+    }
     let defaults =
         entries.value("defaults").map_or_else(Fields::absent, |node| defaults(reader, node));
     let tasks = if let Some(node) = entries.value("tasks") {
@@ -80,6 +83,28 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         service_utc_offset,
         expansion,
     })
+}
+
+/// Checks the environments; what they set was put in its place before.
+fn environments(reader: &mut Reader<'_>, node: &Node<'_>) {
+    let pairs = match &node.value {
+        NodeValue::Mapping(pairs) => pairs.as_slice(),
+        NodeValue::Null => &[],
+        _ => {
+            return reader.wrong(node, ENVIRONMENTS, Owner::Manifest, ValueShape::Mapping);
+        }
+    };
+    let field = (ENVIRONMENTS, Owner::Manifest);
+    if reader.is_key_missing(pairs, field, ENVIRONMENT, ("environment", "prod")) {
+        return;
+    }
+    for (name, _, fields) in reader.keyed(pairs, "environment", "") {
+        let owner = Owner::Environment(name.as_str());
+        let Some(entries) = reader.entries(fields, owner, ENVIRONMENT) else { continue };
+        if let Some(node) = entries.value("organizationId") {
+            reader.text(node, "organizationId", owner);
+        }
+    }
 }
 
 /// The first value under `version`, found before anything else is judged.

@@ -28,6 +28,11 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             &mut findings,
         );
         merged.expansion.used.extend(manifest.expansion.used);
+        for (name, organization) in manifest.expansion.environments {
+            let known = merged.expansion.environments.entry(name).or_default();
+            *known = known.take().or(organization);
+        }
+        merged.expansion.is_shared |= manifest.expansion.is_shared;
         merged.forgotten.extend(manifest.forgotten);
         merged.has_tasks |= manifest.has_tasks;
         for task in &manifest.left_out {

@@ -283,7 +283,8 @@ impl<'a> Reader<'a> {
     pub(super) fn key(&mut self, node: &Node<'_>, what: &str, of: &str) -> Option<Key> {
         let Some(word) = key_text(node) else {
             let found = node.value.in_words();
-            let message = format!("the key of a {what}{of} must be a text, not {found}");
+            let message =
+                format!("the key of {} {what}{of} must be a text, not {found}", article(what));
             let finding = self.error(Code::InvalidKey, message, &node.span);
             self.report(finding.help(match node.value {
                 NodeValue::Mapping(ref pairs) if !self.is_flow(node) => {
@@ -300,7 +301,7 @@ impl<'a> Reader<'a> {
         match word.parse::<Key>() {
             Ok(key) => Some(key),
             Err(rule) => {
-                let message = format!("`{word}` cannot be the key of a {what}{of}");
+                let message = format!("`{word}` cannot be the key of {} {what}{of}", article(what));
                 let finding = self.error(Code::InvalidKey, message, &node.span);
                 let finding = match word.chars().find_map(odd_blank) {
                     Some(odd) => finding.help(format!("it holds {odd}")),
@@ -379,6 +380,11 @@ impl<'a> Reader<'a> {
         }
         None
     }
+}
+
+/// The article before a word.
+fn article(word: &str) -> &'static str {
+    if word.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// The text of a key; numbers and booleans that are written as one would read them are texts here.

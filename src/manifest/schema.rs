@@ -7,7 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::manifest::fields::{
-    DEPLOYMENT, EXPECT, FieldShape, MANIFEST, NUMBER, Spec, Stands, TASK, TRANSCRIPT, needed,
+    DEPLOYMENT, ENVIRONMENT, EXPECT, FieldShape, MANIFEST, NUMBER, Spec, Stands, TASK, TRANSCRIPT,
+    needed,
 };
 use crate::manifest::parse::yaml_to_json;
 
@@ -45,8 +46,9 @@ pub struct Row {
 
 /// Returns every field of a manifest, mapping by mapping.
 pub fn reference() -> Vec<Chapter> {
-    let chapters: [(_, &[Spec]); 6] = [
+    let chapters: [(_, &[Spec]); 7] = [
         ("The manifest", MANIFEST),
+        ("An environment", ENVIRONMENT),
         ("A task, and `defaults`", &TASK),
         ("A deployment", DEPLOYMENT),
         ("`expect` of a deployment", EXPECT),
@@ -92,6 +94,8 @@ fn in_words(spec: &Spec) -> String {
         FieldShape::Offset => "`+hh:mm` or `-hh:mm`",
         FieldShape::Mapping(_) | FieldShape::Defaults => "mapping",
         FieldShape::Vars => "mapping of names to texts, numbers or flags",
+        FieldShape::Environments => "mapping of names to environments",
+        FieldShape::EnvironmentNames => "list of names",
         FieldShape::Tasks => "mapping of keys to tasks",
         FieldShape::Deployments => "mapping of keys to deployments",
     };
@@ -119,6 +123,7 @@ pub fn schema() -> Value {
         whole.append(top);
     }
     let definitions = json!({
+        "environment": mapping(ENVIRONMENT, &|_| true),
         "task": task,
         "defaults": defaults,
         "deployment": mapping(DEPLOYMENT, &|_| true),
@@ -217,6 +222,11 @@ fn property(spec: &Spec) -> Value {
             "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
             "additionalProperties": {"type": ["string", "number", "boolean"]},
         }),
+        FieldShape::Environments => keyed(&json!(["object", "null"]), "#/definitions/environment"),
+        FieldShape::EnvironmentNames => {
+            let name = json!({"type": ["string", "integer"]});
+            json!({"type": "array", "minItems": 1, "items": name})
+        }
         FieldShape::Tasks => keyed(&json!("object"), "#/definitions/task"),
         FieldShape::Deployments => keyed(&json!(["object", "null"]), "#/definitions/deployment"),
     };
@@ -264,7 +274,7 @@ mod tests {
     use boon::{Compiler, SchemaIndex, Schemas};
 
     use super::*;
-    use crate::diag::Severity;
+    use crate::diag::{Code, Severity};
     use crate::manifest::{ExpandInputs, Source, Unreadable, parse};
 
     /// Every file holds the same prompt.
@@ -295,7 +305,11 @@ mod tests {
                 &Prompts,
                 ExpandInputs::of(&|name| (name == "X").then(|| "7".to_owned())),
             );
-            let is_error = |finding: &crate::diag::Diagnostic| finding.severity == Severity::Error;
+            // Which environments there are is said elsewhere in the manifest.
+            let elsewhere = [Code::UnknownEnvironment, Code::EnvironmentNotSelected];
+            let is_error = |finding: &crate::diag::Diagnostic| {
+                finding.severity == Severity::Error && !elsewhere.contains(&finding.code)
+            };
             (self.0.validate(manifest, self.1).is_ok(), !findings.iter().any(is_error))
         }
     }
@@ -311,6 +325,7 @@ mod tests {
             ("/tasks/spy/deployments/d/expect", EXPECT),
             ("/tasks/spy/deployments/d/expect/transcript", TRANSCRIPT),
             ("/tasks/spy/deployments/d/expect/number", NUMBER),
+            ("/environments/e", ENVIRONMENT),
         ]
     }
 
@@ -318,6 +333,7 @@ mod tests {
     fn base() -> Value {
         json!({
             "version": 1,
+            "environments": {"e": {}},
             "defaults": {"deployments": {"d": {}}},
             "tasks": {"spy": {
                 "agent": "Researcher",

@@ -119,6 +119,11 @@ pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spe
     }
     match owner {
         Owner::Manifest => "start with `version: 1`, and write the tasks below `tasks:`".to_owned(),
+        Owner::Environment(name) => {
+            format!(
+                "write `{name}: {{}}`, or its fields below it, such as `vars: {{capital: 10000}}`"
+            )
+        }
         Owner::Defaults => {
             "write its fields below it, one a line, such as `agentId: 47`, without `-`".to_owned()
         }

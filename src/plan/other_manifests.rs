@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::diag::{Gap, GapReason};
-use crate::manifest::{self, DesiredState, DesiredTask, Manifest};
+use crate::manifest::{self, DesiredState, DesiredTask, Manifest, TaskConfig};
 use crate::model::{AgentId, ContentHash, Key, OrganizationId, PromptHash, TaskId};
 use crate::observed::ObservedTask;
 
@@ -17,6 +17,8 @@ pub struct OtherManifests {
     pub contents: BTreeSet<ContentHash>,
     /// The prompts of their tasks whose agent is not known.
     pub prompts: BTreeSet<PromptHash>,
+    /// The contents of tasks of other environments of the same organization.
+    pub environments: BTreeSet<ContentHash>,
     /// Their pinned ids.
     pub pins: BTreeSet<TaskId>,
     /// What of them could not be understood, so that what it declares is unknown.
@@ -62,19 +64,43 @@ impl OtherManifests {
                 continue;
             }
             self.keys.insert(key.clone());
-            self.pins.extend(task.pin);
-            match resolved.tasks.get(key).map(DesiredTask::content) {
-                Some(content) => drop(self.contents.insert(content)),
-                None => self.prompts.extend(task.object.prompt_hash()),
-            }
+            self.take(task, resolved.tasks.get(key));
         }
         self.keys.extend(manifest.left_out.iter().map(|task| task.key.clone()));
+    }
+
+    /// Adds another environment of the same organization: what it declares is its own, also where a key
+    /// is declared here too.
+    pub fn add_environment(
+        &mut self,
+        manifest: &Manifest,
+        agents: &BTreeMap<String, Vec<AgentId>>,
+    ) {
+        let (resolved, _) = manifest::resolve(manifest, agents);
+        for (key, task) in &manifest.tasks {
+            let resolved = resolved.tasks.get(key);
+            self.environments.extend(resolved.map(DesiredTask::content));
+            self.take(task, resolved);
+        }
+    }
+
+    fn take(&mut self, task: &TaskConfig, resolved: Option<&DesiredTask>) {
+        self.pins.extend(task.pin);
+        match resolved.map(DesiredTask::content) {
+            Some(content) => drop(self.contents.insert(content)),
+            None => self.prompts.extend(task.object.prompt_hash()),
+        }
     }
 
     /// Whether one of them declares the task, by its content or its id.
     pub fn declare(&self, task: &ObservedTask) -> bool {
         let is_declared = |content| self.contents.contains(&content);
         self.pins.contains(&task.id) || task.content().is_some_and(is_declared)
+    }
+
+    /// Whether another environment declares just this content, so that it explains the task.
+    pub fn is_of_environment(&self, task: &ObservedTask) -> bool {
+        task.content().is_some_and(|content| self.environments.contains(&content))
     }
 
     /// Whether one of them may declare the task: its agent is not known.

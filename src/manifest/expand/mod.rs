@@ -4,6 +4,7 @@
 //! of variables. Values of the process may be secrets: a value that holds one is marked
 //! ([`Origin::Expanded`]), and no finding repeats it.
 
+mod environments;
 mod reference;
 mod vars;
 
@@ -16,12 +17,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
-use crate::manifest::fields::{DEPLOYMENT, FieldShape, MANIFEST, Spec, TASK};
+use crate::manifest::fields::{DEPLOYMENT, ENVIRONMENTS, FieldShape, MANIFEST, Spec, TASK};
 use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;
 use crate::manifest::suggest::{did_you_mean, nearest_few};
 
-use reference::{Flaw, Piece, Reference};
+use environments::SelectedEnvironment;
+use reference::{VarFlaw, VarPiece, VarReference};
 use vars::{declarations, is_credential, read_plain};
 
 /// Looks up a variable of the process: returns its value, or `None` where it is not set.
@@ -33,6 +35,8 @@ pub type Vars = BTreeMap<String, VarValue>;
 /// What fills the variables of a manifest, beside what it declares itself.
 #[derive(Clone, Copy)]
 pub struct ExpandInputs<'a> {
+    /// The environment that is selected.
+    pub environment: Option<&'a str>,
     /// The variables of `--var` and `--var-file`: they override those of the manifest.
     pub given: &'a Vars,
     /// The variables of the process: they count where nothing else declares a name.
@@ -44,13 +48,17 @@ static NONE: Vars = Vars::new();
 impl<'a> ExpandInputs<'a> {
     /// Takes the variables of the process alone.
     pub fn of(process: Lookup<'a>) -> Self {
-        Self { given: &NONE, process }
+        Self { environment: None, given: &NONE, process }
     }
 }
 
 /// What the stage has found out beside findings.
 #[derive(Clone, Debug, Default)]
 pub struct Expansion {
+    /// The environments that the manifest declares, each with its organization where that is known.
+    pub environments: BTreeMap<String, Option<String>>,
+    /// Whether a manifest declares none: it is the same in every environment.
+    pub is_shared: bool,
     /// The variables that the manifest uses.
     pub used: BTreeSet<String>,
     /// The variables without a value that decide what a task is.
@@ -69,11 +77,16 @@ pub(super) fn expand(
         text,
         inputs,
         vars: BTreeMap::new(),
+        of_environments: Vec::new(),
         expansion: Expansion::default(),
         findings: Findings::default(),
     };
-    let declared = expander.declare(root);
+    let selection = expander.select(root);
+    let declared = expander.declare(root, &selection);
+    expander.take_settings(root, &selection);
+    expander.take_out(root, &selection);
     expander.mapping(root, MANIFEST, Owner::Manifest);
+    expander.expansion.is_shared = expander.expansion.environments.is_empty();
     for (name, key) in declared {
         if !expander.expansion.used.contains(&name) {
             expander.unused(&name, &key);
@@ -128,45 +141,69 @@ struct Expander<'a> {
     inputs: ExpandInputs<'a>,
     /// The variables of the manifest, flags and files; `None` for one whose own value is not known.
     vars: BTreeMap<String, Option<VarValue>>,
+    /// The names of the variables of each environment.
+    of_environments: Vec<(String, BTreeSet<String>)>,
     expansion: Expansion,
     findings: Findings,
 }
 
 impl Expander<'_> {
-    /// Takes the variables that the manifest declares; returns their names with their places.
-    fn declare(&mut self, root: &Node<'_>) -> Vec<(String, Range<usize>)> {
-        let mut declared = Vec::new();
-        if let Some(node) = field(root, "vars") {
-            let (file, text) = (Arc::clone(&self.file), self.text);
-            let findings = &mut self.findings;
-            let found =
-                declarations(node, "`vars` of the manifest", &mut |finding, span, first| {
-                    findings.push(placed(finding, (&file, text), span, first));
-                });
+    /// Takes the variables that the manifest and the selected environment declare; returns their names
+    /// with their places.
+    fn declare(
+        &mut self,
+        root: &Node<'_>,
+        selection: &SelectedEnvironment,
+    ) -> Vec<(String, Range<usize>)> {
+        let of_environments = vars_of_environments(root);
+        let names = |(name, node): &(String, &Node<'_>)| (name.clone(), words_of(node));
+        self.of_environments = of_environments.iter().map(names).collect();
+        let of_manifest = field(root, "vars").map(|node| (None, node));
+        let of_environments = of_environments.iter().map(|(name, node)| (Some(&**name), *node));
+        let mut own: BTreeMap<&str, (Option<&str>, &Node<'_>)> = BTreeMap::new();
+        let mut places: BTreeMap<&str, Range<usize>> = BTreeMap::new();
+        for (environment, node) in of_manifest.into_iter().chain(of_environments) {
+            let owner = environment.map_or(Owner::Manifest, Owner::Environment);
+            let (file, text, findings) = (&self.file, self.text, &mut self.findings);
+            let of = format!("`vars` of {owner}");
+            let found = declarations(node, &of, &mut |finding, span, first| {
+                findings.push(placed(finding, (file, text), span, first));
+            });
+            let counts = environment.is_none_or(|name| selection.is_of(name));
             for (name, declaration) in found {
-                if !self.inputs.given.contains_key(name) {
-                    let value = declaration.value.and_then(|node| self.own_value(name, node));
-                    self.vars.insert(name.to_owned(), value);
+                match declaration.value.filter(|_| counts) {
+                    Some(node) => {
+                        own.insert(name, (environment, node));
+                        places.entry(name).or_insert(declaration.key);
+                    }
+                    // What is wrong is told already; so is that no environment is selected.
+                    None if counts || *selection == SelectedEnvironment::Unknown => {
+                        self.vars.insert(name.to_owned(), None);
+                    }
+                    None => {}
                 }
-                // What is wrong is told already.
-                if declaration.value.is_some() {
-                    declared.push((name.to_owned(), declaration.key));
-                }
+            }
+        }
+        for (name, (environment, node)) in own {
+            if !self.inputs.given.contains_key(name) {
+                let owner = environment.map_or(Owner::Manifest, Owner::Environment);
+                let value = self.own_value(name, node, owner);
+                self.vars.insert(name.to_owned(), value);
             }
         }
         let given = self.inputs.given.iter();
         self.vars.extend(given.map(|(name, value)| (name.clone(), Some(value.clone()))));
-        declared
+        places.into_iter().map(|(name, place)| (name.to_owned(), place)).collect()
     }
 
     /// The value of a declared variable, which may hold variables of flags and of the process, but none
     /// of `vars`: so no cycle can be written, and none that grows with every level.
-    fn own_value(&mut self, name: &str, node: &Node<'_>) -> Option<VarValue> {
+    fn own_value(&mut self, name: &str, node: &Node<'_>, owner: Owner<'_>) -> Option<VarValue> {
         let value = VarValue::of(node, self.text);
         if !value.text.contains("${") {
             return Some(value);
         }
-        let owner = Owner::Inside("vars", &Owner::Manifest);
+        let owner = Owner::Inside("vars", &owner);
         let text = self.substituted(&value.text, &node.span, (name, owner))?;
         Some(VarValue { text, ..value })
     }
@@ -188,7 +225,9 @@ impl Expander<'_> {
             | FieldShape::Keys
             | FieldShape::Prompt
             | FieldShape::Prompts
-            | FieldShape::Vars => {}
+            | FieldShape::Vars
+            | FieldShape::Environments
+            | FieldShape::EnvironmentNames => {}
             FieldShape::Mapping(specs) => {
                 self.mapping(node, specs, Owner::Inside(spec.name, &owner));
             }
@@ -201,7 +240,9 @@ impl Expander<'_> {
             }),
             FieldShape::Texts | FieldShape::Expressions => match &mut node.value {
                 NodeValue::Sequence(nodes) => {
-                    nodes.iter_mut().for_each(|node| self.scalar(node, spec, owner));
+                    for node in nodes {
+                        self.scalar(node, spec, owner);
+                    }
                 }
                 _ => self.scalar(node, spec, owner),
             },
@@ -221,10 +262,8 @@ impl Expander<'_> {
     fn keyed(&mut self, node: &mut Node<'_>, each: &dyn Fn(&mut Self, &str, &mut Node<'_>)) {
         let NodeValue::Mapping(pairs) = &mut node.value else { return };
         for (key, value) in pairs {
-            match &key.value {
-                NodeValue::Text(word) => each(self, word, value),
-                NodeValue::Integer(number) => each(self, &number.to_string(), value),
-                _ => {}
+            if let Some(word) = key_word(key) {
+                each(self, &word, value);
             }
         }
     }
@@ -233,7 +272,7 @@ impl Expander<'_> {
     /// needs them around a `${`.
     fn scalar(&mut self, node: &mut Node<'_>, spec: &Spec, owner: Owner<'_>) {
         let NodeValue::Text(written) = &node.value else { return };
-        if !written.contains("${") {
+        if node.origin != Origin::Written || !written.contains("${") {
             return;
         }
         let Some(text) = self.substituted(written, &node.span, (spec.name, owner)) else {
@@ -260,12 +299,12 @@ impl Expander<'_> {
         let mut is_whole = true;
         for part in reference::parts(text) {
             match part {
-                Piece::Words(words) => expanded.push_str(words),
-                Piece::Flawed(written, flaw) => {
+                VarPiece::Words(words) => expanded.push_str(words),
+                VarPiece::Flawed(written, flaw) => {
                     is_whole = false;
                     self.flawed((written, flaw), span, (field, owner));
                 }
-                Piece::Reference(reference) => match self.value(&reference) {
+                VarPiece::VarReference(reference) => match self.value(&reference) {
                     Ok(value) => expanded.push_str(&value),
                     Err(cause) => {
                         is_whole = false;
@@ -278,14 +317,14 @@ impl Expander<'_> {
     }
 
     /// The value of a variable: that of a flag or the manifest, else of the process, else its default.
-    fn value(&mut self, reference: &Reference<'_>) -> Result<String, NoValue> {
-        let Reference { name, default, .. } = *reference;
+    fn value(&mut self, reference: &VarReference<'_>) -> Result<String, VarCause> {
+        let VarReference { name, default, .. } = *reference;
         if is_credential(name) {
-            return Err(NoValue::Credential);
+            return Err(VarCause::Credential);
         }
         self.expansion.used.insert(name.to_owned());
         let declared = match self.vars.get(name) {
-            Some(None) => return Err(NoValue::Reported),
+            Some(None) => return Err(VarCause::Reported),
             Some(Some(value)) => Some(value.text.clone()),
             None => match self.inputs.given.get(name) {
                 Some(value) => Some(value.text.clone()),
@@ -294,32 +333,41 @@ impl Expander<'_> {
         };
         // As in a shell, an empty value gives way to a default.
         let usable = declared.filter(|value| default.is_none() || !value.is_empty());
-        usable.or_else(|| default.map(str::to_owned)).ok_or(NoValue::Unset)
+        usable.or_else(|| default.map(str::to_owned)).ok_or(VarCause::Unset)
+    }
+
+    /// The value of a variable outside of `vars`; for what is known before any is selected.
+    fn outer_value(&self, reference: &VarReference<'_>) -> Option<String> {
+        let VarReference { name, default, .. } = *reference;
+        let given = self.inputs.given.get(name).map(|value| value.text.clone());
+        let value = given.or_else(|| (self.inputs.process)(name).filter(|_| !is_credential(name)));
+        value.or_else(|| default.map(str::to_owned))
     }
 
     fn unresolved(
         &mut self,
-        reference: &Reference<'_>,
-        cause: NoValue,
+        reference: &VarReference<'_>,
+        cause: VarCause,
         span: &Range<usize>,
         (field, owner): (&str, Owner<'_>),
     ) {
-        let Reference { written, name, .. } = reference;
-        let is_of_task = !matches!((owner, field), (Owner::Manifest, "organizationId"));
+        let VarReference { written, name, .. } = reference;
+        let is_of_task = field != "organizationId";
         if is_of_task {
             self.expansion.unset.insert((*name).to_owned());
         }
         let finding = match cause {
-            NoValue::Reported => return,
-            NoValue::Credential => Diagnostic::error(
+            VarCause::Reported => return,
+            VarCause::Credential => Diagnostic::error(
                 Code::UnresolvedVariable,
                 format!("`{written}` in `{field}` of {owner} is a credential, which no manifest may read"),
             )
             .help("write what is meant; credentials never come by way of a manifest"),
-            NoValue::Unset => {
+            VarCause::Unset => {
                 let message = format!("`{written}` in `{field}` of {owner} has no value");
                 let finding = Diagnostic::error(Code::UnresolvedVariable, message);
                 let near = nearest_few(name, self.vars.keys().map(String::as_str), 2);
+                let finding = self.set_elsewhere(finding, name);
                 let finding = if near.is_empty() { finding } else { finding.help(did_you_mean(name, &near)) };
                 finding
                     .help(format!("declare `{name}` in `vars`, set the environment variable, or pass `--var {name}=VALUE`"))
@@ -329,19 +377,33 @@ impl Expander<'_> {
         self.report_in(finding, written, span);
     }
 
+    /// Says which environments set a variable that the selected one does not set.
+    fn set_elsewhere(&self, finding: Diagnostic, name: &str) -> Diagnostic {
+        let setting: Vec<String> = self
+            .of_environments
+            .iter()
+            .filter(|(_, names)| names.contains(name))
+            .map(|(environment, _)| format!("`{environment}`"))
+            .collect();
+        if setting.is_empty() {
+            return finding;
+        }
+        finding.help(format!("it is set only in {}", setting.join(", ")))
+    }
+
     fn flawed(
         &mut self,
-        (written, flaw): (&str, Flaw),
+        (written, flaw): (&str, VarFlaw),
         span: &Range<usize>,
         (field, owner): (&str, Owner<'_>),
     ) {
         let usual =
             "a variable is written `${NAME}` or `${NAME:-default}`, with letters, digits and `_`";
         let (what, help) = match flaw {
-            Flaw::Open => ("is not closed", "write `}` at its end"),
-            Flaw::Name => ("does not begin a variable", usual),
-            Flaw::Operator => ("has something other than `:-` behind its name", usual),
-            Flaw::Nested => (
+            VarFlaw::Open => ("is not closed", "write `}` at its end"),
+            VarFlaw::Name => ("does not begin a variable", usual),
+            VarFlaw::Operator => ("has something other than `:-` behind its name", usual),
+            VarFlaw::Nested => (
                 "has another variable in its default",
                 "a default is a plain text; declare a variable in `vars` for it",
             ),
@@ -374,13 +436,36 @@ impl Expander<'_> {
 
 /// Why a variable has no value.
 #[derive(Clone, Copy)]
-enum NoValue {
+enum VarCause {
     /// Nothing sets it.
     Unset,
     /// It is a credential.
     Credential,
     /// Its own value holds a variable without one.
     Reported,
+}
+
+/// The `vars` of every environment, with its name.
+fn vars_of_environments<'n, 't>(root: &'n Node<'t>) -> Vec<(String, &'n Node<'t>)> {
+    let Some(NodeValue::Mapping(pairs)) = field(root, ENVIRONMENTS).map(|node| &node.value) else {
+        return Vec::new();
+    };
+    pairs.iter().filter_map(|(key, value)| Some((key_word(key)?, field(value, "vars")?))).collect()
+}
+
+/// The keys of a mapping.
+fn words_of(node: &Node<'_>) -> BTreeSet<String> {
+    let NodeValue::Mapping(pairs) = &node.value else { return BTreeSet::new() };
+    pairs.iter().filter_map(|(key, _)| key_word(key)).collect()
+}
+
+/// A key as a text.
+fn key_word(key: &Node<'_>) -> Option<String> {
+    match &key.value {
+        NodeValue::Text(word) => Some(word.to_string()),
+        NodeValue::Integer(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// The first value of a field of a mapping.

@@ -2,18 +2,18 @@
 
 /// A stretch of a text that holds variables.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Piece<'t> {
+pub(super) enum VarPiece<'t> {
     /// Ordinary words; `${` where `$${` was written.
     Words(&'t str),
     /// A variable.
-    Reference(Reference<'t>),
+    VarReference(VarReference<'t>),
     /// What begins like a variable and is none: as written, and why.
-    Flawed(&'t str, Flaw),
+    Flawed(&'t str, VarFlaw),
 }
 
 /// A variable as it is written.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Reference<'t> {
+pub(super) struct VarReference<'t> {
     /// All of it.
     pub(super) written: &'t str,
     pub(super) name: &'t str,
@@ -23,7 +23,7 @@ pub(super) struct Reference<'t> {
 
 /// Why something is no variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
+pub(super) enum VarFlaw {
     /// Its `}` is missing.
     Open,
     /// What it names cannot be a name.
@@ -35,28 +35,28 @@ pub(super) enum Flaw {
 }
 
 /// Cuts a text into its words and its variables.
-pub(super) fn parts(text: &str) -> Vec<Piece<'_>> {
+pub(super) fn parts(text: &str) -> Vec<VarPiece<'_>> {
     let mut parts = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("${") {
         let (before, reference) = rest.split_at(at);
         if let Some(before) = before.strip_suffix('$') {
-            parts.extend([Piece::Words(before), Piece::Words("${")]);
+            parts.extend([VarPiece::Words(before), VarPiece::Words("${")]);
             rest = &reference[2..];
             continue;
         }
-        parts.push(Piece::Words(before));
+        parts.push(VarPiece::Words(before));
         let (part, behind) = first(reference);
         parts.push(part);
         rest = behind;
     }
-    parts.push(Piece::Words(rest));
+    parts.push(VarPiece::Words(rest));
     parts
 }
 
 /// Reads the variable that a text begins with, and returns what stands behind it.
-fn first(text: &str) -> (Piece<'_>, &str) {
-    let Some(end) = text.find('}') else { return (Piece::Flawed(text, Flaw::Open), "") };
+fn first(text: &str) -> (VarPiece<'_>, &str) {
+    let Some(end) = text.find('}') else { return (VarPiece::Flawed(text, VarFlaw::Open), "") };
     let inner = &text[2..end];
     let (name, default) = match inner.split_once(":-") {
         Some((name, default)) => (name, Some(default)),
@@ -66,14 +66,14 @@ fn first(text: &str) -> (Piece<'_>, &str) {
     if !is_name(name) {
         let has_operator =
             name.find(['-', ':', '=', '?', '+']).is_some_and(|at| is_name(&name[..at]));
-        let flaw = if has_operator { Flaw::Operator } else { Flaw::Name };
-        return (Piece::Flawed(written, flaw), behind);
+        let flaw = if has_operator { VarFlaw::Operator } else { VarFlaw::Name };
+        return (VarPiece::Flawed(written, flaw), behind);
     }
     if default.is_some_and(|default| default.contains("${")) {
         let end = behind.find('}').map_or(text.len(), |more| end + more + 2);
-        return (Piece::Flawed(&text[..end], Flaw::Nested), &text[end..]);
+        return (VarPiece::Flawed(&text[..end], VarFlaw::Nested), &text[end..]);
     }
-    (Piece::Reference(Reference { written, name, default }), behind)
+    (VarPiece::VarReference(VarReference { written, name, default }), behind)
 }
 
 /// Whether a word can be the name of a variable.
@@ -90,12 +90,14 @@ mod tests {
     fn variables_are_told_from_words() {
         let shown = |text: &str| {
             let parts = parts(text).into_iter().map(|part| match part {
-                Piece::Words(words) => words.to_owned(),
-                Piece::Reference(Reference { name, default: None, .. }) => format!("<{name}>"),
-                Piece::Reference(Reference { name, default: Some(default), .. }) => {
+                VarPiece::Words(words) => words.to_owned(),
+                VarPiece::VarReference(VarReference { name, default: None, .. }) => {
+                    format!("<{name}>")
+                }
+                VarPiece::VarReference(VarReference { name, default: Some(default), .. }) => {
                     format!("<{name}|{default}>")
                 }
-                Piece::Flawed(written, flaw) => format!("<{flaw:?} {written}>"),
+                VarPiece::Flawed(written, flaw) => format!("<{flaw:?} {written}>"),
             });
             parts.collect::<String>()
         };

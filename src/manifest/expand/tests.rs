@@ -35,7 +35,7 @@ fn given(vars: &[(&str, &str)]) -> Vars {
 
 fn parsed(text: &str, vars: &[(&str, &str)]) -> (Manifest, Vec<Diagnostic>) {
     let given = given(vars);
-    let inputs = ExpandInputs { given: &given, process: &process };
+    let inputs = ExpandInputs { environment: None, given: &given, process: &process };
     parse(Path::new("tasks.yaml"), text, &Prompts, inputs)
 }
 
@@ -191,4 +191,69 @@ fn a_file_of_variables_is_a_mapping_of_names_to_values() {
 fn a_variable_of_an_ignored_field_is_not_looked_up() {
     let text = format!("{HEAD}x-shared: {{name: '${{NOWHERE}}'}}\ntasks: {{}}\n");
     assert_eq!(findings(&text), "");
+}
+
+const ENVIRONMENTS: &str = "\
+version: 1
+organizationId: shared
+vars: {capital: 100000, agent: 47}
+environments:
+  dev: {organizationId: 'org-${SUFFIX:-dev}', vars: {capital: 10000, extra: 1}}
+  prod: {vars: {agent: 48}}
+defaults: {agentId: '${agent}', projectPreference: project-for-task}
+tasks:
+  both: {name: 'for ${capital}', prompt: x}
+  live: {environments: [prod], name: 'live ${extra:-none}', prompt: y}
+";
+
+fn in_environment(text: &str, environment: Option<&str>) -> (Manifest, String) {
+    let inputs = ExpandInputs { environment, ..ExpandInputs::of(&process) };
+    let (manifest, findings) = parse(Path::new("tasks.yaml"), text, &Prompts, inputs);
+    (manifest, shown(text, &findings))
+}
+
+#[test]
+fn an_environment_has_its_own_organization_variables_and_tasks() {
+    let of = |environment: &str| {
+        let (manifest, findings) = in_environment(ENVIRONMENTS, Some(environment));
+        let tasks = manifest.tasks.iter().map(|(key, task)| {
+            format!("{key}: {} of {}", task.object.name().unwrap(), task.object.get("agentId"))
+        });
+        let tasks = tasks.collect::<Vec<_>>().join("; ");
+        format!("{} | {tasks}\n{findings}", manifest.organization_id.unwrap())
+    };
+    assert_eq!(of("dev"), "org-dev | both: for 10000 of 47\n");
+    assert_eq!(of("prod"), "shared | both: for 100000 of 48; live: live none of 48\n");
+    let known = in_environment(ENVIRONMENTS, Some("prod")).0.expansion.environments;
+    let known: Vec<String> = known.iter().map(|(name, id)| format!("{name} {id:?}")).collect();
+    assert_eq!(known, ["dev Some(\"org-dev\")", "prod Some(\"shared\")"]);
+}
+
+#[test]
+fn an_environment_is_selected_by_its_name() {
+    insta::assert_snapshot!(in_environment(ENVIRONMENTS, None).1);
+    insta::assert_snapshot!(in_environment(ENVIRONMENTS, Some("prd")).1);
+    insta::assert_snapshot!(in_environment(ENVIRONMENTS, Some("staging")).1);
+}
+
+#[test]
+fn environments_are_checked() {
+    let text = "\
+version: 1
+environments:
+  dev: {organisationId: x, vars: {only_dev: 1}}
+  dev: {}
+  prod: [x]
+  a b: {}
+defaults: {agentId: 47, projectPreference: project-for-task, prompt: x}
+tasks:
+  a: {environments: prod}
+  b: {environments: [prd, 5]}
+  c: {environments: []}
+  d: {environments: [prod], name: '${NOWHERE}'}
+  e: {name: '${only_dev}'}
+";
+    insta::assert_snapshot!(in_environment(text, Some("prod")).1);
+    let text = format!("{HEAD}tasks: {{a: {{environments: [prod]}}}}\n");
+    insta::assert_snapshot!(in_environment(&text, None).1);
 }

@@ -19,20 +19,23 @@ pub(super) fn is_credential(name: &str) -> bool {
 
 /// A declared variable.
 #[derive(Clone, Debug)]
-pub(super) struct Declaration<'n, 't> {
+pub(super) struct VarDeclaration<'n, 't> {
     /// Where its name stands.
     pub(super) key: Range<usize>,
     /// What it holds; `None` where that can be no value, which was reported.
     pub(super) value: Option<&'n Node<'t>>,
 }
 
+/// Takes a finding, its place, and the place that it refers to.
+pub(super) type ReportVar<'r> = &'r mut dyn FnMut(Diagnostic, &Range<usize>, Option<&Range<usize>>);
+
 /// Reads a mapping of names to values; `of` names it in findings.
 pub(super) fn declarations<'n, 't>(
     node: &'n Node<'t>,
     of: &str,
-    report: &mut dyn FnMut(Diagnostic, &Range<usize>, Option<&Range<usize>>),
-) -> BTreeMap<&'n str, Declaration<'n, 't>> {
-    let mut declared: BTreeMap<&str, Declaration<'_, '_>> = BTreeMap::new();
+    report: ReportVar<'_>,
+) -> BTreeMap<&'n str, VarDeclaration<'n, 't>> {
+    let mut declared: BTreeMap<&str, VarDeclaration<'_, '_>> = BTreeMap::new();
     let pairs = match &node.value {
         NodeValue::Mapping(pairs) => pairs.as_slice(),
         NodeValue::Null => &[],
@@ -67,18 +70,16 @@ pub(super) fn declarations<'n, 't>(
                 format!("`{name}` in {of} must be a text, a number or a flag, not {found}");
             let finding = Diagnostic::error(Code::InvalidValue, message);
             report(finding.help(format!("write `{name}: …`, one value")), &value.span, None);
-            declared.entry(name).or_insert(Declaration { key: key.span.clone(), value: None });
+            declared.entry(name).or_insert(VarDeclaration { key: key.span.clone(), value: None });
             continue;
         }
-        match declared.get(name) {
-            Some(first) => {
-                let message = format!("`{name}` in {of} is given twice");
-                let finding = Diagnostic::error(Code::DuplicateKey, message);
-                report(finding.help("keep one of the two"), &key.span, Some(&first.key));
-            }
-            None => {
-                _ = declared.insert(name, Declaration { key: key.span.clone(), value: Some(value) })
-            }
+        if let Some(first) = declared.get(name) {
+            let message = format!("`{name}` in {of} is given twice");
+            let finding = Diagnostic::error(Code::DuplicateKey, message);
+            report(finding.help("keep one of the two"), &key.span, Some(&first.key));
+        } else {
+            let key = key.span.clone();
+            declared.insert(name, VarDeclaration { key, value: Some(value) });
         }
     }
     declared
