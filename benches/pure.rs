@@ -52,7 +52,12 @@ fn text(tasks: usize, changed: usize) -> String {
 }
 
 fn parsed(text: &str) -> Manifest {
-    let (manifest, findings) = manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+    let (manifest, findings) = manifest::parse(
+        Path::new("tasks.yaml"),
+        text,
+        &NoFiles,
+        manifest::ExpandInputs::of(&|_| None),
+    );
     assert!(findings.is_empty(), "{findings:?}");
     manifest
 }

@@ -4,6 +4,7 @@
 //! in `.qcops/`, one line an entry, appended durably; a line that was cut by a crash is passed over.
 //! Entries name no prompt and no secret.
 
+mod environment;
 mod later;
 mod line;
 mod notes;
@@ -20,6 +21,7 @@ use crate::files::{Files, FilesError};
 use crate::model::{AgentId, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 use crate::resource::Edit;
 
+use environment::LedgerEnvironment;
 use later::Later;
 use line::{Line, VERSION, What, is_unclear, text};
 use notes::{Notes, take_of_agent};
@@ -34,6 +36,8 @@ pub struct Ledger {
     /// The address of the service, or the emulator's file.
     target: String,
     organization_id: OrganizationId,
+    /// Whose lines prove something.
+    environment: LedgerEnvironment,
     /// Lines that are to be written, with the number of the batch that they will be.
     queue: Mutex<(u64, String)>,
     /// Held by whoever writes a batch: how many were written, and which of them failed.
@@ -70,7 +74,7 @@ pub struct UnseenDeployment {
 }
 
 impl Ledger {
-    /// Makes a ledger that is kept in the file `path`.
+    /// Makes a ledger that is kept in the file `path`, with the lines of every environment.
     pub fn new(
         files: Arc<dyn Files>,
         path: PathBuf,
@@ -78,7 +82,14 @@ impl Ledger {
         organization_id: OrganizationId,
     ) -> Self {
         let (queue, turn) = (Mutex::default(), tokio::sync::Mutex::default());
-        Self { files, path, target, organization_id, queue, turn }
+        let environment = LedgerEnvironment::Every;
+        Self { files, path, target, organization_id, environment, queue, turn }
+    }
+
+    /// Makes it one of an environment, or of none.
+    #[must_use]
+    pub fn of_environment(self, environment: Option<String>) -> Self {
+        Self { environment: LedgerEnvironment::One(environment), ..self }
     }
 
     /// Notes that a create is about to be sent.
@@ -220,7 +231,7 @@ impl Ledger {
             return Ok(None);
         }
         let mut noted = None;
-        for line in self.lines(&bytes) {
+        for line in self.lines(&bytes).filter(|line| self.environment.counts(line)) {
             let is_its = line.key == key.as_str() && line.name == run.as_str();
             match line.what {
                 What::Unseen if is_its && line.id == Some(task.0) => {
@@ -279,7 +290,8 @@ impl Ledger {
             let Ok(time) = line.time.parse::<Timestamp>() else { continue };
             // One create of a key is under way at a time, and one request of each of its deployments.
             let is_run = matches!(line.what, What::Starting | What::Answered);
-            let about = (line.what.is_about_agent(), line.key, is_run.then_some(line.name));
+            let kind = line.what.is_about_agent();
+            let about = (line.environment, kind, line.key, is_run.then_some(line.name));
             match line.what {
                 What::Sending | What::SendingAgent | What::Starting => {
                     sent.insert(about, time);
@@ -316,6 +328,9 @@ impl Ledger {
             let Some(line) = line.filter(|line| self.is_ours(line)) else { continue };
             if let What::Applied = line.what {
                 evidence.applied.extend(line.manifest);
+                continue;
+            }
+            if !self.environment.counts(&line) {
                 continue;
             }
             evidence.has_ledger = true;
@@ -364,7 +379,8 @@ impl Ledger {
         let lines = bytes.split(|byte| *byte == b'\n').rev().filter(|line| !line.is_empty());
         let mut lines: Vec<&[u8]> = lines
             .filter(|bytes| {
-                let line = serde_json::from_slice(bytes).ok().filter(|line| self.is_ours(line));
+                let line = serde_json::from_slice(bytes).ok();
+                let line = line.filter(|line| self.is_ours(line) && self.environment.counts(line));
                 line.is_none_or(|line| later.needs(line))
             })
             .collect();
@@ -385,6 +401,7 @@ impl Ledger {
             version: VERSION,
             target: self.target.clone(),
             organization: self.organization_id.0.clone(),
+            environment: self.environment.name(),
             what,
             key: key.to_owned(),
             name,
@@ -486,6 +503,31 @@ mod tests {
         ledger.sending(other, now).await.unwrap();
         ledger.refused(other, now).await.unwrap();
         assert!(!read(&ledger).keys[&key].proves(TaskId(8), content("b")));
+    }
+
+    #[tokio::test]
+    async fn what_was_made_for_one_environment_proves_nothing_for_another() {
+        let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
+        let of = |environment: Option<&str>| {
+            ledger(&files, "here").of_environment(environment.map(str::to_owned))
+        };
+        let creation = Creation { key: &key, content: content("a"), name: "SPY" };
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let environments = [None, Some("dev"), Some("prod")];
+        for (id, environment) in (1..).zip(environments) {
+            of(environment).created(creation, TaskId(id), now).await.unwrap();
+        }
+        let other = Creation { content: content("b"), ..creation };
+        of(Some("dev")).sending(other, now).await.unwrap();
+        for (ours, environment) in (1..).zip(environments) {
+            let known = &read(&of(environment)).keys[&key];
+            let proven: Vec<u64> =
+                (1..=3).filter(|id| known.proves(TaskId(*id), content("a"))).collect();
+            assert_eq!(proven, [ours], "{environment:?}");
+            // The list lags for all of them.
+            assert_eq!(of(environment).unfinished().unwrap().unanswered, Some(now));
+        }
+        assert!(read(&ledger(&files, "here")).keys[&key].proves(TaskId(2), content("a")));
     }
 
     #[test]

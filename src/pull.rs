@@ -443,8 +443,12 @@ mod tests {
     /// What a manifest declares once it is written and read again.
     fn read_back(pulled: &Pulled) -> (DesiredState, Written) {
         let written = manifest::write(&pulled.outline, Prompts::Files);
-        let (parsed, mut found) =
-            manifest::parse(Path::new("tasks.yaml"), &written.manifest, &written, &|_| None);
+        let (parsed, mut found) = manifest::parse(
+            Path::new("tasks.yaml"),
+            &written.manifest,
+            &written,
+            manifest::ExpandInputs::of(&|_| None),
+        );
         let (merged, more) = manifest::merge(vec![parsed]);
         let by_key = merged.agents.iter().map(|(key, agent)| (key.clone(), agent.pin));
         let names = AgentNames { by_key: by_key.collect(), ..AgentNames::default() };

@@ -45,6 +45,15 @@ pub struct SavedOptions {
     pub emulator: Option<String>,
     /// The script that the emulator plays; as `files`.
     pub script: Option<String>,
+    /// `--env`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// `--var`, each as `NAME=VALUE`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vars: Vec<String>,
+    /// `--var-file`; as `files`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub var_files: Vec<String>,
     /// `--prune`.
     pub prune: bool,
     /// `--target`.

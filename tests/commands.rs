@@ -48,8 +48,12 @@ fn errors(text: &str) -> BTreeSet<Code> {
             Err(format!("there is no `{path}`").into())
         }
     }
-    let (parsed, mut findings) =
-        manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+    let (parsed, mut findings) = manifest::parse(
+        Path::new("tasks.yaml"),
+        text,
+        &NoFiles,
+        manifest::ExpandInputs::of(&|_| None),
+    );
     let (merged, found) = manifest::merge(vec![parsed]);
     findings.extend(found);
     findings.extend(manifest::resolve(&merged, &manifest::AgentNames::default()).1);

@@ -256,7 +256,7 @@ fn every_variable_that_is_read_by_name_is_documented() {
         }
     }
     let ours: Vec<&String> = variables.iter().filter(|name| name.starts_with("QCOPS_")).collect();
-    assert_eq!(ours, ["QCOPS_API", "QCOPS_COLOR", "QCOPS_EMULATOR", "QCOPS_LOG"]);
+    assert_eq!(ours, ["QCOPS_API", "QCOPS_COLOR", "QCOPS_EMULATOR", "QCOPS_ENV", "QCOPS_LOG"]);
     assert!(variables.len() > 3, "{variables:?}");
     for name in variables {
         assert!(settings.contains(&format!("`{name}`")), "docs/settings.md: no `{name}`");

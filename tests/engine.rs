@@ -29,10 +29,24 @@ fn project(repo: &Repo) -> Arc<Project> {
     let file = repo.path().join("tasks.yaml");
     let repository = Repository::of(std::slice::from_ref(&file)).unwrap();
     let text = repo.read("tasks.yaml");
-    let (manifest, _) = manifest::parse(&file, &text, &repository.work_tree(&file), &|_| None);
+    let (manifest, _) = manifest::parse(
+        &file,
+        &text,
+        &repository.work_tree(&file),
+        manifest::ExpandInputs::of(&|_| None),
+    );
     let mut sources = Sources::default();
     sources.add(&file, text);
-    Arc::new(Project { files: vec![file], repository, manifest, sources })
+    Arc::new(Project {
+        files: vec![file],
+        repository,
+        manifest,
+        environment: None,
+        elsewhere: Vec::new(),
+        vars: manifest::Vars::new(),
+        var_files: Vec::new(),
+        sources,
+    })
 }
 
 fn service() -> StateSource {
@@ -72,7 +86,7 @@ fn reconciler(repo: &Repo, source: StateSource) -> (Reconciler<'static>, Said) {
     });
     let ledger =
         Ledger::new(Arc::new(Memory::default()), "l".into(), "here".to_owned(), organization());
-    let reading = Reading { depth: Depth::All, from: Vec::new(), variables: Arc::new(|_| None) };
+    let reading = Reading { depth: Depth::All, from: Vec::new(), process: Arc::new(|_| None) };
     let (manifests, organization_id, clock) = (project(repo), organization(), Clock::System);
     let engine =
         Reconciler { manifests, source, ledger, organization_id, clock, reading, on_event };

@@ -32,7 +32,13 @@ impl Source for Prompts<'_> {
 }
 
 fn found(text: &str) -> Vec<Diagnostic> {
-    manifest::parse(Path::new("tasks.yaml"), text, &Prompts(text), &|_| None).1
+    manifest::parse(
+        Path::new("tasks.yaml"),
+        text,
+        &Prompts(text),
+        manifest::ExpandInputs::of(&|_| None),
+    )
+    .1
 }
 
 fn run(repo: &Repo, words: &str) -> Ran {
@@ -344,8 +350,12 @@ fn a_task_that_is_not_yaml_hides_nothing_of_the_others() {
     let text = whole(
         "  a: {prompt: Buy: now}\n  b: {prompt: same, promt: z}\n  c:\n    prompt: \"x\n  d: {prompt: same}\n  e: &e {prompt: *f}\n",
     );
-    let (parsed, findings) =
-        manifest::parse(Path::new("tasks.yaml"), &text, &Prompts(&text), &|_| None);
+    let (parsed, findings) = manifest::parse(
+        Path::new("tasks.yaml"),
+        &text,
+        &Prompts(&text),
+        manifest::ExpandInputs::of(&|_| None),
+    );
     let seen: Vec<String> =
         findings.iter().map(|found| format!("{} {}", line(&text, found), found.code)).collect();
     assert_eq!(seen, ["4 invalid-yaml", "5 unknown-field", "7 invalid-yaml", "9 invalid-yaml"]);
@@ -376,7 +386,12 @@ fn names_that_look_alike_are_warned_of_and_a_broken_agent_hides_no_equal_content
     let seen = |tasks: &str| {
         let text = format!("version: 1\n{tasks}");
         let prompts = Prompts(&text);
-        let (parsed, _) = manifest::parse(Path::new("tasks.yaml"), &text, &prompts, &|_| None);
+        let (parsed, _) = manifest::parse(
+            Path::new("tasks.yaml"),
+            &text,
+            &prompts,
+            manifest::ExpandInputs::of(&|_| None),
+        );
         let (_, resolved) = manifest::resolve(&parsed, &manifest::AgentNames::default());
         let words = |findings: &[Diagnostic]| {
             let said = findings.iter().filter(|finding| finding.code.as_str().starts_with("equal"));

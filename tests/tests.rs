@@ -10,6 +10,8 @@ mod browser;
 // Do stories through the emulator end as they should?
 mod agents;
 mod apply;
+// Is one manifest in each environment what it should be there, and nothing of another?
+mod environments;
 // Do `pull`, `status` and `destroy` show and take what they should?
 mod commands;
 // Does the command line say clearly what is wrong, and end as documented?

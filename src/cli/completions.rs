@@ -51,7 +51,9 @@ pub(super) fn answer(
         return None;
     }
     let command = || {
-        let files = ManifestFiles { files: named_files(args) };
+        let (vars, var_files) = (Vec::new(), Vec::new());
+        // Without an environment the keys of all of them are known.
+        let files = ManifestFiles { files: named_files(args), environment: None, vars, var_files };
         let environment = environment.clone();
         let keys = ArgValueCandidates::new(move || {
             let variables = |name: &str| {

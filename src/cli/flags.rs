@@ -33,6 +33,25 @@ pub(super) struct ManifestFiles {
     /// folder or below.
     #[arg(short, long = "file", value_name = "PATH", default_value = DEFAULT_FILE)]
     pub(super) files: Vec<PathBuf>,
+    /// Select an environment of the manifest
+    #[arg(short, long = "env", value_name = "NAME", env = "QCOPS_ENV", hide_env = true)]
+    pub(super) environment: Option<String>,
+    /// Set a variable of the manifest; repeatable
+    ///
+    /// It overrides `vars` and `--var-file`.
+    #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment)]
+    pub(super) vars: Vec<(String, String)>,
+    /// Read variables from a YAML file of names and values; repeatable
+    ///
+    /// They override `vars`; of several files the last one counts.
+    #[arg(long = "var-file", value_name = "FILE")]
+    pub(super) var_files: Vec<PathBuf>,
+}
+
+/// Reads `NAME=VALUE`.
+pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a variable is set as `NAME=VALUE`")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 impl ManifestFiles {

@@ -11,12 +11,13 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{DEFAULT_FILE, ManifestFiles, STANDARD_INPUT};
 use crate::cli::output;
+use crate::cli::vars::{self, GivenVars};
 use crate::diag::{Code, Diagnostic, Sources, Subject};
 use crate::engine::Project;
 use crate::files::OWN_FOLDER;
 use crate::history::{self, Repository};
 use crate::ledger::Ledger;
-use crate::manifest::{self, Manifest, TaskConfig, Unreadable};
+use crate::manifest::{self, ExpandInputs, Lookup, Manifest, TaskConfig, Unreadable};
 use crate::model::{Key, OrganizationId};
 use crate::plan::{Change, Plan, Step};
 use crate::render::{self, escape};
@@ -30,61 +31,154 @@ pub(super) fn load(
     args: &ManifestFiles,
     organization_id: Option<&str>,
 ) -> Result<Project, CommandError> {
-    let (files, absent) = find(args)?;
-    let folders: Vec<&Path> =
-        args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
-    let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
-    let variables = |name: &str| variable(&context.environment, organization_id, name);
-    let (mut sources, mut findings, mut manifests) = (Sources::default(), Vec::new(), Vec::new());
-    for file in &files {
-        match read(&repository, file) {
-            Ok(text) => {
-                let source = repository.work_tree(file);
-                let (mut manifest, mut found) = manifest::parse(file, &text, &source, &variables);
-                for (file, text) in std::mem::take(&mut manifest.texts) {
-                    sources.add(&file, text);
+    let read = ManifestTexts::read(args)?;
+    let process = |name: &str| variable(&context.environment, organization_id, name);
+    let selected = args.environment.as_deref();
+    let (manifest, mut findings) = read.understand(selected, &process);
+    let mut elsewhere = Vec::new();
+    for (name, other) in read.sharing(&manifest, selected, &process) {
+        let name_of_ours = selected.unwrap_or_default();
+        findings.extend(manifest::collisions((name_of_ours, &manifest), (&name, &other)));
+        elsewhere.push(other);
+    }
+    read.finish(context, (manifest, findings), (args, elsewhere))
+}
+
+/// The manifests of one invocation as texts, and what is wrong with reading them.
+pub(super) struct ManifestTexts {
+    files: Vec<PathBuf>,
+    repository: Repository,
+    /// Each with whether it was named by its folder.
+    texts: Vec<(PathBuf, String, bool)>,
+    sources: Sources,
+    given: GivenVars,
+    findings: Vec<Diagnostic>,
+    /// A path that leads nowhere.
+    absent: Option<CommandError>,
+}
+
+impl ManifestTexts {
+    pub(super) fn read(args: &ManifestFiles) -> Result<Self, CommandError> {
+        let (files, absent) = find(args)?;
+        let folders: Vec<&Path> =
+            args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
+        let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
+        let (mut sources, mut findings, mut texts) = (Sources::default(), Vec::new(), Vec::new());
+        let given = vars::read(args, &mut sources, &mut findings);
+        for file in &files {
+            match read(&repository, file) {
+                Ok(text) => {
+                    let is_of_folder =
+                        file.parent().is_some_and(|folder| folders.contains(&folder));
+                    sources.add(file, text.clone());
+                    texts.push((file.clone(), text, is_of_folder));
                 }
-                if file.parent().is_some_and(|folder| folders.contains(&folder)) {
-                    explain_folder(file, &mut found);
+                Err(unreadable) => {
+                    let finding = Diagnostic::error(Code::UnreadableFile, "");
+                    let usual = "a manifest is a UTF-8 file inside its repository";
+                    findings.push(unreadable.explain(finding, usual));
                 }
-                sources.add(file, text);
-                findings.extend(found);
-                manifests.push(manifest);
-            }
-            Err(unreadable) => {
-                let finding = Diagnostic::error(Code::UnreadableFile, "");
-                let usual = "a manifest is a UTF-8 file inside its repository";
-                findings.push(unreadable.explain(finding, usual));
             }
         }
+        Ok(Self { files, repository, texts, sources, given, findings, absent })
     }
-    let (manifest, found) = manifest::merge(manifests);
-    findings.extend(found);
-    // Without errors, what needs all tasks is checked once the agents are known.
-    if absent.is_some() || findings.iter().any(Diagnostic::is_error) {
-        findings.extend(manifest::check(&manifest));
+
+    /// Reads the manifests as they are in an environment.
+    pub(super) fn understand(
+        &self,
+        environment: Option<&str>,
+        process: Lookup<'_>,
+    ) -> (Manifest, Vec<Diagnostic>) {
+        let inputs = ExpandInputs { environment, given: &self.given.vars, process };
+        let (mut findings, mut manifests) = (self.findings.clone(), Vec::new());
+        for (file, text, is_of_folder) in &self.texts {
+            let source = self.repository.work_tree(file);
+            let (manifest, mut found) = manifest::parse(file, text, &source, inputs);
+            if *is_of_folder {
+                explain_folder(file, &mut found);
+            }
+            findings.extend(found);
+            manifests.push(manifest);
+        }
+        let (manifest, found) = manifest::merge(manifests);
+        findings.extend(found);
+        // Without errors, what needs all tasks is checked once the agents are known.
+        if self.absent.is_some() || findings.iter().any(Diagnostic::is_error) {
+            findings.extend(manifest::check(&manifest));
+            return (manifest, findings);
+        }
+        findings.extend(self.given.unused(&manifest.expansion));
+        if let Some(name) = environment.filter(|_| manifest.expansion.environments.is_empty()) {
+            let message =
+                format!("environment `{name}` is selected, and no manifest declares environments");
+            findings.push(
+                Diagnostic::error(Code::UnknownEnvironment, message)
+                    .help(format!(
+                        "declare it: `environments: {{{name}: {{}}}}` at the top of the manifest"
+                    ))
+                    .help("or leave out `--env`, and unset `QCOPS_ENV`"),
+            );
+        }
+        (manifest, findings)
     }
-    let project = Project { files, repository, manifest, sources };
-    output::check(&context.outputs, &[], &inputs(&project))?;
-    context.progressed.note_inputs();
-    let reported = report(context, &project, &findings);
-    match absent {
-        Some(absent) => Err(absent),
-        None => reported.map(|()| project),
+
+    /// The other environments of the organization of the selected one.
+    fn sharing(
+        &self,
+        manifest: &Manifest,
+        selected: Option<&str>,
+        process: Lookup<'_>,
+    ) -> Vec<(String, Manifest)> {
+        let environments = &manifest.expansion.environments;
+        let Some(ours) = selected.and_then(|name| environments.get(name)?.as_ref()) else {
+            return Vec::new();
+        };
+        let is_shared = |(name, id): &(&String, &Option<String>)| {
+            Some(name.as_str()) != selected && id.as_ref() == Some(ours)
+        };
+        let others = environments.iter().filter(is_shared);
+        others.map(|(name, _)| (name.clone(), self.understand(Some(name), process).0)).collect()
+    }
+
+    /// Says what is wrong, and returns the manifests if nothing is.
+    pub(super) fn finish(
+        self,
+        context: &Context,
+        (manifest, findings): (Manifest, Vec<Diagnostic>),
+        (args, elsewhere): (&ManifestFiles, Vec<Manifest>),
+    ) -> Result<Project, CommandError> {
+        let Self { files, repository, sources, given, absent, .. } = self;
+        let (vars, var_files) = (given.vars, args.var_files.clone());
+        let environment = args.environment.clone();
+        let project = Project {
+            files,
+            repository,
+            manifest,
+            environment,
+            elsewhere,
+            vars,
+            var_files,
+            sources,
+        };
+        output::check(&context.outputs, &[], &inputs(&project))?;
+        context.progressed.note_inputs();
+        let reported = report(context, &project, &findings);
+        match absent {
+            Some(absent) => Err(absent),
+            None => reported.map(|()| project),
+        }
     }
 }
 
 /// Returns the keys of what is declared, as far as the manifests can be read; nothing is said of the rest.
-pub(super) fn addresses(
-    args: &ManifestFiles,
-    variables: &dyn Fn(&str) -> Option<String>,
-) -> Vec<String> {
+pub(super) fn addresses(args: &ManifestFiles, variables: Lookup<'_>) -> Vec<String> {
     let (files, _) = find(args).unwrap_or_default();
     let Ok(repository) = Repository::of(&files) else { return Vec::new() };
     let files = files.iter().filter(|file| file.as_os_str() != STANDARD_INPUT);
     let manifests = files.filter_map(|file| {
         let text = read(&repository, file).ok()?;
-        Some(manifest::parse(file, &text, &repository.work_tree(file), variables).0)
+        let inputs = ExpandInputs::of(variables);
+        Some(manifest::parse(file, &text, &repository.work_tree(file), inputs).0)
     });
     let (manifest, _) = manifest::merge(manifests.collect());
     let of_task = |(key, task): (&Key, &TaskConfig)| {
@@ -157,7 +251,8 @@ pub(super) fn inputs(project: &Project) -> Vec<PathBuf> {
         files.iter().map(move |(_, file)| folder.join(&**file))
     });
     let ledger = project.repository.root().join(OWN_FOLDER).join(LEDGER);
-    project.files.iter().cloned().chain(texts).chain([ledger]).collect()
+    let files = project.files.iter().chain(&project.var_files).cloned();
+    files.chain(texts).chain([ledger]).collect()
 }
 
 /// Tells the CI system what a plan has against its steps, at the lines of their keys.

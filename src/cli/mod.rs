@@ -42,6 +42,7 @@ mod terminal;
 mod times;
 mod transcript;
 mod validate;
+mod vars;
 mod waiting;
 
 pub use exit::Exit;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
-use crate::cli::flags::{DEFAULT_API, DEFAULT_FILE, EMULATOR_FILE, Planning, Service};
+use crate::cli::flags::{DEFAULT_API, DEFAULT_FILE, EMULATOR_FILE, Planning, Service, assignment};
 use crate::diag::Code;
 use crate::files::{Bounds, FilesError};
 use crate::history::{Depth, Repository};
@@ -74,6 +74,15 @@ pub(super) fn options(args: &Planning, base: &PathBase) -> SavedOptions {
         api: emulator.is_none().then(|| api.clone()),
         emulator: emulator.as_ref().map(world),
         script: script.as_deref().map(|file| base.kept(file)),
+        environment: args.comparing.files.environment.clone(),
+        vars: args
+            .comparing
+            .files
+            .vars
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect(),
+        var_files: args.comparing.files.var_files.iter().map(|file| base.kept(file)).collect(),
         prune: args.selection.prune,
         targets: args.selection.targets.iter().map(ToString::to_string).collect(),
         history: args.comparing.reading.history.unwrap_or_default().to_string(),
@@ -102,6 +111,18 @@ pub(super) fn take_options(
             return Err(differs(flag, typed, &kept));
         }
     }
+    let manifest = &mut args.comparing.files;
+    manifest.environment.clone_from(&saved.environment);
+    manifest.vars = saved
+        .vars
+        .iter()
+        .map(|word| assignment(word))
+        .collect::<Result<_, _>>()
+        .map_err(|_| unusable())?;
+    let var_file = |kept: &String| take_path(&base, kept, "the file of variables", "--var-file ");
+    if manifest.var_files.is_empty() {
+        manifest.var_files = saved.var_files.iter().map(var_file).collect::<Result<_, _>>()?;
+    }
     args.selection.prune = saved.prune;
     args.selection.targets = saved
         .targets
@@ -129,10 +150,13 @@ pub(super) fn take_options(
 type TakenSetting = (&'static str, Vec<String>);
 
 /// What decides how much a plan holds; `history` is none where it was not typed.
-fn settings(options: &SavedOptions, history: Option<String>) -> [TakenSetting; 9] {
+fn settings(options: &SavedOptions, history: Option<String>) -> [TakenSetting; 12] {
     let limit = |limit: Option<usize>| limit.iter().map(ToString::to_string).collect();
     let sorted = |words: &[String]| BTreeSet::from_iter(words).into_iter().cloned().collect();
     [
+        ("--env", options.environment.iter().cloned().collect()),
+        ("--var", options.vars.clone()),
+        ("--var-file", options.var_files.clone()),
         ("--target", sorted(&options.targets)),
         ("--prune", options.prune.then(String::new).into_iter().collect()),
         ("--max-creates", limit(options.max_create)),
@@ -145,7 +169,7 @@ fn settings(options: &SavedOptions, history: Option<String>) -> [TakenSetting; 9
     ]
 }
 
-fn saved_settings(saved: &SavedOptions) -> [TakenSetting; 9] {
+fn saved_settings(saved: &SavedOptions) -> [TakenSetting; 12] {
     let is_usual = saved.history == Depth::default().to_string();
     settings(saved, (!is_usual).then(|| saved.history.clone()))
 }
@@ -256,6 +280,8 @@ pub(super) fn apply_command(path: &Path, args: &Planning, base: &PathBase) -> St
         }
         None => {}
     }
+    let var_files = args.comparing.files.var_files.iter().filter(|file| !base.holds(file));
+    words.extend(var_files.map(|file| format!("--var-file {}", argument(file))));
     let script = script.iter().filter(|file| !base.holds(file));
     words.extend(script.map(|file| format!("--script {}", argument(file))));
     words.join(" ")

@@ -10,7 +10,7 @@ use crate::cli::load;
 use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::service::{Target, emulator_file};
-use crate::engine::{Lookup, PlanRequest, Project, Reading, Reconciler, StateSource};
+use crate::engine::{PlanRequest, Process, Project, Reading, Reconciler, StateSource};
 use crate::event::Event;
 use crate::files::{OWN_FOLDER, make_private_folder};
 use crate::model::{OrganizationId, sha256_hex};
@@ -96,12 +96,13 @@ impl<'a> Session<'a> {
         };
         inputs.extend(emulator.iter().map(|file| emulator_file(file, &folder)));
         inputs.extend(script.clone());
-        let ledger = load::ledger(context, &folder, target.clone(), organization_id.clone());
+        let ledger = load::ledger(context, &folder, target.clone(), organization_id.clone())
+            .of_environment(manifests.environment.clone());
         let manifests = Arc::new(manifests);
         let reading = Reading {
             depth: comparing.reading.history.unwrap_or_default(),
             from: comparing.reading.history_from.clone(),
-            variables: variables(context, &organization_id),
+            process: process(context, &organization_id),
         };
         let (project, progress) = (Arc::clone(&manifests), progress.clone());
         let on_event = Box::new(move |event: &Event<'_>| match event {
@@ -178,8 +179,8 @@ pub(super) fn request(args: &Planning) -> PlanRequest {
     PlanRequest { options, targets: args.selection.targets.clone() }
 }
 
-/// The variables of the manifests, as the engine looks them up.
-fn variables(context: &Context, organization_id: &OrganizationId) -> Lookup {
+/// The variables of the process, as the engine looks them up.
+fn process(context: &Context, organization_id: &OrganizationId) -> Process {
     let (environment, id) = (context.environment.clone(), organization_id.0.clone());
     Arc::new(move |name| load::variable(&environment, Some(&id), name))
 }

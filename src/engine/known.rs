@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::diag::{Diagnostic, Gap};
 use crate::engine::{EngineError, PlanRequest, Project, Reconciler, target};
@@ -130,10 +129,8 @@ impl Reconciler<'_> {
         let agents = self.known_agents(listed, agent_history)?;
         let (desired_state, findings) = manifest::resolve(&self.manifests.manifest, &agents.names);
         let names = agents.names_ever(listed);
-        let lookup = Arc::clone(&self.reading.variables);
         let texts = self.manifests.texts();
-        let variables = |name: &str| lookup(name);
-        let read = self.history_request(&texts, &desired_state, &names, &variables);
+        let read = self.history_request(&texts, &desired_state, &names);
         let History { mut evidence, remarks, agents: ever } =
             history::read(&self.manifests.repository, &read)?;
         let is_on_demand = agent_history == AgentHistory::OnDemand;
@@ -176,9 +173,8 @@ impl Reconciler<'_> {
             return Ok(AgentsBefore { evidence, names, gaps: Vec::new() });
         }
         let (desired_state, _) = manifest::resolve(&self.manifests.manifest, &names);
-        let lookup = Arc::clone(&self.reading.variables);
-        let (texts, variables) = (self.manifests.texts(), |name: &str| lookup(name));
-        let read = self.history_request(&texts, &desired_state, &names, &variables);
+        let texts = self.manifests.texts();
+        let read = self.history_request(&texts, &desired_state, &names);
         let read = history::read_agents(&self.manifests.repository, &read)?;
         for (key, versions) in read.evidence.agents {
             let known = evidence.entry(key).or_default();
@@ -202,7 +198,6 @@ impl Reconciler<'_> {
         texts: &'r [&'r str],
         desired_state: &'r DesiredState,
         agents: &'r AgentNames,
-        variables: &'r (dyn Fn(&str) -> Option<String> + Sync),
     ) -> history::Request<'r> {
         history::Request {
             files: &self.manifests.files,
@@ -211,7 +206,7 @@ impl Reconciler<'_> {
             desired_state,
             depth: self.reading.depth,
             from: &self.reading.from,
-            variables,
+            inputs: self.inputs(),
             agents,
         }
     }
@@ -223,15 +218,17 @@ impl Reconciler<'_> {
         applied: &BTreeSet<PathBuf>,
         agents: &AgentNames,
     ) -> OtherManifests {
-        let variables = |name: &str| (self.reading.variables)(name);
         let Project { repository, files, .. } = &*self.manifests;
-        let found = repository.other_manifests(files, applied, &variables);
+        let found = repository.other_manifests(files, applied, self.inputs());
         let mut other_manifests = OtherManifests::default();
         other_manifests.gaps.extend(found.gaps.into_iter().map(Gap::other_manifests));
         for OtherManifest { path, manifest, flaw, is_only_committed } in &found.manifests {
             let (flaw, is_only_committed) = (flaw.as_deref(), *is_only_committed);
             let neighbor = Neighbor { path, manifest, flaw, is_only_committed };
             other_manifests.add(neighbor, &self.organization_id, agents, desired_state);
+        }
+        for manifest in &self.manifests.elsewhere {
+            other_manifests.add_environment(manifest, agents);
         }
         other_manifests
     }

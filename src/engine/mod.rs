@@ -25,6 +25,7 @@ use crate::engine::known::AgentHistory;
 use crate::event::{Event, Outcome};
 use crate::history::Depth;
 use crate::ledger::Ledger;
+use crate::manifest::ExpandInputs;
 use crate::model::{AgentId, OrganizationId, TaskId};
 use crate::observation::Observation;
 use crate::observed::{ListedAgents, ObservedState, ReadRequest};
@@ -38,8 +39,8 @@ pub enum StateSource {
     Snapshot(Box<Observation>),
 }
 
-/// Looks up `${NAME}`.
-pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+/// Looks up a variable of the process.
+pub type Process = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// Takes what happens.
 pub type OnEvent<'a> = Box<dyn Fn(&Event<'_>) + 'a>;
@@ -50,8 +51,8 @@ pub struct Reading {
     pub depth: Depth,
     /// Revisions to start from beside `HEAD`.
     pub from: Vec<String>,
-    /// The variables of the manifests.
-    pub variables: Lookup,
+    /// The variables of the process.
+    pub process: Process,
 }
 
 /// What to plan.
@@ -195,6 +196,13 @@ impl Reconciler<'_> {
             StateSource::Service(client) => Ok(client),
             StateSource::Snapshot(_) => Err(EngineError::NoService),
         }
+    }
+
+    /// What fills the variables of any manifest.
+    pub(super) fn inputs(&self) -> ExpandInputs<'_> {
+        let Project { environment, vars, .. } = &*self.manifests;
+        let environment = environment.as_deref();
+        ExpandInputs { environment, given: vars, process: &*self.reading.process }
     }
 
     fn effects<'s>(&'s self, stop: &'s Stop) -> Result<Effects<'s>, EngineError> {

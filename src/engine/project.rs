@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::diag::Sources;
 use crate::history::Repository;
-use crate::manifest::Manifest;
+use crate::manifest::{Manifest, Vars};
 
 /// The manifests as one, and where they are.
 pub struct Project {
@@ -14,6 +14,14 @@ pub struct Project {
     pub repository: Repository,
     /// What they declare together.
     pub manifest: Manifest,
+    /// The environment that is selected.
+    pub environment: Option<String>,
+    /// The other environments of the same organization.
+    pub elsewhere: Vec<Manifest>,
+    /// The variables of flags and of files.
+    pub vars: Vars,
+    /// Those files.
+    pub var_files: Vec<PathBuf>,
     /// Their texts.
     pub sources: Sources,
 }

@@ -16,7 +16,7 @@ use crate::history::blocks::{self, Blocks};
 use crate::history::collector::Collector;
 use crate::history::commit::Commit;
 use crate::history::committed::Committed;
-use crate::history::earlier::{FRONT_MATTER, LostTasks, Parsed, decides};
+use crate::history::earlier::{FRONT_MATTER, LostTasks, Parsed, Plain, proves};
 use crate::history::git::GitError;
 use crate::history::losses::Losses;
 use crate::history::manifests::Hash;
@@ -116,7 +116,7 @@ impl<'a> AgentVersions<'a> {
         let text = known.map_or_else(
             || {
                 let named = Named::default();
-                manifest::parse(Path::new(path), &text, &named, &self.request.variables);
+                manifest::parse(Path::new(path), &text, &named, self.request.inputs);
                 let named = named.0.into_inner();
                 let files = named.iter().filter_map(|file| join(folder_of(path), file));
                 Rc::new(Text { hash, files: files.collect(), yaml: text })
@@ -134,19 +134,15 @@ impl<'a> AgentVersions<'a> {
         (path, text): (&str, &str),
     ) -> Rc<Agents> {
         let source = Committed::new(objects, commit.tree, folder_of(path));
-        let unset = RefCell::new(BTreeSet::new());
-        let look_up = |name: &str| {
-            let value = (self.request.variables)(name);
-            if value.is_none() && decides(text, name) {
-                unset.borrow_mut().insert(name.to_owned());
-            }
-            value
-        };
-        let (read, findings) = manifest::parse(Path::new(path), text, &source, &look_up);
+        let inputs = self.request.inputs;
+        let (read, findings) = manifest::parse(Path::new(path), text, &source, inputs);
+        if !proves(&read.expansion, inputs.environment, Plain::of(self.request.manifest)) {
+            return Rc::default();
+        }
         for file in source.missing() {
             self.losses.missing(&file);
         }
-        self.losses.version(path, &commit.id, &lost(&read, &findings, unset.into_inner()));
+        self.losses.version(path, &commit.id, &lost(&read, &findings));
         let (desired_state, _) = manifest::resolve(&read, self.request.agents);
         let agents = desired_state.agents.into_iter();
         Rc::new(agents.map(|(key, agent)| (key, agent.object, agent.protect)).collect())
@@ -283,13 +279,13 @@ impl Collector for AgentVersions<'_> {
 }
 
 /// What of the agents of a version could not be understood.
-fn lost(read: &Manifest, findings: &[Diagnostic], unset: BTreeSet<String>) -> Parsed {
+fn lost(read: &Manifest, findings: &[Diagnostic]) -> Parsed {
     let mut errors = findings.iter().filter(|finding| finding.is_error());
     let flaw = errors.find(|finding| finding.subject != Some(Subject::Tasks));
     Parsed {
         tasks: Vec::new(),
         agents: BTreeMap::new(),
-        unset,
+        unset: read.expansion.unset.clone(),
         flaw: flaw.map(|finding| finding.message.clone()),
         lost: if read.has_agents {
             LostTasks::Of(read.agents_left_out.keys().cloned().collect())

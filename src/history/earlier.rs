@@ -3,7 +3,6 @@
 //! The parser is given placeholders instead of prompt files, so that one manifest text is parsed
 //! once for all the commits that changed only prompts. Texts are parsed on several threads.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +11,9 @@ use std::thread;
 use crate::diag::Severity;
 use crate::history::objects::join;
 use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE, PROMPT};
-use crate::manifest::{self, AgentConfig, Source, TaskConfig, Unreadable};
+use crate::manifest::{
+    self, AgentConfig, ExpandInputs, Expansion, Manifest, Source, TaskConfig, Unreadable,
+};
 use crate::model::Key;
 use crate::resource::Value;
 
@@ -26,6 +27,7 @@ pub(super) struct Blob {
 }
 
 /// What a text held.
+#[derive(Default)]
 pub(super) struct Parsed {
     /// The tasks that could be understood.
     pub(super) tasks: Vec<ParsedTask>,
@@ -45,6 +47,12 @@ pub(super) enum LostTasks {
     All,
     /// Those of these keys.
     Of(BTreeSet<Key>),
+}
+
+impl Default for LostTasks {
+    fn default() -> Self {
+        Self::Of(BTreeSet::new())
+    }
 }
 
 /// A task of an earlier manifest.
@@ -103,15 +111,38 @@ impl Source for Placeholders {
     }
 }
 
+/// What a version without environments declared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Plain {
+    /// The tasks of every environment: so does a manifest of today.
+    OfAll,
+    /// Those of none that is declared today.
+    OfNone,
+}
+
+impl Plain {
+    /// What it declared, by the manifest of today.
+    pub(super) fn of(manifest: &Manifest) -> Self {
+        if manifest.expansion.is_shared { Self::OfAll } else { Self::OfNone }
+    }
+}
+
+/// Whether a version proves anything for the environment that is selected: what was declared for one
+/// says nothing of another, also where both share an organization.
+pub(super) fn proves(version: &Expansion, environment: Option<&str>, plain: Plain) -> bool {
+    match environment {
+        Some(_) if version.environments.is_empty() => plain == Plain::OfAll,
+        Some(selected) => version.environments.contains_key(selected),
+        None => version.environments.is_empty(),
+    }
+}
+
 /// Parses texts on all processors, in order.
-pub(super) fn parse_all(
-    texts: &[Blob],
-    variables: &(dyn Fn(&str) -> Option<String> + Sync),
-) -> Vec<Parsed> {
+pub(super) fn parse_all(texts: &[Blob], (inputs, plain): (ExpandInputs<'_>, Plain)) -> Vec<Parsed> {
     let threads = thread::available_parallelism().map_or(1, usize::from).min(8);
     let share = texts.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        let work = |share| move || -> Vec<Parsed> { parse_share(share, variables) };
+        let work = |share| move || -> Vec<Parsed> { parse_share(share, inputs, plain) };
         let workers: Vec<_> = texts.chunks(share).map(|share| scope.spawn(work(share))).collect();
         let join = |worker: thread::ScopedJoinHandle<'_, Vec<Parsed>>| {
             worker.join().expect("the parser does not panic")
@@ -120,21 +151,16 @@ pub(super) fn parse_all(
     })
 }
 
-fn parse_share(texts: &[Blob], variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Vec<Parsed> {
-    texts.iter().map(|text| parse(text, variables)).collect()
+fn parse_share(texts: &[Blob], inputs: ExpandInputs<'_>, plain: Plain) -> Vec<Parsed> {
+    texts.iter().map(|text| parse(text, inputs, plain)).collect()
 }
 
-fn parse(text: &Blob, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Parsed {
+fn parse(text: &Blob, inputs: ExpandInputs<'_>, plain: Plain) -> Parsed {
     let Blob { path, text } = text;
-    let unset = RefCell::new(BTreeSet::new());
-    let look_up = |name: &str| {
-        let value = variables(name);
-        if value.is_none() && decides(text, name) {
-            unset.borrow_mut().insert(name.to_owned());
-        }
-        value
-    };
-    let (manifest, findings) = manifest::parse(Path::new(path), text, &Placeholders, &look_up);
+    let (manifest, findings) = manifest::parse(Path::new(path), text, &Placeholders, inputs);
+    if !proves(&manifest.expansion, inputs.environment, plain) {
+        return Parsed::default();
+    }
     let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
     let tasks = manifest.tasks.into_iter().map(|(key, task)| ParsedTask::new(path, key, &task));
     let left_out = manifest.left_out.into_iter().map(|task| task.key);
@@ -147,14 +173,8 @@ fn parse(text: &Blob, variables: &(dyn Fn(&str) -> Option<String> + Sync)) -> Pa
     Parsed {
         agents: manifest.agents.into_iter().map(named).collect(),
         tasks: tasks.collect(),
-        unset: unset.into_inner(),
+        unset: manifest.expansion.unset,
         flaw: flaw.map(|finding| finding.message.clone()),
         lost: if manifest.has_tasks { LostTasks::Of(left_out.collect()) } else { LostTasks::All },
     }
-}
-
-/// Whether a variable stands elsewhere than in the organization, which decides nothing of a resource.
-pub(super) fn decides(text: &str, name: &str) -> bool {
-    let named = format!("${{{name}");
-    text.lines().any(|line| line.contains(&named) && !line.starts_with("organizationId"))
 }

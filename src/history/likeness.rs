@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::de::IgnoredAny;
 
-use crate::diag::{Code, Severity};
-use crate::manifest::{self, Manifest, Source, Variables, stand_in};
+use crate::diag::{Code, Diagnostic, Severity};
+use crate::manifest::{self, ExpandInputs, Manifest, Source, stand_in};
 
 /// Words that no other program is known to have as a field, as they are compared.
 const OURS: [&str; 1] = ["projectpreference"];
@@ -23,8 +23,8 @@ const TOP: [&str; 5] = ["version", "tasks", "agents", "defaults", "organizationi
 /// What a file is.
 #[derive(Debug)]
 pub(super) enum Likeness {
-    /// A manifest, with what is wrong with it if something is.
-    Manifest(Box<Manifest>, Option<String>),
+    /// A manifest, as it is in each of its environments, with what is wrong with it if something is.
+    Manifest(Vec<Manifest>, Option<String>),
     /// A manifest that cannot be understood.
     Unreadable(String),
     /// Nothing tells what it is: it may have been a manifest before.
@@ -38,7 +38,7 @@ pub(super) fn likeness(
     path: &Path,
     bytes: &[u8],
     source: &dyn Source,
-    variables: Variables<'_>,
+    inputs: ExpandInputs<'_>,
 ) -> Likeness {
     if let Some((what, _)) = stand_in("", bytes) {
         return Likeness::Unreadable(format!("it is {what}"));
@@ -60,21 +60,40 @@ pub(super) fn likeness(
     if !is_ours && !may_declare(&text.to_lowercase()) {
         return stranger(&text, manifest::read_yaml_as::<IgnoredAny>(&text).is_err());
     }
-    let (manifest, findings) = manifest::parse(path, &text, source, variables);
+    let (manifests, findings) = in_every_environment(path, &text, source, inputs);
     let flaw = findings.iter().find(|finding| finding.severity == Severity::Error);
     let Some(flaw) = flaw.map(|flaw| flaw.message.clone()) else {
-        return Likeness::Manifest(Box::new(manifest), None);
+        return Likeness::Manifest(manifests, None);
     };
     let is_broken = findings.iter().any(|finding| finding.code == Code::InvalidYaml);
-    if !is_broken && !manifest.has_version {
+    if !is_broken && !manifests.iter().any(|manifest| manifest.has_version) {
         // Other programs have `version` and `tasks`, too.
         let is_ours = has_words_of_ours(&text);
         return if is_ours { Likeness::Unreadable(flaw) } else { Likeness::Foreign };
     }
     if is_ours {
-        return Likeness::Manifest(Box::new(manifest), Some(flaw));
+        return Likeness::Manifest(manifests, Some(flaw));
     }
     stranger(&text, is_broken)
+}
+
+/// Reads a manifest as it is in each of its environments, or as it is where it has none.
+fn in_every_environment(
+    path: &Path,
+    text: &str,
+    source: &dyn Source,
+    inputs: ExpandInputs<'_>,
+) -> (Vec<Manifest>, Vec<Diagnostic>) {
+    let parse = |environment: Option<&str>| {
+        manifest::parse(path, text, source, ExpandInputs { environment, ..inputs })
+    };
+    let (manifest, findings) = parse(None);
+    if manifest.expansion.environments.is_empty() {
+        return (vec![manifest], findings);
+    }
+    let names = manifest.expansion.environments.keys();
+    let (manifests, findings): (_, Vec<_>) = names.map(|name| parse(Some(name))).unzip();
+    (manifests, findings.into_iter().flatten().collect())
 }
 
 /// Judges a text that has no field of a manifest: it may be the beginning of a manifest that was cut short.

@@ -13,12 +13,12 @@ use sha2::{Digest, Sha256};
 use crate::diag::{Gap, GapReason};
 use crate::history::blocks::{self, Blocks};
 use crate::history::commit::Commit;
-use crate::history::earlier::{self, Blob, Parsed, ParsedPrompt, ParsedTask};
+use crate::history::earlier::{self, Blob, LostTasks, Parsed, ParsedPrompt, ParsedTask, Plain};
 use crate::history::git::GitError;
 use crate::history::losses::Losses;
 use crate::history::objects::{Objects, Oid};
 use crate::history::{Depth, Request};
-use crate::manifest::{AgentName, TaskConfig};
+use crate::manifest::{AgentName, ExpandInputs, TaskConfig};
 use crate::model::{AgentId, ContentHash, Key, PromptHash};
 use crate::resource::Value;
 
@@ -122,8 +122,9 @@ pub(super) struct Manifests<'a> {
     /// What was hashed so far; `None` where there is no prompt.
     pub(super) hashes: BTreeMap<TaskSpec, Option<(ContentHash, PromptHash)>>,
     parsed: BTreeMap<At, Rc<Earlier>>,
-    // By path and other fields, then by the lines of the task, both hashed.
-    blocks: BTreeMap<Hash, BTreeMap<Hash, EarlierTask>>,
+    // By path and other fields, then by the lines of a task, both hashed: none where the selected
+    // environment does not have it.
+    blocks: BTreeMap<Hash, BTreeMap<Hash, Option<EarlierTask>>>,
     // What the work tree holds, by path.
     current: BTreeMap<String, Current<'a>>,
     // What of that was found to be committed just so, and is not cut into blocks yet.
@@ -275,20 +276,11 @@ impl<'a> Manifests<'a> {
     /// Cuts texts of the work tree into blocks, so that earlier ones need not parse them once more.
     fn cut_current(&mut self) {
         for Uncut { path, text, starts, tasks } in std::mem::take(&mut self.uncut) {
-            let Some(cut) = blocks::cut(text).filter(|cut| cut.tasks.len() == starts.len()) else {
-                continue;
-            };
-            let mut end = cut.before.len();
-            let in_order = cut.tasks.iter().zip(starts).zip(tasks.iter());
-            let known: Option<BTreeMap<Hash, EarlierTask>> = in_order
-                .map(|((block, at), task)| {
-                    let start = end;
-                    end += block.len();
-                    (start..end).contains(&at).then(|| (hash(block), *task))
-                })
-                .collect();
-            let blocks = self.blocks.entry(fields(&path, &cut)).or_default();
-            blocks.extend(known.unwrap_or_default());
+            let Some(cut) = blocks::cut(text) else { continue };
+            let placed = starts.into_iter().zip(tasks.iter().copied()).collect();
+            let known = in_blocks(cut.before.len(), cut.tasks.iter().copied(), placed);
+            let known = known.into_iter().map(|(block, task)| (hash(block), task));
+            self.blocks.entry(fields(&path, &cut)).or_default().extend(known);
         }
     }
 
@@ -304,13 +296,15 @@ impl<'a> Manifests<'a> {
             .map(|cut| {
                 let cut = cut.as_ref()?;
                 let known = self.blocks.get(&cut.fields)?;
-                cut.tasks.iter().map(|(hash, _)| known.get(hash).copied()).collect()
+                let tasks = cut.tasks.iter().map(|(hash, _)| known.get(hash).copied());
+                let tasks: Vec<Option<EarlierTask>> = tasks.collect::<Option<_>>()?;
+                Some(tasks.into_iter().flatten().collect())
             })
             .collect();
         let is_whole = |at: &usize| assembled[*at].is_none();
         let whole: Vec<usize> = (0..texts.len()).filter(is_whole).collect();
         let whole_texts: Vec<Blob> = whole.iter().map(|at| texts[*at].clone()).collect();
-        let parsed = earlier::parse_all(&whole_texts, self.request.variables);
+        let parsed = earlier::parse_all(&whole_texts, self.filling());
         let mut earlier: Vec<Earlier> =
             assembled.into_iter().map(Option::unwrap_or_default).collect();
         for (at, parsed) in whole.into_iter().zip(parsed) {
@@ -340,25 +334,28 @@ impl<'a> Manifests<'a> {
         }
         let (parts, short): (Vec<_>, Vec<Blob>) =
             shortened.into_iter().map(|(cut, new, text)| ((cut, new), text)).unzip();
-        let parsed = earlier::parse_all(&short, self.request.variables);
+        let parsed = earlier::parse_all(&short, self.filling());
         for (((cut, new), text), parsed) in parts.into_iter().zip(&short).zip(parsed) {
             self.note_agents(&parsed);
             // A part that is not in order is judged with the whole of its text.
-            if parsed.flaw.is_some() || parsed.tasks.len() != new.len() {
+            if parsed.flaw.is_some()
+                || !matches!(&parsed.lost, LostTasks::Of(lost) if lost.is_empty())
+            {
                 continue;
             }
-            let mut start = cut.before.len();
-            let mut tasks: BTreeMap<usize, ParsedTask> =
-                parsed.tasks.into_iter().map(|task| (task.at, task)).collect();
-            for (hash, block) in new {
-                let rest = tasks.split_off(&(start + block.len()));
-                let task = std::mem::replace(&mut tasks, rest).into_values().next();
-                start += block.len();
-                let Some(task) = task else { continue };
-                let task = self.number(&text.path, task);
-                self.blocks.entry(cut.fields).or_default().insert(hash, task);
+            let tasks = parsed.tasks.into_iter().map(|task| (task.at, task)).collect();
+            let blocks = new.iter().map(|(_, block)| *block);
+            let tasks = in_blocks(cut.before.len(), blocks, tasks);
+            for ((hash, _), (_, task)) in new.iter().zip(tasks) {
+                let task = task.map(|task| self.number(&text.path, task));
+                self.blocks.entry(cut.fields).or_default().insert(*hash, task);
             }
         }
+    }
+
+    /// How versions are expanded.
+    fn filling(&self) -> (ExpandInputs<'a>, Plain) {
+        (self.request.inputs, Plain::of(self.request.manifest))
     }
 
     /// Whether one more version of a manifest may be parsed.
@@ -426,6 +423,21 @@ impl<'a> Manifests<'a> {
     pub(super) fn finish(self) -> (Vec<Key>, NamesByAgent, Vec<Gap>) {
         (self.keys.values, self.agents, self.losses.finish())
     }
+}
+
+/// Tells which of some blocks, one behind the other from `start` on, each task is in, by where its key is.
+fn in_blocks<'t, T>(
+    start: usize,
+    blocks: impl Iterator<Item = &'t str>,
+    mut tasks: BTreeMap<usize, T>,
+) -> Vec<(&'t str, Option<T>)> {
+    let mut end = start;
+    let of_block = |block: &'t str| {
+        end += block.len();
+        let rest = tasks.split_off(&end);
+        (block, std::mem::replace(&mut tasks, rest).into_values().next())
+    };
+    blocks.map(of_block).collect()
 }
 
 /// Returns the number of the path of a task's prompt file.

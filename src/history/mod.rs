@@ -45,7 +45,7 @@ use std::str::FromStr;
 
 use crate::diag::Gap;
 use crate::evidence::Evidence;
-use crate::manifest::{AgentNames, DesiredState, Manifest};
+use crate::manifest::{AgentNames, DesiredState, ExpandInputs, Manifest};
 use crate::model::Key;
 
 /// How far back history is read.
@@ -109,8 +109,8 @@ pub struct Request<'a> {
     pub manifest: &'a Manifest,
     /// The same with agents resolved, each with the hash of its content. May be empty.
     pub desired_state: &'a DesiredState,
-    /// The variables of `${NAME}`; earlier versions are parsed on several threads.
-    pub variables: &'a (dyn Fn(&str) -> Option<String> + Sync),
+    /// What fills the variables of earlier versions, beside what they declare themselves.
+    pub inputs: ExpandInputs<'a>,
     /// The agents, for versions that name them.
     pub agents: &'a AgentNames,
 }

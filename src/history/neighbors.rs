@@ -20,7 +20,7 @@ use crate::history::objects::{Objects, Oid, tree_files};
 use crate::history::repository::{Repository, RepositoryState};
 use crate::history::walk::{commits, path_in, reason};
 use crate::history::worktree::LARGEST_MANIFEST;
-use crate::manifest::{Manifest, Variables};
+use crate::manifest::{ExpandInputs, Manifest};
 
 /// How many files and folders are looked through where Git cannot list them.
 const MOST_ENTRIES: usize = 20_000;
@@ -61,9 +61,9 @@ impl Repository {
         &self,
         files: &[PathBuf],
         applied: &BTreeSet<PathBuf>,
-        variables: Variables<'_>,
+        inputs: ExpandInputs<'_>,
     ) -> Neighbors {
-        let mut search = Search::new(self, files, variables);
+        let mut search = Search::new(self, files, inputs);
         match &self.standing {
             RepositoryState::Checkout { folders, .. } => {
                 match self.known.listed() {
@@ -97,7 +97,7 @@ impl Repository {
 /// What is found on the way.
 struct Search<'s> {
     repository: &'s Repository,
-    variables: Variables<'s>,
+    inputs: ExpandInputs<'s>,
     /// The given manifests: as files, and as paths from the top.
     given: (BTreeSet<PathBuf>, BTreeSet<String>),
     /// What the files of the work tree are, by path, each with the hash of its bytes; the given ones
@@ -109,12 +109,12 @@ struct Search<'s> {
 }
 
 impl<'s> Search<'s> {
-    fn new(repository: &'s Repository, files: &[PathBuf], variables: Variables<'s>) -> Self {
+    fn new(repository: &'s Repository, files: &[PathBuf], inputs: ExpandInputs<'s>) -> Self {
         let whole = files.iter().filter_map(|file| file.canonicalize().ok());
         let paths = files.iter().filter_map(|file| path_in(repository, file).ok());
         let given = (whole.collect(), paths.collect());
         let (work_tree, gone, found) = (BTreeMap::new(), Vec::new(), Neighbors::default());
-        Self { repository, variables, given, work_tree, gone, found }
+        Self { repository, inputs, given, work_tree, gone, found }
     }
 
     fn unlisted(&mut self, said: &str) {
@@ -172,7 +172,7 @@ impl<'s> Search<'s> {
         let source = self.repository.work_tree(file).of_neighbor();
         let found = match read_input(file, LARGEST_MANIFEST) {
             Ok(Some(bytes)) => {
-                let found = likeness(Path::new(path), &bytes, &source, self.variables);
+                let found = likeness(Path::new(path), &bytes, &source, self.inputs);
                 return Some((found, hash(&bytes)));
             }
             Ok(None) => return None,
@@ -185,21 +185,24 @@ impl<'s> Search<'s> {
 
     /// Adds what is a manifest, or was meant to be one; returns what is left of the judgment.
     fn add(&mut self, path: &str, found: Likeness, is_only_committed: bool) -> Likeness {
-        let (manifest, flaw, rest) = match found {
-            Likeness::Manifest(manifest, flaw) => {
+        let (manifests, flaw, rest) = match found {
+            Likeness::Manifest(manifests, flaw) => {
                 let rest = match &flaw {
                     Some(flaw) => Likeness::Unreadable(flaw.clone()),
-                    None => Likeness::Manifest(Box::default(), None),
+                    None => Likeness::Manifest(Vec::new(), None),
                 };
-                (*manifest, flaw, rest)
+                (manifests, flaw, rest)
             }
             Likeness::Unreadable(flaw) => {
-                (Manifest::default(), Some(flaw.clone()), Likeness::Unreadable(flaw))
+                (vec![Manifest::default()], Some(flaw.clone()), Likeness::Unreadable(flaw))
             }
             rest @ (Likeness::Nothing(_) | Likeness::Foreign) => return rest,
         };
         let path = PathBuf::from(path);
-        self.found.manifests.push(OtherManifest { path, manifest, flaw, is_only_committed });
+        self.found.manifests.extend(manifests.into_iter().map(|manifest| {
+            let (path, flaw) = (path.clone(), flaw.clone());
+            OtherManifest { path, manifest, flaw, is_only_committed }
+        }));
         rest
     }
 
@@ -260,7 +263,7 @@ impl<'s> Search<'s> {
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         let mut objects = objects.borrow_mut();
         let source = Committed::new(&mut objects, tree, folder);
-        let committed = likeness(Path::new(path), &bytes, &source, self.variables);
+        let committed = likeness(Path::new(path), &bytes, &source, self.inputs);
         let is_ours = matches!(committed, Likeness::Manifest(..) | Likeness::Unreadable(_));
         let is_unreadable = matches!(now, Some((Likeness::Unreadable(_), _)));
         if let (Some((Likeness::Nothing(why), _)), true) = (&now, is_ours) {
@@ -287,7 +290,7 @@ impl<'s> Search<'s> {
             let Ok(bytes) = objects.staged(&path)? else { continue };
             // Where its prompts are now is as unknown as where it is itself.
             let source = self.repository.work_tree(&self.repository.top.join(&path)).of_neighbor();
-            let staged = likeness(Path::new(&path), &bytes, &source, self.variables);
+            let staged = likeness(Path::new(&path), &bytes, &source, self.inputs);
             self.add(&path, staged, false);
         }
         Ok(())

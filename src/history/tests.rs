@@ -15,7 +15,7 @@ use crate::diag::{Gap, GapReason, Severity};
 use crate::evidence::KeyEvidence;
 use crate::history::{self, Depth, History, HistoryError, Repository, Request};
 use crate::manifest::AgentNames;
-use crate::manifest::{self, DesiredState, Manifest, Source};
+use crate::manifest::{self, DesiredState, ExpandInputs, Manifest, Source};
 use crate::model::{AgentId, ContentHash, Key};
 use crate::resource::Object;
 
@@ -101,10 +101,9 @@ fn read_in(
     let texts: Vec<String> =
         files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
     let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let parsed = files
-        .iter()
-        .zip(&texts)
-        .map(|(file, text)| manifest::parse(file, text, &repository.work_tree(file), &variables));
+    let parsed = files.iter().zip(&texts).map(|(file, text)| {
+        manifest::parse(file, text, &repository.work_tree(file), ExpandInputs::of(&variables))
+    });
     let (manifests, findings): (Vec<_>, Vec<_>) = parsed.unzip();
     let manifest = manifest::merge(manifests).0;
     if findings.iter().flatten().any(|finding| finding.severity == Severity::Error) {
@@ -118,7 +117,7 @@ fn read_in(
         manifest: &manifest,
         depth,
         from: &from,
-        variables: &variables,
+        inputs: ExpandInputs::of(&variables),
         agents: &agents,
     };
     let history = history::read(&repository, &request)?;
@@ -589,7 +588,7 @@ fn other_manifests_of_the_work_tree_are_found() {
     let others = Repository::of(&files).unwrap().other_manifests(
         &files,
         &std::collections::BTreeSet::new(),
-        &|_| None,
+        ExpandInputs::of(&|_| None),
     );
     let found: Vec<_> = others
         .manifests
@@ -639,7 +638,7 @@ fn a_handful_of_processes_reads_any_history() {
         desired_state: &DesiredState::default(),
         depth: Depth::All,
         from: &[],
-        variables: &variables,
+        inputs: ExpandInputs::of(&variables),
         agents: &agents,
     };
     let history = history::read(&repository, &request).unwrap();
@@ -699,4 +698,25 @@ fn parsing_only_what_changed_finds_what_parsing_all_finds() {
         (vec!["version-unreadable"], vec!["version-unreadable"])
     );
     assert!(known(&parts, "b").versions.len() > 3, "{parts:#?}");
+}
+
+#[test]
+fn earlier_versions_are_expanded_with_their_own_variables() {
+    let repo = Repo::new();
+    let text = |vars: &str| {
+        format!(
+            "vars: {vars}\n{}",
+            manifest(&[("spy", "buy\n    name: Buy ${SYMBOL:-nothing}"), ("q", "sell")])
+        )
+    };
+    for vars in ["{SYMBOL: SPX}", "{SYMBOL: SPY}", "{}"] {
+        repo.write("tasks.yaml", &text(vars)).commit();
+    }
+    let history = repo.read();
+    let names = |key: &str| -> Vec<String> {
+        let known = &history.evidence.keys[&key.parse::<Key>().unwrap()];
+        known.versions.iter().map(|version| version.name.clone()).collect()
+    };
+    assert_eq!(names("spy"), ["Buy nothing", "Buy SPY", "Buy SPX"]);
+    assert_eq!(names("q"), ["q"]);
 }

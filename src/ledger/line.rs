@@ -46,6 +46,9 @@ pub(super) struct Line {
     pub(super) version: u32,
     pub(super) target: String,
     pub(super) organization: String,
+    /// The environment it was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) environment: Option<String>,
     pub(super) what: What,
     pub(super) key: String,
     /// The name of the resource, or the key of the deployment.

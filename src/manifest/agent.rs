@@ -179,12 +179,10 @@ fn of_file(reader: &mut Reader<'_>, key: &Key, node: &Node<'_>) -> Option<AgentC
         let read = read(&yaml);
         let is_whole = read.faults.is_empty();
         inner.report_all(read.faults);
-        let below = Node {
-            value: NodeValue::Text(text[body.clone()].into()),
-            span: body,
-            style: Style::Other,
-        };
-        let declared = agent(inner, key, &read.root?, Some((&below, &path)));
+        let below = Node::new(NodeValue::Text(text[body.clone()].into()), body, Style::Other);
+        let mut fields = read.root?;
+        inner.expand_agent(key.as_str(), &mut fields);
+        let declared = agent(inner, key, &fields, Some((&below, &path)));
         declared.filter(|_| is_whole)
     })
 }
@@ -196,7 +194,7 @@ mod tests {
 
     use super::*;
     use crate::diag::{Diagnostic, Place, Sources};
-    use crate::manifest::{Manifest, Source, Unreadable, merge, parse};
+    use crate::manifest::{ExpandInputs, Manifest, Source, Unreadable, merge, parse};
 
     /// One Markdown file, whatever its path.
     struct OneFile<'t>(&'t str);
@@ -213,7 +211,8 @@ mod tests {
     fn parsed(manifest: &str, file: &str) -> (Manifest, Vec<Diagnostic>, Sources) {
         let path = Path::new("live/tasks.yaml");
         let variables = |name: &str| (name == "MODEL").then(|| "claude-opus-4-7".to_owned());
-        let (mut one, mut found) = parse(path, manifest, &OneFile(file), &variables);
+        let inputs = ExpandInputs::of(&variables);
+        let (mut one, mut found) = parse(path, manifest, &OneFile(file), inputs);
         let mut sources = Sources::default();
         sources.add(path, manifest.to_owned());
         for (path, text) in std::mem::take(&mut one.texts) {

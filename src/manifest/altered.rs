@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::lines::SourceLine;
 use crate::manifest::mistake::in_quotes;
-use crate::manifest::node::{Node, Style};
+use crate::manifest::node::{Node, Origin, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::Reader;
 use crate::manifest::shape;
@@ -35,6 +35,8 @@ impl Reader<'_> {
         field: &str,
         owner: Owner<'_>,
     ) {
+        let source = (node.origin != Origin::Written).then(|| self.as_written(node));
+        let written = source.as_deref().unwrap_or(written);
         if let Style::Commented(at) = node.style {
             self.warn_of_comment(at, written, field, owner);
         }

@@ -13,7 +13,7 @@ use crate::manifest::expressions::Refusal;
 use crate::manifest::fields::{DEPLOYMENT, ENDS, EXPECT, NUMBER, TRANSCRIPT};
 use crate::manifest::impossible::{self, TextRules};
 use crate::manifest::moment;
-use crate::manifest::node::{Node, NodeValue};
+use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::shape::{self, ValueShape};
@@ -318,6 +318,7 @@ fn number(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<
                 reader.report(finding.help("write a number such as `0.5`, or leave it out"));
                 None
             }
+            _ if node.origin == Origin::Unresolved => None,
             _ => {
                 reader.wrong(node, field, owner, ValueShape::Number);
                 None
@@ -338,7 +339,7 @@ fn since(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Option<T
     if moment.is_none() {
         let message = format!("`since` of {owner} is neither a date nor an instant");
         let finding = reader.error(Code::InvalidValue, message, &node.span);
-        reader.report(finding.help(moment::of_value(&node.value)));
+        reader.report(finding.help(moment::of_value(node)));
     }
     moment
 }

@@ -8,9 +8,9 @@ use std::sync::LazyLock;
 
 use crate::kinds::{self, Field, Kind, NAME};
 use crate::manifest::fields::FieldShape::{
-    Agents, Bound, Deployments, Duration, Expression, Expressions, Flag, Keys, Mapping, Moment,
-    Natural, Number, Offset, OpenWord, Prompt, Prompts, References, Sequence, Set, Tasks, Text,
-    Texts, Version, Word,
+    Agents, Bound, Deployments, Duration, EnvironmentNames, Environments, Expression, Expressions,
+    Flag, Keys, Mapping, Moment, Natural, Number, Offset, OpenWord, Prompt, Prompts, References,
+    Sequence, Set, Tasks, Text, Texts, Vars, Version, Word,
 };
 
 /// A field.
@@ -91,6 +91,12 @@ pub(super) enum FieldShape {
     Defaults,
     /// Agents by their keys, or the files that hold them.
     Agents,
+    /// Values by the names of variables.
+    Vars,
+    /// Environments by their names.
+    Environments,
+    /// A list of names of environments.
+    EnvironmentNames,
     /// Tasks by their keys.
     Tasks,
     /// Deployments by their keys.
@@ -106,6 +112,21 @@ pub(super) const MANIFEST: &[Spec] = &[
         "The organization of the tasks. Credentials for another one are refused.",
         "that of the credentials",
         "${QC_ORGANIZATION_ID}",
+    ),
+    free(
+        "vars",
+        Vars,
+        "Variables: `${NAME}` in any field but a prompt is the value of `NAME`. `--var` and `--var-file` \
+         override them.",
+        "",
+        "{capital: 100000, universe: SPY}",
+    ),
+    free(
+        ENVIRONMENTS,
+        Environments,
+        "The environments, each under its name: one manifest for `dev` and `prod`. `--env` selects one.",
+        "the manifest is for one organization",
+        "{dev: {organizationId: 3b13, vars: {capital: 10000}}, prod: {organizationId: 9f2c}}",
     ),
     free(
         "defaults",
@@ -148,6 +169,27 @@ pub(super) const MANIFEST: &[Spec] = &[
     ),
 ];
 
+/// The name of the field for environments, of the manifest and of a resource.
+pub(super) const ENVIRONMENTS: &str = "environments";
+
+/// The fields of an environment.
+pub(super) const ENVIRONMENT: &[Spec] = &[
+    free(
+        "organizationId",
+        Text,
+        "The organization of this environment. Credentials for another one are refused.",
+        "that of the manifest",
+        "3b13",
+    ),
+    free(
+        "vars",
+        Vars,
+        "Variables of this environment; they override those of the manifest.",
+        "",
+        "{capital: 10000}",
+    ),
+];
+
 /// The fields of a task, and of `defaults`: those of its kind, then those that no call takes.
 pub(super) static TASK: LazyLock<Vec<Spec>> = LazyLock::new(|| {
     let mut rows: Vec<Spec> = kinds::TASK.managed().flat_map(of_kind).collect();
@@ -155,7 +197,7 @@ pub(super) static TASK: LazyLock<Vec<Spec>> = LazyLock::new(|| {
     rows
 });
 
-const OF_EVERY_TASK: [Spec; 3] = [
+const OF_EVERY_TASK: [Spec; 4] = [
     Spec {
         stands: Stands::InTasks,
         ..free(
@@ -173,6 +215,16 @@ const OF_EVERY_TASK: [Spec; 3] = [
         "`false`",
         "true",
     ),
+    Spec {
+        stands: Stands::InTasks,
+        ..free(
+            ENVIRONMENTS,
+            EnvironmentNames,
+            "The environments that have the task.",
+            "every environment",
+            "[prod]",
+        )
+    },
     free(
         "deployments",
         Deployments,
@@ -189,7 +241,7 @@ pub(super) static AGENT: LazyLock<Vec<Spec>> = LazyLock::new(|| {
     rows
 });
 
-const OF_EVERY_AGENT: [Spec; 2] = [
+const OF_EVERY_AGENT: [Spec; 3] = [
     free(
         "id",
         Number,
@@ -198,6 +250,13 @@ const OF_EVERY_AGENT: [Spec; 2] = [
         "47",
     ),
     free("protect", Flag, "Whether qcops never deletes the agent.", "`false`", "true"),
+    free(
+        ENVIRONMENTS,
+        EnvironmentNames,
+        "The environments that have the agent; not in a file of its own.",
+        "every environment",
+        "[prod]",
+    ),
 ];
 
 /// Fields of agents that no manifest holds, each with the reason.
@@ -356,7 +415,8 @@ pub(super) const OWN_PREFIX: &str = "x-";
 
 /// Finds a field by its name, wherever it stands.
 pub(super) fn find(name: &str) -> Option<&'static Spec> {
-    let tables = [MANIFEST, TASK.as_slice(), &AGENT, DEPLOYMENT, EXPECT, TRANSCRIPT, NUMBER];
+    let tables: [&[Spec]; 8] =
+        [MANIFEST, ENVIRONMENT, &TASK, &AGENT, DEPLOYMENT, EXPECT, TRANSCRIPT, NUMBER];
     tables.into_iter().flatten().find(|spec| spec.name == name)
 }
 

@@ -1,7 +1,7 @@
 //! Where a field belongs that stands at the wrong level.
 
 use crate::manifest::fields::{
-    AGENT, DEPLOYMENT, EXPECT, MANIFEST, NUMBER, Spec, TASK, TRANSCRIPT,
+    AGENT, DEPLOYMENT, ENVIRONMENT, EXPECT, MANIFEST, NUMBER, Spec, TASK, TRANSCRIPT,
 };
 use crate::manifest::suggest::nearest;
 
@@ -9,11 +9,12 @@ use crate::manifest::suggest::nearest;
 type FieldLevel = (&'static str, &'static [Spec], [&'static str; 2]);
 
 /// Every level, the outermost first.
-fn levels() -> [FieldLevel; 7] {
+fn levels() -> [FieldLevel; 8] {
     [
         ("the top level of the manifest", MANIFEST, ["", "…"]),
         ("a task or `defaults`", &TASK, ["tasks: {my-task: {", "…}}"]),
         ("an agent", &AGENT, ["agents: {my-agent: {", "…}}"]),
+        ("an environment", ENVIRONMENT, ["environments: {prod: {", "…}}"]),
         ("a deployment", DEPLOYMENT, ["deployments: {baseline: {", "…}}"]),
         ("`expect` of a deployment", EXPECT, ["expect: {", "…}"]),
         ("`transcript` of `expect`", TRANSCRIPT, ["transcript: {", "…}"]),

@@ -8,13 +8,14 @@ use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic, Subject};
 use crate::manifest::agent::agents;
-use crate::manifest::fields::{MANIFEST, TASK};
+use crate::manifest::expand::ExpandFile;
+use crate::manifest::fields::{ENVIRONMENT, ENVIRONMENTS, MANIFEST, TASK};
 use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::task::{Fields, defaults, task};
-use crate::manifest::{Manifest, Source, TaskConfig, Variables};
+use crate::manifest::{Manifest, Source, TaskConfig};
 use crate::model::Key;
 
 /// The manifest version that this program reads.
@@ -26,9 +27,9 @@ pub(super) fn lower(
     text: &str,
     root: &Node<'_>,
     source: &dyn Source,
-    variables: Variables<'_>,
+    expand: ExpandFile<'_>,
 ) -> (Manifest, Vec<Diagnostic>) {
-    let mut reader = Reader::new(file, text, source, variables);
+    let mut reader = Reader::new(file, text, source, expand);
     let mut manifest = manifest(&mut reader, root).unwrap_or_default();
     manifest.left_out = std::mem::take(&mut reader.left_out);
     manifest.agents_left_out = std::mem::take(&mut reader.agents_left_out);
@@ -59,6 +60,9 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         .value("organizationId")
         .and_then(|node| reader.text(node, "organizationId", Owner::Manifest))
         .map(|text| text.trim().to_owned());
+    if let Some(node) = entries.value(ENVIRONMENTS) {
+        environments(reader, node);
+    }
     let defaults =
         entries.value("defaults").map_or_else(Fields::absent, |node| defaults(reader, node));
     let agents = match entries.value("agents") {
@@ -88,6 +92,28 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         service_utc_offset,
         ..Manifest::default()
     })
+}
+
+/// Checks the environments; what they set was put in its place before.
+fn environments(reader: &mut Reader<'_>, node: &Node<'_>) {
+    let pairs = match &node.value {
+        NodeValue::Mapping(pairs) => pairs.as_slice(),
+        NodeValue::Null => &[],
+        _ => {
+            return reader.wrong(node, ENVIRONMENTS, Owner::Manifest, ValueShape::Mapping);
+        }
+    };
+    let field = (ENVIRONMENTS, Owner::Manifest);
+    if reader.is_key_missing(pairs, field, ENVIRONMENT, ("environment", "prod")) {
+        return;
+    }
+    for (name, _, fields) in reader.keyed(pairs, "environment", "") {
+        let owner = Owner::Environment(name.as_str());
+        let Some(entries) = reader.entries(fields, owner, ENVIRONMENT) else { continue };
+        if let Some(node) = entries.value("organizationId") {
+            reader.text(node, "organizationId", owner);
+        }
+    }
 }
 
 /// The first value under `version`, found before anything else is judged.
@@ -217,7 +243,7 @@ mod tests {
     use super::*;
     use crate::diag::{Severity, Sources};
     use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE};
-    use crate::manifest::{DeploymentState, TaskConfig, Unreadable, parse};
+    use crate::manifest::{DeploymentState, ExpandInputs, TaskConfig, Unreadable, parse};
     use crate::resource::Value;
 
     struct Folder;
@@ -242,7 +268,7 @@ mod tests {
     }
 
     fn parsed(text: &str) -> (Manifest, Vec<Diagnostic>) {
-        parse(Path::new("tasks.yaml"), text, &Folder, &variable)
+        parse(Path::new("tasks.yaml"), text, &Folder, ExpandInputs::of(&variable))
     }
 
     /// The findings, each as `line:column code: message`, with related places and help below.
@@ -298,7 +324,8 @@ tasks:
 ";
         insta::assert_snapshot!(findings(text), @r##"
         2:17 unresolved-variable: `${ORGANISATION}` in `organizationId` of the manifest has no value
-          help: set the environment variable `ORGANISATION`
+          help: declare `ORGANISATION` in `vars`, set the environment variable, or pass `--var ORGANISATION=VALUE`
+          help: or write a default: `${ORGANISATION:-VALUE}`
           help: for a literal `${` write `$${`
         8:5 unknown-field: unknown field `promt` of task `spy`
           help: did you mean `prompt`?
@@ -590,13 +617,14 @@ tasks:
 ";
         insta::assert_snapshot!(findings_of_task(text), @r##"
         6:13 unresolved-variable: `${MISSING}` in `name` of task `spy` has no value
-          help: set the environment variable `MISSING`
+          help: declare `MISSING` in `vars`, set the environment variable, or pass `--var MISSING=VALUE`
+          help: or write a default: `${MISSING:-VALUE}`
           help: for a literal `${` write `$${`
         6:24 unresolved-variable: `${` in `name` of task `spy` does not begin a variable
-          help: a variable is written `${NAME}`, with letters, digits and `_`
+          help: a variable is written `${NAME}` or `${NAME:-default}`, with letters, digits and `_`
           help: for a literal `${` write `$${`
-        6:28 unresolved-variable: `${` in `name` of task `spy` does not begin a variable
-          help: a variable is written `${NAME}`, with letters, digits and `_`
+        6:28 unresolved-variable: `${` in `name` of task `spy` is not closed
+          help: write `}` at its end
           help: for a literal `${` write `$${`
         7:14 invalid-value: `agentId` of task `spy` must be a positive whole number
           help: write the number that the service shows, such as `47`

@@ -29,6 +29,12 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             manifest.service_utc_offset,
             &mut findings,
         );
+        merged.expansion.used.extend(manifest.expansion.used);
+        for (name, organization) in manifest.expansion.environments {
+            let known = merged.expansion.environments.entry(name).or_default();
+            *known = known.take().or(organization);
+        }
+        merged.expansion.is_shared |= manifest.expansion.is_shared;
         merged.forgotten.extend(manifest.forgotten);
         merged.has_tasks |= manifest.has_tasks;
         merged.has_agents |= manifest.has_agents;
@@ -168,7 +174,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::manifest::{Source, Unreadable, parse};
+    use crate::manifest::{ExpandInputs, Source, Unreadable, parse};
 
     struct NoFiles;
 
@@ -181,7 +187,8 @@ mod tests {
     fn manifest(file: &str, rest: &str, key: &str) -> Manifest {
         let task = "{agent: A, prompt: x, projectPreference: project-for-task}";
         let text = format!("version: 1\n{rest}\ntasks: {{{key}: {task}}}");
-        let (manifest, findings) = parse(Path::new(file), &text, &NoFiles, &|_| None);
+        let (manifest, findings) =
+            parse(Path::new(file), &text, &NoFiles, ExpandInputs::of(&|_| None));
         assert_eq!(findings, []);
         manifest
     }
@@ -208,7 +215,13 @@ mod tests {
     #[test]
     fn agents_of_all_manifests_are_one_set() {
         let one = |file: &str, text: &str| {
-            parse(Path::new(file), &format!("version: 1\n{text}"), &NoFiles, &|_| None).0
+            parse(
+                Path::new(file),
+                &format!("version: 1\n{text}"),
+                &NoFiles,
+                ExpandInputs::of(&|_| None),
+            )
+            .0
         };
         let told = |manifests: Vec<Manifest>| {
             let (merged, findings) = merge(manifests);

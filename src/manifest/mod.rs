@@ -9,6 +9,7 @@ mod altered;
 mod broken;
 mod conflict;
 mod deployment;
+mod expand;
 mod expressions;
 mod fields;
 mod front;
@@ -29,6 +30,7 @@ mod reader;
 mod resolve;
 mod schema;
 mod shape;
+mod shared;
 mod standin;
 mod suggest;
 mod task;
@@ -36,15 +38,16 @@ mod text;
 mod tools;
 mod tree;
 mod value;
-mod variable;
 mod without;
 mod write;
 mod yaml;
 
+pub use expand::{ExpandInputs, Expansion, Lookup, VarValue, Vars};
 pub use merge::merge;
-pub use parse::parse;
+pub use parse::{parse, parse_vars};
 pub use resolve::{check, resolve};
 pub use schema::{Chapter, Row, reference, schema};
+pub use shared::collisions;
 pub use standin::{shell_word, stand_in};
 pub use suggest::nearest_few;
 pub use text::decode;
@@ -104,9 +107,6 @@ impl Unreadable {
         finding
     }
 }
-
-/// Looks up `${NAME}`: returns the variable's value, or `None` where it is not set.
-pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// What a manifest may name an agent by.
 #[derive(Clone, Debug, Default)]
@@ -181,6 +181,8 @@ pub struct Manifest {
     pub service_utc_offset: Option<jiff::tz::Offset>,
     /// The texts of other files into which findings may point.
     pub texts: Vec<(Arc<Path>, String)>,
+    /// What expanding its variables has shown.
+    pub expansion: Expansion,
 }
 
 /// A task of which something could not be understood; it is held against the others all the same.

@@ -3,12 +3,13 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
-use crate::manifest::node::NodeValue;
+use crate::manifest::node::{Node, NodeValue, Origin};
 
 /// What to write in place of a moment.
-pub(super) fn of_value(value: &NodeValue<'_>) -> String {
+pub(super) fn of_value(node: &Node<'_>) -> String {
     let usual = "write `2026-11-01` or `2026-11-01T09:30:00Z`";
-    match value {
+    match &node.value {
+        _ if node.origin != Origin::Written => usual.to_owned(),
         NodeValue::Integer(number) => of_number(*number).unwrap_or_else(|| usual.to_owned()),
         NodeValue::Text(text) => {
             let text = text.trim();

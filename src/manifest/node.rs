@@ -12,6 +12,20 @@ pub(super) struct Node<'t> {
     pub(super) span: Range<usize>,
     /// How it is written.
     pub(super) style: Style,
+    /// Where its value comes from.
+    pub(super) origin: Origin,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From the text of the manifest.
+    #[default]
+    Written,
+    /// From a variable in part: it may be a secret, and no finding repeats it.
+    Expanded,
+    /// It has a variable without a value, which was reported.
+    Unresolved,
 }
 
 /// How a node is written.
@@ -44,6 +58,13 @@ pub(super) enum NodeValue<'t> {
     Sequence(Vec<Node<'t>>),
     /// A mapping in the order of its text, repeated keys included.
     Mapping(Vec<(Node<'t>, Node<'t>)>),
+}
+
+impl<'t> Node<'t> {
+    /// Makes a node of what is written.
+    pub(super) fn new(value: NodeValue<'t>, span: Range<usize>, style: Style) -> Self {
+        Self { value, span, style, origin: Origin::Written }
+    }
 }
 
 impl NodeValue<'_> {

@@ -7,6 +7,8 @@ use std::fmt;
 pub(super) enum Owner<'k> {
     /// The top level.
     Manifest,
+    /// An environment, by its name.
+    Environment(&'k str),
     /// `defaults`.
     Defaults,
     /// A task, by its key.
@@ -23,6 +25,7 @@ impl fmt::Display for Owner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Manifest => f.write_str("the manifest"),
+            Self::Environment(name) => write!(f, "environment `{name}`"),
             Self::Defaults => f.write_str("`defaults`"),
             Self::Task(key) => write!(f, "task `{key}`"),
             Self::Agent(key) => write!(f, "agent `{key}`"),

@@ -13,13 +13,15 @@ use std::sync::Arc;
 use crate::diag::{Code, Diagnostic, Subject};
 use crate::manifest::broken;
 use crate::manifest::conflict::{TextKind, conflict_markers};
+use crate::manifest::expand::{ExpandFile, expand, vars_of_file};
 use crate::manifest::lower::lower;
 use crate::manifest::mistake::Mistake;
+use crate::manifest::node::Node;
 use crate::manifest::reader::position;
 use crate::manifest::tree::EventTree;
 use crate::manifest::without::{blanked, without_task};
 use crate::manifest::yaml::{findings, read};
-use crate::manifest::{Manifest, Source, Variables};
+use crate::manifest::{ExpandInputs, Manifest, Source, Vars};
 
 /// The most tasks that are set aside because they are not YAML, and the most bytes that are read
 /// again for that.
@@ -35,7 +37,7 @@ pub fn parse(
     file: &Path,
     text: &str,
     source: &dyn Source,
-    variables: Variables<'_>,
+    inputs: ExpandInputs<'_>,
 ) -> (Manifest, Vec<Diagnostic>) {
     let file: Arc<Path> = file.into();
     let faults = not_read(text);
@@ -44,13 +46,41 @@ pub fn parse(
     }
     let EventTree { root, mut faults } = read(text);
     let (manifest, found) = match root {
-        Some(root) => lower(&file, text, &root, source, variables),
-        None => set_aside(&file, text, &mut faults, source, variables),
+        Some(root) => understand(&file, text, root, source, inputs),
+        None => set_aside(&file, text, &mut faults, source, inputs),
     };
     let mut all = findings(&file, text, faults);
     all.extend(found);
     all.sort_by_key(position);
     (manifest, all)
+}
+
+/// Reads a file of variables: names with their values.
+pub fn parse_vars(file: &Path, text: &str) -> (Vars, Vec<Diagnostic>) {
+    let file: Arc<Path> = file.into();
+    let faults = not_read(text);
+    if !faults.is_empty() {
+        return (Vars::new(), findings(&file, text, faults));
+    }
+    let EventTree { root, faults } = read(text);
+    let mut found = findings(&file, text, faults);
+    let (vars, more) = root.map(|root| vars_of_file(&file, text, &root)).unwrap_or_default();
+    found.extend(more);
+    (vars, found)
+}
+
+/// Expands a tree and reads it.
+fn understand(
+    file: &Arc<Path>,
+    text: &str,
+    root: Node<'_>,
+    source: &dyn Source,
+    inputs: ExpandInputs<'_>,
+) -> (Manifest, Vec<Diagnostic>) {
+    let read = |root: &Node<'_>, expand: ExpandFile<'_>| lower(file, text, root, source, expand);
+    let ((manifest, found), expansion, mut findings) = expand(file, text, root, inputs, read);
+    findings.extend(found);
+    (Manifest { expansion, ..manifest }, findings)
 }
 
 /// What makes a text nothing that could be read: both sides of a merge, characters of no text.
@@ -75,7 +105,7 @@ fn set_aside(
     text: &str,
     faults: &mut Vec<Mistake>,
     source: &dyn Source,
-    variables: Variables<'_>,
+    inputs: ExpandInputs<'_>,
 ) -> (Manifest, Vec<Diagnostic>) {
     let mut rest = Cow::Borrowed(text);
     let most = MOST_SET_ASIDE.0.min(MOST_SET_ASIDE.1 / text.len().max(1));
@@ -106,7 +136,7 @@ fn set_aside(
             }
         }
         if let Some(root) = root {
-            let (mut manifest, mut found) = lower(file, &rest, &root, source, variables);
+            let (mut manifest, mut found) = understand(file, &rest, root, source, inputs);
             // Which task was set aside is not known.
             (manifest.has_tasks, manifest.has_agents) = (false, false);
             // With its only task set aside it looks empty.
@@ -142,7 +172,7 @@ mod tests {
     }
 
     fn parsed(text: &str) -> (Manifest, Vec<Diagnostic>) {
-        parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None)
+        parse(Path::new("tasks.yaml"), text, &NoFiles, ExpandInputs::of(&|_| None))
     }
 
     type Placed = (Told, Range<usize>);

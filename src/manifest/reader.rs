@@ -11,25 +11,25 @@ use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::kinds::{AGENT, TASK};
+use crate::manifest::expand::ExpandFile;
 use crate::manifest::expressions::Expressions;
 use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec, unmanaged};
 use crate::manifest::level;
 use crate::manifest::mistake::Mistake;
-use crate::manifest::node::{Node, NodeValue, Style};
+use crate::manifest::node::{Node, NodeValue, Origin, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::{did_you_mean, nearest};
-use crate::manifest::{LeftOut, Source, Variables, yaml};
+use crate::manifest::{LeftOut, Source, yaml};
 use crate::model::{Key, odd_blank};
 
 /// What reading one manifest needs, and what it found.
 pub(super) struct Reader<'a> {
     /// Brings prompt files.
     pub(super) source: &'a dyn Source,
+    expand: ExpandFile<'a>,
     /// The manifest's text.
     pub(super) text: &'a str,
-    /// Looks up variables.
-    pub(super) variables: Variables<'a>,
     /// The regular expressions of the manifest.
     pub(super) expressions: Expressions,
     /// How many bytes the prompts of its tasks have together.
@@ -101,12 +101,12 @@ impl<'a> Reader<'a> {
         file: &Arc<Path>,
         text: &'a str,
         source: &'a dyn Source,
-        variables: Variables<'a>,
+        expand: ExpandFile<'a>,
     ) -> Self {
         Self {
             source,
+            expand,
             text,
-            variables,
             expressions: Expressions::default(),
             prompt_bytes: 0,
             left_out: Vec::new(),
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
         read: impl FnOnce(&mut Reader<'_>) -> T,
     ) -> T {
         let file: Arc<Path> = self.file.parent().unwrap_or(Path::new("")).join(path).into();
-        let mut inner = Reader::new(&file, text, self.source, self.variables);
+        let mut inner = Reader::new(&file, text, self.source, self.expand);
         inner.prompt_bytes = self.prompt_bytes;
         inner.unknown_tools = std::mem::take(&mut self.unknown_tools);
         let found = read(&mut inner);
@@ -140,6 +140,12 @@ impl<'a> Reader<'a> {
         self.findings.extend(inner.finish());
         self.texts.push((file, text.to_owned()));
         found
+    }
+
+    /// Puts the values of variables into the fields of an agent, where its file holds them.
+    pub(super) fn expand_agent(&mut self, key: &str, node: &mut Node<'_>) {
+        let found = (self.expand)(&self.file, self.text, key, node);
+        self.findings.extend(found);
     }
 
     /// Adds what is wrong with the text as YAML.
@@ -169,6 +175,14 @@ impl<'a> Reader<'a> {
         Place { file: Arc::clone(&self.file), span: start..end }
     }
 
+    /// Returns the text of a scalar as the manifest has it: the value of a variable may be a secret.
+    pub(super) fn as_written(&self, node: &Node<'_>) -> String {
+        match &node.value {
+            NodeValue::Text(text) if node.origin == Origin::Written => text.to_string(),
+            _ => self.text.get(node.span.clone()).unwrap_or_default().to_owned(),
+        }
+    }
+
     /// Reports a value of the wrong kind.
     pub(super) fn wrong(
         &mut self,
@@ -185,7 +199,10 @@ impl<'a> Reader<'a> {
         };
         let message = format!("`{field}` of {owner} must be {expected}, not {found}");
         let finding = self.error(Code::InvalidValue, message, &node.span);
-        let finding = finding.help(shape::of_value(self.text, node, field, expected));
+        let finding = finding.help(match node.origin {
+            Origin::Written => shape::of_value(self.text, node, field, expected),
+            _ => shape::of_expanded(field, expected),
+        });
         self.report(match (&node.value, node.style) {
             (NodeValue::Null, Style::Commented(_)) => finding.help(shape::COMMENT),
             _ => finding,
@@ -348,7 +365,7 @@ impl<'a> Reader<'a> {
         self.text.get(node.span.start..).is_some_and(|text| text.starts_with(['{', '[']))
     }
 
-    /// Reads a text that is not blank, with its variables resolved.
+    /// Reads a text that is not blank.
     pub(super) fn text<'n>(
         &mut self,
         node: &'n Node<'_>,
@@ -360,17 +377,19 @@ impl<'a> Reader<'a> {
             return None;
         };
         self.warn_of_writing(node, written, field, owner);
-        let text = self.expand(written, &node.span, field, owner)?;
-        if text.trim().is_empty() {
+        if node.origin == Origin::Unresolved {
+            return None;
+        }
+        if written.trim().is_empty() {
             self.wrong(node, field, owner, ValueShape::Text);
             return None;
         }
-        Some(text)
+        Some(Cow::Borrowed(written))
     }
 
     /// Reads a positive whole number.
     ///
-    /// `help` says what to write in place of what is none. A text counts only where it holds a variable, since its value cannot be anything else.
+    /// `help` says what to write in place of what is none.
     pub(super) fn number(
         &mut self,
         node: &Node<'_>,
@@ -392,9 +411,7 @@ impl<'a> Reader<'a> {
     ) -> Option<u64> {
         let number = match &node.value {
             NodeValue::Integer(number) => u64::try_from(*number).ok(),
-            NodeValue::Text(text) if text.contains("${") => {
-                self.expand(text, &node.span, field, owner)?.trim().parse().ok()
-            }
+            _ if node.origin == Origin::Unresolved => return None,
             _ => None,
         };
         let sound = number.filter(|number| *number >= least);
@@ -415,25 +432,19 @@ impl<'a> Reader<'a> {
         field: &str,
         owner: Owner<'_>,
     ) -> Option<bool> {
-        match &node.value {
-            NodeValue::Boolean(value) => return Some(*value),
-            NodeValue::Text(text) if text.contains("${") => {
-                match &*self.expand(text, &node.span, field, owner)? {
-                    "true" => return Some(true),
-                    "false" => return Some(false),
-                    _ => {}
-                }
-            }
-            _ => {}
+        if let NodeValue::Boolean(value) = node.value {
+            return Some(value);
         }
-        self.wrong(node, field, owner, ValueShape::Flag);
+        if node.origin != Origin::Unresolved {
+            self.wrong(node, field, owner, ValueShape::Flag);
+        }
         None
     }
 }
 
 /// One thing of a kind, with its article.
 fn one(what: &str, of: &str) -> String {
-    let article = if what.starts_with('a') { "an" } else { "a" };
+    let article = if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {what}{of}")
 }
 

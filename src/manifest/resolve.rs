@@ -259,7 +259,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::manifest::{Source, Unreadable, parse};
+    use crate::manifest::{ExpandInputs, Source, Unreadable, parse};
 
     struct NoFiles;
 
@@ -274,7 +274,8 @@ mod tests {
         let text = format!(
             "version: 1\ndefaults: {{agent: A, projectPreference: project-for-task}}\ntasks:\n{tasks}"
         );
-        let (manifest, findings) = parse(Path::new("tasks.yaml"), &text, &NoFiles, &|_| None);
+        let (manifest, findings) =
+            parse(Path::new("tasks.yaml"), &text, &NoFiles, ExpandInputs::of(&|_| None));
         assert_eq!(findings, []);
         let agents = [("A", vec![47]), ("Duplicate", vec![1, 2]), ("Researcher", vec![3])];
         let agents =
@@ -319,7 +320,8 @@ tasks:
   c: {prompt: c, agent: Researcher}
   d: {prompt: d, agent: Writer}
 defaults: {projectPreference: project-for-task}";
-        let (manifest, findings) = parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+        let (manifest, findings) =
+            parse(Path::new("tasks.yaml"), text, &NoFiles, ExpandInputs::of(&|_| None));
         assert_eq!(findings, []);
         let key = |key: &str| key.parse::<Key>().unwrap();
         let by_name = [("Researcher", 47), ("old", 5), ("new", 6), ("gone", 7)];
@@ -350,7 +352,8 @@ defaults: {projectPreference: project-for-task}";
     #[test]
     fn equal_names_of_agents_are_findings_unless_pinned() {
         let text = "version: 1\nagents: {a: {name: One}, b: {name: one!}, c: {name: One, id: 3}}";
-        let (manifest, _) = parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+        let (manifest, _) =
+            parse(Path::new("tasks.yaml"), text, &NoFiles, ExpandInputs::of(&|_| None));
         let (_, findings) = resolve(&manifest, &AgentNames::default());
         let words: Vec<&str> = findings.iter().map(|found| found.message.as_str()).collect();
         assert_eq!(

@@ -7,7 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::manifest::fields::{
-    AGENT, DEPLOYMENT, EXPECT, FieldShape, MANIFEST, NUMBER, Spec, Stands, TASK, TRANSCRIPT, needed,
+    AGENT, DEPLOYMENT, ENVIRONMENT, EXPECT, FieldShape, MANIFEST, NUMBER, Spec, Stands, TASK,
+    TRANSCRIPT, needed,
 };
 use crate::manifest::yaml::yaml_to_json;
 
@@ -45,8 +46,9 @@ pub struct Row {
 
 /// Returns every field of a manifest, mapping by mapping.
 pub fn reference() -> Vec<Chapter> {
-    let chapters: [(_, &[Spec]); 7] = [
+    let chapters: [(_, &[Spec]); 8] = [
         ("The manifest", MANIFEST),
+        ("An environment", ENVIRONMENT),
         ("A task, and `defaults`", &TASK),
         ("An agent", &AGENT),
         ("A deployment", DEPLOYMENT),
@@ -97,6 +99,9 @@ fn in_words(spec: &Spec) -> String {
         FieldShape::Duration => "length of time",
         FieldShape::Offset => "`+hh:mm` or `-hh:mm`",
         FieldShape::Mapping(_) | FieldShape::Defaults => "mapping",
+        FieldShape::Vars => "mapping of names to texts, numbers or flags",
+        FieldShape::Environments => "mapping of names to environments",
+        FieldShape::EnvironmentNames => "list of names",
         FieldShape::Tasks => "mapping of keys to tasks",
         FieldShape::Deployments => "mapping of keys to deployments",
     };
@@ -126,6 +131,7 @@ pub fn schema() -> Value {
     }
     let definitions = json!({
         "agent": agent,
+        "environment": mapping(ENVIRONMENT, &|_| true),
         "task": task,
         "defaults": defaults,
         "deployment": mapping(DEPLOYMENT, &|_| true),
@@ -214,7 +220,7 @@ fn property(spec: &Spec) -> Value {
         FieldShape::OpenWord(words) => any_of(&[json!({"enum": words}), text()]),
         FieldShape::Word(words) => any_of(&[json!({"enum": words}), variable()]),
         FieldShape::Number => any_of(&[json!({"type": "integer", "minimum": 1}), variable()]),
-        FieldShape::Bound => json!({"type": "number"}),
+        FieldShape::Bound => any_of(&[json!({"type": "number"}), variable()]),
         FieldShape::Flag => any_of(&[json!({"type": "boolean"}), variable()]),
         FieldShape::Texts | FieldShape::Expressions => {
             any_of(&[text(), json!({"type": "array", "items": text()})])
@@ -239,6 +245,16 @@ fn property(spec: &Spec) -> Value {
         FieldShape::Offset => pattern(&format!(r"^[+-]\d\d:\d\d$|{VARIABLE}")),
         FieldShape::Mapping(fields) => mapping(fields, &|_| true),
         FieldShape::Defaults => json!({"$ref": "#/definitions/defaults"}),
+        FieldShape::Vars => json!({
+            "type": ["object", "null"],
+            "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+            "additionalProperties": {"type": ["string", "number", "boolean"]},
+        }),
+        FieldShape::Environments => keyed(&json!(["object", "null"]), "#/definitions/environment"),
+        FieldShape::EnvironmentNames => {
+            let name = json!({"type": ["string", "integer"]});
+            json!({"type": "array", "minItems": 1, "items": name})
+        }
         FieldShape::Tasks => keyed(&json!("object"), "#/definitions/task"),
         FieldShape::Deployments => keyed(&json!(["object", "null"]), "#/definitions/deployment"),
     };
@@ -308,8 +324,8 @@ mod tests {
     use boon::{Compiler, SchemaIndex, Schemas};
 
     use super::*;
-    use crate::diag::Severity;
-    use crate::manifest::{Source, Unreadable, parse};
+    use crate::diag::{Code, Severity};
+    use crate::manifest::{ExpandInputs, Source, Unreadable, parse};
 
     /// Every file holds the same prompt.
     struct Prompts;
@@ -333,10 +349,17 @@ mod tests {
         /// Whether the schema takes it, and whether the reader does.
         fn judge(&self, manifest: &Value) -> (bool, bool) {
             let text = manifest.to_string();
-            let (_, findings) = parse(Path::new("tasks.yaml"), &text, &Prompts, &|name| {
-                (name == "X").then(|| "7".to_owned())
-            });
-            let is_error = |finding: &crate::diag::Diagnostic| finding.severity == Severity::Error;
+            let (_, findings) = parse(
+                Path::new("tasks.yaml"),
+                &text,
+                &Prompts,
+                ExpandInputs::of(&|name| (name == "X").then(|| "7".to_owned())),
+            );
+            // Which environments there are is said elsewhere in the manifest.
+            let elsewhere = [Code::UnknownEnvironment, Code::EnvironmentNotSelected];
+            let is_error = |finding: &crate::diag::Diagnostic| {
+                finding.severity == Severity::Error && !elsewhere.contains(&finding.code)
+            };
             (self.0.validate(manifest, self.1).is_ok(), !findings.iter().any(is_error))
         }
     }
@@ -353,6 +376,7 @@ mod tests {
             ("/tasks/spy/deployments/d/expect", EXPECT),
             ("/tasks/spy/deployments/d/expect/transcript", TRANSCRIPT),
             ("/tasks/spy/deployments/d/expect/number", NUMBER),
+            ("/environments/e", ENVIRONMENT),
         ]
     }
 
@@ -360,6 +384,7 @@ mod tests {
     fn base() -> Value {
         json!({
             "version": 1,
+            "environments": {"e": {}},
             "defaults": {"deployments": {"d": {}}},
             "agents": {"researcher": {}},
             "tasks": {"spy": {

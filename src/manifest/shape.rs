@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::manifest::fields::{self, FieldShape, Spec};
 use crate::manifest::mistake::in_quotes;
-use crate::manifest::node::{Node, NodeValue, Style};
+use crate::manifest::node::{Node, NodeValue, Origin, Style};
 use crate::manifest::owner::Owner;
 use crate::model::Key;
 
@@ -106,6 +106,15 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: Value
     }
 }
 
+/// What to write in place of a value that is not to be repeated.
+pub(super) fn of_expanded(field: &str, expected: ValueShape) -> String {
+    match fields::find(name_of(field)) {
+        Some(Spec { shape: FieldShape::Flag, .. }) => of_flag("", field),
+        Some(spec) => format!("write `{field}: {}`", spec.example),
+        None => format!("write {expected} behind `{field}:`"),
+    }
+}
+
 /// What to write in place of a mapping of fields.
 pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spec]) -> String {
     if let NodeValue::Text(words) = &node.value
@@ -115,6 +124,11 @@ pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spe
     }
     match owner {
         Owner::Manifest => "start with `version: 1`, and write the tasks below `tasks:`".to_owned(),
+        Owner::Environment(name) => {
+            format!(
+                "write `{name}: {{}}`, or its fields below it, such as `vars: {{capital: 10000}}`"
+            )
+        }
         Owner::Defaults => {
             "write its fields below it, one a line, such as `agentId: 47`, without `-`".to_owned()
         }
@@ -193,7 +207,7 @@ pub(super) fn of_agents(node: &Node<'_>) -> String {
 /// What to write in place of a whole number, where that can be told.
 pub(super) fn of_number(node: &Node<'_>) -> Option<String> {
     match &node.value {
-        NodeValue::Text(text) if text.contains("${") => None,
+        _ if node.origin != Origin::Written => None,
         NodeValue::Text(text) => {
             let digits: String = text.chars().filter(char::is_ascii_digit).collect();
             let number = digits.parse::<u64>().ok().filter(|number| *number > 0)?;
@@ -255,6 +269,7 @@ pub(super) fn of_entry(text: &str, node: &Node<'_>) -> Option<String> {
     let NodeValue::Text(words) = &node.value else { return None };
     let line = text.get(..node.span.start)?.rsplit('\n').next()?;
     let is_entry = node.style != Style::Other
+        && node.origin == Origin::Written
         && words.starts_with('-')
         && words[1..].starts_with(char::is_alphabetic)
         && line.trim().is_empty();

@@ -136,7 +136,7 @@ impl<'t> TreeReader<'t, '_> {
             first = self.next()?;
         }
         if let Event::StreamEnd = first.0 {
-            return Ok(Node { value: NodeValue::Null, span: 0..0, style: Style::Other });
+            return Ok(Node::new(NodeValue::Null, 0..0, Style::Other));
         }
         let root = self.node(first, self.most.depth)?;
         self.report_unused();
@@ -198,7 +198,7 @@ impl<'t> TreeReader<'t, '_> {
                 } else {
                     NodeValue::Text(text)
                 };
-                let node = Node { value, span, style: written };
+                let node = Node::new(value, span, written);
                 self.anchor(anchor, &gap);
                 self.keep(anchor, &node)?;
                 Ok(node)
@@ -207,7 +207,7 @@ impl<'t> TreeReader<'t, '_> {
                 self.tag(tag.as_deref(), &gap, &span);
                 self.anchor(anchor, &gap);
                 let nodes = self.entries(style, &span, depth)?;
-                let node = Node { value: NodeValue::Sequence(nodes), span, style: Style::Other };
+                let node = Node::new(NodeValue::Sequence(nodes), span, Style::Other);
                 self.keep(anchor, &node)?;
                 Ok(node)
             }
@@ -215,7 +215,7 @@ impl<'t> TreeReader<'t, '_> {
                 self.tag(tag.as_deref(), &gap, &span);
                 self.anchor(anchor, &gap);
                 let (pairs, style) = self.pairs(style, &span, depth)?;
-                let node = Node { value: NodeValue::Mapping(pairs), span, style };
+                let node = Node::new(NodeValue::Mapping(pairs), span, style);
                 self.keep(anchor, &node)?;
                 Ok(node)
             }

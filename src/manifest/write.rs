@@ -287,7 +287,7 @@ mod tests {
     use super::*;
     use crate::diag::Code;
     use crate::kinds::{AGENT, AGENT_ID, SYSTEM_PROMPT};
-    use crate::manifest::{Source, Unreadable, parse};
+    use crate::manifest::{ExpandInputs, Source, Unreadable, parse};
     use crate::resource::Address;
 
     impl Source for Written {
@@ -310,7 +310,8 @@ mod tests {
     fn read_back(outline: &Outline, prompts: Prompts) -> String {
         let written = write(outline, prompts);
         let text = &written.manifest;
-        let (manifest, mut findings) = parse(Path::new("tasks.yaml"), text, &written, &|_| None);
+        let (manifest, mut findings) =
+            parse(Path::new("tasks.yaml"), text, &written, ExpandInputs::of(&|_| None));
         findings.retain(|finding| finding.code != Code::UnknownTool);
         assert_eq!(findings, [], "{text}");
         assert_eq!(manifest.organization_id.as_deref(), Some(&*outline.organization_id), "{text}");

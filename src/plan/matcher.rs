@@ -256,7 +256,11 @@ impl<'a, 'b> Matcher<'a, 'b> {
         if pending.is_empty() {
             return;
         }
-        let reads = Lookalikes::of(self.tasks.values().copied().filter(|task| !is_archived(task)));
+        let is_explained = |task: &ObservedTask| {
+            is_archived(task) || self.inputs.other_manifests.is_of_environment(task)
+        };
+        let tasks = self.tasks.values().copied();
+        let reads = Lookalikes::of(tasks.filter(|task| !is_explained(task)));
         for (key, desired) in pending {
             let (candidates, why) = reads.like(desired, |task| self.is_free(key, task));
             if !candidates.is_empty() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::diag::{Gap, GapReason};
-use crate::manifest::{self, AgentNames, DesiredState, DesiredTask, Manifest};
+use crate::manifest::{self, AgentNames, DesiredState, DesiredTask, Manifest, TaskConfig};
 use crate::model::{
     AgentId, ContentHash, FoldedName, Key, OrganizationId, PromptHash, TaskId, fold,
 };
@@ -20,6 +20,8 @@ pub struct OtherManifests {
     pub contents: BTreeSet<ContentHash>,
     /// The prompts of their tasks whose agent is not known.
     pub prompts: BTreeSet<PromptHash>,
+    /// The contents of tasks of other environments of the same organization.
+    pub environments: BTreeSet<ContentHash>,
     /// Their pinned ids.
     pub pins: BTreeSet<TaskId>,
     /// The keys of their agents.
@@ -71,24 +73,41 @@ impl OtherManifests {
                 continue;
             }
             self.keys.insert(key.clone());
-            self.pins.extend(task.pin);
-            // The content of a task counts an agent that is not known as none of the service.
-            let known = resolved.tasks.get(key).filter(|task| task.object.agent_id().is_some());
-            match known.map(DesiredTask::content) {
-                Some(content) => drop(self.contents.insert(content)),
-                None => self.prompts.extend(task.object.prompt_hash()),
-            }
+            self.take(task, resolved.tasks.get(key));
         }
-        for (key, agent) in &manifest.agents {
-            if is_only_committed && declared.agents.contains_key(key) {
-                continue;
-            }
+        self.take_agents(manifest, |key| !(is_only_committed && declared.agents.contains_key(key)));
+        self.keys.extend(manifest.left_out.iter().map(|task| task.key.clone()));
+        self.agent_keys.extend(manifest.agents_left_out.keys().cloned());
+    }
+
+    /// Adds another environment of the same organization: what it declares is its own, also where a key
+    /// is declared here too.
+    pub fn add_environment(&mut self, manifest: &Manifest, agents: &AgentNames) {
+        let (resolved, _) = manifest::resolve(manifest, agents);
+        for (key, task) in &manifest.tasks {
+            let resolved = resolved.tasks.get(key);
+            self.environments.extend(resolved.map(DesiredTask::content));
+            self.take(task, resolved);
+        }
+        self.take_agents(manifest, |_| true);
+    }
+
+    fn take_agents(&mut self, manifest: &Manifest, counts: impl Fn(&Key) -> bool) {
+        for (key, agent) in manifest.agents.iter().filter(|(key, _)| counts(key)) {
             self.agent_keys.insert(key.clone());
             self.agent_names.extend(agent.object.name().map(fold));
             self.agent_pins.extend(agent.pin);
         }
-        self.keys.extend(manifest.left_out.iter().map(|task| task.key.clone()));
-        self.agent_keys.extend(manifest.agents_left_out.keys().cloned());
+    }
+
+    fn take(&mut self, task: &TaskConfig, resolved: Option<&DesiredTask>) {
+        self.pins.extend(task.pin);
+        // The content of a task counts an agent that is not known as none of the service.
+        let known = resolved.filter(|task| task.object.agent_id().is_some());
+        match known.map(DesiredTask::content) {
+            Some(content) => drop(self.contents.insert(content)),
+            None => self.prompts.extend(task.object.prompt_hash()),
+        }
     }
 
     /// Whether one of them declares the task, by its content or its id.
@@ -101,6 +120,11 @@ impl OtherManifests {
     pub fn declare_agent(&self, key: &Key, id: AgentId, observed: &Object) -> bool {
         let is_named = observed.name().is_some_and(|name| self.agent_names.contains(&fold(name)));
         is_named || self.agent_keys.contains(key) || self.agent_pins.contains(&id)
+    }
+
+    /// Whether another environment declares just this content, so that it explains the task.
+    pub fn is_of_environment(&self, task: &ObservedTask) -> bool {
+        task.content().is_some_and(|content| self.environments.contains(&content))
     }
 
     /// Whether one of them may declare the task: its agent is not known.

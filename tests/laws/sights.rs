@@ -222,6 +222,7 @@ fn other_manifests() -> impl Strategy<Value = OtherManifests> {
             contents: content.into_iter().map(|content| content.content()).collect(),
             pins: pin.into_iter().collect(),
             prompts: BTreeSet::new(),
+            environments: BTreeSet::new(),
             gaps: unclear.into_iter().collect(),
             ..OtherManifests::default()
         },

@@ -425,8 +425,12 @@ pub(crate) fn read(text: &str) -> DesiredState {
 
 /// A manifest without findings.
 fn parsed(text: &str) -> Manifest {
-    let (manifest, mut findings) =
-        manifest::parse(Path::new("tasks.yaml"), text, &NoFiles, &|_| None);
+    let (manifest, mut findings) = manifest::parse(
+        Path::new("tasks.yaml"),
+        text,
+        &NoFiles,
+        manifest::ExpandInputs::of(&|_| None),
+    );
     let (manifest, found) = manifest::merge(vec![manifest]);
     findings.extend(found);
     expect_valid(findings, text);

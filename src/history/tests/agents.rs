@@ -11,7 +11,7 @@ fn agents_in(root: &Path, depth: Depth) -> History {
     let variables = |name: &str| (name == "MODEL").then(|| "m".to_owned());
     let text = fs::read_to_string(&files[0]).unwrap();
     let source = repository.work_tree(&files[0]);
-    let (manifest, _) = manifest::parse(&files[0], &text, &source, &variables);
+    let (manifest, _) = manifest::parse(&files[0], &text, &source, ExpandInputs::of(&variables));
     let by_key = BTreeMap::from([("known".parse().unwrap(), Some(AgentId(9)))]);
     let agents = AgentNames { by_key, ..AgentNames::default() };
     let request = Request {
@@ -21,7 +21,7 @@ fn agents_in(root: &Path, depth: Depth) -> History {
         manifest: &manifest,
         depth,
         from: &[],
-        variables: &variables,
+        inputs: ExpandInputs::of(&variables),
         agents: &agents,
     };
     history::read_agents(&repository, &request).unwrap()

@@ -152,7 +152,7 @@ impl<'t> TreeReader<'t, '_> {
                 .help(format!("a text that starts with `*` needs quotes: `{quoted}`")),
             None => fault.about(written).help("a text that starts with `*` needs quotes"),
         });
-        Node { value: NodeValue::Text(Cow::Borrowed(written)), span, style: Style::Other }
+        Node::new(NodeValue::Text(Cow::Borrowed(written)), span, Style::Other)
     }
 
     /// Reports anchors of plain texts that nobody refers to: their names are words of the text.

@@ -1,0 +1,239 @@
+//! Environments: which one is selected, what it sets, and which resources it has.
+
+use std::ops::Range;
+
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::expand::reference::{VarPiece, parts};
+use crate::manifest::expand::{Expander, field, key_word, placed};
+use crate::manifest::fields::{ENVIRONMENT, ENVIRONMENTS};
+use crate::manifest::node::{Node, NodeValue, Origin};
+use crate::manifest::owner::Owner;
+use crate::manifest::suggest::{did_you_mean, nearest_few};
+use crate::model::Key;
+
+/// The fields whose entries are resources, which may be of some environments alone.
+const RESOURCES: [&str; 2] = ["agents", "tasks"];
+
+/// Which environment a manifest is expanded for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum SelectedEnvironment {
+    /// The manifest is the same in every environment.
+    Same,
+    /// This one.
+    Of(String),
+    /// None that it declares, which was reported.
+    Unknown,
+}
+
+impl SelectedEnvironment {
+    /// Whether this environment is selected.
+    pub(super) fn is_of(&self, name: &str) -> bool {
+        matches!(self, Self::Of(selected) if selected == name)
+    }
+}
+
+impl Expander<'_> {
+    /// Finds the environments of a manifest and the one that is selected.
+    pub(super) fn select(&mut self, root: &Node<'_>) -> SelectedEnvironment {
+        let Some(node) = field(root, ENVIRONMENTS) else { return SelectedEnvironment::Same };
+        let NodeValue::Mapping(pairs) = &node.value else { return SelectedEnvironment::Same };
+        let shared = self.organization(field(root, "organizationId"));
+        let mut first: Option<Range<usize>> = None;
+        for (key, value) in pairs {
+            // Others are refused by the reader.
+            let Some(name) = key_word(key).filter(|name| name.parse::<Key>().is_ok()) else {
+                continue;
+            };
+            let own = field(value, "organizationId");
+            let organization =
+                own.map_or_else(|| shared.clone(), |own| self.organization(Some(own)));
+            self.expansion.environments.entry(name).or_insert(organization);
+            first.get_or_insert_with(|| key.span.clone());
+        }
+        let Some(place) = first else { return SelectedEnvironment::Same };
+        let names = self.environment_names();
+        let finding = match self.inputs.environment {
+            Some(name) if self.expansion.environments.contains_key(name) => {
+                return SelectedEnvironment::Of(name.to_owned());
+            }
+            Some(name) => {
+                let message = format!("the manifest declares no environment `{name}`");
+                let finding = Diagnostic::error(Code::UnknownEnvironment, message);
+                self.with_meant(finding, name)
+            }
+            None => {
+                let message =
+                    format!("the manifest declares environments, and none is selected: {names}");
+                Diagnostic::error(Code::EnvironmentNotSelected, message)
+                    .help("select one with `--env NAME` or `QCOPS_ENV`; `qcops validate` checks all of them")
+            }
+        };
+        self.report_at(finding, &place);
+        SelectedEnvironment::Unknown
+    }
+
+    /// The organization of an environment, where it is known without that environment's variables.
+    fn organization(&self, node: Option<&Node<'_>>) -> Option<String> {
+        let NodeValue::Text(written) = &node?.value else { return None };
+        let mut id = String::new();
+        for piece in parts(written) {
+            match piece {
+                VarPiece::Words(words) => id.push_str(words),
+                VarPiece::VarReference(reference) => id.push_str(&self.outer_value(&reference)?),
+                VarPiece::Flawed(..) => return None,
+            }
+        }
+        Some(id.trim().to_owned())
+    }
+
+    fn environment_names(&self) -> String {
+        let names: Vec<String> =
+            self.expansion.environments.keys().map(|name| format!("`{name}`")).collect();
+        names.join(", ")
+    }
+
+    /// Adds which environment was probably meant, or which ones there are.
+    fn with_meant(&self, finding: Diagnostic, name: &str) -> Diagnostic {
+        let known = self.expansion.environments.keys().map(String::as_str);
+        let near = nearest_few(name, known, 2);
+        match near.as_slice() {
+            [] if self.expansion.environments.is_empty() => finding.help(format!(
+                "declare it: `environments: {{{name}: {{}}}}` at the top of the manifest"
+            )),
+            [] => finding.help(format!("declared are {}", self.environment_names())),
+            near => finding.help(did_you_mean(name, near)),
+        }
+    }
+
+    /// Puts what the selected environment sets in the place of what the manifest sets for all.
+    pub(super) fn take_settings(&mut self, root: &mut Node<'_>, selection: &SelectedEnvironment) {
+        let SelectedEnvironment::Of(name) = selection else { return };
+        let NodeValue::Mapping(pairs) = &mut root.value else { return };
+        let Some(own) = environment(pairs, name).and_then(|node| field(node, "organizationId"))
+        else {
+            return;
+        };
+        let mut own = own.clone();
+        let spec = ENVIRONMENT.iter().find(|spec| spec.name == "organizationId");
+        self.scalar(&mut own, spec.expect("an environment has one"), Owner::Environment(name));
+        // The names of its own fields keep the places that they have.
+        let is_it = |key: &Node<'_>| matches!(&key.value, NodeValue::Text(text) if text == "organizationId");
+        if let Some((_, value)) = pairs.iter_mut().find(|(key, _)| is_it(key)) {
+            *value = own;
+        } else {
+            let name = NodeValue::Text("organizationId".into());
+            let key = Node::new(name, own.span.clone(), own.style);
+            pairs.push((key, own));
+        }
+    }
+
+    /// Takes out the resources that the selected environment does not have.
+    pub(super) fn take_out(&mut self, root: &mut Node<'_>, selection: &SelectedEnvironment) {
+        let NodeValue::Mapping(pairs) = &mut root.value else { return };
+        for (key, resources) in pairs {
+            let is_resources =
+                matches!(&key.value, NodeValue::Text(word) if RESOURCES.contains(&&**word));
+            let NodeValue::Mapping(resources) = &mut resources.value else { continue };
+            if !is_resources {
+                continue;
+            }
+            resources.retain(|(key, resource)| {
+                let has = self.has(&key_word(key).unwrap_or_default(), resource, selection);
+                if !has {
+                    self.note_used(resource);
+                }
+                has
+            });
+        }
+    }
+
+    /// Whether the selected environment has a resource; one whose list is wrong is in every one, so
+    /// that all that is wrong with it is told.
+    fn has(&mut self, key: &str, resource: &Node<'_>, selection: &SelectedEnvironment) -> bool {
+        let Some(list) = field(resource, ENVIRONMENTS) else { return true };
+        let owner = Owner::Task(key);
+        let NodeValue::Sequence(entries) = &list.value else {
+            let found = list.value.in_words();
+            let message =
+                format!("`{ENVIRONMENTS}` of {owner} must be a list of environments, not {found}");
+            let finding = Diagnostic::error(Code::InvalidValue, message);
+            self.report_at(finding.help(format!("write `{ENVIRONMENTS}: [prod]`")), &list.span);
+            return true;
+        };
+        let mut names = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match key_word(entry) {
+                Some(name) if self.expansion.environments.contains_key(&name) => names.push(name),
+                Some(name) => {
+                    let message =
+                        format!("{owner} is of environment `{name}`, which is not declared");
+                    let finding = Diagnostic::error(Code::UnknownEnvironment, message);
+                    self.report_at(self.with_meant(finding, &name), &entry.span);
+                }
+                None => {
+                    let found = entry.value.in_words();
+                    let message = format!("an environment of {owner} must be a text, not {found}");
+                    let finding = Diagnostic::error(Code::InvalidValue, message);
+                    self.report_at(finding.help("write the name of an environment"), &entry.span);
+                }
+            }
+        }
+        if entries.is_empty() {
+            let message = format!("`{ENVIRONMENTS}` of {owner} names none, so that nothing has it");
+            let finding = Diagnostic::error(Code::InvalidValue, message);
+            self.report_at(
+                finding.help("leave it out for a resource of every environment"),
+                &list.span,
+            );
+        }
+        match selection {
+            SelectedEnvironment::Of(selected)
+                if names.len() == entries.len() && !entries.is_empty() =>
+            {
+                names.contains(selected)
+            }
+            _ => true,
+        }
+    }
+
+    /// Notes the variables of what is taken out: they are used, though not here.
+    fn note_used(&mut self, node: &Node<'_>) {
+        match &node.value {
+            NodeValue::Text(text) if node.origin == Origin::Written && text.contains("${") => {
+                for piece in parts(text) {
+                    if let VarPiece::VarReference(reference) = piece {
+                        self.expansion.used.insert(reference.name.to_owned());
+                    }
+                }
+            }
+            NodeValue::Sequence(nodes) => {
+                for node in nodes {
+                    self.note_used(node);
+                }
+            }
+            NodeValue::Mapping(pairs) => {
+                for (_, node) in pairs {
+                    self.note_used(node);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn report_at(&mut self, finding: Diagnostic, span: &Range<usize>) {
+        self.findings.push(placed(finding, (&self.file, self.text), span, None));
+    }
+}
+
+/// The fields of an environment, in the pairs of the top level.
+pub(super) fn environment<'n, 't>(
+    pairs: &'n [(Node<'t>, Node<'t>)],
+    name: &str,
+) -> Option<&'n Node<'t>> {
+    let is_it =
+        |key: &Node<'_>| matches!(&key.value, NodeValue::Text(text) if text == ENVIRONMENTS);
+    let (_, environments) = pairs.iter().find(|(key, _)| is_it(key))?;
+    let NodeValue::Mapping(pairs) = &environments.value else { return None };
+    let found = pairs.iter().find(|(key, _)| key_word(key).is_some_and(|word| word == name));
+    found.map(|(_, value)| value)
+}

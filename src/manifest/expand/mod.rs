@@ -1,0 +1,525 @@
+//! A stage between the YAML tree and the reader: variables become values.
+//!
+//! It takes a tree and gives one in which every value keeps its place, so that nothing after it knows
+//! of variables. Values of the process may be secrets: a value that holds one is marked
+//! ([`Origin::Expanded`]), and no finding repeats it.
+
+mod environments;
+mod reference;
+mod vars;
+
+pub use vars::VarValue;
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
+use crate::manifest::fields::{AGENT, DEPLOYMENT, ENVIRONMENTS, FieldShape, MANIFEST, Spec, TASK};
+use crate::manifest::node::{Node, NodeValue, Origin};
+use crate::manifest::owner::Owner;
+use crate::manifest::suggest::{did_you_mean, nearest_few};
+
+use environments::SelectedEnvironment;
+use reference::{VarFlaw, VarPiece, VarReference};
+use vars::{declarations, is_credential, read_plain};
+
+/// Looks up a variable of the process: returns its value, or `None` where it is not set.
+pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
+
+/// Variables by their names.
+pub type Vars = BTreeMap<String, VarValue>;
+
+/// What fills the variables of a manifest, beside what it declares itself.
+#[derive(Clone, Copy)]
+pub struct ExpandInputs<'a> {
+    /// The environment that is selected.
+    pub environment: Option<&'a str>,
+    /// The variables of `--var` and `--var-file`: they override those of the manifest.
+    pub given: &'a Vars,
+    /// The variables of the process: they count where nothing else declares a name.
+    pub process: Lookup<'a>,
+}
+
+static NONE: Vars = Vars::new();
+
+impl<'a> ExpandInputs<'a> {
+    /// Takes the variables of the process alone.
+    pub fn of(process: Lookup<'a>) -> Self {
+        Self { environment: None, given: &NONE, process }
+    }
+}
+
+/// What the stage has found out beside findings.
+#[derive(Clone, Debug, Default)]
+pub struct Expansion {
+    /// The environments that the manifest declares, each with its organization where that is known.
+    pub environments: BTreeMap<String, Option<String>>,
+    /// Whether a manifest declares none: it is the same in every environment.
+    pub is_shared: bool,
+    /// The variables that the manifest uses.
+    pub used: BTreeSet<String>,
+    /// The variables without a value that decide what a task is.
+    pub unset: BTreeSet<String>,
+}
+
+/// Puts the values of variables into the fields of an agent in a file of its own: takes the file, its
+/// text, the agent's key and its fields, and returns what is wrong.
+pub(super) type ExpandFile<'a> =
+    &'a dyn Fn(&Arc<Path>, &str, &str, &mut Node<'_>) -> Vec<Diagnostic>;
+
+/// Puts the values of variables into a tree, which `read` then reads with the files that it names.
+pub(super) fn expand<T>(
+    file: &Arc<Path>,
+    text: &str,
+    mut root: Node<'_>,
+    inputs: ExpandInputs<'_>,
+    read: impl FnOnce(&Node<'_>, ExpandFile<'_>) -> T,
+) -> (T, Expansion, Vec<Diagnostic>) {
+    let root = &mut root;
+    let mut expander = Expander {
+        file: Arc::clone(file),
+        text,
+        inputs,
+        vars: BTreeMap::new(),
+        of_environments: Vec::new(),
+        expansion: Expansion::default(),
+        findings: Findings::default(),
+    };
+    let selection = expander.select(root);
+    let declared = expander.declare(root, &selection);
+    expander.take_settings(root, &selection);
+    expander.take_out(root, &selection);
+    expander.mapping(root, MANIFEST, Owner::Manifest);
+    let expander = RefCell::new(expander);
+    let done = read(root, &|file, text, key, node| {
+        expander.borrow_mut().agent_of_file((file, text), key, node)
+    });
+    let mut expander = expander.into_inner();
+    expander.expansion.is_shared = expander.expansion.environments.is_empty();
+    for (name, key) in declared {
+        if !expander.expansion.used.contains(&name) {
+            expander.unused(&name, &key);
+        }
+    }
+    let findings = expander.findings;
+    (
+        done,
+        expander.expansion,
+        findings.in_order(|finding| finding.place.as_ref().map(|at| at.span.start)),
+    )
+}
+
+/// Reads the variables of a file: a mapping of names to values, which hold no variables themselves.
+pub(super) fn vars_of_file(
+    file: &Arc<Path>,
+    text: &str,
+    root: &Node<'_>,
+) -> (Vars, Vec<Diagnostic>) {
+    let mut findings = Vec::new();
+    let declared = declarations(root, "the file of variables", &mut |finding, span, first| {
+        findings.push(placed(finding, (file, text), span, first));
+    });
+    let value = |node| VarValue::of(node, text);
+    let vars =
+        declared.into_iter().filter_map(|(name, it)| Some((name.to_owned(), value(it.value?))));
+    (vars.collect(), findings)
+}
+
+/// Puts a finding, and the place of what it refers to, into a file.
+fn placed(
+    finding: Diagnostic,
+    (file, text): (&Arc<Path>, &str),
+    span: &Range<usize>,
+    first: Option<&Range<usize>>,
+) -> Diagnostic {
+    let place = |span: &Range<usize>| {
+        let start = floor_boundary(text, span.start);
+        let end = floor_boundary(text, span.end).max(start);
+        Place { file: Arc::clone(file), span: start..end }
+    };
+    let finding = finding.at(place(span));
+    match first {
+        Some(first) => finding.see(place(first), "first given here"),
+        None => finding,
+    }
+}
+
+/// One tree on its way.
+struct Expander<'a> {
+    file: Arc<Path>,
+    text: &'a str,
+    inputs: ExpandInputs<'a>,
+    /// The variables of the manifest, flags and files; `None` for one whose own value is not known.
+    vars: BTreeMap<String, Option<VarValue>>,
+    /// The names of the variables of each environment.
+    of_environments: Vec<(String, BTreeSet<String>)>,
+    expansion: Expansion,
+    findings: Findings,
+}
+
+impl Expander<'_> {
+    /// Takes the variables that the manifest and the selected environment declare; returns their names
+    /// with their places.
+    fn declare(
+        &mut self,
+        root: &Node<'_>,
+        selection: &SelectedEnvironment,
+    ) -> Vec<(String, Range<usize>)> {
+        let of_environments = vars_of_environments(root);
+        let names = |(name, node): &(String, &Node<'_>)| (name.clone(), words_of(node));
+        self.of_environments = of_environments.iter().map(names).collect();
+        let of_manifest = field(root, "vars").map(|node| (None, node));
+        let of_environments = of_environments.iter().map(|(name, node)| (Some(&**name), *node));
+        let mut own: BTreeMap<&str, (Option<&str>, &Node<'_>)> = BTreeMap::new();
+        let mut places: BTreeMap<&str, Range<usize>> = BTreeMap::new();
+        for (environment, node) in of_manifest.into_iter().chain(of_environments) {
+            let owner = environment.map_or(Owner::Manifest, Owner::Environment);
+            let (file, text, findings) = (&self.file, self.text, &mut self.findings);
+            let of = format!("`vars` of {owner}");
+            let found = declarations(node, &of, &mut |finding, span, first| {
+                findings.push(placed(finding, (file, text), span, first));
+            });
+            let counts = environment.is_none_or(|name| selection.is_of(name));
+            for (name, declaration) in found {
+                match declaration.value.filter(|_| counts) {
+                    Some(node) => {
+                        own.insert(name, (environment, node));
+                        places.entry(name).or_insert(declaration.key);
+                    }
+                    // What is wrong is told already; so is that no environment is selected.
+                    None if counts || *selection == SelectedEnvironment::Unknown => {
+                        self.vars.insert(name.to_owned(), None);
+                    }
+                    None => {}
+                }
+            }
+        }
+        for (name, (environment, node)) in own {
+            if !self.inputs.given.contains_key(name) {
+                let owner = environment.map_or(Owner::Manifest, Owner::Environment);
+                let value = self.own_value(name, node, owner);
+                self.vars.insert(name.to_owned(), value);
+            }
+        }
+        let given = self.inputs.given.iter();
+        self.vars.extend(given.map(|(name, value)| (name.clone(), Some(value.clone()))));
+        places.into_iter().map(|(name, place)| (name.to_owned(), place)).collect()
+    }
+
+    /// The value of a declared variable, which may hold variables of flags and of the process, but none
+    /// of `vars`: so no cycle can be written, and none that grows with every level.
+    fn own_value(&mut self, name: &str, node: &Node<'_>, owner: Owner<'_>) -> Option<VarValue> {
+        let value = VarValue::of(node, self.text);
+        if !value.text.contains("${") {
+            return Some(value);
+        }
+        let owner = Owner::Inside("vars", &owner);
+        let text = self.substituted(&value.text, &node.span, (name, owner))?;
+        Some(VarValue { text, ..value })
+    }
+
+    /// Expands the fields of an agent that another file holds, and returns what is wrong with them.
+    fn agent_of_file(
+        &mut self,
+        (file, text): (&Arc<Path>, &str),
+        key: &str,
+        node: &mut Node<'_>,
+    ) -> Vec<Diagnostic> {
+        let mut inner = Expander {
+            file: Arc::clone(file),
+            text,
+            inputs: self.inputs,
+            vars: std::mem::take(&mut self.vars),
+            of_environments: std::mem::take(&mut self.of_environments),
+            expansion: std::mem::take(&mut self.expansion),
+            findings: Findings::default(),
+        };
+        inner.mapping(node, &AGENT, Owner::Agent(key));
+        let Expander { vars, of_environments, expansion, findings, .. } = inner;
+        (self.vars, self.of_environments, self.expansion) = (vars, of_environments, expansion);
+        findings.in_order(|finding| finding.place.as_ref().map(|at| at.span.start))
+    }
+
+    fn mapping(&mut self, node: &mut Node<'_>, specs: &'static [Spec], owner: Owner<'_>) {
+        let NodeValue::Mapping(pairs) = &mut node.value else { return };
+        for (key, value) in pairs {
+            let NodeValue::Text(word) = &key.value else { continue };
+            if let Some(spec) = specs.iter().find(|spec| spec.name == word) {
+                self.field(value, spec, owner);
+            }
+        }
+    }
+
+    fn field(&mut self, node: &mut Node<'_>, spec: &'static Spec, owner: Owner<'_>) {
+        match spec.shape {
+            // Names, and texts in which `$` is an ordinary character.
+            FieldShape::Version
+            | FieldShape::Keys
+            | FieldShape::Prompt
+            | FieldShape::Prompts
+            | FieldShape::Vars
+            | FieldShape::Environments
+            | FieldShape::EnvironmentNames
+            | FieldShape::References
+            | FieldShape::Sequence => {}
+            FieldShape::Mapping(specs) => {
+                self.mapping(node, specs, Owner::Inside(spec.name, &owner));
+            }
+            FieldShape::Defaults => self.mapping(node, &TASK, Owner::Defaults),
+            FieldShape::Tasks => {
+                self.keyed(node, &|this, key, task| this.mapping(task, &TASK, Owner::Task(key)));
+            }
+            FieldShape::Agents => {
+                self.keyed(node, &|this, key, agent| {
+                    this.mapping(agent, &AGENT, Owner::Agent(key))
+                });
+            }
+            FieldShape::Deployments => self.keyed(node, &|this, key, deployment| {
+                this.mapping(deployment, DEPLOYMENT, Owner::Deployment(key, &owner));
+            }),
+            FieldShape::Texts | FieldShape::Expressions | FieldShape::Set => {
+                match &mut node.value {
+                    NodeValue::Sequence(nodes) => {
+                        for node in nodes {
+                            self.scalar(node, spec, owner);
+                        }
+                    }
+                    _ => self.scalar(node, spec, owner),
+                }
+            }
+            FieldShape::Text
+            | FieldShape::Word(_)
+            | FieldShape::OpenWord(_)
+            | FieldShape::Number
+            | FieldShape::Natural
+            | FieldShape::Bound
+            | FieldShape::Flag
+            | FieldShape::Expression
+            | FieldShape::Moment
+            | FieldShape::Duration
+            | FieldShape::Offset => self.scalar(node, spec, owner),
+        }
+    }
+
+    fn keyed(&mut self, node: &mut Node<'_>, each: &dyn Fn(&mut Self, &str, &mut Node<'_>)) {
+        let NodeValue::Mapping(pairs) = &mut node.value else { return };
+        for (key, value) in pairs {
+            if let Some(word) = key_word(key) {
+                each(self, &word, value);
+            }
+        }
+    }
+
+    /// Expands a scalar. What its field holds decides what becomes of it, not its quotes: flow style
+    /// needs them around a `${`.
+    fn scalar(&mut self, node: &mut Node<'_>, spec: &Spec, owner: Owner<'_>) {
+        let NodeValue::Text(written) = &node.value else { return };
+        if node.origin != Origin::Written || !written.contains("${") {
+            return;
+        }
+        let Some(text) = self.substituted(written, &node.span, (spec.name, owner)) else {
+            node.origin = Origin::Unresolved;
+            return;
+        };
+        node.origin = Origin::Expanded;
+        node.value = match spec.shape {
+            FieldShape::Number | FieldShape::Natural | FieldShape::Bound | FieldShape::Flag => {
+                read_plain(Cow::Owned(text))
+            }
+            _ => NodeValue::Text(Cow::Owned(text)),
+        };
+    }
+
+    /// Puts the values of variables into a text; `None` where one has none, which is reported.
+    fn substituted(
+        &mut self,
+        text: &str,
+        span: &Range<usize>,
+        (field, owner): (&str, Owner<'_>),
+    ) -> Option<String> {
+        let mut expanded = String::new();
+        let mut is_whole = true;
+        for part in reference::parts(text) {
+            match part {
+                VarPiece::Words(words) => expanded.push_str(words),
+                VarPiece::Flawed(written, flaw) => {
+                    is_whole = false;
+                    self.flawed((written, flaw), span, (field, owner));
+                }
+                VarPiece::VarReference(reference) => match self.value(&reference) {
+                    Ok(value) => expanded.push_str(&value),
+                    Err(cause) => {
+                        is_whole = false;
+                        self.unresolved(&reference, cause, span, (field, owner));
+                    }
+                },
+            }
+        }
+        is_whole.then_some(expanded)
+    }
+
+    /// The value of a variable: that of a flag or the manifest, else of the process, else its default.
+    fn value(&mut self, reference: &VarReference<'_>) -> Result<String, VarCause> {
+        let VarReference { name, default, .. } = *reference;
+        if is_credential(name) {
+            return Err(VarCause::Credential);
+        }
+        self.expansion.used.insert(name.to_owned());
+        let declared = match self.vars.get(name) {
+            Some(None) => return Err(VarCause::Reported),
+            Some(Some(value)) => Some(value.text.clone()),
+            None => match self.inputs.given.get(name) {
+                Some(value) => Some(value.text.clone()),
+                None => (self.inputs.process)(name),
+            },
+        };
+        // As in a shell, an empty value gives way to a default.
+        let usable = declared.filter(|value| default.is_none() || !value.is_empty());
+        usable.or_else(|| default.map(str::to_owned)).ok_or(VarCause::Unset)
+    }
+
+    /// The value of a variable outside of `vars`; for what is known before any is selected.
+    fn outer_value(&self, reference: &VarReference<'_>) -> Option<String> {
+        let VarReference { name, default, .. } = *reference;
+        let given = self.inputs.given.get(name).map(|value| value.text.clone());
+        let value = given.or_else(|| (self.inputs.process)(name).filter(|_| !is_credential(name)));
+        value.or_else(|| default.map(str::to_owned))
+    }
+
+    fn unresolved(
+        &mut self,
+        reference: &VarReference<'_>,
+        cause: VarCause,
+        span: &Range<usize>,
+        (field, owner): (&str, Owner<'_>),
+    ) {
+        let VarReference { written, name, .. } = reference;
+        let is_of_task = field != "organizationId";
+        if is_of_task {
+            self.expansion.unset.insert((*name).to_owned());
+        }
+        let finding = match cause {
+            VarCause::Reported => return,
+            VarCause::Credential => Diagnostic::error(
+                Code::UnresolvedVariable,
+                format!("`{written}` in `{field}` of {owner} is a credential, which no manifest may read"),
+            )
+            .help("write what is meant; credentials never come by way of a manifest"),
+            VarCause::Unset => {
+                let message = format!("`{written}` in `{field}` of {owner} has no value");
+                let finding = Diagnostic::error(Code::UnresolvedVariable, message);
+                let near = nearest_few(name, self.vars.keys().map(String::as_str), 2);
+                let finding = self.set_elsewhere(finding, name);
+                let finding = if near.is_empty() { finding } else { finding.help(did_you_mean(name, &near)) };
+                finding
+                    .help(format!("declare `{name}` in `vars`, set the environment variable, or pass `--var {name}=VALUE`"))
+                    .help(format!("or write a default: `${{{name}:-VALUE}}`"))
+            }
+        };
+        self.report_in(finding, written, span);
+    }
+
+    /// Says which environments set a variable that the selected one does not set.
+    fn set_elsewhere(&self, finding: Diagnostic, name: &str) -> Diagnostic {
+        let setting: Vec<String> = self
+            .of_environments
+            .iter()
+            .filter(|(_, names)| names.contains(name))
+            .map(|(environment, _)| format!("`{environment}`"))
+            .collect();
+        if setting.is_empty() {
+            return finding;
+        }
+        finding.help(format!("it is set only in {}", setting.join(", ")))
+    }
+
+    fn flawed(
+        &mut self,
+        (written, flaw): (&str, VarFlaw),
+        span: &Range<usize>,
+        (field, owner): (&str, Owner<'_>),
+    ) {
+        let usual =
+            "a variable is written `${NAME}` or `${NAME:-default}`, with letters, digits and `_`";
+        let (what, help) = match flaw {
+            VarFlaw::Open => ("is not closed", "write `}` at its end"),
+            VarFlaw::Name => ("does not begin a variable", usual),
+            VarFlaw::Operator => ("has something other than `:-` behind its name", usual),
+            VarFlaw::Nested => (
+                "has another variable in its default",
+                "a default is a plain text; declare a variable in `vars` for it",
+            ),
+        };
+        let message = format!("`${{` in `{field}` of {owner} {what}");
+        let finding = Diagnostic::error(Code::UnresolvedVariable, message).help(help);
+        self.report_in(finding, written, span);
+    }
+
+    /// Reports what is wrong with words of a value.
+    fn report_in(&mut self, finding: Diagnostic, words: &str, span: &Range<usize>) {
+        let start = floor_boundary(self.text, span.start);
+        let end = floor_boundary(self.text, span.end).max(start);
+        // Escapes and aliases hide the words; the whole value is then the place.
+        let inner = match self.text[start..end].find(words) {
+            Some(at) => start + at..start + at + words.len(),
+            None => start..end,
+        };
+        let finding = finding.help("for a literal `${` write `$${`");
+        self.findings.push(placed(finding, (&self.file, self.text), &inner, None));
+    }
+
+    fn unused(&mut self, name: &str, key: &Range<usize>) {
+        let message = format!("variable `{name}` is declared and never used");
+        let finding = Diagnostic::warning(Code::UnusedVariable, message);
+        let finding = finding.help(format!("write `${{{name}}}` where it belongs, or take it out"));
+        self.findings.push(placed(finding, (&self.file, self.text), key, None));
+    }
+}
+
+/// Why a variable has no value.
+#[derive(Clone, Copy)]
+enum VarCause {
+    /// Nothing sets it.
+    Unset,
+    /// It is a credential.
+    Credential,
+    /// Its own value holds a variable without one.
+    Reported,
+}
+
+/// The `vars` of every environment, with its name.
+fn vars_of_environments<'n, 't>(root: &'n Node<'t>) -> Vec<(String, &'n Node<'t>)> {
+    let Some(NodeValue::Mapping(pairs)) = field(root, ENVIRONMENTS).map(|node| &node.value) else {
+        return Vec::new();
+    };
+    pairs.iter().filter_map(|(key, value)| Some((key_word(key)?, field(value, "vars")?))).collect()
+}
+
+/// The keys of a mapping.
+fn words_of(node: &Node<'_>) -> BTreeSet<String> {
+    let NodeValue::Mapping(pairs) = &node.value else { return BTreeSet::new() };
+    pairs.iter().filter_map(|(key, _)| key_word(key)).collect()
+}
+
+/// A key as a text.
+fn key_word(key: &Node<'_>) -> Option<String> {
+    match &key.value {
+        NodeValue::Text(word) => Some(word.to_string()),
+        NodeValue::Integer(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The first value of a field of a mapping.
+fn field<'n, 't>(node: &'n Node<'t>, name: &str) -> Option<&'n Node<'t>> {
+    let NodeValue::Mapping(pairs) = &node.value else { return None };
+    let is_it = |key: &Node<'_>| matches!(&key.value, NodeValue::Text(text) if text == name);
+    pairs.iter().find(|(key, _)| is_it(key)).map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests;

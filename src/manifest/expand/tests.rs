@@ -1,0 +1,259 @@
+//! What becomes of variables in a manifest, and what is said of those that are wrong.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::diag::Diagnostic;
+use crate::manifest::{
+    ExpandInputs, Manifest, Source, TaskConfig, Unreadable, VarValue, Vars, parse, parse_vars,
+};
+use crate::model::Key;
+
+struct Prompts;
+
+impl Source for Prompts {
+    fn read(&self, path: &str) -> Result<String, Unreadable> {
+        Ok(format!("The prompt of {path}"))
+    }
+}
+
+/// The value is a secret: no finding may repeat it.
+fn process(name: &str) -> Option<String> {
+    match name {
+        "SET" => Some("s3cr3t".to_owned()),
+        "NUMBER" => Some("47".to_owned()),
+        "QC_API_TOKEN" => Some("token".to_owned()),
+        _ => None,
+    }
+}
+
+fn given(vars: &[(&str, &str)]) -> Vars {
+    let typed =
+        |(name, value): &(&str, &str)| (name.to_string(), VarValue::typed(value.to_string()));
+    vars.iter().map(typed).collect()
+}
+
+fn parsed(text: &str, vars: &[(&str, &str)]) -> (Manifest, Vec<Diagnostic>) {
+    let given = given(vars);
+    let inputs = ExpandInputs { environment: None, given: &given, process: &process };
+    parse(Path::new("tasks.yaml"), text, &Prompts, inputs)
+}
+
+/// Findings as `line:column code: message`, each with its help.
+fn shown(text: &str, findings: &[Diagnostic]) -> String {
+    let mut lines = String::new();
+    for finding in findings {
+        let before = &text[..finding.place.as_ref().expect("every finding has one").span.start];
+        let line = before.matches('\n').count() + 1;
+        let column = before.len() - before.rfind('\n').map_or(0, |at| at + 1) + 1;
+        writeln!(lines, "{line}:{column} {}: {}", finding.code.as_str(), finding.message).unwrap();
+        for help in &finding.help {
+            writeln!(lines, "  help: {help}").unwrap();
+        }
+    }
+    assert!(!lines.contains("s3cr3t"), "{lines}");
+    lines
+}
+
+fn findings(text: &str) -> String {
+    shown(text, &parsed(text, &[]).1)
+}
+
+fn task<'m>(manifest: &'m Manifest, key: &str) -> &'m TaskConfig {
+    &manifest.tasks[&key.parse::<Key>().unwrap()]
+}
+
+const HEAD: &str = "\
+version: 1
+defaults: {agentId: 47, projectPreference: project-for-task, prompt: x}
+";
+
+/// The name of the only task, `n: ${X}` with these variables.
+fn name(value: &str, vars: &str, given: &[(&str, &str)]) -> String {
+    let text = format!("{HEAD}vars: {vars}\ntasks: {{a: {{name: \"{value}\"}}}}\n");
+    let (manifest, findings) = parsed(&text, given);
+    match manifest.tasks.values().next() {
+        Some(task) => task.object.name().unwrap().to_owned(),
+        None => findings[0].message.clone(),
+    }
+}
+
+#[test]
+fn a_value_comes_from_flags_then_the_manifest_then_the_process_then_its_default() {
+    let table = [
+        ("${X}", "{X: manifest}", &[("X", "flag")][..], "flag"),
+        ("${X}", "{X: manifest}", &[], "manifest"),
+        ("${SET}", "{SET: manifest}", &[], "manifest"),
+        ("${SET}", "{}", &[], "s3cr3t"),
+        ("${X:-default}", "{X: manifest}", &[], "manifest"),
+        ("${X:-default}", "{X: ''}", &[], "default"),
+        ("a ${X:-b c} d", "{}", &[], "a b c d"),
+        ("${X}", "{X: 1.50}", &[], "1.50"),
+        ("${X}", "{X: 5}", &[], "5"),
+        ("${X}", "{X: true}", &[], "true"),
+        ("${X}", "{X: 'a ${SET}'}", &[], "a s3cr3t"),
+        ("${X}", "{X: '${Y}'}", &[("Y", "flag")], "flag"),
+        ("$${X} $5", "{}", &[], "${X} $5"),
+    ];
+    for (value, vars, given, expected) in table {
+        assert_eq!(name(value, vars, given), expected, "{value} of {vars}");
+    }
+}
+
+#[test]
+fn what_a_field_holds_decides_what_a_value_becomes() {
+    let text = "
+version: 1
+vars: {on: true, id: 512, agent: \"47\", limit: 0.5, day: 2026-11-01, project: project-for-task, tool: 7}
+tasks:
+  a:
+    name: ${id}
+    id: ${id}
+    agentId: \"${agent}\"
+    projectPreference: ${project}
+    protect: ${on}
+    prompt: ${id} {{ id }}
+    deployments:
+      d:
+        since: ${day}
+        timeout: ${NUMBER}m
+        followUps: ['${id}']
+        expect: {toolCalled: ['${tool}'], maxTokens: \"${id}\", number: {pattern: '(-?[0-9.]+)', min: '${limit}'}}
+";
+    let (manifest, found) = parsed(text, &[]);
+    assert_eq!(shown(text, &found), "");
+    let task = task(&manifest, "a");
+    let shown = format!("{:?} {:?} {:?}", task.object.name(), task.pin, task.protect);
+    assert_eq!(shown, "Some(\"512\") Some(TaskId(512)) true");
+    assert_eq!(task.object.prompt().map(|text| &**text), Some("${id} {{ id }}"));
+    let deployment = task.deployments.values().next().unwrap();
+    assert_eq!(deployment.since.unwrap().to_string(), "2026-11-01T00:00:00Z");
+    assert_eq!(deployment.timeout.unwrap().as_secs(), 47 * 60);
+    assert_eq!(deployment.follow_ups, ["${id}".into()]);
+    let expect = deployment.expect.as_ref().unwrap();
+    assert_eq!((expect.max_tokens, &*expect.tool_called), (Some(512), &["7".to_owned()][..]));
+    assert_eq!(expect.number.as_ref().unwrap().min, Some(0.5));
+}
+
+#[test]
+fn a_variable_that_is_wrong_is_told_with_its_place_and_help() {
+    let text = format!(
+        "{HEAD}vars: {{capital: 100000}}
+tasks:
+  a: {{name: 'x ${{CAPITOL}} ${{capital}}'}}
+  b: {{name: 'x ${{NOWHERE}}'}}
+  c: {{name: 'x ${{'}}
+  d: {{name: 'x ${{1A}}'}}
+  e: {{name: 'x ${{A:-'}}
+  f: {{name: 'x ${{A-b}}'}}
+  g: {{name: 'x ${{A:-${{capital}}}}'}}
+  h: {{name: '${{QC_API_TOKEN}}'}}
+  i: {{id: '${{SET}}', protect: '${{SET}}', projectPreference: '${{SET}}'}}
+  j: {{deployments: {{d: {{since: '${{SET}}', timeout: '${{SET}}', state: '${{SET}}'}}}}}}
+"
+    );
+    insta::assert_snapshot!(findings(&text));
+}
+
+#[test]
+fn declarations_are_checked() {
+    let text = format!(
+        "{HEAD}vars:
+  1a: x
+  QC_API_TOKEN: x
+  list: [a]
+  nothing:
+  twice: 1
+  twice: 2
+  unused: 5
+  unset: ${{NOWHERE}}
+tasks: {{a: {{name: '${{list}} ${{twice}} ${{unset}}'}}}}
+"
+    );
+    insta::assert_snapshot!(findings(&text));
+}
+
+#[test]
+fn a_file_of_variables_is_a_mapping_of_names_to_values() {
+    let shown = |text: &str| {
+        let (vars, findings) = parse_vars(Path::new("tasks.yaml"), text);
+        let vars: Vec<String> =
+            vars.iter().map(|(name, it)| format!("{name}={}", it.text)).collect();
+        format!("{}\n{}", vars.join(" "), shown(text, &findings))
+    };
+    assert_eq!(shown("capital: 5\nname: ${x}\n"), "capital=5 name=${x}\n");
+    assert_eq!(shown("{\"capital\": 5.0, \"on\": true}"), "capital=5.0 on=true\n");
+    let wrong = ["- capital: 5\n", "capital=5\n", "capital: [5\n", "a: {b: 1}\nb: 1\nb: 2\n"];
+    insta::assert_snapshot!(wrong.map(shown).join("\n"));
+}
+
+#[test]
+fn a_variable_of_an_ignored_field_is_not_looked_up() {
+    let text = format!("{HEAD}x-shared: {{name: '${{NOWHERE}}'}}\ntasks: {{}}\n");
+    assert_eq!(findings(&text), "");
+}
+
+const ENVIRONMENTS: &str = "\
+version: 1
+organizationId: shared
+vars: {capital: 100000, agent: 47}
+environments:
+  dev: {organizationId: 'org-${SUFFIX:-dev}', vars: {capital: 10000, extra: 1}}
+  prod: {vars: {agent: 48}}
+defaults: {agentId: '${agent}', projectPreference: project-for-task}
+tasks:
+  both: {name: 'for ${capital}', prompt: x}
+  live: {environments: [prod], name: 'live ${extra:-none}', prompt: y}
+";
+
+fn in_environment(text: &str, environment: Option<&str>) -> (Manifest, String) {
+    let inputs = ExpandInputs { environment, ..ExpandInputs::of(&process) };
+    let (manifest, findings) = parse(Path::new("tasks.yaml"), text, &Prompts, inputs);
+    (manifest, shown(text, &findings))
+}
+
+#[test]
+fn an_environment_has_its_own_organization_variables_and_tasks() {
+    let of = |environment: &str| {
+        let (manifest, findings) = in_environment(ENVIRONMENTS, Some(environment));
+        let tasks = manifest.tasks.iter().map(|(key, task)| {
+            format!("{key}: {} of {}", task.object.name().unwrap(), task.object.get("agentId"))
+        });
+        let tasks = tasks.collect::<Vec<_>>().join("; ");
+        format!("{} | {tasks}\n{findings}", manifest.organization_id.unwrap())
+    };
+    assert_eq!(of("dev"), "org-dev | both: for 10000 of 47\n");
+    assert_eq!(of("prod"), "shared | both: for 100000 of 48; live: live none of 48\n");
+    let known = in_environment(ENVIRONMENTS, Some("prod")).0.expansion.environments;
+    let known: Vec<String> = known.iter().map(|(name, id)| format!("{name} {id:?}")).collect();
+    assert_eq!(known, ["dev Some(\"org-dev\")", "prod Some(\"shared\")"]);
+}
+
+#[test]
+fn an_environment_is_selected_by_its_name() {
+    insta::assert_snapshot!(in_environment(ENVIRONMENTS, None).1);
+    insta::assert_snapshot!(in_environment(ENVIRONMENTS, Some("prd")).1);
+    insta::assert_snapshot!(in_environment(ENVIRONMENTS, Some("staging")).1);
+}
+
+#[test]
+fn environments_are_checked() {
+    let text = "\
+version: 1
+environments:
+  dev: {organisationId: x, vars: {only_dev: 1}}
+  dev: {}
+  prod: [x]
+  a b: {}
+defaults: {agentId: 47, projectPreference: project-for-task, prompt: x}
+tasks:
+  a: {environments: prod}
+  b: {environments: [prd, 5]}
+  c: {environments: []}
+  d: {environments: [prod], name: '${NOWHERE}'}
+  e: {name: '${only_dev}'}
+";
+    insta::assert_snapshot!(in_environment(text, Some("prod")).1);
+    let text = format!("{HEAD}tasks: {{a: {{environments: [prod]}}}}\n");
+    insta::assert_snapshot!(in_environment(&text, None).1);
+}
