@@ -527,7 +527,7 @@ fn the_tour_shows_what_really_happens() {
         shown.command.contains("--script") && shown.output.ends_with("\n7\n")
     };
     assert!(session("docs/tour.md").iter().any(judged), "a deployment that fails its expectation");
-    check_session(&with_examples(), "docs/tour.md", 17);
+    check_session(&with_examples(), "docs/tour.md", 20);
 }
 
 #[test]
@@ -538,7 +538,13 @@ fn the_first_steps_show_what_really_happens() {
 #[test]
 fn the_commands_for_any_pipeline_show_what_really_happens() {
     let repo = with_examples();
-    for file in ["tasks.yaml", "prompts/earnings-drift.md", "prompts/momentum-rotation.md"] {
+    let files = [
+        "tasks.yaml",
+        "agents/rotation-researcher.md",
+        "prompts/earnings-drift.md",
+        "prompts/momentum-rotation.md",
+    ];
+    for file in files {
         repo.write(file, &read(&format!("examples/{file}")));
     }
     repo.commit("first");

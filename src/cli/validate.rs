@@ -56,8 +56,12 @@ pub(super) fn run(context: &Context, args: &ValidateArgs) -> Result<Exit, Comman
 fn judged(manifest: &Manifest, found: &[Diagnostic]) -> (String, Vec<Diagnostic>) {
     let (desired_state, stand_ins, findings) = resolved(manifest);
     let deployments: usize = desired_state.tasks.values().map(|task| task.deployments.len()).sum();
+    let agents = match desired_state.agents.len() {
+        0 => String::new(),
+        count => format!("{}, ", counted(count, "agent", "agents")),
+    };
     let mut words = format!(
-        "Valid: {}, {}.",
+        "Valid: {agents}{}, {}.",
         counted(desired_state.tasks.len(), "task", "tasks"),
         counted(deployments, "deployment", "deployments")
     );

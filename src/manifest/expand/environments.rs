@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic};
+use crate::manifest::expand::lookup::{field, key_word};
 use crate::manifest::expand::reference::{VarPiece, parts};
-use crate::manifest::expand::{Expander, field, key_word, placed};
+use crate::manifest::expand::{Expander, placed};
 use crate::manifest::fields::{ENVIRONMENT, ENVIRONMENTS};
 use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;

@@ -5,6 +5,7 @@
 //! ([`Origin::Expanded`]), and no finding repeats it.
 
 mod environments;
+mod lookup;
 mod reference;
 mod vars;
 
@@ -18,12 +19,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
-use crate::manifest::fields::{AGENT, DEPLOYMENT, ENVIRONMENTS, FieldShape, MANIFEST, Spec, TASK};
+use crate::manifest::fields::{AGENT, DEPLOYMENT, FieldShape, MANIFEST, Spec, TASK};
 use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;
 use crate::manifest::suggest::{did_you_mean, nearest_few};
 
 use environments::SelectedEnvironment;
+use lookup::{field, key_word, vars_of_environments, words_of};
 use reference::{VarFlaw, VarPiece, VarReference};
 use vars::{declarations, is_credential, read_plain};
 
@@ -275,7 +277,7 @@ impl Expander<'_> {
             }
             FieldShape::Agents => {
                 self.keyed(node, &|this, key, agent| {
-                    this.mapping(agent, &AGENT, Owner::Agent(key))
+                    this.mapping(agent, &AGENT, Owner::Agent(key));
                 });
             }
             FieldShape::Deployments => self.keyed(node, &|this, key, deployment| {
@@ -489,36 +491,6 @@ enum VarCause {
     Credential,
     /// Its own value holds a variable without one.
     Reported,
-}
-
-/// The `vars` of every environment, with its name.
-fn vars_of_environments<'n, 't>(root: &'n Node<'t>) -> Vec<(String, &'n Node<'t>)> {
-    let Some(NodeValue::Mapping(pairs)) = field(root, ENVIRONMENTS).map(|node| &node.value) else {
-        return Vec::new();
-    };
-    pairs.iter().filter_map(|(key, value)| Some((key_word(key)?, field(value, "vars")?))).collect()
-}
-
-/// The keys of a mapping.
-fn words_of(node: &Node<'_>) -> BTreeSet<String> {
-    let NodeValue::Mapping(pairs) = &node.value else { return BTreeSet::new() };
-    pairs.iter().filter_map(|(key, _)| key_word(key)).collect()
-}
-
-/// A key as a text.
-fn key_word(key: &Node<'_>) -> Option<String> {
-    match &key.value {
-        NodeValue::Text(word) => Some(word.to_string()),
-        NodeValue::Integer(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-/// The first value of a field of a mapping.
-fn field<'n, 't>(node: &'n Node<'t>, name: &str) -> Option<&'n Node<'t>> {
-    let NodeValue::Mapping(pairs) = &node.value else { return None };
-    let is_it = |key: &Node<'_>| matches!(&key.value, NodeValue::Text(text) if text == name);
-    pairs.iter().find(|(key, _)| is_it(key)).map(|(_, value)| value)
 }
 
 #[cfg(test)]
