@@ -156,12 +156,12 @@ pub fn load_plan(files: &dyn Files, path: &Path) -> Result<Reviewed, StoreError>
     let path = path.to_owned();
     let Some(bytes) = files.read(&path)? else { return Err(StoreError::Missing { path }) };
     let sealed = serde_json::from_slice::<serde_json::Value>(&bytes);
+    if let Some(what) = other(&bytes, sealed.as_ref().ok()) {
+        return Err(StoreError::Other { path, what });
+    }
     let version = sealed.as_ref().ok().and_then(|value| value.get("format_version")?.as_u64());
     if let Some(version) = version.filter(|version| *version > u64::from(FORMAT_VERSION)) {
         return Err(StoreError::Newer { path, version });
-    }
-    if let Some(what) = other(&bytes, sealed.as_ref().ok()) {
-        return Err(StoreError::Other { path, what });
     }
     let Ok(sealed) = sealed.and_then(serde_json::from_value::<SealedPlan>) else {
         return Err(StoreError::Edited { path });
@@ -186,7 +186,11 @@ fn other(bytes: &[u8], value: Option<&serde_json::Value>) -> Option<&'static str
         ("is_interrupted", Some("what `apply --output json=FILE` writes")),
     ];
     let found = known.into_iter().find(|(field, _)| value.get(field).is_some());
-    found.map_or(Some("some other JSON"), |(_, what)| what)
+    let version = value.get("format_version").and_then(serde_json::Value::as_u64);
+    // A newer plan may have other parts.
+    let is_newer = version.is_some_and(|version| version > u64::from(FORMAT_VERSION));
+    let unknown = (!is_newer).then_some("some other JSON");
+    found.map_or(unknown, |(_, what)| what)
 }
 
 fn text(sealed: &SealedPlan) -> String {

@@ -623,7 +623,7 @@ async fn agents_play_the_script_of_the_documents() {
     for (bad, why) in [
         ("version: 2", "version 2"),
         ("version: 1\nrnus: []", "unknown field `rnus`"),
-        ("version: 1\nruns: [{takes: soon}]", "`takes: soon` is no length of time"),
+        ("version: 1\nruns: [{takes: soon}]", "`takes: soon` of rule 1 is no length of time"),
         ("version: 1\nversion: 1", "`version` is not allowed here, at line 2"),
         ("version: 1\nruns:\n  - says: a\n    outcom: b", "unknown field `outcom`"),
         ("version: 1\nruns:\n  - says: a\n    outcom: b", "line 4"),

@@ -536,7 +536,7 @@ fn a_manifest_that_would_keep_validate_busy_is_refused_with_a_finding() {
         ),
         (
             lines(&|n| format!("  k{n}: {{agentId: {}, promptFile: big.md}}\n", n + 1), 100),
-            "the prompts of the tasks have more than 64 MiB together",
+            "the prompts have more than 64 MiB together",
             plain,
         ),
         (format!("# {}\ntasks: {{}}\n", "x".repeat(17 << 20)), "has more than 16 MiB", plain),

@@ -94,7 +94,12 @@ fn expect_first_plan(unpacked: &Path, root: &Path) {
     // Git opens it; a device may be made by root alone.
     fs::create_dir(root.join("dev")).unwrap();
     fs::write(root.join("dev/null"), "").unwrap();
-    let examples = ["tasks.yaml", "prompts/momentum-rotation.md", "prompts/earnings-drift.md"];
+    let examples = [
+        "tasks.yaml",
+        "agents/rotation-researcher.md",
+        "prompts/momentum-rotation.md",
+        "prompts/earnings-drift.md",
+    ];
     for file in examples {
         let to = root.join("tour").join(file);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
