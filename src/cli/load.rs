@@ -144,10 +144,13 @@ impl ManifestTexts {
     pub(super) fn finish(
         self,
         context: &Context,
-        (manifest, findings): (Manifest, Vec<Diagnostic>),
+        (mut manifest, findings): (Manifest, Vec<Diagnostic>),
         (args, elsewhere): (&ManifestFiles, Vec<Manifest>),
     ) -> Result<Project, CommandError> {
-        let Self { files, repository, sources, given, absent, .. } = self;
+        let Self { files, repository, mut sources, given, absent, .. } = self;
+        for (file, text) in std::mem::take(&mut manifest.texts) {
+            sources.add(&file, text);
+        }
         let (vars, var_files) = (given.vars, args.var_files.clone());
         let environment = args.environment.clone();
         let project = Project {

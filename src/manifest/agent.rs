@@ -7,7 +7,7 @@ use crate::diag::{Code, Subject};
 use crate::kinds::{AGENT, NAME, SYSTEM_PROMPT};
 use crate::manifest::AgentConfig;
 use crate::manifest::conflict::{TextKind, conflict_markers};
-use crate::manifest::fields;
+use crate::manifest::fields::{self, ENVIRONMENTS};
 use crate::manifest::front::{self, FrontMatter};
 use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, NodeValue, Style};
@@ -66,6 +66,11 @@ fn agent(
         Some(node) => reader.number(node, "id", owner, SHOWN).map(AgentId).into(),
     };
     let pinned = if matches!(pin, FieldRead::Absent) { Pinned::No } else { Pinned::Yes };
+    if let (Some(_), Some(key)) = (body, entries.key(ENVIRONMENTS)) {
+        let message = format!("`{ENVIRONMENTS}` of {owner} cannot be in a file of its own");
+        let finding = reader.error(Code::MisplacedField, message, &key.span);
+        reader.report(finding.help("write the fields in the manifest, with `systemPromptFile`"));
+    }
     let protect = match entries.value("protect") {
         None => Some(false),
         Some(node) => reader.boolean(node, "protect", owner),
@@ -288,6 +293,9 @@ mod tests {
             ),
             ("no text", "---\nmodel: m\n---\nBe \0 brief."),
             ("an unknown agent", "---\nsubAgents: {validatr: 2}\n---\nBe brief."),
+            ("a variable", "---\nmodel: ${MODEL}\n---\nCosts ${MODEL}."),
+            ("no value of it", "---\nmodel: ${MISSING}\n---\nBe brief."),
+            ("environments", "---\nenvironments: [prod]\n---\nBe brief."),
         ];
         let mut all = String::new();
         for (row, text) in table {

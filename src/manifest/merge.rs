@@ -57,6 +57,7 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             let first = declared.or_else(|| merged.agents_left_out.get(key));
             findings.extend(first.map(|first| given_twice(&AGENT, key, place, first)));
         }
+        merged.texts.extend(manifest.texts);
         add(&mut merged.agents, manifest.agents, |_, _, _| {});
         add(&mut merged.agents_left_out, manifest.agents_left_out, |_, _, _| {});
     }

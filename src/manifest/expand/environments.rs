@@ -12,9 +12,6 @@ use crate::manifest::owner::Owner;
 use crate::manifest::suggest::{did_you_mean, nearest_few};
 use crate::model::Key;
 
-/// The fields whose entries are resources, which may be of some environments alone.
-const RESOURCES: [&str; 2] = ["agents", "tasks"];
-
 /// Which environment a manifest is expanded for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SelectedEnvironment {
@@ -132,14 +129,19 @@ impl Expander<'_> {
     pub(super) fn take_out(&mut self, root: &mut Node<'_>, selection: &SelectedEnvironment) {
         let NodeValue::Mapping(pairs) = &mut root.value else { return };
         for (key, resources) in pairs {
-            let is_resources =
-                matches!(&key.value, NodeValue::Text(word) if RESOURCES.contains(&&**word));
-            let NodeValue::Mapping(resources) = &mut resources.value else { continue };
-            if !is_resources {
+            let NodeValue::Text(word) = &key.value else { continue };
+            let is_agents = *word == "agents";
+            if !is_agents && *word != "tasks" {
                 continue;
             }
+            let NodeValue::Mapping(resources) = &mut resources.value else { continue };
             resources.retain(|(key, resource)| {
-                let has = self.has(&key_word(key).unwrap_or_default(), resource, selection);
+                let key = key_word(key).unwrap_or_default();
+                let has = self.has(
+                    if is_agents { Owner::Agent(&key) } else { Owner::Task(&key) },
+                    resource,
+                    selection,
+                );
                 if !has {
                     self.note_used(resource);
                 }
@@ -150,9 +152,13 @@ impl Expander<'_> {
 
     /// Whether the selected environment has a resource; one whose list is wrong is in every one, so
     /// that all that is wrong with it is told.
-    fn has(&mut self, key: &str, resource: &Node<'_>, selection: &SelectedEnvironment) -> bool {
+    fn has(
+        &mut self,
+        owner: Owner<'_>,
+        resource: &Node<'_>,
+        selection: &SelectedEnvironment,
+    ) -> bool {
         let Some(list) = field(resource, ENVIRONMENTS) else { return true };
-        let owner = Owner::Task(key);
         let NodeValue::Sequence(entries) = &list.value else {
             let found = list.value.in_words();
             let message =
