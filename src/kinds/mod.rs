@@ -136,6 +136,12 @@ impl Kind {
     }
 }
 
+/// A field that only the web interface sets.
+pub(super) const fn unmanaged(name: &'static str) -> Field {
+    let (doc, shape, on_change) = ("", Shape::Setting, OnChange::Unmanaged);
+    Field { name, doc, shape, on_change, default: None, example: "", instead: None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,8 @@
 //! Agent tasks (contract 3, 11).
 
-use crate::kinds::{Calls, Field, Identity, Instead, Kind, OnChange, RemovalRule, Shape};
+use crate::kinds::{
+    Calls, Field, Identity, Instead, Kind, OnChange, RemovalRule, Shape, unmanaged,
+};
 
 /// The name of the field that holds a resource's name.
 pub const NAME: &str = "name";
@@ -72,8 +74,3 @@ pub static TASK: Kind = Kind {
     removal: RemovalRule::DeleteOrArchive,
     calls: Calls { id: "taskId", one: "task", many: "tasks" },
 };
-
-const fn unmanaged(name: &'static str) -> Field {
-    let (doc, shape, on_change) = ("", Shape::Setting, OnChange::Unmanaged);
-    Field { name, doc, shape, on_change, default: None, example: "", instead: None }
-}
