@@ -1,6 +1,8 @@
 //! Agents (contract 2, 11).
 
-use crate::kinds::{Calls, Field, Identity, Instead, Kind, NAME, OnChange, RemovalRule, Shape};
+use crate::kinds::{
+    Calls, Field, Identity, Instead, Kind, NAME, OnChange, RemovalRule, Shape, unmanaged,
+};
 
 /// The text that an agent is told before every prompt, as the service's calls name it.
 pub const SYSTEM_PROMPT: &str = "systemPrompt";
@@ -65,6 +67,7 @@ pub static AGENT: Kind = Kind {
             "The agents it may call: keys of `agents`, each with how often in one deployment.",
             "{validator: 2}",
         ),
+        unmanaged("outputSchema"),
     ],
     identity: Identity::ByName,
     removal: RemovalRule::DeleteUnused,

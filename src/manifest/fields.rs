@@ -268,7 +268,6 @@ pub(super) const NOT_OF_AGENTS: &[(&str, &str)] = &[
     ("author", "the service sets `author` itself; leave it out"),
     ("organization", "an agent belongs to the manifest's `organizationId`; leave it out"),
     ("profileImage", "no call uploads a picture; set it in the web interface, and leave it out"),
-    ("outputSchema", "`outputSchema` is set in the web interface only; leave it out"),
 ];
 
 /// Returns why a field of this name can be given in no manifest.
