@@ -262,7 +262,7 @@ mod tests {
         match name {
             "ORGANIZATION" => Some("d6d62db48592c72e67b534553413b691".to_owned()),
             "AGENT" => Some("47".to_owned()),
-            "SECRET" => Some("hunter2".to_owned()),
+            "SETTING" => Some("hunter2".to_owned()),
             _ => None,
         }
     }
@@ -610,8 +610,8 @@ tasks:
     fn variables_are_checked() {
         let text = "    prompt: ${IN_PROMPT}
     name: a ${MISSING} ${} ${b
-    agentId: ${SECRET}
-    protect: ${SECRET}
+    agentId: ${SETTING}
+    protect: ${SETTING}
     promptFil: ${MISSING}
     projectPreference: ${QC_API_TOKEN}
 ";

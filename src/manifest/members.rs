@@ -41,7 +41,8 @@ pub(super) fn set(
         };
         let word: Arc<str> = word.trim().into();
         if let Some(first) = words.get(&word) {
-            let message = format!("`{field}` of {owner} holds `{word}` twice");
+            let written = reader.as_written(node);
+            let message = format!("`{field}` of {owner} holds `{}` twice", written.trim());
             let finding = Diagnostic::warning(Code::DuplicateKey, message)
                 .at(reader.place(&node.span))
                 .see(reader.place(first), "first given here");
@@ -58,12 +59,12 @@ pub(super) fn set(
 
 /// Warns of the name of a tool that is not known, once for each name.
 fn warn_of_tool(reader: &mut Reader<'_>, node: &Node<'_>, word: &str, owner: Owner<'_>) {
-    // As written: the value of a variable may be a secret.
-    let is_written = matches!(&node.value, NodeValue::Text(written) if written.trim() == word);
-    if !is_written || TOOLS.contains(&word) || !reader.unknown_tools.insert(word.to_owned()) {
+    if TOOLS.contains(&word) || !reader.unknown_tools.insert(word.to_owned()) {
         return;
     }
-    let message = format!("no tool of agents is known as `{word}`, which {owner} may call");
+    let written = reader.as_written(node);
+    let message =
+        format!("no tool of agents is known as `{}`, which {owner} may call", written.trim());
     let finding = Diagnostic::warning(Code::UnknownTool, message).at(reader.place(&node.span));
     let near = nearest_few(word, TOOLS.iter().copied(), MOST_NEAR);
     reader.report(if near.is_empty() {

@@ -179,16 +179,15 @@ fn equal_content((key, at): (&Key, &Place), (other, first): (&Key, &Place)) -> D
         .help("keep one; several deployments of one task are several `deployments`")
 }
 
+/// The name itself is not repeated: it may hold the value of a variable.
 fn equal_name(
     kind: &Kind,
-    name: &str,
     (key, at): (&Key, &Place),
     (other, first): (&Key, &Place),
 ) -> Diagnostic {
     let kind = kind.name;
     let message = format!(
-        "the `name` of {kind} `{key}`, `{name}`, is that of {kind} `{other}` but for case, blanks and \
-         punctuation"
+        "the `name` of {kind} `{key}` is that of {kind} `{other}` but for case, blanks and punctuation"
     );
     Diagnostic::error(Code::EqualName, message)
         .at(at.clone())
@@ -232,22 +231,22 @@ impl<'m> SeenNames<'m> {
     fn add(&mut self, name: &'m str, (key, place): (&'m Key, &'m Place)) -> Option<Diagnostic> {
         let (other, first) = *self.folded.entry(fold(name)).or_insert((key, place));
         if other != key {
-            return Some(equal_name(self.kind, name, (key, place), (other, first)));
+            return Some(equal_name(self.kind, (key, place), (other, first)));
         }
         let spelled = fold(&skeleton(name).collect::<String>());
         let (alike, other, first) = *self.spelled.entry(spelled).or_insert((name, key, place));
         let is_odd = other != key && !(name.is_ascii() && alike.is_ascii());
         is_odd.then(|| {
             let kind = self.kind.name;
-            let message = format!(
-                "the `name` of {kind} `{key}`, `{name}`, looks like that of {kind} `{other}`"
-            );
+            let message =
+                format!("the `name` of {kind} `{key}` looks like that of {kind} `{other}`");
             let finding = Diagnostic::warning(Code::EqualName, message)
                 .at(place.clone())
                 .see(first.clone(), "the other one");
-            let (odd, plain) = if name.is_ascii() { (alike, name) } else { (name, alike) };
+            let (odd, plain, of) =
+                if name.is_ascii() { (alike, name, other) } else { (name, alike, key) };
             match odd_character(odd, plain) {
-                Some(character) => finding.help(format!("`{odd}` holds {character}")),
+                Some(character) => finding.help(format!("that of `{of}` holds {character}")),
                 None => finding.help("give one of them another `name`"),
             }
         })
@@ -358,9 +357,7 @@ defaults: {projectPreference: project-for-task}";
         let words: Vec<&str> = findings.iter().map(|found| found.message.as_str()).collect();
         assert_eq!(
             words,
-            [
-                "the `name` of agent `b`, `one!`, is that of agent `a` but for case, blanks and punctuation"
-            ]
+            ["the `name` of agent `b` is that of agent `a` but for case, blanks and punctuation"]
         );
         assert_eq!(findings, check(&manifest));
     }
@@ -380,7 +377,7 @@ defaults: {projectPreference: project-for-task}";
         let tasks = "  z: {prompt: x, name: One}\n  a: {prompt: x, name: one!}\n  p: {prompt: x, name: One, id: 3}";
         insta::assert_snapshot!(resolved(tasks).1, @r##"
         equal-content at Some("z") ["a"]: tasks `a` and `z` have the same agent, `prompt` and `projectPreference` (keep one; several deployments of one task are several `deployments`)
-        equal-name at Some("z") ["a"]: the `name` of task `z`, `One`, is that of task `a` but for case, blanks and punctuation (give one of them another `name`)
+        equal-name at Some("z") ["a"]: the `name` of task `z` is that of task `a` but for case, blanks and punctuation (give one of them another `name`)
         "##);
     }
 }

@@ -8,7 +8,7 @@ use crate::kinds::{self, NAME, PROJECT_PREFERENCE, SYSTEM_PROMPT, Shape};
 use crate::manifest::Unreadable;
 use crate::manifest::fields::other_name;
 use crate::manifest::members::{references, sequence, set};
-use crate::manifest::node::{self, Node, Style};
+use crate::manifest::node::{self, Node, Origin, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, FieldRead, Reader};
 use crate::manifest::shape::{self, ValueShape};
@@ -162,10 +162,11 @@ fn from_file(
 ) -> Option<Given> {
     let path = reader.text(node, name, owner)?;
     let text = file(reader, node, &path, (&format!("`{name}` of {owner}"), None))?;
-    if reader.is_file_unmerged(&text, &path, node, (name, owner)) {
+    let written = reader.as_written(node);
+    if reader.is_file_unmerged(&text, &written, node, (name, owner)) {
         return None;
     }
-    reader.note_changes(&text, node, Some(&path), (name, owner));
+    reader.note_changes(&text, node, Some(&written), (name, owner));
     let value = long_text(reader, &text, node, (name, owner, pinned))?;
     Some(Given { file: Some(path.as_ref().into()), ..Given::from(value) })
 }
@@ -190,7 +191,14 @@ pub(super) fn file(
             let message = format!("{what} cannot be read");
             let finding = reader.error(Code::UnreadableFile, message, &node.span);
             let usual = "the path is relative to the manifest and stays inside its repository";
-            let unreadable = Unreadable { help: help.or(unreadable.help), ..unreadable };
+            let unreadable = if node.origin == Origin::Written {
+                Unreadable { help: help.or(unreadable.help), ..unreadable }
+            } else {
+                // The reason names the path, which holds the value of a variable.
+                let written = reader.as_written(node);
+                let why = format!("`{written}` leads to no file that may be read");
+                Unreadable { why, help, gaps: unreadable.gaps }
+            };
             reader.report(unreadable.explain(finding, usual));
             None
         }
@@ -284,8 +292,7 @@ fn word(
     if words.contains(&&*word) || pinned == Pinned::Yes {
         return Some(Value::Text(word.into()));
     }
-    // As written: the value of a variable may be a secret.
-    let written = if let node::NodeValue::Text(written) = &node.value { written } else { "" };
+    let written = reader.as_written(node);
     let message = format!("unknown `{field}` of {owner}: `{written}`");
     let is_preference = field == PROJECT_PREFERENCE;
     let code = if is_preference { Code::UnknownPreference } else { Code::InvalidValue };

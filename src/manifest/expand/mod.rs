@@ -6,7 +6,9 @@
 
 mod environments;
 mod lookup;
+mod problem;
 mod reference;
+mod secrets;
 mod vars;
 
 pub use vars::VarValue;
@@ -18,16 +20,17 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
+use crate::diag::{Diagnostic, Findings, Place, floor_boundary};
 use crate::manifest::fields::{AGENT, DEPLOYMENT, FieldShape, MANIFEST, Spec, TASK};
 use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;
-use crate::manifest::suggest::{did_you_mean, nearest_few};
 
 use environments::SelectedEnvironment;
 use lookup::{field, key_word, vars_of_environments, words_of};
-use reference::{VarFlaw, VarPiece, VarReference};
-use vars::{declarations, is_credential, read_plain};
+use problem::VarCause;
+use reference::{VarPiece, VarReference};
+use secrets::{holds_credential, is_credential, is_secret};
+use vars::{declarations, read_plain};
 
 /// Looks up a variable of the process: returns its value, or `None` where it is not set.
 pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
@@ -376,121 +379,27 @@ impl Expander<'_> {
             Some(Some(value)) => Some(value.text.clone()),
             None => match self.inputs.given.get(name) {
                 Some(value) => Some(value.text.clone()),
+                None if is_secret(name) => return Err(VarCause::Secret),
                 None => (self.inputs.process)(name),
             },
         };
         // As in a shell, an empty value gives way to a default.
         let usable = declared.filter(|value| default.is_none() || !value.is_empty());
-        usable.or_else(|| default.map(str::to_owned)).ok_or(VarCause::Unset)
+        let value = usable.or_else(|| default.map(str::to_owned)).ok_or(VarCause::Unset)?;
+        if holds_credential(&value, self.inputs.process) {
+            return Err(VarCause::HoldsCredential);
+        }
+        Ok(value)
     }
 
     /// The value of a variable outside of `vars`; for what is known before any is selected.
     fn outer_value(&self, reference: &VarReference<'_>) -> Option<String> {
         let VarReference { name, default, .. } = *reference;
         let given = self.inputs.given.get(name).map(|value| value.text.clone());
-        let value = given.or_else(|| (self.inputs.process)(name).filter(|_| !is_credential(name)));
-        value.or_else(|| default.map(str::to_owned))
+        let process = || (self.inputs.process)(name).filter(|_| !is_secret(name));
+        let value = given.or_else(process).or_else(|| default.map(str::to_owned));
+        value.filter(|value| !holds_credential(value, self.inputs.process))
     }
-
-    fn unresolved(
-        &mut self,
-        reference: &VarReference<'_>,
-        cause: VarCause,
-        span: &Range<usize>,
-        (field, owner): (&str, Owner<'_>),
-    ) {
-        let VarReference { written, name, .. } = reference;
-        let is_of_task = field != "organizationId";
-        if is_of_task {
-            self.expansion.unset.insert((*name).to_owned());
-        }
-        let finding = match cause {
-            VarCause::Reported => return,
-            VarCause::Credential => Diagnostic::error(
-                Code::UnresolvedVariable,
-                format!("`{written}` in `{field}` of {owner} is a credential, which no manifest may read"),
-            )
-            .help("write what is meant; credentials never come by way of a manifest"),
-            VarCause::Unset => {
-                let message = format!("`{written}` in `{field}` of {owner} has no value");
-                let finding = Diagnostic::error(Code::UnresolvedVariable, message);
-                let near = nearest_few(name, self.vars.keys().map(String::as_str), 2);
-                let finding = self.set_elsewhere(finding, name);
-                let finding = if near.is_empty() { finding } else { finding.help(did_you_mean(name, &near)) };
-                finding
-                    .help(format!("declare `{name}` in `vars`, set the environment variable, or pass `--var {name}=VALUE`"))
-                    .help(format!("or write a default: `${{{name}:-VALUE}}`"))
-            }
-        };
-        self.report_in(finding, written, span);
-    }
-
-    /// Says which environments set a variable that the selected one does not set.
-    fn set_elsewhere(&self, finding: Diagnostic, name: &str) -> Diagnostic {
-        let setting: Vec<String> = self
-            .of_environments
-            .iter()
-            .filter(|(_, names)| names.contains(name))
-            .map(|(environment, _)| format!("`{environment}`"))
-            .collect();
-        if setting.is_empty() {
-            return finding;
-        }
-        finding.help(format!("it is set only in {}", setting.join(", ")))
-    }
-
-    fn flawed(
-        &mut self,
-        (written, flaw): (&str, VarFlaw),
-        span: &Range<usize>,
-        (field, owner): (&str, Owner<'_>),
-    ) {
-        let usual =
-            "a variable is written `${NAME}` or `${NAME:-default}`, with letters, digits and `_`";
-        let (what, help) = match flaw {
-            VarFlaw::Open => ("is not closed", "write `}` at its end"),
-            VarFlaw::Name => ("does not begin a variable", usual),
-            VarFlaw::Operator => ("has something other than `:-` behind its name", usual),
-            VarFlaw::Nested => (
-                "has another variable in its default",
-                "a default is a plain text; declare a variable in `vars` for it",
-            ),
-        };
-        let message = format!("`${{` in `{field}` of {owner} {what}");
-        let finding = Diagnostic::error(Code::UnresolvedVariable, message).help(help);
-        self.report_in(finding, written, span);
-    }
-
-    /// Reports what is wrong with words of a value.
-    fn report_in(&mut self, finding: Diagnostic, words: &str, span: &Range<usize>) {
-        let start = floor_boundary(self.text, span.start);
-        let end = floor_boundary(self.text, span.end).max(start);
-        // Escapes and aliases hide the words; the whole value is then the place.
-        let inner = match self.text[start..end].find(words) {
-            Some(at) => start + at..start + at + words.len(),
-            None => start..end,
-        };
-        let finding = finding.help("for a literal `${` write `$${`");
-        self.findings.push(placed(finding, (&self.file, self.text), &inner, None));
-    }
-
-    fn unused(&mut self, name: &str, key: &Range<usize>) {
-        let message = format!("variable `{name}` is declared and never used");
-        let finding = Diagnostic::warning(Code::UnusedVariable, message);
-        let finding = finding.help(format!("write `${{{name}}}` where it belongs, or take it out"));
-        self.findings.push(placed(finding, (&self.file, self.text), key, None));
-    }
-}
-
-/// Why a variable has no value.
-#[derive(Clone, Copy)]
-enum VarCause {
-    /// Nothing sets it.
-    Unset,
-    /// It is a credential.
-    Credential,
-    /// Its own value holds a variable without one.
-    Reported,
 }
 
 #[cfg(test)]

@@ -22,7 +22,9 @@ fn process(name: &str) -> Option<String> {
     match name {
         "SET" => Some("s3cr3t".to_owned()),
         "NUMBER" => Some("47".to_owned()),
-        "QC_API_TOKEN" => Some("token".to_owned()),
+        "QC_API_TOKEN" => Some("s3cr3t-token".to_owned()),
+        "GITHUB_TOKEN" => Some("s3cr3t-of-github".to_owned()),
+        "COPY" => Some("Bearer s3cr3t-token".to_owned()),
         _ => None,
     }
 }
@@ -153,6 +155,37 @@ tasks:
 "
     );
     insta::assert_snapshot!(findings(&text));
+}
+
+#[test]
+fn a_secret_of_the_process_reaches_no_field() {
+    let text = format!(
+        "{HEAD}organizationId: '${{GITHUB_TOKEN}}'
+vars: {{A: '${{GITHUB_TOKEN}}', B: '${{COPY}}', DB_PASSWORD: none}}
+tasks:
+  a: {{name: '${{GITHUB_TOKEN:-x}} ${{A}} ${{B}} ${{COPY}}'}}
+  b: {{name: '${{UNSET_API_KEY:-x}}'}}
+  c: {{name: 'declared: ${{DB_PASSWORD}}'}}
+"
+    );
+    insta::assert_snapshot!(findings(&text));
+    let given = "the value is ${GITHUB_TOKEN}";
+    assert_eq!(name(given, "{}", &[("GITHUB_TOKEN", "harmless")]), "the value is harmless");
+    assert!(name(given, "{}", &[("GITHUB_TOKEN", "s3cr3t-token")]).ends_with("holds a credential"));
+}
+
+#[test]
+fn findings_show_what_is_written_and_no_value() {
+    let text = "\
+version: 1
+agents:
+  b: {model: '${SET}', useQCC: true, tools: ['${SET}', '${SET}'], description: d, systemPrompt: x, reasoningEffort: '${SET}'}
+tasks:
+  a: {agent: b, name: 'x ${SET}', prompt: x, projectPreference: '${SET}'}
+  c: {agent: b, name: 'X ${SET}!', prompt: y, projectPreference: project-for-task}
+  d: {agent: b, name: 'x ${SET}', prompt: z, projectPreference: project-for-task}
+";
+    insta::assert_snapshot!(findings(text));
 }
 
 #[test]

@@ -6,16 +6,8 @@ use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::expand::reference::is_name;
+use crate::manifest::expand::secrets::is_credential;
 use crate::manifest::node::{Node, NodeValue, Style};
-
-/// Variables that no manifest may read: what proves who asks is no business of a stranger's file.
-const CREDENTIALS: [&str; 4] =
-    ["QC_API_TOKEN", "QC_USER_ID", "QUANTCONNECT_API_TOKEN", "QUANTCONNECT_USER_ID"];
-
-/// Whether a name is that of a credential.
-pub(super) fn is_credential(name: &str) -> bool {
-    CREDENTIALS.contains(&name)
-}
 
 /// A declared variable.
 #[derive(Clone, Debug)]
