@@ -6,15 +6,17 @@ use std::path::Path;
 use qcops::diag::{Code, Diagnostic, Gap, GapReason, Place};
 use qcops::evidence::StoredValue;
 use qcops::kinds::AGENT_ID;
-use qcops::manifest::DesiredAgent;
-use qcops::model::{AgentId, TaskId};
+use qcops::manifest::{self, AgentNames, DesiredAgent, DesiredState, ExpandInputs};
+use qcops::model::{AgentId, OrganizationId, TaskId};
 use qcops::observed::{Completeness, ObservedAgent, ReadRequest, ReadResult};
 use qcops::plan::{
-    self, AgentChange, AgentRef, AgentUser, Change, Plan, Prune, Remove, Scope, Step, StepStatus,
+    self, AgentChange, AgentRef, AgentUser, Change, Neighbor, Plan, Prune, Remove, Scope, Step,
+    StepStatus,
 };
 use qcops::resource::{Address, Edit, Object, Reference, Value};
 
 use crate::support::scene::{Scene, key};
+use crate::support::world::NoFiles;
 
 /// The fields of an agent, `Name | model m | prompt p | tools a,b | calls 7,other`: what is called by
 /// a number is an agent of the service, and otherwise one of the manifest.
@@ -55,6 +57,7 @@ fn address(key: &str) -> Address {
 /// * `listed 7 Name | …`, `read 7 Name | …`, `unreadable 7`, `refused 7`;
 /// * `task t 7`: a declared task of agent 7 or of the agent of a key, which is there where the number
 ///   is one (`+t` if it is not); `foreign 512 7`: a task of somebody else;
+/// * `neighbor YAML`: a manifest that is not applied;
 /// * `forget r`, `prune`, `target agent.r`, `target t`, `stale`, `allow code`, `gap`, `elsewhere r`,
 ///   `partial`, `lost-file`.
 #[expect(clippy::too_many_lines, reason = "an arm for each line of a scene")]
@@ -161,6 +164,18 @@ fn scene(lines: &str) -> Scene {
             "elsewhere" => drop(inputs.other_manifests.agent_keys.insert(key(subject))),
             "named-elsewhere" => {
                 inputs.other_manifests.agent_names.extend([qcops::model::fold(subject)]);
+            }
+            "neighbor" => {
+                let text = format!("version: 1\n{}", rest.replace("; ", "\n"));
+                let inputs_of = ExpandInputs::of(&|_| None);
+                let path = Path::new("other.yaml");
+                let (manifest, found) = manifest::parse(path, &text, &NoFiles, inputs_of);
+                assert_eq!(found, []);
+                let neighbor =
+                    Neighbor { path, manifest: &manifest, flaw: None, is_only_committed: false };
+                let organization = OrganizationId("0123456789abcdef0123456789abcdef".to_owned());
+                let (agents, declared) = (AgentNames::default(), DesiredState::default());
+                inputs.other_manifests.add(neighbor, &organization, &agents, &declared);
             }
             "partial" => state.tasks.coverage = Completeness::Partial("it was cut".to_owned()),
             "lost-file" => {
@@ -621,6 +636,26 @@ fn an_agent_goes_only_if_nothing_is_lost_and_nobody_uses_it() {
             ("forgotten", "prune\nforget r", ""),
             ("of another manifest, by key", "prune\nelsewhere r", ""),
             ("of another manifest, by name", "prune\nnamed-elsewhere R", ""),
+            (
+                "named by a task of another manifest",
+                "prune\nneighbor tasks: {n: {agent: R, prompt: x, projectPreference: project-for-task}}",
+                "",
+            ),
+            (
+                "its id in a task of another manifest",
+                "prune\nneighbor tasks: {n: {agentId: 7, prompt: x, projectPreference: project-for-task}}",
+                "",
+            ),
+            (
+                "another agent in a task of another manifest",
+                "prune\nneighbor tasks: {n: {agentId: 8, prompt: x, projectPreference: project-for-task}}",
+                "- r 7",
+            ),
+            (
+                "the key of another manifest's own agent",
+                "prune\nneighbor agents: {R: {name: S}}; tasks: {n: {agent: R, prompt: x, projectPreference: project-for-task}}",
+                "- r 7",
+            ),
             (
                 "beside a manifest that cannot be read",
                 "prune\nlost-file",

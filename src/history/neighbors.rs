@@ -164,10 +164,10 @@ impl<'s> Search<'s> {
 
     /// Judges a file of the work tree; `None` where there is none.
     fn judge(&self, path: &str, file: &Path) -> Option<(Likeness, FileHash)> {
-        // What a link leads to is listed by itself, or not of this repository.
-        let found = fs::symlink_metadata(file);
-        if found.as_ref().is_ok_and(|found| found.is_symlink() || found.is_dir()) {
-            return Some((Likeness::Foreign, hash(&[])));
+        match fs::symlink_metadata(file) {
+            Ok(found) if found.is_dir() => return Some((Likeness::Foreign, hash(&[]))),
+            Ok(found) if found.is_symlink() => return Some((self.judge_link(file), hash(&[]))),
+            _ => {}
         }
         let source = self.repository.work_tree(file).of_neighbor();
         let found = match read_input(file, LARGEST_MANIFEST) {
@@ -181,6 +181,33 @@ impl<'s> Search<'s> {
             Err(error) => Likeness::Unreadable(with_causes(&error)),
         };
         Some((found, hash(&[])))
+    }
+
+    /// Judges what a link leads to, unless it is judged by itself; what may not be read may declare
+    /// anything.
+    fn judge_link(&self, link: &Path) -> Likeness {
+        let top = &self.repository.top;
+        if let Ok(target) = link.canonicalize()
+            && let Ok(below) = target.strip_prefix(top)
+        {
+            let below = below.to_string_lossy().replace('\\', "/");
+            let is_listed = |path: &str| {
+                self.repository.known.listed().is_some_and(|listed| listed.contains(path))
+            };
+            if target.is_dir() || (is_yaml(&below) && is_listed(&below)) {
+                return Likeness::Foreign;
+            }
+        }
+        let name = Path::new(link.file_name().unwrap_or_default());
+        let source = self.repository.work_tree(link).of_neighbor();
+        let found = match source.manifest(name) {
+            Ok(text) => likeness(name, text.as_bytes(), &source, self.inputs),
+            Err(unreadable) => Likeness::Unreadable(unreadable.why),
+        };
+        match found {
+            Likeness::Nothing(why) => Likeness::Unreadable(format!("what it links to: {why}")),
+            found => found,
+        }
     }
 
     /// Adds what is a manifest, or was meant to be one; returns what is left of the judgment.

@@ -199,7 +199,7 @@ fn keep_agents(
             let finding = Diagnostic::note(Code::Protected, message);
             Some(finding.help("commit the entry with `protect: false` first"))
         } else if inputs.other_manifests.declare_agent(&step.key, *id, &agents.observed[id]) {
-            let message = "another manifest of this repository declares it";
+            let message = "another manifest of this repository declares or uses it";
             let finding = Diagnostic::note(Code::StillDeclared, message);
             Some(finding.help("take it out of that manifest first"))
         } else {
@@ -349,7 +349,7 @@ fn kept(inputs: &PlanInputs<'_>, key: &Key, task: &ObservedTask) -> Option<Diagn
     }
     let other_manifests = inputs.other_manifests;
     if other_manifests.keys.contains(key) || other_manifests.may_declare(task) {
-        let message = "another manifest of this repository declares it";
+        let message = "another manifest of this repository declares or uses it";
         let finding = Diagnostic::note(Code::StillDeclared, message);
         return Some(finding.help("take it out of that manifest first"));
     }

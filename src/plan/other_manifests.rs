@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::diag::{Gap, GapReason};
+use crate::kinds::AGENT_ID;
 use crate::manifest::{self, AgentNames, DesiredState, DesiredTask, Manifest, TaskConfig};
 use crate::model::{
     AgentId, ContentHash, FoldedName, Key, OrganizationId, PromptHash, TaskId, fold,
 };
 use crate::observed::ObservedTask;
-use crate::resource::Object;
+use crate::resource::{Address, Object, Reference, Value};
 
 /// What the other manifests of the repository declare for the same organization.
 #[derive(Clone, Debug, Default)]
@@ -26,10 +27,10 @@ pub struct OtherManifests {
     pub pins: BTreeSet<TaskId>,
     /// The keys of their agents.
     pub agent_keys: BTreeSet<Key>,
-    /// The names of their agents.
+    /// The names of their agents, and of those that their tasks name.
     pub agent_names: BTreeSet<FoldedName>,
-    /// The pinned ids of their agents.
-    pub agent_pins: BTreeSet<AgentId>,
+    /// The pinned ids of their agents, and of those that their tasks and agents use.
+    pub agent_ids: BTreeSet<AgentId>,
     /// What of them could not be understood, so that what it declares is unknown.
     pub gaps: Vec<Gap>,
 }
@@ -73,7 +74,7 @@ impl OtherManifests {
                 continue;
             }
             self.keys.insert(key.clone());
-            self.take(task, resolved.tasks.get(key));
+            self.take(manifest, task, resolved.tasks.get(key));
         }
         self.take_agents(manifest, |key| !(is_only_committed && declared.agents.contains_key(key)));
         self.keys.extend(manifest.left_out.iter().map(|task| task.key.clone()));
@@ -87,7 +88,7 @@ impl OtherManifests {
         for (key, task) in &manifest.tasks {
             let resolved = resolved.tasks.get(key);
             self.environments.extend(resolved.map(DesiredTask::content));
-            self.take(task, resolved);
+            self.take(manifest, task, resolved);
         }
         self.take_agents(manifest, |_| true);
     }
@@ -96,12 +97,37 @@ impl OtherManifests {
         for (key, agent) in manifest.agents.iter().filter(|(key, _)| counts(key)) {
             self.agent_keys.insert(key.clone());
             self.agent_names.extend(agent.object.name().map(fold));
-            self.agent_pins.extend(agent.pin);
+            self.agent_ids.extend(agent.pin);
+            self.take_used_agents(manifest, &agent.object);
         }
     }
 
-    fn take(&mut self, task: &TaskConfig, resolved: Option<&DesiredTask>) {
+    /// Adds the agents that a task or an agent names, by their ids or by their names on the service.
+    fn take_used_agents(&mut self, manifest: &Manifest, object: &Object) {
+        for (field, value) in object.fields() {
+            let named: Vec<Reference> = match value {
+                Value::Integer(id) if field.name == AGENT_ID => vec![Reference::Id(*id)],
+                Value::Ref(address) => vec![Reference::Ref(address.clone())],
+                Value::References(members) => {
+                    members.iter().map(|(member, _)| member.clone()).collect()
+                }
+                _ => continue,
+            };
+            for reference in named {
+                match reference {
+                    Reference::Id(id) => drop(self.agent_ids.insert(AgentId(id))),
+                    Reference::Ref(Address { key, .. }) if !is_own(manifest, &key) => {
+                        self.agent_names.insert(fold(&key));
+                    }
+                    Reference::Ref(_) => {}
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, manifest: &Manifest, task: &TaskConfig, resolved: Option<&DesiredTask>) {
         self.pins.extend(task.pin);
+        self.take_used_agents(manifest, &task.object);
         // The content of a task counts an agent that is not known as none of the service.
         let known = resolved.filter(|task| task.object.agent_id().is_some());
         match known.map(DesiredTask::content) {
@@ -116,10 +142,10 @@ impl OtherManifests {
         self.pins.contains(&task.id) || task.content().is_some_and(is_declared)
     }
 
-    /// Whether one of them declares the agent of a key, by the key, its name or its id.
+    /// Whether one of them declares or uses the agent of a key, by the key, its name or its id.
     pub fn declare_agent(&self, key: &Key, id: AgentId, observed: &Object) -> bool {
         let is_named = observed.name().is_some_and(|name| self.agent_names.contains(&fold(name)));
-        is_named || self.agent_keys.contains(key) || self.agent_pins.contains(&id)
+        is_named || self.agent_keys.contains(key) || self.agent_ids.contains(&id)
     }
 
     /// Whether another environment declares just this content, so that it explains the task.
@@ -132,6 +158,11 @@ impl OtherManifests {
         let is_declared = |prompt| self.prompts.contains(&prompt);
         self.declare(task) || task.object.prompt_hash().is_some_and(is_declared)
     }
+}
+
+/// Whether a manifest declares an agent of this key itself.
+fn is_own(manifest: &Manifest, key: &str) -> bool {
+    manifest.agents.keys().any(|own| own.as_str() == key)
 }
 
 /// The names of agents as another manifest means them: its own keys come first.

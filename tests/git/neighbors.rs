@@ -278,6 +278,40 @@ const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "it is a link to a manifest of another name",
+        said: Said::Nothing,
+        damage: |repo| link(repo, "whole.txt", B),
+    },
+    Row {
+        name: "it is a link to a manifest that is listed",
+        said: Said::Nothing,
+        damage: |repo| link(repo, "../c/c.yaml", B),
+    },
+    Row {
+        name: "it is a link out of the repository",
+        said: Said::Blocked,
+        damage: |repo| link(repo, "../../outside.yaml", B),
+    },
+    Row {
+        name: "it is a link into a hidden folder",
+        said: Said::Blocked,
+        damage: |repo| link(repo, ".m/b.yml.txt", B),
+    },
+    Row {
+        name: "it is a link to a file that is no YAML",
+        said: Said::Blocked,
+        damage: |repo| link(repo, "cut.txt", "tasks: ["),
+    },
+    Row {
+        name: "it is a link to nothing",
+        said: Said::Blocked,
+        damage: |repo| {
+            link(repo, "gone.txt", "");
+            fs::remove_file(repo.path().join("b/gone.txt")).unwrap();
+            repo.commit("dangling");
+        },
+    },
+    Row {
         name: "Git cannot list its files",
         said: Said::Blocked,
         damage: |repo| {
@@ -286,6 +320,16 @@ const ROWS: &[Row] = &[
         },
     },
 ];
+
+/// Makes the other manifest a link to a file, which is relative to its folder.
+fn link(repo: &Repo, target: &str, text: &str) {
+    let (at, target_path) = (repo.path().join("b/b.yaml"), repo.path().join("b").join(target));
+    fs::remove_file(&at).unwrap();
+    fs::create_dir_all(target_path.parent().unwrap()).unwrap();
+    fs::write(target_path, text).unwrap();
+    std::os::unix::fs::symlink(target, at).unwrap();
+    repo.commit("a link");
+}
 
 /// Runs Git in a folder below the repository.
 fn git_in(repo: &Repo, folder: &str, arguments: &str) {

@@ -69,7 +69,7 @@ impl Transport for Shared {
 }
 
 /// Manifests of stories name no other files.
-struct NoFiles;
+pub(crate) struct NoFiles;
 
 impl Source for NoFiles {
     fn read(&self, path: &str) -> Result<String, Unreadable> {
