@@ -230,7 +230,9 @@ impl<'a, 'b> Matcher<'a, 'b> {
                     tasks.filter(|task| is_candidate(task) && evidence.proves(task.id, hash));
                 ours.for_each(|task| add(task, age));
             }
-            for version in &evidence.versions {
+            // Who declares a name and a prompt for the first time may find somebody else's.
+            let versions = evidence.versions.iter().filter(|_| evidence.is_established);
+            for version in versions {
                 for task in by_prompt.get(&version.prompt).into_iter().flatten() {
                     if self.name_fit(key, desired, task) != NameFit::Untrusted {
                         add(task, usize::MAX);

@@ -174,7 +174,7 @@ fn evidence() -> impl Strategy<Value = Evidence> {
     let name = || select(&NAMES[..]).prop_map(str::to_owned);
     let rewritten = weighted(0.2, (name(), name()));
     let (protect, created) = (weighted(0.1, Just(())), vec(created, 0..2));
-    let known = (vec(version, 0..4), protect, any::<bool>(), created, rewritten);
+    let known = (vec(version, 0..4), protect, prop::bool::weighted(0.9), created, rewritten);
     let known =
         known.prop_map(|(versions, protect, is_established, created, rewritten)| KeyEvidence {
             started: BTreeMap::new(),
