@@ -283,7 +283,7 @@ fn an_agent_is_created_kept_or_changed_by_what_proves_it() {
         (
             "of unknown origin",
             "declared r R | model a\nnow r R | model a\nlisted 7 R | model a",
-            "1 kept; note unknown-origin",
+            "1 kept",
         ),
         (
             "edited in Git",
@@ -526,9 +526,14 @@ fn nothing_is_done_on_what_was_not_seen_whole() {
         ),
         ("a stale checkout", "stale\ndeclared s S", "+ s blocked[stale-checkout]"),
         (
-            "a shallow clone stops no first create",
+            "a shallow clone makes none beside one that nothing explains",
             "gap\ndeclared r R\nlisted 1 Coder | prompt c",
-            "+ r; note history-gap",
+            "+ r blocked[lost-evidence]; note history-gap",
+        ),
+        (
+            "a shallow clone makes one beside those that are explained",
+            "gap\ndeclared r R\ndeclared s S\nlisted 1 S",
+            "+ r; 1 kept; note history-gap",
         ),
         (
             "a shallow clone makes no duplicate",
@@ -755,6 +760,10 @@ fn a_target_brings_the_agents_that_it_needs() {
     assert_eq!(row("target agent.x"), "+ x");
     assert_eq!(row("target agent.r"), "+ s; + r calls agent.s (1) after #0");
     assert_eq!(row("target t"), "+ s; + r calls agent.s (1) after #0; + task.t after #1");
+    // A deployment runs with what its agents are, so that a change of one comes with its task.
+    let changed = "declared r R | model b\nmade r 7\nlisted 7 R | model a\ntask t 7\ntask u 9\n";
+    assert_eq!(planned(&format!("{changed}target t")), "~ r 7 model a->b");
+    assert_eq!(planned(&format!("{changed}target u")), "");
 }
 
 #[test]

@@ -125,7 +125,7 @@ impl Reconciler<'_> {
     ) -> Result<Known, EngineError> {
         // So that a plan is the same whether the agents were listed or not.
         let none = ListedAgents::new();
-        let listed = if self.manifests.declares_any() { listed } else { &none };
+        let listed = if self.concerns_agents()? { listed } else { &none };
         let agents = self.known_agents(listed, agent_history)?;
         let (desired_state, findings) = manifest::resolve(&self.manifests.manifest, &agents.names);
         let names = agents.names_ever(listed);
@@ -184,6 +184,18 @@ impl Reconciler<'_> {
         }
         let names = bound(&evidence);
         Ok(AgentsBefore { evidence, names, gaps: read.evidence.gaps })
+    }
+
+    /// Whether agents are declared, used by declared tasks, or were declared or made before.
+    pub(super) fn concerns_agents(&self) -> Result<bool, EngineError> {
+        if self.manifests.declares_any() || !self.noted_agents()?.is_empty() {
+            return Ok(true);
+        }
+        // Nothing is declared: agents may have been.
+        let (names, texts) = (AgentNames::default(), self.manifests.texts());
+        let (desired_state, _) = manifest::resolve(&self.manifests.manifest, &names);
+        let read = self.history_request(&texts, &desired_state, &names);
+        Ok(!history::read(&self.manifests.repository, &read)?.agents.is_empty())
     }
 
     /// What the ledger knows of agents.

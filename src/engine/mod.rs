@@ -266,9 +266,7 @@ impl Reconciler<'_> {
     /// The agents of the organization, where anything is declared; a note says why they are not known.
     async fn listed_agents(&self) -> Result<(ListedAgents, Option<Diagnostic>), EngineError> {
         match &self.source {
-            StateSource::Service(client) if self.manifests.declares_any() => {
-                self.agents(client).await
-            }
+            StateSource::Service(client) if self.concerns_agents()? => self.agents(client).await,
             StateSource::Service(_) => Ok((ListedAgents::new(), None)),
             StateSource::Snapshot(snapshot) => Ok((snapshot.agents().clone(), None)),
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::diag::{Code, Diagnostic, Gap};
+use crate::diag::{Code, Diagnostic, Gap, Withholds};
 use crate::model::{AgentId, Key, counted, noun};
 use crate::plan::agent_matcher::AgentMatchError;
 use crate::plan::limits::{CREATES_PER_APPLY, delete_limit, missing_limit};
@@ -106,20 +106,28 @@ pub(super) fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Step
     block(steps, |step| is_create(step) && missing.contains(&step.key), &finding)
 }
 
-/// With part of the evidence out of sight, what seems to be a key's may no longer be, and what
-/// would be removed may still be declared.
+/// With part of the evidence out of sight, an agent that no key explains may be the one that would be
+/// made, and what would be removed may still be declared.
 ///
-/// Creates are not held by it: the platform's own agents are in every organization, and what may be
-/// the declared agent (an equal name or system prompt) stops a create with or without evidence.
+/// Where there is no history at all, only a delete is held by it: the platform's own agents are in
+/// every organization, and an equal name or system prompt stops a create without any evidence.
 pub(super) fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
+    let is_unexplained = view.agents.has_unexplained();
     let verdict = |step: &Step| {
-        let gaps = view.inputs.evidence.withholding().filter(|gap| gap.concerns(&step.key));
-        let gaps: Vec<Gap> = gaps.cloned().collect();
-        if gaps.is_empty() || !is_delete(step) {
+        let is_create = is_create(step) && is_unexplained;
+        let counts = |gap: &&Gap| {
+            gap.concerns(&step.key)
+                && (is_delete(step) || gap.reason.withholds() == Withholds::Always)
+        };
+        let gaps: Vec<Gap> = view.inputs.evidence.withholding().filter(counts).cloned().collect();
+        if gaps.is_empty() || !(is_delete(step) || is_create) {
             return None;
         }
-        let message =
-            "part of the evidence cannot be read, so what would be removed may still be declared";
+        let message = if is_create {
+            "part of the evidence cannot be read, and an agent that no key explains may be this one"
+        } else {
+            "part of the evidence cannot be read, so what would be removed may still be declared"
+        };
         let finding = Diagnostic::blocked(Code::LostEvidence, message)
             .with_gaps(gaps)
             .help("`--allow lost-evidence` does it all the same");

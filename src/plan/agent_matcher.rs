@@ -74,20 +74,30 @@ pub(super) fn identify_agents<'a>(
 pub(super) fn may_be(version: &Object, observed: &Object) -> bool {
     compared(version).all(|(field, value)| {
         let shown = observed.get(field);
-        !shown.is_known() || shown == value
+        !shown.is_known() || shown == value || is_begun(shown, value)
     })
 }
 
 /// Whether an agent shows every field that a version declares, and at least one, beside its name.
 pub(super) fn equals(version: &Object, observed: &Object) -> bool {
-    compared(version).next().is_some()
-        && compared(version).all(|(field, value)| observed.get(field) == value)
+    let mut shown = compared(version).map(|(field, value)| (observed.get(field), value));
+    let is_one = compared(version).any(|(field, value)| observed.get(field) == value);
+    is_one && shown.all(|(shown, value)| shown == value || is_begun(shown, value))
 }
 
 /// The fields that a version declares and an agent does not show so, without the name.
 pub(super) fn differences(version: &Object, observed: &Object) -> Vec<&'static str> {
-    let differing = compared(version).filter(|(field, value)| observed.get(field) != *value);
+    let differing = compared(version).filter(|(field, value)| {
+        let shown = observed.get(field);
+        shown != *value && !is_begun(shown, value)
+    });
     differing.map(|(field, _)| field).collect()
+}
+
+/// Whether an agent does not refer to others yet: of agents that refer to each other, one is made
+/// without its references, and whatever ends an apply may end it there.
+pub(super) fn is_begun(shown: &Value, declared: &Value) -> bool {
+    matches!((shown, declared), (Value::References(none), Value::References(_)) if none.is_empty())
 }
 
 /// The declared fields of a version that can be compared, without the name.

@@ -32,7 +32,7 @@ pub(super) struct AgentSteps<'a> {
 
 /// Plans every declared agent that is a target.
 pub(super) fn agent_steps<'a>(inputs: &PlanInputs<'a>, agents: &KnownAgents<'_>) -> AgentSteps<'a> {
-    let targets = targets(inputs);
+    let targets = targets(inputs, agents);
     let is_target = |key: &Key| targets.as_ref().is_none_or(|targets| targets.contains(key));
     let mut planned = AgentSteps::default();
     let mut creates = BTreeMap::new();
@@ -55,19 +55,20 @@ pub(super) fn agent_steps<'a>(inputs: &PlanInputs<'a>, agents: &KnownAgents<'_>)
     planned
 }
 
-/// The keys to plan for: targeted agents, and those that targets need and the service does not have;
-/// `None` for all.
-fn targets(inputs: &PlanInputs<'_>) -> Option<BTreeSet<Key>> {
+/// The keys to plan for: targeted agents, and those that targets use, since a deployment runs with what
+/// they are; `None` for all.
+fn targets(inputs: &PlanInputs<'_>, agents: &KnownAgents<'_>) -> Option<BTreeSet<Key>> {
     let options = inputs.options;
     if !options.has_targets() {
         return None;
     }
     let mut targets = options.target_agents.clone();
     let tasks = options.targets.iter().filter_map(|key| inputs.desired_state.tasks.get(key));
+    let ids = agents.keys();
     let needed = |object: &Object| {
         let keys = references(object).into_iter().filter_map(|referred| match referred {
             Referred::Key(key) => Some(key),
-            Referred::Id(_) => None,
+            Referred::Id(id) => ids.get(&id).copied().cloned(),
         });
         keys.collect::<Vec<Key>>()
     };
@@ -117,13 +118,6 @@ impl<'a> AgentSteps<'a> {
         let proof = agents.proof(inputs, key, id);
         if edits.is_empty() {
             self.kept_count += 1;
-            if proof == Proof::None {
-                let message = format!(
-                    "agent {id} has the name of `{key}`, and nothing says who made it: it is used as it is"
-                );
-                let finding = Diagnostic::note(Code::UnknownOrigin, message);
-                self.notes.push(finding.help("it is ours once the manifest is committed"));
-            }
             return;
         }
         let is_renamed = observed.name() != desired.object.name();

@@ -6,7 +6,7 @@ use crate::evidence::{AgentEvidence, StoredValue};
 use crate::model::{AgentId, Key, is_rewriting_of};
 use crate::observed::{ObservedState, ReadRequest, ReadResult};
 use crate::plan::PlanInputs;
-use crate::plan::agent_matcher::{AgentMatches, equals, identify_agents, may_be};
+use crate::plan::agent_matcher::{AgentMatches, equals, identify_agents, is_begun, may_be};
 use crate::plan::matcher::Proof;
 use crate::resource::{Edit, Object};
 
@@ -108,6 +108,13 @@ impl<'a> KnownAgents<'a> {
         owned
     }
 
+    /// Whether the organization has an agent that no key has, and none had.
+    pub(super) fn has_unexplained(&self) -> bool {
+        let rest = self.orphans.iter().chain(&self.leftovers).map(|(_, id)| id);
+        let explained: BTreeSet<&AgentId> = self.matches.by_key.values().chain(rest).collect();
+        self.observed.keys().any(|id| !explained.contains(id))
+    }
+
     /// The key of each agent that a declared key has.
     pub(super) fn keys(&self) -> BTreeMap<AgentId, &'a Key> {
         self.matches.by_key.iter().map(|(key, id)| (*id, *key)).collect()
@@ -178,13 +185,22 @@ fn was_declared(known: &AgentEvidence, observed: &Object) -> bool {
     versions.any(|version| version.name().is_some_and(is_form_of) && equals(version, observed))
 }
 
-/// Returns what must still be read of agents: fields that the list leaves out and that decide, and an
-/// agent that the ledger knows and the list does not show.
+/// The most agents that are read because tasks use them and the list does not show them.
+const MOST_UNLISTED: usize = 100;
+
+/// Returns what must still be read of agents: fields that the list leaves out and that decide, an
+/// agent that the ledger knows and the list does not show, and where one would be made those that
+/// tasks use and the list does not show: a list that ends early must not make a duplicate.
 pub(super) fn agent_reads(
     inputs: &PlanInputs<'_>,
     agents: &KnownAgents<'_>,
 ) -> BTreeSet<ReadRequest> {
     let mut reads = BTreeSet::new();
+    let is_new = |key: &Key| !agents.matches.by_key.contains_key(key);
+    if inputs.desired_state.agents.keys().any(is_new) {
+        let used = inputs.state.tasks.items.iter().filter_map(|task| task.object.agent_id());
+        reads.extend(used.filter(|id| !inputs.agents.contains_key(id)).take(MOST_UNLISTED));
+    }
     for (key, desired) in &inputs.desired_state.agents {
         if let Some(id) = agents.matches.by_key.get(key) {
             let mut unknown = inputs.agents[id].fields().filter(|(field, value)| {
@@ -224,7 +240,9 @@ pub(super) fn is_drift(
     edit: &Edit,
 ) -> bool {
     let Some(known) = inputs.evidence.agents.get(key) else { return false };
-    if inputs.evidence.withholding().any(|gap| gap.concerns(key)) {
+    if is_begun(&edit.before, &edit.after)
+        || inputs.evidence.withholding().any(|gap| gap.concerns(key))
+    {
         return false;
     }
     let is_applied = known.is_established || !known.created.is_empty();
