@@ -52,6 +52,7 @@ pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<D
     }
     check_contents(&tasks, &mut findings);
     check_names(manifest, &mut findings);
+    check_pins(manifest, &mut findings);
     let findings = findings.in_order(position);
     let wanted = |(key, declared): (&Key, &AgentConfig)| (key.clone(), agent(declared, agents));
     let desired_state = DesiredState {
@@ -193,6 +194,25 @@ fn equal_name(
         .at(at.clone())
         .see(first.clone(), "the other one")
         .help("give one of them another `name`")
+}
+
+/// One resource cannot be two.
+fn check_pins(manifest: &Manifest, findings: &mut Findings) {
+    let tasks = manifest.tasks.iter();
+    let tasks = tasks.filter_map(|(key, task)| Some((&TASK, task.pin?.0, key, &task.place)));
+    let agents = manifest.agents.iter();
+    let agents = agents.filter_map(|(key, agent)| Some((&AGENT, agent.pin?.0, key, &agent.place)));
+    let mut first_by_id: BTreeMap<(&str, u64), (&Key, &Place)> = BTreeMap::new();
+    for (kind, id, key, at) in tasks.chain(agents) {
+        let (other, place) = *first_by_id.entry((kind.name, id)).or_insert((key, at));
+        if other != key {
+            let kind = kind.name;
+            let message = format!("{kind} `{key}` is pinned to {kind} {id}, and so is `{other}`");
+            let finding = Diagnostic::error(Code::EqualPin, message).at(at.clone());
+            findings
+                .push(finding.see(place.clone(), "the other one").help("take out one of the two"));
+        }
+    }
 }
 
 /// The service may rewrite names, so that two that differ in case or punctuation become one.
@@ -369,6 +389,14 @@ defaults: {projectPreference: project-for-task}";
         unknown-agent at Some("Reseacher") []: no agent is named `Reseacher` (did you mean `Researcher`?)
         ambiguous-agent at Some("Duplicate") []: several agents are named `Duplicate`: 1, 2 (name one of them with `AGENT_ID` instead of `agent`)
         unknown-agent at Some("Nobody Else") []: no agent is named `Nobody Else` (names are compared letter by letter; `AGENT_ID` names one by number)
+        "##);
+    }
+
+    #[test]
+    fn a_pin_is_of_one_key() {
+        let tasks = "  a: {prompt: x, id: 3}\n  b: {prompt: y, id: 3}\n  c: {prompt: z, id: 4}";
+        insta::assert_snapshot!(resolved(tasks).1, @r##"
+        equal-pin at Some("b") ["a"]: task `b` is pinned to task 3, and so is `a` (take out one of the two)
         "##);
     }
 
