@@ -5,6 +5,8 @@
 
 // Git that does not answer.
 mod silent_git;
+// Files of variables.
+mod var_files;
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -64,7 +64,7 @@ impl ManifestTexts {
             args.files.iter().map(PathBuf::as_path).filter(|path| path.is_dir()).collect();
         let repository = Repository::of(&files).map_err(|error| CommandError::of(&error))?;
         let (mut sources, mut findings, mut texts) = (Sources::default(), Vec::new(), Vec::new());
-        let given = vars::read(args, &mut sources, &mut findings);
+        let given = vars::read(&repository, args, &mut sources, &mut findings);
         for file in &files {
             match read(&repository, file) {
                 Ok(text) => {

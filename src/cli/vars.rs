@@ -5,11 +5,8 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::flags::ManifestFiles;
 use crate::diag::{Code, Diagnostic, Sources};
-use crate::files;
-use crate::manifest::{self, Expansion, Unreadable, VarValue, Vars};
-
-/// The largest file of variables, in bytes.
-const LARGEST: u64 = 1 << 20;
+use crate::history::{Repository, VarFile};
+use crate::manifest::{self, Expansion, VarValue, Vars};
 
 /// The variables that were given, and where each comes from.
 pub(super) struct GivenVars {
@@ -20,19 +17,25 @@ pub(super) struct GivenVars {
 
 /// Reads the files of variables, then the flags, which override them.
 pub(super) fn read(
+    repository: &Repository,
     args: &ManifestFiles,
     sources: &mut Sources,
     findings: &mut Vec<Diagnostic>,
 ) -> GivenVars {
     let mut given = GivenVars { vars: Vars::new(), files: BTreeMap::new() };
     for file in &args.var_files {
-        match text(file) {
-            Ok(text) => {
+        match repository.var_file(file) {
+            Ok(VarFile { text, is_inside }) => {
                 let (vars, found) = manifest::parse_vars(file, &text);
-                findings.extend(found);
+                let found = found.into_iter();
+                if is_inside {
+                    findings.extend(found);
+                    sources.add(file, text.clone());
+                } else {
+                    findings.extend(found.map(|finding| without_words(&finding, file, &text)));
+                }
                 given.files.extend(vars.keys().map(|name| (name.clone(), file.clone())));
                 given.vars.extend(vars);
-                sources.add(file, text);
             }
             Err(unreadable) => {
                 let finding = Diagnostic::error(Code::UnreadableFile, "");
@@ -71,9 +74,18 @@ impl GivenVars {
     }
 }
 
-fn text(file: &Path) -> Result<String, Unreadable> {
-    let name = file.display().to_string();
-    let bytes = files::read_input(file, LARGEST).map_err(|error| error.to_string())?;
-    let bytes = bytes.ok_or_else(|| format!("there is no file `{name}`"))?;
-    manifest::decode(&name, bytes)
+/// A finding in a file outside of the repository: where it is, and no word of the file, which may be
+/// anything that this machine holds.
+fn without_words(finding: &Diagnostic, file: &Path, text: &str) -> Diagnostic {
+    let place = finding.place.as_ref().and_then(|place| text.get(..place.span.start));
+    let line = place.map_or(1, |before| before.matches('\n').count() + 1);
+    let message = format!("`{}` is no file of variables: line {line} is wrong", file.display());
+    let finding = if finding.is_error() {
+        Diagnostic::error(finding.code, message)
+    } else {
+        Diagnostic::warning(finding.code, message)
+    };
+    finding
+        .help("`--var-file` takes a YAML file such as `capital: 100000`")
+        .help("what is in a file outside of the repository is not shown")
 }

@@ -25,6 +25,7 @@ mod neighbors;
 mod objects;
 mod repository;
 mod separate;
+mod var_file;
 mod versions;
 mod walk;
 mod worktree;
@@ -35,6 +36,7 @@ mod tests;
 pub use agents::read_agents;
 pub use neighbors::{Neighbors, OtherManifest};
 pub use repository::{Checkout, Repository, Stale};
+pub use var_file::VarFile;
 pub use walk::read;
 pub use worktree::{WorkTree, manifest_of};
 

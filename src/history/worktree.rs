@@ -16,6 +16,9 @@ const LARGEST: u64 = 32 << 20;
 /// The largest manifest, in bytes: 50,000 tasks of some 300 bytes each.
 pub(super) const LARGEST_MANIFEST: u64 = 16 << 20;
 
+/// The largest file of variables, in bytes.
+pub(super) const LARGEST_VAR_FILE: u64 = 1 << 20;
+
 /// The files of the work tree, for [`manifest::parse`](crate::manifest::parse).
 ///
 /// What a manifest names is relative to its folder, in its repository and in no folder of a program;
@@ -47,6 +50,13 @@ impl WorkTree {
         let file = file.map_err(|error| with_causes(&error))?;
         let is_named = self.folder.canonicalize().is_ok_and(|folder| folder.join(name) == file);
         self.text(name, &file, LARGEST_MANIFEST, is_named)
+    }
+
+    /// Returns the text of a file of variables, which is judged as a file that a manifest names.
+    pub(super) fn variables(&self, path: &Path) -> Result<String, Unreadable> {
+        let file = self.bounds.resolve(&self.folder, path);
+        let file = file.map_err(|error| with_causes(&error))?;
+        self.text(path, &file, LARGEST_VAR_FILE, false)
     }
 
     fn text(
@@ -99,7 +109,7 @@ impl WorkTree {
             Knowledge::Tracked | Knowledge::New | Knowledge::Unversioned => return Ok(()),
         };
         let why = format!("`{shown}` {what}");
-        let help = "if it holds a prompt and no secret, `git add --force` it; or name another file";
+        let help = "if it holds no secret, `git add --force` it; or name another file";
         Err(Unreadable { why, help: Some(help.to_owned()), ..Unreadable::default() })
     }
 
