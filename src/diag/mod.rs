@@ -85,6 +85,11 @@ impl Findings {
         self.heaviest = Some(heaviest.min(finding.severity));
     }
 
+    /// Whether another one is counted alone.
+    pub fn is_full(&self) -> bool {
+        self.kept.len() >= MOST_FINDINGS
+    }
+
     /// Adds findings.
     pub fn extend(&mut self, findings: impl IntoIterator<Item = Diagnostic>) {
         findings.into_iter().for_each(|finding| self.push(finding));

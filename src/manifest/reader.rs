@@ -34,6 +34,8 @@ pub(super) struct Reader<'a> {
     pub(super) expressions: Expressions,
     /// How many bytes the prompts of its tasks have together.
     pub(super) prompt_bytes: usize,
+    /// How many bytes the files have that were read.
+    pub(super) file_bytes: usize,
     /// Tasks that could not be understood whole.
     pub(super) left_out: Vec<LeftOut>,
     /// Agents that could not be understood, each with its place.
@@ -109,6 +111,7 @@ impl<'a> Reader<'a> {
             text,
             expressions: Expressions::default(),
             prompt_bytes: 0,
+            file_bytes: 0,
             left_out: Vec::new(),
             agents_left_out: BTreeMap::new(),
             unknown_tools: BTreeSet::new(),
@@ -133,9 +136,11 @@ impl<'a> Reader<'a> {
         let file: Arc<Path> = self.file.parent().unwrap_or(Path::new("")).join(path).into();
         let mut inner = Reader::new(&file, text, self.source, self.expand);
         inner.prompt_bytes = self.prompt_bytes;
+        inner.file_bytes = self.file_bytes;
         inner.unknown_tools = std::mem::take(&mut self.unknown_tools);
         let found = read(&mut inner);
         self.prompt_bytes = inner.prompt_bytes;
+        self.file_bytes = inner.file_bytes;
         self.unknown_tools = std::mem::take(&mut inner.unknown_tools);
         self.findings.extend(inner.finish());
         self.texts.push((file, text.to_owned()));

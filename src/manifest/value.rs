@@ -178,7 +178,17 @@ pub(super) fn file(
     path: &str,
     (what, help): (&str, Option<String>),
 ) -> Option<String> {
+    // It was said already, and reading takes the time.
+    if !is_within(reader) {
+        return None;
+    }
     let text = reader.source.read(path);
+    if let Ok(text) = &text {
+        reader.file_bytes = reader.file_bytes.saturating_add(text.len());
+        if !note_room(reader, true, node) {
+            return None;
+        }
+    }
     match text.and_then(|text| no_nul(path, &text).map(|()| text)) {
         Ok(text) if text == reader.text => {
             let message = format!("{what} names the manifest itself");
@@ -311,12 +321,22 @@ pub(super) fn length(given: &Given) -> usize {
 
 /// Counts the texts of one more resource; says so once where all are too large together.
 pub(super) fn has_room(reader: &mut Reader<'_>, length: usize, key_node: &Node<'_>) -> bool {
-    let was_within = reader.prompt_bytes <= MOST_TEXT;
+    let was_within = is_within(reader);
     reader.prompt_bytes = reader.prompt_bytes.saturating_add(length);
-    let is_within = reader.prompt_bytes <= MOST_TEXT;
+    note_room(reader, was_within, key_node)
+}
+
+/// Whether the texts so far are small enough that more of them are read.
+fn is_within(reader: &Reader<'_>) -> bool {
+    reader.prompt_bytes.max(reader.file_bytes) <= MOST_TEXT
+}
+
+/// Says so where the texts have just become too large.
+fn note_room(reader: &mut Reader<'_>, was_within: bool, node: &Node<'_>) -> bool {
+    let is_within = is_within(reader);
     if was_within && !is_within {
         let message = format!("the prompts have more than {} MiB together", MOST_TEXT >> 20);
-        let finding = reader.error(Code::TooMuchText, message, &key_node.span);
+        let finding = reader.error(Code::TooMuchText, message, &node.span);
         reader.report(finding.help("divide the manifest, or shorten the prompts"));
     }
     is_within

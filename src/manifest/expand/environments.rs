@@ -12,6 +12,9 @@ use crate::manifest::owner::Owner;
 use crate::manifest::suggest::{did_you_mean, nearest_few};
 use crate::model::Key;
 
+/// The most environments of a manifest: each is read and compared with every other.
+const MOST_ENVIRONMENTS: usize = 100;
+
 /// Which environment a manifest is expanded for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum SelectedEnvironment {
@@ -42,6 +45,14 @@ impl Expander<'_> {
             let Some(name) = key_word(key).filter(|name| name.parse::<Key>().is_ok()) else {
                 continue;
             };
+            let is_new = !self.expansion.environments.contains_key(&name);
+            if is_new && self.expansion.environments.len() == MOST_ENVIRONMENTS {
+                let message =
+                    format!("the manifest declares more than {MOST_ENVIRONMENTS} environments");
+                let finding = Diagnostic::error(Code::InvalidValue, message);
+                self.report_at(finding.help("divide the manifest"), &key.span);
+                break;
+            }
             let own = field(value, "organizationId");
             let organization =
                 own.map_or_else(|| shared.clone(), |own| self.organization(Some(own)));

@@ -93,6 +93,7 @@ pub(super) fn expand<T>(
         of_environments: Vec::new(),
         expansion: Expansion::default(),
         findings: Findings::default(),
+        expanded: 0,
     };
     let selection = expander.select(root);
     let declared = expander.declare(root, &selection);
@@ -106,7 +107,8 @@ pub(super) fn expand<T>(
     let mut expander = expander.into_inner();
     expander.expansion.is_shared = expander.expansion.environments.is_empty();
     for (name, key) in declared {
-        if !expander.expansion.used.contains(&name) {
+        // Beyond the limit nobody looked.
+        if expander.expanded <= MOST_EXPANDED && !expander.expansion.used.contains(&name) {
             expander.unused(&name, &key);
         }
     }
@@ -153,6 +155,9 @@ fn placed(
     }
 }
 
+/// The most bytes that the values of a manifest's variables have together, where they are used.
+const MOST_EXPANDED: usize = 16 << 20;
+
 /// One tree on its way.
 struct Expander<'a> {
     file: Arc<Path>,
@@ -164,6 +169,8 @@ struct Expander<'a> {
     of_environments: Vec<(String, BTreeSet<String>)>,
     expansion: Expansion,
     findings: Findings,
+    /// How many bytes the values have that were put into fields.
+    expanded: usize,
 }
 
 impl Expander<'_> {
@@ -242,9 +249,11 @@ impl Expander<'_> {
             of_environments: std::mem::take(&mut self.of_environments),
             expansion: std::mem::take(&mut self.expansion),
             findings: Findings::default(),
+            expanded: self.expanded,
         };
         inner.mapping(node, &AGENT, Owner::Agent(key));
-        let Expander { vars, of_environments, expansion, findings, .. } = inner;
+        let Expander { vars, of_environments, expansion, findings, expanded, .. } = inner;
+        self.expanded = expanded;
         (self.vars, self.of_environments, self.expansion) = (vars, of_environments, expansion);
         findings.in_order(|finding| finding.place.as_ref().map(|at| at.span.start))
     }
@@ -346,6 +355,9 @@ impl Expander<'_> {
         span: &Range<usize>,
         (field, owner): (&str, Owner<'_>),
     ) -> Option<String> {
+        if self.expanded > MOST_EXPANDED {
+            return None;
+        }
         let mut expanded = String::new();
         let mut is_whole = true;
         for part in reference::parts(text) {
@@ -356,7 +368,9 @@ impl Expander<'_> {
                     self.flawed((written, flaw), span, (field, owner));
                 }
                 VarPiece::VarReference(reference) => match self.value(&reference) {
-                    Ok(value) => expanded.push_str(&value),
+                    Ok(value) if self.has_room(value.len(), span) => expanded.push_str(&value),
+                    // Said once; nothing is expanded any more.
+                    Ok(_) => return None,
                     Err(cause) => {
                         is_whole = false;
                         self.unresolved(&reference, cause, span, (field, owner));
@@ -365,6 +379,17 @@ impl Expander<'_> {
             }
         }
         is_whole.then_some(expanded)
+    }
+
+    /// Counts the bytes of one more value.
+    fn has_room(&mut self, length: usize, span: &Range<usize>) -> bool {
+        let was_within = self.expanded <= MOST_EXPANDED;
+        self.expanded = self.expanded.saturating_add(length);
+        let is_within = self.expanded <= MOST_EXPANDED;
+        if was_within && !is_within {
+            self.too_much(MOST_EXPANDED, span);
+        }
+        is_within
     }
 
     /// The value of a variable: that of a flag or the manifest, else of the process, else its default.

@@ -56,7 +56,9 @@ impl Expander<'_> {
             VarCause::Unset => {
                 let message = format!("`{written}` in `{field}` of {owner} has no value");
                 let finding = Diagnostic::error(Code::UnresolvedVariable, message);
-                let near = nearest_few(name, self.vars.keys().map(String::as_str), 2);
+                // Each is compared with all of them.
+                let known = self.vars.keys().filter(|_| !self.findings.is_full());
+                let near = nearest_few(name, known.map(String::as_str), 2);
                 let finding = self.set_elsewhere(finding, name);
                 let finding = if near.is_empty() { finding } else { finding.help(did_you_mean(name, &near)) };
                 finding
@@ -114,6 +116,13 @@ impl Expander<'_> {
         };
         let finding = finding.help("for a literal `${` write `$${`");
         self.findings.push(placed(finding, (&self.file, self.text), &inner, None));
+    }
+
+    pub(super) fn too_much(&mut self, most: usize, span: &Range<usize>) {
+        let message = format!("the values of variables have more than {} MiB together", most >> 20);
+        let finding = Diagnostic::error(Code::TooMuchText, message);
+        let finding = finding.help("divide the manifest, or shorten the values");
+        self.findings.push(placed(finding, (&self.file, self.text), span, None));
     }
 
     pub(super) fn unused(&mut self, name: &str, key: &Range<usize>) {

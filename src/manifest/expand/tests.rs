@@ -290,3 +290,34 @@ tasks:
     let text = format!("{HEAD}tasks: {{a: {{environments: [prod]}}}}\n");
     insta::assert_snapshot!(in_environment(&text, None).1);
 }
+
+#[test]
+fn values_of_variables_have_a_limit_together() {
+    let tasks: String = (0..100).map(|n| format!("  t{n}: {{name: '${{A}}${{A}}'}}\n")).collect();
+    let value = "x".repeat(200_000);
+    let text =
+        format!("{HEAD}vars: {{A: {value}, B: x}}\ntasks:\n{tasks}  z: {{name: '${{B}}'}}\n");
+    let (manifest, found) = parsed(&text, &[]);
+    let found: Vec<&str> = found.iter().map(|finding| finding.code.as_str()).collect();
+    // The last one is not looked at any more.
+    assert_eq!(found, ["too-much-text"]);
+    assert_eq!(manifest.tasks.len(), 41);
+}
+
+#[test]
+fn environments_have_a_limit() {
+    let of = |count: usize| {
+        let names: String = (0..count).map(|n| format!("  e{n}: {{}}\n")).collect();
+        let text = format!("{HEAD}environments:\n{names}tasks: {{a: {{name: x}}}}\n");
+        let (manifest, found) = in_environment(&text, Some("e7"));
+        (manifest.expansion.environments.len(), found)
+    };
+    assert_eq!(of(100), (100, String::new()));
+    let (count, found) = of(2000);
+    assert_eq!(count, 100);
+    assert!(
+        found.ends_with("more than 100 environments\n  help: divide the manifest\n"),
+        "{found}"
+    );
+    assert_eq!(found.matches("invalid-value").count(), 1);
+}
