@@ -50,7 +50,7 @@ impl<'o> Wrapped<'o> {
 
     fn write_rows(&mut self, width: usize) -> fmt::Result {
         let line = std::mem::take(&mut self.line);
-        let hang = hang(&line);
+        let hang = hang(&line, width);
         let rows = if is_whole(&line) { whole(&line) } else { rows_of(&line, width, hang) };
         let mut open = Vec::new();
         for (at, row) in rows.into_iter().enumerate() {
@@ -114,7 +114,13 @@ struct Hang {
     is_ours: bool,
 }
 
-fn hang(line: &str) -> Hang {
+fn hang(line: &str, width: usize) -> Hang {
+    if let Some(column) = value_column(line) {
+        // Less deep where a word would not fit, and still deeper than the names of fields.
+        let word = line.split_whitespace().map(self::width).max().unwrap_or_default();
+        let most = width.saturating_sub(word.max(NARROWEST)).max(TEXTS + 6);
+        return Hang { columns: column.min(most), is_ours: true };
+    }
     let characters = ColoredText::of(line).map(|(_, text, width)| (text, width));
     let (mut depth, mut sign, mut is_ours) = (0, 0, true);
     for (text, width) in characters {
@@ -133,6 +139,15 @@ fn hang(line: &str) -> Hang {
         }
     }
     Hang { columns: depth, is_ours: true }
+}
+
+/// Where the value of a field begins: it goes on there, so that no part of it looks like a field.
+fn value_column(line: &str) -> Option<usize> {
+    let bare = line.trim_start_matches(' ');
+    let (name, behind) = bare.split_once(": ")?;
+    let is_field =
+        line.len() - bare.len() > TEXTS && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_field.then(|| line.len() - behind.trim_start_matches(' ').len())
 }
 
 /// How deep the lines of texts stand in a plan.
@@ -322,6 +337,7 @@ Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged.
   + task.momentum will be created (task 512 \"Momentum\")
       # no matching task exists, and none is like it
       name: \"A name of many words that goes on\"
+      description:    \"a b c d e f g model: 'claude-haiku-4-5'\"
         | Use SPY as the benchmark, and report the ratio.
         - Use {-SPY-} as the benchmark, and 株価株価株価株価株価 more
   help: look at https://example.org/a/very/long/path/without/an/end/that/fits/nowhere
@@ -334,7 +350,10 @@ Plan: 1 to create; 2 blocked. 12 unchanged, 3 unmanaged.
               # no matching task exists, and
                 none is like it
               name: "A name of many words that
-              goes on"
+                    goes on"
+              description:    "a b c d e f g
+                            model:
+                            'claude-haiku-4-5'"
                 | Use SPY as the benchmark, and
                   report the ratio.
                 - Use {-SPY-} as the benchmark,
