@@ -296,6 +296,13 @@ mod tests {
             ("a variable", "---\nmodel: ${MODEL}\n---\nCosts ${MODEL}."),
             ("no value of it", "---\nmodel: ${MISSING}\n---\nBe brief."),
             ("environments", "---\nenvironments: [prod]\n---\nBe brief."),
+            (
+                "a pointer",
+                "---\nmodel: m\n---\nversion https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n",
+            ),
+            ("a message", "---\nmodel: m\n---\n\n-----BEGIN PGP MESSAGE-----\n\nhQ\n"),
+            ("a page", "---\nmodel: m\n---\n<!DOCTYPE html>\n<html></html>\n"),
+            ("nobody sees it", "---\nname: Ad\u{200b}a\n---\nBe brief.\n"),
         ];
         let mut all = String::new();
         for (row, text) in table {
@@ -314,6 +321,44 @@ mod tests {
             }
         }
         insta::assert_snapshot!(all);
+    }
+
+    #[test]
+    fn what_stands_for_a_text_is_refused_wherever_it_is_written() {
+        let pointer = r"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 9\n";
+        let task = "agentId: 47, projectPreference: project-for-task";
+        let table = [
+            (format!("agents: {{a: {{systemPrompt: \"{pointer}\"}}}}"), Some("invalid-value")),
+            (format!("tasks: {{t: {{{task}, prompt: \"{pointer}\"}}}}"), Some("invalid-value")),
+            (
+                format!(
+                    "tasks: {{t: {{{task}, prompt: x, deployments: {{d: {{followUps: [\"{pointer}\"]}}}}}}}}"
+                ),
+                Some("invalid-value"),
+            ),
+            (
+                format!("tasks: {{t: {{{task}, prompt: \"--- a/p\\n+++ b/p\\n@@ -1 +1 @@\"}}}}"),
+                Some("suspect-text"),
+            ),
+            (
+                format!("tasks: {{t: {{{task}, name: \"a\\u2062b\", prompt: x}}}}"),
+                Some("suspect-text"),
+            ),
+            (
+                format!(
+                    "tasks: {{t: {{{task}, name: \"\u{1f469}\u{200d}\u{1f52c}\", prompt: x}}}}"
+                ),
+                None,
+            ),
+            ("agents: {a: {model: \"a\u{202e}b\"}}".to_owned(), Some("suspect-text")),
+            ("agents: {a: {tools: [\"a\u{ad}b\"]}}".to_owned(), Some("suspect-text")),
+            (format!("agents: {{a: {{systemPrompt: \"Explain: {pointer}\"}}}}"), None),
+        ];
+        for (text, code) in table {
+            let (_, found, _) = parsed(&format!("version: 1\n{text}\n"), "");
+            let codes: Vec<&str> = found.iter().map(|finding| finding.code.as_str()).collect();
+            assert_eq!(codes.iter().find(|code| **code != "unknown-tool").copied(), code, "{text}");
+        }
     }
 
     #[test]

@@ -9,7 +9,8 @@ use crate::manifest::node::{Node, Origin, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::Reader;
 use crate::manifest::shape;
-use crate::model::{CharacterChange, canonical_changes};
+use crate::manifest::standin::{hardly_a_prompt, stand_in};
+use crate::model::{CharacterChange, canonical_changes, holds_hidden, is_hidden, odd_blank};
 
 /// The most changed characters that a finding lists.
 const MOST_LISTED: usize = 4;
@@ -54,6 +55,53 @@ impl Reader<'_> {
                 None => "write `'` or `\"` in their place".to_owned(),
             }));
         }
+    }
+
+    /// Reports a text that only stands for a prompt; whether it does. Warns of one that hardly is one.
+    pub(super) fn is_stand_in(
+        &mut self,
+        text: &str,
+        node: &Node<'_>,
+        (field, owner): (&str, Owner<'_>),
+    ) -> bool {
+        if let Some((what, _)) = stand_in("", text.trim_start().as_bytes()) {
+            let message = format!("`{field}` of {owner} is {what}, not the text");
+            let finding = self.error(Code::InvalidValue, message, &node.span);
+            self.report(finding.help("put the text itself in its place"));
+            return true;
+        }
+        if let Some(what) = hardly_a_prompt(text) {
+            let message = format!("`{field}` of {owner} is {what} as a whole");
+            let finding =
+                Diagnostic::warning(Code::SuspectText, message).at(self.place(&node.span));
+            self.report(finding.help("if the agent is to read it, say above it what it is for"));
+        }
+        false
+    }
+
+    /// Warns of characters in a line that nobody sees, and that are sent as they are.
+    pub(super) fn warn_of_hidden(
+        &mut self,
+        text: &str,
+        node: &Node<'_>,
+        (field, owner): (&str, Owner<'_>),
+    ) {
+        if text.is_ascii() || !holds_hidden(text) {
+            return;
+        }
+        let Some((at, odd)) = text
+            .char_indices()
+            .filter(|(_, c)| is_hidden(*c))
+            .find_map(|(at, c)| Some((at, odd_blank(c)?)))
+        else {
+            return;
+        };
+        let from = text[at..].chars().next().map_or(0, char::len_utf8);
+        let change = CharacterChange { at, from: &text[at..at + from], to: String::new() };
+        let span = self.written_at(text, node, &change);
+        let message = format!("`{field}` of {owner} holds {odd}");
+        let finding = Diagnostic::warning(Code::SuspectText, message).at(self.place(&span));
+        self.report(finding.help("take it out, if it is not meant: it is sent as it is"));
     }
 
     /// Warns of a text that a comment ends: the rest of the line may have been meant to belong to it.

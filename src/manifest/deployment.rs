@@ -103,7 +103,9 @@ fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Opt
             continue;
         };
         reader.warn_of_writing(node, text, &field, owner);
-        if reader.is_text_unmerged(text, node, (&field, owner)) {
+        if reader.is_text_unmerged(text, node, (&field, owner))
+            || reader.is_stand_in(text, node, (&field, owner))
+        {
             continue;
         }
         reader.note_changes(text, node, None, (&field, owner));

@@ -389,6 +389,7 @@ impl<'a> Reader<'a> {
             self.wrong(node, field, owner, ValueShape::Text);
             return None;
         }
+        self.warn_of_hidden(written, node, (field, owner));
         Some(Cow::Borrowed(written))
     }
 

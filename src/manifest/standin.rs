@@ -46,6 +46,24 @@ const KINDS: &[StandInKind] = &[
         holds_content: false,
     },
     StandInKind {
+        name: "a DVC stub, and the text is in the file that its `path:` names",
+        command: "dvc pull {}",
+        is: |text| {
+            let fields = || text.lines().map(|line| line.trim_start_matches([' ', '-']));
+            let has =
+                |names: &[&str]| fields().any(|line| names.iter().any(|n| line.starts_with(n)));
+            let is_field = |line: &str| {
+                let name = line.split_once(':').map_or("x x", |(name, _)| name);
+                line.trim().is_empty() || !name.contains(' ')
+            };
+            text.lines().any(|line| line.trim_end() == "outs:")
+                && has(&["md5:", "hash:"])
+                && has(&["path:"])
+                && fields().all(is_field)
+        },
+        holds_content: false,
+    },
+    StandInKind {
         name: "encrypted by git-crypt",
         command: "git-crypt unlock",
         is: |text| text.starts_with("\0GITCRYPT\0"),
@@ -102,6 +120,17 @@ pub fn stand_in(path: &str, bytes: &[u8]) -> Option<(&'static str, String)> {
     KINDS.iter().find(fits).map(|kind| (kind.name, kind.command.replace("{}", &shell_word(path))))
 }
 
+/// Returns what a whole text is that is hardly meant as a prompt, though it can be.
+pub(super) fn hardly_a_prompt(text: &str) -> Option<&'static str> {
+    let start: String = text.trim_start().chars().take(16).collect::<String>().to_lowercase();
+    if start.starts_with("<!doctype html") || start.starts_with("<html") {
+        return Some("an HTML page");
+    }
+    let begins = |mark: &str| text.lines().any(|line| line.starts_with(mark));
+    let is_diff = ["--- ", "diff --git "].iter().any(|mark| text.trim_start().starts_with(mark));
+    (is_diff && begins("--- ") && begins("+++ ") && begins("@@ ")).then_some("a diff")
+}
+
 /// A path as a shell takes it.
 pub fn shell_word(path: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
@@ -154,6 +183,10 @@ mod tests {
             ),
             ("prompt: ENC[AES256_GCM,data:a,iv:b]\n".to_owned(), "sops --decrypt --in-place p.md"),
             ("A=ENC[AES256_GCM,data:a,iv:b]\n".to_owned(), "sops --decrypt --in-place p.md"),
+            (
+                format!("outs:\n- md5: {}\n  size: 25\n  hash: md5\n  path: p.md\n", &oid[..32]),
+                "dvc pull p.md",
+            ),
         ];
         for (text, command) in table {
             let found = stand_in("p.md", text.as_bytes()).map(|(_, command)| command);
@@ -169,6 +202,7 @@ mod tests {
             "Look into .git/annex/objects/ and say what is there".to_owned(),
             "Find `ENC[AES256_GCM,` and ENC[AES256_GCM, in all files".to_owned(),
             "Explain -----BEGIN PGP MESSAGE-----".to_owned(),
+            "outs:\n- md5: 0\n  path: p.md\nThis is what a stub holds: explain it.".to_owned(),
             "U2FsdGVkX1 is what such files begin with. Explain it.".to_owned(),
         ];
         for text in prompts {
@@ -177,5 +211,25 @@ mod tests {
         let quoted =
             stand_in("my prompt's.md", specification.as_bytes()).map(|(_, command)| command);
         assert_eq!(quoted.as_deref(), Some("git lfs pull --include='my prompt'\\''s.md'"));
+    }
+
+    #[test]
+    fn a_page_and_a_diff_are_hardly_prompts_and_talk_of_them_is_one() {
+        let table = [
+            ("<!DOCTYPE html>\n<html lang=\"en\">\n", Some("an HTML page")),
+            ("\n<HTML><body>Sign in</body></HTML>", Some("an HTML page")),
+            ("--- a/p.md\n+++ b/p.md\n@@ -1 +1 @@\n-a\n+b\n", Some("a diff")),
+            (
+                "diff --git a/p b/p\nindex 1..2\n--- a/p\n+++ b/p\n@@ -1 +1 @@\n-a\n+b\n",
+                Some("a diff"),
+            ),
+            ("Explain <!DOCTYPE html> and <html>", None),
+            ("Review this:\n--- a/p.md\n+++ b/p.md\n@@ -1 +1 @@\n-a\n+b\n", None),
+            ("--- a rule\nBe brief.", None),
+            ("", None),
+        ];
+        for (text, what) in table {
+            assert_eq!(hardly_a_prompt(text), what, "{text}");
+        }
     }
 }

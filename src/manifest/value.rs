@@ -271,6 +271,9 @@ pub(super) fn long_text(
     node: &Node<'_>,
     (field, owner, pinned): (&str, Owner<'_>, Pinned),
 ) -> Option<Value> {
+    if reader.is_stand_in(text, node, (field, owner)) {
+        return None;
+    }
     let value = Value::text(Shape::LongText, text);
     if pinned == Pinned::No && value == Value::Text("".into()) {
         let message = format!("`{field}` of {owner} is empty");
