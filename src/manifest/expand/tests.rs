@@ -293,7 +293,10 @@ tasks:
 
 #[test]
 fn values_of_variables_have_a_limit_together() {
-    let tasks: String = (0..100).map(|n| format!("  t{n}: {{name: '${{A}}${{A}}'}}\n")).collect();
+    let mut tasks = String::new();
+    for n in 0..100 {
+        writeln!(tasks, "  t{n}: {{name: '${{A}}${{A}}'}}").unwrap();
+    }
     let value = "x".repeat(200_000);
     let text =
         format!("{HEAD}vars: {{A: {value}, B: x}}\ntasks:\n{tasks}  z: {{name: '${{B}}'}}\n");
@@ -307,7 +310,10 @@ fn values_of_variables_have_a_limit_together() {
 #[test]
 fn environments_have_a_limit() {
     let of = |count: usize| {
-        let names: String = (0..count).map(|n| format!("  e{n}: {{}}\n")).collect();
+        let mut names = String::new();
+        for n in 0..count {
+            writeln!(names, "  e{n}: {{}}").unwrap();
+        }
         let text = format!("{HEAD}environments:\n{names}tasks: {{a: {{name: x}}}}\n");
         let (manifest, found) = in_environment(&text, Some("e7"));
         (manifest.expansion.environments.len(), found)
