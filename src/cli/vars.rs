@@ -79,10 +79,12 @@ impl GivenVars {
 fn without_words(finding: &Diagnostic, file: &Path, text: &str) -> Diagnostic {
     let place = finding.place.as_ref().and_then(|place| text.get(..place.span.start));
     let line = place.map_or(1, |before| before.matches('\n').count() + 1);
-    let message = format!("`{}` is no file of variables: line {line} is wrong", file.display());
+    let shown = file.display();
     let finding = if finding.is_error() {
+        let message = format!("`{shown}` is no file of variables: line {line} is wrong");
         Diagnostic::error(finding.code, message)
     } else {
+        let message = format!("line {line} of `{shown}` may not be what is meant");
         Diagnostic::warning(finding.code, message)
     };
     finding

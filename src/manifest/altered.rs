@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::lines::SourceLine;
 use crate::manifest::mistake::in_quotes;
-use crate::manifest::node::{Node, Origin, Style};
+use crate::manifest::node::{Node, NodeValue, Origin, Style};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::Reader;
 use crate::manifest::shape;
@@ -104,10 +104,27 @@ impl Reader<'_> {
         self.report(finding.help("take it out, if it is not meant: it is sent as it is"));
     }
 
+    /// Warns of variables without quotes whose values may not be what was meant.
+    pub(super) fn warn_of_vars(&mut self, node: &Node<'_>, owner: Owner<'_>) {
+        let NodeValue::Mapping(pairs) = &node.value else { return };
+        for (key, value) in pairs {
+            if let (NodeValue::Text(name), NodeValue::Text(text)) = (&key.value, &value.value) {
+                self.warn_of_writing(value, text, name, owner);
+            }
+        }
+    }
+
     /// Warns of a text that a comment ends: the rest of the line may have been meant to belong to it.
     fn warn_of_comment(&mut self, at: usize, written: &str, field: &str, owner: Owner<'_>) {
         let comment = SourceLine::at(self.text, at).text_from(at).trim_end();
-        if !shape::may_go_on(field, written, comment) {
+        // A variable may hold anything: a comment that is set off is one.
+        let is_variable = matches!(owner, Owner::VarFile | Owner::Inside("vars", _));
+        let may_go_on = if is_variable {
+            !comment.trim_start_matches('#').starts_with([' ', '\t'])
+        } else {
+            shape::may_go_on(field, written, comment)
+        };
+        if !may_go_on {
             return;
         }
         let taken = shape::shortened(written);

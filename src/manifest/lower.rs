@@ -60,6 +60,9 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         .value("organizationId")
         .and_then(|node| reader.text(node, "organizationId", Owner::Manifest))
         .map(|text| text.trim().to_owned());
+    if let Some(node) = entries.value("vars") {
+        reader.warn_of_vars(node, Owner::Inside("vars", &Owner::Manifest));
+    }
     if let Some(node) = entries.value(ENVIRONMENTS) {
         environments(reader, node);
     }
@@ -112,6 +115,9 @@ fn environments(reader: &mut Reader<'_>, node: &Node<'_>) {
         let Some(entries) = reader.entries(fields, owner, ENVIRONMENT) else { continue };
         if let Some(node) = entries.value("organizationId") {
             reader.text(node, "organizationId", owner);
+        }
+        if let Some(node) = entries.value("vars") {
+            reader.warn_of_vars(node, Owner::Inside("vars", &owner));
         }
     }
 }

@@ -7,6 +7,8 @@ use std::fmt;
 pub(super) enum Owner<'k> {
     /// The top level.
     Manifest,
+    /// A file of variables.
+    VarFile,
     /// An environment, by its name.
     Environment(&'k str),
     /// `defaults`.
@@ -25,6 +27,7 @@ impl fmt::Display for Owner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Manifest => f.write_str("the manifest"),
+            Self::VarFile => f.write_str("the file of variables"),
             Self::Environment(name) => write!(f, "environment `{name}`"),
             Self::Defaults => f.write_str("`defaults`"),
             Self::Task(key) => write!(f, "task `{key}`"),

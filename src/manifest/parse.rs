@@ -17,11 +17,12 @@ use crate::manifest::expand::{ExpandFile, expand, vars_of_file};
 use crate::manifest::lower::lower;
 use crate::manifest::mistake::Mistake;
 use crate::manifest::node::Node;
-use crate::manifest::reader::position;
+use crate::manifest::owner::Owner;
+use crate::manifest::reader::{Reader, position};
 use crate::manifest::tree::EventTree;
 use crate::manifest::without::{blanked, without_task};
 use crate::manifest::yaml::{findings, read};
-use crate::manifest::{ExpandInputs, Manifest, Source, Vars};
+use crate::manifest::{ExpandInputs, Manifest, Source, Unreadable, Vars};
 
 /// The most tasks that are set aside because they are not YAML, and the most bytes that are read
 /// again for that.
@@ -64,9 +65,22 @@ pub fn parse_vars(file: &Path, text: &str) -> (Vars, Vec<Diagnostic>) {
     }
     let EventTree { root, faults } = read(text);
     let mut found = findings(&file, text, faults);
-    let (vars, more) = root.map(|root| vars_of_file(&file, text, &root)).unwrap_or_default();
+    let Some(root) = root else { return (Vars::new(), found) };
+    let (vars, more) = vars_of_file(&file, text, &root);
     found.extend(more);
+    let mut reader = Reader::new(&file, text, &NoSource, &|_, _, _, _| Vec::new());
+    reader.warn_of_vars(&root, Owner::VarFile);
+    found.extend(reader.finish());
     (vars, found)
+}
+
+/// A file of variables names no other file.
+struct NoSource;
+
+impl Source for NoSource {
+    fn read(&self, path: &str) -> Result<String, Unreadable> {
+        Err(format!("`{path}` is named by no manifest").into())
+    }
 }
 
 /// Expands a tree and reads it.

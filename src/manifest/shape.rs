@@ -124,6 +124,9 @@ pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spe
     }
     match owner {
         Owner::Manifest => "start with `version: 1`, and write the tasks below `tasks:`".to_owned(),
+        Owner::VarFile => {
+            "write each variable with its value, such as `capital: 100000`".to_owned()
+        }
         Owner::Environment(name) => {
             format!(
                 "write `{name}: {{}}`, or its fields below it, such as `vars: {{capital: 10000}}`"

@@ -327,3 +327,43 @@ fn environments_have_a_limit() {
     );
     assert_eq!(found.matches("invalid-value").count(), 1);
 }
+
+#[test]
+fn variables_lose_no_text_silently() {
+    let vars = "  A: Fix issue #12 now\n  B: “quoted”\n  C: 'Fix #12'\n  D: x # the index\n";
+    let text = format!(
+        "{HEAD}vars:\n{vars}environments: {{e: {{vars: {{E: “e”}}}}}}
+tasks: {{a: {{name: '${{A}} ${{B}} ${{C}} ${{D}} ${{E}}'}}}}\n"
+    );
+    let (file, of_file) =
+        (vars.replace("  ", ""), parse_vars(Path::new("v.yaml"), &vars.replace("  ", "")));
+    let shown = format!("{}{}", in_environment(&text, Some("e")).1, shown(&file, &of_file.1));
+    insta::assert_snapshot!(shown);
+}
+
+/// Counts how often a file of a megabyte is read.
+struct LargeFile(std::sync::atomic::AtomicUsize);
+
+impl Source for LargeFile {
+    fn read(&self, path: &str) -> Result<String, Unreadable> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if path.starts_with("s3cr3t") {
+            return Err(format!("failed to read `{path}`").into());
+        }
+        Ok("x".repeat(1 << 20))
+    }
+}
+
+#[test]
+fn no_file_is_read_beyond_the_limit_and_no_path_of_a_variable_is_shown() {
+    let tasks = (0..200).map(|n| format!("  t{n}: {{promptFile: a.md}}\n")).collect::<Vec<_>>();
+    let head = "version: 1\ndefaults: {agentId: 47, projectPreference: project-for-task}\ntasks:\n";
+    let text = format!("{head}  a: {{promptFile: '${{SET}}.md'}}\n{}", tasks.concat());
+    let source = LargeFile(0.into());
+    let (_, found) = parse(Path::new("tasks.yaml"), &text, &source, ExpandInputs::of(&process));
+    let shown = shown(&text, &found);
+    assert!(shown.contains("`'${SET}.md'` leads to no file that may be read"), "{shown}");
+    assert_eq!(shown.matches("too-much-text").count(), 1, "{shown}");
+    // The names of the tasks count as well.
+    assert_eq!(source.0.into_inner(), 1 + 64);
+}
