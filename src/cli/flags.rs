@@ -27,7 +27,7 @@ pub(super) const EMULATOR_FILE: &str = ".qcops/emulator.json";
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Manifest")]
 pub(super) struct ManifestFiles {
-    /// Read a manifest, or all in a folder; repeatable, or with commas between
+    /// Read a manifest, or all in a folder; repeatable
     ///
     /// For `validate` and `plan`, `-` is standard input; the files that it names are in the working
     /// folder or below.
@@ -175,7 +175,7 @@ pub(super) struct Selection {
         value_hint = ValueHint::Other
     )]
     pub(super) targets: Vec<PlanTarget>,
-    /// Remove owned tasks that are no longer declared
+    /// Remove what is owned and no longer declared
     #[arg(long)]
     pub(super) prune: bool,
 }
@@ -184,13 +184,13 @@ pub(super) struct Selection {
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Guards")]
 pub(super) struct Ceilings {
-    /// Create at most N tasks [default: 50]
+    /// Create at most N of a kind [default: 50]
     #[arg(long = "max-creates", value_name = "N")]
     pub(super) creates: Option<usize>,
     /// Replace at most N tasks [default: 30 % of owned, 5 to 20]
     #[arg(long = "max-replaces", value_name = "N")]
     pub(super) replaces: Option<usize>,
-    /// Remove at most N undeclared tasks [default: 30 % of owned, 3 to 10]
+    /// Remove at most N undeclared of a kind [default: 30 % of owned, 3 to 10]
     #[arg(long = "max-deletes", value_name = "N")]
     pub(super) deletes: Option<usize>,
     /// Start at most N deployments [default: 5; 3 of a task and day]
