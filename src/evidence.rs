@@ -64,7 +64,7 @@ pub struct AgentEvidence {
 }
 
 /// A value that was asked for in a field of an agent, and the one that the service stored instead;
-/// both as hashes, because they may be long and are nobody's business.
+/// both as hashes, because they may be long, and the ledger holds no prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredValue {
     /// The agent.

@@ -13,7 +13,7 @@ use crate::cli::format::{self, Output};
 use crate::cli::times::{duration, span_of_days};
 use crate::plan::Digest;
 
-/// GitOps for QuantConnect agents: a manifest declares agent tasks and their deployments, `plan`
+/// GitOps for QuantConnect agents: a manifest declares agents, tasks and deployments, `plan`
 /// shows what differs on the service, `apply` changes the service
 #[derive(Debug, Parser)]
 #[command(name = "qcops", version, max_term_width = 100, infer_long_args = false)]
@@ -61,11 +61,11 @@ pub(super) enum Command {
     Apply(Box<ApplyArgs>),
     /// Show what was said in a deployment, or how two differ
     Transcript(TranscriptArgs),
-    /// Show the state of every declared task and its deployments
+    /// Show the state of every declared agent, task and deployment
     Status(StatusArgs),
     /// Write a manifest of the agents and tasks on the service
     Pull(PullArgs),
-    /// Remove every owned task, or delete archived ones for good
+    /// Remove what is owned, or delete archived tasks for good
     Destroy(DestroyArgs),
     /// Check credentials, network, service, Git and store
     ///

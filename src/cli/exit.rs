@@ -41,7 +41,7 @@ impl Exit {
             Self::Unknown,
             "the outcome of a request is unknown, or several resources match equally well",
         ),
-        (Self::Partial, "some steps failed; another apply finishes them"),
+        (Self::Partial, "some steps failed; another apply finishes those that the service accepts"),
         (
             Self::Blocked,
             "a step is blocked or needs approval, or `doctor` warns; `plan` exits with it too",

@@ -165,7 +165,7 @@ impl World {
         agent.updated = agent.created;
     }
 
-    /// Adds an agent with these fields, the others as nobody has said anything about them.
+    /// Adds an agent with these fields and the defaults of the others.
     pub(super) fn new_agent(
         &mut self,
         organization: Option<String>,

@@ -88,7 +88,7 @@ quirks! {
     ids_accepted: IdsAccepted = IdsAccepted::Numbers, "ids-accepted", &["numbers", "both"];
     /// What unknown fields of a request do.
     unknown_fields: UnknownFields = UnknownFields::Ignore, "unknown-fields", &["ignore", "refuse"];
-    /// Whether answers carry fields that nobody documented.
+    /// Whether answers carry undocumented fields.
     extra_fields: Switch = Switch::Off, "extra-fields", ON_OFF;
     /// The member `errors` of a success.
     errors_member: ErrorsMember = ErrorsMember::Present,

@@ -9,10 +9,10 @@ use crate::manifest::{DesiredTask, nearest_few};
 use crate::model::Key;
 use crate::plan::{Options, PlanContext};
 
-/// What stands in front of a task's key in an address.
+/// The prefix of a task's address.
 const KIND: &str = "task.";
 
-/// What stands in front of an agent's key in an address.
+/// The prefix of an agent's address.
 const AGENT_KIND: &str = "agent.";
 
 /// What is planned for: a task, or one deployment of it.

@@ -38,7 +38,7 @@ pub static TASK: Kind = Kind {
             example: "47",
             instead: Some(Instead {
                 name: "agent",
-                doc: "The agent by its exact name.",
+                doc: "The agent: a key of `agents`, or an exact name on the service.",
                 example: "Momentum Researcher",
             }),
         },

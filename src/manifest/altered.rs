@@ -79,7 +79,7 @@ impl Reader<'_> {
         false
     }
 
-    /// Warns of characters in a line that nobody sees, and that are sent as they are.
+    /// Warns of invisible characters in a line, which are sent as they are.
     pub(super) fn warn_of_hidden(
         &mut self,
         text: &str,

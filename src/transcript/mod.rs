@@ -1,7 +1,7 @@
 //! What was said in a deployment: messages, parts, tool calls, and what is expected of them.
 //!
 //! A conversation is the only place where a deployment shows its results (contract 4.8). Whatever the service
-//! wrote is kept, parts nobody documented too, as the JSON they were. Decoding is `api`'s; nothing
+//! wrote is kept, undocumented parts too, as the JSON they were. Decoding is `api`'s; nothing
 //! here asks anybody.
 
 mod expectation;
