@@ -31,6 +31,6 @@ pub mod plan;
 pub mod pull;
 pub mod render;
 pub mod resource;
+pub mod saved;
 pub mod secret;
-pub mod store;
 pub mod transcript;

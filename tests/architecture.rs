@@ -52,7 +52,7 @@ const MODULES: &[Row] = &[
         "similar annotate_snippets maud pulldown_cmark",
         "",
     ),
-    ("store", Acts, "model files transcript render", "", ""),
+    ("saved", Acts, "model files transcript render", "", ""),
     (
         "api",
         Acts,
@@ -64,7 +64,7 @@ const MODULES: &[Row] = &[
     (
         "apply",
         Acts,
-        "model files diag kinds resource transcript observed plan event render store clock api ledger",
+        "model files diag kinds resource transcript observed plan event render saved clock api ledger",
         "",
         "plan::plan Object::new",
     ),

@@ -12,7 +12,7 @@ use crate::model::{DeploymentId, TaskId};
 use crate::observed::{ObservedDeployment, ObservedTask};
 use crate::plan::{Removal, Step};
 use crate::render::transcript::Title;
-use crate::store::{Conversation, Said};
+use crate::saved::{Conversation, Said};
 
 impl Work<'_, '_> {
     /// Deletes a task with its deployments, if it is still what the plan saw.

@@ -16,7 +16,7 @@ use crate::plan::{Digest, Plan};
 use crate::render::json::PlanJson;
 use crate::render::view::PlanView;
 use crate::render::{escape, span};
-use crate::store::{self, Reviewed, StoreError};
+use crate::saved::{self, Reviewed, SavedError};
 
 /// The plan that was approved.
 pub(super) struct Expected {
@@ -44,7 +44,7 @@ pub(super) fn save(
         fingerprints: plan.fingerprints(),
         plan: json.expect("texts and numbers are always JSON"),
     };
-    store::save_plan(&*context.files, path, reviewed).map_err(|error| CommandError::of(&error))?;
+    saved::save_plan(&*context.files, path, reviewed).map_err(|error| CommandError::of(&error))?;
     let shown = escape::line(&path.display().to_string());
     let command = escape::line(&apply_command(path, args, &base));
     let words = format!("Saved to `{shown}`. To apply exactly this plan:\n  {command}\n");
@@ -60,14 +60,14 @@ pub(super) fn open(
 ) -> Result<Reviewed, CommandError> {
     const HELP: &str =
         "`apply` takes a file that `qcops plan --out FILE` wrote; manifests stand behind `-f`";
-    let reviewed = store::load_plan(&*context.files, path).map_err(|error| match &error {
+    let reviewed = saved::load_plan(&*context.files, path).map_err(|error| match &error {
         // Nothing that was reviewed is at hand: the word on the command line is at fault.
-        StoreError::Missing { .. } => CommandError::of(&error).help(HELP),
-        StoreError::Other { .. } if is_yaml(path) => {
+        SavedError::Missing { .. } => CommandError::of(&error).help(HELP),
+        SavedError::Other { .. } if is_yaml(path) => {
             let command = format!("`qcops apply -f {}` applies a manifest", argument(path));
             CommandError::of(&error).help(command).help(HELP)
         }
-        StoreError::Other { .. } => stale(CommandError::of(&error)).help(HELP),
+        SavedError::Other { .. } => stale(CommandError::of(&error)).help(HELP),
         _ => stale(CommandError::of(&error)).help("make a new one: `qcops plan --out FILE`"),
     })?;
     let made_at = Timestamp::from_second(reviewed.made_at).unwrap_or(Timestamp::MIN);

@@ -14,7 +14,7 @@ use crate::diag::Code;
 use crate::files::{Bounds, FilesError};
 use crate::history::{Depth, Repository};
 use crate::render::escape;
-use crate::store::SavedOptions;
+use crate::saved::SavedOptions;
 
 /// Where the paths in a saved plan begin: the root of the repository that holds the working folder.
 pub(super) struct PathBase {

@@ -7,7 +7,7 @@ use crate::cli::terminal;
 use crate::manifest;
 use crate::observation;
 use crate::render;
-use crate::store;
+use crate::saved;
 
 pub(super) fn run(args: &SchemaArgs) -> Result<Exit, CommandError> {
     terminal::output(&text(args.what))?;
@@ -18,7 +18,7 @@ pub(super) fn text(document: Described) -> String {
     let schema = match document {
         Described::Manifest => manifest::schema(),
         Described::Plan => render::json::schema().to_value(),
-        Described::SavedPlan => store::schema().to_value(),
+        Described::SavedPlan => saved::schema().to_value(),
         Described::Snapshot => observation::schema().to_value(),
         Described::Report => render::report::schema().to_value(),
         Described::Transcript => render::transcript_schema().to_value(),

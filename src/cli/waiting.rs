@@ -20,7 +20,7 @@ use crate::render;
 use crate::render::escape;
 use crate::render::html::Applied;
 use crate::render::transcript::Title;
-use crate::store::{Conversation, Said};
+use crate::saved::{Conversation, Said};
 
 /// What was carried out before the waiting.
 #[derive(Clone, Copy)]

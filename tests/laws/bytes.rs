@@ -8,7 +8,7 @@ use qcops::emulator;
 use qcops::evidence::Evidence;
 use qcops::exchange::{QueueDeadline, Request, Response};
 use qcops::files::{Files, Memory};
-use qcops::store;
+use qcops::saved;
 use serde_json::Value;
 
 use crate::laws::cases;
@@ -165,7 +165,7 @@ proptest! {
         for bytes in [bytes, version.into_bytes()] {
             let files = Memory::default();
             files.write(path, &bytes).unwrap();
-            prop_assert!(store::load_plan(&files, path).is_err());
+            prop_assert!(saved::load_plan(&files, path).is_err());
         }
     }
 

@@ -96,7 +96,7 @@ pub struct Reviewed {
 
 /// A file that cannot be written, or a saved plan that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum StoreError {
+pub enum SavedError {
     /// The file cannot be reached.
     #[error(transparent)]
     Files(#[from] FilesError),
@@ -143,7 +143,7 @@ pub fn schema() -> schemars::Schema {
 }
 
 /// Writes a plan to be reviewed.
-pub fn save_plan(files: &dyn Files, path: &Path, reviewed: Reviewed) -> Result<(), StoreError> {
+pub fn save_plan(files: &dyn Files, path: &Path, reviewed: Reviewed) -> Result<(), SavedError> {
     let tool_version = env!("CARGO_PKG_VERSION").to_owned();
     let seal = String::new();
     let mut sealed = SealedPlan { format_version: FORMAT_VERSION, tool_version, reviewed, seal };
@@ -152,23 +152,23 @@ pub fn save_plan(files: &dyn Files, path: &Path, reviewed: Reviewed) -> Result<(
 }
 
 /// Reads a saved plan; one that was edited or is of a newer format is refused.
-pub fn load_plan(files: &dyn Files, path: &Path) -> Result<Reviewed, StoreError> {
+pub fn load_plan(files: &dyn Files, path: &Path) -> Result<Reviewed, SavedError> {
     let path = path.to_owned();
-    let Some(bytes) = files.read(&path)? else { return Err(StoreError::Missing { path }) };
+    let Some(bytes) = files.read(&path)? else { return Err(SavedError::Missing { path }) };
     let sealed = serde_json::from_slice::<serde_json::Value>(&bytes);
     if let Some(what) = other(&bytes, sealed.as_ref().ok()) {
-        return Err(StoreError::Other { path, what });
+        return Err(SavedError::Other { path, what });
     }
     let version = sealed.as_ref().ok().and_then(|value| value.get("format_version")?.as_u64());
     if let Some(version) = version.filter(|version| *version > u64::from(FORMAT_VERSION)) {
-        return Err(StoreError::Newer { path, version });
+        return Err(SavedError::Newer { path, version });
     }
     let Ok(sealed) = sealed.and_then(serde_json::from_value::<SealedPlan>) else {
-        return Err(StoreError::Edited { path });
+        return Err(SavedError::Edited { path });
     };
     // The bytes count, not only what they mean: a file is what was reviewed or it is not.
     if sealed.seal != seal_of(&sealed) || bytes != text(&sealed).as_bytes() {
-        return Err(StoreError::Edited { path });
+        return Err(SavedError::Edited { path });
     }
     Ok(sealed.reviewed)
 }
@@ -269,11 +269,11 @@ mod tests {
             load_plan(&files, path).unwrap_err()
         };
         for text in &edited {
-            assert!(matches!(told(text), StoreError::Edited { .. }), "{text}");
+            assert!(matches!(told(text), SavedError::Edited { .. }), "{text}");
         }
         for text in others {
             let error = told(text);
-            assert!(matches!(error, StoreError::Other { .. }), "{text}: {error}");
+            assert!(matches!(error, SavedError::Other { .. }), "{text}: {error}");
             assert!(!error.to_string().contains("field"), "{error}");
         }
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::files::{Files, write_output};
 use crate::model::visible_json;
 use crate::render::transcript::{self, Title};
-use crate::store::StoreError;
+use crate::saved::SavedError;
 use crate::transcript::Transcript;
 
 /// The most characters of a deployment's id that are a part of a file's name.
@@ -41,12 +41,12 @@ impl Conversation<'_> {
     ///
     /// Nothing is saved before both are: one that cannot be written is the error of both. The JSON form
     /// holds all there is and comes first: Markdown never stands alone.
-    pub fn save(&self, files: &dyn Files, folder: &Path, stem: &str) -> Result<(), StoreError> {
+    pub fn save(&self, files: &dyn Files, folder: &Path, stem: &str) -> Result<(), SavedError> {
         let run = self.title.run;
         // The id is the service's word.
         let is_plain = run.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if run.is_empty() || !is_plain || run.len() > LONGEST {
-            return Err(StoreError::NoName { id: run.to_owned() });
+            return Err(SavedError::NoName { id: run.to_owned() });
         }
         let path = |ending: &str| -> PathBuf { folder.join(format!("{stem}{run}.{ending}")) };
         write_output(files, &path("json"), self.json().as_bytes())?;
@@ -121,7 +121,7 @@ mod tests {
             let title = Title { run, ..TITLE };
             let conversation = Conversation { title, said: Said::Read(&said) };
             let saved = conversation.save(&files, Path::new("kept"), "");
-            assert!(matches!(saved, Err(StoreError::NoName { .. })), "{run:?}");
+            assert!(matches!(saved, Err(SavedError::NoName { .. })), "{run:?}");
         }
     }
 }
