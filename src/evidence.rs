@@ -54,6 +54,8 @@ pub struct AgentEvidence {
     pub protect: bool,
     /// Whether a commit before the newest one declared it, so that an apply may have made it.
     pub is_established: bool,
+    /// The agents that commits before the newest one pinned for it.
+    pub pinned: BTreeSet<AgentId>,
     /// Agents that an apply on this machine made for it, the newest first.
     pub created: Vec<AgentId>,
     /// The names of creates that an apply on this machine sent for it and whose result it never

@@ -163,6 +163,18 @@ impl Ledger {
         self.append(&Line { id: Some(id.0), field, asked, stored, ..line })
     }
 
+    /// Notes that what was stored in a field of an agent counts no more: it is asked for again.
+    pub fn asking_again(
+        &self,
+        key: &Key,
+        id: AgentId,
+        field: &str,
+        now: Timestamp,
+    ) -> Result<(), FilesError> {
+        let line = self.line(What::StoredAgent, key.as_str(), String::new(), now);
+        self.append(&Line { id: Some(id.0), field: Some(field.to_owned()), ..line })
+    }
+
     /// Notes that the service stores another name than the one asked for, so that asking again and
     /// again is spared.
     pub fn renamed(

@@ -87,6 +87,10 @@ fn scene(lines: &str) -> Scene {
             "was-protected" => {
                 inputs.evidence.agents.entry(key(subject)).or_default().protect = true;
             }
+            "was-pinned" => {
+                let known = inputs.evidence.agents.entry(key(subject)).or_default();
+                known.pinned.insert(AgentId(text.parse().unwrap()));
+            }
             "made" => {
                 let known = inputs.evidence.agents.entry(key(subject)).or_default();
                 known.created.push(AgentId(text.parse().unwrap()));
@@ -251,7 +255,11 @@ fn told(plan: &Plan) -> String {
         |note: &&Diagnostic| note.code != Code::UnknownAgent && !note.message.starts_with("task ");
     let notes = plan.notes.iter().filter(is_of_agents);
     let notes = notes.map(|note| format!("note {}", note.code));
-    steps.chain(kept).chain(notes).collect::<Vec<_>>().join("; ")
+    let stored = &plan.stored_otherwise;
+    let differing = stored.agents.iter().map(|key| format!("{key} stored otherwise"));
+    let ended = stored.ended.iter().map(|(_, _, field)| format!("{field} asked again"));
+    let all = steps.chain(kept).chain(differing).chain(ended).chain(notes);
+    all.collect::<Vec<_>>().join("; ")
 }
 
 fn planned(lines: &str) -> String {
@@ -387,17 +395,27 @@ fn what_the_service_stores_otherwise_is_planned_once() {
         (
             "just that was sent, and just that was stored",
             "declared r R | model b\nmade r 7\nstored r 7 model b a\nlisted 7 R | model a",
-            "1 kept; note stored-otherwise",
+            "r stored otherwise; note stored-otherwise",
         ),
         (
             "something else is declared",
             "declared r R | model c\nmade r 7\nstored r 7 model b a\nlisted 7 R | model a",
-            "~ r 7 model a->c",
+            "~ r 7 model a->c; model asked again",
         ),
         (
             "something else is stored",
             "declared r R | model b\nmade r 7\nstored r 7 model b a\nlisted 7 R | model x",
-            "~ r 7 model x->b",
+            "~ r 7 model x->b; model asked again",
+        ),
+        (
+            "as declared, by hand or after all",
+            "declared r R | model b\nmade r 7\nstored r 7 model b a\nlisted 7 R | model b",
+            "1 kept; model asked again",
+        ),
+        (
+            "no longer declared",
+            "declared r R | tools a\nmade r 7\nstored r 7 model b a\nlisted 7 R | model a | tools a",
+            "1 kept; model asked again",
         ),
         (
             "of another agent",
@@ -407,7 +425,7 @@ fn what_the_service_stores_otherwise_is_planned_once() {
         (
             "a default tool",
             "declared r R | tools a\nmade r 7\nstored r 7 tools a a,default\nlisted 7 R | tools default,a",
-            "1 kept; note stored-otherwise",
+            "r stored otherwise; note stored-otherwise",
         ),
         (
             "the other field is still sent",
@@ -450,7 +468,7 @@ fn drift_is_what_git_never_declared() {
             (
                 "what was stored in place of what was sent",
                 "declared r R | model b\nstored r 7 model z x\nlisted 7 R | model x",
-                "~ r 7 model x->b",
+                "~ r 7 model x->b; model asked again",
             ),
             (
                 "with part of the history out of sight",
@@ -459,11 +477,33 @@ fn drift_is_what_git_never_declared() {
             ),
         ],
     );
-    check(&[(
-        "of the one version that was applied",
-        "declared r R | model a\nbefore r R | model a\nmade r 7\nlisted 7 R | model x",
-        "~ r 7 model x->a drift:model",
-    )]);
+    check(&[
+        (
+            "of the one version that was applied",
+            "declared r R | model a\nbefore r R | model a\nmade r 7\nlisted 7 R | model x",
+            "~ r 7 model x->a drift:model",
+        ),
+        (
+            "adopted by the newest commit",
+            "declared r=7 R | model a\nbefore r R | model a\nlisted 7 R | model x",
+            "~ r 7 model x->a",
+        ),
+        (
+            "adopted in place of one that was made",
+            "declared r=7 R | model a\nbefore r R | model a\nmade r 8\nlisted 7 R | model x\nlisted 8 S",
+            "~ r 7 model x->a; note duplicate",
+        ),
+        (
+            "adopted earlier",
+            "declared r=7 R | model a\nbefore r R | model a\nwas-pinned r 7\nlisted 7 R | model x",
+            "~ r 7 model x->a drift:model",
+        ),
+        (
+            "made here and pinned later",
+            "declared r=7 R | model a\nbefore r R | model a\nmade r 7\nlisted 7 R | model x",
+            "~ r 7 model x->a drift:model",
+        ),
+    ]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::event::{Done, HaltReason, StepOutcome};
 use crate::kinds::{AGENT, NAME, Shape};
 use crate::model::{AgentId, TaskId, is_rewriting_of};
 use crate::observed::ObservedAgent;
-use crate::plan::{AgentChange, AgentRef, Change, Step, StepId};
+use crate::plan::{AgentChange, AgentRef, Change, Step, StepId, stored_otherwise};
 use crate::resource::{Edit, Object, Reference, Value};
 
 /// The agents that this apply has made so far.
@@ -76,7 +76,8 @@ impl Work<'_, '_> {
 
     /// Makes an agent, reads it back and gives it its name.
     ///
-    /// Where the first one is stored otherwise than it was sent, no further one is made.
+    /// Where the first one is stored otherwise than it was sent, no further one is made, unless other
+    /// agents are known to be stored otherwise in the same fields.
     async fn create_agent(&self, step: &Step, object: &Object) -> Ended<StepOutcome> {
         let (id, mut notes) = self.make_agent(step, object).await?;
         let mut seen = self.read_agent_back(step, id).await?;
@@ -98,12 +99,16 @@ impl Work<'_, '_> {
             return Ok(StepOutcome::Done(Done { agent: Some(id), notes, ..Done::default() }));
         }
         self.note_stored(step, id, &differing);
-        let finding = differs(&format!("agent {id} was made"), &differing);
-        if self.proven.borrow().contains(AGENT.name) {
-            return Err(StepOutcome::Failed(finding));
+        let known = &self.plan.stored_otherwise.fields;
+        if differing.iter().all(|edit| known.contains(edit.field)) {
+            self.proven.borrow_mut().insert(AGENT.name);
+            notes.extend(differing.iter().map(|edit| stored_otherwise(&step.key, id, edit)));
+            return Ok(StepOutcome::Done(Done { agent: Some(id), notes, ..Done::default() }));
         }
-        self.agents.borrow_mut().is_over = true;
-        Err(StepOutcome::Unknown(finding))
+        if !self.proven.borrow().contains(AGENT.name) {
+            self.agents.borrow_mut().is_over = true;
+        }
+        Err(StepOutcome::Failed(differs(&format!("agent {id} was created"), &differing)))
     }
 
     /// Makes an agent: one request, and a second one only after proof that the first made nothing.
@@ -403,9 +408,9 @@ fn no_effect(id: AgentId, edits: &[Edit]) -> Diagnostic {
         "the service answered that agent {id} was updated, and did not change {}",
         fields(edits)
     );
-    Diagnostic::error(Code::NoEffect, message).help(
-        "set it in the web interface, or declare what is stored; it is not asked for again until it is declared otherwise",
-    )
+    Diagnostic::error(Code::NoEffect, message)
+        .help("set it in the web interface, or declare what is stored")
+        .help("this is noted: it is sent again only once another value is declared or stored")
 }
 
 /// Says which fields are stored otherwise than they were sent.
@@ -413,16 +418,15 @@ fn differs(what: &str, edits: &[Edit]) -> Diagnostic {
     let differing = edits.iter().map(|Edit { field, before, after }| match (before, after) {
         (Value::Text(stored), Value::Text(sent)) if stored.len().max(sent.len()) > LONGEST => {
             let same = stored.chars().zip(sent.chars()).take_while(|(stored, sent)| stored == sent);
-            format!("`{field}` from character {} on", same.count() + 1)
+            format!("`{field}` is stored otherwise from character {} on", same.count() + 1)
         }
-        _ => format!("`{field}` as `{before}` instead of `{after}`"),
+        _ => format!("`{field}` is stored as `{before}`, declared as `{after}`"),
     });
     let differing = differing.collect::<Vec<_>>().join(", and ");
-    let message = format!("{what}, and the service stores {differing}");
-    Diagnostic::error(Code::ReadBackDiffers, message).help(format!(
-        "declare {} as the service stores it; it is not asked for again until it is declared otherwise",
-        fields(edits)
-    ))
+    let message = format!("{what}, and {differing}");
+    Diagnostic::error(Code::ReadBackDiffers, message)
+        .help(format!("declare {} as the service stores it", fields(edits)))
+        .help("this is noted: the next apply goes on, and sends it again only once another value is declared or stored")
 }
 
 /// The longest text that a message repeats.

@@ -35,6 +35,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
 
 use crate::api::Client;
 use crate::apply::agent::CreatedAgents;
@@ -42,7 +43,7 @@ use crate::apply::schedule::{ProvenKinds, StepSchedule};
 use crate::apply::settle::Ended;
 use crate::clock::Clock;
 use crate::event::{Event, HaltReason, Outcome, StepOutcome};
-use crate::files::Files;
+use crate::files::{Files, FilesError};
 use crate::kinds::{AGENT, TASK};
 use crate::ledger::Ledger;
 use crate::model::{ContentHash, DeploymentId, Key, TaskId};
@@ -127,6 +128,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         desired: RefCell::new(reference::wanted_contents(plan)),
         users: reference::users(plan),
     };
+    drop(note_asked_again(plan, effects.ledger, effects.clock.now()));
     let mut outcome = Outcome::default();
     let mut schedule = StepSchedule::new(plan.ready_steps());
     let mut running = FuturesUnordered::new();
@@ -168,6 +170,13 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
     work.verify_unread(&mut outcome).await;
     outcome.is_interrupted = effects.stop.is_asked();
     outcome
+}
+
+/// Notes which values of agents are asked for again, so that what was stored instead hides nothing any
+/// more. Without it a value that somebody sets back by hand may be taken for the service's own.
+pub fn note_asked_again(plan: &Plan, ledger: &Ledger, now: Timestamp) -> Result<(), FilesError> {
+    let ended = &plan.stored_otherwise.ended;
+    ended.iter().try_for_each(|(key, id, field)| ledger.asking_again(key, *id, field, now))
 }
 
 /// The name of the kind of which carrying out the change makes one.

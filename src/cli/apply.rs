@@ -93,7 +93,7 @@ async fn plan_and_carry_out(
         return Ok(Exit::Interrupted);
     }
     if count == 0 && !args.waiting.wait {
-        session.note_applied()?;
+        session.note_applied(&plan)?;
         manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
         return Ok(planned);
     }
@@ -179,7 +179,7 @@ pub(super) async fn carry_out(
     settings: &Settings,
     manner: OutputOptions<'_>,
 ) -> Result<Exit, CommandError> {
-    session.note_applied()?;
+    session.note_applied(plan)?;
     progress.start(plan.ready_steps().count());
     let outcome = session.engine.apply(plan, settings, &turn.stop).await?;
     progress.finish();

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::apply::note_asked_again;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::flags::{Comparing, Planning, Service};
@@ -123,12 +124,15 @@ impl<'a> Session<'a> {
         format!("{}.lock", sha256_hex(words.as_bytes()))
     }
 
-    /// Notes which manifests are applied, before anything is sent.
-    pub(super) fn note_applied(&self) -> Result<(), CommandError> {
+    /// Notes which manifests are applied, before anything is sent, and which values are asked for again.
+    pub(super) fn note_applied(&self, plan: &Plan) -> Result<(), CommandError> {
         let Project { files, repository, .. } = &*self.engine.manifests;
         let files = files.iter().filter_map(|file| repository.path_from_root(file));
-        let noted = self.engine.ledger.applied(files, self.context.clock.now());
-        noted.map_err(|error| CommandError::of(&error))
+        let (ledger, now) = (&self.engine.ledger, self.context.clock.now());
+        let noted = ledger.applied(files, now);
+        noted
+            .and_then(|()| note_asked_again(plan, ledger, now))
+            .map_err(|error| CommandError::of(&error))
     }
 
     /// Makes the folder that holds the ledger.

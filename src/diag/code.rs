@@ -190,7 +190,7 @@ codes! {
         "The new task of a replace starts without the notifications of the old one."
         "Set them again in the web interface." ""
     StoredOtherwise "stored-otherwise" "note"
-        "The service stores a field of an agent otherwise than it was sent. It is not sent again until something else is declared."
+        "The service stores a field of an agent otherwise than it was sent. It is not sent again until another value is declared or stored."
         "Declare what the service stores." ""
     NotShown "not-shown" "note"
         "The service does not show a declared field of an agent, so it is neither compared nor sent."

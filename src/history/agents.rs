@@ -23,7 +23,7 @@ use crate::history::manifests::Hash;
 use crate::history::objects::{Objects, Oid, join};
 use crate::history::walk::collect;
 use crate::history::{Depth, History, HistoryError, Repository, Request};
-use crate::manifest::{self, DesiredState, Manifest, Source, Unreadable};
+use crate::manifest::{self, DesiredAgent, DesiredState, Manifest, Source, Unreadable};
 use crate::model::Key;
 use crate::resource::Object;
 
@@ -64,7 +64,7 @@ struct Text {
 }
 
 /// The agents of a version.
-type Agents = Vec<(Key, Object, bool)>;
+type Agents = Vec<(Key, DesiredAgent)>;
 
 /// What is known so far.
 struct AgentVersions<'a> {
@@ -145,7 +145,7 @@ impl<'a> AgentVersions<'a> {
         self.losses.version(path, &commit.id, &lost(&read, &findings));
         let (desired_state, _) = manifest::resolve(&read, self.request.agents);
         let agents = desired_state.agents.into_iter();
-        Rc::new(agents.map(|(key, agent)| (key, agent.object, agent.protect)).collect())
+        Rc::new(agents.collect())
     }
 
     /// Adds the versions of one state; beyond the wanted number, only as long as no key has too many.
@@ -155,14 +155,14 @@ impl<'a> AgentVersions<'a> {
         };
         if let Depth::Newest(most) = self.request.depth
             && is_beyond
-            && agents.iter().any(|(key, object, _)| {
+            && agents.iter().any(|(key, agent)| {
                 let is_full = |known: &AgentEvidence| known.versions.len() >= most;
-                self.found.get(key).is_some_and(is_full) && is_new(&self.found, key, object)
+                self.found.get(key).is_some_and(is_full) && is_new(&self.found, key, &agent.object)
             })
         {
             return self.end(path);
         }
-        for (key, object, protect) in agents {
+        for (key, DesiredAgent { object, protect, .. }) in agents {
             if !self.found.contains_key(key) {
                 let known = AgentEvidence { protect: *protect, ..AgentEvidence::default() };
                 self.found.insert(key.clone(), known);
@@ -256,9 +256,10 @@ impl Collector for AgentVersions<'_> {
         self.read.insert(state, Rc::clone(&agents));
         self.add(path, &agents, is_beyond);
         if count > 1 || self.is_moved {
-            for (key, ..) in agents.iter() {
+            for (key, agent) in agents.iter() {
                 if let Some(known) = self.found.get_mut(key) {
                     known.is_established = true;
+                    known.pinned.extend(agent.pin);
                 }
             }
         }

@@ -12,6 +12,8 @@ pub(super) struct Later {
     creates: BTreeSet<(String, String)>,
     /// Keys and names of creates of agents of which it is known their results.
     agents: BTreeSet<(String, String)>,
+    /// Keys, ids and fields of agents that were stored otherwise, or asked for again.
+    stored: BTreeSet<(String, Option<u64>, Option<String>)>,
     /// Keys and names of deployments that were answered, with their ids.
     deployments: BTreeMap<(String, String), BTreeSet<Option<String>>>,
     is_listed: bool,
@@ -43,7 +45,8 @@ impl Later {
             }
             What::Listed => !std::mem::replace(&mut self.is_listed, true),
             What::Applied => self.applied.insert(line.manifest),
-            What::Renamed | What::StoredAgent | What::Unseen => true,
+            What::StoredAgent => self.stored.insert((line.key, line.id, line.field)),
+            What::Renamed | What::Unseen => true,
         }
     }
 }

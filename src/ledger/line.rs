@@ -23,7 +23,8 @@ pub(super) enum What {
     CreatedAgent,
     /// It made no agent, for certain.
     RefusedAgent,
-    /// A value was asked for in `field` of the agent `id`, and the service stored another one.
+    /// A value was asked for in `field` of the agent `id`, and the service stored another one; without
+    /// values: that counts no more. The newest line of a field is the one that counts.
     StoredAgent,
     /// The name was asked for once more, and the service stored `stored` all the same.
     Renamed,

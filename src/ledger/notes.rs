@@ -62,9 +62,9 @@ pub(super) fn take_of_agent(known: &mut AgentEvidence, line: Line) {
             known.created.extend(id);
         }
         What::StoredAgent => {
-            if let (Some(id), Some(field), Some(asked), Some(stored)) =
-                (id, line.field, line.asked, line.stored)
-            {
+            let (Some(id), Some(field)) = (id, line.field) else { return };
+            known.stored.retain(|value| (value.id, &value.field) != (id, &field));
+            if let (Some(asked), Some(stored)) = (line.asked, line.stored) {
                 known.stored.push(StoredValue { id, field, asked, stored });
             }
         }

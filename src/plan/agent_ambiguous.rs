@@ -70,6 +70,7 @@ pub(super) fn unproven(key: &Key, id: AgentId, observed: &Object) -> Diagnostic 
     let message = format!("agent {id} is named `{name}`, and nothing proves that it is ours");
     Diagnostic::blocked(Code::Unproven, message)
         .help(format!("`id: {id}` under `{key}:` changes it"))
+        .help("or declare its fields as they are stored: what was committed so before is ours")
         .help("or declare another name, and it is left alone")
 }
 

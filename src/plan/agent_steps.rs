@@ -7,7 +7,7 @@ use crate::kinds::NAME;
 use crate::manifest::DesiredAgent;
 use crate::model::{AgentId, Key, is_rewriting_of, noun};
 use crate::plan::agent_ambiguous::{undecided, unproven};
-use crate::plan::agent_matcher::SYSTEM_PROMPT;
+use crate::plan::agent_stored::{is_stored_otherwise, stored_otherwise};
 use crate::plan::agent_users::{Referred, references};
 use crate::plan::agents::{KnownAgents, is_drift, is_read, is_unreadable};
 use crate::plan::matcher::Proof;
@@ -24,6 +24,8 @@ pub(super) struct AgentSteps<'a> {
     pub(super) steps: Vec<Step>,
     pub(super) notes: Vec<Diagnostic>,
     pub(super) kept_count: usize,
+    /// The keys of agents that differ only as the service stored them.
+    pub(super) stored_otherwise: BTreeSet<Key>,
     /// The step that has to be done before anything can refer to the agent of a key.
     pub(super) makers: BTreeMap<&'a Key, StepId>,
     /// The last step of the agent of a key, before which nothing is deployed with it.
@@ -117,7 +119,11 @@ impl<'a> AgentSteps<'a> {
         self.notes.extend(stored.iter().map(|edit| stored_otherwise(key, id, edit)));
         let proof = agents.proof(inputs, key, id);
         if edits.is_empty() {
-            self.kept_count += 1;
+            if stored.is_empty() {
+                self.kept_count += 1;
+            } else {
+                self.stored_otherwise.insert(key.clone());
+            }
             return;
         }
         let is_renamed = observed.name() != desired.object.name();
@@ -354,31 +360,6 @@ fn is_accepted_name(inputs: &PlanInputs<'_>, key: &Key, edit: &Edit) -> bool {
     let known = inputs.evidence.agents.get(key);
     let mut versions = known.into_iter().flat_map(|known| &known.versions);
     is_rewriting_of(stored, declared) && !versions.any(|version| version.name() == Some(&**stored))
-}
-
-/// Whether just this was sent before, and just that was stored: sending it again would never end.
-fn is_stored_otherwise(inputs: &PlanInputs<'_>, key: &Key, id: AgentId, edit: &Edit) -> bool {
-    let known = inputs.evidence.agents.get(key);
-    known.is_some_and(|known| known.stores(id, edit.field, &edit.after, &edit.before))
-}
-
-fn stored_otherwise(key: &Key, id: AgentId, edit: &Edit) -> Diagnostic {
-    let difference = match (&edit.before, &edit.after) {
-        (Value::Set(before), Value::Set(after)) => {
-            let more = before.iter().filter(|word| !after.contains(word));
-            let less = after.iter().filter(|word| !before.contains(word));
-            let more = more.map(|word| format!("`+{word}`"));
-            more.chain(less.map(|word| format!("`-{word}`"))).collect::<Vec<_>>().join(", ")
-        }
-        _ if edit.field == SYSTEM_PROMPT => "another text".to_owned(),
-        (before, after) => format!("`{before}` instead of `{after}`"),
-    };
-    let message = format!(
-        "agent {id} of `{key}` stores `{}` otherwise than it was sent: {difference}",
-        edit.field
-    );
-    Diagnostic::note(Code::StoredOtherwise, message)
-        .help("declare what is stored; it is sent again once something else is declared")
 }
 
 /// Agents that bear the marks of a key and are left alone: made for it beside the one that it has, or

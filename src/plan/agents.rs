@@ -245,7 +245,10 @@ pub(super) fn is_drift(
     {
         return false;
     }
-    let is_applied = known.is_established || !known.created.is_empty();
+    // An agent that is pinned for the first time was never changed by this manifest.
+    let pin = inputs.desired_state.agents.get(key).and_then(|desired| desired.pin);
+    let is_adopted = pin == Some(id) && !known.pinned.contains(&id);
+    let is_applied = known.created.contains(&id) || (known.is_established && !is_adopted);
     let StoredValue { field, stored, .. } =
         StoredValue::new(id, edit.field, &edit.after, &edit.before);
     let is_it = |value: &StoredValue| (&value.field, &value.stored) == (&field, &stored);

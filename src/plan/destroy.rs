@@ -28,7 +28,7 @@ use crate::plan::unmanaged::unmanaged;
 use crate::plan::verdict::{View, incomplete};
 use crate::plan::{
     AgentChange, Before, Change, Plan, PlanInputs, Prune, Removal, Remove, RemoveReason, Step,
-    StepId, StepStatus, Terms, agent_names,
+    StepId, StepStatus, StoredOtherwise, Terms, agent_names,
 };
 
 /// What is to be destroyed.
@@ -137,6 +137,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         notes,
         kept_count: 0,
         kept_agents: 0,
+        stored_otherwise: StoredOtherwise::default(),
         agent_users: BTreeMap::new(),
         unmanaged: unmanaged(inputs, found),
         archived_count: all().filter(|task| is_archived(task)).count(),

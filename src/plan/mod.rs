@@ -9,6 +9,7 @@ mod agent_guards;
 mod agent_matcher;
 mod agent_removal;
 mod agent_steps;
+mod agent_stored;
 mod agent_users;
 mod agents;
 mod ambiguous;
@@ -40,6 +41,7 @@ mod verdict;
 mod waits;
 
 pub use agent_matcher::bind_agents;
+pub use agent_stored::{StoredOtherwise, stored_otherwise};
 pub use change::{
     AgentChange, AgentRef, AgentUser, Before, Change, Removal, Remove, RemoveReason, TaskRef,
 };
@@ -171,6 +173,8 @@ pub struct Plan {
     pub kept_count: usize,
     /// How many declared agents are as they should be.
     pub kept_agents: usize,
+    /// What the service stores otherwise than it was sent; not covered by the digest.
+    pub stored_otherwise: StoredOtherwise,
     /// Who uses the agents that steps change, by the key of the agent; not covered by the digest.
     pub agent_users: BTreeMap<Key, BTreeSet<AgentUser>>,
     /// The tasks of the organization that are nobody's business here; not covered by the digest.

@@ -96,6 +96,8 @@ pub enum KeyState {
     InSync,
     /// It has something else: an apply would rename, restore or replace it.
     Drifted,
+    /// The service stored something else than was sent; it is not sent again.
+    StoredOtherwise,
     /// It has nothing: an apply would make it.
     Missing,
     /// It cannot be told, or something stands against what an apply would do.
@@ -211,7 +213,13 @@ fn declared_agents(inputs: &PlanInputs<'_>, plan: &Plan) -> Vec<AgentOverview> {
     }
     let overview = |key: &Key| {
         let step = first_steps.get(key).copied();
-        let (state, reason, code) = step.map_or((KeyState::InSync, None, None), state);
+        let unplanned = || {
+            let is_known = plan.stored_otherwise.agents.contains(key);
+            let reason =
+                is_known.then(|| "the service stored something else than was sent".to_owned());
+            (if is_known { KeyState::StoredOtherwise } else { KeyState::InSync }, reason, None)
+        };
+        let (state, reason, code) = step.map_or_else(unplanned, state);
         let agent = agents.matches.by_key.get(key).copied();
         let name = agent.and_then(|id| agents.observed.get(&id)?.name().map(str::to_owned));
         AgentOverview { key: key.clone(), state, reason, code, agent, name }

@@ -27,8 +27,8 @@ use crate::plan::terms::protect_changes;
 use crate::plan::unmanaged::{probe_left, unmanaged};
 use crate::plan::verdict::{View, incomplete, unreadable_neighbor_finding};
 use crate::plan::{
-    Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus, Terms, Watch,
-    agent_names,
+    Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus,
+    StoredOtherwise, Terms, Watch, agent_names,
 };
 use crate::resource::Edit;
 
@@ -81,6 +81,7 @@ pub(super) fn plan_identified<'a>(
         doubts: gap.into_iter().collect(),
         kept_count,
         kept_agents: of_agents.kept_count,
+        stored_otherwise: StoredOtherwise::of(inputs, agents, of_agents.stored_otherwise),
         agent_users,
         unmanaged: unmanaged(inputs, found),
         archived_count: all().filter(|task| is_archived(task)).count(),

@@ -78,6 +78,8 @@ struct CountsJson {
     drifted: usize,
     /// Declared agents and tasks that are as they should be.
     unchanged: usize,
+    /// Declared agents that differ only as the service stored what was sent.
+    stored_otherwise: usize,
     unmanaged: usize,
     archived: usize,
     scheduled: usize,
@@ -273,6 +275,7 @@ impl PlanJson {
                 blocked: counts.blocked,
                 drifted: counts.drifted,
                 unchanged: counts.unchanged,
+                stored_otherwise: counts.stored_otherwise,
                 unmanaged: counts.unmanaged,
                 archived: counts.archived,
                 scheduled: counts.scheduled,

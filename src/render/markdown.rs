@@ -209,6 +209,7 @@ fn head(view: &PlanView, warning: &str) -> String {
         ("blocked", counts.blocked),
         ("drifted", counts.drifted),
         ("unchanged", counts.unchanged),
+        ("stored otherwise", counts.stored_otherwise),
         ("unmanaged", counts.unmanaged),
     ];
     for (word, count) in others {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::event::{Done, Event, HaltReason, Outcome, StepOutcome};
 use crate::plan::{Plan, Step, StepId, StepStatus};
 use crate::render::escape::Untrusted;
@@ -40,7 +40,7 @@ pub fn progress_line(event: &Event<'_>) -> Option<String> {
                     format!("{} {address}{}", past(action), created(done))
                 }
                 StepOutcome::Failed(finding) => {
-                    format!("failed to {action} {address}: {}", worded(finding))
+                    format!("failed {}: {}", failing(step, finding), worded(finding))
                 }
                 StepOutcome::Unknown(finding) => {
                     format!("unknown: {}: {}", doubt(step), worded(finding))
@@ -159,7 +159,7 @@ impl<'s> Summary<'s> {
         let shown = self.shown(failed.len());
         for (step, finding) in &failed[..shown] {
             let title = self.paint(Label::Blocked, format!("failed[{}]", finding.code));
-            let what = format!("to {} {}", step.change.action(), address(step).part());
+            let what = failing(step, finding);
             self.text.finding(&format!("{title} {what}"), &Finding::new(finding))?;
         }
         self.text.left_out("", failed.len() - shown, "failed")?;
@@ -241,6 +241,15 @@ pub(super) fn halted(why: HaltReason) -> &'static str {
 /// Names plainly what is not known.
 fn doubt(step: &Step) -> String {
     format!("it is unknown whether {} was {}", address(step).part(), past(step.change.action()))
+}
+
+/// Names what failed; what was carried out and shows otherwise is not said to have failed to happen.
+fn failing(step: &Step, finding: &Diagnostic) -> String {
+    let address = address(step).part();
+    match finding.code {
+        Code::ReadBackDiffers => address,
+        _ => format!("to {} {address}", step.change.action()),
+    }
 }
 
 fn worded(finding: &Diagnostic) -> String {

@@ -163,7 +163,7 @@ impl StatusView {
         };
         for key in &overview.keys {
             *match key.state {
-                KeyState::InSync => &mut counts.in_sync,
+                KeyState::InSync | KeyState::StoredOtherwise => &mut counts.in_sync,
                 KeyState::Drifted => &mut counts.drifted,
                 KeyState::Missing => &mut counts.missing,
                 KeyState::Blocked => &mut counts.blocked,
@@ -175,6 +175,7 @@ impl StatusView {
         for agent in &overview.declared_agents {
             *match agent.state {
                 KeyState::InSync => &mut counts.agents.in_sync,
+                KeyState::StoredOtherwise => &mut counts.agents.stored_otherwise,
                 KeyState::Drifted => &mut counts.agents.drifted,
                 KeyState::Missing => &mut counts.agents.missing,
                 KeyState::Blocked => &mut counts.agents.blocked,
@@ -209,6 +210,7 @@ impl StatusView {
 fn state(state: KeyState) -> (&'static str, Label) {
     match state {
         KeyState::InSync => ("in-sync", Label::Create),
+        KeyState::StoredOtherwise => ("stored-otherwise", Label::Note),
         KeyState::Drifted => ("drifted", Label::Change),
         KeyState::Missing => ("missing", Label::Remove),
         KeyState::Blocked => ("blocked", Label::Blocked),

@@ -81,6 +81,8 @@ pub struct Counts {
     pub drifted: usize,
     /// Declared resources that are as they should be.
     pub unchanged: usize,
+    /// Declared agents that the service stores otherwise than they were sent.
+    pub stored_otherwise: usize,
     /// Tasks that are nobody's business here.
     pub unmanaged: usize,
     /// Tasks that are kept under an archived name.
@@ -253,6 +255,7 @@ impl PlanView {
             kinds: kinds(plan),
             drifted: plan.steps.iter().filter(|step| !step.drift.is_empty()).count(),
             unchanged: plan.kept_count + plan.kept_agents,
+            stored_otherwise: plan.stored_otherwise.agents.len(),
             unmanaged: plan.unmanaged.len(),
             archived: plan.archived_count,
             scheduled: plan.scheduled_count,
@@ -332,22 +335,34 @@ impl Counts {
         let sentence = |words: String| if words.is_empty() { words } else { format!(" {words}.") };
         if self.ready.is_empty() && self.blocked == 0 {
             let kept = |kind: &Kind| self.kinds.get(kind.name).map_or(0, |counts| counts.unchanged);
-            let resources = match (kept(&AGENT), self.unchanged) {
-                (0, tasks) => counted(tasks, "task is", "tasks are"),
-                (agents, all) if agents == all => counted(agents, "agent is", "agents are"),
-                (agents, all) => format!(
+            let kept = match (kept(&AGENT), self.unchanged) {
+                (0, 0) => None,
+                (0, tasks) => Some(counted(tasks, "task is", "tasks are")),
+                (agents, all) if agents == all => Some(counted(agents, "agent is", "agents are")),
+                (agents, all) => Some(format!(
                     "{} and {} are",
                     counted(agents, "agent", "agents"),
                     counted(all - agents, "task", "tasks")
-                ),
+                )),
             };
+            let kept = kept.map(|kept| format!("{kept} as declared"));
+            let differing = (self.stored_otherwise > 0).then(|| {
+                let agents = counted(self.stored_otherwise, "agent differs", "agents differ");
+                format!("{agents} as the service stored what was sent")
+            });
+            let all: Vec<String> = kept.into_iter().chain(differing).collect();
+            let all = if all.is_empty() { "nothing to do".to_owned() } else { all.join(", ") };
             let others = sentence(words::counts(others));
-            return format!("No changes: {resources} as declared{held}.{others}");
+            return format!("No changes: {all}{held}.{others}");
         }
         let todo: Vec<String> =
             self.ready.iter().map(|(action, count)| format!("{count} to {action}")).collect();
         let todo = if todo.is_empty() { "nothing can be done".to_owned() } else { todo.join(", ") };
-        let of_ours = [(self.drifted, "changed on the service"), (self.unchanged, "unchanged")];
+        let of_ours = [
+            (self.drifted, "changed on the service"),
+            (self.unchanged, "unchanged"),
+            (self.stored_otherwise, "stored otherwise than sent"),
+        ];
         let all = of_ours.into_iter().chain(others);
         format!("Plan: {todo}{held}.{}", sentence(words::counts(all)))
     }

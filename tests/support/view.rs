@@ -44,6 +44,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
             deferred: size(&counts["deferred"]),
             blocked: size(&counts["blocked"]),
             unchanged: size(&counts["unchanged"]),
+            stored_otherwise: size(&counts["stored_otherwise"]),
             unmanaged: size(&counts["unmanaged"]),
             archived: size(&counts["archived"]),
             scheduled: size(&counts["scheduled"]),

@@ -459,6 +459,7 @@ fn agents_of(commits: &[Manifest]) -> BTreeMap<Key, AgentEvidence> {
                 known.versions.push(agent.object.clone());
             }
             known.is_established |= age > 0;
+            known.pinned.extend(agent.pin.filter(|_| age > 0));
             known.protect |= is_new && agent.protect;
         }
     }

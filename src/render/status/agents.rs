@@ -21,8 +21,8 @@ use super::{reasoned, state};
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct AgentRow {
     pub(super) key: Untrusted,
-    /// `in-sync`, `drifted`, `missing` or `blocked`.
-    #[schemars(extend("enum" = ["in-sync", "drifted", "missing", "blocked"]))]
+    /// `in-sync`, `stored-otherwise`, `drifted`, `missing` or `blocked`.
+    #[schemars(extend("enum" = ["in-sync", "stored-otherwise", "drifted", "missing", "blocked"]))]
     pub(super) status: &'static str,
     /// Why it is not in sync.
     pub(super) reason: Option<Untrusted>,
@@ -46,6 +46,8 @@ pub(super) struct UnmanagedAgentRow {
 #[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub(super) struct AgentCounts {
     pub(super) in_sync: usize,
+    /// They differ only as the service stored what was sent.
+    pub(super) stored_otherwise: usize,
     pub(super) drifted: usize,
     pub(super) missing: usize,
     pub(super) blocked: usize,
@@ -121,13 +123,14 @@ pub(super) fn agent_lines(
 impl AgentCounts {
     /// The sentence about declared agents, with a blank behind it; nothing where there are none.
     pub(super) fn verdict(self) -> String {
-        let Self { in_sync, drifted, missing, blocked } = self;
-        let all = in_sync + drifted + missing + blocked;
+        let Self { in_sync, stored_otherwise, drifted, missing, blocked } = self;
+        let all = in_sync + stored_otherwise + drifted + missing + blocked;
         if all == 0 {
             return String::new();
         }
         let states = words::counts([
             (in_sync, "in sync"),
+            (stored_otherwise, "stored otherwise than sent"),
             (drifted, "drifted"),
             (missing, "missing"),
             (blocked, "blocked"),

@@ -136,7 +136,7 @@ fn agents_are_counted_apart_from_tasks() {
     kept.kept_count = 0;
     assert_eq!(verdict(&kept), "No changes: 2 agents are as declared.");
     kept.kept_agents = 0;
-    assert_eq!(verdict(&kept), "No changes: 0 tasks are as declared.");
+    assert_eq!(verdict(&kept), "No changes: nothing to do.");
     let json: serde_json::Value =
         serde_json::from_str(&json::render(&PlanView::new(&agents()))).unwrap();
     let count = |of: &str| {
