@@ -17,9 +17,9 @@ use jiff::Timestamp;
 
 use crate::diag::{EvidenceSource, Gap, GapReason};
 use crate::evidence::{AgentEvidence, Evidence, StoredValue};
-use crate::files::{Files, FilesError};
 use crate::model::{AgentId, ContentHash, DeploymentId, Key, OrganizationId, TaskId};
 use crate::resource::Edit;
+use crate::store::{Journal, StoreError};
 
 use environment::LedgerEnvironment;
 use later::Later;
@@ -31,8 +31,7 @@ const COMPACTED_FROM: usize = 1 << 20;
 
 /// The lines of one target and organization.
 pub struct Ledger {
-    files: Arc<dyn Files>,
-    path: PathBuf,
+    journal: Arc<dyn Journal>,
     /// The address of the service, or the emulator's file.
     target: String,
     organization_id: OrganizationId,
@@ -74,16 +73,11 @@ pub struct UnseenDeployment {
 }
 
 impl Ledger {
-    /// Makes a ledger that is kept in the file `path`, with the lines of every environment.
-    pub fn new(
-        files: Arc<dyn Files>,
-        path: PathBuf,
-        target: String,
-        organization_id: OrganizationId,
-    ) -> Self {
+    /// Makes a ledger that is kept in a journal, with the lines of every environment.
+    pub fn new(journal: Arc<dyn Journal>, target: String, organization_id: OrganizationId) -> Self {
         let (queue, turn) = (Mutex::default(), tokio::sync::Mutex::default());
         let environment = LedgerEnvironment::Every;
-        Self { files, path, target, organization_id, environment, queue, turn }
+        Self { journal, target, organization_id, environment, queue, turn }
     }
 
     /// Makes it one of an environment, or of none.
@@ -93,8 +87,8 @@ impl Ledger {
     }
 
     /// Notes that a create is about to be sent.
-    pub async fn sending(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
-        self.append_together(&self.creation(What::Sending, creation, now)).await
+    pub async fn sending(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), StoreError> {
+        self.append(&self.creation(What::Sending, creation, now)).await
     }
 
     /// Notes the task that a create has made.
@@ -103,14 +97,14 @@ impl Ledger {
         creation: Creation<'_>,
         id: TaskId,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let line = Line { id: Some(id.0), ..self.creation(What::Created, creation, now) };
-        self.append_together(&line).await
+        self.append(&line).await
     }
 
     /// Notes that a create has certainly made nothing.
-    pub async fn refused(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), FilesError> {
-        self.append_together(&self.creation(What::Refused, creation, now)).await
+    pub async fn refused(&self, creation: Creation<'_>, now: Timestamp) -> Result<(), StoreError> {
+        self.append(&self.creation(What::Refused, creation, now)).await
     }
 
     /// Notes that a create of an agent is about to be sent.
@@ -119,9 +113,9 @@ impl Ledger {
         key: &Key,
         name: &str,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let line = self.line(What::SendingAgent, key.as_str(), name.to_owned(), now);
-        self.append_together(&line).await
+        self.append(&line).await
     }
 
     /// Notes the agent that a create has made.
@@ -131,9 +125,9 @@ impl Ledger {
         name: &str,
         id: AgentId,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let line = self.line(What::CreatedAgent, key.as_str(), name.to_owned(), now);
-        self.append_together(&Line { id: Some(id.0), ..line }).await
+        self.append(&Line { id: Some(id.0), ..line }).await
     }
 
     /// Notes that a create of an agent has certainly made nothing.
@@ -142,91 +136,91 @@ impl Ledger {
         key: &Key,
         name: &str,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let line = self.line(What::RefusedAgent, key.as_str(), name.to_owned(), now);
-        self.append_together(&line).await
+        self.append(&line).await
     }
 
     /// Notes that the service stores what `edit` has before instead of what it has after, so that
     /// asking again and again is spared.
-    pub fn stored_agent(
+    pub async fn stored_agent(
         &self,
         key: &Key,
         id: AgentId,
         edit: &Edit,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let StoredValue { field, asked, stored, .. } =
             StoredValue::new(id, edit.field, &edit.after, &edit.before);
         let (field, asked, stored) = (Some(field), Some(asked), Some(stored));
         let line = self.line(What::StoredAgent, key.as_str(), String::new(), now);
-        self.append(&Line { id: Some(id.0), field, asked, stored, ..line })
+        self.append(&Line { id: Some(id.0), field, asked, stored, ..line }).await
     }
 
     /// Notes that what was stored in a field of an agent counts no more: it is asked for again.
-    pub fn asking_again(
+    pub async fn asking_again(
         &self,
         key: &Key,
         id: AgentId,
         field: &str,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let line = self.line(What::StoredAgent, key.as_str(), String::new(), now);
-        self.append(&Line { id: Some(id.0), field: Some(field.to_owned()), ..line })
+        self.append(&Line { id: Some(id.0), field: Some(field.to_owned()), ..line }).await
     }
 
     /// Notes that the service stores another name than the one asked for, so that asking again and
     /// again is spared.
-    pub fn renamed(
+    pub async fn renamed(
         &self,
         creation: Creation<'_>,
         stored: &str,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let stored = Some(stored.to_owned());
-        self.append(&Line { stored, ..self.creation(What::Renamed, creation, now) })
+        self.append(&Line { stored, ..self.creation(What::Renamed, creation, now) }).await
     }
 
     /// Notes that a deployment of a key is about to be sent.
-    pub fn starting(&self, key: &Key, run: &Key, now: Timestamp) -> Result<(), FilesError> {
-        self.append(&self.line(What::Starting, key.as_str(), run.to_string(), now))
+    pub async fn starting(&self, key: &Key, run: &Key, now: Timestamp) -> Result<(), StoreError> {
+        self.append(&self.line(What::Starting, key.as_str(), run.to_string(), now)).await
     }
 
     /// Notes the id of a deployment as soon as it is known: it stays with the declaration it was started for.
-    pub fn started(
+    pub async fn started(
         &self,
         key: &Key,
         run: &Key,
         id: &DeploymentId,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let line = self.line(What::Started, key.as_str(), run.to_string(), now);
-        self.append(&Line { run: Some(id.0.clone()), ..line })
+        self.append(&Line { run: Some(id.0.clone()), ..line }).await
     }
 
     /// Notes that it is known the result of that run, and its id where one was started.
-    pub fn answered(
+    pub async fn answered(
         &self,
         key: &Key,
         run: &Key,
         id: Option<&DeploymentId>,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let line = self.line(What::Answered, key.as_str(), run.to_string(), now);
-        self.append(&Line { run: id.map(|id| id.0.clone()), ..line })
+        self.append(&Line { run: id.map(|id| id.0.clone()), ..line }).await
     }
 
     /// Notes that the deployment `id` of a task was started and that no list shows it.
-    pub fn unseen(
+    pub async fn unseen(
         &self,
         key: &Key,
         run: &Key,
         task: TaskId,
         id: &DeploymentId,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
+    ) -> Result<(), StoreError> {
         let line = self.line(What::Unseen, key.as_str(), run.to_string(), now);
-        self.append(&Line { id: Some(task.0), run: Some(id.0.clone()), ..line })
+        self.append(&Line { id: Some(task.0), run: Some(id.0.clone()), ..line }).await
     }
 
     /// The deployment of a task of which it was noted that no list shows it, if nothing has shown it
@@ -236,8 +230,8 @@ impl Ledger {
         key: &Key,
         run: &Key,
         task: TaskId,
-    ) -> Result<Option<UnseenDeployment>, FilesError> {
-        let bytes = self.files.read(&self.path)?.unwrap_or_default();
+    ) -> Result<Option<UnseenDeployment>, StoreError> {
+        let bytes = self.journal.lines()?;
         // Asked for each deployment, and hardly ever noted: most ledgers need not be understood for it.
         if !holds(&bytes, b"\"unseen\"") {
             return Ok(None);
@@ -271,31 +265,31 @@ impl Ledger {
     }
 
     /// Notes that the lists show everything that was made.
-    pub fn listed(&self, now: Timestamp) -> Result<(), FilesError> {
-        self.append(&self.line(What::Listed, "", String::new(), now))
+    pub async fn listed(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.append(&self.line(What::Listed, "", String::new(), now)).await
     }
 
     /// Notes manifests that are applied, each once: what one of them declares is not removed because of
     /// another one, wherever it is.
-    pub fn applied(
+    pub async fn applied(
         &self,
         manifests: impl Iterator<Item = PathBuf>,
         now: Timestamp,
-    ) -> Result<(), FilesError> {
-        let bytes = self.files.read(&self.path)?.unwrap_or_default();
+    ) -> Result<(), StoreError> {
+        let bytes = self.journal.lines()?;
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| holds(line, b"\"applied\""));
         let known: BTreeSet<Option<PathBuf>> =
             lines.flat_map(|line| self.lines(line)).map(|line| line.manifest).collect();
         for manifest in manifests.map(Some).filter(|manifest| !known.contains(manifest)) {
             let line = self.line(What::Applied, "", String::new(), now);
-            self.append(&Line { manifest, ..line })?;
+            self.append(&Line { manifest, ..line }).await?;
         }
         Ok(())
     }
 
     /// What an apply has left open that was killed or interrupted, or ended with something unknown.
-    pub fn unfinished(&self) -> Result<Unfinished, FilesError> {
-        let bytes = self.files.read(&self.path)?.unwrap_or_default();
+    pub fn unfinished(&self) -> Result<Unfinished, StoreError> {
+        let bytes = self.journal.lines()?;
         let mut sent = BTreeMap::new();
         let mut unlisted = None;
         for line in self.lines(&bytes) {
@@ -327,8 +321,8 @@ impl Ledger {
     }
 
     /// Adds what the ledger knows to `evidence`.
-    pub fn add_to(&self, evidence: &mut Evidence) -> Result<(), FilesError> {
-        let bytes = self.files.read(&self.path)?.unwrap_or_default();
+    pub fn add_to(&self, evidence: &mut Evidence) -> Result<(), StoreError> {
+        let bytes = self.journal.lines()?;
         let mut notes = BTreeMap::<Key, Notes>::new();
         let mut agents = BTreeMap::<Key, AgentEvidence>::new();
         let mut unreadable = Vec::new();
@@ -375,14 +369,15 @@ impl Ledger {
 
     /// Takes out the lines that later ones have answered, where the file is long and that saves a
     /// quarter of it. What the ledger says stays the same.
-    pub fn compact(&self) -> Result<(), FilesError> {
-        self.files.rewrite(&self.path, &|bytes| {
+    pub async fn compact(&self) -> Result<(), StoreError> {
+        let change = |bytes: &[u8]| {
             if bytes.len() < COMPACTED_FROM {
                 return None;
             }
             let needed = self.needed(bytes);
             (needed.len() <= bytes.len() / 4 * 3).then_some(needed)
-        })
+        };
+        self.journal.rewrite(&change).await
     }
 
     /// The lines that still say something; those of others are kept as they are.
@@ -428,13 +423,9 @@ impl Ledger {
         }
     }
 
-    fn append(&self, line: &Line) -> Result<(), FilesError> {
-        self.files.append(&self.path, text(line).as_bytes())
-    }
-
     /// Appends a line together with those that others append meanwhile: what is noted while the disk
     /// is busy becomes durable at once. Returns when this line is.
-    async fn append_together(&self, line: &Line) -> Result<(), FilesError> {
+    async fn append(&self, line: &Line) -> Result<(), StoreError> {
         let text = text(line);
         loop {
             let mine = {
@@ -457,7 +448,7 @@ impl Ledger {
                 queue.0 += 1;
                 std::mem::take(&mut queue.1)
             };
-            let appended = self.files.append_aside(&self.path, lines.into_bytes()).await;
+            let appended = self.journal.append(lines.into_bytes()).await;
             *written = mine + 1;
             if appended.is_err() {
                 failed.insert(mine);
@@ -479,14 +470,19 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::files::{Appending, Lock, Memory};
+    use crate::files::{Appending, Files, FilesError, Lock, Memory};
     use crate::resource::{Object, Value};
+    use crate::store::FileJournal;
 
     const PATH: &str = ".qcops/ledger.jsonl";
 
+    fn journal(files: Arc<dyn Files>) -> Arc<dyn Journal> {
+        Arc::new(FileJournal::new(files, PATH.into()))
+    }
+
     fn ledger(files: &Memory, target: &str) -> Ledger {
         let organization_id = OrganizationId("o".to_owned());
-        Ledger::new(Arc::new(files.clone()), PATH.into(), target.to_owned(), organization_id)
+        Ledger::new(journal(Arc::new(files.clone())), target.to_owned(), organization_id)
     }
 
     fn content(prompt: &str) -> ContentHash {
@@ -542,17 +538,17 @@ mod tests {
         assert!(read(&ledger(&files, "here")).keys[&key].proves(TaskId(2), content("a")));
     }
 
-    #[test]
-    fn an_answer_about_one_run_leaves_its_sibling_unanswered() {
+    #[tokio::test]
+    async fn an_answer_about_one_run_leaves_its_sibling_unanswered() {
         let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
         let ledger = ledger(&files, "here");
         let [one, two] = ["one", "two"].map(|run| run.parse::<Key>().unwrap());
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
-        ledger.starting(&key, &one, now).unwrap();
-        ledger.starting(&key, &two, now).unwrap();
-        ledger.answered(&key, &two, None, now).unwrap();
+        ledger.starting(&key, &one, now).await.unwrap();
+        ledger.starting(&key, &two, now).await.unwrap();
+        ledger.answered(&key, &two, None, now).await.unwrap();
         assert_eq!(ledger.unfinished().unwrap().unanswered, Some(now));
-        ledger.answered(&key, &one, None, now).unwrap();
+        ledger.answered(&key, &one, None, now).await.unwrap();
         assert_eq!(ledger.unfinished().unwrap(), Unfinished::default());
     }
 
@@ -566,7 +562,7 @@ mod tests {
         ledger.created(creation, TaskId(7), now).await.unwrap();
         let created = Unfinished { unanswered: None, unlisted: Some(now) };
         assert_eq!(ledger.unfinished().unwrap(), created);
-        ledger.listed(now).unwrap();
+        ledger.listed(now).await.unwrap();
         assert_eq!(ledger.unfinished().unwrap(), Unfinished::default());
     }
 
@@ -583,20 +579,20 @@ mod tests {
         assert!(known.created(TaskId(7)) && known.created(TaskId(8)));
     }
 
-    #[test]
-    fn a_run_is_known_by_its_id_and_a_follow_up_adds_none() {
+    #[tokio::test]
+    async fn a_run_is_known_by_its_id_and_a_follow_up_adds_none() {
         let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
         let (ledger, run) = (ledger(&files, "here"), "first".parse::<Key>().unwrap());
         let (id, now) = (DeploymentId("A-1".to_owned()), Timestamp::UNIX_EPOCH);
-        ledger.starting(&key, &run, now).unwrap();
+        ledger.starting(&key, &run, now).await.unwrap();
         assert!(read(&ledger).keys[&key].started.is_empty());
-        ledger.started(&key, &run, &id, now).unwrap();
+        ledger.started(&key, &run, &id, now).await.unwrap();
         let known = || BTreeMap::from([(id.clone(), run.clone())]);
         assert_eq!(read(&ledger).keys[&key].started, known());
         assert_eq!(ledger.unfinished().unwrap().unanswered, Some(now), "no list shows it yet");
-        ledger.answered(&key, &run, Some(&id), now).unwrap();
-        ledger.starting(&key, &run, now).unwrap();
-        ledger.answered(&key, &run, None, now).unwrap();
+        ledger.answered(&key, &run, Some(&id), now).await.unwrap();
+        ledger.starting(&key, &run, now).await.unwrap();
+        ledger.answered(&key, &run, None, now).await.unwrap();
         assert_eq!(read(&ledger).keys[&key].started, known());
         assert_eq!(ledger.unfinished().unwrap(), Unfinished::default());
         // A line of an earlier version of the program names no deployment.
@@ -612,17 +608,17 @@ mod tests {
         assert!(read(&ledger(&files, "there")).keys.is_empty());
     }
 
-    #[test]
-    fn a_manifest_is_noted_once_and_explains_no_resource() {
+    #[tokio::test]
+    async fn a_manifest_is_noted_once_and_explains_no_resource() {
         let files = Memory::default();
         let (ledger, now) = (ledger(&files, "here"), Timestamp::UNIX_EPOCH);
-        let note = |names: &[&str]| {
-            ledger.applied(names.iter().map(PathBuf::from), now).unwrap();
+        let note = async |names: &[&str]| {
+            ledger.applied(names.iter().map(PathBuf::from), now).await.unwrap();
             files.read(Path::new(PATH)).unwrap().unwrap().len()
         };
-        let first = note(&["tasks.yaml"]);
-        assert_eq!(note(&["tasks.yaml"]), first);
-        assert!(note(&["tasks.yaml", "../b/b.yaml"]) > first);
+        let first = note(&["tasks.yaml"]).await;
+        assert_eq!(note(&["tasks.yaml"]).await, first);
+        assert!(note(&["tasks.yaml", "../b/b.yaml"]).await > first);
         let evidence = read(&ledger);
         assert_eq!(evidence.applied, ["../b/b.yaml", "tasks.yaml"].map(PathBuf::from).into());
         assert!(!evidence.has_ledger, "it says nothing of what was made");
@@ -658,8 +654,8 @@ mod tests {
         ledger.sending(b, now).await.unwrap();
         ledger.sending(a, now).await.unwrap();
         ledger.created(b, TaskId(7), now).await.unwrap();
-        ledger.renamed(b, "spy", now).unwrap();
-        ledger.renamed(b, "Spy", now).unwrap();
+        ledger.renamed(b, "spy", now).await.unwrap();
+        ledger.renamed(b, "Spy", now).await.unwrap();
         let known = &read(&ledger).keys[&key];
         let created: Vec<_> =
             known.created.iter().map(|created| (created.id, created.content)).collect();
@@ -679,7 +675,7 @@ mod tests {
         let known = read(&ledger);
         assert_eq!(known.agents[&key].unanswered, ["Spy"]);
         assert_eq!(known.keys[&key].created.len(), 1, "the task's");
-        ledger.listed(at(3)).unwrap();
+        ledger.listed(at(3)).await.unwrap();
         ledger.created_agent(&key, "Spy", AgentId(5), at(4)).await.unwrap();
         let unfinished = Unfinished { unanswered: None, unlisted: Some(at(4)) };
         assert_eq!(ledger.unfinished().unwrap(), unfinished);
@@ -687,7 +683,7 @@ mod tests {
         ledger.refused_agent(&key, "Spy", at(6)).await.unwrap();
         let words = |word: &str| Value::Text(word.into());
         let edit = Edit { field: "model", before: words("stored"), after: words("asked") };
-        ledger.stored_agent(&key, AgentId(5), &edit, at(7)).unwrap();
+        ledger.stored_agent(&key, AgentId(5), &edit, at(7)).await.unwrap();
         let agent = &read(&ledger).agents[&key];
         assert_eq!((&*agent.created, agent.unanswered.len()), (&[AgentId(5)][..], 0));
         for (id, asked, is_known) in [(5, "asked", true), (6, "asked", false), (5, "b", false)] {
@@ -738,7 +734,7 @@ mod tests {
         let slow = Slow { files: Memory::default(), appends: AtomicUsize::new(0), failing };
         let (slow, organization_id) = (Arc::new(slow), OrganizationId("o".to_owned()));
         let files = Arc::<Slow>::clone(&slow);
-        let ledger = Ledger::new(files, PATH.into(), "here".to_owned(), organization_id);
+        let ledger = Ledger::new(journal(files), "here".to_owned(), organization_id);
         let keys: Vec<Key> = (0..20).map(|n| format!("k{n}").parse().unwrap()).collect();
         let noted = keys.iter().map(|key| {
             let creation = Creation { key, content: content("a"), name: "A" };
@@ -777,13 +773,14 @@ mod tests {
             ];
             let files = Memory::default();
             let [here, there] = ["here", "there"].map(|target| ledger(&files, target));
+            let mut written = Vec::new();
             for (what, key, name, id, second) in lines {
                 let (what, owner) = (WHATS[what], if second % 5 == 0 { &there } else { &here });
                 let now = Timestamp::from_second(second).unwrap();
                 let is_create = matches!(what, What::Sending | What::Created | What::Refused | What::Renamed);
                 let key = if matches!(what, What::Listed | What::Applied) { String::new() } else { format!("k{key}") };
                 let line = owner.line(what, &key, format!("n{name}"), now);
-                owner.append(&Line {
+                written.extend(text(&Line {
                     content: if is_create { content(&format!("c{name}")).to_string() } else { String::new() },
                     id: matches!(what, What::Created | What::CreatedAgent | What::StoredAgent | What::Unseen).then_some(id.into()),
                     manifest: (what == What::Applied).then(|| format!("m{id}").into()),
@@ -792,8 +789,9 @@ mod tests {
                     asked: (what == What::StoredAgent).then(|| format!("a{name}")),
                     run: matches!(what, What::Started | What::Answered | What::Unseen).then(|| format!("A-{id}")),
                     ..line
-                }).unwrap();
+                }).into_bytes());
             }
+            files.write(Path::new(PATH), &written).unwrap();
             let said = |ledger: &Ledger| {
                 let unseen = ["k0", "k1", "k2"].map(|key| {
                     ledger.unseen_of(&key.parse().unwrap(), &"n0".parse().unwrap(), TaskId(0)).unwrap()
@@ -818,12 +816,12 @@ mod tests {
         ledger.sending(creation, Timestamp::UNIX_EPOCH).await.unwrap();
         ledger.created(creation, TaskId(7), Timestamp::UNIX_EPOCH).await.unwrap();
         let short = size();
-        ledger.compact().unwrap();
+        ledger.compact().await.unwrap();
         assert_eq!(size(), short);
         let bytes = files.read(Path::new(PATH)).unwrap().unwrap();
         files.write(Path::new(PATH), &bytes.repeat(COMPACTED_FROM / short + 1)).unwrap();
         let (long, said) = (size(), format!("{:?}", read(&ledger)));
-        ledger.compact().unwrap();
+        ledger.compact().await.unwrap();
         assert!(size() < long / 4 * 3, "{} of {long}", size());
         assert_eq!(format!("{:?}", read(&ledger)), said);
     }

@@ -33,4 +33,5 @@ pub mod render;
 pub mod resource;
 pub mod saved;
 pub mod secret;
+pub mod store;
 pub mod transcript;

@@ -20,6 +20,7 @@ use qcops::manifest;
 use qcops::model::OrganizationId;
 use qcops::observation::Observation;
 use qcops::secret::Secret;
+use qcops::store::FileJournal;
 
 use crate::support::repo::Repo;
 
@@ -84,8 +85,8 @@ fn reconciler(repo: &Repo, source: StateSource) -> (Reconciler<'static>, Said) {
             other => format!("{other:?}"),
         });
     });
-    let ledger =
-        Ledger::new(Arc::new(Memory::default()), "l".into(), "here".to_owned(), organization());
+    let journal = FileJournal::new(Arc::new(Memory::default()), "l".into());
+    let ledger = Ledger::new(Arc::new(journal), "here".to_owned(), organization());
     let reading = Reading { depth: Depth::All, from: Vec::new(), process: Arc::new(|_| None) };
     let (manifests, organization_id, clock) = (project(repo), organization(), Clock::System);
     let engine =

@@ -90,7 +90,7 @@ impl Work<'_, '_> {
                 _ => String::new(),
             };
             seen = self.read_agent_back(step, id).await?;
-            notes.extend(self.note_agent_name(step, &seen, name, &why));
+            notes.extend(self.note_agent_name(step, &seen, name, &why).await);
         }
         let mut differing = seen.object.edits(object);
         differing.retain(|edit| edit.field != NAME);
@@ -98,7 +98,7 @@ impl Work<'_, '_> {
             self.proven.borrow_mut().insert(AGENT.name);
             return Ok(StepOutcome::Done(Done { agent: Some(id), notes, ..Done::default() }));
         }
-        self.note_stored(step, id, &differing);
+        self.note_stored(step, id, &differing).await;
         let known = &self.plan.stored_otherwise.fields;
         if differing.iter().all(|edit| known.contains(edit.field)) {
             self.proven.borrow_mut().insert(AGENT.name);
@@ -258,7 +258,7 @@ impl Work<'_, '_> {
                 (Value::Text(stored), Value::Text(asked))
                     if edit.field == NAME && is_rewriting_of(stored, asked) =>
                 {
-                    notes.extend(self.note_agent_name(step, &seen, asked, ""));
+                    notes.extend(self.note_agent_name(step, &seen, asked, "").await);
                 }
                 _ => refused.push(Edit { before, ..edit.clone() }),
             }
@@ -266,7 +266,7 @@ impl Work<'_, '_> {
         if refused.is_empty() {
             return Ok(StepOutcome::Done(Done { agent: Some(id), notes, ..Done::default() }));
         }
-        self.note_stored(step, id, &refused);
+        self.note_stored(step, id, &refused).await;
         let is_unchanged = |left: &Edit| {
             let mut asked = edits.iter().filter(|edit| edit.field == left.field);
             asked.any(|edit| edit.before == left.before)
@@ -337,7 +337,7 @@ impl Work<'_, '_> {
 
     /// Says that an agent is stored under another name than the one asked for, and notes it so that
     /// the next plan does not ask again.
-    fn note_agent_name(
+    async fn note_agent_name(
         &self,
         step: &Step,
         agent: &ObservedAgent,
@@ -346,7 +346,7 @@ impl Work<'_, '_> {
     ) -> Option<Diagnostic> {
         let stored = agent.object.name().filter(|stored| *stored != name)?;
         let before = agent.object.get(NAME).clone();
-        self.note_stored(step, agent.id, &[Edit { before, ..Edit::name(name) }]);
+        self.note_stored(step, agent.id, &[Edit { before, ..Edit::name(name) }]).await;
         let message = format!("agent {} is stored as `{stored}`{why}", agent.id);
         let note = Diagnostic::note(Code::NameRewritten, message);
         Some(if is_rewriting_of(stored, name) {
@@ -357,10 +357,11 @@ impl Work<'_, '_> {
     }
 
     /// Notes fields that are stored otherwise than they were asked for.
-    fn note_stored(&self, step: &Step, id: AgentId, edits: &[Edit]) {
+    async fn note_stored(&self, step: &Step, id: AgentId, edits: &[Edit]) {
         for edit in edits {
             // Extra evidence: without it the next plan shows the change once more.
-            drop(self.effects.ledger.stored_agent(&step.key, id, edit, self.effects.clock.now()));
+            let now = self.effects.clock.now();
+            drop(self.effects.ledger.stored_agent(&step.key, id, edit, now).await);
         }
     }
 }

@@ -9,11 +9,12 @@ use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, HaltReason, StepOutcome};
 use crate::kinds::{AGENT, TASK};
-use crate::ledger::Creation;
+use crate::ledger::{Creation, Ledger};
 use crate::model::{TaskId, has_new_number, is_rewriting_of};
 use crate::observed::ObservedTask;
 use crate::plan::Step;
 use crate::resource::{Edit, Object, Whole};
+use crate::store::StoreError;
 
 /// When the list is read for duplicates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -267,12 +268,12 @@ impl Work<'_, '_> {
                 }
             }
         }
-        self.note_name(step, &after, name, &why)
+        self.note_name(step, &after, name, &why).await
     }
 
     /// Says that a task is stored under another name than the one that was asked for, and notes it
     /// so that the next plan does not ask again.
-    pub(super) fn note_name(
+    pub(super) async fn note_name(
         &self,
         step: &Step,
         task: &ObservedTask,
@@ -288,7 +289,7 @@ impl Work<'_, '_> {
         if !has_new_number(stored, name) {
             // Extra evidence: without it the next plan shows the rename once more.
             let now = self.effects.clock.now();
-            drop(self.effects.ledger.renamed(creation, stored, now));
+            drop(self.effects.ledger.renamed(creation, stored, now).await);
         }
         let message = format!("task {} is stored as `{stored}`{why}", task.id);
         let note = Diagnostic::note(Code::NameRewritten, message);
@@ -302,10 +303,7 @@ impl Work<'_, '_> {
     /// Writes a line to the ledger; what cannot be noted is not sent.
     pub(super) async fn note(
         &self,
-        write: impl AsyncFnOnce(
-            &crate::ledger::Ledger,
-            jiff::Timestamp,
-        ) -> Result<(), crate::files::FilesError>,
+        write: impl AsyncFnOnce(&Ledger, jiff::Timestamp) -> Result<(), StoreError>,
     ) -> Ended<()> {
         write(self.effects.ledger, self.effects.clock.now()).await.map_err(|error| {
             let finding = Diagnostic::error(Code::NotRecorded, with_causes(&error));

@@ -41,9 +41,9 @@ impl Work<'_, '_> {
         };
         let run = step.deployment.as_ref().expect("a deployment has the key of its deployment");
         self.expect_none_unseen(step, run, task, since).await?;
-        self.note(async |ledger, now| ledger.starting(&step.key, run, now)).await?;
+        self.note(async |ledger, now| ledger.starting(&step.key, run, now).await).await?;
         let answer = self.effects.client.create_deployment(task).await;
-        let (deployment, notes) = match self.take_once(step, answer)? {
+        let (deployment, notes) = match self.take_once(step, answer).await? {
             Ok(run) => {
                 if let Some(ended) = self.too_early(&run, since) {
                     self.created.borrow_mut().deployments.insert(run.id, task);
@@ -65,7 +65,7 @@ impl Work<'_, '_> {
         };
         // Without the line another apply may give it to another declaration, and that is all.
         let now = self.effects.clock.now();
-        drop(self.effects.ledger.started(&step.key, run, &deployment, now));
+        drop(self.effects.ledger.started(&step.key, run, &deployment, now).await);
         // Known as answered only once the list shows it: until then another apply must wait.
         self.created.borrow_mut().deployments.insert(deployment.clone(), task);
         Ok(StepOutcome::Done(Done {
@@ -77,7 +77,7 @@ impl Work<'_, '_> {
     }
 
     /// Takes the answer to what is sent once and paid for: what it brought, or how it was lost.
-    pub(super) fn take_once<T>(
+    pub(super) async fn take_once<T>(
         &self,
         step: &Step,
         answer: CallOutcome<T>,
@@ -85,11 +85,11 @@ impl Work<'_, '_> {
         match answer {
             CallOutcome::Done(brought) => Ok(Ok(brought)),
             CallOutcome::Refused(error) => {
-                self.note_answered(step, None);
+                self.note_answered(step, None).await;
                 Err(self.refused(&error))
             }
             CallOutcome::NotProcessed(error) => {
-                self.note_answered(step, None);
+                self.note_answered(step, None).await;
                 Err(failed(Code::NotProcessed, &error))
             }
             CallOutcome::Unknown(error) => Ok(Err(with_causes(&error))),
@@ -97,11 +97,11 @@ impl Work<'_, '_> {
     }
 
     /// Notes that it is known the result of a deployment or a follow-up, with the id of a deployment that began.
-    pub(super) fn note_answered(&self, step: &Step, run: Option<&DeploymentId>) {
+    pub(super) async fn note_answered(&self, step: &Step, run: Option<&DeploymentId>) {
         let deployment = step.deployment.as_ref().expect("what speaks to a deployment has its key");
         let now = self.effects.clock.now();
         // A line that cannot be written now makes the next apply wait, and costs nothing else.
-        drop(self.effects.ledger.answered(&step.key, deployment, run, now));
+        drop(self.effects.ledger.answered(&step.key, deployment, run, now).await);
     }
 
     /// A deployment that shows a time before its `since` would be started again by every plan: the zone of

@@ -43,12 +43,13 @@ use crate::apply::schedule::{ProvenKinds, StepSchedule};
 use crate::apply::settle::Ended;
 use crate::clock::Clock;
 use crate::event::{Event, HaltReason, Outcome, StepOutcome};
-use crate::files::{Files, FilesError};
+use crate::files::Files;
 use crate::kinds::{AGENT, TASK};
 use crate::ledger::Ledger;
 use crate::model::{ContentHash, DeploymentId, Key, TaskId};
 use crate::plan::{AgentChange, Change, Plan, Step, StepId};
 use crate::resource::Whole;
+use crate::store::StoreError;
 
 /// What apply acts through.
 #[derive(Clone, Copy)]
@@ -128,7 +129,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         desired: RefCell::new(reference::wanted_contents(plan)),
         users: reference::users(plan),
     };
-    drop(note_asked_again(plan, effects.ledger, effects.clock.now()));
+    drop(note_asked_again(plan, effects.ledger, effects.clock.now()).await);
     let mut outcome = Outcome::default();
     let mut schedule = StepSchedule::new(plan.ready_steps());
     let mut running = FuturesUnordered::new();
@@ -174,9 +175,15 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
 
 /// Notes which values of agents are asked for again, so that what was stored instead hides nothing any
 /// more. Without it a value that somebody sets back by hand may be taken for the service's own.
-pub fn note_asked_again(plan: &Plan, ledger: &Ledger, now: Timestamp) -> Result<(), FilesError> {
-    let ended = &plan.stored_otherwise.ended;
-    ended.iter().try_for_each(|(key, id, field)| ledger.asking_again(key, *id, field, now))
+pub async fn note_asked_again(
+    plan: &Plan,
+    ledger: &Ledger,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    for (key, id, field) in &plan.stored_otherwise.ended {
+        ledger.asking_again(key, *id, field, now).await?;
+    }
+    Ok(())
 }
 
 /// The name of the kind of which carrying out the change makes one.

@@ -38,13 +38,13 @@ impl Work<'_, '_> {
         self.check_unsent(run, prompt, turns).await?;
         let deployment =
             step.deployment.as_ref().expect("a follow-up has the key of its deployment");
-        self.note(async |ledger, now| ledger.starting(&step.key, deployment, now)).await?;
+        self.note(async |ledger, now| ledger.starting(&step.key, deployment, now).await).await?;
         let answer = self.effects.client.prompt_deployment(run, prompt).await;
-        let lost = self.take_once(step, answer)?.err();
+        let lost = self.take_once(step, answer).await?.err();
         // Answered or not, it is done once it can be read: the next plan goes by that alone.
         let first = if lost.is_none() { Duration::ZERO } else { Duration::from_secs(1) };
         let Err(why) = self.until_read(step, run, prompt, turns, first).await else {
-            self.note_answered(step, None);
+            self.note_answered(step, None).await;
             let found = lost.map(|lost| {
                 let message = format!("the follow-up was found after its answer was lost ({lost})");
                 Diagnostic::note(Code::Settled, message)

@@ -14,11 +14,11 @@ use crate::apply::{Settings, Stop, Work};
 use crate::clock::Clock;
 use crate::diag::{Code, Diagnostic};
 use crate::event::{Event, HaltReason, Outcome, StepOutcome};
-use crate::files::FilesError;
 use crate::ledger::Ledger;
 use crate::model::{AgentId, ContentHash, DeploymentId, TaskId};
 use crate::observed::{Completeness, Listing, ObservedTask};
 use crate::plan::Step;
+use crate::store::StoreError;
 
 /// The waits before each look: 59 seconds in all.
 ///
@@ -221,7 +221,7 @@ impl Work<'_, '_> {
             }
             if agents.is_empty() && tasks.is_empty() && !is_noted {
                 // Without the line the next apply may wait in vain, and that is all.
-                drop(self.effects.ledger.listed(self.effects.clock.now()));
+                drop(self.effects.ledger.listed(self.effects.clock.now()).await);
                 is_noted = true;
             }
             let of_runs: BTreeSet<TaskId> = runs.values().copied().collect();
@@ -229,7 +229,7 @@ impl Work<'_, '_> {
                 let listing = self.look(self.effects.client.list_deployments(task).await);
                 for run in listing.into_iter().flat_map(|listing| listing.items) {
                     if runs.remove(&run.id).is_some() {
-                        self.note_visible(outcome, &run.id);
+                        self.note_visible(outcome, &run.id).await;
                     }
                 }
             }
@@ -238,7 +238,7 @@ impl Work<'_, '_> {
                 return;
             }
         }
-        self.note_unseen(outcome, &runs);
+        self.note_unseen(outcome, &runs).await;
         self.report_unlisted(outcome, &agents, &tasks, &runs).await;
     }
 
@@ -296,17 +296,17 @@ impl Work<'_, '_> {
     }
 
     /// Notes that the next plan sees a deployment, so that it need not wait for it.
-    fn note_visible(&self, outcome: &Outcome, run: &DeploymentId) {
+    async fn note_visible(&self, outcome: &Outcome, run: &DeploymentId) {
         for step in self.plan.ready_steps() {
             let Some(StepOutcome::Done(done)) = outcome.steps.get(&step.id) else { continue };
             if done.deployment.as_ref() == Some(run) {
-                self.note_answered(step, Some(run));
+                self.note_answered(step, Some(run)).await;
             }
         }
     }
 
     /// Notes runs that no list shows, so that the next apply does not pay for them again.
-    fn note_unseen(&self, outcome: &Outcome, runs: &BTreeMap<DeploymentId, TaskId>) {
+    async fn note_unseen(&self, outcome: &Outcome, runs: &BTreeMap<DeploymentId, TaskId>) {
         for step in self.plan.ready_steps() {
             let Some(StepOutcome::Done(done)) = outcome.steps.get(&step.id) else { continue };
             if let (Some(id), Some(deployment)) = (&done.deployment, &step.deployment)
@@ -314,7 +314,7 @@ impl Work<'_, '_> {
             {
                 let now = self.effects.clock.now();
                 // The report names the deployment whether the line can be written or not.
-                drop(self.effects.ledger.unseen(&step.key, deployment, *task, id, now));
+                drop(self.effects.ledger.unseen(&step.key, deployment, *task, id, now).await);
             }
         }
     }
@@ -374,7 +374,7 @@ pub async fn wait_for_a_killed_apply(
     settings: &Settings,
     stop: &Stop,
     on_wait: &dyn Fn(Duration),
-) -> Result<(), FilesError> {
+) -> Result<(), StoreError> {
     let unfinished = ledger.unfinished()?;
     let settle = settings.settle_delays.iter().sum();
     let rest = |since: Option<Timestamp>, retry_time| {

@@ -41,7 +41,9 @@ impl Work<'_, '_> {
         }
         let name = edits.iter().find(|edit| edit.field == NAME).map(|edit| &edit.after);
         let notes = match name {
-            Some(Value::Text(name)) => self.note_name(step, &task, name, "").into_iter().collect(),
+            Some(Value::Text(name)) => {
+                self.note_name(step, &task, name, "").await.into_iter().collect()
+            }
             _ => Vec::new(),
         };
         Ok(StepOutcome::Done(Done { task: Some(id), notes, ..Done::default() }))

@@ -93,7 +93,7 @@ async fn plan_and_carry_out(
         return Ok(Exit::Interrupted);
     }
     if count == 0 && !args.waiting.wait {
-        session.note_applied(&plan)?;
+        session.note_applied(&plan).await?;
         manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
         return Ok(planned);
     }
@@ -148,7 +148,8 @@ impl ApplyLock {
         };
         let (ledger, clock) = (&session.engine.ledger, context.clock);
         let waited = apply::wait_for_a_killed_apply(ledger, clock, settings, &stop, &say).await;
-        waited.and_then(|()| ledger.compact()).map_err(|error| CommandError::of(&error))?;
+        waited.map_err(|error| CommandError::of(&error))?;
+        ledger.compact().await.map_err(|error| CommandError::of(&error))?;
         Ok(Self { stop, _lock: lock })
     }
 
@@ -179,7 +180,7 @@ pub(super) async fn carry_out(
     settings: &Settings,
     manner: OutputOptions<'_>,
 ) -> Result<Exit, CommandError> {
-    session.note_applied(plan)?;
+    session.note_applied(plan).await?;
     progress.start(plan.ready_steps().count());
     let outcome = session.engine.apply(plan, settings, &turn.stop).await?;
     progress.finish();

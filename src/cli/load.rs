@@ -21,6 +21,7 @@ use crate::manifest::{self, ExpandInputs, Lookup, Manifest, TaskConfig, Unreadab
 use crate::model::{Key, OrganizationId};
 use crate::plan::{Change, Plan, Step};
 use crate::render::{self, escape};
+use crate::store::FileJournal;
 
 /// The file in the program's own folder that says what this machine has sent.
 const LEDGER: &str = "ledger.jsonl";
@@ -225,7 +226,8 @@ pub(super) fn ledger(
     target: String,
     organization_id: OrganizationId,
 ) -> Ledger {
-    Ledger::new(Arc::clone(&context.files), folder.join(LEDGER), target, organization_id)
+    let journal = FileJournal::new(Arc::clone(&context.files), folder.join(LEDGER));
+    Ledger::new(Arc::new(journal), target, organization_id)
 }
 
 /// Looks up `${NAME}`: the organization is known from the credentials too.

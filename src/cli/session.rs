@@ -125,14 +125,13 @@ impl<'a> Session<'a> {
     }
 
     /// Notes which manifests are applied, before anything is sent, and which values are asked for again.
-    pub(super) fn note_applied(&self, plan: &Plan) -> Result<(), CommandError> {
+    pub(super) async fn note_applied(&self, plan: &Plan) -> Result<(), CommandError> {
         let Project { files, repository, .. } = &*self.engine.manifests;
         let files = files.iter().filter_map(|file| repository.path_from_root(file));
         let (ledger, now) = (&self.engine.ledger, self.context.clock.now());
-        let noted = ledger.applied(files, now);
-        noted
-            .and_then(|()| note_asked_again(plan, ledger, now))
-            .map_err(|error| CommandError::of(&error))
+        let said = |error| CommandError::of(&error);
+        ledger.applied(files, now).await.map_err(said)?;
+        note_asked_again(plan, ledger, now).await.map_err(said)
     }
 
     /// Makes the folder that holds the ledger.

@@ -10,6 +10,7 @@ use crate::history::Repository;
 use crate::ledger::Ledger;
 use crate::model::counted;
 use crate::render::gaps;
+use crate::store::StoreError;
 
 /// Checks whether the repository can prove what is owned.
 pub fn check_git(repository: &Repository) -> Check {
@@ -56,7 +57,8 @@ pub fn check_store(folder: &Path, ledger: &Ledger) -> (Check, Evidence) {
     };
     let exists = folder.is_dir();
     let place = if exists { folder } else { folder.parent().unwrap_or(folder) };
-    let checked = files::check_writable(place).and_then(|()| ledger.add_to(&mut evidence));
+    let checked = files::check_writable(place).map_err(StoreError::from);
+    let checked = checked.and_then(|()| ledger.add_to(&mut evidence));
     let check = match checked.and_then(|()| ledger.unfinished()) {
         Err(error) => unusable(with_causes(&error)),
         Ok(_) if !evidence.gaps.is_empty() => {

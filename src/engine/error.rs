@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::api::{ApiError, ErrorKind};
 use crate::diag::{Code, Diagnostic, with_causes};
-use crate::files::FilesError;
 use crate::history::HistoryError;
 use crate::observed::ReadRequest;
+use crate::store::StoreError;
 
 /// How many reads that are missing are named.
 const NAMED: usize = 3;
@@ -22,7 +22,7 @@ pub enum EngineError {
     History(#[from] HistoryError),
     /// The ledger cannot be read.
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Store(#[from] StoreError),
     /// The manifests have errors; each was told as a finding.
     #[error("the manifests have errors")]
     Invalid,

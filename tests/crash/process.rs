@@ -18,6 +18,7 @@ use qcops::ledger::Ledger;
 use qcops::model::{Action, Key};
 use qcops::observed::ObservedState;
 use qcops::plan::{self, Change, Next, Plan, PlanContext, Step, StepStatus};
+use qcops::store::FileJournal;
 
 use super::fault::{Injection, Trace};
 use super::machine::{Call, CrashingDisk, CrashingNetwork, Machine, MachineImage};
@@ -278,7 +279,11 @@ impl ProcessRunner {
 
     fn ledger(&self, machine: usize) -> Ledger {
         let target = "crash suite".to_owned();
-        Ledger::new(self.disk(), ledger_path(machine), target, organization())
+        Ledger::new(
+            Arc::new(FileJournal::new(self.disk(), ledger_path(machine))),
+            target,
+            organization(),
+        )
     }
 
     fn disk(&self) -> Arc<CrashingDisk> {

@@ -30,6 +30,7 @@ use qcops::render::text::{self, Length, TextOptions};
 use qcops::render::view::PlanView;
 use qcops::render::{json, markdown};
 use qcops::secret::Secret;
+use qcops::store::FileJournal;
 
 use crate::support::view;
 
@@ -187,7 +188,8 @@ impl World {
 
     pub(crate) fn ledger(&self) -> Ledger {
         let path = "ledger.jsonl".into();
-        Ledger::new(Arc::new(self.files.clone()), path, "story".to_owned(), organization())
+        let journal = FileJournal::new(Arc::new(self.files.clone()), path);
+        Ledger::new(Arc::new(journal), "story".to_owned(), organization())
     }
 
     /// What is known before the service is asked, of manifests that declare no agents.
