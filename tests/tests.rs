@@ -56,6 +56,8 @@ mod replay;
 mod runs;
 // Do the schemas take what is written, and nothing else?
 mod schema;
+// Do settings of a manifest decide what they say, and does a plan tell?
+mod settings;
 // Is a manifest that is not what was meant refused in words that fit?
 mod manifest;
 // Does `doctor` name how a service behaves, and leave nothing behind?

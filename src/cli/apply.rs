@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::apply::{self, Settings, Stop};
-use crate::cli::args::ApplyArgs;
+use crate::cli::args::{ApplyArgs, WaitingArgs};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -64,12 +64,10 @@ async fn plan_and_carry_out(
     progress: &Progress,
     expected: Option<&Expected>,
 ) -> Result<Exit, CommandError> {
-    let settings = Settings {
-        settle_delays: args.settle_delays.iter().copied().map(Duration::from_secs).collect(),
-        retry_time: planning.comparing.service.tuning.retry_time,
-        under_way: under_way(&planning.comparing.service.tuning),
-        ..Settings::default()
-    };
+    let tuning = session.tuning(&planning.comparing.service.tuning);
+    let artifacts = session.artifacts(args.waiting.artifacts.as_ref())?;
+    let waiting = WaitingArgs { artifacts, ..args.waiting.clone() };
+    let settings = settings(args, &tuning);
     let turn = ApplyLock::take(context, session, progress, &settings).await?;
     let mut request = request(planning);
     request.options.waits = args.waiting.wait;
@@ -82,7 +80,7 @@ async fn plan_and_carry_out(
     let manner = OutputOptions {
         shape: show::shape(planning),
         format: args.format,
-        waiting: Some((&args.waiting, planning)),
+        waiting: Some((&waiting, planning)),
         outputs: &args.outputs,
     };
     let planned = show::exit_of(&plan, false);
@@ -112,10 +110,20 @@ async fn plan_and_carry_out(
     Ok(ended.min(planned))
 }
 
+/// How the steps are carried out.
+fn settings(args: &ApplyArgs, tuning: &Tuning) -> Settings {
+    Settings {
+        settle_delays: args.settle_delays.iter().copied().map(Duration::from_secs).collect(),
+        retry_time: tuning.retry_time,
+        under_way: under_way(tuning),
+        ..Settings::default()
+    }
+}
+
 /// How many steps are begun at once: three for each request in flight, and no more than may be sent in
 /// half the retry time, because what has waited longer than that is not sent.
 fn under_way(tuning: &Tuning) -> usize {
-    let most = tuning.parallelism * 3;
+    let most = tuning.in_flight() * 3;
     let Some(rate) = tuning.rate.filter(|rate| *rate > 0.0) else { return most };
     let pause = Duration::try_from_secs_f64(2.0 / rate).unwrap_or(Duration::MAX);
     let timely = tuning.retry_time.as_millis() / pause.as_millis().max(1);

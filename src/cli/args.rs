@@ -259,7 +259,7 @@ pub(super) struct ApplyArgs {
 }
 
 /// Waiting for deployments and judging them.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Deployments")]
 pub(super) struct WaitingArgs {
     /// Wait for the declared deployments, send their follow-ups, check what is expected

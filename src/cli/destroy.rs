@@ -48,10 +48,9 @@ async fn plan_and_carry_out(
     session: &Session<'_>,
     progress: &Progress,
 ) -> Result<Exit, CommandError> {
-    let artifacts = args
-        .artifacts
-        .as_ref()
-        .map(|folder| Artifacts { files: Arc::clone(&context.files), folder: folder.clone() });
+    let artifacts = session
+        .artifacts(args.artifacts.as_ref())?
+        .map(|folder| Artifacts { files: Arc::clone(&context.files), folder });
     let scope = if args.archived {
         let saving = if artifacts.is_some() { Saving::Asked } else { Saving::Impossible };
         Scope::Archived { older_than: args.older_than, saving }

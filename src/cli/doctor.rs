@@ -119,7 +119,7 @@ fn find_service(
     checkup.push(Check::new("organization", CheckStatus::Passed, origin));
     checkup.organization_id = Some(organization_id.0.clone());
     let (id, on_wait) = (organization_id.clone(), progress.on_wait());
-    let client = target.client(context, &args.service, id, folder, on_wait);
+    let client = target.client(context, (&args.service, &args.service.tuning), id, folder, on_wait);
     let (client, name) = client.map_err(|error| failed("network", error))?;
     let ledger = load::ledger(context, folder, name.clone(), organization_id);
     checkup.service = name;

@@ -9,6 +9,7 @@ use crate::cli::times::duration;
 use crate::diag::Code;
 use crate::engine::PlanTarget;
 use crate::history::Depth;
+use crate::manifest::{ManifestSettings, SettingName, SettingValue};
 use crate::render::markdown::DEFAULT_BYTES;
 
 /// The address of the service where none is named.
@@ -114,15 +115,35 @@ pub(super) struct Service {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Tuning")]
 pub(super) struct Tuning {
-    /// Send at most N requests at once
-    #[arg(long, value_name = "N", default_value_t = 8, hide_short_help = true)]
-    pub(super) parallelism: usize,
+    /// Send at most N requests at once [default: 8]
+    #[arg(long, value_name = "N", hide_short_help = true)]
+    pub(super) parallelism: Option<usize>,
     /// Start with N requests a second; 0 is no limit [default: 10; no limit for the emulator]
     #[arg(long, value_name = "N", hide_short_help = true)]
     pub(super) rate: Option<f64>,
     /// Retry requests that the service does not process for this long, such as `2m`
     #[arg(long, value_name = "TIME", default_value = "120s", value_parser = duration, hide_short_help = true)]
     pub(super) retry_time: Duration,
+}
+
+/// How many requests are in flight at once, unless told otherwise.
+const IN_FLIGHT: usize = 8;
+
+impl Tuning {
+    /// Takes what the manifest sets where no flag does.
+    pub(super) fn with(&self, settings: &ManifestSettings) -> Self {
+        let rate = match settings.get(SettingName::Rate).map(|set| &set.value) {
+            Some(SettingValue::Rate(rate)) => Some(*rate),
+            _ => None,
+        };
+        let parallelism = self.parallelism.or_else(|| settings.count(SettingName::Parallelism));
+        Self { parallelism, rate: self.rate.or(rate), retry_time: self.retry_time }
+    }
+
+    /// How many requests are in flight at once.
+    pub(super) fn in_flight(&self) -> usize {
+        self.parallelism.unwrap_or(IN_FLIGHT)
+    }
 }
 
 /// What is compared: the manifests, their history, and a service.

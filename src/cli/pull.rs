@@ -86,8 +86,13 @@ pub(super) fn observe(
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;
     let folder = load::own_folder(&repository)?;
     let on_wait = Progress::new(context.terminal).on_wait();
-    let (client, target) =
-        asked.client(context, service, organization_id.clone(), &folder, on_wait)?;
+    let (client, target) = asked.client(
+        context,
+        (service, &service.tuning),
+        organization_id.clone(),
+        &folder,
+        on_wait,
+    )?;
     let ledger = load::ledger(context, &folder, target, organization_id);
     let mut evidence = Evidence::default();
     ledger.add_to(&mut evidence).map_err(|error| CommandError::of(&error))?;

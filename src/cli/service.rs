@@ -11,7 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::credentials::{self, Account, Sourced};
 use crate::cli::emulator::read_rules;
 use crate::cli::error::CommandError;
-use crate::cli::flags::{EMULATOR_FILE, Service};
+use crate::cli::flags::{EMULATOR_FILE, Service, Tuning};
 use crate::emulator::{self, Emulator, Storage, World};
 use crate::exchange::Transport;
 use crate::files::{self, FilesError};
@@ -102,7 +102,7 @@ impl Target {
     pub(super) fn client(
         &self,
         context: &Context,
-        args: &Service,
+        (args, tuning): (&Service, &Tuning),
         organization_id: OrganizationId,
         folder: &Path,
         on_wait: OnWait,
@@ -111,8 +111,8 @@ impl Target {
         let (clock, credentials) = (context.clock, self.credentials.clone());
         let is_emulated = matches!(self.carrier, Backend::Emulator(_));
         let rate =
-            args.tuning.rate.unwrap_or(if is_emulated { 0.0 } else { PaceLimits::default().rate });
-        let limits = PaceLimits { in_flight: args.tuning.parallelism, rate };
+            tuning.rate.unwrap_or(if is_emulated { 0.0 } else { PaceLimits::default().rate });
+        let limits = PaceLimits { in_flight: tuning.in_flight(), rate };
         let (transport, name): (Arc<dyn Transport>, String) = match &self.carrier {
             Backend::Http(base) => {
                 let http = Http::new(base.clone(), TimeLimits::default(), &network(context)?);
@@ -139,11 +139,8 @@ impl Target {
                 (Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait))), name)
             }
         };
-        let settings = ClientSettings {
-            retry_time: args.tuning.retry_time,
-            on_wait,
-            ..ClientSettings::default()
-        };
+        let settings =
+            ClientSettings { retry_time: tuning.retry_time, on_wait, ..ClientSettings::default() };
         Ok((Client::new(transport, organization_id, clock, settings), name))
     }
 }

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use crate::apply::note_asked_again;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
-use crate::cli::flags::{Comparing, Planning, Service};
+use crate::cli::flags::{Comparing, Planning, Service, Tuning};
 use crate::cli::load;
 use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::service::{Target, emulator_file};
 use crate::engine::{PlanRequest, Process, Project, Reading, Reconciler, StateSource};
 use crate::event::Event;
-use crate::files::{OWN_FOLDER, make_private_folder};
+use crate::files::{self, OWN_FOLDER, make_private_folder};
+use crate::manifest::{SettingName, SettingValue};
 use crate::model::{OrganizationId, sha256_hex};
 use crate::observation::Observation;
 use crate::plan::{Limits, Options, Plan, Prune};
@@ -46,7 +47,7 @@ impl<'a> Session<'a> {
         let folder = load::own_folder(&manifests.repository)?;
         let (client, name) = target.client(
             context,
-            &comparing.service,
+            (&comparing.service, &comparing.service.tuning.with(&manifests.manifest.settings)),
             organization_id.clone(),
             &folder,
             progress.on_wait(),
@@ -148,6 +149,40 @@ impl<'a> Session<'a> {
         let more = more_inputs.iter().flatten().map(|path| path.to_path_buf());
         let inputs: Vec<PathBuf> = self.inputs.iter().cloned().chain(more).collect();
         output::check(&self.context.outputs, outputs, &inputs)
+    }
+
+    /// The pace, of the flags or of the manifest.
+    pub(super) fn tuning(&self, flags: &Tuning) -> Tuning {
+        flags.with(&self.engine.manifests.manifest.settings)
+    }
+
+    /// Where transcripts are saved: the folder of a flag, or of the manifest.
+    ///
+    /// A pull request may have written the latter, and whatever it leads to is written to.
+    pub(super) fn artifacts(
+        &self,
+        flag: Option<&PathBuf>,
+    ) -> Result<Option<PathBuf>, CommandError> {
+        let settings = &self.engine.manifests.manifest.settings;
+        let Some(set) = settings.get(SettingName::Artifacts).filter(|_| flag.is_none()) else {
+            return Ok(flag.cloned());
+        };
+        let SettingValue::Folder(below) = &set.value else { return Ok(None) };
+        let folder = set.place.file.parent().unwrap_or(Path::new(""));
+        let path = folder.join(&**below);
+        let base = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let base = base.canonicalize().map_err(|error| CommandError::of(&error))?;
+        match files::check_unlinked(&base, &base.join(&**below)) {
+            Ok(()) => Ok(Some(path)),
+            Err(error) => {
+                let cause = CommandError::of(&error).message;
+                let message =
+                    format!("`{}` cannot be used: {cause}", SettingName::Artifacts.path());
+                Err(CommandError::new(message)
+                    .help("name a folder of the repository itself, or pass `--artifacts DIR`")
+                    .help("nothing was sent"))
+            }
+        }
     }
 
     /// The organization it is about.

@@ -204,6 +204,12 @@ codes! {
     ProtectChanged "protect-changed" "note"
         "A task is protected, or no longer is, since the version of the manifest before. No step shows it."
         "Nothing to do." ""
+    SettingUsed "setting-used" "note"
+        "A setting of the manifest decided about steps: a limit that counts, or that pruning is on."
+        "Nothing to do." ""
+    SettingRaised "setting-raised" "note"
+        "A setting that decided about steps allows more than in the version of the manifest before."
+        "Check that the change is meant: it takes effect with this plan." ""
     // Plan: observed state.
     IncompleteRead "incomplete-read" "blocked, note"
         "A list or a task could not be read completely, or a list leaves out a task that can be read by its id. Nothing is created, replaced, removed or deployed."

@@ -11,10 +11,10 @@ use crate::engine::{EngineError, PlanRequest, Project, Reconciler, target};
 use crate::event::Event;
 use crate::evidence::{AgentEvidence, Evidence};
 use crate::history::{self, History, OtherManifest};
-use crate::manifest::{self, AgentNames, DesiredState};
+use crate::manifest::{self, AgentNames, DesiredState, SettingName};
 use crate::model::{AgentId, Key, fold};
 use crate::observed::ListedAgents;
-use crate::plan::{self, Neighbor, Options, OtherManifests, Plan, PlanContext};
+use crate::plan::{self, Neighbor, Options, OtherManifests, Plan, PlanContext, Prune};
 
 /// Whether the history of agents is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,7 +145,10 @@ impl Reconciler<'_> {
         self.ledger.add_to(&mut evidence)?;
         evidence.agents = agents.evidence;
         let is_stale = self.manifests.repository.stale().is_some();
-        let options = Options { is_stale, ..request.options.clone() };
+        let settings = self.manifests.manifest.settings.clone();
+        let is_pruning = settings.is_on(SettingName::Prune);
+        let prune = if is_pruning { Prune::On } else { request.options.prune };
+        let options = Options { prune, settings, is_stale, ..request.options.clone() };
         let other_manifests =
             self.other_manifests(&desired_state, &evidence.applied, &agents.names);
         let agents = listed.clone();

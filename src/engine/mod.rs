@@ -23,13 +23,13 @@ use crate::clock::Clock;
 use crate::diag::Diagnostic;
 use crate::engine::known::AgentHistory;
 use crate::event::{Event, Outcome};
-use crate::history::Depth;
+use crate::history::{Depth, SettingsBefore, settings_before};
 use crate::ledger::Ledger;
 use crate::manifest::ExpandInputs;
 use crate::model::{AgentId, OrganizationId, TaskId};
 use crate::observation::Observation;
 use crate::observed::{ListedAgents, ObservedState, ReadRequest};
-use crate::plan::{self, Next, Options, Overview, Plan, PlanContext, Scope, Tokens};
+use crate::plan::{self, Next, Options, Overview, Plan, PlanContext, Scope, Tokens, UsedSetting};
 
 /// Where the service's state comes from.
 pub enum StateSource {
@@ -98,14 +98,14 @@ impl Reconciler<'_> {
             StateSource::Service(_) => {
                 let mut plan = self.observe_and_plan(request, &agents).await?;
                 plan.notes.extend(note);
-                Ok(plan)
+                Ok(self.with_raised(plan))
             }
             StateSource::Snapshot(snapshot) => {
                 let context = self.known_and_told(request, &agents)?;
                 let state = snapshot.state(&context.desired_state);
                 let (missing, mut plan) = plan::reads_and_plan(&context.with(&state));
                 plan.notes.extend(error::not_observed(&missing));
-                Ok(plan)
+                Ok(self.with_raised(plan))
             }
         }
     }
@@ -121,7 +121,7 @@ impl Reconciler<'_> {
         let context = self.known_and_told(request, &agents)?;
         let reads = |state: &ObservedState| plan::snapshot_reads(&context.with(state));
         let state = self.observe(reads).await?;
-        let plan = plan::plan(&context.with(&state));
+        let plan = self.with_raised(plan::plan(&context.with(&state)));
         let observation = Observation::new(service, agents, &state, &plan);
         Ok((plan, observation))
     }
@@ -203,6 +203,24 @@ impl Reconciler<'_> {
         let Project { environment, vars, .. } = &*self.manifests;
         let environment = environment.as_deref();
         ExpandInputs { environment, given: vars, process: &*self.reading.process }
+    }
+
+    /// Notes which settings allow more than before, of those that decided about steps.
+    fn with_raised(&self, mut plan: Plan) -> Plan {
+        let Project { repository, files, .. } = &*self.manifests;
+        if plan.settings.is_empty() {
+            return plan;
+        }
+        let raised: Vec<Diagnostic> = match settings_before(repository, files, self.inputs()) {
+            SettingsBefore::Known(earlier) => {
+                plan.settings.iter().filter_map(|used| used.raised(&earlier)).collect()
+            }
+            SettingsBefore::Unknown => {
+                plan.settings.iter().map(UsedSetting::maybe_raised).collect()
+            }
+        };
+        plan.notes.extend(raised);
+        plan
     }
 
     fn effects<'s>(&'s self, stop: &'s Stop) -> Result<Effects<'s>, EngineError> {

@@ -297,7 +297,7 @@ fn lost(read: &Manifest, findings: &[Diagnostic]) -> Parsed {
 }
 
 /// A text without its tasks, where they are lines of their own.
-fn without_tasks(text: &str) -> String {
+pub(super) fn without_tasks(text: &str) -> String {
     match blocks::cut(text) {
         Some(Blocks { before, after, .. }) => format!("{before}{after}"),
         None => text.to_owned(),

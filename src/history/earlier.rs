@@ -99,7 +99,7 @@ pub(super) enum ParsedPrompt {
 pub(super) const FRONT_MATTER: &str = "---\n---\nplaceholder";
 
 /// Answers every read with a placeholder: what a prompt file held at the time is found elsewhere.
-struct Placeholders;
+pub(super) struct Placeholders;
 
 impl Source for Placeholders {
     fn read(&self, _path: &str) -> Result<String, Unreadable> {

@@ -4,6 +4,10 @@
 //! takes the names from here, and so do the JSON Schema and the reference in `docs/manifest.md`; a
 //! test holds reader and schema against each other.
 
+mod settings;
+
+pub(super) use settings::{HIGHEST_LIMIT, HIGHEST_PARALLELISM, LIMITS, SETTINGS, SETTINGS_FIELD};
+
 use std::sync::LazyLock;
 
 use crate::kinds::{self, Field, Kind, NAME};
@@ -59,6 +63,8 @@ pub(super) enum FieldShape {
     Number,
     /// A whole number.
     Natural,
+    /// A whole number from the one to the other.
+    Range(u64, u64),
     /// Any number.
     Bound,
     /// `true` or `false`.
@@ -128,6 +134,10 @@ pub(super) const MANIFEST: &[Spec] = &[
         "the manifest is for one organization",
         "{dev: {organizationId: 3b13, vars: {capital: 10000}}, prod: {organizationId: 9f2c}}",
     ),
+    settings::settings(
+        "How much one apply may do, how fast, and where transcripts are saved. Flags override it.",
+        "as without these flags",
+    ),
     free(
         "defaults",
         FieldShape::Defaults,
@@ -172,6 +182,9 @@ pub(super) const MANIFEST: &[Spec] = &[
 /// The name of the field for environments, of the manifest and of a resource.
 pub(super) const ENVIRONMENTS: &str = "environments";
 
+/// What `--env` takes for every environment, so that none may have the name.
+pub const EVERY_ENVIRONMENT: &str = "all";
+
 /// The fields of an environment.
 pub(super) const ENVIRONMENT: &[Spec] = &[
     free(
@@ -187,6 +200,10 @@ pub(super) const ENVIRONMENT: &[Spec] = &[
         "Variables of this environment; they override those of the manifest.",
         "",
         "{capital: 10000}",
+    ),
+    settings::settings(
+        "Settings of this environment; field by field they override those of the manifest.",
+        "those of the manifest",
     ),
 ];
 
@@ -414,9 +431,8 @@ pub(super) const OWN_PREFIX: &str = "x-";
 
 /// Finds a field by its name, wherever it stands.
 pub(super) fn find(name: &str) -> Option<&'static Spec> {
-    let tables: [&[Spec]; 8] =
-        [MANIFEST, ENVIRONMENT, &TASK, &AGENT, DEPLOYMENT, EXPECT, TRANSCRIPT, NUMBER];
-    tables.into_iter().flatten().find(|spec| spec.name == name)
+    let tables = [MANIFEST, ENVIRONMENT, &TASK, &AGENT, DEPLOYMENT, EXPECT, TRANSCRIPT, NUMBER];
+    tables.into_iter().chain([SETTINGS, LIMITS]).flatten().find(|spec| spec.name == name)
 }
 
 /// Whether any mapping has a field of this name.

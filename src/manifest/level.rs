@@ -1,7 +1,8 @@
 //! Where a field belongs that stands at the wrong level.
 
 use crate::manifest::fields::{
-    AGENT, DEPLOYMENT, ENVIRONMENT, EXPECT, MANIFEST, NUMBER, Spec, TASK, TRANSCRIPT,
+    AGENT, DEPLOYMENT, ENVIRONMENT, EXPECT, LIMITS, MANIFEST, NUMBER, SETTINGS, Spec, TASK,
+    TRANSCRIPT,
 };
 use crate::manifest::suggest::nearest;
 
@@ -9,7 +10,7 @@ use crate::manifest::suggest::nearest;
 type FieldLevel = (&'static str, &'static [Spec], [&'static str; 2]);
 
 /// Every level, the outermost first.
-fn levels() -> [FieldLevel; 8] {
+fn levels() -> [FieldLevel; 10] {
     [
         ("the top level of the manifest", MANIFEST, ["", "…"]),
         ("a task or `defaults`", &TASK, ["tasks: {my-task: {", "…}}"]),
@@ -19,6 +20,8 @@ fn levels() -> [FieldLevel; 8] {
         ("`expect` of a deployment", EXPECT, ["expect: {", "…}"]),
         ("`transcript` of `expect`", TRANSCRIPT, ["transcript: {", "…}"]),
         ("`number` of `expect`", NUMBER, ["number: {", "…}"]),
+        ("`settings`", SETTINGS, ["settings: {", "…}"]),
+        ("`limits` of `settings`", LIMITS, ["settings: {limits: {", "…}}"]),
     ]
 }
 

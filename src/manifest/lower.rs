@@ -9,13 +9,16 @@ use jiff::tz::Offset;
 use crate::diag::{Code, Diagnostic, Subject};
 use crate::manifest::agent::agents;
 use crate::manifest::expand::ExpandFile;
-use crate::manifest::fields::{ENVIRONMENT, ENVIRONMENTS, MANIFEST, TASK};
+use crate::manifest::fields::{
+    ENVIRONMENT, ENVIRONMENTS, EVERY_ENVIRONMENT, MANIFEST, SETTINGS_FIELD, TASK,
+};
 use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
+use crate::manifest::settings::settings;
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::task::{Fields, defaults, task};
-use crate::manifest::{Manifest, Source, TaskConfig};
+use crate::manifest::{Manifest, ManifestSettings, Source, TaskConfig};
 use crate::model::Key;
 
 /// The manifest version that this program reads.
@@ -63,9 +66,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
     if let Some(node) = entries.value("vars") {
         reader.warn_of_vars(node, Owner::Inside("vars", &Owner::Manifest));
     }
-    if let Some(node) = entries.value(ENVIRONMENTS) {
-        environments(reader, node);
-    }
+    let (settings, of_environments) = all_settings(reader, &entries);
     let defaults =
         entries.value("defaults").map_or_else(Fields::absent, |node| defaults(reader, node));
     let agents = match entries.value("agents") {
@@ -93,24 +94,48 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         has_version,
         forgotten,
         service_utc_offset,
+        settings,
+        of_environments,
         ..Manifest::default()
     })
 }
 
-/// Checks the environments; what they set was put in its place before.
-fn environments(reader: &mut Reader<'_>, node: &Node<'_>) {
+/// The settings for all and those of each environment.
+fn all_settings(
+    reader: &mut Reader<'_>,
+    entries: &Entries<'_, '_>,
+) -> (ManifestSettings, BTreeMap<Key, ManifestSettings>) {
+    let of_all = entries.value(SETTINGS_FIELD);
+    let of_all = of_all.map(|node| settings(reader, node, Owner::Manifest));
+    let of_environments = entries.value(ENVIRONMENTS).map(|node| environments(reader, node));
+    (of_all.unwrap_or_default(), of_environments.unwrap_or_default())
+}
+
+/// Checks the environments, and returns the settings of each; what else they set was put in its place
+/// before.
+fn environments(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeMap<Key, ManifestSettings> {
+    let mut found = BTreeMap::new();
     let pairs = match &node.value {
         NodeValue::Mapping(pairs) => pairs.as_slice(),
         NodeValue::Null => &[],
         _ => {
-            return reader.wrong(node, ENVIRONMENTS, Owner::Manifest, ValueShape::Mapping);
+            reader.wrong(node, ENVIRONMENTS, Owner::Manifest, ValueShape::Mapping);
+            return found;
         }
     };
     let field = (ENVIRONMENTS, Owner::Manifest);
     if reader.is_key_missing(pairs, field, ENVIRONMENT, ("environment", "prod")) {
-        return;
+        return found;
     }
-    for (name, _, fields) in reader.keyed(pairs, "environment", "") {
+    for (name, key, fields) in reader.keyed(pairs, "environment", "") {
+        if name.as_str() == EVERY_ENVIRONMENT {
+            let message = format!("an environment cannot be named `{name}`");
+            let finding = reader.error(Code::InvalidKey, message, &key.span);
+            reader.report(
+                finding
+                    .help(format!("`--env {name}` means every environment; give it another name")),
+            );
+        }
         let owner = Owner::Environment(name.as_str());
         let Some(entries) = reader.entries(fields, owner, ENVIRONMENT) else { continue };
         if let Some(node) = entries.value("organizationId") {
@@ -119,7 +144,12 @@ fn environments(reader: &mut Reader<'_>, node: &Node<'_>) {
         if let Some(node) = entries.value("vars") {
             reader.warn_of_vars(node, Owner::Inside("vars", &owner));
         }
+        if let Some(node) = entries.value(SETTINGS_FIELD) {
+            let settings = settings(reader, node, owner);
+            found.entry(name).or_insert(settings);
+        }
     }
+    found
 }
 
 /// The first value under `version`, found before anything else is judged.

@@ -29,6 +29,7 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             manifest.service_utc_offset,
             &mut findings,
         );
+        findings.extend(merged.settings.agree(manifest.settings));
         merged.expansion.used.extend(manifest.expansion.used);
         for (name, organization) in manifest.expansion.environments {
             let known = merged.expansion.environments.entry(name).or_default();

@@ -29,6 +29,7 @@ mod parse;
 mod reader;
 mod resolve;
 mod schema;
+mod settings;
 mod shape;
 mod shared;
 mod standin;
@@ -43,10 +44,12 @@ mod write;
 mod yaml;
 
 pub use expand::{ExpandInputs, Expansion, Lookup, VarValue, Vars};
+pub use fields::EVERY_ENVIRONMENT;
 pub use merge::merge;
 pub use parse::{parse, parse_vars};
 pub use resolve::{check, resolve};
 pub use schema::{Chapter, Row, reference, schema};
+pub use settings::{ManifestSettings, SetValue, SettingName, SettingValue};
 pub use shared::collisions;
 pub use standin::{shell_word, stand_in};
 pub use suggest::nearest_few;
@@ -181,8 +184,21 @@ pub struct Manifest {
     pub service_utc_offset: Option<jiff::tz::Offset>,
     /// The texts of other files into which findings may point.
     pub texts: Vec<(Arc<Path>, String)>,
+    /// Its settings, those of the selected environment in place of those for all.
+    pub settings: ManifestSettings,
+    /// The settings of each environment.
+    of_environments: BTreeMap<Key, ManifestSettings>,
     /// What expanding its variables has shown.
     pub expansion: Expansion,
+}
+
+impl Manifest {
+    /// Puts the settings of the selected environment in place of those for all.
+    fn select(&mut self, environment: Option<&str>) {
+        let mut of_environments = std::mem::take(&mut self.of_environments).into_iter();
+        let own = of_environments.find(|(name, _)| Some(name.as_str()) == environment);
+        self.settings.take(own.map(|(_, settings)| settings).unwrap_or_default());
+    }
 }
 
 /// A task of which something could not be understood; it is held against the others all the same.

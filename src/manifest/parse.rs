@@ -94,7 +94,9 @@ fn understand(
     let read = |root: &Node<'_>, expand: ExpandFile<'_>| lower(file, text, root, source, expand);
     let ((manifest, found), expansion, mut findings) = expand(file, text, root, inputs, read);
     findings.extend(found);
-    (Manifest { expansion, ..manifest }, findings)
+    let mut manifest = Manifest { expansion, ..manifest };
+    manifest.select(inputs.environment);
+    (manifest, findings)
 }
 
 /// What makes a text nothing that could be read: both sides of a merge, characters of no text.

@@ -7,8 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::manifest::fields::{
-    AGENT, DEPLOYMENT, ENVIRONMENT, EXPECT, FieldShape, MANIFEST, NUMBER, Spec, Stands, TASK,
-    TRANSCRIPT, needed,
+    AGENT, DEPLOYMENT, ENVIRONMENT, EXPECT, FieldShape, LIMITS, MANIFEST, NUMBER, SETTINGS, Spec,
+    Stands, TASK, TRANSCRIPT, needed,
 };
 use crate::manifest::yaml::yaml_to_json;
 
@@ -46,9 +46,11 @@ pub struct Row {
 
 /// Returns every field of a manifest, mapping by mapping.
 pub fn reference() -> Vec<Chapter> {
-    let chapters: [(_, &[Spec]); 8] = [
+    let chapters: [(_, &[Spec]); 10] = [
         ("The manifest", MANIFEST),
         ("An environment", ENVIRONMENT),
+        ("`settings`", SETTINGS),
+        ("`limits` of `settings`", LIMITS),
         ("A task, and `defaults`", &TASK),
         ("An agent", &AGENT),
         ("A deployment", DEPLOYMENT),
@@ -83,6 +85,7 @@ fn in_words(spec: &Spec) -> String {
             return words.join(" or ");
         }
         FieldShape::Number => "positive whole number",
+        FieldShape::Range(least, most) => return format!("whole number, {least} to {most}"),
         FieldShape::Natural => "whole number",
         FieldShape::Set => "list of words",
         FieldShape::References => "mapping of keys to numbers",
@@ -227,6 +230,10 @@ fn property(spec: &Spec) -> Value {
         }
         FieldShape::Prompts => json!({"type": ["array", "null"], "items": text()}),
         FieldShape::Natural => any_of(&[natural(), variable()]),
+        FieldShape::Range(least, most) => {
+            let number = json!({"type": "integer", "minimum": least, "maximum": most});
+            any_of(&[number, variable()])
+        }
         FieldShape::Keys => json!({"type": ["array", "null"], "items": key()}),
         FieldShape::Set => json!({"type": "array", "items": text()}),
         FieldShape::References => numbers(&[natural(), variable(), json!({"type": "null"})]),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::diag::{Code, Diagnostic, Gap, Withholds};
+use crate::manifest::SettingName;
 use crate::model::{AgentId, Key, counted, noun};
 use crate::plan::agent_matcher::AgentMatchError;
 use crate::plan::limits::{CREATES_PER_APPLY, delete_limit, missing_limit};
@@ -23,7 +24,13 @@ pub(super) fn partial_sight(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId,
 
 /// Omission is never deletion by itself.
 pub(super) fn pruning_not_asked(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    if view.is_destroy || view.inputs.options.prune == Prune::On {
+    if view.is_destroy {
+        return Vec::new();
+    }
+    if view.inputs.options.prune == Prune::On {
+        if view.inputs.options.settings.is_on(SettingName::Prune) && steps.iter().any(is_delete) {
+            view.note_used(SettingName::Prune, None);
+        }
         return Vec::new();
     }
     let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
@@ -90,14 +97,17 @@ pub(super) fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Step
     let all = found.len() + missing.len();
     let is_known_elsewhere = found.iter().any(|key| !was_made(key));
     let is_lost = missing.iter().any(|key| was_made(key));
-    if !(is_known_elsewhere || is_lost) || missing.len() <= missing_limit(all) {
+    if !(is_known_elsewhere || is_lost)
+        || missing.len() <= view.limit(SettingName::Missing, missing_limit(all), missing.len())
+    {
         return Vec::new();
     }
     let message = format!(
-        "{} of {} that earlier versions declared {} not on the service's list",
+        "{} of {} that earlier versions declared {} not on the service's list{}",
         missing.len(),
         counted(all, "agent", "agents"),
-        noun(all, "is", "are")
+        noun(all, "is", "are"),
+        view.beyond(SettingName::Missing)
     );
     let finding = Diagnostic::blocked(Code::MassMissing, message)
         .help("check the organization and the web interface, then plan again")
@@ -148,23 +158,21 @@ pub(super) fn too_many_deletes(view: &View<'_, '_>, steps: &[Step]) -> Vec<(Step
     }
     let owned = view.agents.owned_count(view.inputs);
     over(
+        view,
         steps,
         is_delete,
-        view.inputs.options.limits.delete.unwrap_or_else(|| delete_limit(owned)),
-        Code::TooManyDeletes,
+        (SettingName::Deletes, delete_limit(owned)),
         ("agent would be removed", "agents would be removed"),
-        "--max-deletes",
     )
 }
 
 pub(super) fn too_many_creates(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     over(
+        view,
         steps,
         is_create,
-        view.inputs.options.limits.create.unwrap_or(CREATES_PER_APPLY),
-        Code::TooManyCreates,
+        (SettingName::Creates, CREATES_PER_APPLY),
         ("agent would be created", "agents would be created"),
-        "--max-creates",
     )
 }
 

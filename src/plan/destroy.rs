@@ -122,14 +122,12 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         Scope::Archived { .. } => BTreeMap::new(),
     };
     notes.extend(too_young(young_count));
-    let (found, gap, agents) = (&found, observed.gap.as_deref(), &agents);
-    let view = View { inputs, found, gap, agents, held: &BTreeMap::new(), is_destroy: true };
+    let (found, gap, agents, unheld) = (&found, observed.gap.as_deref(), &agents, BTreeMap::new());
+    let view = View { is_destroy: true, ..View::new(inputs, found, gap, agents, &unheld) };
     let mut steps = order(steps, Prune::On);
     keep_agents(inputs, agents, &held, &mut steps);
     let overrides = guard(&view, &mut steps);
-    if let Scope::Archived { saving, .. } = scope {
-        say_what_is_lost(&mut steps, &mut notes, saving);
-    }
+    say_what_is_lost(&mut steps, &mut notes, scope);
     let all = || observed.tasks.values();
     Plan {
         organization_id: inputs.state.organization_id.clone(),
@@ -147,6 +145,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         observed_task_ids: observed.tasks.keys().copied().collect(),
         deployment_limit: 0,
         limits: inputs.options.limits,
+        settings: Vec::new(),
         overrides,
         watches: Vec::new(),
         terms: Terms::default(),
@@ -394,7 +393,8 @@ fn is_young(
 }
 
 /// Counts what would be lost, and blocks all of it where it cannot be saved.
-fn say_what_is_lost(steps: &mut [Step], notes: &mut Vec<Diagnostic>, saving: Saving) {
+fn say_what_is_lost(steps: &mut [Step], notes: &mut Vec<Diagnostic>, scope: Scope) {
+    let Scope::Archived { saving, .. } = scope else { return };
     let lost = |step: &Step| match &step.change {
         Change::Remove { removal: Removal { how: Remove::Destroy { runs }, .. }, .. } => runs.len(),
         _ => 0,

@@ -7,9 +7,11 @@
 use std::fmt;
 
 use crate::diag::Code;
+use crate::manifest::SettingName;
 use crate::model::{Action, sha256_hex};
 use crate::plan::{
-    AgentChange, AgentRef, Change, Limits, Plan, Removal, Remove, Step, StepId, StepStatus, TaskRef,
+    AgentChange, AgentRef, Change, Plan, Removal, Remove, Step, StepId, StepStatus, TaskRef,
+    UsedSetting,
 };
 use crate::resource::{Edit, Object, Whole};
 
@@ -49,26 +51,28 @@ impl Plan {
     /// Names and texts are quoted, so that none can look like another line.
     pub fn fingerprints(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.steps.iter().map(|step| self.fingerprint(step)).collect();
-        lines.extend(self.settings());
+        lines.extend(self.deciding());
         lines.sort();
         lines
     }
 
-    /// The limits of the actions that the plan holds, and the guards that were switched off.
-    fn settings(&self) -> Vec<String> {
-        let Limits { delete, replace, create, runs } = self.limits;
+    /// The limits of the actions that the plan holds, the settings of the manifest that decided about
+    /// steps, and the guards that were switched off.
+    fn deciding(&self) -> Vec<String> {
         let has = |actions: &[Action]| {
             self.steps.iter().any(|step| actions.contains(&step.change.action()))
         };
         let limits = [
-            ("deletes", delete, has(&[Action::Archive, Action::Delete])),
-            ("replaces", replace, has(&[Action::Replace])),
-            ("creates", create, has(&[Action::Create])),
-            ("deployments", runs, has(&[Action::Deploy])),
+            (SettingName::Deletes, has(&[Action::Archive, Action::Delete])),
+            (SettingName::Replaces, has(&[Action::Replace])),
+            (SettingName::Creates, has(&[Action::Create])),
+            (SettingName::Deployments, has(&[Action::Deploy])),
         ];
-        let set = limits.into_iter().filter_map(|(name, limit, is_used)| {
-            Some(format!("limit of {name}: {}", limit.filter(|_| is_used)?))
+        let set = limits.into_iter().filter_map(|(setting, is_used)| {
+            let limit = self.limits.of(setting).filter(|_| is_used)?;
+            Some(format!("limit of {}: {limit}", setting.name()))
         });
+        let set = set.chain(self.settings.iter().map(UsedSetting::fingerprint));
         let allowed = self.overrides.iter().map(|code| format!("allowed: {code}"));
         set.chain(allowed).collect()
     }

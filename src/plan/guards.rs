@@ -7,17 +7,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Code, Diagnostic, Gap, Withholds};
 use crate::evidence::KeyEvidence;
+use crate::manifest::SettingName;
 use crate::model::{Action, Key, TaskId, counted, noun};
 use crate::observed::ObservedTask;
 use crate::plan::agent_guards;
 use crate::plan::limits::{
-    CREATES_PER_APPLY, FAILURES, FOLLOW_UPS_PER_RUN, Limits, RUNS_PER_APPLY, RUNS_PER_TASK_AND_DAY,
+    CREATES_PER_APPLY, FAILURES, FOLLOW_UPS_PER_RUN, RUNS_PER_APPLY, RUNS_PER_TASK_AND_DAY,
     delete_limit, missing_limit, replace_limit,
 };
 use crate::plan::matcher::{MatchError, Proof};
 use crate::plan::verdict::{View, block, incomplete, over, unreadable_neighbor_finding};
 use crate::plan::waits::close_what_waits;
-use crate::plan::{Change, Prune, RemoveReason, Step, StepId, StepStatus, TaskRef};
+use crate::plan::{Change, Options, Prune, RemoveReason, Step, StepId, StepStatus, TaskRef};
 
 type Guard = fn(&View<'_, '_>, &[Step]) -> Vec<(StepId, StepStatus)>;
 
@@ -101,6 +102,10 @@ fn stale_checkout(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatu
 /// Omission is never deletion by itself.
 fn pruning_not_asked(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
     if view.inputs.options.prune == Prune::On {
+        if view.inputs.options.settings.is_on(SettingName::Prune) && steps.iter().any(is_undeclared)
+        {
+            view.note_used(SettingName::Prune, None);
+        }
         return Vec::new();
     }
     let finding = Diagnostic::note(Code::PruneOff, "no longer declared, and pruning is off")
@@ -175,15 +180,19 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
         established.iter().partition(|key| has_candidate(key));
     let is_known_elsewhere = found.iter().any(|key| !was_made(key));
     let is_lost = missing.iter().any(|key| was_made(key));
-    let limit = missing_limit(established.len());
-    if !(is_known_elsewhere || is_lost) || missing.len() <= limit {
+    if !(is_known_elsewhere || is_lost) {
+        return Vec::new();
+    }
+    let default = missing_limit(established.len());
+    if missing.len() <= view.limit(SettingName::Missing, default, missing.len()) {
         return Vec::new();
     }
     let message = format!(
-        "{} of {} that earlier versions declared {} not on the service's list",
+        "{} of {} that earlier versions declared {} not on the service's list{}",
         missing.len(),
         counted(established.len(), "task", "tasks"),
-        noun(established.len(), "is", "are")
+        noun(established.len(), "is", "are"),
+        view.beyond(SettingName::Missing)
     );
     let finding = Diagnostic::blocked(Code::MassMissing, message)
         .help("check the organization and the web interface, then plan again")
@@ -235,52 +244,44 @@ fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
 }
 
 fn too_many_retires(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let limit = view.inputs.options.limits.delete.unwrap_or_else(|| delete_limit(owned(view)));
     over(
+        view,
         steps,
         is_undeclared,
-        limit,
-        Code::TooManyDeletes,
+        (SettingName::Deletes, delete_limit(owned(view))),
         ("task would be removed", "tasks would be removed"),
-        "--max-deletes",
     )
 }
 
 fn too_many_replaces(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let limit = view.inputs.options.limits.replace.unwrap_or_else(|| replace_limit(owned(view)));
     let is_replace = |step: &Step| step.change.action() == Action::Replace;
     over(
+        view,
         steps,
         is_replace,
-        limit,
-        Code::TooManyReplaces,
+        (SettingName::Replaces, replace_limit(owned(view))),
         ("task would be replaced", "tasks would be replaced"),
-        "--max-replaces",
     )
 }
 
 fn too_many_creates(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let limit = view.inputs.options.limits.create.unwrap_or(CREATES_PER_APPLY);
     let is_create = |step: &Step| matches!(step.change, Change::Create { .. });
     over(
+        view,
         steps,
         is_create,
-        limit,
-        Code::TooManyCreates,
+        (SettingName::Creates, CREATES_PER_APPLY),
         ("task would be created", "tasks would be created"),
-        "--max-creates",
     )
 }
 
 fn too_many_runs(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let limit = deployment_limit(&view.inputs.options.limits);
     over(
+        view,
         steps,
         is_run,
-        limit,
-        Code::TooManyDeployments,
+        (SettingName::Deployments, RUNS_PER_APPLY),
         ("deployment would be started", "deployments would be started"),
-        "--max-deployments",
     )
 }
 
@@ -298,11 +299,14 @@ fn too_many_runs_of_a_task(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, 
         // A task that is yet to be made has no deployments, whatever the one before it had.
         let task = runs.iter().find_map(|step| existing_task(step));
         let recent = task.map_or(0, |id| super::counting::count_of_last_day(id, view.inputs));
-        if runs.len() + recent > RUNS_PER_TASK_AND_DAY {
+        let (setting, count) = (SettingName::DeploymentsOfATask, runs.len() + recent);
+        let limit = view.limit(setting, RUNS_PER_TASK_AND_DAY, count);
+        if count > limit {
             let message = format!(
                 "{} of `{key}` would be started beside {recent} of the last day; the limit is \
-                 {RUNS_PER_TASK_AND_DAY} a task and day",
-                counted(runs.len(), "run", "runs")
+                 {limit} a task and day{}",
+                counted(runs.len(), "run", "runs"),
+                view.set_at(setting)
             );
             let finding = Diagnostic::blocked(Code::TooManyDeploymentsOfATask, message)
                 .help("`--max-deployments N` sets the limit for this apply by hand");
@@ -371,11 +375,14 @@ fn too_many_follow_ups(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Step
     let sends = |step: &&Step| matches!(step.change, Change::Deploy { .. } | Change::Prompt { .. });
     let mut verdicts = Vec::new();
     for step in steps.iter().filter(sends) {
-        let Some(count) = declared(step).filter(|count| *count > FOLLOW_UPS_PER_RUN) else {
+        let Some(count) = declared(step) else { continue };
+        let limit = view.limit(SettingName::FollowUps, FOLLOW_UPS_PER_RUN, count);
+        if count <= limit {
             continue;
-        };
+        }
         let declared = counted(count, "follow-up is declared", "follow-ups are declared");
-        let message = format!("{declared}; the limit for one run is {FOLLOW_UPS_PER_RUN}");
+        let set_at = view.set_at(SettingName::FollowUps);
+        let message = format!("{declared}; the limit for one run is {limit}{set_at}");
         let finding = Diagnostic::blocked(Code::TooManyFollowUps, message)
             .help("declare another deployment for the rest, or `--allow too-many-follow-ups`");
         verdicts.push((step.id, StepStatus::Blocked(finding)));
@@ -384,8 +391,9 @@ fn too_many_follow_ups(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Step
 }
 
 /// How many deployments one apply may start.
-pub(super) fn deployment_limit(limits: &Limits) -> usize {
-    limits.runs.unwrap_or(RUNS_PER_APPLY)
+pub(super) fn deployment_limit(options: &Options) -> usize {
+    let set = options.limits.runs.or_else(|| options.settings.count(SettingName::Deployments));
+    set.unwrap_or(RUNS_PER_APPLY)
 }
 
 fn is_undeclared(step: &Step) -> bool {

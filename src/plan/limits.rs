@@ -1,6 +1,14 @@
 //! How much one apply may do, and why not more.
+//!
+//! A flag counts before a setting of the manifest, and that before the default.
 
-/// How much one apply may do.
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::diag::{Code, Diagnostic};
+use crate::manifest::{ManifestSettings, SetValue, SettingName, SettingValue};
+
+/// How much one apply may do, where a flag says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// `--max-deletes`: tasks removed because they are no longer declared.
@@ -11,6 +19,107 @@ pub struct Limits {
     pub create: Option<usize>,
     /// `--max-deployments`: deployments started.
     pub runs: Option<usize>,
+}
+
+impl Limits {
+    /// What a flag says of a limit.
+    pub(super) fn of(&self, setting: SettingName) -> Option<usize> {
+        match setting {
+            SettingName::Deletes => self.delete,
+            SettingName::Replaces => self.replace,
+            SettingName::Creates => self.create,
+            SettingName::Deployments => self.runs,
+            _ => None,
+        }
+    }
+}
+
+/// The code of what a limit blocks, and the flag for it.
+pub(super) fn of_ceiling(setting: SettingName) -> (Code, &'static str) {
+    match setting {
+        SettingName::Deletes => (Code::TooManyDeletes, "--max-deletes"),
+        SettingName::Replaces => (Code::TooManyReplaces, "--max-replaces"),
+        SettingName::Creates => (Code::TooManyCreates, "--max-creates"),
+        _ => (Code::TooManyDeployments, "--max-deployments"),
+    }
+}
+
+/// A setting of the manifest that decided about steps.
+#[derive(Clone, Debug)]
+pub struct UsedSetting {
+    /// The setting.
+    pub setting: SettingName,
+    /// What it is set to.
+    pub value: SettingValue,
+    /// What would count without it; none where that is no number.
+    pub default: Option<usize>,
+    /// The file that sets it.
+    pub file: Arc<Path>,
+    /// The line there.
+    pub line: usize,
+}
+
+impl UsedSetting {
+    pub(super) fn new(setting: SettingName, set: &SetValue, default: Option<usize>) -> Self {
+        let SetValue { value, place, line } = set;
+        Self { setting, value: value.clone(), default, file: Arc::clone(&place.file), line: *line }
+    }
+
+    /// Says that it counts, and where it is set.
+    pub(super) fn note(&self) -> Diagnostic {
+        let words = match self.value {
+            SettingValue::Flag(_) => "pruning is on".to_owned(),
+            _ => format!("the limit is {}", self.value),
+        };
+        let default = self.default.map_or_else(String::new, |it| format!("; without it, {it}"));
+        let set_at = set_at(self.setting, &self.file, self.line);
+        Diagnostic::note(Code::SettingUsed, format!("{words}, {set_at}{default}"))
+    }
+
+    /// Says what it was where it allows less in an earlier version: as of the last commit, or as of the
+    /// version before.
+    pub fn raised(&self, earlier: &[ManifestSettings]) -> Option<Diagnostic> {
+        let versions = ["in the last commit", "in the version before"];
+        let (path, now) = (self.setting.path(), &self.value);
+        earlier.iter().zip(versions).find_map(|(settings, version)| {
+            let was = match (settings.get(self.setting), self.default) {
+                (Some(set), _) => set.value.to_string(),
+                (None, Some(default)) => format!("{default}, as where nothing is set,"),
+                (None, None) => "not set".to_owned(),
+            };
+            let is_raised = match now {
+                SettingValue::Count(now) => {
+                    settings.count(self.setting).or(self.default).is_some_and(|was| was < *now)
+                }
+                _ => !settings.is_on(self.setting),
+            };
+            let message = format!("`{path}` is {now}, was {was} {version}");
+            is_raised.then(|| Diagnostic::note(Code::SettingRaised, message))
+        })
+    }
+
+    /// Says that it may have been raised, because what was set before cannot be read.
+    pub fn maybe_raised(&self) -> Diagnostic {
+        let (path, now) = (self.setting.path(), &self.value);
+        let message = format!("`{path}` is {now}, and what it was before cannot be read");
+        Diagnostic::note(Code::SettingRaised, message).help(
+            "fetch the whole history: `git fetch --unshallow`, or `fetch-depth: 0` in a workflow",
+        )
+    }
+
+    /// What the digest covers of it.
+    pub(super) fn fingerprint(&self) -> String {
+        let name = self.setting.name();
+        match self.value {
+            SettingValue::Count(count) => format!("limit of {name}: {count}"),
+            _ => format!("{name}: {}", self.value),
+        }
+    }
+}
+
+/// Where a setting is set, in words.
+pub(super) fn set_at(setting: SettingName, file: &Path, line: usize) -> String {
+    format!("set at `{}:{line}` (`{}`)", file.display(), setting.path())
 }
 
 /// Tasks made by one apply at most.

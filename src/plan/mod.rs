@@ -49,7 +49,7 @@ pub use deployment_status::DeploymentSummary;
 pub use destroy::{Saving, Scope, destroy, destroy_reads};
 pub use digest::Digest;
 pub use estimate::{Estimate, Spread};
-pub use limits::{Limits, delete_limit, missing_limit, replace_limit};
+pub use limits::{Limits, UsedSetting, delete_limit, missing_limit, replace_limit};
 pub use other_manifests::{Neighbor, OtherManifests};
 pub use overview::{
     AgentOverview, DeclaredDeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview,
@@ -68,7 +68,7 @@ use jiff::Timestamp;
 
 use crate::diag::{Code, Diagnostic, Gap};
 use crate::evidence::Evidence;
-use crate::manifest::DesiredState;
+use crate::manifest::{DesiredState, ManifestSettings};
 use crate::model::{Action, AgentId, DeploymentId, Key, OrganizationId, TaskId};
 use crate::observed::{ListedAgents, ObservedState};
 use crate::resource::Object;
@@ -125,8 +125,10 @@ pub struct Options {
     pub target_agents: BTreeSet<Key>,
     /// The deployments to plan for, of keys of which only some are meant.
     pub target_deployments: BTreeMap<Key, BTreeSet<Key>>,
-    /// How much one apply may do.
+    /// How much one apply may do, where a flag says so.
     pub limits: Limits,
+    /// What the manifest sets; where it says so, `prune` is on already.
+    pub settings: ManifestSettings,
     /// Guards switched off by name.
     pub allow: BTreeSet<Code>,
     /// Whether the checkout lacks commits that its upstream has.
@@ -189,6 +191,8 @@ pub struct Plan {
     pub deployment_limit: usize,
     /// The limits that were set by hand.
     pub limits: Limits,
+    /// The settings of the manifest that decided about steps.
+    pub settings: Vec<UsedSetting>,
     /// The guards that `--allow` switched off and that would have blocked a step.
     pub overrides: BTreeSet<Code>,
     /// The declared deployments that exist or are started by a step, to be waited for and judged.

@@ -28,7 +28,7 @@ use crate::plan::unmanaged::{probe_left, unmanaged};
 use crate::plan::verdict::{View, incomplete, unreadable_neighbor_finding};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus,
-    StoredOtherwise, Terms, Watch, agent_names,
+    StoredOtherwise, Terms, UsedSetting, Watch, agent_names,
 };
 use crate::resource::Edit;
 
@@ -63,16 +63,15 @@ pub(super) fn plan_identified<'a>(
     draft.note_unlisted_agents();
     draft.notes.extend(probe_left(found));
     draft.notes.extend(protect_changes(inputs));
-    let PlanBuilder { steps, notes, kept_count, watches, .. } = draft;
+    let PlanBuilder { steps, mut notes, kept_count, watches, .. } = draft;
     let mut steps = order(steps, inputs.options.prune);
     let gap = observed.gap.as_deref();
-    let view = View { inputs, found, gap, agents, held: &held, is_destroy: false };
-    let overrides = guard(&view, &mut steps);
+    let view = View::new(inputs, found, gap, agents, &held);
+    let (overrides, settings) = guarded(&view, &mut steps, &mut notes);
     let gap = gap.filter(|_| observed.is_list_partial).map(incomplete);
     let agent_users = users.of_steps(&steps, agents);
     let all = || observed.tasks.values();
-    let estimates = estimates(inputs, found, &steps);
-    let runs = runs_of(inputs, found, &steps);
+    let (estimates, runs) = (estimates(inputs, found, &steps), runs_of(inputs, found, &steps));
     Plan {
         organization_id: inputs.state.organization_id.clone(),
         steps,
@@ -87,8 +86,9 @@ pub(super) fn plan_identified<'a>(
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         observed_task_ids: observed.tasks.keys().copied().collect(),
-        deployment_limit: deployment_limit(&inputs.options.limits),
+        deployment_limit: deployment_limit(inputs.options),
         limits: inputs.options.limits,
+        settings,
         overrides,
         watches,
         terms: Terms::of(inputs.desired_state),
@@ -98,6 +98,18 @@ pub(super) fn plan_identified<'a>(
         agents: agent_names(inputs.agents),
         agent_keys: agents.keys().into_iter().map(|(id, key)| (id, key.clone())).collect(),
     }
+}
+
+/// Closes what must not be done; returns the codes that were switched off, and the settings that decided.
+fn guarded(
+    view: &View<'_, '_>,
+    steps: &mut [Step],
+    notes: &mut Vec<Diagnostic>,
+) -> (BTreeSet<Code>, Vec<UsedSetting>) {
+    let overrides = guard(view, steps);
+    let settings = view.used_settings();
+    notes.extend(settings.iter().map(UsedSetting::note));
+    (overrides, settings)
 }
 
 struct PlanBuilder<'a, 'b> {

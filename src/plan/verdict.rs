@@ -1,10 +1,13 @@
 //! What guards look at, and the ways in which they speak.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use crate::diag::{Code, Diagnostic};
+use crate::manifest::SettingName;
 use crate::model::counted;
 use crate::plan::agents::KnownAgents;
+use crate::plan::limits::{UsedSetting, of_ceiling, set_at};
 use crate::plan::matcher::Matches;
 use crate::plan::{PlanInputs, Step, StepId, StepStatus};
 
@@ -17,6 +20,66 @@ pub(super) struct View<'a, 'b> {
     /// What stands against deletes of agents.
     pub(super) held: &'b BTreeMap<StepId, Diagnostic>,
     pub(super) is_destroy: bool,
+    /// The settings that decided something, each with what would count without it.
+    pub(super) used: RefCell<BTreeMap<SettingName, Option<usize>>>,
+}
+
+impl<'a, 'b> View<'a, 'b> {
+    /// A view of what guards look at, of a plan that is not to destroy.
+    pub(super) fn new(
+        inputs: &'b PlanInputs<'a>,
+        found: &'b Matches<'a>,
+        gap: Option<&'b str>,
+        agents: &'b KnownAgents<'a>,
+        held: &'b BTreeMap<StepId, Diagnostic>,
+    ) -> Self {
+        Self { inputs, found, gap, agents, held, is_destroy: false, used: RefCell::default() }
+    }
+
+    /// The limit that counts for so many, of which `default` are allowed where nothing says otherwise.
+    ///
+    /// A setting decides where there are more than it allows, or more than would be allowed without it.
+    pub(super) fn limit(&self, setting: SettingName, default: usize, count: usize) -> usize {
+        let options = self.inputs.options;
+        if let Some(limit) = options.limits.of(setting) {
+            return limit;
+        }
+        let Some(limit) = options.settings.count(setting) else { return default };
+        if count > limit.min(default) {
+            self.note_used(setting, Some(default));
+        }
+        limit
+    }
+
+    /// Notes a setting that decided something.
+    pub(super) fn note_used(&self, setting: SettingName, default: Option<usize>) {
+        self.used.borrow_mut().entry(setting).or_insert(default);
+    }
+
+    /// Where the limit is set that counts, in words, where the manifest sets it.
+    pub(super) fn set_at(&self, setting: SettingName) -> String {
+        let options = self.inputs.options;
+        let set = options.settings.get(setting).filter(|_| options.limits.of(setting).is_none());
+        set.map_or_else(String::new, |set| {
+            format!(", {}", set_at(setting, &set.place.file, set.line))
+        })
+    }
+
+    /// Which limit is exceeded, in words, where the manifest sets it.
+    pub(super) fn beyond(&self, setting: SettingName) -> String {
+        let limit = self.inputs.options.settings.count(setting);
+        limit.map_or_else(String::new, |it| format!("; the limit is {it}{}", self.set_at(setting)))
+    }
+
+    /// The settings that decided something.
+    pub(super) fn used_settings(&self) -> Vec<UsedSetting> {
+        let used = self.used.borrow();
+        let settings = &self.inputs.options.settings;
+        let used = used.iter().filter_map(|(setting, default)| {
+            Some(UsedSetting::new(*setting, settings.get(*setting)?, *default))
+        });
+        used.collect()
+    }
 }
 
 /// What an incomplete list or read leaves open: also whether nothing is to be done.
@@ -33,22 +96,24 @@ pub(super) fn unreadable_neighbor_finding(inputs: &PlanInputs<'_>) -> Diagnostic
         .help("or `--allow unreadable-neighbor`")
 }
 
-/// Blocks every open step of a kind where there are more of it than the limit.
+/// Blocks every open step of a kind where there are more of it than the limit; `default` is the one that
+/// counts where none is set.
 pub(super) fn over(
+    view: &View<'_, '_>,
     steps: &[Step],
     touches: impl Fn(&Step) -> bool,
-    limit: usize,
-    code: Code,
+    (setting, default): (SettingName, usize),
     (one, many): (&str, &str),
-    flag: &str,
 ) -> Vec<(StepId, StepStatus)> {
     let is_open = |step: &Step| step.status == StepStatus::Ready && touches(step);
     let count = steps.iter().filter(|step| is_open(step)).count();
+    let limit = view.limit(setting, default, count);
     if count <= limit {
         return Vec::new();
     }
     let what = counted(count, one, many);
-    let message = format!("{what}; the limit for one apply is {limit}");
+    let (code, flag) = of_ceiling(setting);
+    let message = format!("{what}; the limit for one apply is {limit}{}", view.set_at(setting));
     let finding = Diagnostic::blocked(code, message).help(format!("`{flag} {count}`"));
     block(steps, is_open, &finding)
 }

@@ -115,6 +115,7 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
         observed_task_ids: BTreeSet::new(),
         deployment_limit: 5,
         limits: Limits::default(),
+        settings: Vec::new(),
         overrides: BTreeSet::new(),
         watches: Vec::new(),
         terms: Terms::default(),

@@ -12,7 +12,7 @@ use proptest::sample::select;
 use qcops::diag::{EvidenceSource, Gap, GapReason, Lost, Place};
 use qcops::evidence::{Created, Evidence, KeyEvidence, Version};
 use qcops::kinds::{AGENT_ID, NAME, PROMPT};
-use qcops::manifest::{DesiredDeployment, DesiredState, DesiredTask};
+use qcops::manifest::{DesiredDeployment, DesiredState, DesiredTask, ManifestSettings};
 use qcops::model::{DeploymentId, Key, OrganizationId, TaskId, archive_name, fold};
 use qcops::observed::{
     Completeness, Listing, ObservedAgent, ObservedDeployment, ObservedState, ObservedTask,
@@ -243,6 +243,7 @@ fn options() -> impl Strategy<Value = Options> {
                 target_agents: BTreeSet::new(),
                 target_deployments: BTreeMap::new(),
                 limits: Limits { delete: limit, replace: limit, create: runs, runs },
+                settings: ManifestSettings::default(),
                 allow: BTreeSet::new(),
                 is_stale: stale.is_some(),
                 waits: false,

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::expand::lookup::{field, key_word};
+use crate::manifest::expand::lookup::{field, field_mut, key_word, settings_of_environments};
 use crate::manifest::expand::reference::{VarPiece, parts};
 use crate::manifest::expand::{Expander, placed};
-use crate::manifest::fields::{ENVIRONMENT, ENVIRONMENTS};
+use crate::manifest::fields::{ENVIRONMENT, ENVIRONMENTS, HIGHEST_LIMIT, SETTINGS, SETTINGS_FIELD};
 use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;
 use crate::manifest::suggest::{did_you_mean, nearest_few};
@@ -14,6 +14,10 @@ use crate::model::Key;
 
 /// The most environments of a manifest: each is read and compared with every other.
 const MOST_ENVIRONMENTS: usize = 100;
+
+/// The most tasks of one matrix, unless the settings say otherwise: a slip in an axis makes them by the
+/// thousand.
+const MATRIX_LIMIT: usize = 1_000;
 
 /// Which environment a manifest is expanded for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -136,6 +140,41 @@ impl Expander<'_> {
         }
     }
 
+    /// Expands the settings for all and those of the selected environment; those of another may hold
+    /// variables that only it sets.
+    pub(super) fn expand_settings(&mut self, root: &mut Node<'_>, selection: &SelectedEnvironment) {
+        if let Some(settings) = field_mut(root, SETTINGS_FIELD) {
+            self.mapping(settings, SETTINGS, Owner::Inside(SETTINGS_FIELD, &Owner::Manifest));
+        }
+        for (name, settings) in settings_of_environments(root) {
+            if selection.is_of(&name) {
+                let owner = Owner::Environment(&name);
+                self.mapping(settings, SETTINGS, Owner::Inside(SETTINGS_FIELD, &owner));
+            } else {
+                self.note_used(settings);
+                leave_unresolved(settings);
+            }
+        }
+    }
+
+    /// The most tasks that one matrix may have: by the settings of the selected environment, else by
+    /// those for all. A value that is none is refused by the reader.
+    #[cfg_attr(not(test), expect(dead_code, reason = "matrices are about to be read"))]
+    pub(super) fn matrix_limit(root: &Node<'_>, selection: &SelectedEnvironment) -> usize {
+        let of_environment = match (selection, &root.value) {
+            (SelectedEnvironment::Of(name), NodeValue::Mapping(pairs)) => environment(pairs, name),
+            _ => None,
+        };
+        let limit = |node| field(field(field(node, SETTINGS_FIELD)?, "limits")?, "matrix");
+        let number = |node: &Node<'_>| match node.value {
+            NodeValue::Integer(number) => u64::try_from(number).ok(),
+            _ => None,
+        };
+        let set = of_environment.and_then(limit).or_else(|| limit(root)).and_then(number);
+        let set = set.filter(|number| (1..=HIGHEST_LIMIT).contains(number));
+        set.and_then(|number| usize::try_from(number).ok()).unwrap_or(MATRIX_LIMIT)
+    }
+
     /// Takes out the resources that the selected environment does not have.
     pub(super) fn take_out(&mut self, root: &mut Node<'_>, selection: &SelectedEnvironment) {
         let NodeValue::Mapping(pairs) = &mut root.value else { return };
@@ -254,4 +293,16 @@ pub(super) fn environment<'n, 't>(
     let NodeValue::Mapping(pairs) = &environments.value else { return None };
     let found = pairs.iter().find(|(key, _)| key_word(key).is_some_and(|word| word == name));
     found.map(|(_, value)| value)
+}
+
+/// Marks the variables of what is not selected, so that nothing is said of their values.
+fn leave_unresolved(node: &mut Node<'_>) {
+    match &mut node.value {
+        NodeValue::Text(text) if node.origin == Origin::Written && text.contains("${") => {
+            node.origin = Origin::Unresolved;
+        }
+        NodeValue::Sequence(nodes) => nodes.iter_mut().for_each(leave_unresolved),
+        NodeValue::Mapping(pairs) => pairs.iter_mut().for_each(|(_, node)| leave_unresolved(node)),
+        _ => {}
+    }
 }

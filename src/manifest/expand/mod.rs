@@ -98,6 +98,7 @@ pub(super) fn expand<T>(
     let selection = expander.select(root);
     let declared = expander.declare(root, &selection);
     expander.take_settings(root, &selection);
+    expander.expand_settings(root, &selection);
     expander.take_out(root, &selection);
     expander.mapping(root, MANIFEST, Owner::Manifest);
     let expander = RefCell::new(expander);
@@ -310,6 +311,7 @@ impl Expander<'_> {
             | FieldShape::OpenWord(_)
             | FieldShape::Number
             | FieldShape::Natural
+            | FieldShape::Range(..)
             | FieldShape::Bound
             | FieldShape::Flag
             | FieldShape::Expression
@@ -341,9 +343,11 @@ impl Expander<'_> {
         };
         node.origin = Origin::Expanded;
         node.value = match spec.shape {
-            FieldShape::Number | FieldShape::Natural | FieldShape::Bound | FieldShape::Flag => {
-                read_plain(Cow::Owned(text))
-            }
+            FieldShape::Number
+            | FieldShape::Natural
+            | FieldShape::Range(..)
+            | FieldShape::Bound
+            | FieldShape::Flag => read_plain(Cow::Owned(text)),
             _ => NodeValue::Text(Cow::Owned(text)),
         };
     }

@@ -367,3 +367,25 @@ fn no_file_is_read_beyond_the_limit_and_no_path_of_a_variable_is_shown() {
     // The names of the tasks count as well.
     assert_eq!(source.0.into_inner(), 1 + 64);
 }
+
+#[test]
+fn the_limit_of_a_matrix_is_that_of_the_selected_environment() {
+    let text = "vars: {most: 30}
+settings: {limits: {matrix: 20}}
+environments: {dev: {settings: {limits: {matrix: '${most}'}}}, prod: {}, odd: {settings: {limits: {matrix: 0}}}}
+";
+    let table =
+        [(text, "dev", 30), (text, "prod", 20), (text, "odd", 1_000), ("x: 1", "dev", 1_000)];
+    for (text, name, expected) in table {
+        let root = crate::manifest::yaml::read(text).root.expect("it is YAML");
+        let file: std::sync::Arc<Path> = Path::new("tasks.yaml").into();
+        let given = Vars::new();
+        let inputs = ExpandInputs { environment: Some(name), given: &given, process: &process };
+        let read = |root: &crate::manifest::node::Node<'_>, _: super::ExpandFile<'_>| {
+            let selection = super::SelectedEnvironment::Of(name.to_owned());
+            super::Expander::matrix_limit(root, &selection)
+        };
+        let (limit, ..) = super::expand(&file, text, root, inputs, read);
+        assert_eq!(limit, expected, "{name} in {text}");
+    }
+}
