@@ -58,8 +58,8 @@ fn address(key: &str) -> Address {
 /// * `task t 7`: a declared task of agent 7 or of the agent of a key, which is there where the number
 ///   is one (`+t` if it is not); `foreign 512 7`: a task of somebody else;
 /// * `neighbor YAML`: a manifest that is not applied;
-/// * `forget r`, `prune`, `target agent.r`, `target t`, `stale`, `allow code`, `gap`, `elsewhere r`,
-///   `partial`, `lost-file`.
+/// * `forget r`, `prune`, `target agent.r`, `target t`, `stale`, `allow code`, `gap`, `archive`,
+///   `ledger`, `elsewhere r`, `partial`, `lost-file`.
 #[expect(clippy::too_many_lines, reason = "an arm for each line of a scene")]
 fn scene(lines: &str) -> Scene {
     let mut scene = Scene::new();
@@ -164,6 +164,8 @@ fn scene(lines: &str) -> Scene {
                 let code = Code::ALL.iter().find(|code| code.as_str() == subject);
                 inputs.options.allow.insert(*code.unwrap());
             }
+            "archive" => inputs.evidence.gaps.push(Gap::history(GapReason::NoRepository)),
+            "ledger" => inputs.evidence.has_ledger = true,
             "gap" => inputs.evidence.gaps.push(Gap::history(GapReason::ShallowClone)),
             "elsewhere" => drop(inputs.other_manifests.agent_keys.insert(key(subject))),
             "named-elsewhere" => {
@@ -323,7 +325,21 @@ fn an_agent_is_created_kept_or_changed_by_what_proves_it() {
             "declared r=7 R | model b\nlisted 7 Other | model a",
             "~ r 7 name Other->R model a->b",
         ),
-        ("pinned and not there", "declared r=9 R\nlisted 7 R", "? r  blocked[pin-missing]"),
+        (
+            "pinned and not there",
+            "declared r=9 R\nlisted 7 R\nrefused 9",
+            "? r  blocked[pin-missing]",
+        ),
+        (
+            "pinned and there, although the list leaves it out",
+            "declared r=9 R\nlisted 7 R\nread 9 R",
+            "? r  blocked[incomplete-read]",
+        ),
+        (
+            "pinned and perhaps there",
+            "declared r=9 R\nlisted 7 R\nunreadable 9",
+            "? r  blocked[incomplete-read]",
+        ),
         (
             "pinned twice",
             "declared a=7 A\ndeclared b=7 B\nlisted 7 A",
@@ -569,6 +585,36 @@ fn nothing_is_done_on_what_was_not_seen_whole() {
             "a shallow clone makes none beside one that nothing explains",
             "gap\ndeclared r R\nlisted 1 Coder | prompt c",
             "+ r blocked[lost-evidence]; note history-gap",
+        ),
+        (
+            "an archive makes none beside one that nothing explains",
+            "archive\ndeclared r R\nlisted 1 Coder | prompt c",
+            "+ r blocked[lost-evidence]; note history-gap",
+        ),
+        (
+            "an archive makes none beside one that was renamed and edited",
+            "archive\ndeclared r New | prompt b\nlisted 7 Old | prompt a",
+            "+ r blocked[lost-evidence]; note history-gap",
+        ),
+        (
+            "an archive whose ledger knows the organization makes one",
+            "archive\nledger\ndeclared r R\nlisted 1 Coder | prompt c",
+            "+ r; note history-gap",
+        ),
+        (
+            "an archive makes one for an organization without agents of its own",
+            "archive\ndeclared r R\nlisted 47 Research Assistant",
+            "+ r; note history-gap",
+        ),
+        (
+            "an archive makes one beside an agent that a task names",
+            "archive\ndeclared r R\nlisted 7 Coder\ntask t 7",
+            "+ r; note history-gap",
+        ),
+        (
+            "an archive makes one where it is allowed",
+            "archive\nallow lost-evidence\ndeclared r R\nlisted 1 Coder",
+            "+ r; note history-gap",
         ),
         (
             "a shallow clone makes one beside those that are explained",

@@ -20,6 +20,8 @@ fn flags_override_files_and_files_override_the_manifest() {
         ("--var-file dev.yaml", "Buy SPY for 5.50"),
         ("--var-file dev.yaml --var capital=7 --var symbol=QQQ", "Buy QQQ for 7"),
         ("--var symbol=", "Buy SPY for 100000"),
+        ("--var capital=1 --var capital=2", "Buy SPY for 2"),
+        ("--var capital=0x10", "Buy SPY for 0x10"),
     ];
     for (flags, name) in table {
         repo.qcops(&format!("plan {flags}")).expect(0, &[name]);
@@ -42,6 +44,10 @@ fn a_variable_that_nothing_uses_is_told() {
     told("--var-file dev.yaml", 0, &["no manifest uses variable `capitol` of `dev.yaml`", near]);
     told("--var-file no.yaml", 1, &["there is no file `no.yaml`", "--var-file"]);
     told("--var capital", 1, &["NAME=VALUE"]);
+    let credential = "`QC_API_TOKEN` in `--var` is a credential, which no manifest may set or read";
+    told("--var QC_API_TOKEN=x", 1, &[credential, "qcops doctor"]);
+    told("--var 1a=x", 1, &["`1a` in `--var` cannot be the name of a variable"]);
+    told("--var =x", 1, &["`` in `--var` cannot be the name of a variable"]);
     fs::write(repo.path().join("dev.yaml"), "- capital: 5\n").unwrap();
     told("--var-file dev.yaml", 1, &["dev.yaml:1:1", "must be a mapping, not a list"]);
 }

@@ -152,6 +152,7 @@ async fn what_looks_like_the_wanted_task_stops_a_create_and_each_way_on_works() 
     let cut: String = long.chars().take(300).collect();
     let table = [
         ("S.P.Y!", 47, "Other", "Buy SPY", "the same name"),
+        ("\u{455}py", 47, "Other", "Buy SPY", "only looks the same"),
         ("Other", 47, "buy spy.", "Buy SPY", "the same prompt but for blanks"),
         ("Other", 48, &cut, &long, "cut short"),
     ];

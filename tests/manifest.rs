@@ -6,7 +6,7 @@ mod texts;
 
 use std::path::Path;
 
-use qcops::diag::{Diagnostic, Severity};
+use qcops::diag::{Code, Diagnostic, Severity};
 use qcops::manifest::{self, Source, Unreadable};
 
 use crate::support::repo::{Ran, Repo};
@@ -378,6 +378,83 @@ fn one_mistake_is_one_finding() {
         let findings = found(&text);
         let lines: Vec<usize> = findings.iter().map(|finding| line(&text, finding)).collect();
         assert_eq!(lines, [at], "{text}{findings:#?}");
+    }
+}
+
+/// What is declared, what both lines say, and what tells them apart.
+const LOOKING_ALIKE: &[(&str, &str, &str)] = &[
+    (
+        "tasks:\n  spy: {}\n  sp\u{443}: {}\n",
+        "task `sp\u{443}` looks like task `spy`",
+        "`sp\u{443}` holds U+0443, which only looks like `y`",
+    ),
+    (
+        "tasks:\n  sp\u{443}: {}\n  spy: {}\n",
+        "task `spy` looks like task `sp\u{443}`",
+        "`sp\u{443}` holds U+0443, which only looks like `y`",
+    ),
+    (
+        "tasks:\n  run-1: {}\n  run-l: {}\n",
+        "task `run-l` looks like task `run-1`",
+        "`run-l` holds U+006C, which only looks like `1`",
+    ),
+    ("tasks:\n  modern: {}\n  modem: {}\n", "", ""),
+    ("tasks:\n  spy: {}\n  Spy: {}\n", "", ""),
+    (
+        "agents:\n  bot: {}\n  b\u{43e}t: {}\n",
+        "agent `b\u{43e}t` looks like agent `bot`",
+        "holds U+043E",
+    ),
+    ("agents:\n  bot: {name: Bot}\n  x: {name: B\u{43e}t}\n", "", ""),
+    (
+        "environments:\n  prod: {}\n  pr\u{43e}d: {}\n",
+        "environment `pr\u{43e}d` looks like environment `prod`",
+        "holds U+043E",
+    ),
+    (
+        "environments:\n  test1: {}\n  testl: {}\n",
+        "environment `testl` looks like environment `test1`",
+        "holds U+006C",
+    ),
+    (
+        "vars:\n  CAPITAL: 1\n  CAPlTAL: 2\n",
+        "variable `CAPlTAL` in `vars` of the manifest looks like variable `CAPITAL`",
+        "`CAPlTAL` holds U+006C, which only looks like `I`",
+    ),
+    (
+        "vars:\n  A0: 1\n  AO: 2\n",
+        "variable `AO` in `vars` of the manifest looks like variable `A0`",
+        "holds U+004F",
+    ),
+    (
+        "tasks:\n  a:\n    deployments:\n      x: {}\n      \u{445}: {}\n",
+        "deployment `\u{445}` of task `a` looks like deployment `x`",
+        "holds U+0445",
+    ),
+    (
+        "agents:\n  a:\n    subAgents:\n      bot: 1\n      b\u{43e}t: 1\n",
+        "agent `b\u{43e}t` in `subAgents` of agent `a` looks like agent `bot`",
+        "holds U+043E",
+    ),
+];
+
+#[test]
+fn keys_environments_and_variables_that_look_alike_are_warned_of_with_both_places() {
+    for (text, message, help) in LOOKING_ALIKE {
+        let text = format!("version: 1\n{text}");
+        let findings = found(&text);
+        let alike: Vec<_> = findings.iter().filter(|it| it.code == Code::EqualName).collect();
+        if message.is_empty() {
+            assert!(alike.is_empty(), "{text}{alike:#?}");
+            continue;
+        }
+        let [finding] = alike.as_slice() else { panic!("{text}{findings:#?}") };
+        assert!(!finding.is_error(), "{text}");
+        assert_eq!(finding.message, *message, "{text}");
+        assert!(finding.help.join("; ").contains(help), "{text}{finding:#?}");
+        let [(first, words)] = finding.related.as_slice() else { panic!("{text}") };
+        let first = text[..first.span.start].matches('\n').count() + 1;
+        assert_eq!((line(&text, finding), words.as_str()), (first + 1, "the other one"), "{text}");
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct ManifestFiles {
     pub(super) environment: Option<String>,
     /// Set a variable of the manifest; repeatable
     ///
-    /// It overrides `vars` and `--var-file`.
+    /// It overrides `vars` and `--var-file`; of several for one name the last one counts.
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = assignment)]
     pub(super) vars: Vec<(String, String)>,
     /// Read variables from a YAML file of names and values; repeatable

@@ -45,6 +45,10 @@ pub(super) fn read(
         }
     }
     for (name, value) in &args.vars {
+        if let Some(finding) = manifest::invalid_var(name, "`--var`") {
+            findings.push(finding);
+            continue;
+        }
         given.files.remove(name);
         given.vars.insert(name.clone(), VarValue::typed(value.clone()));
     }

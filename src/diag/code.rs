@@ -144,7 +144,7 @@ codes! {
         "Two tasks have the same agent, prompt and project preference."
         "Remove one, or declare two deployments of one task." ""
     EqualName "equal-name" "error, warning"
-        "Two tasks, or two agents, have names that the service may treat as equal, or that look alike."
+        "Two tasks, or two agents, have names that the service may treat as equal; or two names, keys, environments or variables of a manifest look alike."
         "Rename one of them." ""
     EqualPin "equal-pin" "error"
         "Two tasks, or two agents, are pinned to the same id."

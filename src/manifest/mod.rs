@@ -29,6 +29,7 @@ mod parse;
 mod reader;
 mod resolve;
 mod schema;
+mod seen;
 mod settings;
 mod shape;
 mod shared;
@@ -43,7 +44,7 @@ mod without;
 mod write;
 mod yaml;
 
-pub use expand::{ExpandInputs, Expansion, Lookup, VarValue, Vars};
+pub use expand::{ExpandInputs, Expansion, Lookup, VarValue, Vars, invalid_var};
 pub use fields::EVERY_ENVIRONMENT;
 pub use merge::merge;
 pub use parse::{parse, parse_vars};
@@ -241,8 +242,8 @@ pub struct TaskConfig {
     pub object: Object,
     /// The files that hold long texts by field, relative to the manifest's folder.
     pub files: Vec<(&'static str, Arc<str>)>,
-    /// Where names stand that refer to other resources.
-    pub references: Vec<Place>,
+    /// The names that refer to other resources, as they are written, each with its place.
+    pub references: Vec<(Arc<str>, Place)>,
     /// The pinned id.
     pub pin: Option<TaskId>,
     /// Whether it is never deleted, archived or replaced.

@@ -18,6 +18,7 @@ use crate::manifest::level;
 use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, NodeValue, Origin, Style};
 use crate::manifest::owner::Owner;
+use crate::manifest::seen::{SeenLooks, look_alike};
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::{did_you_mean, nearest};
 use crate::manifest::{LeftOut, Source, yaml};
@@ -317,11 +318,19 @@ impl<'a> Reader<'a> {
         of: &str,
     ) -> Vec<(Key, &'n Node<'t>, &'n Node<'t>)> {
         let mut first_by_key: BTreeMap<Key, &Range<usize>> = BTreeMap::new();
+        let mut looks = SeenLooks::default();
         let mut keyed = Vec::with_capacity(pairs.len());
         for (key_node, value) in pairs {
             let Some(key) = self.key(key_node, what, of) else { continue };
             match first_by_key.entry(key.clone()) {
-                Entry::Vacant(place) => drop(place.insert(&key_node.span)),
+                Entry::Vacant(place) => {
+                    place.insert(&key_node.span);
+                    if let Some((other, first)) = looks.add(key.as_str(), &key_node.span) {
+                        let finding = look_alike(what, of, (key.as_str(), &other));
+                        let place = self.place(&key_node.span);
+                        self.report(finding.at(place).see(self.place(first), "the other one"));
+                    }
+                }
                 Entry::Occupied(first) => {
                     let message = format!("{what} `{key}`{of} is given twice");
                     self.twice(message, &key_node.span, first.get());

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::diag::{Code, Diagnostic, Findings, Place};
 use crate::kinds::{AGENT, AGENT_ID, Kind, TASK};
 use crate::manifest::reader::position;
+use crate::manifest::seen::{SeenLooks, with_odd_character};
 use crate::manifest::suggest::{did_you_mean, nearest_few};
 use crate::manifest::task::replaced;
 use crate::manifest::{
     AgentConfig, AgentName, AgentNames, DesiredAgent, DesiredState, DesiredTask, Manifest,
     TaskConfig,
 };
-use crate::model::{AgentId, FoldedName, Key, fold, odd_character, skeleton};
+use crate::model::{AgentId, FoldedName, Key, fold};
 use crate::resource::{Reference, Value, Whole};
 
 /// Turns agents' names into numbers and checks what needs the whole: equal content, equal names.
@@ -31,9 +32,9 @@ pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<D
                 Ok(AgentName::Made) => declared.object.clone(),
                 Err(ids) => {
                     // A name in `defaults` is one mistake, however many tasks use it.
-                    for place in &declared.references {
+                    for (written, place) in &declared.references {
                         if reported.insert((place.file.clone(), place.span.start)) {
-                            let finding = no_agent(&address.key, place, ids, agents);
+                            let finding = no_agent(&address.key, (written, place), ids, agents);
                             findings.push(match named(manifest, &address.key) {
                                 Some(key) => finding.help(format!(
                                     "`agent: {key}` names the one of the manifest that has this name"
@@ -135,19 +136,25 @@ fn named<'m>(manifest: &'m Manifest, name: &str) -> Option<&'m Key> {
     agents.find(|(_, agent)| agent.object.name() == Some(name)).map(|(key, _)| key)
 }
 
-fn no_agent(name: &str, place: &Place, ids: &[AgentId], agents: &AgentNames) -> Diagnostic {
+/// The name is told as it is written: it may hold the value of a variable.
+fn no_agent(
+    name: &str,
+    (written, place): (&str, &Place),
+    ids: &[AgentId],
+    agents: &AgentNames,
+) -> Diagnostic {
     if !ids.is_empty() {
         let ids = ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         return Diagnostic::error(
             Code::AmbiguousAgent,
-            format!("several agents are named `{name}`: {ids}"),
+            format!("several agents are named `{written}`: {ids}"),
         )
         .at(place.clone())
         .help(format!("name one of them with `{AGENT_ID}` instead of `agent`"));
     }
     let keys = agents.by_key.keys().map(Key::as_str);
     let near = nearest_few(name, keys.chain(agents.by_name.keys().map(String::as_str)), 3);
-    let finding = Diagnostic::error(Code::UnknownAgent, format!("no agent is named `{name}`"))
+    let finding = Diagnostic::error(Code::UnknownAgent, format!("no agent is named `{written}`"))
         .at(place.clone());
     match near.as_slice() {
         [] if agents.by_name.is_empty() && agents.by_key.is_empty() => {
@@ -155,7 +162,7 @@ fn no_agent(name: &str, place: &Place, ids: &[AgentId], agents: &AgentNames) -> 
         }
         [] => finding
             .help(format!("names are compared letter by letter; `{AGENT_ID}` names one by number")),
-        near => finding.help(did_you_mean(name, near)),
+        near => finding.help(did_you_mean(written, near)),
     }
 }
 
@@ -238,38 +245,28 @@ fn check_agents(manifest: &Manifest, findings: &mut Findings) {
 struct SeenNames<'m> {
     kind: &'static Kind,
     folded: BTreeMap<FoldedName, (&'m Key, &'m Place)>,
-    /// By their looks.
-    spelled: BTreeMap<FoldedName, (&'m str, &'m Key, &'m Place)>,
+    looks: SeenLooks<(&'m Key, &'m Place)>,
 }
 
 impl<'m> SeenNames<'m> {
     fn of(kind: &'static Kind) -> Self {
-        Self { kind, folded: BTreeMap::new(), spelled: BTreeMap::new() }
+        Self { kind, folded: BTreeMap::new(), looks: SeenLooks::default() }
     }
 
     /// Adds a name; returns what is wrong with it beside the others.
-    fn add(&mut self, name: &'m str, (key, place): (&'m Key, &'m Place)) -> Option<Diagnostic> {
+    fn add(&mut self, name: &str, (key, place): (&'m Key, &'m Place)) -> Option<Diagnostic> {
         let (other, first) = *self.folded.entry(fold(name)).or_insert((key, place));
         if other != key {
             return Some(equal_name(self.kind, (key, place), (other, first)));
         }
-        let spelled = fold(&skeleton(name).collect::<String>());
-        let (alike, other, first) = *self.spelled.entry(spelled).or_insert((name, key, place));
-        let is_odd = other != key && !(name.is_ascii() && alike.is_ascii());
-        is_odd.then(|| {
-            let kind = self.kind.name;
-            let message =
-                format!("the `name` of {kind} `{key}` looks like that of {kind} `{other}`");
-            let finding = Diagnostic::warning(Code::EqualName, message)
-                .at(place.clone())
-                .see(first.clone(), "the other one");
-            let (odd, plain, of) =
-                if name.is_ascii() { (alike, name, other) } else { (name, alike, key) };
-            match odd_character(odd, plain) {
-                Some(character) => finding.help(format!("that of `{of}` holds {character}")),
-                None => finding.help("give one of them another `name`"),
-            }
-        })
+        let (alike, (other, first)) = self.looks.add_name(name, (key, place))?;
+        let kind = self.kind.name;
+        let message = format!("the `name` of {kind} `{key}` looks like that of {kind} `{other}`");
+        let finding = Diagnostic::warning(Code::EqualName, message)
+            .at(place.clone())
+            .see(first.clone(), "the other one");
+        let (of, of_other) = (format!("that of `{key}`"), format!("that of `{other}`"));
+        Some(with_odd_character(finding, (name, &of), (&alike, &of_other)))
     }
 }
 

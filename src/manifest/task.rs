@@ -103,11 +103,7 @@ pub(super) fn task(
         files.filter_map(|(field, given)| Some((field.name, given.file.clone()?))).collect();
     Some(TaskConfig {
         files,
-        references: given
-            .iter()
-            .flat_map(|given| &given.references)
-            .map(|(_, at)| at.clone())
-            .collect(),
+        references: given.iter().flat_map(|given| given.references.clone()).collect(),
         object: Object::new(&TASK, given.into_iter().map(|given| given.value).collect::<Vec<_>>()),
         pin: if let FieldRead::Sound(pin) = pin { Some(pin) } else { None },
         // What cannot be read as unprotected is protected.

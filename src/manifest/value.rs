@@ -43,7 +43,7 @@ pub(super) struct Given {
     pub(super) value: Value,
     /// The file that holds it.
     pub(super) file: Option<Arc<str>>,
-    /// The names that refer to other resources, each with its place.
+    /// The names that refer to other resources as they are written, each with its place.
     pub(super) references: Vec<(Arc<str>, Place)>,
 }
 
@@ -148,7 +148,12 @@ fn reference(
     owner: Owner<'_>,
 ) -> Option<Given> {
     let key: Arc<str> = reader.text(node, name, owner)?.as_ref().into();
-    let references = vec![(Arc::clone(&key), reader.place(&node.span))];
+    let written = reader.as_written(node);
+    let written = match node.origin {
+        Origin::Written => &written,
+        Origin::Expanded | Origin::Unresolved => written.trim_matches(['\'', '"']),
+    };
+    let references = vec![(written.into(), reader.place(&node.span))];
     Some(Given { references, ..Given::from(Value::Ref(Address { kind, key })) })
 }
 

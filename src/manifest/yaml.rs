@@ -127,13 +127,24 @@ pub(super) fn read(text: &str) -> EventTree<'_> {
     tree::read(text, MOST, &scalar)
 }
 
+/// Reads a word as a scalar without quotes; `None` where it is a text, or nothing.
+pub(super) fn plain_scalar(word: &str) -> Option<NodeValue<'static>> {
+    // Nothing else begins a number or a flag, and anything else could begin other YAML.
+    let is_word = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte));
+    scalar(word).filter(|value| is_word && !matches!(value, NodeValue::Null))
+}
+
 /// Reads a scalar that stands alone; `None` where it is a text.
 fn scalar(text: &str) -> Option<NodeValue<'static>> {
     // Where nothing stands before it, that would begin or end a document.
     if text.starts_with("---") || text.starts_with("...") {
         return None;
     }
-    serde_yaml::from_str_with_options::<Scalar>(text, options()).ok().and_then(|scalar| scalar.0)
+    let scalar = serde_yaml::from_str_with_options::<Scalar>(text, options()).ok()?.0?;
+    // Of `0x10` and `0o17` nobody sees what they come to; they stay texts, as `017` does.
+    let has_base = text.trim_start_matches(['+', '-']).as_bytes();
+    let has_base = matches!(has_base, [b'0', b'x' | b'X' | b'o' | b'O' | b'b' | b'B', ..]);
+    (!has_base).then_some(scalar)
 }
 
 pub(super) fn options() -> serde_yaml::Options {

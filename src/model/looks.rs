@@ -2,11 +2,31 @@
 
 use unicode_security::confusable_detection;
 
+use crate::model::name::{FoldedName, fold};
 use crate::model::visible::is_hidden;
 
 /// Spells a text by its looks: two texts that a reader cannot tell apart are spelled alike.
 pub fn skeleton(text: &str) -> impl Iterator<Item = char> + '_ {
     confusable_detection::skeleton(text)
+}
+
+/// Folds a name by its looks: letters that look alike are one, and so are two names that differ in
+/// case, blanks and punctuation beside.
+pub fn fold_looks(name: &str) -> FoldedName {
+    // Capitals look like other letters than small ones: `M` like nothing, `m` like `rn`.
+    let folded = fold(&skeleton(name).collect::<String>());
+    FoldedName(skeleton(&folded.0).collect())
+}
+
+/// Whether two names look the same, and one of them has letters that stand in for others.
+///
+/// Within ASCII nothing stands in: `Model I` and `Model l` may be two of a series.
+pub fn is_other_spelling(name: &str, other: &str) -> bool {
+    let looks = fold_looks(name);
+    !(name.is_ascii() && other.is_ascii())
+        && name != other
+        && !looks.to_string().is_empty()
+        && looks == fold_looks(other)
 }
 
 /// Says where `written` only looks like `meant`: the first character that differs, by its code point.
@@ -43,6 +63,24 @@ pub fn odd_blank(c: char) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_in_other_letters_are_told_from_names_of_a_series() {
+        let table = [
+            ("Momentum", "M\u{43e}mentum", true),
+            ("momentum!", "M\u{43e}mentum", true),
+            ("SPY", "\u{ff33}\u{ff30}\u{ff39}", true),
+            ("\u{405}PY", "\u{405}PY", false),
+            ("Model I", "Model l", false),
+            ("modern", "modem", false),
+            ("\u{2014}", "\u{2013}", false),
+            ("\u{434}\u{43e}\u{43c}", "\u{43a}\u{43e}\u{442}", false),
+        ];
+        for (name, other, expected) in table {
+            assert_eq!(is_other_spelling(name, other), expected, "{name} {other}");
+            assert_eq!(is_other_spelling(other, name), expected, "{other} {name}");
+        }
+    }
 
     #[test]
     fn what_only_looks_like_another_is_named_by_its_code_point() {

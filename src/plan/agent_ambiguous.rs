@@ -8,6 +8,7 @@ use crate::plan::AgentChange;
 use crate::plan::agent_matcher::AgentMatchError;
 use crate::plan::agents::KnownAgents;
 use crate::plan::ambiguous::listed;
+use crate::plan::verdict::incomplete;
 use crate::resource::Object;
 
 /// Returns the change that shows the candidates, and the finding that blocks it.
@@ -26,6 +27,10 @@ pub(super) fn undecided(
             let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
             let message = format!("the keys {} have an equal right to agent {id}", listed(&keys));
             (vec![*id], Diagnostic::blocked(Code::Contested, message))
+        }
+        // What the list leaves out may be there all the same.
+        AgentMatchError::PinMissing(_) if let Some(gap) = &agents.gap => {
+            (Vec::new(), incomplete(gap))
         }
         AgentMatchError::PinMissing(id) => {
             let message = format!("the pinned agent {id} is not on the service's list");

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::diag::{Code, Diagnostic, Gap, Withholds};
+use crate::diag::{Code, Diagnostic};
 use crate::manifest::SettingName;
 use crate::model::{AgentId, Key, counted, noun};
 use crate::plan::agent_matcher::AgentMatchError;
 use crate::plan::limits::{CREATES_PER_APPLY, delete_limit, missing_limit};
-use crate::plan::verdict::{View, block, incomplete, over, unreadable_neighbor_finding};
+use crate::plan::verdict::{View, block, incomplete, lost, over, unreadable_neighbor_finding};
 use crate::plan::{AgentChange, AgentRef, Change, Prune, Step, StepId, StepStatus};
 
 /// An incomplete list or read proves nothing: no agent is made or deleted on it, and none is deleted
@@ -118,30 +118,17 @@ pub(super) fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, Step
 
 /// With part of the evidence out of sight, an agent that no key explains may be the one that would be
 /// made, and what would be removed may still be declared.
-///
-/// Where there is no history at all, only a delete is held by it: the platform's own agents are in
-/// every organization, and an equal name or system prompt stops a create without any evidence.
 pub(super) fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let is_unexplained = view.agents.has_unexplained();
+    let is_unexplained = view.agents.has_unexplained(view.inputs);
     let verdict = |step: &Step| {
-        let is_create = is_create(step) && is_unexplained;
-        let counts = |gap: &&Gap| {
-            gap.concerns(&step.key)
-                && (is_delete(step) || gap.reason.withholds() == Withholds::Always)
-        };
-        let gaps: Vec<Gap> = view.inputs.evidence.withholding().filter(counts).cloned().collect();
-        if gaps.is_empty() || !(is_delete(step) || is_create) {
-            return None;
-        }
-        let message = if is_create {
-            "part of the evidence cannot be read, and an agent that no key explains may be this one"
+        let why = if is_create(step) && is_unexplained {
+            "and an agent that no key explains may be this one"
+        } else if is_delete(step) {
+            "so what would be removed may still be declared"
         } else {
-            "part of the evidence cannot be read, so what would be removed may still be declared"
+            return None;
         };
-        let finding = Diagnostic::blocked(Code::LostEvidence, message)
-            .with_gaps(gaps)
-            .help("`--allow lost-evidence` does it all the same");
-        Some((step.id, StepStatus::Blocked(finding)))
+        lost(view.inputs, step, format!("part of the evidence cannot be read, {why}"))
     };
     steps.iter().filter_map(verdict).collect()
 }

@@ -10,8 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::evidence::AgentEvidence;
 use crate::kinds::NAME;
 use crate::manifest::AgentConfig;
-use crate::model::{AgentId, FoldedName, Key, fold, is_rewriting_of};
+use crate::model::{
+    AgentId, FoldedName, Key, fold, fold_looks, is_other_spelling, is_rewriting_of,
+};
 use crate::observed::ListedAgents;
+use crate::plan::lookalikes::SAME_LOOKS;
 use crate::plan::matcher::best;
 use crate::resource::{Object, Reference, Value};
 
@@ -130,6 +133,7 @@ struct AgentMatcher<'a> {
     evidence: &'a BTreeMap<Key, AgentEvidence>,
     by_name: BTreeMap<&'a str, Vec<AgentId>>,
     by_folded_name: BTreeMap<FoldedName, Vec<AgentId>>,
+    by_looks: BTreeMap<FoldedName, Vec<AgentId>>,
     by_prompt: BTreeMap<&'a str, Vec<AgentId>>,
     pinned_by: BTreeMap<AgentId, &'a Key>,
     taken: BTreeSet<AgentId>,
@@ -149,6 +153,7 @@ impl<'a> AgentMatcher<'a> {
             evidence,
             by_name: BTreeMap::new(),
             by_folded_name: BTreeMap::new(),
+            by_looks: BTreeMap::new(),
             by_prompt: BTreeMap::new(),
             pinned_by: BTreeMap::new(),
             taken: BTreeSet::new(),
@@ -158,6 +163,7 @@ impl<'a> AgentMatcher<'a> {
             if let Some(name) = object.name() {
                 matcher.by_name.entry(name).or_default().push(*id);
                 matcher.by_folded_name.entry(fold(name)).or_default().push(*id);
+                matcher.by_looks.entry(fold_looks(name)).or_default().push(*id);
             }
             if let Some(prompt) = object.text(SYSTEM_PROMPT).filter(|prompt| !prompt.is_empty()) {
                 matcher.by_prompt.entry(prompt).or_default().push(*id);
@@ -280,6 +286,7 @@ impl<'a> AgentMatcher<'a> {
         for DeclaredAgent { key, object, .. } in self.pending() {
             let folded = object.name().map(fold).filter(|name| !name.to_string().is_empty());
             let by_name = folded.and_then(|name| self.by_folded_name.get(&name));
+            let by_looks = object.name().map(|name| self.looking_like(name));
             let by_prompt = object.text(SYSTEM_PROMPT).and_then(|text| self.by_prompt.get(&**text));
             let versions = self.known(key).into_iter().flat_map(|known| &known.versions);
             let by_earlier_name: Vec<AgentId> = versions
@@ -292,6 +299,7 @@ impl<'a> AgentMatcher<'a> {
                     by_name.cloned().unwrap_or_default(),
                     "the same name but for case, blanks and punctuation",
                 ),
+                (by_looks.unwrap_or_default(), SAME_LOOKS),
                 (by_prompt.cloned().unwrap_or_default(), "the same system prompt"),
                 (by_earlier_name, "a name that was declared for it earlier"),
             ];
@@ -304,6 +312,15 @@ impl<'a> AgentMatcher<'a> {
                 self.failed(key, &ids, AgentMatchError::Unproven(ids.clone(), why));
             }
         }
+    }
+
+    /// The agents under a name that looks the same and has other letters.
+    fn looking_like(&self, name: &str) -> Vec<AgentId> {
+        let alike = self.by_looks.get(&fold_looks(name)).into_iter().flatten();
+        let is_meant = |id: &&AgentId| {
+            self.listed[*id].name().is_some_and(|other| is_other_spelling(other, name))
+        };
+        alike.filter(is_meant).copied().collect()
     }
 
     /// The agents that bear a name, or what the service may have made of it.
@@ -503,6 +520,8 @@ mod tests {
             &["7 some-agent: q"],
             "r unproven [(7)]",
         ),
+        ("a name in other letters", &["r SPY"], &[], &["7 \u{405}PY"], "r unproven [(7)]"),
+        ("a series", &["r Model l"], &[], &["7 Model I"], "r new"),
         ("the same prompt alone", &["r R: p"], &[], &["7 Other: p"], "r unproven [(7)]"),
         ("no prompt is no sign", &["r R"], &[], &["7 Other"], "r new"),
         ("an empty prompt is no sign", &["r R: "], &[], &["7 Other: "], "r new"),

@@ -10,6 +10,9 @@ use crate::plan::agent_matcher::{AgentMatches, equals, identify_agents, is_begun
 use crate::plan::matcher::Proof;
 use crate::resource::{Edit, Object};
 
+/// The agent that the platform provides in every organization (contract 11): no manifest made it.
+const PLATFORM_AGENT: AgentId = AgentId(47);
+
 /// The agents of the organization, and what is known about them.
 pub(super) struct KnownAgents<'a> {
     /// As they are known, by id.
@@ -108,10 +111,14 @@ impl<'a> KnownAgents<'a> {
         owned
     }
 
-    /// Whether the organization has an agent that no key has, and none had.
-    pub(super) fn has_unexplained(&self) -> bool {
-        let rest = self.orphans.iter().chain(&self.leftovers).map(|(_, id)| id);
-        let explained: BTreeSet<&AgentId> = self.matches.by_key.values().chain(rest).collect();
+    /// Whether the organization has an agent that no key has, none had, and no declared task names.
+    pub(super) fn has_unexplained(&self, inputs: &PlanInputs<'_>) -> bool {
+        let rest = self.orphans.iter().chain(&self.leftovers).map(|(_, id)| *id);
+        let tasks = inputs.desired_state.tasks.values();
+        let named = tasks.filter_map(|task| task.object.agent_id());
+        let mut explained: BTreeSet<AgentId> =
+            self.matches.by_key.values().copied().chain(rest).chain(named).collect();
+        explained.insert(PLATFORM_AGENT);
         self.observed.keys().any(|id| !explained.contains(id))
     }
 
@@ -189,7 +196,7 @@ fn was_declared(known: &AgentEvidence, observed: &Object) -> bool {
 const MOST_UNLISTED: usize = 100;
 
 /// Returns what must still be read of agents: fields that the list leaves out and that decide, an
-/// agent that the ledger knows and the list does not show, and where one would be made those that
+/// agent that a pin names or the ledger knows and the list does not show, and where one would be made those that
 /// tasks use and the list does not show: a list that ends early must not make a duplicate.
 pub(super) fn agent_reads(
     inputs: &PlanInputs<'_>,
@@ -201,6 +208,8 @@ pub(super) fn agent_reads(
         let used = inputs.state.tasks.items.iter().filter_map(|task| task.object.agent_id());
         reads.extend(used.filter(|id| !inputs.agents.contains_key(id)).take(MOST_UNLISTED));
     }
+    let pins = inputs.desired_state.agents.values().filter_map(|desired| desired.pin);
+    reads.extend(pins.filter(|id| !inputs.agents.contains_key(id)).take(MOST_UNLISTED));
     for (key, desired) in &inputs.desired_state.agents {
         if let Some(id) = agents.matches.by_key.get(key) {
             let mut unknown = inputs.agents[id].fields().filter(|(field, value)| {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Code, Diagnostic, Gap, Withholds};
+use crate::diag::{Code, Diagnostic};
 use crate::evidence::KeyEvidence;
 use crate::manifest::SettingName;
 use crate::model::{Action, Key, TaskId, counted, noun};
@@ -16,7 +16,7 @@ use crate::plan::limits::{
     delete_limit, missing_limit, replace_limit,
 };
 use crate::plan::matcher::{MatchError, Proof};
-use crate::plan::verdict::{View, block, incomplete, over, unreadable_neighbor_finding};
+use crate::plan::verdict::{View, block, incomplete, lost, over, unreadable_neighbor_finding};
 use crate::plan::waits::close_what_waits;
 use crate::plan::{Change, Options, Prune, RemoveReason, Step, StepId, StepStatus, TaskRef};
 
@@ -206,9 +206,8 @@ fn vanished(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
 /// With part of the evidence out of sight, a resource that nothing explains may be the wanted one, and
 /// what seems to be a key's may no longer be: nothing is created, replaced or removed beside it.
 fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus)> {
-    let gaps: Vec<&Gap> = view.inputs.evidence.withholding().collect();
     let unexplained = view.found.unexplained_count();
-    if gaps.is_empty() || unexplained == 0 {
+    if unexplained == 0 {
         return Vec::new();
     }
     let whose = counted(
@@ -223,22 +222,7 @@ fn lost_evidence(view: &View<'_, '_>, steps: &[Step]) -> Vec<(StepId, StepStatus
             Change::Remove { .. } => "what would be removed may still be declared",
             _ => return None,
         };
-        let gaps = gaps.iter().filter(|gap| gap.concerns(&step.key)).copied().cloned();
-        let gaps: Vec<Gap> = gaps.collect();
-        if gaps.is_empty() {
-            return None;
-        }
-        let is_first = |gap: &Gap| gap.reason.withholds() == Withholds::UnlessLedger;
-        let way = if gaps.iter().all(is_first) {
-            "`--allow lost-evidence` if nothing was applied before"
-        } else {
-            "`--allow lost-evidence` does it all the same"
-        };
-        let finding =
-            Diagnostic::blocked(Code::LostEvidence, format!("{whose} to no key, so {why}"))
-                .with_gaps(gaps)
-                .help(way);
-        Some((step.id, StepStatus::Blocked(finding)))
+        lost(view.inputs, step, format!("{whose} to no key, so {why}"))
     };
     steps.iter().filter_map(verdict).collect()
 }

@@ -3,16 +3,21 @@
 use std::collections::BTreeMap;
 
 use crate::manifest::DesiredTask;
-use crate::model::{AgentId, FoldedName, fold};
+use crate::model::{AgentId, FoldedName, fold, fold_looks, is_other_spelling};
 use crate::observed::ObservedTask;
 
 /// The letters and digits a stored prompt must have to count as a cut-short form of a declared one.
 const CUT_PROMPT_LENGTH: usize = 200;
 
+/// How a name is like another that has other letters.
+pub(super) const SAME_LOOKS: &str = "a name that only looks the same, in other letters";
+
 /// Tasks by what a person, or a service that rewrites, might have left of them.
 #[derive(Default)]
 pub(super) struct Lookalikes<'a> {
     names: BTreeMap<FoldedName, Vec<&'a ObservedTask>>,
+    /// By the looks of the name.
+    looks: BTreeMap<FoldedName, Vec<&'a ObservedTask>>,
     prompts: BTreeMap<(AgentId, FoldedName), Vec<&'a ObservedTask>>,
     /// By the first letters of the prompt, for those long enough to have been cut.
     starts: BTreeMap<String, Vec<(FoldedName, &'a ObservedTask)>>,
@@ -24,6 +29,7 @@ impl<'a> Lookalikes<'a> {
         for task in tasks {
             if let Some(name) = task.name() {
                 reads.names.entry(fold(name)).or_default().push(task);
+                reads.looks.entry(fold_looks(name)).or_default().push(task);
             }
             let (Some(agent), Some(prompt)) = (task.object.agent_id(), task.prompt()) else {
                 continue;
@@ -57,6 +63,12 @@ impl<'a> Lookalikes<'a> {
         let named = free(self.names.get(&fold(desired.name())));
         if !named.is_empty() {
             return (named, "the same name");
+        }
+        let mut alike = free(self.looks.get(&fold_looks(desired.name())));
+        alike
+            .retain(|task| task.name().is_some_and(|name| is_other_spelling(name, desired.name())));
+        if !alike.is_empty() {
+            return (alike, SAME_LOOKS);
         }
         let same = |agent| self.prompts.get(&(agent, prompt.clone()));
         let prompted = free(desired.object.agent_id().and_then(same));

@@ -45,11 +45,11 @@ pub fn desired(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
 /// 4. Declared follow-ups need the conversations of the deployments that could have been sent them.
 /// 5. A key without its content on the list: the newest task that this machine's ledger knows for it, and
 ///    those with its content, are read where the list does not show them. A list that lags or ends early
-///    must not make a duplicate.
+///    must not make a duplicate. So are pinned ones, before they are called missing.
 /// 6. A task that goes is read where the list leaves its schedule out; it can be deleted rather than
 ///    archived only if its list of deployments is empty too.
 /// 7. An agent is read where its entry on the list leaves out a declared field, where it would be changed
-///    or deleted, and where this machine's ledger knows it and the list does not show it.
+///    or deleted, and where a pin names it or this machine's ledger knows it and the list does not show it.
 /// 8. Where a deployment would be started, past deployments of its task are read for the estimate, a few at most.
 pub fn reads_and_plan(inputs: &PlanInputs<'_>) -> (BTreeSet<ReadRequest>, Plan) {
     let state = inputs.state;
@@ -155,10 +155,13 @@ fn is_of_runs(change: &Change) -> bool {
 /// the newest first: a list lags behind what was created lately.
 const MOST_UNLISTED: usize = 100;
 
-/// Tasks of a key without its content that the ledger knows and the list does not show.
+/// Tasks that the list does not show: those that keys are pinned to, and those of a key without its
+/// content that the ledger knows.
 fn unlisted(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> BTreeSet<ReadRequest> {
     let listed: BTreeSet<_> = inputs.state.tasks.items.iter().map(|task| task.id).collect();
-    let mut reads = BTreeSet::new();
+    let pins = inputs.desired_state.tasks.values().filter_map(|desired| desired.pin);
+    let pins = pins.filter(|id| !listed.contains(id)).take(MOST_UNLISTED);
+    let mut reads: BTreeSet<ReadRequest> = pins.map(ReadRequest::Task).collect();
     for (key, desired) in &inputs.desired_state.tasks {
         let claimed = found.by_key.get(key).and_then(|matched| matched.task.content());
         if claimed == Some(desired.content()) {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, Gap, Withholds};
 use crate::manifest::SettingName;
 use crate::model::counted;
 use crate::plan::agents::KnownAgents;
@@ -94,6 +94,27 @@ pub(super) fn unreadable_neighbor_finding(inputs: &PlanInputs<'_>) -> Diagnostic
     Diagnostic::blocked(Code::UnreadableNeighbor, message)
         .with_gaps(inputs.other_manifests.gaps.iter().cloned())
         .help("or `--allow unreadable-neighbor`")
+}
+
+/// Blocks a step where evidence of its key may be out of sight; `None` where none is.
+pub(super) fn lost(
+    inputs: &PlanInputs<'_>,
+    step: &Step,
+    message: String,
+) -> Option<(StepId, StepStatus)> {
+    let gaps = inputs.evidence.withholding().filter(|gap| gap.concerns(&step.key));
+    let gaps: Vec<Gap> = gaps.cloned().collect();
+    if gaps.is_empty() {
+        return None;
+    }
+    let is_first = |gap: &Gap| gap.reason.withholds() == Withholds::UnlessLedger;
+    let way = if gaps.iter().all(is_first) {
+        "`--allow lost-evidence` if nothing was applied before"
+    } else {
+        "`--allow lost-evidence` does it all the same"
+    };
+    let finding = Diagnostic::blocked(Code::LostEvidence, message).with_gaps(gaps).help(way);
+    Some((step.id, StepStatus::Blocked(finding)))
 }
 
 /// Blocks every open step of a kind where there are more of it than the limit; `default` is the one that

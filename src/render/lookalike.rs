@@ -3,6 +3,8 @@
 //! A Cyrillic letter within a Latin word, a no-break space, a character beside the escape that shows
 //! it: a reader who is told that something differs has to see what.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::model::skeleton;
 use crate::render::escape::Untrusted;
 
@@ -13,6 +15,31 @@ const LONGEST: usize = 64 * 1024;
 pub(super) fn distinct(old: &str, new: &str) -> (Untrusted, Untrusted) {
     let (old_places, new_places) = places(old, new);
     (Untrusted::new(old).spelling(old_places), Untrusted::new(new).spelling(new_places))
+}
+
+/// Seals the members of two lists; one that only one list has, and that looks like another member of
+/// either, is spelled where the two differ.
+pub(super) fn distinct_members(
+    old: &[Untrusted],
+    new: &[Untrusted],
+) -> (Vec<Untrusted>, Vec<Untrusted>) {
+    let mut by_looks: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for member in old.iter().chain(new) {
+        by_looks.entry(reads(member.raw())).or_default().insert(member.raw());
+    }
+    let told = |members: &[Untrusted], others: &[Untrusted]| {
+        let others: BTreeSet<&str> = others.iter().map(Untrusted::raw).collect();
+        let told = members.iter().map(|member| {
+            let text = member.raw();
+            let mut alike = by_looks[&reads(text)].iter().filter(|other| **other != text);
+            match alike.next().filter(|_| !others.contains(text)) {
+                Some(other) => distinct(text, other).0,
+                None => member.clone(),
+            }
+        });
+        told.collect()
+    };
+    (told(old, new), told(new, old))
 }
 
 /// Where the characters begin, in each text, that have to be spelled; none where the texts are equal,
@@ -68,6 +95,28 @@ fn reads(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn members_are_spelled_where_another_of_either_list_looks_the_same() {
+        let table = [
+            ("one for another", "api", "\u{430}pi", "\\u{61}pi", "\\u{430}pi"),
+            ("one beside another", "api", "api \u{430}pi", "api", "api \\u{430}pi"),
+            ("one of two goes", "api \u{430}pi", "api", "api \\u{430}pi", "api"),
+            ("others", "api read", "write api", "api read", "write api"),
+            ("a number", "a\u{a0}(1)", "a(1)", "a\u{a0}(1)", "a(1)"),
+        ];
+        let sealed = |list: &str| list.split(' ').map(Untrusted::new).collect::<Vec<_>>();
+        let shown =
+            |list: &[Untrusted]| list.iter().map(Untrusted::part).collect::<Vec<_>>().join(" ");
+        for (kind, old, new, old_shown, new_shown) in table {
+            let (old, new) = distinct_members(&sealed(old), &sealed(new));
+            assert_eq!(
+                (shown(&old).as_str(), shown(&new).as_str()),
+                (old_shown, new_shown),
+                "{kind}"
+            );
+        }
+    }
 
     #[test]
     fn what_looks_alike_is_spelled_and_nothing_else_is() {

@@ -6,7 +6,7 @@ use crate::kinds::{Field, Kind, Shape, TASK};
 use crate::model::AgentId;
 use crate::plan::Plan;
 use crate::render::escape::Untrusted;
-use crate::render::lookalike::distinct;
+use crate::render::lookalike::{distinct, distinct_members};
 use crate::render::textdiff::TextChange;
 use crate::resource::{self, Edit, Object, Reference};
 
@@ -54,6 +54,31 @@ pub enum ShownValue {
     Members(Vec<Untrusted>),
 }
 
+impl FieldChange {
+    /// Takes a value before and after; where they look alike, what differs is spelled in both.
+    pub fn changed(old: &ShownValue, new: &ShownValue) -> Self {
+        use ShownValue::{Members, Name, Reference, Text, Word};
+        let both = |old: &Untrusted, new: &Untrusted, of: fn(Untrusted) -> ShownValue| {
+            let (old, new) = distinct(old.raw(), new.raw());
+            Self::Changed(of(old), of(new))
+        };
+        match (old, new) {
+            (Word(old), Word(new)) => both(old, new, Word),
+            (Name(old), Name(new)) => both(old, new, Name),
+            (Text(old), Text(new)) => both(old, new, Text),
+            (Reference(old, id), Reference(new, new_id)) => {
+                let (old, new) = distinct(old.raw(), new.raw());
+                Self::Changed(Reference(old, id.clone()), Reference(new, new_id.clone()))
+            }
+            (Members(old), Members(new)) => {
+                let (old, new) = distinct_members(old, new);
+                Self::Changed(Members(old), Members(new))
+            }
+            _ => Self::Changed(old.clone(), new.clone()),
+        }
+    }
+}
+
 impl FieldRow {
     /// What people read it under: a reference with a name goes by the word for its kind.
     pub fn label(&self) -> &'static str {
@@ -96,11 +121,7 @@ pub(super) fn changed(plan: &Plan, kind: &Kind, edits: &[Edit]) -> Vec<FieldRow>
                 FieldChange::Text(TextChange::new(old, new))
             }
             (old, new) => match (value(plan, field, old), value(plan, field, new)?) {
-                (Some(ShownValue::Name(old)), ShownValue::Name(new)) => {
-                    let (old, new) = distinct(old.raw(), new.raw());
-                    FieldChange::Changed(ShownValue::Name(old), ShownValue::Name(new))
-                }
-                (Some(old), new) => FieldChange::Changed(old, new),
+                (Some(old), new) => FieldChange::changed(&old, &new),
                 (None, new) => FieldChange::Set(new),
             },
         };

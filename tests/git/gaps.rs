@@ -781,6 +781,36 @@ async fn branches_that_lack_nothing_of_the_beginning_are_no_separate_history() {
     }
 }
 
+#[tokio::test]
+async fn an_archive_makes_no_second_agent() {
+    let repo = Repo::new();
+    let agent = |name: &str, prompt: &str| {
+        format!("version: 1\nagents:\n  bot: {{name: {name}, systemPrompt: {prompt}}}\n")
+    };
+    repo.write("tasks.yaml", &agent("Old", "Be careful")).commit("first").converge("");
+    for flags in ["", "--history none"] {
+        let archive = damaged(&repo, |clone| {
+            if flags.is_empty() {
+                remove(clone, ".git");
+            }
+        });
+        archive.write("tasks.yaml", &agent("New", "Be bold"));
+        let before = archive.service().await;
+        for command in ["plan", "apply --yes"] {
+            let ran = archive.qcops(&format!("{command} {flags}"));
+            ran.expect(3, &["agent.bot would be created: blocked[lost-evidence]"]);
+        }
+        archive.qcops(&format!("status {flags}")).expect(0, &["blocked", "[lost-evidence]"]);
+        let destroyed = archive
+            .qcops(&format!("destroy {flags} --confirm {}", qcops::emulator::ORGANIZATION_ID));
+        assert!(!destroyed.out.contains("will be deleted"), "{}", destroyed.out);
+        assert_eq!(archive.service().await, before);
+        archive
+            .qcops(&format!("apply --yes {flags} --allow lost-evidence"))
+            .expect(0, &["agent.bot created"]);
+    }
+}
+
 #[test]
 fn a_folder_without_a_repository_is_noted_in_every_format() {
     let repo = Repo::plain();

@@ -216,3 +216,16 @@ async fn a_service_that_rewrites_every_prompt_gets_one_task_and_the_next_plan_ma
         assert!(plan.contains("blocked[unproven]"), "{quirk}: {plan}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pinned_task_that_the_list_leaves_out_is_read_before_it_is_called_missing() {
+    for prompt in ["Buy SPY", "Buy QQQ"] {
+        let mut world = World::new("spy: {prompt: Buy SPY}");
+        world.commit().commit().converge().await;
+        world.on_another_machine();
+        world.edit(&format!("spy: {{id: 332, prompt: {prompt}}}")).commit();
+        world.faults("tasks/list%1=list-empty");
+        expect_blocked(&world, Code::IncompleteRead, &["leaves out task 332"]).await;
+        world.faults("").converge().await;
+    }
+}

@@ -160,7 +160,7 @@ fn field(row: &Value) -> FieldRow {
             let words = |value: &Value| Arc::<str>::from(text(value));
             FieldChange::Text(TextChange::new(&words(old), &words(new)))
         }
-        (Some(old), Some(new)) => FieldChange::Changed(value(old), value(new)),
+        (Some(old), Some(new)) => FieldChange::changed(&value(old), &value(new)),
         (None, None) => panic!("{name} has no value"),
     };
     let is_drifted = row.get("drifted").is_some();

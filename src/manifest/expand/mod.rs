@@ -11,7 +11,7 @@ mod reference;
 mod secrets;
 mod vars;
 
-pub use vars::VarValue;
+pub use vars::{VarValue, invalid_var};
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -20,7 +20,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::diag::{Diagnostic, Findings, Place, floor_boundary};
+use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::manifest::fields::{AGENT, DEPLOYMENT, FieldShape, MANIFEST, Spec, TASK};
 use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;
@@ -151,6 +151,9 @@ fn placed(
     };
     let finding = finding.at(place(span));
     match first {
+        Some(first) if finding.code == Code::EqualName => {
+            finding.see(place(first), "the other one")
+        }
         Some(first) => finding.see(place(first), "first given here"),
         None => finding,
     }

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use crate::diag::Diagnostic;
 use crate::manifest::{
-    ExpandInputs, Manifest, Source, TaskConfig, Unreadable, VarValue, Vars, parse, parse_vars,
+    AgentNames, ExpandInputs, Manifest, Source, TaskConfig, Unreadable, VarValue, Vars, parse,
+    parse_vars, resolve,
 };
 use crate::model::Key;
 
@@ -91,6 +92,25 @@ fn a_value_comes_from_flags_then_the_manifest_then_the_process_then_its_default(
         ("${X:-default}", "{X: ''}", &[], "default"),
         ("a ${X:-b c} d", "{}", &[], "a b c d"),
         ("${X}", "{X: 1.50}", &[], "1.50"),
+        ("${X}", "{X: 0x10}", &[], "0x10"),
+        ("${X}", "{X: 0o17}", &[], "0o17"),
+        ("${X}", "{X: 0b11}", &[], "0b11"),
+        ("${X}", "{X: 017}", &[], "017"),
+        ("${X}", "{X: +5}", &[], "+5"),
+        ("${X}", "{X: -0}", &[], "-0"),
+        ("${X}", "{X: 1_000}", &[], "1_000"),
+        ("${X}", "{X: 1e3}", &[], "1e3"),
+        ("${X}", "{X: .5}", &[], ".5"),
+        ("${X}", "{X: .NaN}", &[], ".NaN"),
+        ("${X}", "{X: -.inf}", &[], "-.inf"),
+        ("${X}", "{X: 1e400}", &[], "1e400"),
+        ("${X}", "{X: 12345678901234567890123}", &[], "12345678901234567890123"),
+        ("${X}", "{X: 9007199254740993.0}", &[], "9007199254740993.0"),
+        ("${X}", "{X: yes}", &[], "yes"),
+        ("${X}", "{X: TRUE}", &[], "TRUE"),
+        ("${X}", "{X: 2026-01-01}", &[], "2026-01-01"),
+        ("${X}", "{X: 12:30:45}", &[], "12:30:45"),
+        ("${X}", "{Y: &y 5.0, X: *y}", &[], "5"),
         ("${X}", "{X: 5}", &[], "5"),
         ("${X}", "{X: true}", &[], "true"),
         ("${X}", "{X: 'a ${SET}'}", &[], "a s3cr3t"),
@@ -186,6 +206,26 @@ tasks:
   d: {agent: b, name: 'x ${SET}', prompt: z, projectPreference: project-for-task}
 ";
     insta::assert_snapshot!(findings(text));
+}
+
+#[test]
+fn an_agent_that_is_not_known_is_told_as_it_is_written() {
+    let table = [
+        ("'${SET}'", "no agent is named `${SET}`"),
+        ("\"x ${SET}\"", "no agent is named `x ${SET}`"),
+        ("${SET:-y}", "no agent is named `${SET:-y}`"),
+        ("\"'quoted'\"", "no agent is named `'quoted'`"),
+    ];
+    for (agent, expected) in table {
+        let text = format!(
+            "version: 1\ntasks:\n  a: {{agent: {agent}, prompt: x, projectPreference: project-for-task}}\n"
+        );
+        let (manifest, found) = parsed(&text, &[]);
+        assert_eq!(shown(&text, &found), "");
+        let (_, found) = resolve(&manifest, &AgentNames::default());
+        let messages: Vec<&str> = found.iter().map(|it| it.message.as_str()).collect();
+        assert_eq!(messages, [expected]);
+    }
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::manifest::expand::reference::is_name;
 use crate::manifest::expand::secrets::is_credential;
 use crate::manifest::node::{Node, NodeValue, Style};
+use crate::manifest::seen::{SeenLooks, look_alike};
+use crate::manifest::yaml::plain_scalar;
 
 /// A declared variable.
 #[derive(Clone, Debug)]
@@ -39,13 +41,16 @@ pub(super) fn declarations<'n, 't>(
             return declared;
         }
     };
+    let mut looks = SeenLooks::default();
     for (key, value) in pairs {
         let name = match &key.value {
-            NodeValue::Text(name) if is_name(name) && !is_credential(name) => &**name,
-            NodeValue::Text(name) => {
-                report(no_name(name, of), &key.span, None);
-                continue;
-            }
+            NodeValue::Text(name) => match invalid_var(name, of) {
+                None => &**name,
+                Some(finding) => {
+                    report(finding, &key.span, None);
+                    continue;
+                }
+            },
             other => {
                 let message = format!(
                     "the name of a variable in {of} must be a text, not {}",
@@ -70,11 +75,20 @@ pub(super) fn declarations<'n, 't>(
             let finding = Diagnostic::error(Code::DuplicateKey, message);
             report(finding.help("keep one of the two"), &key.span, Some(&first.key));
         } else {
+            if let Some((other, first)) = looks.add(name, &key.span) {
+                let finding = look_alike("variable", &format!(" in {of}"), (name, &other));
+                report(finding, &key.span, Some(first));
+            }
             let key = key.span.clone();
             declared.insert(name, VarDeclaration { key, value: Some(value) });
         }
     }
     declared
+}
+
+/// Says why a word cannot be the name of a variable that `of` sets, if it cannot.
+pub fn invalid_var(word: &str, of: &str) -> Option<Diagnostic> {
+    (!is_name(word) || is_credential(word)).then(|| no_name(word, of))
 }
 
 fn no_name(word: &str, of: &str) -> Diagnostic {
@@ -106,16 +120,16 @@ impl VarValue {
 
     /// Takes a value of a YAML text, whatever variables are in it.
     pub(super) fn of(node: &Node<'_>, text: &str) -> Self {
+        // As written, `0x10` or `1.50` say, unless an alias stands there.
+        let source = text.get(node.span.clone()).filter(|source| !source.starts_with('*'));
+        let as_written = |value: &dyn ToString| {
+            source.map_or_else(|| value.to_string(), |source| source.trim().to_owned())
+        };
         let written = match &node.value {
             NodeValue::Text(text) => text.to_string(),
-            NodeValue::Integer(number) => number.to_string(),
-            NodeValue::Boolean(flag) => flag.to_string(),
-            NodeValue::Float(number) => {
-                // As written, `1.50` say, unless an alias stands there.
-                let written = text.get(node.span.clone()).unwrap_or_default();
-                let is_written = written.parse() == Ok(*number);
-                if is_written { written.to_owned() } else { number.to_string() }
-            }
+            NodeValue::Integer(number) => as_written(number),
+            NodeValue::Boolean(flag) => as_written(flag),
+            NodeValue::Float(number) => as_written(number),
             NodeValue::Null | NodeValue::Sequence(_) | NodeValue::Mapping(_) => String::new(),
         };
         let is_text = matches!(node.value, NodeValue::Text(_)) && node.style == Style::Other;
@@ -125,25 +139,8 @@ impl VarValue {
 
 /// Reads a text as YAML reads one without quotes: a flag, a number or a text.
 pub(super) fn read_plain(text: Cow<'_, str>) -> NodeValue<'_> {
-    let trimmed = text.trim();
-    let digits = trimmed.trim_start_matches(['+', '-']).as_bytes();
-    // `007` is no number, as in all of the manifest.
-    let is_padded = matches!(digits, [b'0', b'0'..=b'9', ..]);
-    let is_number = !is_padded
-        && digits.first().is_some_and(u8::is_ascii_digit)
-        && digits.iter().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte));
-    match trimmed {
-        "true" => return NodeValue::Boolean(true),
-        "false" => return NodeValue::Boolean(false),
-        _ if !is_number => {}
-        _ => {
-            if let Ok(number) = trimmed.parse() {
-                return NodeValue::Integer(number);
-            }
-            if let Ok(number) = trimmed.parse() {
-                return NodeValue::Float(number);
-            }
-        }
+    match plain_scalar(text.trim()) {
+        Some(value) => value,
+        None => NodeValue::Text(text),
     }
-    NodeValue::Text(text)
 }

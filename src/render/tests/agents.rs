@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::kinds::AGENT;
+use crate::kinds::{AGENT, Shape};
 use crate::observed::ObservedAgent;
 use crate::plan::{AgentChange, AgentRef, AgentUser};
 use crate::render::{html, json, markdown};
@@ -70,6 +70,44 @@ fn agents() -> Plan {
     let others = [AgentUser::Unmanaged(TaskId(332)), AgentUser::UnmanagedAgent(AgentId(47))];
     plan.agent_users.insert("researcher".parse().unwrap(), keys.chain(others).collect());
     plan
+}
+
+/// Two values of a shape that look the same; `None` where a value is a number or a flag.
+fn alike(shape: Shape) -> Option<(Value, Value)> {
+    let both = |of: &dyn Fn(&str) -> Value| Some((of("api"), of("\u{430}pi")));
+    match shape {
+        Shape::Line | Shape::LongText | Shape::Word(_) => both(&|text| Value::Text(text.into())),
+        Shape::Set => both(&|text| words(&["read", text])),
+        Shape::References(_) | Shape::Sequence(_) => {
+            both(&|key| Value::references([(Reference::Ref(address(key)), Some(1))]))
+        }
+        Shape::Integer | Shape::Flag | Shape::Reference(_) | Shape::Member(_) | Shape::Setting => {
+            None
+        }
+    }
+}
+
+#[test]
+fn a_changed_field_that_looks_the_same_is_spelled_whatever_its_shape_and_format() {
+    let rows = AGENT.fields.iter().filter_map(|field| Some((field.name, alike(field.shape)?)));
+    let mut count = 0;
+    for (field, (before, after)) in rows {
+        let edits = vec![Edit { field, before, after }];
+        let update = AgentChange::Update { agent: AgentRef::Existing(AgentId(5)), edits };
+        let plan = plan(vec![("a", Change::Agent(update), "fields differ", StepStatus::Ready)]);
+        let view = PlanView::new(&plan);
+        let formats = [
+            ("text", shown(&plan, &TextOptions::default())),
+            ("markdown", markdown::render(&view, 3, markdown::DEFAULT_BYTES)),
+            ("html", html::plan(&view, 3)),
+        ];
+        for (format, output) in formats {
+            assert!(output.contains("\\u{430}pi"), "{field} as {format}:\n{output}");
+            assert!(output.contains("\\u{61}pi"), "{field} as {format}:\n{output}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 3 * 10, "a row for each field and format");
 }
 
 #[test]
