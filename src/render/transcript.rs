@@ -20,7 +20,7 @@ use crate::render::paint::{Color, Label};
 use crate::render::prose::{self, Sheet};
 use crate::render::text::{Length, TextOptions, TextWriter};
 use crate::render::textdiff::TextChange;
-use crate::render::wrap::Wrapped;
+use crate::render::wrap::{Wrapped, rows};
 use crate::transcript::{Message, Part, ToolCall, Transcript};
 
 use values::Values;
@@ -140,12 +140,15 @@ impl Sheets<'_> {
         let margin = format!("{indent}    ");
         let color = self.options.color.paint(Label::Aside, "\n");
         let (open, close) = color.split_once('\n').unwrap_or_default();
-        let mut lines = MarginWriter { margin: &format!("{margin}{open}{MARGIN} "), out: self.out };
-        lines.out.write_str(lines.margin)?;
+        let room = self.options.width.map(|width| width.saturating_sub(margin.len() + 2));
+        let margin = &format!("{margin}{open}{MARGIN} ");
+        let mut lines = MarginWriter { margin, room, line: String::new(), out: self.out };
+        lines.out.write_str(margin)?;
         match Values::of(json) {
             Some(values) => values.write(0, &mut lines)?,
             None => lines.write_str(json.strip_suffix('\n').unwrap_or(json))?,
         }
+        lines.end_line()?;
         writeln!(lines.out, "{close}")
     }
 
@@ -154,19 +157,39 @@ impl Sheets<'_> {
     }
 }
 
-/// Writes text behind a margin, safe to print.
+/// Writes text behind a margin, safe to print; lines are broken where the room behind it is known.
 struct MarginWriter<'o> {
     margin: &'o str,
+    room: Option<usize>,
+    /// The line so far, where it has to be broken.
+    line: String,
     out: &'o mut dyn fmt::Write,
+}
+
+impl MarginWriter<'_> {
+    /// Writes the rows of the line so far.
+    fn end_line(&mut self) -> fmt::Result {
+        let Some(room) = self.room else { return Ok(()) };
+        let line = std::mem::take(&mut self.line);
+        for (at, row) in rows(&line, room).into_iter().enumerate() {
+            let margin = if at == 0 { String::new() } else { format!("\n{}", self.margin) };
+            write!(self.out, "{margin}{}", line[row].trim_end_matches(' '))?;
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Write for MarginWriter<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for (at, line) in text.split('\n').enumerate() {
             if at > 0 {
+                self.end_line()?;
                 write!(self.out, "\n{}", self.margin)?;
             }
-            write_part(line, as_it_is, self.out)?;
+            match self.room {
+                Some(_) => write_part(line, as_it_is, &mut self.line)?,
+                None => write_part(line, as_it_is, self.out)?,
+            }
         }
         Ok(())
     }
@@ -418,6 +441,19 @@ mod tests {
         for (json, lines) in table {
             assert_eq!(shown(json, Color::Off), format!("    in:\n    │ {lines}\n"));
         }
+        let narrow = TextOptions { width: Some(40), ..PLAIN };
+        let (json, mut text) = (r#"{"code": "one two three four five six"}"#, String::new());
+        Sheets { width: WIDTH, options: &narrow, out: &mut text }
+            .whole("in", Some(json), "")
+            .unwrap();
+        let rows = [
+            "    in:",
+            "    │ {",
+            "    │   \"code\": \"one two three four five",
+            "    │ six\"",
+            "    │ }",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), rows);
         assert!(
             shown("7", Color::On).contains("\u{1b}[2m│ 7\u{1b}[0m\n"),
             "{:?}",

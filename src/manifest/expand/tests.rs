@@ -218,7 +218,7 @@ fn an_agent_that_is_not_known_is_told_as_it_is_written() {
     ];
     for (agent, expected) in table {
         let text = format!(
-            "version: 1\ntasks:\n  a: {{agent: {agent}, prompt: x, projectPreference: project-for-task}}\n"
+            "version: 1\ntasks:\n  a:\n    agent: {agent}\n    prompt: x\n    projectPreference: project-for-task\n"
         );
         let (manifest, found) = parsed(&text, &[]);
         assert_eq!(shown(&text, &found), "");
