@@ -439,6 +439,21 @@ const LOOKING_ALIKE: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
+fn words_with_commas_between_them_are_told_as_a_list() {
+    let table = [
+        ("Read, Write", "`tools: [Read, Write]`"),
+        ("datasets", "`tools: [datasets]`"),
+        ("datasets,create_backtest", "`tools: [datasets, create_backtest]`"),
+        ("Read and write, please", "`tools: ['Read and write, please']`"),
+    ];
+    for (tools, expected) in table {
+        let findings = found(&format!("version: 1\nagents:\n  bot:\n    tools: {tools}\n"));
+        let help = findings.iter().flat_map(|finding| &finding.help).cloned();
+        assert_eq!(help.collect::<Vec<_>>(), [format!("write a list: {expected}")], "{tools}");
+    }
+}
+
+#[test]
 fn keys_environments_and_variables_that_look_alike_are_warned_of_with_both_places() {
     for (text, message, help) in LOOKING_ALIKE {
         let text = format!("version: 1\n{text}");

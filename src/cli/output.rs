@@ -41,6 +41,12 @@ pub(super) fn check(
         if files::is_in_git_folder(path) {
             return Err(refused("is inside of `.git`, where only Git writes"));
         }
+        if path.is_dir() {
+            return Err(refused("is a folder"));
+        }
+        if path.file_name().is_some_and(|name| name == files::OWN_FOLDER) {
+            return Err(refused("is the name of this program's own folder"));
+        }
         if inputs.iter().any(|input| is_same_file(input, path)) {
             return Err(refused("this command reads"));
         }

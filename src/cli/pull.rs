@@ -27,6 +27,9 @@ use crate::render::escape;
 const NAMED: usize = 5;
 
 pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandError> {
+    if let Some(folder) = &args.out {
+        check_links(folder, [folder.join(DEFAULT_FILE)].iter())?;
+    }
     let (selection, organization_id) = selection(context, args)?;
     let service = &args.comparing.service;
     let pulled = observe(context, service, &selection, organization_id.as_deref())?;
@@ -141,13 +144,18 @@ fn save(
     Ok(())
 }
 
-/// Refuses to write files of `folder` through a link.
+/// Refuses to write files of `folder` through a link, or into a folder that is Git's own.
 pub(super) fn check_links<'a>(
     folder: &Path,
     files: impl Iterator<Item = &'a PathBuf>,
 ) -> Result<(), CommandError> {
     let base = base_of(folder)?;
     for path in files {
+        if files::is_in_git_folder(path) {
+            let shown = escape::line(&path.display().to_string());
+            let message = format!("`{shown}` is inside of `.git`, where only Git writes");
+            return Err(CommandError::new(message).help("name another folder; nothing was written"));
+        }
         let whole = std::path::absolute(path).map_err(|error| CommandError::of(&error))?;
         files::check_unlinked(&base, &whole).map_err(|error| {
             CommandError::of(&error).help("name another folder; nothing was written")

@@ -120,7 +120,10 @@ impl Expected {
         }
         if plan.steps.is_empty() && plan.doubts.is_empty() {
             let message = "the plan is no longer the reviewed one: nothing is left to do";
-            let known = counted(plan.kept_count, "task is", "tasks are");
+            let known = match plan.kept_agents {
+                0 => counted(plan.kept_count, "task is", "tasks are"),
+                agents => counted(plan.kept_count + agents, "resource is", "resources are"),
+            };
             return Err(stale(CommandError::new(message))
                 .help(format!(
                     "{known} as declared: it was applied already, or somebody did the same"

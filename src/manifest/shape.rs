@@ -346,7 +346,12 @@ fn of_list(words: &str, field: &str, is_dashed: bool) -> String {
         let entry = shortened(first.trim());
         return format!("write a blank behind the `-` of each entry: `- {entry}`");
     }
-    format!("write a list: `{field}: [{}]`", quoted(words))
+    // Some programs take words with commas between them.
+    let entries: Vec<&str> = words.split(',').map(str::trim).collect();
+    let is_word = |word: &&str| !word.is_empty() && !word.contains(char::is_whitespace);
+    let entries = if entries.iter().all(is_word) { entries } else { vec![words] };
+    let entries: Vec<String> = entries.into_iter().map(quoted).collect();
+    format!("write a list: `{field}: [{}]`", entries.join(", "))
 }
 
 fn of_flag(words: &str, field: &str) -> String {

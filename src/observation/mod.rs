@@ -39,7 +39,7 @@ pub enum ObservationError {
     Unreadable,
     /// A newer program made it.
     #[error(
-        "it has version {0} of the observation format; this program knows versions up to {FORMAT_VERSION}"
+        "it has version {0} of the snapshot format; this program knows versions up to {FORMAT_VERSION}"
     )]
     Newer(u64),
     /// Its seal does not match.

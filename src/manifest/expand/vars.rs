@@ -74,14 +74,13 @@ pub(super) fn declarations<'n, 't>(
             let message = format!("`{name}` in {of} is given twice");
             let finding = Diagnostic::error(Code::DuplicateKey, message);
             report(finding.help("keep one of the two"), &key.span, Some(&first.key));
-        } else {
-            if let Some((other, first)) = looks.add(name, &key.span) {
-                let finding = look_alike("variable", &format!(" in {of}"), (name, &other));
-                report(finding, &key.span, Some(first));
-            }
-            let key = key.span.clone();
-            declared.insert(name, VarDeclaration { key, value: Some(value) });
+            continue;
         }
+        if let Some((other, first)) = looks.add(name, &key.span) {
+            let finding = look_alike("variable", &format!(" in {of}"), (name, &other));
+            report(finding, &key.span, Some(first));
+        }
+        declared.insert(name, VarDeclaration { key: key.span.clone(), value: Some(value) });
     }
     declared
 }
