@@ -53,6 +53,29 @@ fn a_variable_that_nothing_uses_is_told() {
 }
 
 #[test]
+fn an_organization_that_is_no_text_is_told_once_and_files_of_variables_are_no_manifest() {
+    let repo = Repo::new();
+    let tasks = "tasks: {}";
+    let environments = "environments: {dev: {organizationId: 1234}}";
+    repo.write("tasks.yaml", &format!("version: 1\n{environments}\n{tasks}\n")).commit("first");
+    let ran = repo.qcops("plan -e dev");
+    assert!(
+        ran.err.contains("`organizationId` of environment `dev` must be a text"),
+        "{}",
+        ran.err
+    );
+    assert_eq!(ran.err.matches("error[").count(), 1, "{}", ran.err);
+    for (text, expected) in [
+        ("<<<<<<< a\nA: 1\n=======\nA: 2\n>>>>>>> b\n", "the file is unmerged"),
+        ("A: 1\n---\nA: 2\n", "the file holds more than one YAML document"),
+    ] {
+        fs::write(repo.path().join("dev.yaml"), text).unwrap();
+        let ran = repo.qcops("plan -e dev --var-file dev.yaml");
+        assert!(ran.code == 1 && ran.err.contains(expected), "{}", ran.err);
+    }
+}
+
+#[test]
 fn a_saved_plan_keeps_its_variables() {
     let repo = Repo::new();
     repo.write("tasks.yaml", MANIFEST).write("dev.yaml", "symbol: QQQ\n").commit("first");

@@ -170,6 +170,8 @@ const BROKEN: &[Row] = &[
     ("  a:\n\u{a0}\u{a0}\u{a0}\u{a0}prompt x\n  b: {prompt: y}\n", 5, NO, "line 5 is indented with U+00A0", "write spaces"),
     ("  a:\n    id: 4\n    prompt:\u{a0}Buy SPY\n    name: b\n", 6, NO, "behind `prompt:` stands U+00A0, which only looks like a blank", "write `prompt: Buy SPY`"),
     ("  b:\u{a0}{prompt: y}\n", 4, "invalid-key", "cannot be the key of a task", "it holds U+00A0, which only looks like a blank"),
+    ("  b:\n    prompt\u{ff1a}x\n", 5, "invalid-value", "must be a mapping, not a text", "write `prompt: x`"),
+    ("  b:\n    prompt = x\n", 5, "invalid-value", "must be a mapping, not a text", "write `prompt: x`"),
     ("  b\u{ff1a} {prompt: y}\n", 4, "invalid-key", "cannot be the key of a task", "it holds U+FF1A, a full-width colon"),
     ("  b: {pr\u{43e}mpt: y}\n", 4, "unknown-field", "unknown field", "did you mean `prompt`? `pr\u{43e}mpt` holds U+043E, which only looks like `o`"),
     ("  b: {prompt: y, \u{200b}name: z}\n", 4, "unknown-field", "unknown field", "did you mean `name`? `\u{200b}name` holds U+200B, which shows nothing"),

@@ -103,7 +103,7 @@ fn understand(
 fn not_read(text: &str) -> Vec<Mistake> {
     let markers = conflict_markers(text, TextKind::Yaml).into_iter().take(MOST_CONFLICTS);
     let conflict_markers = markers.map(|span| {
-        Mistake::new(span, "the manifest is unmerged: it holds both sides of a conflict here")
+        Mistake::new(span, "the file is unmerged: it holds both sides of a conflict here")
             .with(Code::Unmerged)
             .help("keep what is meant, take the lines `<<<<<<<`, `=======` and `>>>>>>>` out, and `git add` the file")
     });

@@ -158,10 +158,10 @@ pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spe
 
 /// What to write in place of words in which a `:` or the blank behind it is missing.
 pub(super) fn of_colon(words: &str, known: &[Spec]) -> Option<String> {
-    let end = words.find([' ', ':', '\t', '\n'])?;
+    let end = words.find([' ', ':', '\u{ff1a}', '=', '\t', '\n'])?;
     let (name, rest) = words.split_at(end);
     known.iter().find(|spec| spec.name == name)?;
-    let rest = rest.trim_start_matches([':', ' ', '\t', '\n']);
+    let rest = rest.trim_start_matches([':', '\u{ff1a}', '=', ' ', '\t', '\n']);
     let value = shortened(rest.lines().next().unwrap_or_default());
     Some(format!("write `{name}: {value}`, with `: ` behind `{name}`"))
 }

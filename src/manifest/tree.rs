@@ -147,7 +147,7 @@ impl<'t> TreeReader<'t, '_> {
             if let Event::DocumentStart(is_marked, _) = last.0 {
                 let span = if is_marked { last.2.clone() } else { ended };
                 self.faults.push(
-                    Mistake::new(span, "the manifest holds more than one YAML document")
+                    Mistake::new(span, "the file holds more than one YAML document")
                         .help("write one document in each file; this line begins another one")
                         .help("a line `---` or `...` of a text is indented deeper than its key"),
                 );

@@ -126,6 +126,10 @@ impl Expander<'_> {
         else {
             return;
         };
+        // What can be none is told where it stands.
+        if !matches!(own.value, NodeValue::Text(_)) {
+            return;
+        }
         let mut own = own.clone();
         let spec = ENVIRONMENT.iter().find(|spec| spec.name == "organizationId");
         self.scalar(&mut own, spec.expect("an environment has one"), Owner::Environment(name));
