@@ -61,7 +61,7 @@ pub(super) fn of_value(text: &str, node: &Node<'_>, field: &str, expected: Value
         }
         (NodeValue::Text(words), Some(shape)) if expected != ValueShape::Text && is_list(shape) => {
             let dash = words.starts_with('-') && node.style != Style::Other;
-            of_list(words, field, dash)
+            of_list(words, field, dash, matches!(shape, FieldShape::Set))
         }
         (NodeValue::Mapping(_), Some(shape)) if expected != ValueShape::Text && is_list(shape) => {
             format!("write a list: `{field}: {}`", example(spec))
@@ -276,7 +276,7 @@ pub(super) fn of_entry(text: &str, node: &Node<'_>) -> Option<String> {
         && words.starts_with('-')
         && words[1..].starts_with(char::is_alphabetic)
         && line.trim().is_empty();
-    is_entry.then(|| of_list(words, "", true))
+    is_entry.then(|| of_list(words, "", true, false))
 }
 
 fn of_deployments(text: &str, node: &Node<'_>) -> String {
@@ -340,7 +340,7 @@ fn of_source<'t>(text: &'t str, node: &Node<'_>) -> &'t str {
     text.get(node.span.clone()).unwrap_or_default().trim()
 }
 
-fn of_list(words: &str, field: &str, is_dashed: bool) -> String {
+fn of_list(words: &str, field: &str, is_dashed: bool, is_of_words: bool) -> String {
     if is_dashed {
         let first = words.trim_start_matches('-').split(" -").next().unwrap_or_default();
         let entry = shortened(first.trim());
@@ -349,7 +349,7 @@ fn of_list(words: &str, field: &str, is_dashed: bool) -> String {
     // Some programs take words with commas between them.
     let entries: Vec<&str> = words.split(',').map(str::trim).collect();
     let is_word = |word: &&str| !word.is_empty() && !word.contains(char::is_whitespace);
-    let entries = if entries.iter().all(is_word) { entries } else { vec![words] };
+    let entries = if is_of_words && entries.iter().all(is_word) { entries } else { vec![words] };
     let entries: Vec<String> = entries.into_iter().map(quoted).collect();
     format!("write a list: `{field}: [{}]`", entries.join(", "))
 }
