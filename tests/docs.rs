@@ -31,8 +31,18 @@ const COMMANDS: &[&str] = &[
     "man",
 ];
 
-const SCHEMAS: &[&str] =
-    &["manifest", "plan", "saved-plan", "snapshot", "report", "status", "doctor", "transcript"];
+const SCHEMAS: &[&str] = &[
+    "manifest",
+    "plan",
+    "every-plan",
+    "every-status",
+    "saved-plan",
+    "snapshot",
+    "report",
+    "status",
+    "doctor",
+    "transcript",
+];
 
 fn package(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)

@@ -241,3 +241,132 @@ fn validate_checks_every_environment() {
     told(&repo.run(&words("validate")), 1, &said);
     told(&repo.qcops("plan --env prod"), 1, &said);
 }
+
+#[test]
+fn every_environment_is_planned_in_turn_with_one_table() {
+    let repo = Repo::new();
+    repo.write("tasks.yaml", TWO).commit("first");
+    on(&repo, "both", "apply --yes --env dev")
+        .expect(0, &["Environment dev, organization org-dev"]);
+    let plan = on(&repo, "both", "plan --env all --detailed-exitcode");
+    told(&plan, 2, &[]);
+    plan.expect(
+        2,
+        &[
+            "Environment dev, organization org-dev\nNo changes: 1 task is as declared.\n",
+            "Environment prod, organization org-prod\nPlan: 2 to create.\n",
+            "ENVIRONMENT  ORGANIZATION  EXIT  RESULT\n\
+             dev          org-dev       0     No changes: 1 task is as declared.\n\
+             prod         org-prod      2     Plan: 2 to create.\n",
+        ],
+    );
+    let files = "--output json=all.json --output markdown=all.md --output html=all.html";
+    on(&repo, "both", &format!("plan --env all {files}")).expect(0, &[]);
+    let json: serde_json::Value = serde_json::from_str(&repo.read("all.json")).unwrap();
+    let row = &json["environments"][1];
+    assert_eq!((row["environment"].as_str(), row["exit_code"].as_u64()), (Some("prod"), Some(0)));
+    assert_eq!(row["result"]["environment"], "prod");
+    assert_eq!(row["result"]["counts"]["ready"]["create"], 2);
+    let markdown = repo.read("all.md");
+    let digest = row["result"]["digest"].as_str().unwrap();
+    for words in [
+        &format!("<!-- qcops-plan digest={digest} environment=prod -->\n"),
+        "| `dev` | `org-dev` | 0 | No changes: 1 task is as declared. |",
+        "### Environment `prod`",
+    ] {
+        assert!(markdown.contains(words), "no `{words}` in {markdown}");
+    }
+    let page = repo.read("all.html");
+    assert!(page.contains("Environment prod") && page.contains("id=\"step-2\""), "{page}");
+    assert_eq!(page.matches("id=\"step-1\"").count(), 1, "each step has a place of its own");
+    // A plan of one environment says which.
+    on(&repo, "both", "plan --env prod --format json").expect(0, &["\"environment\": \"prod\""]);
+    on(&repo, "both", "status --env all").expect(
+        0,
+        &["Environment dev,", "prod         org-prod      0     2 tasks are declared: 2 missing."],
+    );
+    on(&repo, "both", "status --env all --format json").expect(0, &["\"environments\": ["]);
+    repo.run(&["validate", "--env", "all"].map(str::to_owned)).expect(0, &["Environment `prod`."]);
+}
+
+#[test]
+fn an_environment_that_fails_hides_no_other() {
+    let repo = Repo::new();
+    let broken = TWO.replace("Watch the account", "''");
+    repo.write("tasks.yaml", &broken).commit("first");
+    let plan = on(&repo, "both", "plan --env all");
+    told(&plan, 1, &["empty-prompt", "environment `prod`: its manifest has errors"]);
+    let row = "prod         -             1     failed: its manifest has errors\n";
+    plan.expect(1, &["Environment dev,", "Plan: 1 to create.", row]);
+    on(&repo, "both", "plan --env all --format markdown")
+        .expect(1, &["| `prod` | - | 1 | failed |"]);
+    on(&repo, "both", "plan --env all --format json").expect(1, &["\"result\": null"]);
+}
+
+#[test]
+fn every_environment_is_refused_where_a_command_takes_one() {
+    let repo = Repo::new();
+    repo.write("tasks.yaml", TWO).commit("first");
+    let table = [
+        ("apply --yes --env all", "`apply` takes one environment"),
+        ("destroy --env all", "`destroy` takes one environment"),
+        ("pull --env all", "`pull` takes one environment"),
+        ("transcript x --env all", "`transcript` takes one environment"),
+        ("doctor --env all", "`doctor` takes one environment"),
+        ("plan --env all --out plan.json", "`--out` takes one environment"),
+        ("plan --env all --save-snapshot s.json", "`--save-snapshot` takes one environment"),
+    ];
+    for (arguments, words) in table {
+        told(&on(&repo, "both", arguments), 1, &[words, "--env NAME"]);
+    }
+    repo.tasks("spy: {prompt: Buy SPY}").commit("without");
+    told(&on(&repo, "both", "plan --env all"), 1, &["no manifest declares environments"]);
+    told(&repo.qcops_reading("plan --env all -f -", TWO), 1, &["standard input can be read once"]);
+}
+
+#[test]
+fn credentials_of_an_environment_come_before_those_for_all() {
+    let repo = Repo::new();
+    repo.write("tasks.yaml", &TWO.replace("organizationId: org-prod", "")).commit("first");
+    let all =
+        [("QC_USER_ID", "1"), ("QC_API_TOKEN", "token-of-all"), ("QC_ORGANIZATION_ID", "org")];
+    let own = [("QC_USER_ID_PROD", "2"), ("QC_API_TOKEN_PROD", "token-of-prod")];
+    let organization = ("QC_ORGANIZATION_ID_PROD", "org-prod");
+    let doctor = |environment: &str, variables: &[(&str, &str)]| {
+        let words =
+            ["doctor", "--env", environment, "--api", "http://127.0.0.1:9", "--retry-time", "0s"];
+        let ran = repo.run_with(&words.map(str::to_owned), variables);
+        format!("{}{}", ran.out, ran.err)
+    };
+    let both = [all.as_slice(), &own, &[organization]].concat();
+    let table = [
+        ("prod", both.clone(), vec!["from `QC_API_TOKEN_PROD`", "from `QC_ORGANIZATION_ID_PROD`"]),
+        ("dev", both.clone(), vec!["from `QC_API_TOKEN`", "are for `org`"]),
+        ("prod", all.to_vec(), vec!["from `QC_API_TOKEN`", "`QC_ORGANIZATION_ID`"]),
+        (
+            "prod",
+            [all.as_slice(), &own[1..]].concat(),
+            vec!["`QC_API_TOKEN_PROD` is set and `QC_USER_ID_PROD` is not"],
+        ),
+    ];
+    for (environment, variables, expected) in table {
+        let said = doctor(environment, &variables);
+        for words in expected {
+            assert!(said.contains(words), "{environment}: no `{words}` in {said}");
+        }
+        assert!(!said.contains("token-of"), "{said}");
+    }
+    // No manifest reads one, whatever its environment is called.
+    let text = TWO.replace("Momentum for ${capital}", "${QC_USER_ID_PROD} ${COPY}");
+    repo.write("tasks.yaml", &text);
+    let words = ["plan", "--emulator", "--env", "dev"].map(str::to_owned);
+    let ran = repo.run_with(
+        &words,
+        &[
+            ("COPY", "x token-of-prod"),
+            ("QC_API_TOKEN_PROD", "token-of-prod"),
+            ("QC_USER_ID_PROD", "2"),
+        ],
+    );
+    told(&ran, 1, &["is a credential, which no manifest may read", "holds a credential"]);
+}

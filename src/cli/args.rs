@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use crate::cli::flags::{
     ApplyFormat, Comparing, Guards, ManifestFiles, PlanFormat, Planning, Service,
 };
-use crate::cli::format::{self, Output};
+use crate::cli::format::{self, Described, Output};
 use crate::cli::times::{duration, span_of_days};
 use crate::plan::Digest;
 
@@ -459,27 +459,6 @@ pub(super) struct SchemaArgs {
     /// Describe this document
     #[arg(value_name = "DOCUMENT", default_value = "manifest")]
     pub(super) what: Described,
-}
-
-/// What there is a JSON Schema of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Described {
-    /// A manifest, for editors
-    Manifest,
-    /// A plan as JSON
-    Plan,
-    /// A plan that was saved for `apply`
-    SavedPlan,
-    /// What the service returned, saved for another plan
-    Snapshot,
-    /// The report of an apply
-    Report,
-    /// The status as JSON
-    Status,
-    /// The checks of `doctor` as JSON
-    Doctor,
-    /// A transcript as JSON
-    Transcript,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ use crate::api::Credentials;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::files;
+use crate::manifest::variable_of_environment;
 use crate::secret::{Secret, SecretError, read_secret};
 
 /// The largest `credentials` file or `lean.json`, in bytes.
@@ -50,11 +51,24 @@ struct LeanFile {
     organization_id: Option<String>,
 }
 
-/// Finds the credentials.
-pub(super) fn find(context: &Context) -> Result<Account, CommandError> {
-    let organization = read_family(context, &ORGANIZATION_ID)?;
-    let user = read_family(context, &USER_ID)?;
-    match (user, read_family(context, &API_TOKEN)?) {
+/// Finds the credentials: those of the selected environment, else those of all.
+pub(super) fn find(context: &Context, environment: Option<&str>) -> Result<Account, CommandError> {
+    let own = |names: &[&str; 2]| match environment {
+        Some(environment) => {
+            read_family(context, &names.map(|name| variable_of_environment(name, environment)))
+        }
+        None => Ok(None),
+    };
+    let organization = match own(&ORGANIZATION_ID)? {
+        None => read_family(context, &ORGANIZATION_ID)?,
+        own => own,
+    };
+    // A token belongs to its user, so that neither is combined with the other of another origin.
+    let (user, token) = match (own(&USER_ID)?, own(&API_TOKEN)?) {
+        (None, None) => (read_family(context, &USER_ID)?, read_family(context, &API_TOKEN)?),
+        own => own,
+    };
+    match (user, token) {
         (Some(user), Some(token)) => {
             let credentials = credentials(&user.value, token.value.clone())?;
             Ok(Account { credentials, origin: token.origin, organization, exposed: None })
@@ -78,10 +92,10 @@ fn half_set(set: &str, missing: impl std::fmt::Display) -> CommandError {
 /// Reads a credential from the variables that may hold it; two that differ are an error.
 pub(super) fn read_family(
     context: &Context,
-    names: &[&'static str; 2],
+    names: &[impl AsRef<str>],
 ) -> Result<Option<Sourced>, CommandError> {
     let mut found: Option<Sourced> = None;
-    for name in names {
+    for name in names.iter().map(AsRef::as_ref) {
         let Some(value) = read_variable(context, name)? else { continue };
         match &found {
             Some(first) if first.value != value => {
@@ -93,7 +107,7 @@ pub(super) fn read_family(
                 .help("nothing was sent"));
             }
             Some(_) => {}
-            None => found = Some(Sourced { value, origin: (*name).to_owned() }),
+            None => found = Some(Sourced { value, origin: name.to_owned() }),
         }
     }
     Ok(found)

@@ -105,8 +105,8 @@ fn find_service(
     folder: &Path,
     checkup: &mut Checkup,
 ) -> Result<Contact, Check> {
-    let target =
-        Target::find(context, &args.service).map_err(|error| failed("credentials", error))?;
+    let target = Target::find(context, &args.service, args.files.environment.as_deref())
+        .map_err(|error| failed("credentials", error))?;
     checkup.push(check_credentials(&target));
     let wrong = |error| failed("organization", error);
     let manifest = manifest(context, args, &target).map_err(wrong)?;

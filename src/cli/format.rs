@@ -2,7 +2,34 @@
 
 use std::path::PathBuf;
 
+use clap::ValueEnum;
+
 use crate::plan::Digest;
+
+/// What there is a JSON Schema of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Described {
+    /// A manifest, for editors
+    Manifest,
+    /// A plan as JSON
+    Plan,
+    /// The plans of `--env all` as JSON
+    EveryPlan,
+    /// The status of `--env all` as JSON
+    EveryStatus,
+    /// A plan that was saved for `apply`
+    SavedPlan,
+    /// What the service returned, saved for another plan
+    Snapshot,
+    /// The report of an apply
+    Report,
+    /// The status as JSON
+    Status,
+    /// The checks of `doctor` as JSON
+    Doctor,
+    /// A transcript as JSON
+    Transcript,
+}
 
 /// A format of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use crate::cli::args::{CiSystem, Described, InitArgs};
+use crate::cli::args::{CiSystem, InitArgs};
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::DEFAULT_FILE;
+use crate::cli::format::Described;
 use crate::cli::saved_options::argument;
 use crate::cli::{pull, schema};
 use crate::files::OWN_FOLDER;
@@ -60,7 +61,7 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, CommandErr
     let has_manifest = project.folder.join(DEFAULT_FILE).symlink_metadata().is_ok();
     let is_begun = has_manifest && !workflows.is_empty() && !args.pull;
     let pulled = if args.pull {
-        Some(pull::observe(context, &args.service, &PullSelection::default(), None)?)
+        Some(pull::observe(context, (&args.service, None), &PullSelection::default(), None)?)
     } else {
         None
     };

@@ -13,6 +13,7 @@ mod destroy;
 mod doctor;
 mod emulator;
 mod error;
+mod every;
 mod examples;
 mod exit;
 mod failure;
@@ -91,21 +92,7 @@ pub fn run(
         );
     }
     let page = FailurePage::of(&cli.command);
-    let ended = match cli.command {
-        Command::Init(args) => init::run(&context, &args),
-        Command::Validate(args) => validate::run(&context, &args),
-        Command::Plan(args) => plan::run(&context, &args),
-        Command::Apply(args) => apply::run(&context, &args),
-        Command::Transcript(args) => transcript::run(&context, args),
-        Command::Status(args) => status::run(&context, &args),
-        Command::Pull(args) => pull::run(&context, &args),
-        Command::Destroy(args) => destroy::run(&context, &args),
-        Command::Doctor(args) => doctor::run(&context, &args),
-        Command::Emulator(args) => emulator::run(&context, &args),
-        Command::Schema(args) => schema::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&context, &args),
-    };
+    let ended = run_command(&context, cli.command);
     match ended {
         Ok(exit) => exit,
         Err(error) => {
@@ -115,6 +102,26 @@ pub fn run(
             }
             exit
         }
+    }
+}
+
+/// Runs a command.
+fn run_command(context: &Context, command: Command) -> Result<Exit, CommandError> {
+    every::check(&command)?;
+    match command {
+        Command::Init(args) => init::run(context, &args),
+        Command::Validate(args) => validate::run(context, &args),
+        Command::Plan(args) => plan::run(context, &args),
+        Command::Apply(args) => apply::run(context, &args),
+        Command::Transcript(args) => transcript::run(context, args),
+        Command::Status(args) => status::run(context, &args),
+        Command::Pull(args) => pull::run(context, &args),
+        Command::Destroy(args) => destroy::run(context, &args),
+        Command::Doctor(args) => doctor::run(context, &args),
+        Command::Emulator(args) => emulator::run(context, &args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(context, &args),
     }
 }
 

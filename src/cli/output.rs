@@ -58,22 +58,31 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Writes a plan into every file that was asked for; findings are written by the annotator.
+/// Writes a plan into every file that was asked for.
 pub(super) fn write_plan(
     context: &Context,
     outputs: &[Output],
     shape: Layout,
     view: &PlanView,
 ) -> Result<(), CommandError> {
+    write_each(context, outputs, |format| match format {
+        FileFormat::Json => render::json::render(view),
+        FileFormat::Markdown => render::markdown::render(view, shape.context, shape.max_bytes),
+        FileFormat::Html => render::html::plan(view, shape.context),
+        _ => plan_text(view, shape),
+    })
+}
+
+/// Writes every file that was asked for; findings are written by the annotator.
+pub(super) fn write_each(
+    context: &Context,
+    outputs: &[Output],
+    text: impl Fn(FileFormat) -> String,
+) -> Result<(), CommandError> {
     for (format, path) in named(outputs) {
-        let text = match format {
-            FileFormat::Json => render::json::render(view),
-            FileFormat::Markdown => render::markdown::render(view, shape.context, shape.max_bytes),
-            FileFormat::Html => render::html::plan(view, shape.context),
-            FileFormat::Text => plan_text(view, shape),
-            FileFormat::Junit | FileFormat::GitHub | FileFormat::GitLab => continue,
-        };
-        write(context, path, text.as_bytes())?;
+        if !matches!(format, FileFormat::Junit | FileFormat::GitHub | FileFormat::GitLab) {
+            write(context, path, text(format).as_bytes())?;
+        }
     }
     context.progressed.note_written();
     Ok(())

@@ -10,10 +10,13 @@ use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::session::{Session, request};
 use crate::cli::show::{exit_of, shape, show};
-use crate::cli::{replay, review};
+use crate::cli::{every, replay, review};
 use crate::render::view::PlanView;
 
 pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandError> {
+    if every::is_selected(&args.planning.comparing.files) {
+        return every::plan(context, args);
+    }
     let (planning, progress) = (&args.planning, Progress::new(context.terminal));
     if args.out.is_some() && planning.comparing.files.has_stream() {
         let message = "a plan of standard input cannot be saved: `apply` reads the manifest again";

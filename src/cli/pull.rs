@@ -31,8 +31,8 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
         check_links(folder, [folder.join(DEFAULT_FILE)].iter())?;
     }
     let (selection, organization_id) = selection(context, args)?;
-    let service = &args.comparing.service;
-    let pulled = observe(context, service, &selection, organization_id.as_deref())?;
+    let asked = (&args.comparing.service, args.comparing.files.environment.as_deref());
+    let pulled = observe(context, asked, &selection, organization_id.as_deref())?;
     let prompts = if args.out.is_some() { Prompts::Files } else { Prompts::Inline };
     let written = manifest::write(&pulled.outline, prompts);
     match &args.out {
@@ -79,11 +79,11 @@ fn selection(
 /// Reads what exists; nothing is written but the emulator's own file.
 pub(super) fn observe(
     context: &Context,
-    service: &Service,
+    (service, environment): (&Service, Option<&str>),
     selection: &PullSelection,
     declared: Option<&str>,
 ) -> Result<Pulled, CommandError> {
-    let asked = Target::find(context, service)?;
+    let asked = Target::find(context, service, environment)?;
     asked.warn(context);
     let organization_id = asked.organization(declared)?;
     let repository = Repository::of(&[]).map_err(|error| CommandError::of(&error))?;

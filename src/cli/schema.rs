@@ -1,8 +1,9 @@
 //! `qcops schema`: the shape of manifests and of what is written, as JSON Schema.
 
-use crate::cli::args::{Described, SchemaArgs};
+use crate::cli::args::SchemaArgs;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::format::Described;
 use crate::cli::terminal;
 use crate::manifest;
 use crate::observation;
@@ -18,6 +19,8 @@ pub(super) fn text(document: Described) -> String {
     let schema = match document {
         Described::Manifest => manifest::schema(),
         Described::Plan => render::json::schema().to_value(),
+        Described::EveryPlan => render::every::plans_schema().to_value(),
+        Described::EveryStatus => render::every::statuses_schema().to_value(),
         Described::SavedPlan => saved::schema().to_value(),
         Described::Snapshot => observation::schema().to_value(),
         Described::Report => render::report::schema().to_value(),

@@ -37,7 +37,11 @@ enum Backend {
 
 impl Target {
     /// Finds out who is asked; nothing is sent.
-    pub(super) fn find(context: &Context, args: &Service) -> Result<Self, CommandError> {
+    pub(super) fn find(
+        context: &Context,
+        args: &Service,
+        environment: Option<&str>,
+    ) -> Result<Self, CommandError> {
         if let Some(file) = &args.emulator {
             let token = Secret::new(emulator::API_TOKEN.to_owned());
             let credentials = Credentials { user_id: emulator::USER_ID, token };
@@ -48,7 +52,8 @@ impl Target {
             return Ok(Self { credentials, organization, origin, exposed: None, carrier });
         }
         let base = BaseUrl::parse(&args.api).map_err(|error| CommandError::of(&error))?;
-        let Account { credentials, origin, organization, exposed } = credentials::find(context)?;
+        let Account { credentials, origin, organization, exposed } =
+            credentials::find(context, environment)?;
         Ok(Self { credentials, organization, origin, exposed, carrier: Backend::Http(base) })
     }
 

@@ -40,7 +40,8 @@ impl<'a> Session<'a> {
         comparing: &Comparing,
         progress: &Progress,
     ) -> Result<Self, CommandError> {
-        let target = Target::find(context, &comparing.service)?;
+        let target =
+            Target::find(context, &comparing.service, comparing.files.environment.as_deref())?;
         target.warn(context);
         let manifests = load::load(context, &comparing.files, target.organization_id())?;
         let organization_id = target.organization(manifests.manifest.organization_id.as_deref())?;

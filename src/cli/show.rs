@@ -9,7 +9,7 @@ use crate::cli::flags::{ApplyFormat, Planning};
 use crate::cli::output::Layout;
 use crate::cli::terminal;
 use crate::diag::{Code, Diagnostic};
-use crate::plan::{Plan, StepStatus};
+use crate::plan::{Overview, Plan, StepStatus};
 use crate::render::text::{Length, TextOptions};
 use crate::render::view::PlanView;
 use crate::render::{self, Color};
@@ -102,6 +102,11 @@ pub(super) fn exit_of(plan: &Plan, is_detailed: bool) -> Exit {
     } else {
         Exit::Success
     }
+}
+
+/// Tells how a status ends its command: what may be missing must not pass for all there is.
+pub(super) fn exit_of_status(overview: &Overview) -> Exit {
+    if overview.doubts.is_empty() { Exit::Success } else { Exit::Blocked }
 }
 
 /// Whether follow-ups wait for their deployment to be idle.

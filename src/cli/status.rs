@@ -3,20 +3,23 @@
 use crate::cli::args::{StatusArgs, StatusFormat};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
+use crate::cli::every;
 use crate::cli::exit::Exit;
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
-use crate::cli::show::text_options;
+use crate::cli::show::{exit_of_status, text_options};
 use crate::cli::terminal;
 use crate::plan::Tokens;
 use crate::render::status::{StatusView, render};
 
 pub(super) fn run(context: &Context, args: &StatusArgs) -> Result<Exit, CommandError> {
+    if every::is_selected(&args.comparing.files) {
+        return every::status(context, args);
+    }
     let session = Session::open(context, &args.comparing, &Progress::new(context.terminal))?;
     let tokens = if args.tokens { Tokens::Read } else { Tokens::AsKnown };
     let overview = block_on(async { Ok(session.engine.overview(tokens).await?) })?;
-    // What may be missing must not pass for all there is.
-    let exit = if overview.doubts.is_empty() { Exit::Success } else { Exit::Blocked };
+    let exit = exit_of_status(&overview);
     let view = StatusView::new(&overview);
     match args.format {
         StatusFormat::Json => terminal::output(&view.to_json())?,

@@ -5,7 +5,7 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{self, ManifestTexts};
-use crate::cli::{output, terminal};
+use crate::cli::{every, output, terminal};
 use crate::diag::Diagnostic;
 use crate::kinds::AGENT_ID;
 use crate::manifest::{self, AgentNames, DesiredState, Manifest};
@@ -16,8 +16,9 @@ use crate::resource::Value;
 pub(super) fn run(context: &Context, args: &ValidateArgs) -> Result<Exit, CommandError> {
     let read = ManifestTexts::read(&args.files)?;
     let process = |name: &str| load::variable(&context.environment, None, name);
-    let (first, found) = read.understand(args.files.environment.as_deref(), &process);
-    let names: Vec<String> = match &args.files.environment {
+    let selected = args.files.environment.as_ref().filter(|_| !every::is_selected(&args.files));
+    let (first, found) = read.understand(selected.map(String::as_str), &process);
+    let names: Vec<String> = match selected {
         Some(_) => Vec::new(),
         None => first.expansion.environments.keys().cloned().collect(),
     };

@@ -98,14 +98,14 @@ impl Reconciler<'_> {
             StateSource::Service(_) => {
                 let mut plan = self.observe_and_plan(request, &agents).await?;
                 plan.notes.extend(note);
-                Ok(self.with_raised(plan))
+                Ok(self.finished(plan))
             }
             StateSource::Snapshot(snapshot) => {
                 let context = self.known_and_told(request, &agents)?;
                 let state = snapshot.state(&context.desired_state);
                 let (missing, mut plan) = plan::reads_and_plan(&context.with(&state));
                 plan.notes.extend(error::not_observed(&missing));
-                Ok(self.with_raised(plan))
+                Ok(self.finished(plan))
             }
         }
     }
@@ -121,7 +121,7 @@ impl Reconciler<'_> {
         let context = self.known_and_told(request, &agents)?;
         let reads = |state: &ObservedState| plan::snapshot_reads(&context.with(state));
         let state = self.observe(reads).await?;
-        let plan = self.with_raised(plan::plan(&context.with(&state)));
+        let plan = self.finished(plan::plan(&context.with(&state)));
         let observation = Observation::new(service, agents, &state, &plan);
         Ok((plan, observation))
     }
@@ -135,7 +135,7 @@ impl Reconciler<'_> {
         let (context, note) = self.context(request).await?;
         let reads = |state: &ObservedState| plan::destroy_reads(&context.with(state), scope);
         let state = self.observe(reads).await?;
-        let mut plan = plan::destroy(&context.with(&state), scope);
+        let mut plan = self.finished(plan::destroy(&context.with(&state), scope));
         plan.notes.extend(note);
         Ok(plan)
     }
@@ -146,6 +146,7 @@ impl Reconciler<'_> {
         let reads = |state: &ObservedState| plan::overview_reads(&context.with(state), tokens);
         let state = self.observe(reads).await?;
         let mut overview = plan::overview(&context.with(&state));
+        overview.environment.clone_from(&self.manifests.environment);
         overview.notes.extend(note);
         Ok(overview)
     }
@@ -205,9 +206,10 @@ impl Reconciler<'_> {
         ExpandInputs { environment, given: vars, process: &*self.reading.process }
     }
 
-    /// Notes which settings allow more than before, of those that decided about steps.
-    fn with_raised(&self, mut plan: Plan) -> Plan {
-        let Project { repository, files, .. } = &*self.manifests;
+    /// Names the environment, and which of the settings that decided about steps allow more than before.
+    fn finished(&self, mut plan: Plan) -> Plan {
+        let Project { repository, files, environment, .. } = &*self.manifests;
+        plan.environment.clone_from(environment);
         if plan.settings.is_empty() {
             return plan;
         }

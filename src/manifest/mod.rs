@@ -44,7 +44,9 @@ mod without;
 mod write;
 mod yaml;
 
-pub use expand::{ExpandInputs, Expansion, Lookup, VarValue, Vars, invalid_var};
+pub use expand::{
+    ExpandInputs, Expansion, Lookup, VarValue, Vars, invalid_var, variable_of_environment,
+};
 pub use fields::EVERY_ENVIRONMENT;
 pub use merge::merge;
 pub use parse::{parse, parse_vars};

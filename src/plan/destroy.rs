@@ -131,6 +131,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
     let all = || observed.tasks.values();
     Plan {
         organization_id: inputs.state.organization_id.clone(),
+        environment: None,
         steps,
         notes,
         kept_count: 0,

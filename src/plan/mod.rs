@@ -163,6 +163,8 @@ pub enum Prune {
 pub struct Plan {
     /// The organization it is for.
     pub organization_id: OrganizationId,
+    /// The environment it is for, where the manifest declares environments; not covered by the digest.
+    pub environment: Option<String>,
     /// The steps, in an order in which they can be done.
     pub steps: Vec<Step>,
     /// What is worth knowing beside the steps.

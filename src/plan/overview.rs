@@ -25,6 +25,8 @@ use crate::plan::{
 pub struct Overview {
     /// The organization.
     pub organization_id: OrganizationId,
+    /// The environment, where the manifest declares environments.
+    pub environment: Option<String>,
     /// When the service was looked at.
     pub observed_at: Timestamp,
     /// Every declared key, in the order of keys.
@@ -191,6 +193,7 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
     });
     Overview {
         organization_id: inputs.state.organization_id.clone(),
+        environment: None,
         observed_at: inputs.state.observed_at,
         keys: keys.collect(),
         declared_agents: declared_agents(inputs, &plan),

@@ -74,6 +74,7 @@ pub(super) fn plan_identified<'a>(
     let (estimates, runs) = (estimates(inputs, found, &steps), runs_of(inputs, found, &steps));
     Plan {
         organization_id: inputs.state.organization_id.clone(),
+        environment: None,
         steps,
         notes,
         gaps: all_gaps(inputs),

@@ -6,11 +6,13 @@
 //! Without the script everything is there to read; it adds the filter by key, and keys.
 
 mod diff;
+mod every;
 mod outcome;
 mod page;
 mod plan;
 mod transcript;
 
+pub use every::plans;
 pub use outcome::{Applied, applied};
 pub use plan::plan;
 pub use transcript::transcript;

@@ -29,6 +29,9 @@ pub const FORMAT_VERSION: u32 = 1;
 pub struct PlanJson {
     format_version: u32,
     organization_id: String,
+    /// The environment; absent where the manifest declares none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
     /// 64 hexadecimal digits over what the plan does.
     digest: String,
     /// The first line of the text form.
@@ -267,6 +270,7 @@ impl PlanJson {
         Self {
             format_version: FORMAT_VERSION,
             organization_id: view.organization_id.raw().to_owned(),
+            environment: view.environment.as_ref().map(|name| name.raw().to_owned()),
             digest: view.digest.clone(),
             verdict: counts.verdict(),
             counts: CountsJson {

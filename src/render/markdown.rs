@@ -227,7 +227,10 @@ fn head(view: &PlanView, warning: &str) -> String {
         cells(|(_, count)| count.to_string()),
     );
     format!(
-        "{MARKER} digest={digest} -->\n**{}**\n\n{warning}{}{}Digest: `{digest}`\n\n",
+        "{MARKER} digest={digest} -->\n{}**{}**\n\n{warning}{}{}Digest: `{digest}`\n\n",
+        view.environment.as_ref().map_or_else(String::new, |name| {
+            format!("Environment {}, organization {}\n\n", code(name), code(&view.organization_id))
+        }),
         counts.verdict(),
         counts.budget.line().map_or_else(String::new, |line| format!("{line}\n\n")),
         if rows.is_empty() { "" } else { &table },
@@ -279,6 +282,11 @@ fn finding(title: &str, finding: &Finding, addresses: &[String]) -> String {
         writeln!(body, "  help: {}", way.part()).expect("a string takes everything");
     }
     format!("\n{}\n", fenced(&body, "text"))
+}
+
+/// A stretch of code within a cell of a table.
+pub(super) fn cell(text: &Untrusted) -> String {
+    code(text).replace('|', "\\|")
 }
 
 /// A stretch of code within a line.

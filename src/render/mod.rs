@@ -9,6 +9,7 @@ pub mod budget;
 pub mod deployments;
 pub mod doctor;
 pub mod escape;
+pub mod every;
 pub mod findings;
 pub mod gaps;
 pub mod html;

@@ -22,7 +22,7 @@ use crate::render::escape::Untrusted;
 use crate::render::json::{self, EvidenceJson, FindingJson};
 use crate::render::paint::Label;
 use crate::render::schema;
-use crate::render::text::{Length, TextOptions};
+use crate::render::text::{self, Length, TextOptions};
 use crate::render::unmanaged::{self, UnmanagedRow};
 use crate::render::unmanaged_lines::unmanaged_lines;
 use crate::render::view::{self, Finding};
@@ -49,6 +49,9 @@ const LONGEST_REASON: usize = 100;
 pub struct StatusView {
     format_version: u32,
     organization_id: Untrusted,
+    /// The environment; absent where the manifest declares none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<Untrusted>,
     /// When the service was looked at.
     observed_at: String,
     /// The declared agents, in the order of their keys.
@@ -186,6 +189,7 @@ impl StatusView {
         Self {
             format_version: FORMAT_VERSION,
             organization_id: Untrusted::new(organization_id.as_str()),
+            environment: overview.environment.as_deref().map(Untrusted::new),
             observed_at: overview.observed_at.to_string(),
             agents: overview.declared_agents.iter().map(agent_row).collect(),
             tasks: overview.keys.iter().map(|key| task_row(key, overview.observed_at)).collect(),
@@ -198,6 +202,16 @@ impl StatusView {
             doubts,
             notes: overview.notes.iter().map(Finding::new).collect(),
         }
+    }
+
+    /// The organization.
+    pub(super) fn organization_id(&self) -> &Untrusted {
+        &self.organization_id
+    }
+
+    /// The counts in one line.
+    pub(super) fn verdict(&self) -> String {
+        self.counts.verdict()
     }
 
     /// Returns the JSON form.
@@ -287,6 +301,7 @@ fn in_words(seconds: Option<i64>) -> String {
 pub fn render(view: &StatusView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
     let mut wrapped = Wrapped::new(options.width, out);
     let out: &mut dyn fmt::Write = &mut wrapped;
+    text::environment(view.environment.as_ref(), &view.organization_id, options, out)?;
     agents(&view.agents, options, out)?;
     let mut table = StatusTable::new(["TASK", "STATE", "ID", "AGE", ""]);
     for task in &view.tasks {
@@ -474,6 +489,7 @@ mod tests {
         ];
         Overview {
             organization_id: OrganizationId("o".to_owned()),
+            environment: None,
             observed_at: at("2026-11-21T12:00:00Z"),
             keys: vec![
                 key(

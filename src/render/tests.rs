@@ -95,6 +95,7 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
     Plan {
         gaps: Vec::new(),
         organization_id: OrganizationId("5cad178b20a1d52567b534553413b691".to_owned()),
+        environment: None,
         steps: steps.into_iter().enumerate().map(step).collect(),
         notes: Vec::new(),
         kept_count: 12,

@@ -60,6 +60,7 @@ impl Default for TextOptions {
 pub fn render(view: &PlanView, options: &TextOptions, out: &mut dyn fmt::Write) -> fmt::Result {
     let mut wrapped = Wrapped::new(options.width, out);
     let out: &mut dyn fmt::Write = &mut wrapped;
+    environment(view.environment.as_ref(), &view.organization_id, options, out)?;
     let verdict = options.color.paint(Label::Verdict, view.counts.verdict());
     writeln!(out, "{verdict}")?;
     if view.entries.is_empty() && view.notes.is_empty() && view.stops.is_empty() {
@@ -74,6 +75,18 @@ pub fn render(view: &PlanView, options: &TextOptions, out: &mut dyn fmt::Write) 
     }
     writeln!(out, "\n{verdict}")?;
     writeln!(out, "Digest: {}", view.digest)
+}
+
+/// Writes which environment something is about, where the manifest declares environments.
+pub(super) fn environment(
+    name: Option<&Untrusted>,
+    organization_id: &Untrusted,
+    options: &TextOptions,
+    out: &mut dyn fmt::Write,
+) -> fmt::Result {
+    let Some(name) = name else { return Ok(()) };
+    let words = format!("Environment {}, organization {}", name.part(), organization_id.part());
+    writeln!(out, "{}", options.color.paint(Label::Verdict, words))
 }
 
 /// Text on its way out.

@@ -27,6 +27,8 @@ use entry::entry;
 pub struct PlanView {
     /// The organization it is for.
     pub organization_id: Untrusted,
+    /// The environment it is for, where the manifest declares environments.
+    pub environment: Option<Untrusted>,
     /// The digest of the plan.
     pub digest: String,
     /// How much there is of everything.
@@ -263,6 +265,7 @@ impl PlanView {
         };
         Self {
             organization_id: Untrusted::new(plan.organization_id.0.as_str()),
+            environment: plan.environment.as_deref().map(Untrusted::new),
             digest: plan.digest().to_string(),
             counts,
             entries,

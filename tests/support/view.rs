@@ -25,6 +25,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
         evidence: Vec::new(),
         unmanaged: Vec::new(),
         organization_id: foreign(&json["organization_id"]),
+        environment: option(&json["environment"]),
         digest: text(&json["digest"]),
         counts: Counts {
             ready: ready(counts),

@@ -42,7 +42,7 @@ impl Expander<'_> {
     pub(super) fn select(&mut self, root: &Node<'_>) -> SelectedEnvironment {
         let Some(node) = field(root, ENVIRONMENTS) else { return SelectedEnvironment::Same };
         let NodeValue::Mapping(pairs) = &node.value else { return SelectedEnvironment::Same };
-        let shared = self.organization(field(root, "organizationId"));
+        let shared = field(root, "organizationId");
         let mut first: Option<Range<usize>> = None;
         for (key, value) in pairs {
             // Others are refused by the reader.
@@ -57,9 +57,7 @@ impl Expander<'_> {
                 self.report_at(finding.help("divide the manifest"), &key.span);
                 break;
             }
-            let own = field(value, "organizationId");
-            let organization =
-                own.map_or_else(|| shared.clone(), |own| self.organization(Some(own)));
+            let organization = self.organization(field(value, "organizationId").or(shared), &name);
             self.expansion.environments.entry(name).or_insert(organization);
             first.get_or_insert_with(|| key.span.clone());
         }
@@ -86,13 +84,15 @@ impl Expander<'_> {
     }
 
     /// The organization of an environment, where it is known without that environment's variables.
-    fn organization(&self, node: Option<&Node<'_>>) -> Option<String> {
+    fn organization(&self, node: Option<&Node<'_>>, environment: &str) -> Option<String> {
         let NodeValue::Text(written) = &node?.value else { return None };
         let mut id = String::new();
         for piece in parts(written) {
             match piece {
                 VarPiece::Words(words) => id.push_str(words),
-                VarPiece::VarReference(reference) => id.push_str(&self.outer_value(&reference)?),
+                VarPiece::VarReference(reference) => {
+                    id.push_str(&self.outer_value(&reference, environment)?);
+                }
                 VarPiece::Flawed(..) => return None,
             }
         }

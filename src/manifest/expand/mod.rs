@@ -11,6 +11,7 @@ mod reference;
 mod secrets;
 mod vars;
 
+pub use secrets::variable_of_environment;
 pub use vars::{VarValue, invalid_var};
 
 use std::borrow::Cow;
@@ -29,7 +30,7 @@ use environments::SelectedEnvironment;
 use lookup::{field, key_word, vars_of_environments, words_of};
 use problem::VarCause;
 use reference::{VarPiece, VarReference};
-use secrets::{holds_credential, is_credential, is_secret};
+use secrets::{holds_credential, is_credential, is_organization, is_secret};
 use vars::{declarations, read_plain};
 
 /// Looks up a variable of the process: returns its value, or `None` where it is not set.
@@ -418,19 +419,22 @@ impl Expander<'_> {
         // As in a shell, an empty value gives way to a default.
         let usable = declared.filter(|value| default.is_none() || !value.is_empty());
         let value = usable.or_else(|| default.map(str::to_owned)).ok_or(VarCause::Unset)?;
-        if holds_credential(&value, self.inputs.process) {
+        if holds_credential(&value, self.inputs.process, self.expansion.environments.keys()) {
             return Err(VarCause::HoldsCredential);
         }
         Ok(value)
     }
 
     /// The value of a variable outside of `vars`; for what is known before any is selected.
-    fn outer_value(&self, reference: &VarReference<'_>) -> Option<String> {
+    fn outer_value(&self, reference: &VarReference<'_>, environment: &str) -> Option<String> {
         let VarReference { name, default, .. } = *reference;
         let given = self.inputs.given.get(name).map(|value| value.text.clone());
-        let process = || (self.inputs.process)(name).filter(|_| !is_secret(name));
+        let own = variable_of_environment(name, environment);
+        let own = (self.inputs.process)(&own).filter(|_| is_organization(name));
+        let process = || own.or_else(|| (self.inputs.process)(name)).filter(|_| !is_secret(name));
         let value = given.or_else(process).or_else(|| default.map(str::to_owned));
-        value.filter(|value| !holds_credential(value, self.inputs.process))
+        let environments = || self.expansion.environments.keys();
+        value.filter(|value| !holds_credential(value, self.inputs.process, environments()))
     }
 }
 

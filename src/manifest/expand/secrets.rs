@@ -71,9 +71,24 @@ const SERVICES: [&str; 14] = [
     "REDIS",
 ];
 
-/// Whether a name is that of a credential.
+/// The variable that holds a value for one environment alone: `QC_API_TOKEN_PROD`.
+pub fn variable_of_environment(name: &str, environment: &str) -> String {
+    let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+    let environment: String = environment.chars().map(letter).collect();
+    format!("{name}_{environment}")
+}
+
+/// Whether a name is that of the organization, which may be another one in each environment.
+pub(super) fn is_organization(name: &str) -> bool {
+    ["QC_ORGANIZATION_ID", "QUANTCONNECT_ORGANIZATION_ID"].contains(&name)
+}
+
+/// Whether a name is that of a credential, for all environments or for one.
 pub(super) fn is_credential(name: &str) -> bool {
-    CREDENTIALS.contains(&name)
+    let is_of = |credential: &&str| {
+        name.strip_prefix(*credential).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    };
+    CREDENTIALS.iter().any(is_of)
 }
 
 /// Whether the name of a variable of the process says that it is a secret.
@@ -91,10 +106,20 @@ pub(super) fn is_secret(name: &str) -> bool {
         || (has_word(&["URL", "URI"]) && has_word(&SERVICES))
 }
 
-/// Whether a value holds one of the credentials of the process.
-pub(super) fn holds_credential(value: &str, process: Lookup<'_>) -> bool {
-    let credentials = CREDENTIALS.into_iter().filter_map(process);
-    credentials.map(|it| it.trim().to_owned()).any(|it| it.len() >= SHORTEST && value.contains(&it))
+/// Whether a value holds one of the credentials of the process, those of its environments too.
+pub(super) fn holds_credential<'e>(
+    value: &str,
+    process: Lookup<'_>,
+    environments: impl Iterator<Item = &'e String>,
+) -> bool {
+    let of_environments = environments.flat_map(|environment| {
+        CREDENTIALS.map(|credential| variable_of_environment(credential, environment))
+    });
+    let names = CREDENTIALS.map(str::to_owned).into_iter().chain(of_environments);
+    names
+        .filter_map(|name| process(&name))
+        .map(|it| it.trim().to_owned())
+        .any(|it| it.len() >= SHORTEST && value.contains(&it))
 }
 
 #[cfg(test)]
@@ -159,7 +184,7 @@ mod tests {
         };
         let table = [("x 0123456789abcdef y", true), ("0123456789", false), ("47", false)];
         for (value, expected) in table {
-            assert_eq!(holds_credential(value, &process), expected, "{value}");
+            assert_eq!(holds_credential(value, &process, [].iter()), expected, "{value}");
         }
     }
 }

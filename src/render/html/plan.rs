@@ -44,6 +44,7 @@ pub(super) fn keys(view: &PlanView) -> Keys {
 pub(super) fn about(view: &PlanView) -> Markup {
     html! {
         dl.about {
+            @if let Some(name) = &view.environment { dt { "Environment" } dd { code { (name.part()) } } }
             dt { "Organization" } dd { code { (view.organization_id.part()) } }
             dt { "Digest" } dd { code { (view.digest) } }
         }
@@ -53,14 +54,32 @@ pub(super) fn about(view: &PlanView) -> Markup {
 
 /// All of a plan but its verdict.
 pub(super) fn parts(view: &PlanView, context: usize) -> Markup {
+    html! {
+        (filters(&[view]))
+        (sections(view, context, 1))
+    }
+}
+
+/// What filters the steps of some plans, where there are any.
+pub(super) fn filters(views: &[&PlanView]) -> Markup {
+    let entries: Vec<&Entry> = views.iter().flat_map(|view| &view.entries).collect();
+    html! {
+        @if !entries.is_empty() {
+            (tools(&entries))
+            p #none hidden { "No step matches the filter." }
+        }
+    }
+}
+
+/// A plan without its verdict and its filters; its steps are numbered from `first` on.
+pub(super) fn sections(view: &PlanView, context: usize, first: usize) -> Markup {
     let entries = sorted(view);
     let place_of: BTreeMap<String, usize> =
-        (1..).zip(&entries).map(|(at, entry)| (entry.address.part(), at)).collect();
+        (first..).zip(&entries).map(|(at, entry)| (entry.address.part(), at)).collect();
     let is_short = entries.len() <= SHORT;
     // What stops steps is what a reviewer came for.
     let stops = view.stops.iter().rev();
     html! {
-        @if !entries.is_empty() { (tools(&entries)) }
         @if !view.stops.is_empty() {
             section aria-label="What holds steps back" {
                 @for stop in stops { (held(stop, &place_of)) }
@@ -68,8 +87,7 @@ pub(super) fn parts(view: &PlanView, context: usize) -> Markup {
         }
         @if !entries.is_empty() {
             section aria-label="Steps" {
-                @for (at, entry) in (1..).zip(&entries) { (step(at, entry, context, is_short)) }
-                p #none hidden { "No step matches the filter." }
+                @for (at, entry) in (first..).zip(&entries) { (step(at, entry, context, is_short)) }
             }
         }
         @if !view.notes.is_empty() {

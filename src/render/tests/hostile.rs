@@ -12,6 +12,8 @@ use crate::model::{Key, holds_hidden};
 use crate::observed::Status;
 use crate::plan::{DeclaredDeploymentOverview, DeploymentSummary, KeyOverview, KeyState, Overview};
 use crate::render::doctor::{self, CheckupView};
+use crate::render::escape::Untrusted;
+use crate::render::every::{EnvironmentError, EnvironmentRow, Every};
 use crate::render::status::{self, StatusView};
 use crate::render::transcript::{self, Title};
 use crate::render::{deployments, html, json, markdown, report};
@@ -123,6 +125,7 @@ fn overview(text: &str) -> StatusView {
     };
     StatusView::new(&Overview {
         organization_id: OrganizationId(text.to_owned()),
+        environment: None,
         observed_at: "2026-11-21T12:00:00Z".parse().unwrap(),
         keys: vec![key],
         declared_agents: Vec::new(),
@@ -162,6 +165,15 @@ fn checkup(text: &str) -> CheckupView {
     CheckupView::new(&checkup)
 }
 
+/// What was found of one environment, and one that failed with this text.
+fn every<V>(found: V, text: &str) -> Every<V> {
+    let error =
+        EnvironmentError { message: Untrusted::new(text), help: vec![Untrusted::new(text)] };
+    let row =
+        |name: &str, found| EnvironmentRow { name: Untrusted::new(name), exit_code: 1, found };
+    Every { rows: vec![row("dev", Ok(found)), row("prod", Err(error))], exit_code: 1 }
+}
+
 fn outputs(text: &str) -> Outputs {
     let (mut plan, outcome) = hostile(text);
     let talk = |change| ("create/run", change, text, StepStatus::Ready);
@@ -180,7 +192,10 @@ fn outputs(text: &str) -> Outputs {
         }),
     ]);
     plan.steps.extend(told.steps);
+    plan.organization_id = OrganizationId(text.to_owned());
+    plan.environment = Some("dev".to_owned());
     let (view, reports) = (PlanView::new(&plan), [run_report(text)]);
+    let (plans, statuses) = (every(PlanView::new(&plan), text), every(overview(text), text));
     let title = Title { name: Some(text), run: text, status: Some(text) };
     let (said, other) = (conversation(text), conversation(&format!("{text}, twice")));
     let mut outputs = Outputs::default();
@@ -199,6 +214,8 @@ fn outputs(text: &str) -> Outputs {
             written(&|out| transcript::diff((text, text), &said, &other, &options, out)),
             written(&|out| status::render(&overview(text), &options, out)),
             written(&|out| doctor::render(&checkup(text), &options, out)),
+            written(&|out| plans.text(&options, out)),
+            written(&|out| statuses.text(&options, out)),
         ]);
     }
     outputs.texts.push(written(&|out| deployments::text(&reports, &TextOptions::default(), out)));
@@ -216,14 +233,18 @@ fn outputs(text: &str) -> Outputs {
         written(&|out| transcript::json(title, &said, out)),
         overview(text).to_json(),
         checkup(text).to_json(),
+        plans.json(json::PlanJson::new),
+        statuses.json(StatusView::clone),
     ];
     outputs.markdowns = vec![
         markdown::render(&view, 3, usize::MAX),
+        plans.markdown(3, usize::MAX),
         written(&|out| transcript::markdown(title, &said, out)),
     ];
     let applied = html::Applied { plan: &plan, outcome: &outcome, runs: &reports };
     outputs.pages = vec![
         html::plan(&view, 3),
+        html::plans(&plans, 3),
         html::applied(applied, 3),
         written(&|out| html::transcript(title, &said, out)),
     ];
