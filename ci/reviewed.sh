@@ -13,12 +13,18 @@ if [[ -z "$digest" ]]; then
     number=${numbers%%$'\n'*}
     if [[ "$number" =~ ^[0-9]+$ ]]; then
         echo "This commit merged pull request $number."
-        # The digest stands on the second line, in a form of its own.
-        bodies=$(own "issues/$number/comments?per_page=100" '.body | split("\n")[1]')
-        line=${bodies%%$'\n'*}
-        if [[ "$line" =~ ^'<!-- qcops-plan digest='([0-9a-f]{64})' -->' ]]; then
-            digest=${BASH_REMATCH[1]}
-        fi
+        # The digest stands on the second line, in a form of its own; those of all environments stand on
+        # as many lines from there on. What comes behind them is no longer ours alone.
+        bodies=$(own "issues/$number/comments?per_page=100" '.body | split("\n")[1:102] | join("\u0001")')
+        IFS=$'\x01' read -r -a lines <<<"${bodies%%$'\n'*}"
+        for line in "${lines[@]}"; do
+            [[ "$line" =~ ^'<!-- qcops-plan digest='([0-9a-f]{64})(' environment='([^[:space:]]+))?' -->' ]] || break
+            name=${BASH_REMATCH[3]}
+            if [[ -z "$name" || "$name" == "${ACTION_ENVIRONMENT-}" ]]; then
+                digest=${BASH_REMATCH[1]}
+                break
+            fi
+        done
     fi
 fi
 if [[ -n "$digest" ]]; then

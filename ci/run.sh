@@ -21,6 +21,24 @@ if [[ "$ACTION_MODE" != validate ]]; then
     done <<<"${ACTION_FLAGS-}"
 fi
 
+if [[ -n "${ACTION_ENVIRONMENT-}" ]]; then
+    # A name begins with a letter or a digit, so that it is no flag.
+    must_match ACTION_ENVIRONMENT '[[:alnum:]][[:alnum:]._-]*'
+    if [[ "$ACTION_ENVIRONMENT" == all && "$ACTION_MODE" =~ ^(apply|drift)$ ]]; then
+        fail "$ACTION_MODE takes one environment"
+    fi
+    args+=("--env=$ACTION_ENVIRONMENT")
+fi
+
+while IFS= read -r credential; do
+    [[ -n "$credential" ]] || continue
+    # The line itself is a secret, so that no message holds it.
+    [[ "$credential" =~ ^(QC|QUANTCONNECT)_(USER_ID|API_TOKEN|ORGANIZATION_ID)_[A-Z0-9_]+= ]] ||
+        fail "a line of credentials does not begin like QC_API_TOKEN_PROD="
+    export "${credential?}"
+done <<<"${ACTION_CREDENTIALS-}"
+unset ACTION_CREDENTIALS
+
 code=0
 command=(plan --detailed-exitcode --format markdown)
 case "$ACTION_MODE" in

@@ -111,6 +111,49 @@ fn what_moved_on_the_service_since_the_review_is_shown_and_nothing_is_sent() {
 }
 
 #[test]
+fn all_environments_are_planned_in_one_comment_and_each_is_applied_as_it_was_reviewed() {
+    let organization = runner::ORGANIZATION;
+    let manifest = format!(
+        "version: 1
+organizationId: {organization}
+environments:
+  dev: {{vars: {{preference: project-for-task}}}}
+  prod: {{vars: {{preference: project-each-task-deployment}}}}
+tasks:
+  spy: {{name: \"spy ${{preference}}\", agentId: 47, projectPreference: \"${{preference}}\", prompt: Buy SPY}}
+"
+    );
+    let (service, forge) = (Service::of_quick_agents("[]"), Forge::new());
+    let repo = Repo::new();
+    repo.write("README.md", "Tasks\n").commit("first");
+    repo.git("checkout -q -b change");
+    repo.write("tasks.yaml", &manifest).commit("tasks");
+    let runner = Runner::new(&repo, &service, &forge);
+    let head = repo.git("rev-parse HEAD");
+    let event = [
+        ("github.event_name", "pull_request"),
+        ("github.event.pull_request.number", "7"),
+        ("github.event.pull_request.head.sha", &head),
+        ("github.event.pull_request.head.repo.full_name", "team/agents"),
+    ];
+    let table = ["| `dev` |", "| `prod` |", "### Environment `prod`", "environment=prod -->"];
+    runner.run("plan-environments", "plan", &event).expect(0, &table);
+    assert_eq!(forge.comments().len(), 1, "one comment for all");
+    let merged = squash_merge(&repo);
+    forge.merge(7, &merged);
+    for environment in ["dev", "prod"] {
+        let job = [("matrix.environment", environment)];
+        let applied = runner.run("apply-environments", "apply", &job);
+        applied.expect(0, &["Apply complete: 1 succeeded."]);
+        assert!(applied.log.contains("Reviewed was the plan"), "{}", applied.log);
+    }
+    let refused = runner.with("environment", "all").run("apply", "apply", &[]);
+    assert!(refused.log.contains("apply takes one environment"), "{}", refused.log);
+    let refused = runner.with("credentials", "PATH=/tmp").run("plan-environments", "plan", &event);
+    assert!(refused.log.contains("a line of credentials does not begin like"), "{}", refused.log);
+}
+
+#[test]
 fn a_commit_that_nobody_reviewed_is_not_applied() {
     let (repo, service, forge) = (proposed(TASKS), Service::of_quick_agents("[]"), Forge::new());
     let runner = Runner::new(&repo, &service, &forge);
@@ -301,18 +344,22 @@ fn steps(document: &Value) -> Vec<&Value> {
 
 #[test]
 fn what_people_copy_is_pinned_bounded_and_has_the_least_rights() {
-    for name in ["plan", "apply", "drift"] {
+    for name in ["plan", "apply", "drift", "plan-environments", "apply-environments"] {
         let workflow = yaml(&format!("examples/ci/github/{name}.yml"));
         assert_eq!(workflow["permissions"].to_string(), "{}", "{name}: none but those of a job");
         let cancels = &workflow["concurrency"]["cancel-in-progress"];
-        assert_eq!(cancels, &Value::Bool(name != "apply"), "{name}");
+        assert_eq!(cancels, &Value::Bool(!name.starts_with("apply")), "{name}");
         for (id, job) in workflow["jobs"].as_object().unwrap() {
             assert!(job["timeout-minutes"].is_u64(), "{name} {id}");
             let rights = job["permissions"].as_object().unwrap();
             let rights: Vec<String> = rights.iter().map(|(k, v)| format!("{k}: {v}")).collect();
             let desired: &[&str] = match (name, id.as_str()) {
-                ("plan", "plan") => &[r#"contents: "read""#, r#"pull-requests: "write""#],
-                ("apply", _) => &[r#"contents: "read""#, r#"pull-requests: "read""#],
+                ("plan" | "plan-environments", "plan") => {
+                    &[r#"contents: "read""#, r#"pull-requests: "write""#]
+                }
+                ("apply" | "apply-environments", _) => {
+                    &[r#"contents: "read""#, r#"pull-requests: "read""#]
+                }
                 ("drift", _) => {
                     &[r#"contents: "read""#, r#"actions: "read""#, r#"issues: "write""#]
                 }
@@ -323,7 +370,12 @@ fn what_people_copy_is_pinned_bounded_and_has_the_least_rights() {
             assert_eq!(job["steps"][0]["with"]["persist-credentials"], false, "{name} {id}");
         }
     }
-    let files = ["examples/ci/github/plan.yml", "examples/ci/github/apply.yml"];
+    let files = [
+        "examples/ci/github/plan.yml",
+        "examples/ci/github/apply.yml",
+        "examples/ci/github/plan-environments.yml",
+        "examples/ci/github/apply-environments.yml",
+    ];
     let others = ["examples/ci/github/drift.yml", "action.yml", ".github/workflows/release.yml"];
     for file in files.iter().chain(&others) {
         for step in steps(&yaml(file)) {

@@ -39,7 +39,7 @@ select_from() {
         elif [[ "$(cat "$folder/author")" == "$ACTION_AUTHOR" && "$(cat "$folder/body")" == "$MARKER"* ]]; then
             case "$filter" in
                 *'| .id' | *'| .number') echo "${folder##*/}" ;;
-                *) sed -n 2p "$folder/body" ;;
+                *) sed -n 2,102p "$folder/body" | tr '\n' '\001' && echo ;;
             esac
         fi
     done

@@ -103,6 +103,9 @@ impl Job {
 /// What `${{ }}` may name.
 type Names = BTreeMap<String, String>;
 
+/// The organization of the service.
+pub(crate) const ORGANIZATION: &str = emulator::ORGANIZATION_ID;
+
 pub(crate) struct Runner<'a> {
     pub(crate) repo: &'a Repo,
     service: &'a Service,
@@ -161,6 +164,10 @@ impl<'a> Runner<'a> {
             ("secrets.QC_API_TOKEN", token),
             ("secrets.QC_ORGANIZATION_ID", organization),
             ("inputs.digest", ""),
+            ("secrets.QC_USER_ID_DEV", &user),
+            ("secrets.QC_API_TOKEN_DEV", token),
+            ("secrets.QC_USER_ID_PROD", &user),
+            ("secrets.QC_API_TOKEN_PROD", token),
         ];
         let all = fixed.iter().chain(event);
         all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
