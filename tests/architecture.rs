@@ -38,7 +38,7 @@ const MODULES: &[Row] = &[
     ("transcript", Computes, "model", "regex regex_syntax", ""),
     ("observed", Computes, "model resource transcript", "", ""),
     ("evidence", Computes, "model diag resource", "", ""),
-    ("manifest", Computes, "model diag kinds resource transcript", "serde_yaml", ""),
+    ("manifest", Computes, "model diag kinds resource transcript", "serde_yaml minijinja", ""),
     ("store", Acts, "files", "", ""),
     ("ledger", Acts, "model store diag resource evidence", "", ""),
     ("history", Acts, "model diag kinds resource evidence manifest files", "", ""),

@@ -366,6 +366,11 @@ fn every_whole_manifest_of_the_pages_is_valid() {
             }
             let repo = Repo::new();
             repo.write("prompts/momentum.md", "Research momentum");
+            if block.contains("matrix:") {
+                repo.write("prompts/momentum.md", "{{ symbol }} {{ window }} {{ capital }}");
+            }
+            repo.write("prompts/value.md", "Buy what is cheap")
+                .write("prompts/risk.md", "Risk little");
             for file in ["rules", "researcher"] {
                 repo.write(&format!("agents/{file}.md"), "Be brief");
             }

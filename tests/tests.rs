@@ -12,6 +12,8 @@ mod agents;
 mod apply;
 // Is one manifest in each environment what it should be there, and nothing of another?
 mod environments;
+// Do templates and matrices make the tasks that they should, and prove whose they are?
+mod templates;
 // Do `pull`, `status` and `destroy` show and take what they should?
 mod commands;
 // Does the command line say clearly what is wrong, and end as documented?

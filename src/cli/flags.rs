@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use crate::cli::times::duration;
 use crate::diag::Code;
-use crate::engine::PlanTarget;
+use crate::engine::{PlanTarget, PlanTargets};
 use crate::history::Depth;
 use crate::manifest::{ManifestSettings, SettingName, SettingValue};
 use crate::render::markdown::DEFAULT_BYTES;
@@ -192,13 +192,19 @@ pub(super) struct Selection {
     #[arg(
         long = "target",
         value_name = "ADDRESS",
-        value_delimiter = ',',
         value_hint = ValueHint::Other
     )]
-    pub(super) targets: Vec<PlanTarget>,
+    pub(super) targets: Vec<PlanTargets>,
     /// Remove what is owned and no longer declared
     #[arg(long)]
     pub(super) prune: bool,
+}
+
+impl Selection {
+    /// What is planned for, one by one.
+    pub(super) fn targets(&self) -> Vec<PlanTarget> {
+        self.targets.iter().flat_map(|targets| targets.0.iter().cloned()).collect()
+    }
 }
 
 /// How much one apply may do.

@@ -189,7 +189,9 @@ pub(super) fn addresses(args: &ManifestFiles, variables: Lookup<'_>) -> Vec<Stri
         let deployments = task.deployments.keys().map(|name| format!("{key}/{name}"));
         [key.to_string()].into_iter().chain(deployments).collect::<Vec<_>>()
     };
-    manifest.tasks.iter().flat_map(of_task).collect()
+    let matrices = manifest.tasks.keys().filter(|key| key.is_of_matrix()).map(Key::base);
+    let matrices: BTreeSet<String> = matrices.map(str::to_owned).collect();
+    matrices.into_iter().chain(manifest.tasks.iter().flat_map(of_task)).collect()
 }
 
 /// Says of a file without tasks why it was read at all: it stands in a folder of manifests.
@@ -248,7 +250,7 @@ pub(super) fn variable(
 
 /// The files that are read: the manifests, the files of texts that they name, and the ledger.
 pub(super) fn inputs(project: &Project) -> Vec<PathBuf> {
-    let Manifest { tasks, agents, .. } = &project.manifest;
+    let Manifest { tasks, agents, included, .. } = &project.manifest;
     let of_tasks = tasks.values().map(|task| (&task.place, &task.files));
     let of_agents = agents.values().map(|agent| (&agent.place, &agent.files));
     let texts = of_tasks.chain(of_agents).flat_map(|(place, files)| {
@@ -257,7 +259,7 @@ pub(super) fn inputs(project: &Project) -> Vec<PathBuf> {
     });
     let ledger = project.repository.root().join(OWN_FOLDER).join(LEDGER);
     let files = project.files.iter().chain(&project.var_files).cloned();
-    files.chain(texts).chain([ledger]).collect()
+    files.chain(texts).chain(included.iter().cloned()).chain([ledger]).collect()
 }
 
 /// Tells the CI system what a plan has against its steps, at the lines of their keys.

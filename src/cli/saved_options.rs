@@ -84,7 +84,7 @@ pub(super) fn options(args: &Planning, base: &PathBase) -> SavedOptions {
             .collect(),
         var_files: args.comparing.files.var_files.iter().map(|file| base.kept(file)).collect(),
         prune: args.selection.prune,
-        targets: args.selection.targets.iter().map(ToString::to_string).collect(),
+        targets: args.selection.targets().iter().map(ToString::to_string).collect(),
         history: args.comparing.reading.history.unwrap_or_default().to_string(),
         history_from: args.comparing.reading.history_from.clone(),
         max_delete: args.ceilings.deletes,

@@ -215,7 +215,7 @@ pub(super) fn request(args: &Planning) -> PlanRequest {
         allow: args.guards.allow.iter().copied().collect(),
         ..Options::default()
     };
-    PlanRequest { options, targets: args.selection.targets.clone() }
+    PlanRequest { options, targets: args.selection.targets() }
 }
 
 /// The variables of the process, as the engine looks them up.

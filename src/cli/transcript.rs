@@ -114,7 +114,8 @@ fn declared(session: &Session<'_>, plan: &Plan, word: &str) -> Result<Deployment
         [] => {
             let error = CommandError::new(format!("no deployment serves `{word}`"));
             let forgotten = &session.engine.manifests.manifest.forgotten;
-            let key = target.and_then(|target| target.task(|key| forgotten.contains(key)));
+            let is_it = |key: &Key| forgotten.contains(key) || forgotten.contains(key.base());
+            let key = target.and_then(|target| target.task(is_it));
             let error = match key {
                 Some(key) => error.help(format!(
                     "`{key}` is under `forget` in the manifest, so its deployments are no longer followed"

@@ -70,7 +70,7 @@ impl AgentsBefore {
     fn may_be_former(&self, listed: &ListedAgents, ever: &Former) -> bool {
         let bound: BTreeSet<AgentId> = self.names.by_key.values().copied().flatten().collect();
         let mut free = listed.iter().filter(|(id, _)| !bound.contains(id));
-        let former = ever.iter().filter(|(key, _)| !self.names.by_key.contains_key(key));
+        let former = ever.iter().filter(|(key, _)| !self.names.by_key.contains_key(*key));
         let names: Vec<&Option<String>> = former.flat_map(|(_, names)| names).collect();
         free.any(|(_, object)| {
             let folded = fold(object.name().unwrap_or_default());

@@ -11,7 +11,7 @@ mod target;
 
 pub use error::EngineError;
 pub use project::Project;
-pub use target::{PlanTarget, without_kind};
+pub use target::{PlanTarget, PlanTargets, without_kind};
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

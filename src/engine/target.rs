@@ -1,4 +1,4 @@
-//! What to plan for: a key, or an address as plans print it.
+//! What to plan for: a key, or an address as plans print it. The key of a matrix stands for all of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -36,6 +36,27 @@ impl FromStr for PlanTarget {
                 .map_err(|_| "write a key, or an address such as `task.spy`".to_owned())
         };
         Ok(Self { task: key(task)?, deployment: deployment.map(key).transpose()? })
+    }
+}
+
+/// Targets with commas between them; those within brackets are of one key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanTargets(pub Vec<PlanTarget>);
+
+impl FromStr for PlanTargets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut depth = 0_usize;
+        let parts = text.split(|c| {
+            match c {
+                '[' => depth += 1,
+                ']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            c == ',' && depth == 0
+        });
+        parts.map(str::parse).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -79,24 +100,27 @@ pub(super) fn resolve(
     let mut deployments: BTreeMap<Key, BTreeSet<Key>> = BTreeMap::new();
     let mut agents = BTreeSet::new();
     for target in targets {
-        if let Some(key) = agent_of(target, context) {
-            agents.insert(key);
+        let named = agents_of(target, context);
+        if !named.is_empty() {
+            agents.extend(named);
             continue;
         }
-        let key = task_of(target, context).ok_or_else(|| unknown(target, context))?;
-        keys.insert(key.clone());
-        match &target.deployment {
-            None => {
-                whole.insert(key);
+        let mut named = tasks_of(target, context);
+        if let Some(deployment) = &target.deployment {
+            let declared = |key: &Key| context.desired_state.tasks.get(key);
+            named.retain(|key| {
+                declared(key).is_some_and(|task| task.deployments.contains_key(deployment))
+            });
+            for key in &named {
+                deployments.entry(key.clone()).or_default().insert(deployment.clone());
             }
-            Some(deployment) => {
-                let declared = context.desired_state.tasks.get(&key);
-                if !declared.is_some_and(|task| task.deployments.contains_key(deployment)) {
-                    return Err(unknown(target, context));
-                }
-                deployments.entry(key).or_default().insert(deployment.clone());
-            }
+        } else {
+            whole.extend(named.iter().cloned());
         }
+        if named.is_empty() {
+            return Err(unknown(target, context));
+        }
+        keys.extend(named);
     }
     deployments.retain(|key, _| !whole.contains(key));
     let Options { targets, target_agents, target_deployments, .. } = &mut context.options;
@@ -104,23 +128,30 @@ pub(super) fn resolve(
     Ok(())
 }
 
-/// The key that is meant: one that is declared, or that was once and may have a task to remove.
-fn task_of(target: &PlanTarget, context: &PlanContext) -> Option<Key> {
-    target.task(|key| {
-        context.desired_state.tasks.contains_key(key) || context.evidence.keys.contains_key(key)
-    })
+/// The keys that are meant: those that are declared, or were once and may have a task to remove.
+fn tasks_of(target: &PlanTarget, context: &PlanContext) -> BTreeSet<Key> {
+    let bare = target.task.as_str().strip_prefix(KIND).and_then(|key| key.parse().ok());
+    let known = || context.desired_state.tasks.keys().chain(context.evidence.keys.keys());
+    first_named([Some(target.task.clone()), bare], known)
 }
 
-/// The key of the agent that is meant: by its address, or by a key that no task has.
-fn agent_of(target: &PlanTarget, context: &PlanContext) -> Option<Key> {
-    let is_known = |key: &Key| {
-        context.desired_state.agents.contains_key(key) || context.evidence.agents.contains_key(key)
-    };
+/// The keys of the agents that are meant: by their address, or by a key that no task has.
+fn agents_of(target: &PlanTarget, context: &PlanContext) -> BTreeSet<Key> {
     let bare = target.task.as_str().strip_prefix(AGENT_KIND).and_then(|key| key.parse().ok());
-    let named = bare.filter(is_known);
-    let by_key = || Some(target.task.clone()).filter(is_known);
-    let is_task = task_of(target, context).is_some();
-    named.or_else(by_key).filter(|_| !is_task && target.deployment.is_none())
+    let known = || context.desired_state.agents.keys().chain(context.evidence.agents.keys());
+    if target.deployment.is_some() || !tasks_of(target, context).is_empty() {
+        return BTreeSet::new();
+    }
+    first_named([bare, Some(target.task.clone())], known)
+}
+
+/// The known keys of the first word that stands for any.
+fn first_named<'k, K: Iterator<Item = &'k Key>>(
+    words: [Option<Key>; 2],
+    known: impl Fn() -> K,
+) -> BTreeSet<Key> {
+    let of = |word: Key| known().filter(|key| key.is_of(&word)).cloned().collect::<BTreeSet<Key>>();
+    words.into_iter().flatten().map(of).find(|keys| !keys.is_empty()).unwrap_or_default()
 }
 
 fn unknown(target: &PlanTarget, context: &PlanContext) -> EngineError {
@@ -155,6 +186,10 @@ mod tests {
         for text in ["spy", "task.spy", "spy/first", "task.spy/first"] {
             assert_eq!(text.parse::<PlanTarget>().unwrap().to_string(), text);
         }
+        let several: PlanTargets = "m[SPY,6],spy,task.m[a b,-1]/first".parse().unwrap();
+        let words: Vec<String> = several.0.iter().map(ToString::to_string).collect();
+        assert_eq!(words, ["m[SPY,6]", "spy", "task.m[a b,-1]/first"]);
+        assert!("m[SPY,6,spy".parse::<PlanTargets>().is_err());
         for text in ["", "/", "spy/", "/first", "a b", "spy/first/more"] {
             assert!(text.parse::<PlanTarget>().unwrap_err().contains("`task.spy`"), "{text}");
         }

@@ -19,8 +19,9 @@ use crate::history::committed::Committed;
 use crate::history::earlier::{FRONT_MATTER, LostTasks, Parsed, Plain, proves};
 use crate::history::git::GitError;
 use crate::history::losses::Losses;
-use crate::history::manifests::Hash;
+use crate::history::numbers::Hash;
 use crate::history::objects::{Objects, Oid, join};
+use crate::history::partials::Partials;
 use crate::history::walk::collect;
 use crate::history::{Depth, History, HistoryError, Repository, Request};
 use crate::manifest::{self, DesiredAgent, DesiredState, Manifest, Source, Unreadable};
@@ -81,6 +82,7 @@ struct AgentVersions<'a> {
     found: BTreeMap<Key, AgentEvidence>,
     ended: BTreeSet<String>,
     losses: Losses,
+    partials: Partials,
 }
 
 impl<'a> AgentVersions<'a> {
@@ -96,6 +98,7 @@ impl<'a> AgentVersions<'a> {
             found: BTreeMap::new(),
             ended: BTreeSet::new(),
             losses: Losses::default(),
+            partials: Partials::default(),
         }
     }
 
@@ -221,8 +224,18 @@ impl Collector for AgentVersions<'_> {
                 self.keep(*blob, path, &text);
             }
         }
-        let texts = seen.iter().filter_map(|at| self.texts.get(at));
-        Ok(texts.flat_map(|text| text.files.iter().cloned()).collect())
+        let mut files = BTreeSet::new();
+        for commit in commits {
+            for path in paths {
+                let found = objects.find(commit.tree, path);
+                let Some(blob) = self.losses.unless_missing(found, path)? else { continue };
+                let Some(text) = self.texts.get(&(blob, path.clone())) else { continue };
+                let named = (folder_of(path), &text.files);
+                let found = self.partials.of_files(objects, commit.tree, named)?;
+                files.extend(found.into_keys());
+            }
+        }
+        Ok(files)
     }
 
     fn take(&mut self, objects: &mut Objects, commit: &Commit, path: &str) -> Result<(), GitError> {
@@ -235,8 +248,8 @@ impl Collector for AgentVersions<'_> {
             return Ok(());
         };
         let mut files = Sha256::new();
-        for file in &text.files {
-            let found = objects.find(commit.tree, file)?;
+        let named = (folder_of(path), &text.files);
+        for found in self.partials.of_files(objects, commit.tree, named)?.into_values() {
             files.update(found.as_ref().map_or(&[0][..], Oid::as_bytes));
         }
         let files: Hash = files.finalize().into();

@@ -12,7 +12,7 @@ use crate::diag::Severity;
 use crate::history::objects::join;
 use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE, PROMPT};
 use crate::manifest::{
-    self, AgentConfig, ExpandInputs, Expansion, Manifest, Source, TaskConfig, Unreadable,
+    self, AgentConfig, ExpandInputs, Expansion, Manifest, Source, TaskConfig, Template, Unreadable,
 };
 use crate::model::Key;
 use crate::resource::Value;
@@ -78,9 +78,10 @@ impl ParsedTask {
             name: task.object.name().unwrap_or_default().to_owned(),
             agent: task.object.get(AGENT_ID).clone(),
             preference: text(PROJECT_PREFERENCE),
-            prompt: match task.files.iter().find(|(field, _)| *field == PROMPT) {
-                Some((_, file)) => ParsedPrompt::File(join(folder, file)),
-                None => ParsedPrompt::Inline(text(PROMPT)),
+            prompt: match (&task.template, task.files.iter().find(|(field, _)| *field == PROMPT)) {
+                (Some(template), _) => ParsedPrompt::Template(folder.to_owned(), template.clone()),
+                (None, Some((_, file))) => ParsedPrompt::File(join(folder, file)),
+                (None, None) => ParsedPrompt::Inline(text(PROMPT)),
             },
             protect: task.protect,
         }
@@ -91,6 +92,8 @@ impl ParsedTask {
 pub(super) enum ParsedPrompt {
     /// In the manifest.
     Inline(Arc<str>),
+    /// In a template that a file is part of, seen from this folder.
+    Template(String, Template),
     /// In the prompt file at this path from the repository's root; `None` leads out of it.
     File(Option<String>),
 }

@@ -16,7 +16,11 @@ use crate::history::commit::Commit;
 use crate::history::earlier::{self, Blob, LostTasks, Parsed, ParsedPrompt, ParsedTask, Plain};
 use crate::history::git::GitError;
 use crate::history::losses::Losses;
+use crate::history::numbers::{
+    EarlierPrompt, EarlierTask, EarlierTemplate, Hash, Interner, Prompt, TaskSpec,
+};
 use crate::history::objects::{Objects, Oid};
+use crate::history::partials::{Partials, TemplateAt, TemplateFiles};
 use crate::history::{Depth, Request};
 use crate::manifest::{AgentName, ExpandInputs, TaskConfig};
 use crate::model::{AgentId, ContentHash, Key, PromptHash};
@@ -29,78 +33,6 @@ const BEYOND: usize = 8 << 20;
 
 /// How many texts are held at once.
 const AT_ONCE: usize = 16;
-
-/// Values with a number each.
-pub(super) struct Interner<T> {
-    numbers: BTreeMap<T, usize>,
-    pub(super) values: Vec<T>,
-}
-
-impl<T: Ord + Clone> Interner<T> {
-    fn new() -> Self {
-        Self { numbers: BTreeMap::new(), values: Vec::new() }
-    }
-
-    pub(super) fn number(&mut self, value: T) -> usize {
-        *self.numbers.entry(value).or_insert_with_key(|value| {
-            self.values.push(value.clone());
-            self.values.len() - 1
-        })
-    }
-}
-
-/// A prompt's text, or the file that holds it.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Prompt {
-    /// The hash comes first, so that comparing two texts does not read them.
-    Inline(Hash, Arc<str>),
-    Blob(Oid),
-}
-
-/// SHA-256 over some text or state.
-pub(super) type Hash = [u8; 32];
-
-/// A task of an earlier manifest, by numbers.
-#[derive(Clone, Copy)]
-pub(super) struct EarlierTask {
-    pub(super) key: usize,
-    pub(super) name: usize,
-    /// `None` where its name names no agent, or several.
-    pub(super) agent: Option<AgentId>,
-    pub(super) preference: usize,
-    pub(super) prompt: EarlierPrompt,
-    pub(super) protect: bool,
-}
-
-#[derive(Clone, Copy)]
-pub(super) enum EarlierPrompt {
-    /// The number of the prompt.
-    Known(usize),
-    /// The number of the path of its file.
-    File(usize),
-    /// A file outside of the repository.
-    Outside,
-}
-
-impl EarlierTask {
-    /// Returns what the task does, if its agent and its prompt file are known.
-    pub(super) fn doing(&self, files: &BTreeMap<usize, usize>) -> Option<TaskSpec> {
-        let prompt = match self.prompt {
-            EarlierPrompt::Known(number) => number,
-            EarlierPrompt::File(file) => *files.get(&file)?,
-            EarlierPrompt::Outside => return None,
-        };
-        Some(TaskSpec { prompt, agent: self.agent?, preference: self.preference })
-    }
-}
-
-/// What a task does, by numbers.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct TaskSpec {
-    pub(super) prompt: usize,
-    pub(super) agent: AgentId,
-    pub(super) preference: usize,
-}
 
 /// The tasks of an earlier manifest.
 pub(super) type Earlier = Vec<EarlierTask>;
@@ -119,12 +51,20 @@ pub(super) struct Manifests<'a> {
     pub(super) preferences: Interner<Arc<str>>,
     pub(super) prompts: Interner<Prompt>,
     pub(super) files: Interner<String>,
+    /// By all that each of them sees.
+    template_numbers: BTreeMap<(Hash, usize), usize>,
+    pub(super) templates: Vec<EarlierTemplate>,
+    /// Where templates stand.
+    pub(super) template_places: Interner<TemplateAt>,
+    /// The files that templates were made of.
+    pub(super) template_files: Interner<TemplateFiles>,
+    pub(super) partials: Partials,
     /// What was hashed so far; `None` where there is no prompt.
     pub(super) hashes: BTreeMap<TaskSpec, Option<(ContentHash, PromptHash)>>,
     parsed: BTreeMap<At, Rc<Earlier>>,
     // By path and other fields, then by the lines of a task, both hashed: none where the selected
-    // environment does not have it.
-    blocks: BTreeMap<Hash, BTreeMap<Hash, Option<EarlierTask>>>,
+    // environment does not have it, and several where it has a matrix.
+    blocks: BTreeMap<Hash, BTreeMap<Hash, Rc<Earlier>>>,
     // What the work tree holds, by path.
     current: BTreeMap<String, Current<'a>>,
     // What of that was found to be committed just so, and is not cut into blocks yet.
@@ -145,6 +85,11 @@ impl<'a> Manifests<'a> {
             preferences: Interner::new(),
             prompts: Interner::new(),
             files: Interner::new(),
+            template_numbers: BTreeMap::new(),
+            templates: Vec::new(),
+            template_places: Interner::new(),
+            template_files: Interner::new(),
+            partials: Partials::default(),
             hashes: BTreeMap::new(),
             parsed: BTreeMap::new(),
             blocks: BTreeMap::new(),
@@ -239,7 +184,56 @@ impl<'a> Manifests<'a> {
         let named = known.iter().filter_map(|at| self.parsed.get(at));
         let files: BTreeSet<usize> =
             named.flat_map(|tasks| tasks.iter().filter_map(file)).collect();
-        Ok(files.into_iter().map(|file| self.files.values[file].clone()).collect())
+        let mut files: BTreeSet<String> =
+            files.into_iter().map(|file| self.files.values[file].clone()).collect();
+        files.extend(self.included(objects, commits, paths)?);
+        Ok(files)
+    }
+
+    /// Returns the files that templates of these commits were made of.
+    fn included(
+        &mut self,
+        objects: &mut Objects,
+        commits: &[Commit],
+        paths: &[String],
+    ) -> Result<BTreeSet<String>, GitError> {
+        let mut included = BTreeSet::new();
+        if self.templates.is_empty() {
+            return Ok(included);
+        }
+        for commit in commits {
+            for path in paths {
+                let found = objects.find(commit.tree, path);
+                let Some(blob) = self.losses.unless_missing(found, path)? else { continue };
+                let Some(tasks) = self.get(blob, path) else { continue };
+                for files in self.files_of_templates(objects, commit.tree, &tasks)?.into_values() {
+                    included.extend(self.template_files.values[files].keys().cloned());
+                }
+            }
+        }
+        Ok(included)
+    }
+
+    /// Finds the files that the templates of some tasks were made of in a commit: their numbers, by those
+    /// of the places of the templates.
+    pub(super) fn files_of_templates(
+        &mut self,
+        objects: &mut Objects,
+        tree: Oid,
+        tasks: &[EarlierTask],
+    ) -> Result<BTreeMap<usize, usize>, GitError> {
+        let place = |task: &EarlierTask| match task.prompt {
+            EarlierPrompt::Template(number) => Some(self.templates[number].at),
+            _ => None,
+        };
+        let places: BTreeSet<usize> = tasks.iter().filter_map(place).collect();
+        let mut files = BTreeMap::new();
+        for place in places {
+            let at = &self.template_places.values[place];
+            let found = self.partials.of_template(objects, tree, at)?;
+            files.insert(place, self.template_files.number(found));
+        }
+        Ok(files)
     }
 
     /// Takes over the tasks of a text that is just that of the work tree.
@@ -279,7 +273,7 @@ impl<'a> Manifests<'a> {
             let Some(cut) = blocks::cut(text) else { continue };
             let placed = starts.into_iter().zip(tasks.iter().copied()).collect();
             let known = in_blocks(cut.before.len(), cut.tasks.iter().copied(), placed);
-            let known = known.into_iter().map(|(block, task)| (hash(block), task));
+            let known = known.into_iter().map(|(block, tasks)| (hash(block), tasks.into()));
             self.blocks.entry(fields(&path, &cut)).or_default().extend(known);
         }
     }
@@ -296,9 +290,9 @@ impl<'a> Manifests<'a> {
             .map(|cut| {
                 let cut = cut.as_ref()?;
                 let known = self.blocks.get(&cut.fields)?;
-                let tasks = cut.tasks.iter().map(|(hash, _)| known.get(hash).copied());
-                let tasks: Vec<Option<EarlierTask>> = tasks.collect::<Option<_>>()?;
-                Some(tasks.into_iter().flatten().collect())
+                let tasks = cut.tasks.iter().map(|(hash, _)| known.get(hash).map(Rc::clone));
+                let tasks: Vec<Rc<Earlier>> = tasks.collect::<Option<_>>()?;
+                Some(tasks.iter().flat_map(|tasks| tasks.iter().copied()).collect())
             })
             .collect();
         let is_whole = |at: &usize| assembled[*at].is_none();
@@ -343,12 +337,12 @@ impl<'a> Manifests<'a> {
             {
                 continue;
             }
-            let tasks = parsed.tasks.into_iter().map(|task| (task.at, task)).collect();
+            let tasks = parsed.tasks.into_iter().map(|task| (task.at, task));
+            let tasks = tasks.map(|(at, task)| (at, self.number(&text.path, task))).collect();
             let blocks = new.iter().map(|(_, block)| *block);
             let tasks = in_blocks(cut.before.len(), blocks, tasks);
-            for ((hash, _), (_, task)) in new.iter().zip(tasks) {
-                let task = task.map(|task| self.number(&text.path, task));
-                self.blocks.entry(cut.fields).or_default().insert(*hash, task);
+            for ((hash, _), (_, tasks)) in new.iter().zip(tasks) {
+                self.blocks.entry(cut.fields).or_default().insert(*hash, tasks.into());
             }
         }
     }
@@ -385,6 +379,14 @@ impl<'a> Manifests<'a> {
             }
             ParsedPrompt::File(Some(path)) => EarlierPrompt::File(self.files.number(path)),
             ParsedPrompt::File(None) => EarlierPrompt::Outside,
+            ParsedPrompt::Template(folder, template) => {
+                let at = self.template_places.number((folder, template.text().clone()));
+                let known = self.template_numbers.entry((template.hash(), at));
+                EarlierPrompt::Template(*known.or_insert_with(|| {
+                    self.templates.push(EarlierTemplate { template, at });
+                    self.templates.len() - 1
+                }))
+            }
         };
         EarlierTask {
             key: self.keys.number(task.key),
@@ -425,17 +427,18 @@ impl<'a> Manifests<'a> {
     }
 }
 
-/// Tells which of some blocks, one behind the other from `start` on, each task is in, by where its key is.
+/// Tells which tasks are in each of some blocks, one behind the other from `start` on, by where their keys are.
 fn in_blocks<'t, T>(
     start: usize,
     blocks: impl Iterator<Item = &'t str>,
-    mut tasks: BTreeMap<usize, T>,
-) -> Vec<(&'t str, Option<T>)> {
-    let mut end = start;
+    mut tasks: Vec<(usize, T)>,
+) -> Vec<(&'t str, Vec<T>)> {
+    tasks.sort_by_key(|(at, _)| *at);
+    let (mut end, mut tasks) = (start, tasks.into_iter().peekable());
     let of_block = |block: &'t str| {
         end += block.len();
-        let rest = tasks.split_off(&end);
-        (block, std::mem::replace(&mut tasks, rest).into_values().next())
+        let of_it = std::iter::from_fn(|| tasks.next_if(|(at, _)| *at < end));
+        (block, of_it.map(|(_, task)| task).collect())
     };
     blocks.map(of_block).collect()
 }

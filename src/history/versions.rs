@@ -14,10 +14,12 @@ use crate::history::collector::Collector;
 use crate::history::commit::Commit;
 use crate::history::git::GitError;
 use crate::history::losses::Losses;
-use crate::history::manifests::{EarlierPrompt, EarlierTask, Manifests, Prompt, TaskSpec, file};
+use crate::history::manifests::{Manifests, file};
+use crate::history::numbers::{EarlierPrompt, EarlierTask, Prompt, TaskSpec};
 use crate::history::objects::{Lack, Objects, Oid};
+use crate::history::partials;
 use crate::history::{Depth, History, Request};
-use crate::manifest::stand_in;
+use crate::manifest::{TemplateText, stand_in};
 use crate::resource::Object;
 
 /// How many prompt files are held at once.
@@ -45,6 +47,8 @@ enum Unusable {
     Lacking(Lack),
     /// It is this, and no text.
     NoText(String),
+    /// It is a template that cannot be rendered, for this reason.
+    Wrong(String),
 }
 
 impl<'a> Versions<'a> {
@@ -86,6 +90,12 @@ impl<'a> Versions<'a> {
                 files.insert(file, self.manifests.prompts.number(Prompt::Blob(blob)));
             }
         }
+        let templates = self.manifests.files_of_templates(objects, commit.tree, &manifest)?;
+        for files in templates.values() {
+            for blob in self.manifests.template_files.values[*files].values() {
+                state.update(blob.as_ref().map_or(&[0][..], Oid::as_bytes));
+            }
+        }
         let states = self.states.entry(path.to_owned()).or_default();
         if !states.insert(state.finalize().into()) {
             return Ok(());
@@ -93,9 +103,9 @@ impl<'a> Versions<'a> {
         let count = states.len();
         let is_beyond = matches!(self.depth, Depth::Newest(most) if count > most);
         let doings: Vec<Option<TaskSpec>> =
-            manifest.iter().map(|task| task.doing(&files)).collect();
+            manifest.iter().map(|task| self.doing(task, &files, &templates)).collect();
         self.hash(objects, &doings)?;
-        self.note_unknown(&manifest, &doings, &files);
+        self.note_unknown(&manifest, &doings, &files, &templates);
         self.add(path, &manifest, &doings, is_beyond);
         if count > 1 || self.is_moved {
             for task in manifest.iter() {
@@ -108,6 +118,22 @@ impl<'a> Versions<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Returns what a task does, if its agent and the files of its prompt are known.
+    fn doing(
+        &mut self,
+        task: &EarlierTask,
+        files: &BTreeMap<usize, usize>,
+        templates: &BTreeMap<usize, usize>,
+    ) -> Option<TaskSpec> {
+        let EarlierPrompt::Template(number) = task.prompt else { return task.doing(files) };
+        let files = *templates.get(&self.manifests.templates[number].at)?;
+        if self.manifests.template_files.values[files].values().any(Option::is_none) {
+            return None;
+        }
+        let prompt = self.manifests.prompts.number(Prompt::Rendered(number, files));
+        Some(TaskSpec { prompt, agent: task.agent?, preference: task.preference })
     }
 
     /// Returns what was found.
@@ -123,18 +149,24 @@ impl<'a> Versions<'a> {
     /// Hashes what was not hashed yet, each prompt file read once.
     fn hash(&mut self, objects: &mut Objects, doings: &[Option<TaskSpec>]) -> Result<(), GitError> {
         let mut blobs: BTreeMap<Oid, Vec<TaskSpec>> = BTreeMap::new();
+        let mut rendered: BTreeMap<(usize, usize), Vec<(usize, TaskSpec)>> = BTreeMap::new();
         for doing in doings.iter().flatten() {
             if self.manifests.hashes.contains_key(doing) {
                 continue;
             }
             match &self.manifests.prompts.values[doing.prompt] {
                 Prompt::Blob(blob) => blobs.entry(*blob).or_default().push(*doing),
+                Prompt::Rendered(number, files) => {
+                    let at = self.manifests.templates[*number].at;
+                    rendered.entry((at, *files)).or_default().push((*number, *doing));
+                }
                 Prompt::Inline(_, text) => {
                     let text = Arc::clone(text);
                     self.remember(*doing, Some(text));
                 }
             }
         }
+        self.hash_rendered(objects, rendered)?;
         let blobs: Vec<(Oid, Vec<TaskSpec>)> = blobs.into_iter().collect();
         for batch in blobs.chunks(AT_ONCE) {
             let names: Vec<Oid> = batch.iter().map(|(blob, _)| *blob).collect();
@@ -156,18 +188,52 @@ impl<'a> Versions<'a> {
         Ok(())
     }
 
+    /// Hashes prompts that are templates, each text compiled once; they are by the numbers of where they
+    /// stand and of the files that they were made of.
+    fn hash_rendered(
+        &mut self,
+        objects: &mut Objects,
+        rendered: BTreeMap<(usize, usize), Vec<(usize, TaskSpec)>>,
+    ) -> Result<(), GitError> {
+        for ((at, files), doings) in rendered {
+            let place = &self.manifests.template_places.values[at];
+            let files = &self.manifests.template_files.values[files];
+            let compiled = partials::compile(objects, place, files)?;
+            for (number, doing) in doings {
+                let template = &self.manifests.templates[number].template;
+                let text = compiled.as_ref().map_err(Clone::clone);
+                match text.and_then(|compiled| template.render(compiled)) {
+                    Ok(text) => self.remember(doing, Some(text)),
+                    Err(why) => {
+                        self.unusable.insert(doing.prompt, Unusable::Wrong(why));
+                        self.remember(doing, None::<String>);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Notes the tasks whose content is not known, each of its key.
     fn note_unknown(
         &mut self,
         manifest: &[EarlierTask],
         doings: &[Option<TaskSpec>],
         files: &BTreeMap<usize, usize>,
+        templates: &BTreeMap<usize, usize>,
     ) {
         for (task, doing) in manifest.iter().zip(doings) {
             let key = || self.manifests.keys.values[task.key].clone();
             let file = match task.prompt {
                 EarlierPrompt::File(file) => file,
                 EarlierPrompt::Known(_) => continue,
+                EarlierPrompt::Template(number) => {
+                    if let Some(reason) = self.unrendered(number, doing.as_ref(), templates) {
+                        let key = key();
+                        self.manifests.losses.of(reason, [key]);
+                    }
+                    continue;
+                }
                 EarlierPrompt::Outside => {
                     let (path, what) = ("promptFile".to_owned(), "outside of the repository");
                     let reason = GapReason::FileUnclear { path, what: what.to_owned() };
@@ -183,12 +249,35 @@ impl<'a> Versions<'a> {
                 None => GapReason::FileNotCommitted { path: path() },
                 Some(Unusable::Lacking(Lack::Missing)) => self.manifests.losses.missing_at(&path()),
                 Some(Unusable::Lacking(Lack::TooLarge)) => GapReason::FileTooLarge { path: path() },
-                Some(Unusable::NoText(what)) => {
+                Some(Unusable::NoText(what) | Unusable::Wrong(what)) => {
                     GapReason::FileUnclear { path: path(), what: what.clone() }
                 }
             };
             let key = key();
             self.manifests.losses.of(reason, [key]);
+        }
+    }
+
+    /// Says why the text of a template is not known, if it is not.
+    fn unrendered(
+        &self,
+        number: usize,
+        doing: Option<&TaskSpec>,
+        templates: &BTreeMap<usize, usize>,
+    ) -> Option<GapReason> {
+        let at = self.manifests.templates[number].at;
+        let files = &self.manifests.template_files.values[*templates.get(&at)?];
+        if let Some((path, _)) = files.iter().find(|(_, blob)| blob.is_none()) {
+            return Some(GapReason::FileNotCommitted { path: path.clone() });
+        }
+        match self.unusable.get(&doing?.prompt)? {
+            Unusable::Wrong(why) => {
+                let (_, text) = &self.manifests.template_places.values[at];
+                let path = if let TemplateText::File(path) = text { &**path } else { "prompt" };
+                let what = format!("a template that could not be rendered: {why}");
+                Some(GapReason::FileUnclear { path: path.to_owned(), what })
+            }
+            Unusable::Lacking(_) | Unusable::NoText(_) => None,
         }
     }
 

@@ -7,12 +7,13 @@ use crate::diag::{Code, Subject};
 use crate::kinds::{AGENT, NAME, SYSTEM_PROMPT};
 use crate::manifest::AgentConfig;
 use crate::manifest::conflict::{TextKind, conflict_markers};
+use crate::manifest::field_read::FieldRead;
 use crate::manifest::fields::{self, ENVIRONMENTS};
 use crate::manifest::front::{self, FrontMatter};
 use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, NodeValue, Style};
 use crate::manifest::owner::Owner;
-use crate::manifest::reader::{Entries, FieldRead, Reader};
+use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::shape;
 use crate::manifest::value::{
     self, Given, Pinned, SHOWN, given, has_room, length, long_text, name,
@@ -36,17 +37,21 @@ pub(super) fn agents(
     };
     let mut agents = BTreeMap::new();
     for (key, key_node, fields) in reader.keyed(pairs, "agent", "") {
-        let declared = match &fields.value {
+        let declared = reader.gather((&key, key_node), |reader| match &fields.value {
             NodeValue::Text(_) => of_file(reader, &key, fields),
             _ => agent(reader, &key, fields, None),
-        };
+        });
         let place = reader.place(&key_node.span);
         match declared {
-            Some(declared) => drop(agents.entry(key).or_insert(AgentConfig { place, ..declared })),
+            Some(declared) => {
+                let scope = key_node.scope.clone();
+                agents.entry(key).or_insert(AgentConfig { scope, place, ..declared });
+            }
             None => drop(reader.agents_left_out.entry(key).or_insert(place)),
         }
     }
-    Some(agents)
+    // Which a matrix makes that is wrong is not known.
+    (!std::mem::take(&mut reader.is_matrix_broken)).then_some(agents)
 }
 
 /// The text below the fields of an agent's file, and where it comes from.
@@ -61,15 +66,16 @@ fn agent(
 ) -> Option<AgentConfig> {
     let owner = Owner::Agent(key.as_str());
     let entries = reader.entries(node, owner, &fields::AGENT)?;
+    if reader.is_matrix_left_out(&entries, owner) {
+        return None;
+    }
     let pin: FieldRead<AgentId> = match entries.value("id") {
         None => FieldRead::Absent,
         Some(node) => reader.number(node, "id", owner, SHOWN).map(AgentId).into(),
     };
     let pinned = if matches!(pin, FieldRead::Absent) { Pinned::No } else { Pinned::Yes };
-    if let (Some(_), Some(key)) = (body, entries.key(ENVIRONMENTS)) {
-        let message = format!("`{ENVIRONMENTS}` of {owner} cannot be in a file of its own");
-        let finding = reader.error(Code::MisplacedField, message, &key.span);
-        reader.report(finding.help("write the fields in the manifest, with `systemPromptFile`"));
+    if body.is_some() {
+        check_own_file(reader, &entries, owner);
     }
     let protect = match entries.value("protect") {
         None => Some(false),
@@ -100,6 +106,7 @@ fn agent(
     };
     let files = AGENT.managed().zip(&all);
     Some(AgentConfig {
+        scope: None,
         files: files.filter_map(|(field, given)| Some((field.name, given.file.clone()?))).collect(),
         references: all.iter().flat_map(|given| given.references.clone()).collect(),
         object: Object::new(&AGENT, all.into_iter().map(|given| given.value).collect::<Vec<_>>()),
@@ -107,6 +114,18 @@ fn agent(
         protect: protect?,
         place: reader.place(&node.span),
     })
+}
+
+/// Reports fields that decide which agents there are: no file of one agent can.
+fn check_own_file(reader: &mut Reader<'_>, entries: &Entries<'_, '_>, owner: Owner<'_>) {
+    for field in [ENVIRONMENTS, "matrix", "exclude"] {
+        if let Some(key) = entries.key(field) {
+            let message = format!("`{field}` of {owner} cannot be in a file of its own");
+            let finding = reader.error(Code::MisplacedField, message, &key.span);
+            let help = "write the fields in the manifest, with `systemPromptFile`";
+            reader.report(finding.help(help));
+        }
+    }
 }
 
 /// Reads the system prompt that stands below the fields of an agent's file.
@@ -141,8 +160,9 @@ fn prompt_below(
         return None;
     }
     reader.note_changes(text, body, None, (SYSTEM_PROMPT, owner));
-    let value = long_text(reader, text, body, (SYSTEM_PROMPT, owner, Pinned::No))?;
-    Some(Given { file: Some(Arc::clone(file)), ..Given::from(value) })
+    let (text, template) = reader.rendered(text, body, (SYSTEM_PROMPT, owner))?;
+    let value = long_text(reader, &text, body, (SYSTEM_PROMPT, owner, Pinned::No))?;
+    Some(Given { file: Some(Arc::clone(file)), template, ..Given::from(value) })
 }
 
 /// The first line of a text that is not blank.
@@ -184,9 +204,10 @@ fn of_file(reader: &mut Reader<'_>, key: &Key, node: &Node<'_>) -> Option<AgentC
         let read = read(&yaml);
         let is_whole = read.faults.is_empty();
         inner.report_all(read.faults);
-        let below = Node::new(NodeValue::Text(text[body.clone()].into()), body, Style::Other);
+        let mut below = Node::new(NodeValue::Text(text[body.clone()].into()), body, Style::Other);
         let mut fields = read.root?;
         inner.expand_agent(key.as_str(), &mut fields);
+        below.scope = fields.scope.take();
         let declared = agent(inner, key, &fields, Some((&below, &path)));
         declared.filter(|_| is_whole)
     })

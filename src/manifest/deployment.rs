@@ -110,7 +110,8 @@ fn follow_ups(reader: &mut Reader<'_>, node: &Node<'_>, owner: Owner<'_>) -> Opt
         }
         reader.note_changes(text, node, None, (&field, owner));
         // `$` is ordinary text in a prompt.
-        let prompt = canonical_text(text);
+        let Some((text, _)) = reader.rendered(text, node, (&field, owner)) else { continue };
+        let prompt = canonical_text(&text);
         if prompt.is_empty() {
             let message = format!("`{field}` of {owner} is empty");
             let finding = reader.error(Code::EmptyPrompt, message, &node.span);

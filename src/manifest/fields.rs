@@ -10,11 +10,11 @@ pub(super) use settings::{HIGHEST_LIMIT, HIGHEST_PARALLELISM, LIMITS, SETTINGS, 
 
 use std::sync::LazyLock;
 
-use crate::kinds::{self, Field, Kind, NAME};
+use crate::kinds::{self, Field, NAME};
 use crate::manifest::fields::FieldShape::{
-    Agents, Bound, Deployments, Duration, EnvironmentNames, Environments, Expression, Expressions,
-    Flag, Keys, Mapping, Moment, Natural, Number, Offset, OpenWord, Prompt, Prompts, References,
-    Sequence, Set, Tasks, Text, Texts, Vars, Version, Word,
+    Agents, Bound, Deployments, Duration, EnvironmentNames, Environments, Exclude, Expression,
+    Expressions, Flag, Keys, Mapping, Matrix, Moment, Natural, Number, Offset, OpenWord, Prompt,
+    Prompts, References, Sequence, Set, Tasks, Text, Texts, Vars, Version, Word,
 };
 
 /// A field.
@@ -103,6 +103,10 @@ pub(super) enum FieldShape {
     Environments,
     /// A list of names of environments.
     EnvironmentNames,
+    /// The values of axes by their names.
+    Matrix,
+    /// A list of combinations of a matrix.
+    Exclude,
     /// Tasks by their keys.
     Tasks,
     /// Deployments by their keys.
@@ -211,6 +215,7 @@ pub(super) const ENVIRONMENT: &[Spec] = &[
 pub(super) static TASK: LazyLock<Vec<Spec>> = LazyLock::new(|| {
     let mut rows: Vec<Spec> = kinds::TASK.managed().flat_map(of_kind).collect();
     rows.extend(OF_EVERY_TASK);
+    rows.extend(OF_TEMPLATES);
     rows
 });
 
@@ -251,10 +256,37 @@ const OF_EVERY_TASK: [Spec; 4] = [
     ),
 ];
 
+/// The fields that make a task or an agent a template.
+const OF_TEMPLATES: [Spec; 3] = [
+    of_resource(
+        "matrix",
+        Matrix,
+        "One task or agent for each combination of these values: `momentum[SPY,6]`. Names, prompts and \
+         follow-ups are templates then.",
+        "{symbol: [SPY, QQQ], window: [6, 12]}",
+    ),
+    of_resource(
+        "exclude",
+        Exclude,
+        "Combinations of the matrix that are left out; a part of one stands for all that have it.",
+        "[{symbol: QQQ, window: 12}]",
+    ),
+    Spec {
+        default: "`true` with a `matrix`, else `false`",
+        ..of_resource(
+            "template",
+            Flag,
+            "Whether names, prompts and follow-ups are templates in Jinja's syntax.",
+            "true",
+        )
+    },
+];
+
 /// The fields of an agent: those of its kind, then those that no call takes.
 pub(super) static AGENT: LazyLock<Vec<Spec>> = LazyLock::new(|| {
     let mut rows: Vec<Spec> = kinds::AGENT.managed().flat_map(of_kind).collect();
     rows.extend(OF_EVERY_AGENT);
+    rows.extend(OF_TEMPLATES);
     rows
 });
 
@@ -275,27 +307,6 @@ const OF_EVERY_AGENT: [Spec; 3] = [
         "[prod]",
     ),
 ];
-
-/// Fields of agents that no manifest holds, each with the reason.
-pub(super) const NOT_OF_AGENTS: &[(&str, &str)] = &[
-    (
-        "token",
-        "a manifest never holds a credential: set it in the web interface, and leave it out here",
-    ),
-    ("author", "the service sets `author` itself; leave it out"),
-    ("organization", "an agent belongs to the manifest's `organizationId`; leave it out"),
-    ("profileImage", "no call uploads a picture; set it in the web interface, and leave it out"),
-];
-
-/// Returns why a field of this name can be given in no manifest.
-pub(super) fn unmanaged(kind: &Kind, name: &str) -> Option<String> {
-    let mut not_ours = kind.fields.iter().filter(|row| row.on_change == kinds::OnChange::Unmanaged);
-    if not_ours.any(|row| row.name == name) {
-        return Some(format!("`{name}` is set in the web interface only; leave it out"));
-    }
-    let known = NOT_OF_AGENTS.iter().filter(|_| kind.name == kinds::AGENT.name);
-    known.clone().find(|(field, _)| *field == name).map(|(_, help)| (*help).to_owned())
-}
 
 /// A field of a kind, and the other way to give it, in the order of their names.
 fn of_kind(field: &'static Field) -> Vec<Spec> {
@@ -448,6 +459,16 @@ const fn free(
     example: &'static str,
 ) -> Spec {
     Spec { name, shape, about, default, example, stands: Stands::Freely }
+}
+
+/// A field of a single task or agent.
+const fn of_resource(
+    name: &'static str,
+    shape: FieldShape,
+    about: &'static str,
+    example: &'static str,
+) -> Spec {
+    Spec { stands: Stands::InTasks, ..free(name, shape, about, "", example) }
 }
 
 const fn always(

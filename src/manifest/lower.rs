@@ -31,13 +31,16 @@ pub(super) fn lower(
     root: &Node<'_>,
     source: &dyn Source,
     expand: ExpandFile<'_>,
-) -> (Manifest, Vec<Diagnostic>) {
+) -> ((Manifest, Vec<Diagnostic>), BTreeSet<String>) {
     let mut reader = Reader::new(file, text, source, expand);
     let mut manifest = manifest(&mut reader, root).unwrap_or_default();
     manifest.left_out = std::mem::take(&mut reader.left_out);
     manifest.agents_left_out = std::mem::take(&mut reader.agents_left_out);
     manifest.texts = std::mem::take(&mut reader.texts);
-    (manifest, reader.finish())
+    let included = reader.templates.included.iter().map(|path| reader.folder.join(&**path));
+    manifest.included = included.collect();
+    let used = std::mem::take(&mut reader.templates.used);
+    ((manifest, reader.finish()), used)
 }
 
 fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
@@ -226,11 +229,14 @@ fn tasks(
         return None;
     }
     for (key, key_node, fields) in reader.keyed(pairs, "task", "") {
-        if let Some(declared) = task(reader, &key, key_node, fields, defaults) {
+        let declared = reader
+            .gather((&key, key_node), |reader| task(reader, &key, key_node, fields, defaults));
+        if let Some(declared) = declared {
             tasks.entry(key).or_insert(declared);
         }
     }
-    Some(tasks)
+    // Which a matrix makes that is wrong is not known.
+    (!std::mem::take(&mut reader.is_matrix_broken)).then_some(tasks)
 }
 
 fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {

@@ -1,12 +1,12 @@
 //! Several manifests to one.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Code, Diagnostic, Place};
 use crate::kinds::{AGENT, Kind, TASK};
 use crate::manifest::suggest::{did_you_mean, nearest_few};
-use crate::manifest::{LeftOut, Manifest};
+use crate::manifest::{LeftOut, Manifest, is_forgotten};
 use crate::model::Key;
 
 /// Joins the manifests of one invocation, also where there is only one; a key may stand once.
@@ -59,6 +59,7 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
             findings.extend(first.map(|first| given_twice(&AGENT, key, place, first)));
         }
         merged.texts.extend(manifest.texts);
+        merged.included.extend(manifest.included);
         add(&mut merged.agents, manifest.agents, |_, _, _| {});
         add(&mut merged.agents_left_out, manifest.agents_left_out, |_, _, _| {});
     }
@@ -71,21 +72,25 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
 /// What is declared although its key is in `forget`.
 fn forgotten(merged: &Manifest, left_out: &[LeftOut]) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
-    for key in &merged.forgotten {
-        let task = merged.tasks.get(key).map(|task| &task.place);
-        let agent = merged.agents.get(key).map(|agent| &agent.place);
-        let agent = agent.or_else(|| merged.agents_left_out.get(key));
-        let task = task.or_else(|| place_of(left_out, key)).map(|place| (&TASK, place));
-        findings.extend(task.into_iter().chain(agent.map(|place| (&AGENT, place))).map(
-            |(kind, place)| {
-                let kind = kind.name;
-                let message = format!("{kind} `{key}` is declared and in `forget`");
-                Diagnostic::error(Code::ForgottenTask, message)
-                    .at(place.clone())
-                    .help(format!("take the key out of `forget` to keep the {kind}"))
-                    .help(format!("take out the {kind} to leave it alone for good"))
-            },
-        ));
+    let tasks = merged.tasks.iter().map(|(key, task)| (&TASK, key, &task.place));
+    let left_out = left_out.iter().map(|task| (&TASK, &task.key, &task.place));
+    let agents = merged.agents.iter().map(|(key, agent)| (&AGENT, key, &agent.place));
+    let broken = merged.agents_left_out.iter().map(|(key, place)| (&AGENT, key, place));
+    let mut told = BTreeSet::new();
+    for (kind, key, place) in tasks.chain(left_out).chain(agents).chain(broken) {
+        // The key of a matrix is one mistake, however many tasks it has.
+        let name = if merged.forgotten.contains(key) { key.as_str() } else { key.base() };
+        if !is_forgotten(&merged.forgotten, key) || !told.insert((kind.name, name)) {
+            continue;
+        }
+        let kind = kind.name;
+        let message = format!("{kind} `{name}` is declared and in `forget`");
+        findings.push(
+            Diagnostic::error(Code::ForgottenTask, message)
+                .at(place.clone())
+                .help(format!("take the key out of `forget` to keep the {kind}"))
+                .help(format!("take out the {kind} to leave it alone for good")),
+        );
     }
     findings
 }

@@ -5,30 +5,37 @@
 //! an old commit go through the same code.
 
 mod agent;
+mod alike;
 mod altered;
 mod broken;
 mod conflict;
 mod deployment;
 mod expand;
 mod expressions;
+mod field_read;
 mod fields;
 mod front;
+mod gathered;
 mod impossible;
 mod keyless;
 mod latin;
 mod level;
 mod lines;
 mod lower;
+mod matrices;
 mod members;
 mod merge;
 mod mistake;
 mod moment;
 mod node;
+mod not_ours;
 mod owner;
 mod parse;
 mod reader;
+mod rendered;
 mod resolve;
 mod schema;
+mod scope;
 mod seen;
 mod settings;
 mod shape;
@@ -36,6 +43,7 @@ mod shared;
 mod standin;
 mod suggest;
 mod task;
+mod template;
 mod text;
 mod tools;
 mod tree;
@@ -56,12 +64,13 @@ pub use settings::{ManifestSettings, SetValue, SettingName, SettingValue};
 pub use shared::collisions;
 pub use standin::{shell_word, stand_in};
 pub use suggest::nearest_few;
+pub use template::{CompiledTemplate, Template, TemplateText, includes_of};
 pub use text::decode;
 pub use write::{Outline, OutlineEntry, Prompts, Written, write};
 pub use yaml::read_yaml_as;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,6 +80,7 @@ use crate::diag::{Diagnostic, Gaps, Place};
 use crate::model::{AgentId, ContentHash, Key, TaskId};
 use crate::resource::{Object, Value, Whole};
 use crate::transcript::Expectation;
+use scope::TemplateScope;
 
 /// Brings the files a manifest names.
 pub trait Source {
@@ -132,6 +142,18 @@ pub enum AgentName {
     Made,
 }
 
+impl DesiredState {
+    /// Whether a key, or that of its matrix, is no longer managed.
+    pub fn forgets(&self, key: &Key) -> bool {
+        is_forgotten(&self.forgotten, key)
+    }
+}
+
+/// Whether a key, or that of its matrix, is among forgotten ones.
+pub(super) fn is_forgotten(forgotten: &BTreeSet<Key>, key: &Key) -> bool {
+    forgotten.contains(key) || key.is_of_matrix() && forgotten.contains(key.base())
+}
+
 impl AgentNames {
     /// The agent of a local key, where it exists.
     pub(super) fn by_key(&self, key: &str) -> Option<AgentId> {
@@ -185,6 +207,8 @@ pub struct Manifest {
     pub forgotten: BTreeSet<Key>,
     /// The zone of the service's time stamps, in seconds east of UTC, where it says so.
     pub service_utc_offset: Option<jiff::tz::Offset>,
+    /// The files that its templates include.
+    pub included: BTreeSet<PathBuf>,
     /// The texts of other files into which findings may point.
     pub texts: Vec<(Arc<Path>, String)>,
     /// Its settings, those of the selected environment in place of those for all.
@@ -227,6 +251,8 @@ pub struct AgentConfig {
     /// The files that hold long texts by field, relative to the manifest's folder; one that holds the
     /// agent holds its system prompt.
     pub files: Vec<(&'static str, Arc<str>)>,
+    /// What its templates see, where it has any.
+    pub scope: Option<Arc<TemplateScope>>,
     /// The keys of other agents that it names, each with its place.
     pub references: Vec<(Arc<str>, Place)>,
     /// The pinned id.
@@ -244,6 +270,10 @@ pub struct TaskConfig {
     pub object: Object,
     /// The files that hold long texts by field, relative to the manifest's folder.
     pub files: Vec<(&'static str, Arc<str>)>,
+    /// What renders its prompt as of another commit, where that is a template that a file is part of.
+    pub template: Option<Template>,
+    /// What its templates see, where it has any.
+    pub scope: Option<Arc<TemplateScope>>,
     /// The names that refer to other resources, as they are written, each with its place.
     pub references: Vec<(Arc<str>, Place)>,
     /// The pinned id.

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
+
+use crate::manifest::scope::TemplateScope;
 
 /// A YAML node and where it stands.
 #[derive(Clone, Debug)]
@@ -14,6 +17,8 @@ pub(super) struct Node<'t> {
     pub(super) style: Style,
     /// Where its value comes from.
     pub(super) origin: Origin,
+    /// What it sees where it is a template, or names a file that is one; of a key, what its resource sees.
+    pub(super) scope: Option<Arc<TemplateScope>>,
 }
 
 /// Where a value comes from.
@@ -63,7 +68,7 @@ pub(super) enum NodeValue<'t> {
 impl<'t> Node<'t> {
     /// Makes a node of what is written.
     pub(super) fn new(value: NodeValue<'t>, span: Range<usize>, style: Style) -> Self {
-        Self { value, span, style, origin: Origin::Written }
+        Self { value, span, style, origin: Origin::Written, scope: None }
     }
 }
 

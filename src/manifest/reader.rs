@@ -13,14 +13,17 @@ use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::kinds::{AGENT, TASK};
 use crate::manifest::expand::ExpandFile;
 use crate::manifest::expressions::Expressions;
-use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec, unmanaged};
+use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec};
+use crate::manifest::gathered::GatheredFindings;
 use crate::manifest::level;
 use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, NodeValue, Origin, Style};
+use crate::manifest::not_ours::unmanaged;
 use crate::manifest::owner::Owner;
 use crate::manifest::seen::{SeenLooks, look_alike};
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::{did_you_mean, nearest};
+use crate::manifest::template::Templates;
 use crate::manifest::{LeftOut, Source, yaml};
 use crate::model::{Key, odd_blank};
 
@@ -29,6 +32,14 @@ pub(super) struct Reader<'a> {
     /// Brings prompt files.
     pub(super) source: &'a dyn Source,
     expand: ExpandFile<'a>,
+    /// The folder of the manifest, to which the paths of all files are relative.
+    pub(super) folder: Arc<Path>,
+    /// The templates of the manifest.
+    pub(super) templates: Templates,
+    /// What was found of the resources of one matrix.
+    pub(super) gathered: GatheredFindings,
+    /// Whether a matrix could not be expanded: which resources there are is not known.
+    pub(super) is_matrix_broken: bool,
     /// The manifest's text.
     pub(super) text: &'a str,
     /// The regular expressions of the manifest.
@@ -46,18 +57,7 @@ pub(super) struct Reader<'a> {
     /// Texts beside the manifest's own into which findings point.
     pub(super) texts: Vec<(Arc<Path>, String)>,
     file: Arc<Path>,
-    findings: Findings,
-}
-
-/// What a field holds once it is checked.
-#[derive(Clone, Debug)]
-pub(super) enum FieldRead<T> {
-    /// It is not given.
-    Absent,
-    /// It is given, and a finding says what is wrong with it.
-    Broken,
-    /// It is given and sound.
-    Sound(T),
+    pub(super) findings: Findings,
 }
 
 /// The known fields of one mapping, each once.
@@ -65,20 +65,6 @@ pub(super) struct Entries<'n, 't> {
     fields: Vec<(&'static str, &'n Node<'t>, &'n Node<'t>)>,
     /// The fields that unknown ones were probably meant to be.
     meant: Vec<&'static str>,
-}
-
-impl<T: Clone> FieldRead<T> {
-    /// Returns the field or, where it is not given, the default.
-    pub(super) fn or(self, default: &Self) -> Self {
-        if let Self::Absent = self { default.clone() } else { self }
-    }
-}
-
-impl<T> From<Option<T>> for FieldRead<T> {
-    /// Takes the result of reading a field that is given.
-    fn from(read: Option<T>) -> Self {
-        read.map_or(Self::Broken, Self::Sound)
-    }
 }
 
 impl<'n, 't> Entries<'n, 't> {
@@ -109,6 +95,10 @@ impl<'a> Reader<'a> {
         Self {
             source,
             expand,
+            folder: file.parent().unwrap_or(Path::new("")).into(),
+            templates: Templates::default(),
+            gathered: GatheredFindings::default(),
+            is_matrix_broken: false,
             text,
             expressions: Expressions::default(),
             prompt_bytes: 0,
@@ -123,7 +113,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Returns the findings in the order of their places.
-    pub(super) fn finish(self) -> Vec<Diagnostic> {
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        self.gathered.end(&mut self.findings);
         self.findings.in_order(position)
     }
 
@@ -134,12 +125,16 @@ impl<'a> Reader<'a> {
         text: &str,
         read: impl FnOnce(&mut Reader<'_>) -> T,
     ) -> T {
-        let file: Arc<Path> = self.file.parent().unwrap_or(Path::new("")).join(path).into();
+        let file: Arc<Path> = self.folder.join(path).into();
         let mut inner = Reader::new(&file, text, self.source, self.expand);
+        inner.folder = Arc::clone(&self.folder);
+        inner.templates = std::mem::take(&mut self.templates);
         inner.prompt_bytes = self.prompt_bytes;
         inner.file_bytes = self.file_bytes;
         inner.unknown_tools = std::mem::take(&mut self.unknown_tools);
         let found = read(&mut inner);
+        self.templates = std::mem::take(&mut inner.templates);
+        self.texts.append(&mut inner.texts);
         self.prompt_bytes = inner.prompt_bytes;
         self.file_bytes = inner.file_bytes;
         self.unknown_tools = std::mem::take(&mut inner.unknown_tools);
@@ -318,10 +313,17 @@ impl<'a> Reader<'a> {
         of: &str,
     ) -> Vec<(Key, &'n Node<'t>, &'n Node<'t>)> {
         let mut first_by_key: BTreeMap<Key, &Range<usize>> = BTreeMap::new();
+        let mut told = BTreeSet::new();
         let mut looks = SeenLooks::default();
         let mut keyed = Vec::with_capacity(pairs.len());
         for (key_node, value) in pairs {
             let Some(key) = self.key(key_node, what, of) else { continue };
+            // A reference may be to one.
+            let is_declared = of.is_empty() || what != "agent";
+            if is_declared && key.is_of_matrix() && key_node.scope.is_none() {
+                self.of_matrix(&key, key_node);
+                continue;
+            }
             match first_by_key.entry(key.clone()) {
                 Entry::Vacant(place) => {
                     place.insert(&key_node.span);
@@ -331,7 +333,10 @@ impl<'a> Reader<'a> {
                         self.report(finding.at(place).see(self.place(first), "the other one"));
                     }
                 }
+                // One of a matrix, and then all of them.
+                Entry::Occupied(_) if !told.insert(key_node.span.start) => {}
                 Entry::Occupied(first) => {
+                    let key = key.base();
                     let message = format!("{what} `{key}`{of} is given twice");
                     self.twice(message, &key_node.span, first.get());
                 }
@@ -398,8 +403,15 @@ impl<'a> Reader<'a> {
             self.wrong(node, field, owner, ValueShape::Text);
             return None;
         }
-        self.warn_of_hidden(written, node, (field, owner));
-        Some(Cow::Borrowed(written))
+        let (text, _) = self.rendered(written, node, (field, owner))?;
+        if text.trim().is_empty() {
+            let message = format!("`{field}` of {owner} is blank once it is rendered");
+            let finding = self.error(Code::InvalidTemplate, message, &node.span);
+            self.report(finding.help("write something that is there whatever the template sees"));
+            return None;
+        }
+        self.warn_of_hidden(&text, node, (field, owner));
+        Some(text)
     }
 
     /// Reads a positive whole number.

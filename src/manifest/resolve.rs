@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Findings, Place};
 use crate::kinds::{AGENT, AGENT_ID, Kind, TASK};
+use crate::manifest::alike::AlikeCombinations;
 use crate::manifest::reader::position;
+use crate::manifest::scope::TemplateScope;
 use crate::manifest::seen::{SeenLooks, with_odd_character};
 use crate::manifest::suggest::{did_you_mean, nearest_few};
 use crate::manifest::task::replaced;
@@ -51,7 +53,7 @@ pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<D
         let Some(object) = object.whole() else { continue };
         tasks.insert(key.clone(), desired(declared, object));
     }
-    check_contents(&tasks, &mut findings);
+    check_contents(manifest, &tasks, &mut findings);
     check_names(manifest, &mut findings);
     check_pins(manifest, &mut findings);
     let findings = findings.in_order(position);
@@ -82,18 +84,24 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
     let mut tasks: Vec<(_, _, _, Option<Vec<&Value>>)> = whole.chain(rest).collect();
     tasks.sort_by_key(|(key, ..)| *key);
     let (mut by_content, mut names) = (BTreeMap::new(), SeenNames::of(&TASK));
+    let mut alike = AlikeCombinations::default();
     let mut findings = Findings::default();
     for (key, place, name, content) in tasks {
         if let Some(content) = content {
             let (other, first) = *by_content.entry(content).or_insert((key, place));
             if other != key {
-                findings.push(equal_content((key, place), (other, first)));
+                let scopes = (scope_of(manifest, key), scope_of(manifest, other));
+                if !alike.add(scopes, Code::EqualContent, |axes| unused((key, other), axes)) {
+                    findings.push(equal_content((key, place), (other, first)));
+                }
             }
         }
         if let Some(name) = name {
-            findings.extend(names.add(name, (key, place)));
+            let scope = scope_of(manifest, key);
+            findings.extend(names.add(name, (key, place), scope));
         }
     }
+    findings.extend(alike.finish().chain(names.alike.finish()));
     check_agents(manifest, &mut findings);
     findings.in_order(position)
 }
@@ -167,14 +175,33 @@ fn no_agent(
 }
 
 /// Two tasks with one content could never be told apart on the service.
-fn check_contents(tasks: &BTreeMap<Key, DesiredTask>, findings: &mut Findings) {
+fn check_contents(
+    manifest: &Manifest,
+    tasks: &BTreeMap<Key, DesiredTask>,
+    findings: &mut Findings,
+) {
+    let mut alike = AlikeCombinations::default();
     let mut first_by_hash: BTreeMap<_, (&Key, &Place)> = BTreeMap::new();
     for (key, task) in tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let (other, place) = *first_by_hash.entry(task.content()).or_insert((key, &task.place));
         if other != key {
-            findings.push(equal_content((key, &task.place), (other, place)));
+            let scopes = (scope_of(manifest, key), scope_of(manifest, other));
+            if !alike.add(scopes, Code::EqualContent, |axes| unused((key, other), axes)) {
+                findings.push(equal_content((key, &task.place), (other, place)));
+            }
         }
     }
+    findings.extend(alike.finish());
+}
+
+/// What the templates of a task see.
+fn scope_of<'m>(manifest: &'m Manifest, key: &Key) -> Option<&'m TemplateScope> {
+    manifest.tasks.get(key)?.scope.as_deref()
+}
+
+/// What is said of two tasks of one matrix that have equal content.
+fn unused((key, other): (&Key, &Key), axes: &str) -> String {
+    format!("`{other}` and `{key}` have equal content: the prompt does not use {axes}")
 }
 
 fn equal_content((key, at): (&Key, &Place), (other, first): (&Key, &Place)) -> Diagnostic {
@@ -227,8 +254,9 @@ fn check_names(manifest: &Manifest, findings: &mut Findings) {
     let mut names = SeenNames::of(&TASK);
     for (key, task) in manifest.tasks.iter().filter(|(_, task)| task.pin.is_none()) {
         let name = task.object.name().unwrap_or_default();
-        findings.extend(names.add(name, (key, &task.place)));
+        findings.extend(names.add(name, (key, &task.place), task.scope.as_deref()));
     }
+    findings.extend(names.alike.finish());
     check_agents(manifest, findings);
 }
 
@@ -237,27 +265,39 @@ fn check_agents(manifest: &Manifest, findings: &mut Findings) {
     let mut names = SeenNames::of(&AGENT);
     for (key, agent) in manifest.agents.iter().filter(|(_, agent)| agent.pin.is_none()) {
         let name = agent.object.name().unwrap_or_default();
-        findings.extend(names.add(name, (key, &agent.place)));
+        findings.extend(names.add(name, (key, &agent.place), agent.scope.as_deref()));
     }
+    findings.extend(names.alike.finish());
 }
 
 /// The names that were seen so far, each with the first resource that has it.
 struct SeenNames<'m> {
     kind: &'static Kind,
-    folded: BTreeMap<FoldedName, (&'m Key, &'m Place)>,
+    folded: BTreeMap<FoldedName, (&'m Key, &'m Place, Option<&'m TemplateScope>)>,
+    alike: AlikeCombinations<'m>,
     looks: SeenLooks<(&'m Key, &'m Place)>,
 }
 
 impl<'m> SeenNames<'m> {
     fn of(kind: &'static Kind) -> Self {
-        Self { kind, folded: BTreeMap::new(), looks: SeenLooks::default() }
+        let alike = AlikeCombinations::default();
+        Self { kind, folded: BTreeMap::new(), alike, looks: SeenLooks::default() }
     }
 
     /// Adds a name; returns what is wrong with it beside the others.
-    fn add(&mut self, name: &str, (key, place): (&'m Key, &'m Place)) -> Option<Diagnostic> {
-        let (other, first) = *self.folded.entry(fold(name)).or_insert((key, place));
+    fn add(
+        &mut self,
+        name: &str,
+        (key, place): (&'m Key, &'m Place),
+        scope: Option<&'m TemplateScope>,
+    ) -> Option<Diagnostic> {
+        let (other, first, seen) = *self.folded.entry(fold(name)).or_insert((key, place, scope));
         if other != key {
-            return Some(equal_name(self.kind, (key, place), (other, first)));
+            let words = |axes: &str| {
+                format!("`{other}` and `{key}` have one name: `name` does not use {axes}")
+            };
+            let is_told = self.alike.add((scope, seen), Code::EqualName, words);
+            return (!is_told).then(|| equal_name(self.kind, (key, place), (other, first)));
         }
         let (alike, (other, first)) = self.looks.add_name(name, (key, place))?;
         let kind = self.kind.name;

@@ -15,6 +15,13 @@ use crate::manifest::yaml::yaml_to_json;
 /// What a key looks like; the rule itself is `model::Key`'s.
 const KEY: &str = r"^[\p{Alphabetic}\p{N}][\p{Alphabetic}\p{N}._-]{0,99}$";
 
+/// What a key looks like that may be of a matrix.
+const ANY_KEY: &str =
+    r"^[\p{Alphabetic}\p{N}][\p{Alphabetic}\p{N}._-]{0,99}(\[[\p{Alphabetic}\p{N} ,._+^=:%-]+\])?$";
+
+/// What the name of a variable or an axis looks like.
+const NAME: &str = "^[A-Za-z_][A-Za-z0-9_]*$";
+
 /// A text with a variable in it, which may stand for anything.
 const VARIABLE: &str = r"\$\{";
 
@@ -105,6 +112,8 @@ fn in_words(spec: &Spec) -> String {
         FieldShape::Vars => "mapping of names to texts, numbers or flags",
         FieldShape::Environments => "mapping of names to environments",
         FieldShape::EnvironmentNames => "list of names",
+        FieldShape::Matrix => "mapping of names to lists of texts, numbers or flags",
+        FieldShape::Exclude => "list of mappings of names to values",
         FieldShape::Tasks => "mapping of keys to tasks",
         FieldShape::Deployments => "mapping of keys to deployments",
     };
@@ -121,6 +130,9 @@ pub fn schema() -> Value {
     for (resource, fields) in [(&mut task, &TASK), (&mut agent, &AGENT)] {
         resource["if"] = json!({"required": ["id"]});
         resource["else"] = unpinned(fields);
+        resource["dependencies"] = json!({"exclude": ["matrix"]});
+        // One id cannot be of several.
+        add(resource, json!({"not": {"type": "object", "required": ["id", "matrix"]}}));
     }
     let mut defaults = mapping(&TASK, &|spec| spec.stands != Stands::InTasks);
     add(&mut defaults, unpinned(&TASK));
@@ -234,33 +246,32 @@ fn property(spec: &Spec) -> Value {
             let number = json!({"type": "integer", "minimum": least, "maximum": most});
             any_of(&[number, variable()])
         }
-        FieldShape::Keys => json!({"type": ["array", "null"], "items": key()}),
+        FieldShape::Keys => json!({"type": ["array", "null"], "items": any_key()}),
         FieldShape::Set => json!({"type": "array", "items": text()}),
         FieldShape::References => numbers(&[natural(), variable(), json!({"type": "null"})]),
         FieldShape::Sequence => {
             any_of(&[keys(), numbers(&[natural(), variable(), json!({"type": "null"})])])
         }
-        FieldShape::Agents => {
-            let agent = any_of(&[text(), json!({"$ref": "#/definitions/agent"})]);
-            json!({
-                "type": "object",
-                "propertyNames": {"pattern": KEY},
-                "additionalProperties": agent,
-            })
-        }
+        FieldShape::Agents => agents(),
         FieldShape::Moment => pattern(&format!(r"^\s*\d{{4}}-\d\d-\d\d|{VARIABLE}")),
         FieldShape::Offset => pattern(&format!(r"^[+-]\d\d:\d\d$|{VARIABLE}")),
         FieldShape::Mapping(fields) => mapping(fields, &|_| true),
         FieldShape::Defaults => json!({"$ref": "#/definitions/defaults"}),
         FieldShape::Vars => json!({
             "type": ["object", "null"],
-            "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
-            "additionalProperties": {"type": ["string", "number", "boolean"]},
+            "propertyNames": {"pattern": NAME},
+            "additionalProperties": scalar(),
         }),
         FieldShape::Environments => keyed(&json!(["object", "null"]), "#/definitions/environment"),
         FieldShape::EnvironmentNames => {
             let name = json!({"type": ["string", "integer"]});
             json!({"type": "array", "minItems": 1, "items": name})
+        }
+        FieldShape::Matrix => axes(),
+        FieldShape::Exclude => {
+            json!({"type": "array", "items": {
+                "type": "object", "minProperties": 1, "additionalProperties": scalar(),
+            }})
         }
         FieldShape::Tasks => keyed(&json!("object"), "#/definitions/task"),
         FieldShape::Deployments => keyed(&json!(["object", "null"]), "#/definitions/deployment"),
@@ -276,20 +287,24 @@ fn property(spec: &Spec) -> Value {
     property
 }
 
-fn key() -> Value {
-    any_of(&[json!({"type": "string", "pattern": KEY}), json!({"type": ["integer", "boolean"]})])
+/// A key, or one of a matrix.
+fn any_key() -> Value {
+    any_of(&[
+        json!({"type": "string", "pattern": ANY_KEY}),
+        json!({"type": ["integer", "boolean"]}),
+    ])
 }
 
 /// Keys, each once.
 fn keys() -> Value {
-    json!({"type": "array", "items": key(), "uniqueItems": true})
+    json!({"type": "array", "items": any_key(), "uniqueItems": true})
 }
 
 /// Keys, each with a number that is one of `numbers`.
 fn numbers(numbers: &[Value]) -> Value {
     json!({
         "type": "object",
-        "propertyNames": {"pattern": KEY},
+        "propertyNames": {"pattern": ANY_KEY},
         "additionalProperties": any_of(numbers),
     })
 }
@@ -308,6 +323,32 @@ fn keyed(types: &Value, reference: &str) -> Value {
 
 fn any_of(schemas: &[Value]) -> Value {
     json!({"anyOf": schemas})
+}
+
+/// Agents by their keys, or the files that hold them.
+fn agents() -> Value {
+    let agent = any_of(&[text(), json!({"$ref": "#/definitions/agent"})]);
+    json!({
+        "type": "object",
+        "propertyNames": {"pattern": KEY},
+        "additionalProperties": agent,
+    })
+}
+
+/// Axes with their values.
+fn axes() -> Value {
+    let values = json!({"type": "array", "minItems": 1, "uniqueItems": true, "items": scalar()});
+    json!({
+        "type": "object",
+        "minProperties": 1,
+        "propertyNames": {"pattern": NAME},
+        "additionalProperties": values,
+    })
+}
+
+/// A value of a variable or an axis.
+fn scalar() -> Value {
+    json!({"type": ["string", "number", "boolean"]})
 }
 
 /// A text that is not blank.
@@ -412,6 +453,10 @@ mod tests {
                 for other in needed().filter(|pair| pair.contains(name)).flatten() {
                     place.remove(other);
                 }
+            }
+            if *name == "exclude" && pointer != "/defaults" {
+                let axes = json!({"symbol": ["SPY", "QQQ"], "window": [6, 12]});
+                place.entry("matrix").or_insert(axes);
             }
             place.insert((*name).to_owned(), (*value).clone());
         }

@@ -397,7 +397,7 @@ pub(super) fn key_of(fields: &[(Node<'_>, Node<'_>)]) -> Option<String> {
 
 /// Makes a key of words.
 fn slug(words: &str) -> Option<String> {
-    if words.parse::<Key>().is_ok() {
+    if words.parse::<Key>().is_ok_and(|key| !key.is_of_matrix()) {
         return Some(words.to_owned());
     }
     let parts = words.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty());

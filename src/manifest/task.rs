@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diag::{Code, Place};
-use crate::kinds::{self, NAME, OnChange, Shape, TASK};
+use crate::kinds::{self, NAME, OnChange, PROMPT, Shape, TASK};
 use crate::manifest::deployment::deployments;
+use crate::manifest::field_read::FieldRead;
 use crate::manifest::fields::{self, Stands, other_name};
 use crate::manifest::node::{Node, Style};
 use crate::manifest::owner::Owner;
-use crate::manifest::reader::{Entries, FieldRead, Reader};
+use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::value::{Given, Pinned, SHOWN, given, has_room, length, name};
-use crate::manifest::{DesiredDeployment, LeftOut, TaskConfig};
+use crate::manifest::{DesiredDeployment, LeftOut, TaskConfig, Template};
 use crate::model::{Key, TaskId};
 use crate::resource::{Object, Value};
 
@@ -73,8 +74,9 @@ pub(super) fn task(
     defaults: &Fields,
 ) -> Option<TaskConfig> {
     let owner = Owner::Task(key.as_str());
-    let Some(entries) = reader.entries(node, owner, &fields::TASK) else {
-        let place = reader.place(&key_node.span);
+    let place = reader.place(&key_node.span);
+    let entries = reader.entries(node, owner, &fields::TASK);
+    let Some(entries) = entries.filter(|entries| !reader.is_matrix_left_out(entries, owner)) else {
         let (key, name, content) = (key.clone(), None, None);
         reader.left_out.push(LeftOut { key, name, content, is_pinned: false, place });
         return None;
@@ -87,7 +89,6 @@ pub(super) fn task(
     let own = read_fields(reader, &entries, owner, pinned);
     let is_whole = node.style != Style::Incomplete;
     let values = values(reader, (key, key_node, is_whole), &entries, own.values, defaults);
-    let place = reader.place(&key_node.span);
     // What is left out is kept too, so that it counts as well.
     let has_room = has_room(reader, values.iter().flatten().map(length).sum(), key_node);
     let is_known =
@@ -102,6 +103,8 @@ pub(super) fn task(
     let files =
         files.filter_map(|(field, given)| Some((field.name, given.file.clone()?))).collect();
     Some(TaskConfig {
+        template: template(&given),
+        scope: key_node.scope.clone(),
         files,
         references: given.iter().flat_map(|given| given.references.clone()).collect(),
         object: Object::new(&TASK, given.into_iter().map(|given| given.value).collect::<Vec<_>>()),
@@ -118,6 +121,12 @@ pub(super) fn task(
         },
         place,
     })
+}
+
+/// What renders the prompt as of another commit.
+fn template(given: &[Given]) -> Option<Template> {
+    let prompt = TASK.managed().zip(given).find(|(field, _)| field.name == PROMPT);
+    prompt.and_then(|(_, given)| given.template.clone())
 }
 
 /// The value of every managed field of a task: its own, else that of the defaults.

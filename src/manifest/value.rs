@@ -6,13 +6,15 @@ use std::sync::Arc;
 use crate::diag::{Code, Place};
 use crate::kinds::{self, NAME, PROJECT_PREFERENCE, SYSTEM_PROMPT, Shape};
 use crate::manifest::Unreadable;
+use crate::manifest::field_read::FieldRead;
 use crate::manifest::fields::other_name;
 use crate::manifest::members::{references, sequence, set};
 use crate::manifest::node::{self, Node, Origin, Style};
 use crate::manifest::owner::Owner;
-use crate::manifest::reader::{Entries, FieldRead, Reader};
+use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::nearest;
+use crate::manifest::template::Template;
 use crate::manifest::text::no_nul;
 use crate::model::{Key, archived_base};
 use crate::resource::{Address, Value};
@@ -43,13 +45,15 @@ pub(super) struct Given {
     pub(super) value: Value,
     /// The file that holds it.
     pub(super) file: Option<Arc<str>>,
+    /// What renders it as of another commit, where it is a template that a file is part of.
+    pub(super) template: Option<Template>,
     /// The names that refer to other resources as they are written, each with its place.
     pub(super) references: Vec<(Arc<str>, Place)>,
 }
 
 impl From<Value> for Given {
     fn from(value: Value) -> Self {
-        Self { value, file: None, references: Vec::new() }
+        Self { value, file: None, template: None, references: Vec::new() }
     }
 }
 
@@ -92,6 +96,7 @@ fn direct(
     let (value, named) = match field.shape {
         Shape::References(_) => references(reader, node, of, pinned == Pinned::Yes)?,
         Shape::Sequence(_) => sequence(reader, node, of, pinned == Pinned::Yes)?,
+        Shape::LongText => return written(reader, node, (field.name, owner, pinned)),
         _ => return value(reader, node, field, owner, pinned).map(Given::from),
     };
     let named = named.into_iter().map(|(key, place)| (key.as_str().into(), place));
@@ -109,7 +114,7 @@ fn value(
     match field.shape {
         Shape::Line => Some(Value::text(field.shape, reader.text(node, field.name, owner)?)),
         Shape::Set => set(reader, node, field.name, owner),
-        Shape::References(_) | Shape::Sequence(_) | Shape::Setting => None,
+        Shape::LongText | Shape::References(_) | Shape::Sequence(_) | Shape::Setting => None,
         Shape::Reference(_) => reader.number(node, field.name, owner, SHOWN).map(Value::Integer),
         Shape::Integer => reader.number(node, field.name, owner, POSITIVE).map(Value::Integer),
         Shape::Member(_) => {
@@ -117,26 +122,34 @@ fn value(
         }
         Shape::Flag => reader.boolean(node, field.name, owner).map(Value::Flag),
         Shape::Word(words) => word(reader, node, (field.name, words), owner, pinned),
-        Shape::LongText => {
-            let text = match &node.value {
-                // `$` is ordinary text in a prompt.
-                node::NodeValue::Text(text) => {
-                    reader.warn_of_writing(node, text, field.name, owner);
-                    if reader.is_text_unmerged(text, node, (field.name, owner)) {
-                        return None;
-                    }
-                    reader.note_changes(text, node, None, (field.name, owner));
-                    text.as_ref()
-                }
-                node::NodeValue::Null => "",
-                _ => {
-                    reader.wrong(node, field.name, owner, ValueShape::Text);
-                    return None;
-                }
-            };
-            long_text(reader, text, node, (field.name, owner, pinned))
-        }
     }
+}
+
+/// Reads a long text that stands in the manifest.
+fn written(
+    reader: &mut Reader<'_>,
+    node: &Node<'_>,
+    (field, owner, pinned): (&str, Owner<'_>, Pinned),
+) -> Option<Given> {
+    let text = match &node.value {
+        // `$` is ordinary text in a prompt.
+        node::NodeValue::Text(text) => {
+            reader.warn_of_writing(node, text, field, owner);
+            if reader.is_text_unmerged(text, node, (field, owner)) {
+                return None;
+            }
+            reader.note_changes(text, node, None, (field, owner));
+            text.as_ref()
+        }
+        node::NodeValue::Null => "",
+        _ => {
+            reader.wrong(node, field, owner, ValueShape::Text);
+            return None;
+        }
+    };
+    let (text, template) = reader.rendered(text, node, (field, owner))?;
+    let value = long_text(reader, &text, node, (field, owner, pinned))?;
+    Some(Given { template, ..Given::from(value) })
 }
 
 /// Reads the name of another resource.
@@ -165,15 +178,27 @@ fn from_file(
     owner: Owner<'_>,
     pinned: Pinned,
 ) -> Option<Given> {
-    let path = reader.text(node, name, owner)?;
-    let text = file(reader, node, &path, (&format!("`{name}` of {owner}"), None))?;
-    let written = reader.as_written(node);
-    if reader.is_file_unmerged(&text, &written, node, (name, owner)) {
-        return None;
-    }
-    reader.note_changes(&text, node, Some(&written), (name, owner));
+    // The path itself is no template.
+    let path = reader.text(&Node { scope: None, ..node.clone() }, name, owner)?.into_owned();
+    let read = |reader: &mut Reader<'_>| {
+        let text = file(reader, node, &path, (&format!("`{name}` of {owner}"), None))?;
+        let written = reader.as_written(node);
+        if reader.is_file_unmerged(&text, &written, node, (name, owner)) {
+            return None;
+        }
+        reader.note_changes(&text, node, Some(&written), (name, owner));
+        Some(text)
+    };
+    let (text, template) = match &node.scope {
+        Some(scope) => {
+            let (text, template) =
+                reader.rendered_file(&path, (node, scope), (name, owner), read)?;
+            (text, Some(template))
+        }
+        None => (read(reader)?, None),
+    };
     let value = long_text(reader, &text, node, (name, owner, pinned))?;
-    Some(Given { file: Some(path.as_ref().into()), ..Given::from(value) })
+    Some(Given { file: Some(path.into()), template, ..Given::from(value) })
 }
 
 /// Reads the file that a node names; `what` is what it holds, `help` what to do if that was not meant.
@@ -335,12 +360,12 @@ pub(super) fn has_room(reader: &mut Reader<'_>, length: usize, key_node: &Node<'
 }
 
 /// Whether the texts so far are small enough that more of them are read.
-fn is_within(reader: &Reader<'_>) -> bool {
+pub(super) fn is_within(reader: &Reader<'_>) -> bool {
     reader.prompt_bytes.max(reader.file_bytes) <= MOST_TEXT
 }
 
 /// Says so where the texts have just become too large.
-fn note_room(reader: &mut Reader<'_>, was_within: bool, node: &Node<'_>) -> bool {
+pub(super) fn note_room(reader: &mut Reader<'_>, was_within: bool, node: &Node<'_>) -> bool {
     let is_within = is_within(reader);
     if was_within && !is_within {
         let message = format!("the prompts have more than {} MiB together", MOST_TEXT >> 20);

@@ -17,7 +17,7 @@ pub use action::Action;
 pub use content::{
     CharacterChange, ContentHash, PromptHash, canonical_changes, canonical_text, sha256_hex,
 };
-pub use id::{AgentId, DeploymentId, InvalidKey, Key, OrganizationId, TaskId};
+pub use id::{AgentId, DeploymentId, InvalidKey, InvalidKeyValue, Key, OrganizationId, TaskId};
 pub use looks::{fold_looks, is_other_spelling, odd_blank, odd_character, skeleton};
 pub use name::{
     FoldedName, archive_name, archived_base, archived_hash, fold, has_new_number, is_rewriting_of,

@@ -411,6 +411,7 @@ mod tests {
             let (name, text) = line.split_once(' ').unwrap();
             let (name, pin) = name.split_once('=').map_or((name, None), |(n, id)| (n, Some(id)));
             let agent = AgentConfig {
+                scope: None,
                 object: object(text),
                 files: Vec::new(),
                 references: Vec::new(),

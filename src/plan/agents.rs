@@ -137,16 +137,15 @@ impl<'a> KnownAgents<'a> {
             for id in known.created.iter().filter(|id| self.observed.contains_key(id)) {
                 let is_elsewhere = !is_declared
                     && inputs.other_manifests.declare_agent(key, *id, &self.observed[id]);
-                if desired_state.forgotten.contains(key) || is_elsewhere || !taken.insert(*id) {
+                if desired_state.forgets(key) || is_elsewhere || !taken.insert(*id) {
                     continue;
                 }
                 let place = if is_declared { &mut self.leftovers } else { &mut self.orphans };
                 place.push((key, *id));
             }
         }
-        let is_former = |key: &Key| {
-            !desired_state.agents.contains_key(key) && !desired_state.forgotten.contains(key)
-        };
+        let is_former =
+            |key: &Key| !desired_state.agents.contains_key(key) && !desired_state.forgets(key);
         let former: Vec<_> = inputs
             .evidence
             .agents

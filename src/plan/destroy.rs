@@ -268,8 +268,8 @@ fn is_ours(inputs: &PlanInputs<'_>, key: &Key, matched: &Match<'_>) -> bool {
 /// The key of each content that was ever declared; protected keys first, released ones never.
 fn owners<'a>(inputs: &PlanInputs<'a>) -> BTreeMap<ContentHash, &'a Key> {
     let mut owners = BTreeMap::new();
-    let forgotten = &inputs.desired_state.forgotten;
-    let keys = || inputs.evidence.keys.iter().filter(|(key, _)| !forgotten.contains(key));
+    let desired = inputs.desired_state;
+    let keys = || inputs.evidence.keys.iter().filter(|(key, _)| !desired.forgets(key));
     let protected = keys().filter(|(key, _)| is_protected(inputs, key));
     for (key, evidence) in protected.chain(keys()) {
         let declared = evidence.versions.iter().map(|version| version.content);
@@ -279,9 +279,8 @@ fn owners<'a>(inputs: &PlanInputs<'a>) -> BTreeMap<ContentHash, &'a Key> {
         }
     }
     // What a released key declared too may be its.
-    for key in forgotten {
-        let evidence = inputs.evidence.keys.get(key);
-        for version in evidence.into_iter().flat_map(|evidence| &evidence.versions) {
+    for (_, evidence) in inputs.evidence.keys.iter().filter(|(key, _)| desired.forgets(key)) {
+        for version in &evidence.versions {
             owners.remove(&version.content);
         }
     }

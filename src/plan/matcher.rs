@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::evidence::KeyEvidence;
-use crate::manifest::{DesiredState, DesiredTask};
+use crate::manifest::DesiredTask;
 use crate::model::{ContentHash, FoldedName, Key, TaskId, archived_base, fold};
 use crate::observed::ObservedTask;
 use crate::plan::PlanInputs;
@@ -278,8 +278,8 @@ impl<'a, 'b> Matcher<'a, 'b> {
     /// The key that a task is proven to be of, and that is no longer declared: it may have been renamed.
     fn former_key(&self, task: &ObservedTask) -> Option<&'a Key> {
         let content = task.content()?;
-        let DesiredState { tasks, forgotten, .. } = self.inputs.desired_state;
-        let is_former = |key: &Key| !tasks.contains_key(key) && !forgotten.contains(key);
+        let desired = self.inputs.desired_state;
+        let is_former = |key: &Key| !desired.tasks.contains_key(key) && !desired.forgets(key);
         let keys = self.inputs.evidence.keys.iter().filter(|(key, _)| is_former(key));
         let mut keys = keys.filter(|(_, evidence)| evidence.proves(task.id, content));
         keys.next().map(|(key, _)| key)
@@ -306,13 +306,13 @@ impl<'a, 'b> Matcher<'a, 'b> {
             let desired_state = &self.inputs.desired_state;
             let pinning = self.pinned_by.get(&task.id);
             let evidence = &self.inputs.evidence.keys;
-            let may_own = |key: &&Key| {
-                !desired_state.forgotten.contains(key)
+            let may_own = |key: &&'a Key| {
+                !desired_state.forgets(key)
                     && pinning.is_none_or(|pinning| pinning == key)
-                    && hash.is_some_and(|hash| evidence[key].proves(task.id, hash))
+                    && hash.is_some_and(|hash| evidence[*key].proves(task.id, hash))
             };
             let is_forgotten = |key: &Key| {
-                desired_state.forgotten.contains(key)
+                desired_state.forgets(key)
                     && hash.is_some_and(|hash| evidence[key].proves(task.id, hash))
             };
             let is_forgotten = keys.clone().any(|key| is_forgotten(key));

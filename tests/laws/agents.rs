@@ -93,7 +93,15 @@ pub(super) fn agents() -> impl Strategy<Value = Agents> {
 
 fn configured(object: Object, pin: Option<AgentId>, protect: bool) -> AgentConfig {
     let place = Place { file: Path::new("tasks.yaml").into(), span: 0..0 };
-    AgentConfig { object, files: Vec::new(), references: Vec::new(), pin, protect, place }
+    AgentConfig {
+        scope: None,
+        object,
+        files: Vec::new(),
+        references: Vec::new(),
+        pin,
+        protect,
+        place,
+    }
 }
 
 impl Agents {

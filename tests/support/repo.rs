@@ -62,6 +62,12 @@ impl Repo {
         Self { folder, name: PathBuf::from("work") }
     }
 
+    /// Begins with the service of another repository as it is now.
+    pub(crate) fn take_service_of(&self, other: &Self) {
+        let emulator = "emulator.json";
+        fs::copy(other.folder.path().join(emulator), self.folder.path().join(emulator)).unwrap();
+    }
+
     pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join(&self.name)
     }
@@ -115,16 +121,28 @@ impl Repo {
 
     /// Commits each of `texts` at `path`, in one process however many there are.
     pub(crate) fn import_commits(&self, path: &str, texts: impl Iterator<Item = String>) {
+        self.import_changes(texts.map(|text| vec![(path.to_owned(), text)]));
+    }
+
+    /// Commits each list of files with their texts; an empty text takes its file away.
+    pub(crate) fn import_changes(&self, commits: impl Iterator<Item = Vec<(String, String)>>) {
         let mut stream = String::new();
-        for (number, text) in texts.enumerate() {
+        for (number, files) in commits.enumerate() {
             let when = 1_700_000_000 + number;
-            let length = text.len();
             write!(
                 stream,
                 "commit refs/heads/main\ncommitter Tester <tester@example.org> {when} +0000\n\
-                 data 1\nx\nM 100644 inline {path}\ndata {length}\n{text}\n"
+                 data 1\nx\n"
             )
             .unwrap();
+            for (path, text) in files {
+                if text.is_empty() {
+                    writeln!(stream, "D {path}").unwrap();
+                } else {
+                    let length = text.len();
+                    write!(stream, "M 100644 inline {path}\ndata {length}\n{text}\n").unwrap();
+                }
+            }
         }
         let mut import = git_command(&self.path())
             .args(["fast-import", "--quiet"])

@@ -3,8 +3,12 @@
 use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic};
-use crate::manifest::expand::lookup::{field, field_mut, key_word, settings_of_environments};
+use crate::manifest::expand::lookup::{
+    field, field_mut, has_field, key_word, settings_of_environments,
+};
+use crate::manifest::expand::matrix::MATRIX;
 use crate::manifest::expand::reference::{VarPiece, parts};
+use crate::manifest::expand::scope::is_template;
 use crate::manifest::expand::{Expander, placed};
 use crate::manifest::fields::{ENVIRONMENT, ENVIRONMENTS, HIGHEST_LIMIT, SETTINGS, SETTINGS_FIELD};
 use crate::manifest::node::{Node, NodeValue, Origin};
@@ -46,7 +50,9 @@ impl Expander<'_> {
         let mut first: Option<Range<usize>> = None;
         for (key, value) in pairs {
             // Others are refused by the reader.
-            let Some(name) = key_word(key).filter(|name| name.parse::<Key>().is_ok()) else {
+            let Some(name) = key_word(key)
+                .filter(|name| name.parse::<Key>().is_ok_and(|key| !key.is_of_matrix()))
+            else {
                 continue;
             };
             let is_new = !self.expansion.environments.contains_key(&name);
@@ -163,7 +169,6 @@ impl Expander<'_> {
 
     /// The most tasks that one matrix may have: by the settings of the selected environment, else by
     /// those for all. A value that is none is refused by the reader.
-    #[cfg_attr(not(test), expect(dead_code, reason = "matrices are about to be read"))]
     pub(super) fn matrix_limit(root: &Node<'_>, selection: &SelectedEnvironment) -> usize {
         let of_environment = match (selection, &root.value) {
             (SelectedEnvironment::Of(name), NodeValue::Mapping(pairs)) => environment(pairs, name),
@@ -198,6 +203,10 @@ impl Expander<'_> {
                 );
                 if !has {
                     self.note_used(resource);
+                    if has_field(resource, MATRIX) || is_template(resource) {
+                        // Nobody reads what it uses.
+                        self.expansion.used.extend(self.vars.keys().cloned());
+                    }
                 }
                 has
             });
@@ -281,7 +290,7 @@ impl Expander<'_> {
         }
     }
 
-    fn report_at(&mut self, finding: Diagnostic, span: &Range<usize>) {
+    pub(super) fn report_at(&mut self, finding: Diagnostic, span: &Range<usize>) {
         self.findings.push(placed(finding, (&self.file, self.text), span, None));
     }
 }

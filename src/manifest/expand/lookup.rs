@@ -42,6 +42,11 @@ pub(super) fn key_word(key: &Node<'_>) -> Option<String> {
     }
 }
 
+/// Whether a mapping has a field.
+pub(super) fn has_field(node: &Node<'_>, name: &str) -> bool {
+    field(node, name).is_some()
+}
+
 /// The first value of a field of a mapping.
 pub(super) fn field<'n, 't>(node: &'n Node<'t>, name: &str) -> Option<&'n Node<'t>> {
     let NodeValue::Mapping(pairs) = &node.value else { return None };

@@ -1,13 +1,16 @@
-//! A stage between the YAML tree and the reader: variables become values.
+//! A stage between the YAML tree and the reader: variables become values, and a matrix becomes resources.
 //!
 //! It takes a tree and gives one in which every value keeps its place, so that nothing after it knows
-//! of variables. Values of the process may be secrets: a value that holds one is marked
+//! of variables or matrices. Which values are templates is marked in it, with what they see; the reader
+//! renders them. Values of the process may be secrets: a value that holds one is marked
 //! ([`Origin::Expanded`]), and no finding repeats it.
 
 mod environments;
 mod lookup;
+mod matrix;
 mod problem;
 mod reference;
+mod scope;
 mod secrets;
 mod vars;
 
@@ -25,9 +28,11 @@ use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::manifest::fields::{AGENT, DEPLOYMENT, FieldShape, MANIFEST, Spec, TASK};
 use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;
+use crate::manifest::scope::TemplateVars;
 
 use environments::SelectedEnvironment;
 use lookup::{field, key_word, vars_of_environments, words_of};
+use matrix::Combinations;
 use problem::VarCause;
 use reference::{VarPiece, VarReference};
 use secrets::{holds_credential, is_credential, is_organization, is_secret};
@@ -73,17 +78,18 @@ pub struct Expansion {
 }
 
 /// Puts the values of variables into the fields of an agent in a file of its own: takes the file, its
-/// text, the agent's key and its fields, and returns what is wrong.
+/// text, the agent's key and its fields, marks which of them are templates, and returns what is wrong.
 pub(super) type ExpandFile<'a> =
     &'a dyn Fn(&Arc<Path>, &str, &str, &mut Node<'_>) -> Vec<Diagnostic>;
 
-/// Puts the values of variables into a tree, which `read` then reads with the files that it names.
+/// Puts the values of variables into a tree, which `read` then reads with the files that it names; it
+/// returns the names that templates use, too.
 pub(super) fn expand<T>(
     file: &Arc<Path>,
     text: &str,
     mut root: Node<'_>,
     inputs: ExpandInputs<'_>,
-    read: impl FnOnce(&Node<'_>, ExpandFile<'_>) -> T,
+    read: impl FnOnce(&Node<'_>, ExpandFile<'_>) -> (T, BTreeSet<String>),
 ) -> (T, Expansion, Vec<Diagnostic>) {
     let root = &mut root;
     let mut expander = Expander {
@@ -95,6 +101,8 @@ pub(super) fn expand<T>(
         expansion: Expansion::default(),
         findings: Findings::default(),
         expanded: 0,
+        template_vars: None,
+        combinations: Combinations::default(),
     };
     let selection = expander.select(root);
     let declared = expander.declare(root, &selection);
@@ -102,11 +110,14 @@ pub(super) fn expand<T>(
     expander.expand_settings(root, &selection);
     expander.take_out(root, &selection);
     expander.mapping(root, MANIFEST, Owner::Manifest);
+    expander.combinations.most = Expander::matrix_limit(root, &selection);
+    expander.multiply(root);
     let expander = RefCell::new(expander);
-    let done = read(root, &|file, text, key, node| {
+    let (done, used) = read(root, &|file, text, key, node| {
         expander.borrow_mut().agent_of_file((file, text), key, node)
     });
     let mut expander = expander.into_inner();
+    expander.expansion.used.extend(used);
     expander.expansion.is_shared = expander.expansion.environments.is_empty();
     for (name, key) in declared {
         // Beyond the limit nobody looked.
@@ -176,6 +187,9 @@ struct Expander<'a> {
     findings: Findings,
     /// How many bytes the values have that were put into fields.
     expanded: usize,
+    /// The variables as templates see them, once there is one.
+    template_vars: Option<Arc<TemplateVars>>,
+    combinations: Combinations,
 }
 
 impl Expander<'_> {
@@ -255,9 +269,19 @@ impl Expander<'_> {
             expansion: std::mem::take(&mut self.expansion),
             findings: Findings::default(),
             expanded: self.expanded,
+            template_vars: self.template_vars.take(),
+            combinations: Combinations::default(),
         };
         inner.mapping(node, &AGENT, Owner::Agent(key));
-        let Expander { vars, of_environments, expansion, findings, expanded, .. } = inner;
+        if scope::is_template(node) {
+            let scope = inner.scope(key, &Arc::default(), Vec::new());
+            scope::mark(node, &scope);
+            node.scope = Some(scope);
+        }
+        let Expander {
+            vars, of_environments, expansion, findings, expanded, template_vars, ..
+        } = inner;
+        self.template_vars = template_vars;
         self.expanded = expanded;
         (self.vars, self.of_environments, self.expansion) = (vars, of_environments, expansion);
         findings.in_order(|finding| finding.place.as_ref().map(|at| at.span.start))
@@ -300,15 +324,18 @@ impl Expander<'_> {
             FieldShape::Deployments => self.keyed(node, &|this, key, deployment| {
                 this.mapping(deployment, DEPLOYMENT, Owner::Deployment(key, &owner));
             }),
-            FieldShape::Texts | FieldShape::Expressions | FieldShape::Set => {
-                match &mut node.value {
-                    NodeValue::Sequence(nodes) => {
-                        for node in nodes {
-                            self.scalar(node, spec, owner);
-                        }
+            FieldShape::Matrix => {
+                self.keyed(node, &|this, _, values| this.each(values, spec, owner));
+            }
+            FieldShape::Exclude => {
+                if let NodeValue::Sequence(entries) = &mut node.value {
+                    for entry in entries {
+                        self.keyed(entry, &|this, _, value| this.scalar(value, spec, owner));
                     }
-                    _ => self.scalar(node, spec, owner),
                 }
+            }
+            FieldShape::Texts | FieldShape::Expressions | FieldShape::Set => {
+                self.each(node, spec, owner);
             }
             FieldShape::Text
             | FieldShape::Word(_)
@@ -322,6 +349,18 @@ impl Expander<'_> {
             | FieldShape::Moment
             | FieldShape::Duration
             | FieldShape::Offset => self.scalar(node, spec, owner),
+        }
+    }
+
+    /// Expands a scalar, or each one of a list.
+    fn each(&mut self, node: &mut Node<'_>, spec: &Spec, owner: Owner<'_>) {
+        match &mut node.value {
+            NodeValue::Sequence(nodes) => {
+                for node in nodes {
+                    self.scalar(node, spec, owner);
+                }
+            }
+            _ => self.scalar(node, spec, owner),
         }
     }
 
@@ -351,7 +390,9 @@ impl Expander<'_> {
             | FieldShape::Natural
             | FieldShape::Range(..)
             | FieldShape::Bound
-            | FieldShape::Flag => read_plain(Cow::Owned(text)),
+            | FieldShape::Flag
+            | FieldShape::Matrix
+            | FieldShape::Exclude => read_plain(Cow::Owned(text)),
             _ => NodeValue::Text(Cow::Owned(text)),
         };
     }

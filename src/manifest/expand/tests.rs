@@ -423,7 +423,7 @@ environments: {dev: {settings: {limits: {matrix: '${most}'}}}, prod: {}, odd: {s
         let inputs = ExpandInputs { environment: Some(name), given: &given, process: &process };
         let read = |root: &crate::manifest::node::Node<'_>, _: super::ExpandFile<'_>| {
             let selection = super::SelectedEnvironment::Of(name.to_owned());
-            super::Expander::matrix_limit(root, &selection)
+            (super::Expander::matrix_limit(root, &selection), std::collections::BTreeSet::new())
         };
         let (limit, ..) = super::expand(&file, text, root, inputs, read);
         assert_eq!(limit, expected, "{name} in {text}");
