@@ -173,16 +173,19 @@ pub enum HaltReason {
     StoredDifferently,
     /// What was made could not be read back.
     NotReadBack,
+    /// Another apply may have taken the lease.
+    LeaseLost,
 }
 
 impl HaltReason {
     /// Every code.
-    pub const CODES: [&'static str; 5] = [
+    pub const CODES: [&'static str; 6] = [
         "interrupted",
         "credentials-refused",
         "made-elsewhere",
         "stored-differently",
         "not-read-back",
+        "lease-lost",
     ];
 
     /// The stable code in JSON.
@@ -193,6 +196,7 @@ impl HaltReason {
             Self::MadeElsewhere => "made-elsewhere",
             Self::StoredDifferently => "stored-differently",
             Self::NotReadBack => "not-read-back",
+            Self::LeaseLost => "lease-lost",
         }
     }
 }

@@ -4,13 +4,15 @@
 //! Files written here are readable by their owner alone.
 
 mod bounds;
+mod entries;
 mod input;
 mod machine;
 mod own;
 
 pub use bounds::Bounds;
+pub use entries::{list, remove};
 pub use input::read_input;
-pub use machine::{MachineLocking, machine_folders, try_lock_on_machine};
+pub use machine::{MachineLocking, machine_folders, machine_name, try_lock_on_machine};
 pub use own::{OWN_FOLDER, make_private_folder, make_private_folder_if_allowed};
 
 use std::any::Any;
@@ -281,15 +283,6 @@ pub fn check_unlinked(base: &Path, path: &Path) -> Result<(), FilesError> {
         }
     }
     Ok(())
-}
-
-/// Returns the files right in a folder, in the order of their names.
-pub fn list(folder: &Path) -> Result<Vec<PathBuf>, FilesError> {
-    let entries = fs::read_dir(folder).map_err(|source| failed("list", folder, source))?;
-    let paths: io::Result<BTreeSet<PathBuf>> =
-        entries.map(|entry| entry.map(|entry| entry.path())).collect();
-    let paths = paths.map_err(|source| failed("list", folder, source))?;
-    Ok(paths.into_iter().filter(|path| path.is_file()).collect())
 }
 
 /// Whether others than its owner may read the file.

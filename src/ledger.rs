@@ -11,6 +11,7 @@ mod notes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
@@ -35,6 +36,8 @@ pub struct Ledger {
     /// The address of the service, or the emulator's file.
     target: String,
     organization_id: OrganizationId,
+    /// The epoch of the lease that is held; 0 without one.
+    epoch: AtomicU64,
     /// Whose lines prove something.
     environment: LedgerEnvironment,
     /// Lines that are to be written, with the number of the batch that they will be.
@@ -76,8 +79,19 @@ impl Ledger {
     /// Makes a ledger that is kept in a journal, with the lines of every environment.
     pub fn new(journal: Arc<dyn Journal>, target: String, organization_id: OrganizationId) -> Self {
         let (queue, turn) = (Mutex::default(), tokio::sync::Mutex::default());
-        let environment = LedgerEnvironment::Every;
-        Self { journal, target, organization_id, environment, queue, turn }
+        let (environment, epoch) = (LedgerEnvironment::Every, AtomicU64::new(0));
+        Self { journal, target, organization_id, epoch, environment, queue, turn }
+    }
+
+    /// Reads what other machines may have noted.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        self.journal.refresh().await
+    }
+
+    /// Writes the epoch of a lease into every line from now on.
+    pub fn begin_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::SeqCst);
+        self.journal.begin_epoch(epoch);
     }
 
     /// Makes it one of an environment, or of none.
@@ -419,6 +433,7 @@ impl Ledger {
             asked: None,
             run: None,
             manifest: None,
+            epoch: Some(self.epoch.load(Ordering::SeqCst)).filter(|epoch| *epoch > 0),
             time: now.to_string(),
         }
     }

@@ -1,7 +1,113 @@
 //! Where what must outlive a run is kept: in `.qcops/`, or in a store that every runner shares.
 
+mod blobs;
+mod bucket;
 mod error;
+mod folder;
 mod journal;
+mod lease;
+mod shared_journal;
+mod trial;
 
 pub use error::StoreError;
 pub use journal::{FileJournal, Journal, Pending, Rewriting};
+pub use lease::{Lease, LeaseAttempt, LeaseHolder, LeaseSight};
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use url::Url;
+
+use blobs::Blobs;
+use bucket::Bucket;
+use folder::Folder;
+use shared_journal::SharedJournal;
+
+/// A store that many machines reach.
+#[derive(Clone)]
+pub struct SharedStore {
+    /// Its address, without what may be secret.
+    pub name: String,
+    blobs: Arc<dyn Blobs>,
+}
+
+impl SharedStore {
+    /// Opens the store at `address`: `s3://`, `gs://` or `az://` with bucket and folder, or `file:///` with
+    /// a folder. Nothing is sent. `variables` are those of the process, with credentials in them.
+    pub fn open(
+        address: &str,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, StoreError> {
+        let url = Url::parse(address).map_err(|_| StoreError::NoAddress)?;
+        let name = bucket::shown(&url);
+        let blobs: Arc<dyn Blobs> = match url.scheme() {
+            "file" => {
+                let folder = url.to_file_path().map_err(|()| StoreError::NoAddress)?;
+                Arc::new(Folder::new(folder))
+            }
+            "s3" | "gs" | "az" => Arc::new(Bucket::open(&url, variables)?),
+            _ => return Err(StoreError::Unknown { store: name }),
+        };
+        Ok(Self { name, blobs })
+    }
+
+    /// Finds out whether the store can be trusted with a lease.
+    ///
+    /// # Errors
+    ///
+    /// The store cannot be reached, or it ignores a condition, which is named.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        trial::try_conditions(&*self.blobs, &self.name).await
+    }
+
+    /// The ledger of one service and organization, which `scope` names.
+    pub fn journal(&self, scope: &str) -> Arc<dyn Journal> {
+        Arc::new(SharedJournal::new(Arc::clone(&self.blobs), format!("{scope}/ledger")))
+    }
+
+    /// Takes the lease of a scope, where nobody holds it or its holder has let it end.
+    pub async fn try_lease(
+        &self,
+        scope: &str,
+        holder: &LeaseHolder,
+        duration: Duration,
+        sight: &mut LeaseSight,
+        now: Timestamp,
+    ) -> Result<LeaseAttempt, StoreError> {
+        lease::try_take(&self.blobs, &lease_name(scope), holder, duration, sight, now).await
+    }
+
+    /// Returns who holds the lease of a scope.
+    pub async fn lease_holder(&self, scope: &str) -> Result<Option<LeaseHolder>, StoreError> {
+        lease::holder(&*self.blobs, &lease_name(scope)).await
+    }
+
+    /// Takes the lease of a scope from `holder`; returns whether it still was that holder's.
+    pub async fn unlock(
+        &self,
+        scope: &str,
+        holder: &LeaseHolder,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        lease::release_of(&*self.blobs, &lease_name(scope), holder, now).await
+    }
+}
+
+fn lease_name(scope: &str) -> String {
+    format!("{scope}/lease.json")
+}
+
+/// A name that nobody else has.
+fn random() -> String {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the system has random numbers");
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a text takes everything");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests;

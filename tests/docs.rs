@@ -24,6 +24,7 @@ const COMMANDS: &[&str] = &[
     "status",
     "pull",
     "destroy",
+    "unlock",
     "doctor",
     "emulator",
     "schema",
@@ -266,7 +267,10 @@ fn every_variable_that_is_read_by_name_is_documented() {
         }
     }
     let ours: Vec<&String> = variables.iter().filter(|name| name.starts_with("QCOPS_")).collect();
-    assert_eq!(ours, ["QCOPS_API", "QCOPS_COLOR", "QCOPS_EMULATOR", "QCOPS_ENV", "QCOPS_LOG"]);
+    assert_eq!(
+        ours,
+        ["QCOPS_API", "QCOPS_COLOR", "QCOPS_EMULATOR", "QCOPS_ENV", "QCOPS_LOG", "QCOPS_STORE"]
+    );
     assert!(variables.len() > 3, "{variables:?}");
     for name in variables {
         assert!(settings.contains(&format!("`{name}`")), "docs/settings.md: no `{name}`");

@@ -2,6 +2,7 @@
 
 mod converge;
 mod runs;
+mod shared;
 #[cfg(unix)]
 mod terminal;
 #[cfg(unix)]

@@ -134,8 +134,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
     let mut schedule = StepSchedule::new(plan.ready_steps());
     let mut running = FuturesUnordered::new();
     loop {
-        let interrupted = effects.stop.is_asked().then_some(HaltReason::Interrupted);
-        if let Some(why) = (*work.halted.borrow()).or(interrupted) {
+        if let Some(why) = (*work.halted.borrow()).or(effects.stop.reason()) {
             let not_begun = schedule.drain().into_iter();
             outcome.steps.extend(not_begun.map(|step| (step.id, StepOutcome::NotStarted(why))));
         }

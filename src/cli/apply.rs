@@ -1,9 +1,9 @@
 //! `qcops apply`: plans, asks, carries out and reports.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::apply::{self, Settings, Stop};
+use crate::apply::Settings;
+use crate::cli::apply_lock::ApplyLock;
 use crate::cli::args::{ApplyArgs, WaitingArgs};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
@@ -20,13 +20,9 @@ use crate::cli::show;
 use crate::cli::terminal::{self, Terminal};
 use crate::cli::waiting::{self, AppliedPlan};
 use crate::event::Outcome;
-use crate::files::{self, Lock, MachineLocking};
 use crate::model::counted;
 use crate::plan::{Change, Plan};
 use crate::render::{self, escape};
-
-/// How long between two looks at a lock that another apply holds.
-const LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);
@@ -65,10 +61,28 @@ async fn plan_and_carry_out(
     expected: Option<&Expected>,
 ) -> Result<Exit, CommandError> {
     let tuning = session.tuning(&planning.comparing.service.tuning);
+    let settings = settings(args, &tuning);
+    let turn = ApplyLock::take(context, session, progress, &settings, args.lock).await?;
+    let ended =
+        plan_and_apply(context, args, planning, session, progress, expected, &settings, &turn);
+    let ended = ended.await;
+    turn.release(context).await;
+    ended
+}
+
+#[expect(clippy::too_many_arguments, reason = "what one apply is made of")]
+async fn plan_and_apply(
+    context: &Context,
+    args: &ApplyArgs,
+    planning: &Planning,
+    session: &Session<'_>,
+    progress: &Progress,
+    expected: Option<&Expected>,
+    settings: &Settings,
+    turn: &ApplyLock,
+) -> Result<Exit, CommandError> {
     let artifacts = session.artifacts(args.waiting.artifacts.as_ref())?;
     let waiting = WaitingArgs { artifacts, ..args.waiting.clone() };
-    let settings = settings(args, &tuning);
-    let turn = ApplyLock::take(context, session, progress, &settings).await?;
     let mut request = request(planning);
     request.options.waits = args.waiting.wait;
     let plan = turn.unless_stopped(session.engine.plan(&request)).await??;
@@ -106,7 +120,7 @@ async fn plan_and_carry_out(
             return approved.map(|_| Exit::Blocked);
         }
     }
-    let ended = carry_out(context, session, progress, &turn, &plan, &settings, manner).await?;
+    let ended = carry_out(context, session, progress, turn, &plan, settings, manner).await?;
     Ok(ended.min(planned))
 }
 
@@ -128,54 +142,6 @@ fn under_way(tuning: &Tuning) -> usize {
     let pause = Duration::try_from_secs_f64(2.0 / rate).unwrap_or(Duration::MAX);
     let timely = tuning.retry_time.as_millis() / pause.as_millis().max(1);
     usize::try_from(timely).map_or(most, |timely| timely.clamp(1, most.max(1)))
-}
-
-/// The right to change something: the lock, and the ear for signals.
-pub(super) struct ApplyLock {
-    pub(super) stop: Arc<Stop>,
-    _lock: Option<Lock>,
-}
-
-impl ApplyLock {
-    /// Waits for other applies on this machine, those that were killed too. Taken before observing.
-    pub(super) async fn take(
-        context: &Context,
-        session: &Session<'_>,
-        progress: &Progress,
-        settings: &Settings,
-    ) -> Result<Self, CommandError> {
-        let stop = Arc::new(Stop::default());
-        session.make_folder()?;
-        hear_signals(Arc::clone(&stop), progress.clone());
-        let lock = take_lock(context, session, progress, &stop).await?;
-        let say = |rest: Duration| {
-            progress.say(&format!(
-                "waiting {} s: an apply was ended here while something was under way",
-                rest.as_secs() + 1
-            ));
-        };
-        let (ledger, clock) = (&session.engine.ledger, context.clock);
-        let waited = apply::wait_for_a_killed_apply(ledger, clock, settings, &stop, &say).await;
-        waited.map_err(|error| CommandError::of(&error))?;
-        ledger.compact().await.map_err(|error| CommandError::of(&error))?;
-        Ok(Self { stop, _lock: lock })
-    }
-
-    /// Waits for what changes nothing; a signal ends it at once.
-    pub(super) async fn unless_stopped<T>(
-        &self,
-        planning: impl Future<Output = T>,
-    ) -> Result<T, CommandError> {
-        tokio::select! {
-            planned = planning => Ok(planned),
-            () = self.stop.asked() => {
-                let error = CommandError::new("interrupted while planning");
-                let mut error = error.help("nothing was changed");
-                error.exit = Exit::Interrupted;
-                Err(error)
-            }
-        }
-    }
 }
 
 /// Carries out a plan that somebody approved, and prints the result.
@@ -254,113 +220,4 @@ fn question(plan: &Plan) -> String {
         parts.into_iter().filter_map(|(count, words)| (count > 0).then_some(words)).collect();
     let verb = if paid == 1 { "costs" } else { "cost" };
     format!("Apply {changes}, of which {paid} {verb} money ({})?", parts.join(", "))
-}
-
-/// The first signal asks to stop; the second one ends the program at once, which is safe too.
-///
-/// From its return on a signal is heard.
-pub(super) fn hear_signals(stop: Arc<Stop>, progress: Progress) {
-    let mut signals = Signals::listen();
-    tokio::spawn(async move {
-        signals.wait().await;
-        progress.finish();
-        progress.say("stopping: what is in flight is finished first; again to stop at once");
-        stop.ask();
-        signals.wait().await;
-        leave();
-    });
-}
-
-#[expect(clippy::exit, reason = "the second signal asks for just that; every moment is a safe one")]
-fn leave() -> ! {
-    std::process::exit(i32::from(Exit::Interrupted.code()))
-}
-
-/// The signals that ask to end.
-#[cfg(unix)]
-struct Signals(Vec<tokio::signal::unix::Signal>);
-
-#[cfg(unix)]
-impl Signals {
-    fn listen() -> Self {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut kinds = vec![SignalKind::interrupt(), SignalKind::terminate(), SignalKind::quit()];
-        // Whoever is started by `nohup` goes on without its terminal.
-        if !is_hangup_ignored() {
-            kinds.push(SignalKind::hangup());
-        }
-        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
-    }
-
-    async fn wait(&mut self) {
-        use std::task::Poll;
-        std::future::poll_fn(|context| {
-            let is_heard = self.0.iter_mut().any(|signal| signal.poll_recv(context).is_ready());
-            if is_heard { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-    }
-}
-
-/// Whether this process was started to ignore that its terminal is gone; told where Linux tells it.
-#[cfg(unix)]
-fn is_hangup_ignored() -> bool {
-    const LARGEST: u64 = 64 << 10;
-    let path = std::path::Path::new("/proc/self/status");
-    let status = crate::files::read_input(path, LARGEST).ok().flatten().unwrap_or_default();
-    let status = String::from_utf8_lossy(&status);
-    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    // The signals are counted from one, and this is the first.
-    ignored.is_some_and(|mask| mask & 1 == 1)
-}
-
-/// The signal that asks to end.
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn listen() -> Self {
-        Self
-    }
-
-    async fn wait(&mut self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending().await
-        }
-    }
-}
-
-/// One apply at a time on this machine; the system frees the lock when a process dies.
-async fn take_lock(
-    context: &Context,
-    session: &Session<'_>,
-    progress: &Progress,
-    stop: &Stop,
-) -> Result<Option<Lock>, CommandError> {
-    let (folders, name) = (files::machine_folders(), session.lock_name());
-    let here = session.folder.parent().unwrap_or(&session.folder);
-    let since = context.clock.now().strftime("%H:%M:%S UTC");
-    let holder = format!("process {} in `{}` since {since}", std::process::id(), here.display());
-    let (mut is_said, mut looks) = (false, 0);
-    loop {
-        let locking = files::try_lock_on_machine(&folders, &name, &holder);
-        let other = match locking.map_err(|error| CommandError::of(&error))? {
-            MachineLocking::Taken(lock) => return Ok(Some(lock)),
-            MachineLocking::HeldBy(other) => other,
-        };
-        if stop.is_asked() {
-            return Ok(None);
-        }
-        // Who has just taken it may not have written who it is.
-        if !is_said && (!other.is_empty() || looks > 0) {
-            let who = if other.is_empty() { String::new() } else { format!(": {other}") };
-            let words = format!("waiting for another apply on this machine to end{who}");
-            progress.say(&render::escape::line(&words));
-            is_said = true;
-        }
-        looks += 1;
-        tokio::time::sleep(LOCK_PAUSE).await;
-    }
 }

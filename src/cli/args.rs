@@ -7,9 +7,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use jiff::SignedDuration;
 
 use crate::cli::flags::{
-    ApplyFormat, Comparing, Guards, ManifestFiles, PlanFormat, Planning, Service,
+    ApplyFormat, Comparing, Guards, LockArgs, ManifestFiles, PlanFormat, Planning, Service,
+    StoreArgs, UnlockArgs,
 };
-use crate::cli::format::{self, Described, Output};
+use crate::cli::format::{self, Described, Output, StatusFormat, TranscriptFormat};
 use crate::cli::times::{duration, span_of_days};
 use crate::plan::Digest;
 
@@ -67,6 +68,8 @@ pub(super) enum Command {
     Pull(PullArgs),
     /// Remove what is owned, or delete archived tasks for good
     Destroy(DestroyArgs),
+    /// Show who holds the lease in a shared store, and take it away
+    Unlock(UnlockArgs),
     /// Check credentials, network, service, Git and store
     ///
     /// `--probe` measures how the service behaves where no document says.
@@ -197,6 +200,8 @@ pub(super) struct PlanArgs {
 #[derive(Debug, Args)]
 pub(super) struct ApplyArgs {
     #[command(flatten)]
+    pub(super) lock: LockArgs,
+    #[command(flatten)]
     pub(super) planning: Planning,
     /// Apply this plan, saved by `plan --out`, if a new plan is equal
     #[arg(value_name = "PLAN")]
@@ -314,19 +319,6 @@ pub(super) struct TranscriptArgs {
     pub(super) format: TranscriptFormat,
 }
 
-/// How a transcript is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum TranscriptFormat {
-    /// For a terminal
-    Text,
-    /// For programs; everything that was kept
-    Json,
-    /// For people who review
-    Markdown,
-    /// For a browser: one page that needs nothing else
-    Html,
-}
-
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
@@ -337,15 +329,6 @@ pub(super) struct StatusArgs {
     /// Write the status to standard output in this format
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub(super) format: StatusFormat,
-}
-
-/// How `status` is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum StatusFormat {
-    /// A table for people
-    Text,
-    /// One JSON document with a `format_version`
-    Json,
 }
 
 /// The kinds that `pull` writes.
@@ -402,6 +385,8 @@ pub(super) struct DestroyArgs {
     pub(super) artifacts: Option<PathBuf>,
     #[command(flatten)]
     pub(super) guards: Guards,
+    #[command(flatten)]
+    pub(super) lock: LockArgs,
 }
 
 #[derive(Debug, Args)]
@@ -410,6 +395,8 @@ pub(super) struct DoctorArgs {
     pub(super) files: ManifestFiles,
     #[command(flatten)]
     pub(super) service: Service,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
     #[command(flatten)]
     pub(super) probing: ProbingArgs,
     /// Print nothing but the quirks of the service, as flags of `qcops emulator`

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::apply::{Artifacts, Settings};
-use crate::cli::apply::{ApplyLock, carry_out};
+use crate::cli::apply::carry_out;
+use crate::cli::apply_lock::ApplyLock;
 use crate::cli::args::DestroyArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
@@ -60,14 +61,31 @@ async fn plan_and_carry_out(
     let settings = Settings { artifacts, ..Settings::default() };
     // Who only looks waits for nobody.
     let turn = match args.confirm {
-        Some(_) => Some(ApplyLock::take(context, session, progress, &settings).await?),
+        Some(_) => Some(ApplyLock::take(context, session, progress, &settings, args.lock).await?),
         None => None,
     };
+    let ended =
+        plan_and_destroy(context, args, session, progress, &settings, scope, turn.as_ref()).await;
+    if let Some(turn) = turn {
+        turn.release(context).await;
+    }
+    ended
+}
+
+async fn plan_and_destroy(
+    context: &Context,
+    args: &DestroyArgs,
+    session: &Session<'_>,
+    progress: &Progress,
+    settings: &Settings,
+    scope: Scope,
+    turn: Option<&ApplyLock>,
+) -> Result<Exit, CommandError> {
     let allow = args.guards.allow.iter().copied().collect();
     let options = Options { allow, ..Options::default() };
     let request = PlanRequest { options, targets: Vec::new() };
     let planning = session.engine.plan_destroy(&request, scope);
-    let plan = match &turn {
+    let plan = match turn {
         Some(turn) => turn.unless_stopped(planning).await??,
         None => planning.await?,
     };
@@ -90,6 +108,6 @@ async fn plan_and_carry_out(
     if turn.stop.is_asked() {
         return Ok(Exit::Interrupted);
     }
-    let ended = carry_out(context, session, progress, &turn, &plan, &settings, MANNER).await?;
+    let ended = carry_out(context, session, progress, turn, &plan, settings, MANNER).await?;
     Ok(ended.min(planned))
 }

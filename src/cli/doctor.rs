@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use crate::api::Client;
 use crate::apply::Stop;
-use crate::cli::apply::hear_signals;
-use crate::cli::args::{DoctorArgs, StatusFormat};
+use crate::cli::args::DoctorArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::{CommandError, help_against};
 use crate::cli::exit::Exit;
+use crate::cli::format::StatusFormat;
 use crate::cli::load;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
 use crate::cli::show::text_options;
+use crate::cli::signals::hear_signals;
+use crate::cli::store;
 use crate::cli::terminal::{self, Terminal};
 use crate::diag::{Check, CheckStatus, Checkup};
 use crate::doctor::{self, Doctor};
@@ -23,6 +25,7 @@ use crate::ledger::Ledger;
 use crate::manifest::Manifest;
 use crate::model::OrganizationId;
 use crate::render::doctor::{CheckupView, render};
+use crate::store::SharedStore;
 
 pub(super) fn run(context: &Context, args: &DoctorArgs) -> Result<Exit, CommandError> {
     let progress = Progress::new(context.terminal);
@@ -61,6 +64,7 @@ pub(super) fn run(context: &Context, args: &DoctorArgs) -> Result<Exit, CommandE
 struct Contact {
     client: Client,
     ledger: Ledger,
+    shared: Option<SharedStore>,
     /// The `serviceUtcOffset` of the manifest, in minutes.
     declared_offset: Option<i64>,
 }
@@ -88,13 +92,38 @@ fn prepare(
             None
         }
     };
-    let none = || load::ledger(context, &folder, String::new(), OrganizationId(String::new()));
+    let none =
+        || store::ledger(context, &folder, String::new(), OrganizationId(String::new()), None);
     let (check, evidence) = match &contact {
+        Some(Contact { shared: Some(store), ledger, .. }) => check_shared_store(store, ledger)?,
         Some(contact) => doctor::check_store(&folder, &contact.ledger),
         None => doctor::check_store(&folder, &none()),
     };
     checkup.merge(Checkup { checks: vec![check], ..Checkup::default() });
     Ok((contact, evidence))
+}
+
+/// Checks whether a shared store keeps conditions, and whether its ledger can be read.
+fn check_shared_store(
+    store: &SharedStore,
+    ledger: &Ledger,
+) -> Result<(Check, Evidence), CommandError> {
+    let mut evidence = Evidence::default();
+    let checked = block_on(async {
+        let checked = match store.check().await {
+            Ok(()) => ledger.refresh().await,
+            Err(error) => Err(error),
+        };
+        Ok(checked)
+    })?;
+    let check = match checked.and_then(|()| ledger.add_to(&mut evidence)) {
+        Ok(()) => {
+            let words = format!("`{}` keeps conditions, and its ledger can be read", store.name);
+            Check::new("store", CheckStatus::Passed, words)
+        }
+        Err(error) => failed("store", CommandError::of(&error)),
+    };
+    Ok((check, evidence))
 }
 
 /// Finds who asks which service about which organization, or what is wrong with that.
@@ -121,11 +150,14 @@ fn find_service(
     let (id, on_wait) = (organization_id.clone(), progress.on_wait());
     let client = target.client(context, (&args.service, &args.service.tuning), id, folder, on_wait);
     let (client, name) = client.map_err(|error| failed("network", error))?;
-    let ledger = load::ledger(context, folder, name.clone(), organization_id);
+    let shared = store::shared(context, &args.store).map_err(|error| failed("store", error))?;
+    let scope = store::scope(&args.service, &name, folder, &organization_id);
+    let at = shared.as_ref().map(|store| (store, &*scope));
+    let ledger = store::ledger(context, folder, name.clone(), organization_id, at);
     checkup.service = name;
     let offset = manifest.and_then(|manifest| manifest.service_utc_offset);
     let declared_offset = offset.map(|offset| i64::from(offset.seconds()) / 60);
-    Ok(Contact { client, ledger, declared_offset })
+    Ok(Contact { client, ledger, shared, declared_offset })
 }
 
 /// Asks the service, and makes a probe or removes what one has left, where that is approved.

@@ -1,11 +1,12 @@
 //! `--env all`: every environment in turn, each with its own organization and credentials.
 
-use crate::cli::args::{Command, PlanArgs, StatusArgs, StatusFormat};
+use crate::cli::args::{Command, PlanArgs, StatusArgs};
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{ManifestFiles, PlanFormat};
 use crate::cli::format::FileFormat;
+use crate::cli::format::StatusFormat;
 use crate::cli::load::{self, ManifestTexts};
 use crate::cli::output;
 use crate::cli::progress::Progress;

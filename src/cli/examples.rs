@@ -83,6 +83,13 @@ const EXAMPLES: &[(&str, &[Example])] = &[
         ],
     ),
     (
+        "unlock",
+        &[(
+            "qcops unlock --store s3://bucket/qcops",
+            "Show who holds the lease, and ask whether to take it away.",
+        )],
+    ),
+    (
         "emulator",
         &[
             (

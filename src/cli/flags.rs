@@ -146,6 +146,43 @@ impl Tuning {
     }
 }
 
+/// Where the ledger and the lock are kept.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Service")]
+pub(super) struct StoreArgs {
+    /// Keep the ledger and the lock in this store, which all runners share
+    ///
+    /// `s3://BUCKET/FOLDER`, and the same with `gs`, `az` or `file`; docs/shared-store.md says more.
+    #[arg(long, value_name = "URL", env = "QCOPS_STORE", hide_env = true, hide_short_help = true)]
+    pub(super) store: Option<String>,
+}
+
+/// How the lock is waited for and kept.
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Tuning")]
+pub(super) struct LockArgs {
+    /// Wait this long for another apply to end, such as `10m` [default: as long as it takes]
+    #[arg(long, value_name = "TIME", value_parser = duration, hide_short_help = true)]
+    pub(super) lock_timeout: Option<Duration>,
+    /// Let a lease in a shared store end if it is not renewed for this long
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "60s",
+        value_parser = lease_time,
+        hide_short_help = true
+    )]
+    pub(super) lease_time: Duration,
+}
+
+/// Reads the time of a lease: less than a second could not be renewed, and more than a day is none.
+fn lease_time(text: &str) -> Result<Duration, String> {
+    let time = duration(text)?;
+    let most = Duration::from_secs(24 * 60 * 60);
+    let is_usable = (Duration::from_secs(1)..=most).contains(&time);
+    if is_usable { Ok(time) } else { Err("write a time from `1s` to `24h`".to_owned()) }
+}
+
 /// What is compared: the manifests, their history, and a service.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Comparing {
@@ -153,6 +190,8 @@ pub(super) struct Comparing {
     pub(super) files: ManifestFiles,
     #[command(flatten)]
     pub(super) service: Service,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
     #[command(flatten)]
     pub(super) reading: History,
 }
@@ -167,6 +206,16 @@ pub(super) struct History {
     /// Read history from this commit too, such as a branch that was force-pushed away
     #[arg(long, value_name = "REV", hide_short_help = true)]
     pub(super) history_from: Vec<String>,
+}
+
+/// The flags of `unlock`.
+#[derive(Debug, Args)]
+pub(super) struct UnlockArgs {
+    #[command(flatten)]
+    pub(super) comparing: Comparing,
+    /// Take the lease away without asking
+    #[arg(long, short = 'y', help_heading = "Approval")]
+    pub(super) yes: bool,
 }
 
 /// What `plan` and `apply` share: the same flags give the same plan.

@@ -122,6 +122,28 @@ pub(super) fn digest(text: &str) -> Result<Digest, String> {
         .ok_or_else(|| "a digest is 64 hexadecimal digits, as `qcops plan` prints it".to_owned())
 }
 
+/// How a transcript is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TranscriptFormat {
+    /// For a terminal
+    Text,
+    /// For programs; everything that was kept
+    Json,
+    /// For people who review
+    Markdown,
+    /// For a browser: one page that needs nothing else
+    Html,
+}
+
+/// How `status` is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum StatusFormat {
+    /// A table for people
+    Text,
+    /// One JSON document with a `format_version`
+    Json,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

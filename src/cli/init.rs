@@ -61,7 +61,8 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, CommandErr
     let has_manifest = project.folder.join(DEFAULT_FILE).symlink_metadata().is_ok();
     let is_begun = has_manifest && !workflows.is_empty() && !args.pull;
     let pulled = if args.pull {
-        Some(pull::observe(context, (&args.service, None), &PullSelection::default(), None)?)
+        let asked = (&args.service, None);
+        Some(pull::observe(context, asked, None, &PullSelection::default(), None)?)
     } else {
         None
     };

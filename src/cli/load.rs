@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::cli::annotate;
 use crate::cli::context::Context;
@@ -11,20 +10,16 @@ use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::flags::{DEFAULT_FILE, ManifestFiles, STANDARD_INPUT};
 use crate::cli::output;
+use crate::cli::store::LEDGER;
 use crate::cli::vars::{self, GivenVars};
 use crate::diag::{Code, Diagnostic, Sources, Subject};
 use crate::engine::Project;
 use crate::files::OWN_FOLDER;
 use crate::history::{self, Repository};
-use crate::ledger::Ledger;
 use crate::manifest::{self, ExpandInputs, Lookup, Manifest, TaskConfig, Unreadable};
-use crate::model::{Key, OrganizationId};
+use crate::model::Key;
 use crate::plan::{Change, Plan, Step};
 use crate::render::{self, escape};
-use crate::store::FileJournal;
-
-/// The file in the program's own folder that says what this machine has sent.
-const LEDGER: &str = "ledger.jsonl";
 
 /// Reads every manifest; all that is wrong with any of them is said before it ends.
 pub(super) fn load(
@@ -219,17 +214,6 @@ pub(super) fn own_folder(repository: &Repository) -> Result<PathBuf, CommandErro
     Err(CommandError::new(message)
         .help(format!("`git rm -r --cached {OWN_FOLDER}`, and commit that"))
         .help(format!("if a pull request adds `{OWN_FOLDER}`, do not merge it; nothing was sent")))
-}
-
-/// The ledger in the folder of the program's own files.
-pub(super) fn ledger(
-    context: &Context,
-    folder: &Path,
-    target: String,
-    organization_id: OrganizationId,
-) -> Ledger {
-    let journal = FileJournal::new(Arc::clone(&context.files), folder.join(LEDGER));
-    Ledger::new(Arc::new(journal), target, organization_id)
 }
 
 /// Looks up `${NAME}`: the organization is known from the credentials too.

@@ -5,6 +5,7 @@
 
 mod annotate;
 mod apply;
+mod apply_lock;
 mod args;
 mod completions;
 mod context;
@@ -38,10 +39,13 @@ mod schema;
 mod service;
 mod session;
 mod show;
+mod signals;
 mod status;
+mod store;
 mod terminal;
 mod times;
 mod transcript;
+mod unlock;
 mod validate;
 mod vars;
 mod waiting;
@@ -117,6 +121,7 @@ fn run_command(context: &Context, command: Command) -> Result<Exit, CommandError
         Command::Status(args) => status::run(context, &args),
         Command::Pull(args) => pull::run(context, &args),
         Command::Destroy(args) => destroy::run(context, &args),
+        Command::Unlock(args) => unlock::run(context, &args),
         Command::Doctor(args) => doctor::run(context, &args),
         Command::Emulator(args) => emulator::run(context, &args),
         Command::Schema(args) => schema::run(&args),

@@ -13,6 +13,7 @@ use crate::cli::load;
 use crate::cli::progress::Progress;
 use crate::cli::service::Target;
 use crate::cli::session::Session;
+use crate::cli::store;
 use crate::cli::terminal;
 use crate::evidence::Evidence;
 use crate::files;
@@ -22,6 +23,7 @@ use crate::model::counted;
 use crate::observed::{ListedAgents, ObservedState};
 use crate::pull::{self, PullSelection, Pulled};
 use crate::render::escape;
+use crate::store::SharedStore;
 
 /// How many files that stand in the way are named.
 const NAMED: usize = 5;
@@ -32,7 +34,9 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
     }
     let (selection, organization_id) = selection(context, args)?;
     let asked = (&args.comparing.service, args.comparing.files.environment.as_deref());
-    let pulled = observe(context, asked, &selection, organization_id.as_deref())?;
+    let shared = store::shared(context, &args.comparing.store)?;
+    let declared = organization_id.as_deref();
+    let pulled = observe(context, asked, shared.as_ref(), &selection, declared)?;
     let prompts = if args.out.is_some() { Prompts::Files } else { Prompts::Inline };
     let written = manifest::write(&pulled.outline, prompts);
     match &args.out {
@@ -80,6 +84,7 @@ fn selection(
 pub(super) fn observe(
     context: &Context,
     (service, environment): (&Service, Option<&str>),
+    shared: Option<&SharedStore>,
     selection: &PullSelection,
     declared: Option<&str>,
 ) -> Result<Pulled, CommandError> {
@@ -96,11 +101,15 @@ pub(super) fn observe(
         &folder,
         on_wait,
     )?;
-    let ledger = load::ledger(context, &folder, target, organization_id);
-    let mut evidence = Evidence::default();
-    ledger.add_to(&mut evidence).map_err(|error| CommandError::of(&error))?;
-    let created = evidence.newest_created();
+    let scope = store::scope(service, &target, &folder, &organization_id);
+    let at = shared.map(|store| (store, &*scope));
+    let ledger = store::ledger(context, &folder, target, organization_id, at);
     let observed = async {
+        let said = |error| CommandError::of(&error);
+        ledger.refresh().await.map_err(said)?;
+        let mut evidence = Evidence::default();
+        ledger.add_to(&mut evidence).map_err(said)?;
+        let created = evidence.newest_created();
         let agents =
             if selection.agents { api::list_agents(&client).await? } else { ListedAgents::new() };
         let reads = |state: &ObservedState| pull::desired(state, &agents, &created);

@@ -11,14 +11,16 @@ use crate::cli::load;
 use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::cli::service::{Target, emulator_file};
+use crate::cli::store;
 use crate::engine::{PlanRequest, Process, Project, Reading, Reconciler, StateSource};
 use crate::event::Event;
 use crate::files::{self, OWN_FOLDER, make_private_folder};
 use crate::manifest::{SettingName, SettingValue};
-use crate::model::{OrganizationId, sha256_hex};
+use crate::model::OrganizationId;
 use crate::observation::Observation;
 use crate::plan::{Limits, Options, Plan, Prune};
 use crate::render::gaps;
+use crate::store::SharedStore;
 
 /// Everything that stays the same while a plan is made and carried out.
 pub(super) struct Session<'a> {
@@ -29,8 +31,10 @@ pub(super) struct Session<'a> {
     inputs: Vec<PathBuf>,
     /// The service, as the ledger and saved plans name it.
     pub(super) target: String,
-    /// The service, by a name that is the same from every folder of this machine.
-    service: String,
+    /// Names the service and the organization, the same from every folder of this machine.
+    pub(super) scope: String,
+    /// The store that all runners share, where one is named.
+    pub(super) store: Option<SharedStore>,
 }
 
 impl<'a> Session<'a> {
@@ -42,6 +46,7 @@ impl<'a> Session<'a> {
     ) -> Result<Self, CommandError> {
         let target =
             Target::find(context, &comparing.service, comparing.files.environment.as_deref())?;
+        let shared = store::shared(context, &comparing.store)?;
         target.warn(context);
         let manifests = load::load(context, &comparing.files, target.organization_id())?;
         let organization_id = target.organization(manifests.manifest.organization_id.as_deref())?;
@@ -54,7 +59,8 @@ impl<'a> Session<'a> {
             progress.on_wait(),
         )?;
         let source = StateSource::Service(client);
-        Ok(Self::new(context, comparing, progress, (manifests, organization_id), source, name))
+        let read = (manifests, organization_id);
+        Ok(Self::new(context, comparing, progress, read, (source, name), shared))
     }
 
     /// Reads the manifest; the service's state is that of a snapshot, and nothing can be sent.
@@ -78,7 +84,8 @@ impl<'a> Session<'a> {
         load::own_folder(&manifests.repository)?;
         let name = snapshot.service().to_owned();
         let source = StateSource::Snapshot(Box::new(snapshot));
-        Ok(Self::new(context, comparing, progress, (manifests, organization_id), source, name))
+        let read = (manifests, organization_id);
+        Ok(Self::new(context, comparing, progress, read, (source, name), None))
     }
 
     fn new(
@@ -86,21 +93,18 @@ impl<'a> Session<'a> {
         comparing: &Comparing,
         progress: &Progress,
         (manifests, organization_id): (Project, OrganizationId),
-        source: StateSource,
-        target: String,
+        (source, target): (StateSource, String),
+        shared: Option<SharedStore>,
     ) -> Self {
         let folder = manifests.repository.root().join(OWN_FOLDER);
         let Service { emulator, script, .. } = &comparing.service;
         let mut inputs = load::inputs(&manifests);
-        let service = match emulator {
-            Some(file) => whole_path(&emulator_file(file, &folder)),
-            // Two names of this machine are one service.
-            None => target.trim_end_matches('/').replacen("//localhost", "//127.0.0.1", 1),
-        };
+        let scope = store::scope(&comparing.service, &target, &folder, &organization_id);
         inputs.extend(emulator.iter().map(|file| emulator_file(file, &folder)));
         inputs.extend(script.clone());
-        let ledger = load::ledger(context, &folder, target.clone(), organization_id.clone())
-            .of_environment(manifests.environment.clone());
+        let at = shared.as_ref().map(|store| (store, &*scope));
+        let ledger = store::ledger(context, &folder, target.clone(), organization_id.clone(), at);
+        let ledger = ledger.of_environment(manifests.environment.clone());
         let manifests = Arc::new(manifests);
         let reading = Reading {
             depth: comparing.reading.history.unwrap_or_default(),
@@ -117,13 +121,12 @@ impl<'a> Session<'a> {
         let clock = context.clock;
         let engine =
             Reconciler { manifests, source, ledger, organization_id, clock, reading, on_event };
-        Self { context, engine, folder, inputs, target, service }
+        Self { context, engine, folder, inputs, target, scope, store: shared }
     }
 
-    /// The name of the lock that applies of this machine take: one for each service and organization.
-    pub(super) fn lock_name(&self) -> String {
-        let words = format!("{}\0{}", self.service, self.engine.organization_id);
-        format!("{}.lock", sha256_hex(words.as_bytes()))
+    /// The folder of the repository.
+    pub(super) fn root(&self) -> &Path {
+        self.folder.parent().unwrap_or(&self.folder)
     }
 
     /// Notes which manifests are applied, before anything is sent, and which values are asked for again.
@@ -222,13 +225,4 @@ pub(super) fn request(args: &Planning) -> PlanRequest {
 fn process(context: &Context, organization_id: &OrganizationId) -> Process {
     let (environment, id) = (context.environment.clone(), organization_id.0.clone());
     Arc::new(move |name| load::variable(&environment, Some(&id), name))
-}
-
-/// A file's path with all links followed, whether there is such a file or not yet.
-fn whole_path(file: &Path) -> String {
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    let beside = || Some(folder.canonicalize().ok()?.join(file.file_name()?));
-    let whole = file.canonicalize().ok().or_else(beside);
-    whole.unwrap_or_else(|| file.to_owned()).display().to_string()
 }

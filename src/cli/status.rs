@@ -1,10 +1,11 @@
 //! `qcops status`: how every declared task stands, and its deployments.
 
-use crate::cli::args::{StatusArgs, StatusFormat};
+use crate::cli::args::StatusArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::every;
 use crate::cli::exit::Exit;
+use crate::cli::format::StatusFormat;
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
 use crate::cli::show::{exit_of_status, text_options};

@@ -1,10 +1,11 @@
 //! `qcops transcript`: what was said in a deployment, and how two deployments differ.
 
 use crate::api::CallOutcome;
-use crate::cli::args::{TranscriptArgs, TranscriptFormat};
+use crate::cli::args::TranscriptArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
+use crate::cli::format::TranscriptFormat;
 use crate::cli::progress::Progress;
 use crate::cli::session::Session;
 use crate::cli::show::text_options;

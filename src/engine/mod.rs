@@ -93,6 +93,7 @@ impl Reconciler<'_> {
 
     /// Observes the service and plans; it is read until the plan needs no more.
     pub async fn plan(&self, request: &PlanRequest) -> Result<Plan, EngineError> {
+        self.ledger.refresh().await?;
         let (agents, note) = self.listed_agents().await?;
         match &self.source {
             StateSource::Service(_) => {
@@ -116,6 +117,7 @@ impl Reconciler<'_> {
         request: &PlanRequest,
         service: String,
     ) -> Result<(Plan, Observation), EngineError> {
+        self.ledger.refresh().await?;
         // All of them, because another manifest may name others.
         let agents = api::list_agents(self.client()?).await?;
         let context = self.known_and_told(request, &agents)?;
@@ -132,6 +134,7 @@ impl Reconciler<'_> {
         request: &PlanRequest,
         scope: Scope,
     ) -> Result<Plan, EngineError> {
+        self.ledger.refresh().await?;
         let (context, note) = self.context(request).await?;
         let reads = |state: &ObservedState| plan::destroy_reads(&context.with(state), scope);
         let state = self.observe(reads).await?;
@@ -142,6 +145,7 @@ impl Reconciler<'_> {
 
     /// Returns the state of every declared task and its deployments.
     pub async fn overview(&self, tokens: Tokens) -> Result<Overview, EngineError> {
+        self.ledger.refresh().await?;
         let (context, note) = self.context(&PlanRequest::default()).await?;
         let reads = |state: &ObservedState| plan::overview_reads(&context.with(state), tokens);
         let state = self.observe(reads).await?;
@@ -153,6 +157,7 @@ impl Reconciler<'_> {
 
     /// Returns the agents and tasks that are not ours.
     pub async fn unmanaged(&self) -> Result<(BTreeSet<AgentId>, BTreeSet<TaskId>), EngineError> {
+        self.ledger.refresh().await?;
         let listed = api::list_agents(self.client()?).await?;
         let context = self.known_and_told(&PlanRequest::default(), &listed)?;
         let reads =

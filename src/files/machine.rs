@@ -43,6 +43,12 @@ pub fn machine_folders() -> Vec<PathBuf> {
     own::shared_folders().into_iter().map(|folder| folder.join(format!("qcops-{user}"))).collect()
 }
 
+/// The name of this machine, where the system tells it.
+pub fn machine_name() -> Option<String> {
+    let name = fs::read_to_string("/etc/hostname").ok()?;
+    Some(name.trim().to_owned()).filter(|name| !name.is_empty())
+}
+
 /// Takes the lock `name` in the first of `folders` that can be made, and writes `holder` into it.
 pub fn try_lock_on_machine(
     folders: &[PathBuf],

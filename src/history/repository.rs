@@ -176,6 +176,13 @@ impl Repository {
         }))
     }
 
+    /// Returns the short name of the commit that is checked out, where there is one.
+    pub fn commit(&self) -> Option<String> {
+        let asked = ["rev-parse", "--verify", "--quiet", "--short", "HEAD"];
+        let name = self.is_versioned().then(|| self.git.run(&asked).ok())??;
+        Some(String::from_utf8_lossy(&name).trim().to_owned())
+    }
+
     /// Returns how far the checkout is behind, where its commit is a strict ancestor of its upstream.
     pub fn stale(&self) -> Option<Stale> {
         if !self.is_versioned() {

@@ -73,6 +73,9 @@ pub(super) struct Line {
     /// A manifest that was applied, seen from the folder that holds the program's own one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) manifest: Option<PathBuf>,
+    /// The epoch of the lease under which it was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) epoch: Option<u64>,
     pub(super) time: String,
 }
 

@@ -235,6 +235,7 @@ pub(super) fn halted(why: HaltReason) -> &'static str {
         HaltReason::NotReadBack => {
             "what was made could not be read back, and apply ended before it"
         }
+        HaltReason::LeaseLost => "the lease was lost before it",
     }
 }
 

@@ -15,13 +15,19 @@ pub type Rewriting<'a> = &'a (dyn Fn(&[u8]) -> Option<Vec<u8>> + Sync);
 
 /// Lines in the order in which they were added.
 pub trait Journal: Send + Sync {
-    /// All lines.
+    /// Reads what others may have added.
+    fn refresh(&self) -> Pending<'_, ()> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+    /// All lines, as far as they were read.
     fn lines(&self) -> Result<Vec<u8>, StoreError>;
     /// Adds lines at the end and returns once they are durable.
     fn append(&self, lines: Vec<u8>) -> Pending<'_, ()>;
     /// Replaces all lines by what `change` makes of them, where it makes any; what others append
     /// meanwhile is kept.
     fn rewrite<'a>(&'a self, change: Rewriting<'a>) -> Pending<'a, ()>;
+    /// Notes the epoch of the lease under which lines are added from now on.
+    fn begin_epoch(&self, _epoch: u64) {}
 }
 
 /// A journal in one file.

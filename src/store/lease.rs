@@ -1,0 +1,276 @@
+//! The lease: the right to change something, held by one apply at a time in a shared store.
+//!
+//! A lease ends by itself, because a runner can vanish. Clocks of machines differ, so that nobody
+//! compares the time of another machine with its own: who waits takes a lease over once it has seen the
+//! same text for as long as the text says it is good for, and who holds one stops some time before.
+//! The service takes no fencing token: a request in flight when a lease is lost may still take effect,
+//! and the next apply settles it as it does after a crash.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::store::blobs::{BlobVersion, Blobs, WriteCondition, WriteOutcome};
+use crate::store::{StoreError, random};
+
+/// The version of the text's shape.
+const FORMAT_VERSION: u32 = 1;
+
+/// Who holds a lease, in words for people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseHolder {
+    /// The user and the machine.
+    pub owner: String,
+    /// The process on that machine.
+    pub process: u32,
+    /// The folder of the manifests.
+    pub folder: String,
+    /// The commit that is applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The page of the CI job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// Since when.
+    pub since: String,
+}
+
+/// What is stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct LeaseText {
+    format_version: u32,
+    /// How often it was taken, which is written with every line of the ledger.
+    epoch: u64,
+    /// Unlike that of every other one who took it.
+    token: String,
+    /// How long it is good for, in seconds.
+    seconds: u64,
+    /// When it was written last, by the clock of its holder; it makes each text unlike the one before.
+    renewed: String,
+    /// Nobody, where it was given back.
+    holder: Option<LeaseHolder>,
+}
+
+/// A text that somebody waits to see end.
+#[derive(Default)]
+pub struct LeaseSight(Option<(BlobVersion, Instant)>);
+
+/// The result of an attempt to take a lease.
+pub enum LeaseAttempt {
+    /// It was taken.
+    Taken(Box<Lease>),
+    /// Another one holds it.
+    HeldBy(LeaseHolder),
+}
+
+/// The result of an attempt to renew a lease.
+enum Renewal {
+    Renewed,
+    Lost,
+}
+
+/// A lease that is held.
+pub struct Lease {
+    blobs: Arc<dyn Blobs>,
+    name: String,
+    duration: Duration,
+    text: Mutex<(LeaseText, BlobVersion)>,
+    /// When the request was sent that last made it good.
+    good_since: Mutex<Instant>,
+    /// Held while it is written.
+    turn: tokio::sync::Mutex<()>,
+}
+
+/// Reads who holds a lease.
+pub(super) async fn holder(
+    blobs: &dyn Blobs,
+    name: &str,
+) -> Result<Option<LeaseHolder>, StoreError> {
+    Ok(read(blobs, name).await?.and_then(|(text, _)| text.holder))
+}
+
+/// Takes a lease from whoever holds it; returns whether it still was that holder's.
+pub(super) async fn release_of(
+    blobs: &dyn Blobs,
+    name: &str,
+    holder: &LeaseHolder,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Some((text, version)) = read(blobs, name).await? else { return Ok(false) };
+    if text.holder.as_ref() != Some(holder) {
+        return Ok(false);
+    }
+    let text = LeaseText { holder: None, renewed: now.to_string(), token: random(), ..text };
+    let written = blobs.write(name, bytes(&text), WriteCondition::Version(version)).await?;
+    Ok(matches!(written, WriteOutcome::Done(_)))
+}
+
+/// Takes the lease where nobody holds it, or where its holder has not renewed it for as long as it is
+/// good for, since `sight` first saw it.
+pub(super) async fn try_take(
+    blobs: &Arc<dyn Blobs>,
+    name: &str,
+    holder: &LeaseHolder,
+    duration: Duration,
+    sight: &mut LeaseSight,
+    now: Timestamp,
+) -> Result<LeaseAttempt, StoreError> {
+    let token = random();
+    loop {
+        let found = read(&**blobs, name).await?;
+        let sent = Instant::now();
+        let (epoch, expected) = match found {
+            None => (1, WriteCondition::Absent),
+            // The answer to the write below was lost, and it took effect.
+            Some((text, version)) if text.token == token => {
+                return Ok(taken(blobs, name, duration, (text, version), sent));
+            }
+            Some((text, version)) => {
+                let good_for = Duration::from_secs(text.seconds);
+                match text.holder {
+                    Some(other) if !sight.has_seen(&version, good_for) => {
+                        return Ok(LeaseAttempt::HeldBy(other));
+                    }
+                    _ => (text.epoch.saturating_add(1), WriteCondition::Version(version)),
+                }
+            }
+        };
+        let text = LeaseText {
+            format_version: FORMAT_VERSION,
+            epoch,
+            token: token.clone(),
+            seconds: duration.as_secs().max(1),
+            renewed: now.to_string(),
+            holder: Some(holder.clone()),
+        };
+        match blobs.write(name, bytes(&text), expected).await {
+            Ok(WriteOutcome::Done(version)) => {
+                return Ok(taken(blobs, name, duration, (text, version), sent));
+            }
+            // Somebody else was first, or it is this one's own write whose answer was lost.
+            Ok(WriteOutcome::Conflict) => {}
+            Err(error) => {
+                let is_ours =
+                    read(&**blobs, name).await?.is_some_and(|(text, _)| text.token == token);
+                if !is_ours {
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+fn taken(
+    blobs: &Arc<dyn Blobs>,
+    name: &str,
+    duration: Duration,
+    text: (LeaseText, BlobVersion),
+    sent: Instant,
+) -> LeaseAttempt {
+    LeaseAttempt::Taken(Box::new(Lease {
+        blobs: Arc::clone(blobs),
+        name: name.to_owned(),
+        duration,
+        text: Mutex::new(text),
+        good_since: Mutex::new(sent),
+        turn: tokio::sync::Mutex::default(),
+    }))
+}
+
+impl LeaseSight {
+    /// Whether the same text has been there for so long, since it was first seen.
+    fn has_seen(&mut self, version: &BlobVersion, good_for: Duration) -> bool {
+        match &self.0 {
+            Some((seen, since)) if seen == version => since.elapsed() >= good_for,
+            _ => {
+                self.0 = Some((version.clone(), Instant::now()));
+                false
+            }
+        }
+    }
+}
+
+impl Lease {
+    /// How often this lease was taken by anybody, this time included.
+    pub fn epoch(&self) -> u64 {
+        self.text.lock().expect("no holder panics").0.epoch
+    }
+
+    /// Renews the lease until it is lost, and returns then.
+    ///
+    /// Lost is what another one has taken, and what could not be renewed for two thirds of the time
+    /// that it is good for: the rest is for the requests in flight.
+    pub async fn keep(&self, clock: Clock) {
+        let pause = self.duration / 4;
+        loop {
+            tokio::time::sleep(pause).await;
+            let since = *self.good_since.lock().expect("no holder panics");
+            let deadline = since + self.duration * 2 / 3;
+            match tokio::time::timeout_at(deadline, self.renew(clock.now())).await {
+                Ok(Ok(Renewal::Renewed)) => {}
+                Ok(Ok(Renewal::Lost)) | Err(_) => return,
+                Ok(Err(error)) => {
+                    tracing::warn!("the lease was not renewed: {error}");
+                    if Instant::now() + pause >= deadline {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn renew(&self, now: Timestamp) -> Result<Renewal, StoreError> {
+        let _turn = self.turn.lock().await;
+        let sent = Instant::now();
+        let (text, version) = self.text.lock().expect("no holder panics").clone();
+        let token = text.token.clone();
+        // With a time of its own, so that no two texts are equal.
+        let text = LeaseText { renewed: format!("{now} {}", random()), ..text };
+        let written =
+            self.blobs.write(&self.name, bytes(&text), WriteCondition::Version(version)).await?;
+        let version = match written {
+            WriteOutcome::Done(version) => version,
+            WriteOutcome::Conflict => match read(&*self.blobs, &self.name).await? {
+                // Its own write, whose answer was lost.
+                Some((text, version)) if text.token == token => {
+                    *self.text.lock().expect("no holder panics") = (text, version);
+                    return Ok(Renewal::Renewed);
+                }
+                _ => return Ok(Renewal::Lost),
+            },
+        };
+        *self.text.lock().expect("no holder panics") = (text, version);
+        *self.good_since.lock().expect("no holder panics") = sent;
+        Ok(Renewal::Renewed)
+    }
+
+    /// Gives the lease back. One that cannot be given back ends by itself.
+    pub async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
+        let _turn = self.turn.lock().await;
+        let (text, version) = self.text.lock().expect("no holder panics").clone();
+        let text = LeaseText { holder: None, renewed: format!("{now} {}", random()), ..text };
+        self.blobs.write(&self.name, bytes(&text), WriteCondition::Version(version)).await?;
+        Ok(())
+    }
+}
+
+fn bytes(text: &LeaseText) -> Vec<u8> {
+    serde_json::to_vec(text).expect("texts and numbers are always JSON")
+}
+
+async fn read(
+    blobs: &dyn Blobs,
+    name: &str,
+) -> Result<Option<(LeaseText, BlobVersion)>, StoreError> {
+    let Some(blob) = blobs.read(name).await? else { return Ok(None) };
+    let unreadable = || StoreError::Lease { name: name.to_owned() };
+    let text: LeaseText = serde_json::from_slice(&blob.bytes).map_err(|_| unreadable())?;
+    if text.format_version > FORMAT_VERSION {
+        return Err(unreadable());
+    }
+    Ok(Some((text, blob.version)))
+}

@@ -1,0 +1,168 @@
+//! Applies of several machines that share a store.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Child;
+use std::time::Duration;
+
+use crate::process::Service;
+use crate::support::repo::{Ran, Repo};
+
+const TASKS: &str = "spy: {prompt: Buy SPY, deployments: {baseline: {}}}";
+
+/// A repository and a clone of it, as on two machines, with one store.
+struct Machines {
+    service: Service,
+    one: Repo,
+    other: Repo,
+    store: tempfile::TempDir,
+}
+
+impl Machines {
+    fn new(latency: Duration) -> Self {
+        let one = Repo::new();
+        one.tasks(TASKS).commit("first");
+        let other = one.clone_with("");
+        let store = tempfile::tempdir().unwrap();
+        Self { service: Service::with_latency(latency), one, other, store }
+    }
+
+    /// Adds the store to a command.
+    fn words(&self, words: &str) -> String {
+        let is_locking = words.starts_with("apply");
+        let time = if is_locking { " --lease-time 2s" } else { "" };
+        format!("{words} --store file://{}{time}", self.store.path().display())
+    }
+
+    fn run(&self, repo: &Repo, words: &str) -> Ran {
+        self.service.run(repo, &self.words(words))
+    }
+
+    /// Waits until an apply has taken the lease, or has ended.
+    fn wait_for_lease(&self, child: &mut Child) {
+        let is_held = || self.values("json").iter().any(|text| text.contains("\"owner\""));
+        while !is_held() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// The values in the store with this ending.
+    fn values(&self, ending: &str) -> Vec<String> {
+        fn walk(folder: &Path, ending: &str, found: &mut Vec<String>) {
+            for entry in std::fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    walk(&path, ending, found);
+                } else if path.extension().is_some_and(|its| its == ending) {
+                    found.extend(std::fs::read_to_string(path));
+                }
+            }
+        }
+        let mut found = Vec::new();
+        walk(self.store.path(), ending, &mut found);
+        found
+    }
+}
+
+#[test]
+fn what_one_machine_has_made_is_proven_on_the_other() {
+    let machines = Machines::new(Duration::ZERO);
+    machines.run(&machines.one, "apply --yes --quiet").expect(0, &[]);
+    assert!(!machines.one.path().join(".qcops/ledger.jsonl").exists(), "it is in the store");
+    let ledger = machines.values("jsonl").concat();
+    assert!(ledger.contains("\"what\":\"created\"") && ledger.contains("\"epoch\":1"), "{ledger}");
+    let is_known = |ran: Ran| {
+        let status: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
+        status["tasks"][0]["deployments"][0]["started_by_this_ledger"].clone()
+    };
+    assert_eq!(is_known(machines.run(&machines.other, "status --format json")), true);
+    machines.run(&machines.other, "plan --detailed-exitcode").expect(0, &[]);
+    // Without the store the other machine knows the task by its content alone.
+    assert_eq!(is_known(machines.service.run(&machines.other, "status --format json")), false);
+}
+
+#[test]
+fn two_machines_take_turns_and_the_second_one_says_who_is_first() {
+    let machines = Machines::new(Duration::from_millis(50));
+    let apply = machines.words("apply --yes");
+    let mut first = machines.service.spawn(&machines.one, &apply);
+    machines.wait_for_lease(&mut first);
+    let second = machines.run(&machines.other, "apply --yes");
+    let first = Repo::ran(first.wait_with_output().unwrap());
+    assert_eq!((first.code, second.code), (0, 0), "{}{}", first.err, second.err);
+    assert!(second.err.contains("which holds the lease in `file://"), "{}", second.err);
+    assert!(second.err.contains("commit "), "{}", second.err);
+    assert_eq!(
+        machines.service.writes(),
+        ["/agents/tasks/create", "/agents/deployments/create"],
+        "once each"
+    );
+}
+
+#[test]
+fn a_lock_is_waited_for_no_longer_than_asked() {
+    let mut machines = Machines::new(Duration::ZERO);
+    // Whoever connects waits for an answer that never comes.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    machines.service.address = format!("http://{}", silent.local_addr().unwrap());
+    let mut first = machines.service.spawn(&machines.one, &machines.words("apply --yes"));
+    machines.wait_for_lease(&mut first);
+    let second = machines.run(&machines.other, "apply --yes --lock-timeout 0s");
+    assert_eq!(second.code, 1, "{}", second.err);
+    assert!(second.err.contains("`--lock-timeout` is over"), "{}", second.err);
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let shown = machines.run(&machines.other, "unlock");
+    assert_eq!(shown.code, 3, "{}", shown.err);
+    assert!(shown.out.contains("process "), "{}", shown.out);
+    machines.run(&machines.other, "unlock --yes").expect(0, &["was taken away"]);
+    machines.run(&machines.other, "unlock --yes").expect(0, &["Nobody holds"]);
+    let mut next = machines.service.spawn(&machines.other, &machines.words("apply --yes"));
+    machines.wait_for_lease(&mut next);
+    assert!(next.try_wait().unwrap().is_none(), "it has the lease");
+    next.kill().unwrap();
+    next.wait().unwrap();
+}
+
+#[test]
+fn a_store_that_cannot_be_reached_stops_an_apply_before_it_begins() {
+    let machines = Machines::new(Duration::ZERO);
+    let file = machines.store.path().join("file");
+    std::fs::write(&file, "no folder").unwrap();
+    for (store, said) in [
+        (format!("file://{}", file.display()), "failed to"),
+        ("s3://bucket/x".to_owned(), "failed to"),
+        ("ftp://bucket/x".to_owned(), "s3://BUCKET/FOLDER"),
+    ] {
+        let words = format!("apply --yes --store {store}");
+        let mut command = machines.service.command(&machines.one, &words);
+        command.env("AWS_ENDPOINT_URL", "http://127.0.0.1:1").env("AWS_ALLOW_HTTP", "true");
+        command.env("AWS_ACCESS_KEY_ID", "x").env("AWS_SECRET_ACCESS_KEY", "very-secret");
+        let ran = Repo::ran(command.output().unwrap());
+        assert_eq!(ran.code, 1, "{store}: {}", ran.err);
+        assert!(ran.err.contains(said) && !ran.err.contains("very-secret"), "{store}: {}", ran.err);
+    }
+    assert_eq!(machines.service.writes(), [""; 0]);
+}
+
+/// Kills an apply of one machine after each number of requests, with effects that arrive late, and
+/// applies at once from another machine with the same store.
+#[test]
+fn an_apply_that_was_killed_is_finished_by_another_machine_without_duplicates() {
+    for count in 1..6 {
+        let machines = Machines::new(Duration::ZERO);
+        machines.service.faults(&["tasks/create#1=late:1", "deployments/create#1=late:1"]);
+        let mut first = machines.service.spawn(&machines.one, &machines.words("apply --yes"));
+        machines.service.wait_for(count, &mut first);
+        first.kill().unwrap();
+        first.wait().unwrap();
+        let fresh = machines.one.clone_with("");
+        let ran = machines.run(&fresh, "apply --yes --settle-delays 1");
+        assert_eq!(ran.code, 0, "{count}: {}{}", ran.out, ran.err);
+        let writes = machines.service.writes();
+        machines.run(&fresh, "plan --detailed-exitcode").expect(0, &[]);
+        let (tasks, deployments) = machines.service.counts();
+        assert_eq!(tasks.values().collect::<Vec<_>>(), [&1], "{count}: {writes:?}");
+        assert_eq!(deployments, 1, "{count}: {writes:?}");
+    }
+}
