@@ -460,6 +460,63 @@ fn what_the_service_stores_otherwise_is_planned_once() {
 }
 
 #[test]
+fn a_name_that_another_agent_keeps_is_not_fought_over() {
+    check_after(
+        "made a 7\nmade b 8\nlisted 7 A | model m\n",
+        &[
+            (
+                "kept by somebody else's",
+                "declared a B | model m\nlisted 9 b!",
+                "1 kept; note name-held",
+            ),
+            (
+                "another field is changed all the same",
+                "declared a B | model n\nlisted 9 B",
+                "~ a 7 model m->n; note name-held",
+            ),
+            (
+                "given up by the next key",
+                "declared a B\ndeclared b C\nlisted 8 B",
+                "~ b 8 name B->C; ~ a 7 name A->B after #0",
+            ),
+            (
+                "kept, because somebody else's keeps the next one",
+                "declared a B\ndeclared b C\nlisted 8 B\nlisted 9 C",
+                "2 kept; note name-held; note name-held",
+            ),
+            (
+                "kept, because nothing proves that its agent may change",
+                "declared a B\ndeclared b=9 C | model m\ndeclared c D | model m\nlisted 9 B\nlisted 10 D | model x",
+                "~ b 9 name B->C; ~ a 7 name A->B after #0; ~ c 10 model x->m blocked[unproven]",
+            ),
+            (
+                "swapped",
+                "declared a B\ndeclared b A\nlisted 8 B",
+                "~ a 7 name A->B; ~ b 8 name B->A after #0",
+            ),
+            (
+                "of a key that goes",
+                "prune\ndeclared a B\nbefore b B | model m\nlisted 8 B | model m",
+                "~ a 7 name A->B; - b 8",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn an_agent_of_the_same_name_beside_the_matched_one_is_named() {
+    check(&[
+        (
+            "known by the ledger",
+            "declared r R\nmade r 7\nlisted 7 R\nlisted 8 R",
+            "1 kept; note duplicate",
+        ),
+        ("pinned", "declared r=7 R\nlisted 7 R\nlisted 8 R", "1 kept; note duplicate"),
+        ("of another name", "declared r R\nmade r 7\nlisted 7 R\nlisted 8 r", "1 kept"),
+    ]);
+}
+
+#[test]
 fn drift_is_what_git_never_declared() {
     let history = "before r R | model b\nbefore r R | model a\nmade r 7\n";
     check_after(
@@ -744,7 +801,7 @@ fn an_agent_goes_only_if_nothing_is_lost_and_nobody_uses_it() {
             ),
             (
                 "the key of another manifest's own agent",
-                "prune\nneighbor agents: {R: {name: S}}; tasks: {n: {agent: R, prompt: x, projectPreference: project-for-task}}",
+                "prune\nneighbor agents: {R: {name: S, model: m}}; tasks: {n: {agent: R, prompt: x, projectPreference: project-for-task}}",
                 "- r 7",
             ),
             (

@@ -265,6 +265,112 @@ async fn a_first_agent_that_is_stored_otherwise_ends_the_creates_of_agents() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn names_of_agents_change_hands() {
+    const BEFORE: &str = "a: {name: One, systemPrompt: p}\nb: {name: Two, systemPrompt: q}";
+    for (row, after, rule, most) in [
+        ("chain", ["Two", "Three"], "allow", 1),
+        ("chain", ["Two", "Three"], "suffix", 1),
+        ("chain", ["Two", "Three"], "refuse", 1),
+        ("ring", ["Two", "One"], "allow", 1),
+        ("ring", ["Two", "One"], "suffix", 2),
+    ] {
+        let mut world = world(BEFORE);
+        world.quirk(&format!("duplicate-agent-name={rule}")).await;
+        world.commit().commit().converge().await;
+        let ids = made(&world).await.replace(" One", "").replace(" Two", "");
+        let edited = BEFORE.replace("One", "1").replace("Two", after[1]).replace('1', after[0]);
+        world.edit_whole(&manifest(&edited)).commit();
+        for _ in 1..most {
+            world.apply().await;
+        }
+        world.converge().await;
+        let ids: Vec<&str> = ids.lines().collect();
+        let expected = format!("{} {}\n{} {}", ids[0], after[0], ids[1], after[1]);
+        assert_eq!(made(&world).await, expected, "{row} {rule}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_machines_that_create_one_agent_at_once_say_so() {
+    let mut one = world(RESEARCHER);
+    one.commit();
+    let other = one.beside();
+    let (first, second) = tokio::join!(one.apply(), other.apply());
+    assert_eq!(made(&one).await.lines().count(), 2, "the creates crossed");
+    for outcome in [first, second] {
+        let said = outcome.steps.values().find_map(|ended| match ended {
+            StepOutcome::Unknown(finding) => Some(finding.message.clone()),
+            _ => None,
+        });
+        let said = said.expect("both are told");
+        assert!(said.contains("agent 50") && said.contains("agent 51"), "{said}");
+    }
+    assert_eq!(one.blocks().await, [].into(), "each machine knows its own");
+    assert!(one.plan_text().await.contains("note[duplicate]"), "and names the other");
+}
+
+#[tokio::test(start_paused = true)]
+async fn fields_of_an_agent_are_emptied_where_that_is_declared() {
+    let filled = "researcher: {name: Momentum Scout, systemPrompt: Be brief, description: Old, \
+                  pipeline: research, tools: [datasets], subAgents: {critic: 2}, chainedAgents: [critic]}\n\
+                  critic: {systemPrompt: Be harsh}";
+    let emptied = filled
+        .replace("Old", "''")
+        .replace(": research,", ": '',")
+        .replace("[datasets]", "[]")
+        .replace("{critic: 2}", "{}")
+        .replace("[critic]", "[]");
+    for shown in ["shown", "null", "missing"] {
+        let mut world = world(filled);
+        world.quirk(&format!("agent-empty-fields={shown}")).await;
+        world.commit().converge().await;
+        world.edit_whole(&manifest(&emptied)).commit().converge().await;
+        let update = &bodies(&world, "/agents/update")[0];
+        for (field, empty) in [
+            ("description", json!("")),
+            ("pipeline", json!("")),
+            ("tools", json!([])),
+            ("subAgents", json!([])),
+            ("chainedAgents", json!([])),
+        ] {
+            assert_eq!(update[field], empty, "{shown} {field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_review_of_agents_shows_warnings_and_who_else_is_there() {
+    let repo = Repo::new();
+    let text = manifest(RESEARCHER).replace("datasets", "datasetz, create_live_algorithm");
+    repo.write("tasks.yaml", &text).commit("agents");
+    let page = repo.qcops("plan --format markdown --output markdown=page.md").out;
+    for part in ["warning[unknown-tool]", "note[trading-tools]"] {
+        assert!(page.contains(part), "{part}\n{page}");
+    }
+    assert_eq!(repo.read("page.md"), page);
+    let plan: Value = serde_json::from_str(&repo.qcops("plan --format json").out).unwrap();
+    let unmanaged = json!([
+        {"agent_id": 47, "name": "Research Assistant"},
+        {"agent_id": 48, "name": "Momentum Researcher"},
+        {"agent_id": 49, "name": "Risk Reviewer"},
+    ]);
+    assert_eq!(plan["unmanaged_agents"], unmanaged);
+    for command in
+        ["pull --id 999", "pull --id 999 --id 998 --out pulled", "pull --only tasks --id 47"]
+    {
+        let ran = repo.qcops(command);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""), "{command}: {}", ran.err);
+        assert!(
+            ran.err.contains("to declare with the id") && ran.err.contains("help:"),
+            "{}",
+            ran.err
+        );
+        assert!(!repo.path().join("pulled").exists());
+    }
+    assert_eq!(repo.qcops("pull --id 47").code, 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rewritten_name_of_an_agent_is_asked_for_once_more_and_then_accepted() {
     for rule in ["title", "fold"] {
         let mut world = world(&RESEARCHER.replace("Momentum Scout", "momentum  SCOUT x"));

@@ -218,6 +218,53 @@ fn every_fault_in_a_scenario_with_agents_converges() {
     expect_settled(&summary);
 }
 
+/// Whether a quirk may change what happens to agents.
+fn is_of_agents(spec: &emulator::QuirkSpec) -> bool {
+    const OTHERS: [&str; 12] = [
+        "default-tool",
+        "explicit-null",
+        "extra-fields",
+        "ids-sent",
+        "keyless-agent",
+        "list-lag-ms",
+        "list-order",
+        "model-with-qcc",
+        "refusal-form",
+        "system-prompt",
+        "token-echo",
+        "tool-order",
+    ];
+    spec.name.contains("agent") || OTHERS.contains(&spec.name)
+}
+
+/// Agents are never as declared where the service changes them or does not show them; `tests/agents.rs`
+/// tells what happens then.
+const NEVER_AS_DECLARED: [&str; 3] =
+    ["agent-empty-fields=missing", "default-tool=on", "system-prompt=append"];
+
+#[test]
+fn every_law_holds_for_agents_under_each_quirk_of_theirs() {
+    let mut all = Vec::new();
+    for (spec, seed) in emulator::QUIRKS.iter().zip(400..).filter(|(spec, _)| is_of_agents(spec)) {
+        let quirks = values(spec).into_iter().map(|value| format!("{}={value}", spec.name));
+        let quirks = quirks.filter(|quirk| !NEVER_AS_DECLARED.contains(&&**quirk));
+        all.extend(quirks.map(|quirk| conditions(seed, &[&quirk])));
+    }
+    let summary = sweep(&scenarios::with_agents(), &all, sample(2));
+    expect_no_violation("agents under each quirk", &summary);
+    assert_eq!((summary.duplicate_agents, summary.lost_agents), (0, 0));
+    expect_settled(&summary);
+    assert!(summary.restless.is_empty(), "{:?}", summary.restless);
+}
+
+#[test]
+fn every_law_holds_for_agents_with_two_faults() {
+    let count = if is_full() { None } else { Some(40) };
+    let summary = sweep(&scenarios::with_agents(), &[conditions(1, &[])], Sampling::Pairs(count));
+    expect_no_violation("agents, pairs", &summary);
+    assert_eq!((summary.duplicate_agents, summary.lost_agents), (0, 0));
+}
+
 /// What is created, replaced or removed on evidence that cannot be read is blocked, whatever else fails.
 #[test]
 fn nothing_is_made_or_removed_while_evidence_is_out_of_sight() {

@@ -12,11 +12,11 @@ use crate::apply::Work;
 use crate::apply::confirm::Presence;
 use crate::apply::create::found;
 use crate::apply::finding::{changed, unsettled};
-use crate::apply::settle::{Ended, FreshLook, Settled, complete};
+use crate::apply::settle::{BOTH_MADE, Ended, FreshLook, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
-use crate::event::{Done, HaltReason, StepOutcome};
+use crate::event::{Done, HaltReason, Outcome, StepOutcome};
 use crate::kinds::{AGENT, NAME, Shape};
-use crate::model::{AgentId, TaskId, is_rewriting_of};
+use crate::model::{AgentId, TaskId, has_new_number, is_rewriting_of};
 use crate::observed::ObservedAgent;
 use crate::plan::{AgentChange, AgentRef, Change, Step, StepId, stored_otherwise};
 use crate::resource::{Edit, Object, Reference, Value};
@@ -222,6 +222,24 @@ impl Work<'_, '_> {
         })
     }
 
+    /// Says at once that somebody else has made an agent of the same name; the next plan blocks on it.
+    pub(super) fn note_second_agent(&self, outcome: &mut Outcome, agent: &ObservedAgent) {
+        let made = self.agents.borrow();
+        let is_new = made.baseline.as_ref().is_some_and(|known| !known.contains(&agent.id));
+        if !is_new || made.ids().any(|id| id == agent.id) {
+            return;
+        }
+        for (step, object) in self.agents_to_make() {
+            if let Some(own) = made.steps.get(&step).filter(|_| has_name(object, agent)) {
+                let message = format!(
+                    "agent {own} was created, and so was agent {} with its name, not by this apply",
+                    agent.id
+                );
+                outcome.steps.insert(step, unsettled(message, BOTH_MADE.to_owned()));
+            }
+        }
+    }
+
     /// Reads a new agent.
     async fn read_agent_back(&self, step: &Step, id: AgentId) -> Ended<ObservedAgent> {
         let mut last = String::new();
@@ -256,7 +274,8 @@ impl Work<'_, '_> {
             match (&before, &edit.after) {
                 (before, after) if before == after || !before.is_known() => {}
                 (Value::Text(stored), Value::Text(asked))
-                    if edit.field == NAME && is_rewriting_of(stored, asked) =>
+                    if edit.field == NAME
+                        && (is_rewriting_of(stored, asked) || has_new_number(stored, asked)) =>
                 {
                     notes.extend(self.note_agent_name(step, &seen, asked, "").await);
                 }
@@ -346,7 +365,10 @@ impl Work<'_, '_> {
     ) -> Option<Diagnostic> {
         let stored = agent.object.name().filter(|stored| *stored != name)?;
         let before = agent.object.get(NAME).clone();
-        self.note_stored(step, agent.id, &[Edit { before, ..Edit::name(name) }]).await;
+        // A number at the end goes once the other agent has another name: worth asking again.
+        if !has_new_number(stored, name) {
+            self.note_stored(step, agent.id, &[Edit { before, ..Edit::name(name) }]).await;
+        }
         let message = format!("agent {} is stored as `{stored}`{why}", agent.id);
         let note = Diagnostic::note(Code::NameRewritten, message);
         Some(if is_rewriting_of(stored, name) {

@@ -208,6 +208,7 @@ impl Work<'_, '_> {
                 let listing = self.look(self.effects.client.list_agents().await);
                 for agent in listing.into_iter().flat_map(|listing| listing.items) {
                     agents.remove(&agent.id);
+                    self.note_second_agent(outcome, &agent);
                 }
             }
             if !tasks.is_empty() {
@@ -289,9 +290,7 @@ impl Work<'_, '_> {
                 "task {own} was made, and so was task {} with equal content, not by this apply",
                 task.id
             );
-            let way = "`qcops plan` names both; decide with `id:` which one is to stay, and let one \
-                       machine apply at a time";
-            outcome.steps.insert(*step, unsettled(message, way.to_owned()));
+            outcome.steps.insert(*step, unsettled(message, BOTH_MADE.to_owned()));
         }
     }
 
@@ -341,6 +340,10 @@ impl Work<'_, '_> {
         self.effects.stop.sleep(delay).await;
     }
 }
+
+/// What helps where two machines have made the same.
+pub(super) const BOTH_MADE: &str = "`qcops plan` names both; decide with `id:` which one is to stay, and let one \
+                                    machine apply at a time";
 
 /// Whether an answer says that there is nothing to read.
 pub(super) fn is_refused<T>(answer: &CallOutcome<T>) -> bool {

@@ -67,7 +67,7 @@ pub(super) fn write_plan(
 ) -> Result<(), CommandError> {
     write_each(context, outputs, |format| match format {
         FileFormat::Json => render::json::render(view),
-        FileFormat::Markdown => render::markdown::render(view, shape.context, shape.max_bytes),
+        FileFormat::Markdown => markdown(context, view, shape),
         FileFormat::Html => render::html::plan(view, shape.context),
         _ => plan_text(view, shape),
     })
@@ -88,6 +88,12 @@ pub(super) fn write_each(
     Ok(())
 }
 
+/// A plan with what was found in its manifests.
+fn markdown(context: &Context, view: &PlanView, shape: Layout) -> String {
+    let Layout { context: lines, max_bytes } = shape;
+    render::markdown::render_with(view, lines, max_bytes, &context.progressed.findings())
+}
+
 /// Writes an apply into every file that was asked for: the plan, the result of its steps, and the
 /// deployments that were waited for.
 pub(super) fn write_apply(
@@ -104,7 +110,7 @@ pub(super) fn write_apply(
             }
             FileFormat::Markdown => {
                 let view = PlanView::new(applied.plan);
-                let plan = render::markdown::render(&view, shape.context, shape.max_bytes);
+                let plan = markdown(context, &view, shape);
                 format!("{plan}{}", render::markdown::block(&result_text(applied, shape)))
             }
             FileFormat::Html => render::html::applied(applied, shape.context),

@@ -37,6 +37,9 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
     let shared = store::shared(context, &args.comparing.store)?;
     let declared = organization_id.as_deref();
     let pulled = observe(context, asked, shared.as_ref(), &selection, declared)?;
+    if let Some(error) = unseen(&pulled) {
+        return Err(error);
+    }
     let prompts = if args.out.is_some() { Prompts::Files } else { Prompts::Inline };
     let written = manifest::write(&pulled.outline, prompts);
     match &args.out {
@@ -55,6 +58,22 @@ pub(super) fn run(context: &Context, args: &PullArgs) -> Result<Exit, CommandErr
     context.terminal.message(&remarks(&pulled));
     // What may be missing must not pass for all there is.
     Ok(if pulled.gap.is_some() { Exit::Blocked } else { Exit::Success })
+}
+
+/// Says that ids lead to nothing, so that no manifest is written which leaves them out.
+fn unseen(pulled: &Pulled) -> Option<CommandError> {
+    if pulled.unseen.is_empty() {
+        return None;
+    }
+    let ids: Vec<String> = pulled.unseen.iter().map(u64::to_string).collect();
+    let one = format!("there is no agent or task to declare with the id {}", ids.join(", "));
+    let many = format!("there are no agents or tasks to declare with the ids {}", ids.join(", "));
+    let mut error = CommandError::new(if ids.len() == 1 { one } else { many })
+        .help("nothing was written; `qcops pull` without `--id` shows every id");
+    if let Some(why) = &pulled.gap {
+        error = error.help(format!("the task list is incomplete: {why}"));
+    }
+    Some(error)
 }
 
 /// What is to be declared, and of which organization, where a manifest says so.
@@ -192,9 +211,6 @@ pub(super) fn remarks(pulled: &Pulled) -> String {
     }
     for (id, why) in &pulled.left_out {
         note(format!("task {id} is left out: {why}"));
-    }
-    for id in &pulled.unseen {
-        note(format!("no agent or task with the id {id} was found to declare"));
     }
     if pulled.archived_count > 0 {
         note(format!("archived tasks are left out: {}", pulled.archived_count));

@@ -27,7 +27,8 @@ pub(super) fn show(
         ApplyFormat::Text => show_text(context, lines, &view),
         ApplyFormat::Json => terminal::output(&render::json::render(&view)),
         ApplyFormat::Markdown => {
-            terminal::output(&render::markdown::render(&view, lines, max_bytes))
+            let findings = context.progressed.findings();
+            terminal::output(&render::markdown::render_with(&view, lines, max_bytes, &findings))
         }
         ApplyFormat::Html => terminal::output(&render::html::plan(&view, lines)),
         // Standard output is for the deployments, which are still to come.

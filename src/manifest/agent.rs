@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::diag::{Code, Subject};
+use crate::diag::{Code, Diagnostic, Subject};
 use crate::kinds::{AGENT, NAME, SYSTEM_PROMPT};
 use crate::manifest::AgentConfig;
 use crate::manifest::conflict::{TextKind, conflict_markers};
@@ -104,6 +104,9 @@ fn agent(
         FieldRead::Broken => return None,
         FieldRead::Sound(pin) => Some(pin),
     };
+    if pin.is_none() {
+        warn_of_nothing(reader, &all, node, owner);
+    }
     let files = AGENT.managed().zip(&all);
     Some(AgentConfig {
         scope: None,
@@ -126,6 +129,21 @@ fn check_own_file(reader: &mut Reader<'_>, entries: &Entries<'_, '_>, owner: Own
             reader.report(finding.help(help));
         }
     }
+}
+
+/// Warns of an agent of which nothing but its name is declared.
+fn warn_of_nothing(reader: &mut Reader<'_>, all: &[Given], node: &Node<'_>, owner: Owner<'_>) {
+    let mut values = AGENT.managed().zip(all).filter(|(field, _)| field.name != NAME);
+    if values.any(|(_, given)| given.value.is_known()) {
+        return;
+    }
+    let message = format!("{owner} has a name and nothing else that is managed");
+    let finding = Diagnostic::warning(Code::NothingManaged, message).at(reader.place(&node.span));
+    reader.report(
+        finding
+            .help("write what the agent is, such as its `systemPromptFile`, `model` and `tools`")
+            .help("or take it out: a task or another field names an existing agent by its name"),
+    );
 }
 
 /// Reads the system prompt that stands below the fields of an agent's file.
@@ -200,12 +218,18 @@ fn of_file(reader: &mut Reader<'_>, key: &Key, node: &Node<'_>) -> Option<AgentC
             return None;
         }
         let above = blanked(&text, 0..fields.start);
-        let yaml = blanked(&above, fields.end..text.len());
-        let read = read(&yaml);
+        let read = read(&above[..fields.end]);
         let is_whole = read.faults.is_empty();
         inner.report_all(read.faults);
         let mut below = Node::new(NodeValue::Text(text[body.clone()].into()), body, Style::Other);
         let mut fields = read.root?;
+        if !matches!(fields.value, NodeValue::Mapping(_) | NodeValue::Null) {
+            let found = fields.value.in_words();
+            let message = format!("the front matter of `{path}` must be a mapping, not {found}");
+            let finding = inner.error(Code::InvalidFrontMatter, message, &fields.span);
+            inner.report(finding.help("write a field a line, such as `model: claude-opus-4-7`, without `-`"));
+            return None;
+        }
         inner.expand_agent(key.as_str(), &mut fields);
         below.scope = fields.scope.take();
         let declared = agent(inner, key, &fields, Some((&below, &path)));
@@ -299,6 +323,11 @@ mod tests {
             ("text before", "Be brief.\n---\nmodel: m\n---\n"),
             ("no end", "---\nmodel: m\n\nBe brief."),
             ("an end that is indented", "---\nmodel: m\n ---\nBe brief."),
+            (
+                "a line within a text",
+                "---\ndescription: |\n  one\n---\n  two\nmodel: m\n---\nBe brief.",
+            ),
+            ("a text at the end", "---\ndescription: |\n  one\n---\nBe brief.\n---\nAnd kind."),
             ("nothing below", "---\nmodel: m\n---\n \r\n"),
             ("nothing but fields", "---\nmodel: m\n---"),
             ("two texts", "---\nsystemPrompt: x\n---\n\nBe brief."),
@@ -327,7 +356,7 @@ mod tests {
         ];
         let mut all = String::new();
         for (row, text) in table {
-            let manifest = "version: 1\nagents:\n  a: a.md\n  validator: {}\n";
+            let manifest = "version: 1\nagents:\n  a: a.md\n  validator: {model: m}\n";
             let (read, found, sources) = parsed(manifest, text);
             writeln!(all, "# {row}\n{}", told(&found, &sources)).unwrap();
             let agent = read.agents.get(&"a".parse::<Key>().unwrap());
@@ -429,6 +458,50 @@ mod tests {
     }
 
     #[test]
+    fn what_is_likely_to_be_meant_otherwise_is_told() {
+        for (agents, expected) in [
+            (
+                "  a: {}\n",
+                "warning nothing-managed: agent `a` has a name and nothing else that is managed",
+            ),
+            (
+                "  a: {name: A}\n",
+                "warning nothing-managed: agent `a` has a name and nothing else that is managed",
+            ),
+            ("  a: {id: 47}\n", ""),
+            ("  a: {model: ''}\n", ""),
+            (
+                "  a: {model: ' '}\n",
+                "error invalid-value: `model` of agent `a` must be a text, not blank",
+            ),
+            (
+                "  a: {name: 'A [superseded 0a1b2c3d]', model: m}\n",
+                "error invalid-name: the `name` of agent `a` looks like that of an archived task",
+            ),
+            ("  a: {prompt: x, model: m}\n", "help: did you mean `systemPrompt`?"),
+            ("  a: {promptFile: x.md, model: m}\n", "help: did you mean `systemPromptFile`?"),
+            ("  a: {systemPrompt: !include x.md}\n", "and `systemPromptFile` for that of an agent"),
+        ] {
+            let (_, found, _) = parsed(&format!("version: 1\nagents:\n{agents}"), "");
+            let told = found.iter().map(|finding| {
+                let severity = if finding.is_error() { "error" } else { "warning" };
+                let help = finding.help.iter().map(|help| format!("\nhelp: {help}"));
+                format!(
+                    "{severity} {}: {}{}",
+                    finding.code,
+                    finding.message,
+                    help.collect::<String>()
+                )
+            });
+            let told = told.collect::<Vec<_>>().join("\n");
+            assert!(
+                told.contains(expected) && told.is_empty() == expected.is_empty(),
+                "{agents}{told}"
+            );
+        }
+    }
+
+    #[test]
     fn a_sound_agent_is_understood() {
         let text = r"version: 1
 agents:
@@ -465,7 +538,7 @@ tasks: {}
         let (manifest, found, sources) = parsed(
             "version: 1
 defaults: {agent: spy, projectPreference: project-for-task, tools: [x]}
-agents: {spy: {}}
+agents: {spy: {model: m}}
 tasks: {spy: {prompt: x, subAgents: {a: 1}}}
 ",
             "",

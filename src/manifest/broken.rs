@@ -45,7 +45,7 @@ pub(super) fn fault(text: &str, error: &ScanError, open: &[usize]) -> Mistake {
         Kind::BomInsideDocument => spot
             .fault("a byte-order mark (U+FEFF) stands in the middle of the file")
             .help("take the invisible character out; it remains where files are joined"),
-kind if is_escape(kind) => spot.escape(),
+        kind if is_escape(kind) => spot.escape(),
         Kind::InvalidTrailingSingleQuotedScalar => spot.behind_quote('\''),
         Kind::InvalidTrailingDoubleQuotedScalar => spot.behind_quote('"'),
         Kind::InvalidQuotedScalarIndent
@@ -68,14 +68,14 @@ kind if is_escape(kind) => spot.escape(),
         }
         Kind::MappingKeyNotAllowed => spot.needs_quotes("?"),
         Kind::MissingAnchorOrAliasName => spot.needs_quotes(&text[at..(at + 1).min(text.len())]),
-kind if is_directive(kind) => spot.directive(),
+        kind if is_directive(kind) => spot.directive(),
         Kind::InvalidDocumentEnd => spot
             .fault("text stands behind `...`, which ends the document")
             .help("a text that starts with `...` needs quotes"),
         Kind::UndeclaredTagHandle | Kind::ExpectedTagBang | Kind::MissingTagUri => {
             spot.needs_quotes("!")
         }
-        Kind::RecursionLimitExceeded => spot.fault("the manifest is nested too deeply").limit().help(
+        Kind::RecursionLimitExceeded => spot.fault("the YAML is nested too deeply").limit().help(
             "nest 16 levels at most; a text that starts with `[`, `{`, `- ` or `? ` needs quotes",
         ),
         kind => spot.in_flow(kind),
@@ -195,7 +195,7 @@ pub(super) fn control(at: usize, character: char) -> Mistake {
     let name = if character == '\0' { " (NUL)" } else { "" };
     Mistake::new(
         at..at + character.len_utf8(),
-        format!("the control character U+{number:04X}{name} cannot stand in a manifest"),
+        format!("the control character U+{number:04X}{name} cannot stand in YAML"),
     )
     .help(format!("take it out; in double quotes it could be written `\\u{number:04x}`"))
 }

@@ -13,8 +13,8 @@ use std::sync::LazyLock;
 use crate::kinds::{self, Field, NAME};
 use crate::manifest::fields::FieldShape::{
     Agents, Bound, Deployments, Duration, EnvironmentNames, Environments, Exclude, Expression,
-    Expressions, Flag, Keys, Mapping, Matrix, Moment, Natural, Number, Offset, OpenWord, Prompt,
-    Prompts, References, Sequence, Set, Tasks, Text, Texts, Vars, Version, Word,
+    Expressions, Flag, Keys, Mapping, Matrix, Moment, Natural, Number, Offset, OpenText, OpenWord,
+    Prompt, Prompts, References, Sequence, Set, Tasks, Text, Texts, Vars, Version, Word,
 };
 
 /// A field.
@@ -53,6 +53,8 @@ pub(super) enum FieldShape {
     Version,
     /// A text that is not blank.
     Text,
+    /// A text that may be empty: the field is emptied then.
+    OpenText,
     /// A text in which `$` is an ordinary character.
     Prompt,
     /// One of these words.
@@ -316,7 +318,8 @@ fn of_kind(field: &'static Field) -> Vec<Spec> {
         kinds::Shape::Reference(_) | kinds::Shape::Integer => Number,
         kinds::Shape::Member(_) => Natural,
         kinds::Shape::Flag => Flag,
-        kinds::Shape::Line => Text,
+        kinds::Shape::Line if field.name == NAME => Text,
+        kinds::Shape::Line => OpenText,
         kinds::Shape::Set => Set,
         kinds::Shape::References(_) => References,
         kinds::Shape::Sequence(_) => Sequence,

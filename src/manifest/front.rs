@@ -37,6 +37,9 @@ pub(super) fn split(path: &str, text: &str) -> Result<FrontMatter, Box<Mistake>>
         let line = SourceLine::at(text, start);
         let end = end_of(text, start);
         if line.text.trim_end() == FENCE {
+            if is_within_text(&text[fields..start], &text[end..]) {
+                return Err(Box::new(within_text(path, start..start + FENCE.len())));
+            }
             return Ok(FrontMatter { fields: fields..start, body: end..text.len() });
         }
         start = end;
@@ -47,6 +50,30 @@ pub(super) fn split(path: &str, text: &str) -> Result<FrontMatter, Box<Mistake>>
 /// Where the line that holds the byte `at` ends, its line break included.
 fn end_of(text: &str, at: usize) -> usize {
     text[at..].find('\n').map_or(text.len(), |length| at + length + 1)
+}
+
+/// Whether a line `---` stands in the lines of a `|` or `>` text: those before it end with one, what is
+/// below it is indented, and another `---` follows.
+fn is_within_text(above: &str, below: &str) -> bool {
+    let mut lines = above.lines().rev();
+    let last = lines.find(|line| !line.is_empty() && !line.starts_with([' ', '\t']));
+    let is_text = |line: &str| {
+        let (_, value) = line.split_once(": ").unwrap_or_default();
+        let value = value.split('#').next().unwrap_or_default().trim();
+        value.starts_with(['|', '>'])
+            && value[1..].chars().all(|c| matches!(c, '+' | '-' | '1'..='9'))
+    };
+    let is_indented = below.lines().find(|line| !line.trim().is_empty());
+    let is_indented = is_indented.is_some_and(|line| line.starts_with([' ', '\t']));
+    let mut rest = below.lines();
+    last.is_some_and(is_text) && is_indented && rest.any(|line| line.trim_end() == FENCE)
+}
+
+fn within_text(path: &str, span: Range<usize>) -> Mistake {
+    let message = format!("this `---` ends the front matter of `{path}` in the middle of a text");
+    mistake(span, message)
+        .help("indent it as the lines of the text around it")
+        .help("or take the blanks from the beginning of the line below it, where the system prompt begins")
 }
 
 /// Says why a text has no front matter: what stands before it, or that there is none.

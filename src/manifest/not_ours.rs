@@ -13,6 +13,15 @@ const NOT_OF_AGENTS: &[(&str, &str)] = &[
     ("profileImage", "no call uploads a picture; set it in the web interface, and leave it out"),
 ];
 
+/// Returns the field of an agent that is meant by the name of one that tasks have.
+pub(super) fn of_agent(word: &str) -> Option<&'static str> {
+    match word {
+        "prompt" | "instructions" => Some(kinds::SYSTEM_PROMPT),
+        "promptFile" => Some("systemPromptFile"),
+        _ => None,
+    }
+}
+
 /// Returns why a field of this name can be given in no manifest.
 pub(super) fn unmanaged(kind: &Kind, name: &str) -> Option<String> {
     let mut not_ours = kind.fields.iter().filter(|row| row.on_change == kinds::OnChange::Unmanaged);

@@ -18,7 +18,7 @@ use crate::manifest::gathered::GatheredFindings;
 use crate::manifest::level;
 use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, NodeValue, Origin, Style};
-use crate::manifest::not_ours::unmanaged;
+use crate::manifest::not_ours::{of_agent, unmanaged};
 use crate::manifest::owner::Owner;
 use crate::manifest::seen::{SeenLooks, look_alike};
 use crate::manifest::shape::{self, ValueShape};
@@ -273,6 +273,8 @@ impl<'a> Reader<'a> {
                 "`{meant}` is indented with U+{number:04X}, which only looks like a blank; write spaces"
             );
             (help, name_of(meant))
+        } else if let (Owner::Agent(_), Some(meant)) = (owner, of_agent(word)) {
+            (format!("did you mean `{meant}`?"), Some(meant))
         } else if let Some((_, meant)) = RENAMED.iter().find(|(old, _)| *old == word) {
             (format!("did you mean `{meant}`?"), name_of(meant))
         } else if let Some(help) = shape::of_colon(word, known) {

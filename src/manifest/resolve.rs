@@ -369,7 +369,7 @@ mod tests {
     #[test]
     fn an_agent_is_a_key_first_and_then_an_exact_name() {
         let text = "version: 1
-agents: {new: {name: Writer, subAgents: {old: 2, new2: 1}, chainedAgents: [gone]}, old: {}, new2: {}, gone: {}}
+agents: {new: {name: Writer, subAgents: {old: 2, new2: 1}, chainedAgents: [gone]}, old: {model: m}, new2: {model: m}, gone: {model: m}}
 tasks:
   a: {prompt: a, agent: new}
   b: {prompt: b, agent: old}

@@ -86,7 +86,7 @@ pub fn reference() -> Vec<Chapter> {
 fn in_words(spec: &Spec) -> String {
     let words = match spec.shape {
         FieldShape::Version => "the number 1",
-        FieldShape::Text | FieldShape::Prompt => "text",
+        FieldShape::Text | FieldShape::OpenText | FieldShape::Prompt => "text",
         FieldShape::Word(words) | FieldShape::OpenWord(words) => {
             let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
             return words.join(" or ");
@@ -231,6 +231,7 @@ fn property(spec: &Spec) -> Value {
     let mut property = match spec.shape {
         FieldShape::Version => json!({"const": 1}),
         FieldShape::Text | FieldShape::Duration | FieldShape::Expression => text(),
+        FieldShape::OpenText => pattern(r"^$|\S"),
         FieldShape::Prompt => json!({"type": ["string", "null"]}),
         FieldShape::OpenWord(words) => any_of(&[json!({"enum": words}), text()]),
         FieldShape::Word(words) => any_of(&[json!({"enum": words}), variable()]),

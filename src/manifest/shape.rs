@@ -252,6 +252,7 @@ fn is_text(shape: Option<FieldShape>) -> bool {
         shape,
         Some(
             FieldShape::Text
+                | FieldShape::OpenText
                 | FieldShape::Prompt
                 | FieldShape::Prompts
                 | FieldShape::Texts

@@ -304,7 +304,7 @@ impl<'t> TreeReader<'t, '_> {
             self.open.push(span.start);
         }
         let deep = || {
-            let fault = Mistake::new(span.clone(), "the manifest is nested too deeply");
+            let fault = Mistake::new(span.clone(), "the YAML is nested too deeply");
             Box::new(fault.help(format!("nest {} levels at most", self.most.depth)).limit())
         };
         depth.checked_sub(1).ok_or_else(deep)
@@ -336,7 +336,7 @@ impl<'t> TreeReader<'t, '_> {
             let Most { nodes, bytes, .. } = self.most;
             let fault = Mistake::new(
                 span.clone(),
-                format!("the manifest holds more than {nodes} values or {} MiB", bytes >> 20),
+                format!("the YAML holds more than {nodes} values or {} MiB", bytes >> 20),
             );
             return Err(Box::new(fault.help("split it into several files").limit()));
         };

@@ -112,6 +112,7 @@ fn value(
     pinned: Pinned,
 ) -> Option<Value> {
     match field.shape {
+        Shape::Line if is_emptied(node, owner) => Some(Value::Text("".into())),
         Shape::Line => Some(Value::text(field.shape, reader.text(node, field.name, owner)?)),
         Shape::Set => set(reader, node, field.name, owner),
         Shape::LongText | Shape::References(_) | Shape::Sequence(_) | Shape::Setting => None,
@@ -150,6 +151,12 @@ fn written(
     let (text, template) = reader.rendered(text, node, (field, owner))?;
     let value = long_text(reader, &text, node, (field, owner, pinned))?;
     Some(Given { template, ..Given::from(value) })
+}
+
+/// Whether a line of an agent is written as empty: on purpose, as nothing else says so.
+fn is_emptied(node: &Node<'_>, owner: Owner<'_>) -> bool {
+    let is_empty = matches!(&node.value, node::NodeValue::Text(text) if text.is_empty());
+    is_empty && node.origin == Origin::Written && matches!(owner, Owner::Agent(_))
 }
 
 /// Reads the name of another resource.
@@ -259,7 +266,7 @@ pub(super) fn name(
     };
     let refusal = if name.contains(char::is_control) {
         Some(("holds a line break or another control character", "write it in one line"))
-    } else if matches!(owner, Owner::Task(_)) && archived_base(&name).is_some() {
+    } else if archived_base(&name).is_some() {
         Some((
             "looks like that of an archived task",
             "such names are ours for superseded tasks; give it another `name`",

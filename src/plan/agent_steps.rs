@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diag::{Code, Diagnostic};
 use crate::kinds::NAME;
 use crate::manifest::DesiredAgent;
-use crate::model::{AgentId, Key, is_rewriting_of, noun};
+use crate::model::{AgentId, Key, is_rewriting_of};
 use crate::plan::agent_ambiguous::{undecided, unproven};
 use crate::plan::agent_stored::{is_stored_otherwise, stored_otherwise};
 use crate::plan::agent_users::{Referred, references};
 use crate::plan::agents::{KnownAgents, is_drift, is_read, is_unreadable};
+use crate::plan::ambiguous::listed;
 use crate::plan::matcher::Proof;
+use crate::plan::names::comparable;
 use crate::plan::verdict::incomplete;
 use crate::plan::{AgentChange, AgentRef, Change, PlanInputs, Prune, Step, StepId, StepStatus};
 use crate::resource::{Edit, Object, Reference, Value};
@@ -37,6 +39,7 @@ pub(super) fn agent_steps<'a>(inputs: &PlanInputs<'a>, agents: &KnownAgents<'_>)
     let targets = targets(inputs, agents);
     let is_target = |key: &Key| targets.as_ref().is_none_or(|targets| targets.contains(key));
     let mut planned = AgentSteps::default();
+    let keeping = agents.keeping_names(inputs);
     let mut creates = BTreeMap::new();
     for (key, desired) in inputs.desired_state.agents.iter().filter(|(key, _)| is_target(key)) {
         match (agents.matches.errors.get(key), agents.matches.by_key.get(key)) {
@@ -46,7 +49,7 @@ pub(super) fn agent_steps<'a>(inputs: &PlanInputs<'a>, agents: &KnownAgents<'_>)
                 let id = planned.push(key, change, reason, StepStatus::Blocked(finding));
                 planned.makers.insert(key, id);
             }
-            (None, Some(id)) => planned.change(inputs, agents, key, desired, *id),
+            (None, Some(id)) => planned.change(inputs, (agents, &keeping), key, desired, *id),
             (None, None) => {
                 creates.insert(key, desired);
             }
@@ -105,7 +108,7 @@ impl<'a> AgentSteps<'a> {
     fn change(
         &mut self,
         inputs: &PlanInputs<'_>,
-        agents: &KnownAgents<'_>,
+        (agents, keeping): (&KnownAgents<'_>, &BTreeMap<String, BTreeSet<AgentId>>),
         key: &'a Key,
         desired: &DesiredAgent,
         id: AgentId,
@@ -114,10 +117,15 @@ impl<'a> AgentSteps<'a> {
         self.note_hidden(inputs, key, desired, id, observed);
         let edits = observed.edits(&desired.object).into_iter();
         let edits = edits.filter(|edit| !is_accepted_name(inputs, key, edit));
-        let (stored, edits): (Vec<Edit>, Vec<Edit>) =
+        let (stored, mut edits): (Vec<Edit>, Vec<Edit>) =
             edits.partition(|edit| is_stored_otherwise(inputs, key, id, edit));
         self.notes.extend(stored.iter().map(|edit| stored_otherwise(key, id, edit)));
         let proof = agents.proof(inputs, key, id);
+        let held = (proof != Proof::None).then(|| held_name(agents, keeping, key, id, &edits));
+        if let Some(note) = held.flatten() {
+            self.notes.push(note);
+            edits.retain(|edit| edit.field != NAME);
+        }
         if edits.is_empty() {
             if stored.is_empty() {
                 self.kept_count += 1;
@@ -362,6 +370,23 @@ fn is_accepted_name(inputs: &PlanInputs<'_>, key: &Key, edit: &Edit) -> bool {
     is_rewriting_of(stored, declared) && !versions.any(|version| version.name() == Some(&**stored))
 }
 
+/// Says that another agent keeps the name which one is to get: it is not fought over.
+fn held_name(
+    agents: &KnownAgents<'_>,
+    keeping: &BTreeMap<String, BTreeSet<AgentId>>,
+    key: &Key,
+    id: AgentId,
+    edits: &[Edit],
+) -> Option<Diagnostic> {
+    let Edit { before, after, .. } = edits.iter().find(|edit| edit.field == NAME)?;
+    let holders = keeping.get(&comparable(&after.to_string()))?;
+    let holder = holders.iter().find(|holder| **holder != id)?;
+    let name = agents.observed[holder].name().unwrap_or_default();
+    let message =
+        format!("agent {id} of `{key}` keeps the name `{before}`: agent {holder} holds `{name}`");
+    Some(Diagnostic::note(Code::NameHeld, message))
+}
+
 /// Agents that bear the marks of a key and are left alone: made for it beside the one that it has, or
 /// under a name of a key that is no longer declared.
 pub(super) fn left_alone(inputs: &PlanInputs<'_>, agents: &KnownAgents<'_>) -> Vec<Diagnostic> {
@@ -370,6 +395,18 @@ pub(super) fn left_alone(inputs: &PlanInputs<'_>, agents: &KnownAgents<'_>) -> V
         let message = format!("agent {id} `{}` was made for `{key}` too", name(id));
         Diagnostic::note(Code::Duplicate, message)
             .help("delete it in the web interface if nothing uses it")
+    });
+    let by_name: BTreeMap<&str, (&Key, AgentId)> = agents
+        .matches
+        .by_key
+        .iter()
+        .filter_map(|(key, id)| Some((agents.observed.get(id)?.name()?, (*key, *id))))
+        .collect();
+    let others = agents.unmanaged().filter_map(|(id, object)| {
+        let (key, own) = by_name.get(object.name()?)?;
+        let message = format!("agent {id} has the name of agent {own}, which is that of `{key}`");
+        let note = Diagnostic::note(Code::Duplicate, message);
+        Some(note.help("delete it in the web interface if nothing uses it, or rename it there"))
     });
     let is_pruning = inputs.options.prune == Prune::On;
     let namesakes = agents.namesakes.iter().filter(|_| is_pruning).map(|(key, id)| {
@@ -380,16 +417,11 @@ pub(super) fn left_alone(inputs: &PlanInputs<'_>, agents: &KnownAgents<'_>) -> V
         Diagnostic::note(Code::Unproven, message)
             .help("it is left alone; delete it in the web interface if it is to go")
     });
-    duplicates.chain(namesakes).collect()
+    duplicates.chain(others).chain(namesakes).collect()
 }
 
 /// Names the fields that differ.
 fn differing(fields: &[&str]) -> String {
-    let verb = noun(fields.len(), "differs", "differ");
-    match fields {
-        [first @ .., before, last] if !first.is_empty() => {
-            format!("{}, {before} and {last} {verb}", first.join(", "))
-        }
-        fields => format!("{} {verb}", fields.join(" and ")),
-    }
+    let fields: Vec<String> = fields.iter().map(|field| format!("`{field}`")).collect();
+    format!("it differs in {}", listed(&fields))
 }

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::evidence::{AgentEvidence, StoredValue};
 use crate::model::{AgentId, Key, is_rewriting_of};
 use crate::observed::{ObservedState, ReadRequest, ReadResult};
-use crate::plan::PlanInputs;
 use crate::plan::agent_matcher::{AgentMatches, equals, identify_agents, is_begun, may_be};
 use crate::plan::matcher::Proof;
+use crate::plan::name_conflicts::staying;
+use crate::plan::names::comparable;
+use crate::plan::{PlanInputs, Prune};
 use crate::resource::{Edit, Object};
 
 /// The agent that the platform provides in every organization (contract 11): no manifest made it.
@@ -96,6 +98,25 @@ impl<'a> KnownAgents<'a> {
         }
     }
 
+    /// The agents that keep their names, by name.
+    pub(super) fn keeping_names(
+        &self,
+        inputs: &PlanInputs<'_>,
+    ) -> BTreeMap<String, BTreeSet<AgentId>> {
+        let names = self.observed.iter();
+        let names = names.filter_map(|(id, object)| Some((*id, comparable(object.name()?))));
+        let names: BTreeMap<AgentId, String> = names.collect();
+        let is_pruning = inputs.options.prune == Prune::On;
+        let going = self.orphans.iter().filter(|_| is_pruning).map(|(_, id)| *id).collect();
+        let moving = self.matches.by_key.iter().filter_map(|(key, id)| {
+            let name = comparable(inputs.desired_state.agents[*key].object.name()?);
+            let is_moving = names.get(id).is_some_and(|stored| *stored != name)
+                && self.proof(inputs, key, *id) != Proof::None;
+            is_moving.then_some((*id, name))
+        });
+        staying(&names, &going, &moving.collect())
+    }
+
     /// How many agents are provably ours.
     pub(super) fn owned_count(&self, inputs: &PlanInputs<'_>) -> usize {
         self.owned(inputs).len()
@@ -113,13 +134,19 @@ impl<'a> KnownAgents<'a> {
 
     /// Whether the organization has an agent that no key has, none had, and no declared task names.
     pub(super) fn has_unexplained(&self, inputs: &PlanInputs<'_>) -> bool {
-        let rest = self.orphans.iter().chain(&self.leftovers).map(|(_, id)| *id);
         let tasks = inputs.desired_state.tasks.values();
-        let named = tasks.filter_map(|task| task.object.agent_id());
         let mut explained: BTreeSet<AgentId> =
-            self.matches.by_key.values().copied().chain(rest).chain(named).collect();
+            tasks.filter_map(|task| task.object.agent_id()).collect();
         explained.insert(PLATFORM_AGENT);
-        self.observed.keys().any(|id| !explained.contains(id))
+        self.unmanaged().any(|(id, _)| !explained.contains(&id))
+    }
+
+    /// The agents of the organization that no key has, and none had.
+    pub(super) fn unmanaged(&self) -> impl Iterator<Item = (AgentId, &Object)> {
+        let rest = self.orphans.iter().chain(&self.leftovers).map(|(_, id)| id);
+        let known: BTreeSet<&AgentId> = self.matches.by_key.values().chain(rest).collect();
+        let others = self.observed.iter().filter(move |(id, _)| !known.contains(id));
+        others.map(|(id, object)| (*id, object))
     }
 
     /// The key of each agent that a declared key has.

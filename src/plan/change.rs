@@ -248,16 +248,29 @@ impl Change {
     /// The task whose name it changes in place, with the stored name and the wanted one.
     pub fn renaming(&self) -> Option<(TaskId, &str, &str)> {
         let (Self::Update { id, edits } | Self::Restore { id, edits }) = self else { return None };
-        edits.iter().find_map(|edit| match (edit.field, &edit.before, &edit.after) {
-            (NAME, Value::Text(from), Value::Text(to)) => Some((*id, &**from, &**to)),
-            _ => None,
-        })
+        names(edits).map(|(from, to)| (*id, from, to))
+    }
+
+    /// The name that an agent has, and the one that it gets in place.
+    pub(super) fn renaming_agent(&self) -> Option<(&str, &str)> {
+        let Self::Agent(AgentChange::Update { agent: AgentRef::Existing(_), edits }) = self else {
+            return None;
+        };
+        names(edits)
     }
 
     /// Whether it changes fields of a task in place, which needs no complete list.
     pub(super) fn is_in_place(&self) -> bool {
         matches!(self, Self::Update { .. } | Self::Restore { .. })
     }
+}
+
+/// The name before edits and after them, where they change it.
+fn names(edits: &[Edit]) -> Option<(&str, &str)> {
+    edits.iter().find_map(|edit| match (edit.field, &edit.before, &edit.after) {
+        (NAME, Value::Text(from), Value::Text(to)) => Some((&**from, &**to)),
+        _ => None,
+    })
 }
 
 impl Before {

@@ -24,7 +24,7 @@ use crate::plan::order::order;
 use crate::plan::planner::{all_gaps, gap_notes};
 use crate::plan::reads::is_unread;
 use crate::plan::remove::{reads_before_removing, removal};
-use crate::plan::unmanaged::unmanaged;
+use crate::plan::unmanaged::{unmanaged, unmanaged_agents};
 use crate::plan::verdict::{View, incomplete};
 use crate::plan::{
     AgentChange, Before, Change, Plan, PlanInputs, Prune, Removal, Remove, RemoveReason, Step,
@@ -113,8 +113,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
             Scope::Archived { .. } => delete(inputs, task, before),
         };
         let status = kept(inputs, key, task).map_or(status, StepStatus::Deferred);
-        let id = StepId(steps.len());
-        steps.push(Step::new(id, key, change, reason, status));
+        steps.push(Step::new(StepId(steps.len()), key, change, reason, status));
     }
     let agents = agents(inputs);
     let held = match scope {
@@ -137,6 +136,7 @@ pub fn destroy(inputs: &PlanInputs<'_>, scope: Scope) -> Plan {
         kept_count: 0,
         kept_agents: 0,
         stored_otherwise: StoredOtherwise::default(),
+        unmanaged_agents: unmanaged_agents(inputs, agents),
         agent_users: BTreeMap::new(),
         unmanaged: unmanaged(inputs, found),
         archived_count: all().filter(|task| is_archived(task)).count(),

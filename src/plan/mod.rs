@@ -183,6 +183,9 @@ pub struct Plan {
     pub agent_users: BTreeMap<Key, BTreeSet<AgentUser>>,
     /// The tasks of the organization that are nobody's business here; not covered by the digest.
     pub unmanaged: Vec<UnmanagedTask>,
+    /// The agents that are nobody's business here, with their names, where the manifest or its history
+    /// declares any; not covered by the digest.
+    pub unmanaged_agents: Vec<(AgentId, Option<String>)>,
     /// How many tasks are kept under an archived name.
     pub archived_count: usize,
     /// How many tasks of the organization have a schedule.

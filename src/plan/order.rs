@@ -1,4 +1,6 @@
-//! An order in which names can change hands: chains first things first, cycles by a temporary name.
+//! An order in which names can change hands: chains first things first, cycles of tasks by a temporary
+//! name. An agent is known by its name, so it never gets one that nobody declared: in a cycle two agents
+//! share a name for a moment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +17,7 @@ use crate::resource::{Edit, Value};
 pub(super) fn order(mut steps: Vec<Step>, prune: Prune) -> Vec<Step> {
     break_rings(&mut steps);
     let givers = givers(&steps, prune);
+    wait_for_names_of_agents(&mut steps);
     let after: BTreeMap<StepId, BTreeSet<StepId>> =
         steps.iter().map(|step| (step.id, step.after.clone())).collect();
     let leftovers = own_givers(&steps);
@@ -26,6 +29,23 @@ pub(super) fn order(mut steps: Vec<Step>, prune: Prune) -> Vec<Step> {
         step.after.extend(giver.filter(|giver| **giver != step.id && !is_second_half(giver)));
     }
     sorted(steps)
+}
+
+/// Lets each renamed agent wait for the one that gives up its name.
+fn wait_for_names_of_agents(steps: &mut [Step]) {
+    let renaming = |step: &Step| {
+        let (from, to) = step.change.renaming_agent()?;
+        Some((step.id, name_of(from), name_of(to)))
+    };
+    let moved: Vec<(StepId, Name, Name)> = steps.iter().filter_map(renaming).collect();
+    let givers: BTreeMap<&Name, StepId> = moved.iter().map(|(id, from, _)| (from, *id)).collect();
+    let takers: BTreeMap<StepId, StepId> = moved
+        .iter()
+        .filter_map(|(id, _, to)| Some((*id, *givers.get(to).filter(|giver| *giver != id)?)))
+        .collect();
+    for step in steps {
+        step.after.extend(takers.get(&step.id));
+    }
 }
 
 /// A name as the service compares it.

@@ -37,6 +37,8 @@ pub struct Overview {
     pub undeclared_count: usize,
     /// The tasks that are nobody's business here.
     pub unmanaged: Vec<UnmanagedTask>,
+    /// The agents that are nobody's business here, where any are declared.
+    pub unmanaged_agents: Vec<(AgentId, Option<String>)>,
     /// The names of all agents, where they were listed.
     pub agents: BTreeMap<AgentId, String>,
     /// How many tasks are kept under an archived name.
@@ -199,6 +201,7 @@ pub fn overview(inputs: &PlanInputs<'_>) -> Overview {
         declared_agents: declared_agents(inputs, &plan),
         undeclared_count: found.orphans.len(),
         unmanaged: plan.unmanaged.clone(),
+        unmanaged_agents: plan.unmanaged_agents.clone(),
         agents: plan.agents.clone(),
         archived_count: plan.archived_count,
         doubts: plan.doubts.clone(),

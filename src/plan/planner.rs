@@ -24,7 +24,7 @@ use crate::plan::observed::{Observed, observed};
 use crate::plan::order::order;
 use crate::plan::remove::{lost_notifications, removal, scheduled};
 use crate::plan::terms::protect_changes;
-use crate::plan::unmanaged::{probe_left, unmanaged};
+use crate::plan::unmanaged::{probe_left, unmanaged, unmanaged_agents};
 use crate::plan::verdict::{View, incomplete, unreadable_neighbor_finding};
 use crate::plan::{
     Before, Change, Plan, PlanInputs, Prune, RemoveReason, Step, StepId, StepStatus,
@@ -84,6 +84,7 @@ pub(super) fn plan_identified<'a>(
         stored_otherwise: StoredOtherwise::of(inputs, agents, of_agents.stored_otherwise),
         agent_users,
         unmanaged: unmanaged(inputs, found),
+        unmanaged_agents: unmanaged_agents(inputs, agents),
         archived_count: all().filter(|task| is_archived(task)).count(),
         scheduled_count: all().filter(|task| matches!(task.schedule, Schedule::Set(_))).count(),
         observed_task_ids: observed.tasks.keys().copied().collect(),
@@ -244,10 +245,9 @@ impl<'a, 'b> PlanBuilder<'a, 'b> {
         let foreign = || self.name_conflicts().foreign(task.id, desired.name());
         if let Some(holder) = (!from_archive).then(foreign).flatten() {
             let message = format!(
-                "task {} of `{key}` keeps the name `{stored}`: task {} holds `{}`",
+                "task {} of `{key}` keeps the name `{stored}`: task {holder} holds `{}`",
                 task.id,
-                holder.id,
-                holder.name().unwrap_or_default()
+                self.observed.tasks[&holder].name().unwrap_or_default()
             );
             self.notes.push(Diagnostic::note(Code::NameHeld, message));
             return Disposition::Unchanged;

@@ -6,6 +6,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::model::{AgentId, TaskId, is_probe_name, is_probe_prompt};
 use crate::observed::ObservedTask;
 use crate::plan::PlanInputs;
+use crate::plan::agents::KnownAgents;
 use crate::plan::deployment_status::instant;
 use crate::plan::matcher::Matches;
 
@@ -34,6 +35,17 @@ pub(super) fn unmanaged(inputs: &PlanInputs<'_>, found: &Matches<'_>) -> Vec<Unm
         created: instant(task.created, inputs.desired_state.service_utc_offset),
     };
     tasks.into_iter().map(listed).collect()
+}
+
+/// Returns the unmanaged agents in the order of their ids; none where no agent was ever declared.
+pub(super) fn unmanaged_agents(
+    inputs: &PlanInputs<'_>,
+    agents: &KnownAgents<'_>,
+) -> Vec<(AgentId, Option<String>)> {
+    if inputs.desired_state.agents.is_empty() && inputs.evidence.agents.is_empty() {
+        return Vec::new();
+    }
+    agents.unmanaged().map(|(id, object)| (id, object.name().map(str::to_owned))).collect()
 }
 
 /// Names the tasks that a killed `doctor --probe` has left.

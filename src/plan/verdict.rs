@@ -85,7 +85,7 @@ impl<'a, 'b> View<'a, 'b> {
 /// What an incomplete list or read leaves open: also whether nothing is to be done.
 pub(super) fn incomplete(gap: &str) -> Diagnostic {
     Diagnostic::blocked(Code::IncompleteRead, gap)
-        .help("run this again; if it stays, look at the tasks in the web interface")
+        .help("run this again; if it stays, look at the tasks and agents in the web interface")
 }
 
 /// Says which manifests cannot be understood, and what helps.

@@ -15,7 +15,7 @@ use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Untrusted;
 use crate::render::rows::{FieldChange, FieldRow, ShownValue};
 use crate::render::schema;
-use crate::render::unmanaged::UnmanagedRow;
+use crate::render::unmanaged::{UnmanagedAgentRow, UnmanagedRow};
 use crate::render::view::{
     Candidate, Entry, EntrySubject, EvidenceView, Finding, GapView, KindCounts, PlanView, State,
 };
@@ -47,6 +47,8 @@ pub struct PlanJson {
     evidence: Vec<EvidenceJson>,
     /// Tasks that nothing proves to be owned, in the order of their ids; they are left alone.
     unmanaged: Vec<UnmanagedRow>,
+    /// Agents that nothing proves to be owned, in the order of their ids, where any are declared.
+    unmanaged_agents: Vec<UnmanagedAgentRow>,
 }
 
 /// How much of one source of evidence could be read.
@@ -295,6 +297,7 @@ impl PlanJson {
             blocks: blocks.collect(),
             evidence: view.evidence.iter().map(evidence).collect(),
             unmanaged: view.unmanaged.clone(),
+            unmanaged_agents: view.unmanaged_agents.clone(),
         }
     }
 }

@@ -86,6 +86,17 @@ pub fn render(view: &PlanView, context: usize, most: usize) -> String {
     format!("{}{}", head(view, &warning), page.text)
 }
 
+/// Returns a plan as [`render`] does, with what was found in its manifests below it: what a person
+/// reads on a terminal belongs to a review, too.
+pub fn render_with(view: &PlanView, context: usize, most: usize, findings: &str) -> String {
+    let below = page("", findings, most / FINDINGS_PART);
+    let plan = render(view, context, most.saturating_sub(below.len()));
+    format!("{plan}{below}")
+}
+
+/// The part of a page that findings take at most.
+const FINDINGS_PART: usize = 4;
+
 /// Says that a page does not show everything, and what does.
 fn warning(cut: usize, left_out: usize) -> String {
     let parts = [

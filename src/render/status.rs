@@ -23,15 +23,13 @@ use crate::render::json::{self, EvidenceJson, FindingJson};
 use crate::render::paint::Label;
 use crate::render::schema;
 use crate::render::text::{self, Length, TextOptions};
-use crate::render::unmanaged::{self, UnmanagedRow};
+use crate::render::unmanaged::{self, UnmanagedAgentRow, UnmanagedRow};
 use crate::render::unmanaged_lines::unmanaged_lines;
 use crate::render::view::{self, Finding};
 use crate::render::words::{self, span};
 use crate::render::wrap::Wrapped;
 
-use agents::{
-    AgentCounts, AgentRow, UnmanagedAgentRow, agent_lines, agent_row, agents, unmanaged_agents,
-};
+use agents::{AgentCounts, AgentRow, agent_lines, agent_row, agents};
 use table::StatusTable;
 
 /// The version of the JSON form; a field is never removed nor given another meaning within it.
@@ -196,7 +194,7 @@ impl StatusView {
             counts,
             evidence: view::evidence(&overview.gaps).iter().map(json::evidence).collect(),
             unmanaged: unmanaged::rows(&overview.unmanaged),
-            unmanaged_agents: unmanaged_agents(overview),
+            unmanaged_agents: unmanaged::agent_rows(&overview.unmanaged_agents),
             agent_names: overview.agents.clone(),
             blocked: doubts.iter().map(json::finding).collect(),
             doubts,
@@ -506,7 +504,7 @@ mod tests {
                 AgentOverview {
                     key: "researcher".parse().unwrap(),
                     state: KeyState::Drifted,
-                    reason: Some("would be updated: model differs".to_owned()),
+                    reason: Some("would be updated: it differs in `model`".to_owned()),
                     code: None,
                     agent: Some(AgentId(50)),
                     name: Some("\u{1b}[31mScout".to_owned()),
@@ -529,6 +527,7 @@ mod tests {
                     created: None,
                 })
                 .collect(),
+            unmanaged_agents: vec![(AgentId(47), Some("Researcher".to_owned()))],
             agents: BTreeMap::from([(AgentId(47), "Researcher".to_owned())]),
             archived_count: 3,
             doubts: Vec::new(),

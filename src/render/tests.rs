@@ -100,6 +100,7 @@ fn plan(steps: Vec<(&str, Change, &str, StepStatus)>) -> Plan {
         notes: Vec::new(),
         kept_count: 12,
         kept_agents: 0,
+        unmanaged_agents: Vec::new(),
         stored_otherwise: crate::plan::StoredOtherwise::default(),
         agent_users: BTreeMap::new(),
         unmanaged: (0..3)

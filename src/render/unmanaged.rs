@@ -1,4 +1,4 @@
-//! Unmanaged tasks, as `status` and the JSON documents list them.
+//! Unmanaged tasks and agents, as `status` and the JSON documents list them.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,6 +16,23 @@ pub struct UnmanagedRow {
     pub(super) agent_id: Option<u64>,
     /// In UTC.
     pub(super) created: Option<String>,
+}
+
+/// An agent that nothing proves to be owned; it is left alone.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct UnmanagedAgentRow {
+    pub(super) agent_id: u64,
+    /// The stored name.
+    pub(super) name: Option<Untrusted>,
+}
+
+/// Makes unmanaged agents ready for eyes.
+pub(super) fn agent_rows(agents: &[(AgentId, Option<String>)]) -> Vec<UnmanagedAgentRow> {
+    let row = |(id, name): &(AgentId, Option<String>)| UnmanagedAgentRow {
+        agent_id: id.0,
+        name: name.as_deref().map(Untrusted::new),
+    };
+    agents.iter().map(row).collect()
 }
 
 /// Makes unmanaged tasks ready for eyes.

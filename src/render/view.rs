@@ -17,7 +17,7 @@ use crate::render::budget::{Budget, Cost};
 use crate::render::escape::Untrusted;
 use crate::render::gaps;
 use crate::render::rows::FieldRow;
-use crate::render::unmanaged::{self, UnmanagedRow};
+use crate::render::unmanaged::{self, UnmanagedAgentRow, UnmanagedRow};
 use crate::render::words;
 
 use entry::entry;
@@ -44,6 +44,8 @@ pub struct PlanView {
     pub evidence: Vec<EvidenceView>,
     /// The tasks that nothing proves to be owned.
     pub unmanaged: Vec<UnmanagedRow>,
+    /// Agents that nothing proves to be owned, where any are declared.
+    pub unmanaged_agents: Vec<UnmanagedAgentRow>,
 }
 
 /// How much of one source of evidence could be read.
@@ -278,6 +280,7 @@ impl PlanView {
                 .collect(),
             evidence: evidence(&plan.gaps),
             unmanaged: unmanaged::rows(&plan.unmanaged),
+            unmanaged_agents: unmanaged::agent_rows(&plan.unmanaged_agents),
         }
     }
 }

@@ -195,6 +195,7 @@ pub(super) fn with_agents() -> Vec<Scenario> {
     vec![
         scenario("first apply with agents", FOREIGN, &[whole(AGENTS, tasks)]),
         scenario("edited agents", FOREIGN, &[whole(AGENTS, tasks), whole(&edited, tasks)]),
+        // One commit proves nothing: of agents that are half made only the ledger knows whose they are.
         Scenario { needs_ledger: true, ..scenario("agents in a ring", &[], &[whole(&ring, spy)]) },
         scenario(
             "a new agent for a task",

@@ -24,6 +24,7 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
     PlanView {
         evidence: Vec::new(),
         unmanaged: Vec::new(),
+        unmanaged_agents: Vec::new(),
         organization_id: foreign(&json["organization_id"]),
         environment: option(&json["environment"]),
         digest: text(&json["digest"]),

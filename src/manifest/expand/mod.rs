@@ -338,6 +338,7 @@ impl Expander<'_> {
                 self.each(node, spec, owner);
             }
             FieldShape::Text
+            | FieldShape::OpenText
             | FieldShape::Word(_)
             | FieldShape::OpenWord(_)
             | FieldShape::Number

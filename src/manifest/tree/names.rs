@@ -53,7 +53,7 @@ impl<'t> TreeReader<'t, '_> {
                 || words.contains(&word.split(['_', '/', ':']).next().unwrap_or_default())
         };
         let fault = if is_one(&is_file) {
-            fault.help("use `promptFile` for a prompt that is a file of its own")
+            fault.help("use `promptFile` for a prompt that is a file of its own, and `systemPromptFile` for that of an agent")
         } else if is_one(&is_secret) {
             fault.help("use `${NAME}` for the value of an environment variable")
         } else if name.starts_with("!!") || name.starts_with("!<") {

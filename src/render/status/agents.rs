@@ -1,16 +1,16 @@
 //! The agents of an overview.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::{AgentId, counted};
-use crate::plan::{AgentOverview, Overview};
+use crate::plan::AgentOverview;
 use crate::render::escape::Untrusted;
 use crate::render::paint::Label;
 use crate::render::text::{Length, TextOptions};
+use crate::render::unmanaged::UnmanagedAgentRow;
 use crate::render::unmanaged_lines::{SHOWN, UNMANAGED};
 use crate::render::words;
 
@@ -35,13 +35,6 @@ pub(super) struct AgentRow {
     pub(super) label: Label,
 }
 
-/// An agent that no key of the manifest declares.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub(super) struct UnmanagedAgentRow {
-    agent_id: u64,
-    pub(super) name: Untrusted,
-}
-
 /// How many declared agents there are in each state.
 #[derive(Clone, Copy, Debug, Default, Serialize, JsonSchema)]
 pub(super) struct AgentCounts {
@@ -64,22 +57,6 @@ pub(super) fn agent_row(agent: &AgentOverview) -> AgentRow {
         name: agent.name.as_deref().map(Untrusted::new),
         label,
     }
-}
-
-/// The agents that no key declares; none where the manifest declares no agents at all.
-pub(super) fn unmanaged_agents(overview: &Overview) -> Vec<UnmanagedAgentRow> {
-    if overview.declared_agents.is_empty() {
-        return Vec::new();
-    }
-    let declared: BTreeSet<AgentId> =
-        overview.declared_agents.iter().filter_map(|agent| agent.agent).collect();
-    let others = overview.agents.iter().filter(|(id, _)| !declared.contains(id));
-    others
-        .map(|(AgentId(id), name)| UnmanagedAgentRow {
-            agent_id: *id,
-            name: Untrusted::new(name.as_str()),
-        })
-        .collect()
 }
 
 /// Writes the declared agents, if there are any.
@@ -113,7 +90,10 @@ pub(super) fn agent_lines(
     let most = if options.length == Length::Full { rows.len() } else { rows.len().min(SHOWN) };
     let title = (is_first && !rows.is_empty()).then(|| UNMANAGED.to_owned());
     let lines = rows[..most].iter();
-    let lines = lines.map(|row| format!("  agent {} {}", row.agent_id, row.name.quoted()));
+    let lines = lines.map(|row| {
+        let name = row.name.as_ref().map_or_else(|| "without a name".to_owned(), Untrusted::quoted);
+        format!("  agent {} {name}", row.agent_id)
+    });
     let rest = rows.len() - most;
     let more = (rest > 0)
         .then(|| format!("  ... {} (`-v` shows all)", counted(rest, "more agent", "more agents")));

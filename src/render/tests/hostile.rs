@@ -138,6 +138,7 @@ fn overview(text: &str) -> StatusView {
                 created: None,
             })
             .collect(),
+        unmanaged_agents: vec![(AgentId(47), Some(text.to_owned()))],
         agents: BTreeMap::from([(AgentId(47), text.to_owned())]),
         archived_count: 0,
         gaps: Vec::new(),
