@@ -877,11 +877,40 @@ fn an_agent_goes_only_if_nothing_is_lost_and_nobody_uses_it() {
 }
 
 #[test]
+fn what_became_of_an_agent_that_was_declared_is_said() {
+    let renamed = scene(
+        "declared r2 R Two | prompt p\nmade r 7\nbefore r R | prompt p\nlisted 7 R | prompt p",
+    )
+    .plan();
+    let blocks: Vec<&Diagnostic> = renamed.blocks().collect();
+    assert_eq!(
+        (blocks[0].code, &*blocks[0].message),
+        (
+            Code::Unproven,
+            "agent 7 has the same system prompt, and is that of `r`, which is no longer declared"
+        )
+    );
+    assert!(blocks[0].help[0].starts_with("if `r` became `r2`, pin the agent"));
+    let unknown = |name: &str| {
+        let (path, name) = ("tasks.yaml".to_owned(), name.to_owned());
+        Gap::history(GapReason::AgentUnknown { path, name, several: false })
+    };
+    for (name, notes) in [("old", 0), ("Somebody", 1)] {
+        let mut scene =
+            scene("declared r R | model a\nmade r 7\nlisted 7 R | model a\nbefore old O | model a");
+        scene.plan_context.evidence.gaps.push(unknown(name));
+        let is_gap = |note: &&Diagnostic| note.code == Code::HistoryGap;
+        assert_eq!(scene.plan().notes.iter().filter(is_gap).count(), notes, "{name}");
+    }
+}
+
+#[test]
 fn a_finding_names_who_uses_an_agent() {
     let plan =
         scene("prune\nbefore r R | model a\nlisted 7 R | model a\nforeign 512 7\ntask t 7").plan();
     let blocks: Vec<&Diagnostic> = plan.blocks().collect();
     assert_eq!(blocks[0].message, "agent 7 is used by `task.t` and task 512 `Foreign`");
+    assert!(!blocks[0].help.iter().any(|help| help.contains("--archived")), "{:?}", blocks[0].help);
     let plan = scene(
         "declared r R | model b\nmade r 7\nlisted 7 R | model a\ntask t 7\nforeign 512 7\n\
          declared s S | calls 7\nlisted 9 Other | calls 7",

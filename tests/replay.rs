@@ -101,6 +101,27 @@ async fn whatever_is_changed_in_an_observation_it_is_refused_and_never_panics() 
     }
 }
 
+/// As a program wrote it that knew the names of agents alone.
+const VERSION_1: &str = include_str!("replay/snapshot-1.json");
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_version_1_is_still_planned_from() {
+    let kept = Observation::from_json(VERSION_1.as_bytes()).unwrap();
+    let mut world = World::new("");
+    world.edit_whole(
+        "version: 1\ntasks:\n  spy: {agent: Momentum Researcher, prompt: Buy SPY, projectPreference: project-for-task}\n",
+    );
+    world.commit().commit();
+    let plan_context = world.plan_context();
+    let plan = plan::plan(&plan_context.with(&kept.state(&plan_context.desired_state)));
+    let text = shown(&plan);
+    assert!(text.starts_with("No changes: 1 task is as declared. 1 unmanaged."), "{text}");
+    assert!(matches!(
+        Observation::from_json(VERSION_1.replace("Buy SPY", "Sell SPY").as_bytes()),
+        Err(ObservationError::Edited)
+    ));
+}
+
 /// Changes an observation and seals it again, as somebody who means harm would.
 fn forged(kept: &str, change: impl FnOnce(&mut Value)) -> String {
     let mut value: Value = serde_json::from_str(kept).unwrap();

@@ -50,8 +50,20 @@ pub(super) fn undecided(
             } else {
                 ("have", "nothing proves which of them is ours")
             };
+            let former = agents.orphans.iter().find(|(_, id)| ids == &[*id]).map(|(key, _)| key);
+            let what = former.map_or_else(
+                || what.to_owned(),
+                |former| format!("is that of `{former}`, which is no longer declared"),
+            );
             let message = format!("{} {verb} {why}, and {what}", named(ids));
-            (ids.clone(), Diagnostic::blocked(Code::Unproven, message))
+            let finding = Diagnostic::blocked(Code::Unproven, message);
+            let finding = match former {
+                Some(former) => finding.help(format!(
+                    "if `{former}` became `{key}`, pin the agent, or rename the key and the agent in two commits"
+                )),
+                None => finding,
+            };
+            (ids.clone(), finding)
         }
     };
     let mut finding = ids.iter().fold(finding, |finding, id| {

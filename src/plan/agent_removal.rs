@@ -105,11 +105,14 @@ impl AgentRemoval<'_, '_> {
             words.push(format!("{} more", users.len() - MOST_NAMED));
         }
         let message = format!("agent {id} is used by {}", super::ambiguous::listed(&words));
-        Diagnostic::blocked(Code::AgentInUse, message)
-            .help(
-                "delete them, or give them another agent, in the manifest or in the web interface",
-            )
-            .help("archived tasks go with `qcops destroy --archived`")
+        let finding = Diagnostic::blocked(Code::AgentInUse, message)
+            .help("declare another agent for what is declared, and delete the rest in the web interface")
+            .help("or declare the agent again");
+        let is_archived = |user: &&&AgentUser| matches!(user, AgentUser::Unmanaged(task) if self.users.archived.contains(task));
+        match users.iter().find(is_archived) {
+            Some(_) => finding.help("archived tasks go with `qcops destroy --archived`"),
+            None => finding,
+        }
     }
 
     fn user(&self, user: &AgentUser) -> String {

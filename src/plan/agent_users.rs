@@ -50,7 +50,7 @@ pub(super) struct AgentUsers {
     desired: BTreeMap<Referred, BTreeSet<AgentUser>>,
     /// The task of each declared key.
     pub(super) task_ids: BTreeMap<Key, TaskId>,
-    archived: BTreeSet<TaskId>,
+    pub(super) archived: BTreeSet<TaskId>,
 }
 
 impl AgentUsers {

@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diag::{Code, Diagnostic, Gap};
+use crate::diag::{Code, Diagnostic, Gap, GapReason};
 use crate::kinds::{NAME, OnChange, TASK};
 use crate::manifest::DesiredTask;
 use crate::model::{Key, archived_base, has_new_number};
@@ -432,7 +432,16 @@ fn still_declared(inputs: &PlanInputs<'_>) -> StepStatus {
 
 /// What of the evidence could not be read, each in a note of its own.
 pub(super) fn gap_notes(inputs: &PlanInputs<'_>) -> Vec<Diagnostic> {
-    let noted = inputs.evidence.gaps.iter().filter(|gap| gap.reason.is_noted());
+    let is_former = |name: &str| {
+        let key = name.parse::<Key>().ok();
+        key.is_some_and(|key| {
+            inputs.evidence.agents.contains_key(&key)
+                && !inputs.desired_state.agents.contains_key(&key)
+        })
+    };
+    // An agent that was declared and is gone took its tasks along, or they have another one.
+    let is_over = |gap: &Gap| matches!(&gap.reason, GapReason::AgentUnknown { name, several: false, .. } if is_former(name));
+    let noted = inputs.evidence.gaps.iter().filter(|gap| gap.reason.is_noted() && !is_over(gap));
     let is_pruning = inputs.options.prune == Prune::On;
     let others = inputs.other_manifests.gaps.iter().filter(|_| is_pruning);
     noted
