@@ -254,7 +254,14 @@ fn every_law_holds_for_agents_under_each_quirk_of_theirs() {
     expect_no_violation("agents under each quirk", &summary);
     assert_eq!((summary.duplicate_agents, summary.lost_agents), (0, 0));
     expect_settled(&summary);
-    assert!(summary.restless.is_empty(), "{:?}", summary.restless);
+    // One takes its time, and an agent that is never listed may be one that a list leaves out.
+    let restless: Vec<(&str, &[Code])> =
+        summary.restless.iter().map(|(quirk, codes)| (&**quirk, &**codes)).collect();
+    let expected: [(&str, &[Code]); 2] = [
+        ("agent-update-lag-ms=15000", &[]),
+        ("platform-agents=hidden", &[Code::IncompleteRead, Code::WaitsForBlocked]),
+    ];
+    assert_eq!(restless, expected);
 }
 
 #[test]

@@ -44,27 +44,7 @@ pub(super) fn undecided(
                 .help(format!("remove `id: {id}` here, or there"));
             (Vec::new(), finding)
         }
-        AgentMatchError::Unproven(ids, why) => {
-            let (verb, what) = if ids.len() == 1 {
-                ("has", "nothing proves that it is ours")
-            } else {
-                ("have", "nothing proves which of them is ours")
-            };
-            let former = agents.orphans.iter().find(|(_, id)| ids == &[*id]).map(|(key, _)| key);
-            let what = former.map_or_else(
-                || what.to_owned(),
-                |former| format!("is that of `{former}`, which is no longer declared"),
-            );
-            let message = format!("{} {verb} {why}, and {what}", named(ids));
-            let finding = Diagnostic::blocked(Code::Unproven, message);
-            let finding = match former {
-                Some(former) => finding.help(format!(
-                    "if `{former}` became `{key}`, pin the agent, or rename the key and the agent in two commits"
-                )),
-                None => finding,
-            };
-            (ids.clone(), finding)
-        }
+        AgentMatchError::Unproven(ids, why) => (ids.clone(), alike(key, ids, why, agents)),
     };
     let mut finding = ids.iter().fold(finding, |finding, id| {
         let name = agents.observed.get(id).and_then(Object::name).unwrap_or("?");
@@ -79,6 +59,27 @@ pub(super) fn undecided(
     };
     let candidates = ids.iter().filter_map(candidate).collect();
     (AgentChange::Undecided { object: desired.object.clone(), candidates }, finding)
+}
+
+/// Says that agents look like a declared one, and whose one was that has another key now.
+fn alike(key: &Key, ids: &[AgentId], why: &str, agents: &KnownAgents<'_>) -> Diagnostic {
+    let (verb, what) = if ids.len() == 1 {
+        ("has", "nothing proves that it is ours")
+    } else {
+        ("have", "nothing proves which of them is ours")
+    };
+    let former = agents.orphans.iter().find(|(_, id)| ids == [*id]).map(|(former, _)| former);
+    let Some(former) = former else {
+        let message = format!("{} {verb} {why}, and {what}", named(ids));
+        return Diagnostic::blocked(Code::Unproven, message);
+    };
+    let message = format!(
+        "{} {verb} {why}, and is that of `{former}`, which is no longer declared",
+        named(ids)
+    );
+    Diagnostic::blocked(Code::Unproven, message).help(format!(
+        "if `{former}` became `{key}`, pin the agent, or rename the key and the agent in two commits"
+    ))
 }
 
 /// Says that an agent which would be changed is not proven to be ours.
