@@ -221,7 +221,7 @@ codes! {
         "Check that the change is meant: it takes effect with this plan." ""
     // Plan: observed state.
     IncompleteRead "incomplete-read" "blocked, note"
-        "A list or a task could not be read completely, or a list leaves out a task that can be read by its id. Nothing is created, replaced, removed or deployed."
+        "A list, a task or an agent could not be read completely, or a list leaves out one that can be read by its id. Nothing is created, replaced, removed or deployed."
         "Run the command again." ""
     HistoryGap "history-gap" "note"
         "A part of the Git history could not be read."
