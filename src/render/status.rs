@@ -543,7 +543,7 @@ mod tests {
         render(&StatusView::new(&overview()), &options, &mut text).unwrap();
         insta::assert_snapshot!(text, @r##"
         AGENT       STATE    ID  NAME
-        researcher  drifted  50  \u{1b}[31mScout  would be updated: model differs
+        researcher  drifted  50  \u{1b}[31mScout  would be updated: it differs in `model`
         writer      missing  -   -
 
         TASK      STATE      ID   AGE
