@@ -249,10 +249,8 @@ fn property(spec: &Spec) -> Value {
         }
         FieldShape::Keys => json!({"type": ["array", "null"], "items": any_key()}),
         FieldShape::Set => json!({"type": "array", "items": text()}),
-        FieldShape::References => numbers(&[natural(), variable(), json!({"type": "null"})]),
-        FieldShape::Sequence => {
-            any_of(&[keys(), numbers(&[natural(), variable(), json!({"type": "null"})])])
-        }
+        FieldShape::References => references(),
+        FieldShape::Sequence => any_of(&[keys(), references()]),
         FieldShape::Agents => agents(),
         FieldShape::Moment => pattern(&format!(r"^\s*\d{{4}}-\d\d-\d\d|{VARIABLE}")),
         FieldShape::Offset => pattern(&format!(r"^[+-]\d\d:\d\d$|{VARIABLE}")),
@@ -286,6 +284,10 @@ fn property(spec: &Spec) -> Value {
         property["examples"] = json!([example]);
     }
     property
+}
+
+fn references() -> Value {
+    numbers(&[natural(), variable(), json!({"type": "null"})])
 }
 
 /// A key, or one of a matrix.
