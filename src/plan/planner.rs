@@ -58,8 +58,7 @@ pub(super) fn plan_identified<'a>(
     let removal = AgentRemoval { inputs, tasks, agents, users: &users, keeps_declared: true };
     let held = removal.undeclared(&mut draft.steps);
     draft.note_leftovers();
-    draft.notes.extend(left_alone(inputs, agents));
-    draft.notes.extend(gap_notes(inputs));
+    draft.notes.extend(left_alone(inputs, agents).into_iter().chain(gap_notes(inputs)));
     draft.note_unlisted_agents();
     draft.notes.extend(probe_left(found));
     draft.notes.extend(protect_changes(inputs));
