@@ -125,6 +125,8 @@ pub struct ObservedTask {
     pub object: Object,
     /// How many deployments it has had.
     pub deployment_count: Option<u64>,
+    /// Its last deployment, where it has had one and both of its members were shown.
+    pub last_deployment: Option<LastDeployment>,
     /// When it was made, in the service's zone.
     pub created: Option<DateTime>,
     /// When it was last changed, in the service's zone; renaming changes it.
@@ -152,6 +154,15 @@ impl ObservedTask {
     pub fn content(&self) -> Option<ContentHash> {
         self.object.content()
     }
+}
+
+/// What the entry of a task says of its last deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastDeployment {
+    /// A number, which no call takes: deployments are read by another id (contract 3.6).
+    pub number: u64,
+    /// When it was made, in the service's zone.
+    pub created: DateTime,
 }
 
 /// The schedule of a task.

@@ -393,6 +393,7 @@ mod tests {
             organization_id: None,
             object: Object::task(&format!("Task {id}"), *agent, "project-for-task", *prompt),
             deployment_count: Some(0),
+            last_deployment: None,
             created: None,
             updated: None,
             active: None,

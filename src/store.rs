@@ -2,6 +2,7 @@
 
 mod blobs;
 mod bucket;
+mod document;
 mod error;
 mod folder;
 mod journal;
@@ -9,6 +10,7 @@ mod lease;
 mod shared_journal;
 mod trial;
 
+pub use document::Document;
 pub use error::StoreError;
 pub use journal::{FileJournal, Journal, Pending, Rewriting};
 pub use lease::{Lease, LeaseAttempt, LeaseHolder, LeaseSight};
@@ -22,6 +24,7 @@ use url::Url;
 
 use blobs::Blobs;
 use bucket::Bucket;
+use document::SharedDocument;
 use folder::Folder;
 use shared_journal::SharedJournal;
 
@@ -65,6 +68,11 @@ impl SharedStore {
     /// The ledger of one service and organization, which `scope` names.
     pub fn journal(&self, scope: &str) -> Arc<dyn Journal> {
         Arc::new(SharedJournal::new(Arc::clone(&self.blobs), format!("{scope}/ledger")))
+    }
+
+    /// What is known of the finished deployments of a scope.
+    pub fn facts(&self, scope: &str) -> Arc<dyn Document> {
+        Arc::new(SharedDocument::new(Arc::clone(&self.blobs), format!("{scope}/facts.json")))
     }
 
     /// Takes the lease of a scope, where nobody holds it or its holder has let it end.

@@ -89,8 +89,9 @@ fn reconciler(repo: &Repo, source: StateSource) -> (Reconciler<'static>, Said) {
     let ledger = Ledger::new(Arc::new(journal), "here".to_owned(), organization());
     let reading = Reading { depth: Depth::All, from: Vec::new(), process: Arc::new(|_| None) };
     let (manifests, organization_id, clock) = (project(repo), organization(), Clock::System);
+    let facts = None;
     let engine =
-        Reconciler { manifests, source, ledger, organization_id, clock, reading, on_event };
+        Reconciler { manifests, source, ledger, facts, organization_id, clock, reading, on_event };
     (engine, said)
 }
 

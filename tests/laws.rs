@@ -2,7 +2,7 @@
 //!
 //! [`check`] judges a plan by design 3 to 5 and never calls the planner's own judgment; [`sights`] makes
 //! up what was seen, [`stories`] lets it come about on the emulator, [`guards`] walks through sizes.
-//! [`bytes`] damages answers and files.
+//! [`recall`] lets others meddle between two plans. [`bytes`] damages answers and files.
 //! `PROPTEST_CASES` raises the number of cases.
 
 mod agents;
@@ -10,6 +10,7 @@ mod bytes;
 mod check;
 mod digest;
 mod guards;
+mod recall;
 mod sights;
 mod stories;
 mod ways;

@@ -50,6 +50,8 @@ mod agent_plan;
 mod plan;
 // Is what is written complete, where it was asked for, and nowhere else?
 mod outputs;
+// Are finished deployments read once, and again wherever they may have changed?
+mod recall;
 // Is what was reviewed what is done?
 mod review;
 // Does what was kept of a sight give the same plan again, and nobody away?

@@ -29,6 +29,15 @@ pub async fn observe(
     clock: Clock,
     desired: impl Fn(&ObservedState) -> BTreeSet<ReadRequest>,
 ) -> Result<ObservedState, ApiError> {
+    observe_recalling(client, clock, |state| desired(state)).await
+}
+
+/// Observes as [`observe`] does; `desired` may add to the state what is known without a call.
+pub async fn observe_recalling(
+    client: &Client,
+    clock: Clock,
+    mut desired: impl FnMut(&mut ObservedState) -> BTreeSet<ReadRequest>,
+) -> Result<ObservedState, ApiError> {
     let observed_at = clock.now();
     let tasks = client.list_tasks().await.into_result()?;
     let mut state = ObservedState {
@@ -41,7 +50,7 @@ pub async fn observe(
         conversations: BTreeMap::new(),
     };
     loop {
-        let reads = desired(&state);
+        let reads = desired(&mut state);
         if reads.is_empty() {
             return Ok(state);
         }

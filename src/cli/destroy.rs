@@ -83,7 +83,7 @@ async fn plan_and_destroy(
 ) -> Result<Exit, CommandError> {
     let allow = args.guards.allow.iter().copied().collect();
     let options = Options { allow, ..Options::default() };
-    let request = PlanRequest { options, targets: Vec::new() };
+    let request = PlanRequest { options, ..PlanRequest::default() };
     let planning = session.engine.plan_destroy(&request, scope);
     let plan = match turn {
         Some(turn) => turn.unless_stopped(planning).await??,

@@ -119,8 +119,17 @@ impl<'a> Session<'a> {
             event => progress.show(event),
         });
         let clock = context.clock;
-        let engine =
-            Reconciler { manifests, source, ledger, organization_id, clock, reading, on_event };
+        let facts = Some(store::facts(context, &folder, shared.as_ref(), &scope));
+        let engine = Reconciler {
+            manifests,
+            source,
+            ledger,
+            facts,
+            organization_id,
+            clock,
+            reading,
+            on_event,
+        };
         Self { context, engine, folder, inputs, target, scope, store: shared }
     }
 
@@ -218,7 +227,7 @@ pub(super) fn request(args: &Planning) -> PlanRequest {
         allow: args.guards.allow.iter().copied().collect(),
         ..Options::default()
     };
-    PlanRequest { options, targets: args.selection.targets() }
+    PlanRequest { options, targets: args.selection.targets(), may_recall: true }
 }
 
 /// The variables of the process, as the engine looks them up.

@@ -7,9 +7,10 @@ use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::flags::{Service, StoreArgs};
 use crate::cli::service::emulator_file;
+use crate::files::{Files, make_private_folder};
 use crate::ledger::Ledger;
 use crate::model::{OrganizationId, sha256_hex};
-use crate::store::{FileJournal, Journal, SharedStore};
+use crate::store::{Document, FileJournal, Journal, Pending, SharedStore};
 
 /// The ledger, in the folder of the program's own files.
 pub(super) const LEDGER: &str = "ledger.jsonl";
@@ -61,6 +62,41 @@ pub(super) fn ledger(
         None => Arc::new(FileJournal::new(Arc::clone(&context.files), folder.join(LEDGER))),
     };
     Ledger::new(journal, target, organization_id)
+}
+
+/// The facts about finished deployments, beside the ledger.
+pub(super) fn facts(
+    context: &Context,
+    folder: &Path,
+    shared: Option<&SharedStore>,
+    scope: &str,
+) -> Arc<dyn Document> {
+    if let Some(store) = shared {
+        return store.facts(scope);
+    }
+    let path = folder.join(format!("facts-{scope}.json"));
+    Arc::new(FactsFile { files: Arc::clone(&context.files), path })
+}
+
+/// The facts about finished deployments, in the folder of the program's own files.
+struct FactsFile {
+    files: Arc<dyn Files>,
+    path: PathBuf,
+}
+
+impl Document for FactsFile {
+    fn read(&self) -> Pending<'_, Option<Vec<u8>>> {
+        Box::pin(async { Ok(self.files.read(&self.path)?) })
+    }
+
+    fn write(&self, text: Vec<u8>) -> Pending<'_, ()> {
+        Box::pin(async move {
+            if let Some(folder) = self.path.parent() {
+                make_private_folder(folder)?;
+            }
+            Ok(self.files.write(&self.path, &text)?)
+        })
+    }
 }
 
 /// A file's path with all links followed, whether there is such a file or not yet.

@@ -14,6 +14,7 @@ use crate::cli::session::{Session, request};
 use crate::cli::show;
 use crate::cli::terminal;
 use crate::diag::with_causes;
+use crate::engine::PlanRequest;
 use crate::event::{DeploymentReport, Outcome};
 use crate::plan::Plan;
 use crate::render;
@@ -50,7 +51,7 @@ pub(super) async fn wait(
         tells_standings: context.terminal.draws(),
         seed: 0,
     };
-    let request = request(applied.planning);
+    let request = PlanRequest { may_recall: false, ..request(applied.planning) };
     let replan = async || match progress.aside(session.engine.plan(&request)).await {
         Ok(plan) => Some(plan),
         Err(error) => {

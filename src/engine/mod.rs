@@ -27,9 +27,12 @@ use crate::history::{Depth, SettingsBefore, settings_before};
 use crate::ledger::Ledger;
 use crate::manifest::ExpandInputs;
 use crate::model::{AgentId, OrganizationId, TaskId};
-use crate::observation::Observation;
+use crate::observation::{Facts, Observation, Recall};
 use crate::observed::{ListedAgents, ObservedState, ReadRequest};
-use crate::plan::{self, Next, Options, Overview, Plan, PlanContext, Scope, Tokens, UsedSetting};
+use crate::plan::{
+    self, Next, Options, Overview, Plan, PlanContext, PlanInputs, Scope, Tokens, UsedSetting,
+};
+use crate::store::Document;
 
 /// Where the service's state comes from.
 pub enum StateSource {
@@ -62,6 +65,8 @@ pub struct PlanRequest {
     pub options: Options,
     /// What to plan for; empty for everything.
     pub targets: Vec<PlanTarget>,
+    /// Whether kept facts about finished deployments may stand for reads.
+    pub may_recall: bool,
 }
 
 /// Compares manifests with a service, and makes the one like the other.
@@ -72,6 +77,8 @@ pub struct Reconciler<'a> {
     pub source: StateSource,
     /// What was sent before.
     pub ledger: Ledger,
+    /// Where facts about finished deployments are kept; `None` where they are read each time.
+    pub facts: Option<Arc<dyn Document>>,
     /// The organization it is about.
     pub organization_id: OrganizationId,
     /// The calendar.
@@ -123,6 +130,7 @@ impl Reconciler<'_> {
         let context = self.known_and_told(request, &agents)?;
         let reads = |state: &ObservedState| plan::snapshot_reads(&context.with(state));
         let state = self.observe(reads).await?;
+        self.keep_facts(&self.recall(false).await, &state).await;
         let plan = self.finished(plan::plan(&context.with(&state)));
         let observation = Observation::new(service, agents, &state, &plan);
         Ok((plan, observation))
@@ -147,8 +155,16 @@ impl Reconciler<'_> {
     pub async fn overview(&self, tokens: Tokens) -> Result<Overview, EngineError> {
         self.ledger.refresh().await?;
         let (context, note) = self.context(&PlanRequest::default()).await?;
-        let reads = |state: &ObservedState| plan::overview_reads(&context.with(state), tokens);
-        let state = self.observe(reads).await?;
+        let mut recall = self.recall(tokens == Tokens::AsKnown).await;
+        let reads = |state: &mut ObservedState| {
+            let look = |inputs: &PlanInputs<'_>| plan::next_overview(inputs, tokens);
+            match recall.next(state, &context, look) {
+                Next::ReadRequest(reads) => reads,
+                Next::Plan(_) => BTreeSet::new(),
+            }
+        };
+        let state = api::observe_recalling(self.client()?, self.clock, reads).await?;
+        self.keep_facts(&recall, &state).await;
         let mut overview = plan::overview(&context.with(&state));
         overview.environment.clone_from(&self.manifests.environment);
         overview.notes.extend(note);
@@ -251,8 +267,9 @@ impl Reconciler<'_> {
         self.tell(&known, None)?;
         let known = RefCell::new(known);
         let (made, failed) = (RefCell::new(None), RefCell::new(None));
-        let reads = |state: &ObservedState| loop {
-            let next = plan::next(&known.borrow().context.with(state));
+        let mut recall = self.recall(request.may_recall && !request.options.waits).await;
+        let reads = |state: &mut ObservedState| loop {
+            let next = recall.next(state, &known.borrow().context, plan::next);
             match next {
                 Next::ReadRequest(reads) => return reads,
                 Next::Plan(plan) if !known.borrow().lacks_history_for(&plan) => {
@@ -272,10 +289,29 @@ impl Reconciler<'_> {
                 }
             }
         };
-        self.observe(reads).await?;
+        let state = api::observe_recalling(self.client()?, self.clock, reads).await?;
+        self.keep_facts(&recall, &state).await;
         match failed.into_inner() {
             Some(error) => Err(error),
             None => Ok(made.into_inner().expect("observing ends when there is a plan")),
+        }
+    }
+
+    /// The facts that were kept; none where they cannot be read.
+    async fn recall(&self, is_on: bool) -> Recall {
+        let kept = match &self.facts {
+            Some(document) => document.read().await.ok().flatten(),
+            None => None,
+        };
+        Recall::new(Facts::from_json(&kept.unwrap_or_default()), is_on)
+    }
+
+    /// Keeps what was learned. Where that cannot be written, it is read again next time.
+    async fn keep_facts(&self, recall: &Recall, state: &ObservedState) {
+        if let Some(document) = &self.facts
+            && let Some(text) = recall.gathered(state)
+        {
+            drop(document.write(text.into_bytes()).await);
         }
     }
 

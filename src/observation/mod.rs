@@ -5,7 +5,12 @@
 //! the plan itself shows them. Nothing here can be carried out.
 
 mod agent;
+mod facts;
+mod recall;
 mod shape;
+
+pub use facts::Facts;
+pub use recall::Recall;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

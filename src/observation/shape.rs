@@ -113,16 +113,16 @@ enum ScheduleShape {
 }
 
 /// A deployment; null where a field was not shown.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct DeploymentShape {
-    deployment_id: String,
+pub(super) struct DeploymentShape {
+    pub(super) deployment_id: String,
     task_id: Option<u64>,
     agent_id: Option<u64>,
     /// In canonical form.
-    prompt: Option<String>,
+    pub(super) prompt: Option<String>,
     /// The word of the service.
-    status: String,
+    pub(super) status: String,
     /// In the zone of the service.
     created: Option<String>,
     ended: Option<String>,
@@ -130,7 +130,7 @@ struct DeploymentShape {
 }
 
 /// What plans need of a conversation.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct KeptConversation {
     messages: Vec<MessageShape>,
@@ -139,7 +139,7 @@ pub(super) struct KeptConversation {
 }
 
 /// A turn: who spoke and when, and of users the hash of what they said.
-#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct MessageShape {
     role: Option<String>,
@@ -310,6 +310,8 @@ fn task_shape(task: &ObservedTask) -> TaskShape {
         organization_id,
         object,
         deployment_count,
+        // No plan shows it: it tells whether kept facts hold.
+        last_deployment: _,
         created,
         updated,
         active,
@@ -354,6 +356,7 @@ impl TaskShape {
             organization_id: self.organization_id.map(OrganizationId),
             object: Object::new(&TASK, values),
             deployment_count: self.deployment_count,
+            last_deployment: None,
             created: time("created", self.created)?,
             updated: time("updated", self.updated)?,
             active: self.active.map(|runs| runs.into_iter().map(DeploymentId).collect()),
@@ -367,7 +370,7 @@ impl TaskShape {
     }
 }
 
-fn run_shape(run: &ObservedDeployment) -> DeploymentShape {
+pub(super) fn run_shape(run: &ObservedDeployment) -> DeploymentShape {
     let ObservedDeployment { id, task_id, agent_id, prompt, status, created, ended, runtime_error } =
         run;
     DeploymentShape {
@@ -383,7 +386,7 @@ fn run_shape(run: &ObservedDeployment) -> DeploymentShape {
 }
 
 impl DeploymentShape {
-    fn open(self) -> Result<ObservedDeployment, String> {
+    pub(super) fn open(self) -> Result<ObservedDeployment, String> {
         Ok(ObservedDeployment {
             id: DeploymentId(self.deployment_id),
             task_id: self.task_id.map(TaskId),
@@ -413,6 +416,20 @@ impl KeptConversation {
         });
         let messages = messages.collect();
         Self { messages, input_tokens: *input_tokens, output_tokens: *output_tokens }
+    }
+
+    /// Keeps what users said and what they said it after, and the end; `None` where that cannot be told.
+    pub(super) fn condensed(transcript: &Transcript) -> Option<Self> {
+        transcript.user_turns().ok()?;
+        let whole = Self::new(transcript, false);
+        let is_of_user =
+            |at: usize| transcript.messages.get(at).is_some_and(|one| one.is_of("user"));
+        let last = whole.messages.len() - 1;
+        let messages = whole.messages.into_iter().enumerate();
+        let messages = messages
+            .filter(|(at, _)| *at == last || is_of_user(*at) || is_of_user(at + 1))
+            .map(|(_, message)| message);
+        Some(Self { messages: messages.collect(), ..whole })
     }
 
     /// Holds every text against its hash.

@@ -53,10 +53,10 @@ pub use limits::{Limits, UsedSetting, delete_limit, missing_limit, replace_limit
 pub use other_manifests::{Neighbor, OtherManifests};
 pub use overview::{
     AgentOverview, DeclaredDeploymentOverview, KeyOverview, KeyState, NEWEST_RUNS, Overview,
-    Tokens, overview, overview_reads,
+    Tokens, next_overview, overview, overview_reads,
 };
 pub use planner::plan;
-pub use reads::{Next, desired, next, reads_and_plan, snapshot_reads};
+pub use reads::{Next, desired, next, reads_and_plan, snapshot_reads, tasks_of_steps};
 pub use terms::Terms;
 pub use unmanaged::UnmanagedTask;
 

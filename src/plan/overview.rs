@@ -14,7 +14,7 @@ use crate::plan::agents::agents;
 use crate::plan::deployment_status::{DeploymentSummary, instant, run_of};
 use crate::plan::matcher::identify;
 use crate::plan::observed::observed;
-use crate::plan::reads::desired;
+use crate::plan::reads::{Next, reads_and_plan};
 use crate::plan::{
     AgentChange, Change, Plan, PlanInputs, RemoveReason, Step, StepStatus, UnmanagedTask,
     WatchedDeployment, plan,
@@ -135,7 +135,15 @@ pub const NEWEST_RUNS: usize = 3;
 
 /// Returns the looks that are still to be taken before [`overview`] sees enough.
 pub fn overview_reads(inputs: &PlanInputs<'_>, tokens: Tokens) -> BTreeSet<ReadRequest> {
-    let mut reads = desired(inputs);
+    match next_overview(inputs, tokens) {
+        Next::ReadRequest(reads) => reads,
+        Next::Plan(_) => BTreeSet::new(),
+    }
+}
+
+/// Returns the looks that are still to be taken before [`overview`] sees enough, or the plan that it shows.
+pub fn next_overview(inputs: &PlanInputs<'_>, tokens: Tokens) -> Next {
+    let (mut reads, plan) = reads_and_plan(inputs);
     let observed = observed(inputs.state);
     for matched in identify(inputs, &observed.tasks).by_key.values() {
         let task = matched.task;
@@ -153,7 +161,7 @@ pub fn overview_reads(inputs: &PlanInputs<'_>, tokens: Tokens) -> BTreeSet<ReadR
         let is_unread = |run: &DeploymentSummary| !inputs.state.conversations.contains_key(&run.id);
         reads.extend(shown.filter(is_unread).map(|run| ReadRequest::Conversation(run.id)));
     }
-    reads
+    if reads.is_empty() { Next::Plan(Box::new(plan)) } else { Next::ReadRequest(reads) }
 }
 
 /// Tells how everything stands.

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::manifest::DesiredTask;
+use crate::model::{Key, TaskId};
 use crate::observed::{ObservedState, ReadRequest};
 use crate::plan::agent_guards::touched;
 use crate::plan::agents::{agent_reads, agents};
@@ -114,6 +115,23 @@ pub fn snapshot_reads(inputs: &PlanInputs<'_>) -> BTreeSet<ReadRequest> {
     reads.retain(|read| is_unread(read, state));
     reads.extend(desired(inputs));
     reads
+}
+
+/// Returns the tasks that the steps of a plan are about: what is said of them must be as it is now.
+pub fn tasks_of_steps(inputs: &PlanInputs<'_>, plan: &Plan) -> BTreeSet<TaskId> {
+    let is_about_task = |step: &&Step| !matches!(step.change, Change::Agent(_));
+    let keys: BTreeSet<&Key> =
+        plan.steps.iter().filter(is_about_task).map(|step| &step.key).collect();
+    if keys.is_empty() {
+        return BTreeSet::new();
+    }
+    let observed = observed(inputs.state);
+    let found = identify(inputs, &observed.tasks);
+    let matched = found.by_key.iter().map(|(key, matched)| (*key, matched.task));
+    let superseded = found.superseded.iter();
+    let superseded = superseded.flat_map(|(key, tasks)| tasks.iter().map(|task| (*key, *task)));
+    let all = matched.chain(superseded).chain(found.orphans.iter().copied());
+    all.filter(|(key, _)| keys.contains(key)).map(|(_, task)| task.id).collect()
 }
 
 /// Whether something was not read yet.

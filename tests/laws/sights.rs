@@ -330,6 +330,7 @@ fn task() -> impl Strategy<Value = ObservedTask> {
                 organization_id: None,
                 object,
                 deployment_count: count,
+                last_deployment: None,
                 created: None,
                 updated: None,
                 active: count.map(|_| Vec::new()),

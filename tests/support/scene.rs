@@ -119,6 +119,7 @@ impl Scene {
             organization_id: None,
             object: Object::clone(&object(name, prompt)),
             deployment_count: Some(0),
+            last_deployment: None,
             created: None,
             updated: None,
             active: Some(Vec::new()),

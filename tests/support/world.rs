@@ -22,10 +22,10 @@ use qcops::ledger::Ledger;
 use qcops::manifest::AgentNames;
 use qcops::manifest::{self, DesiredState, Manifest, Source, Unreadable};
 use qcops::model::{AgentId, Key, OrganizationId};
-use qcops::observation::Observation;
+use qcops::observation::{Facts, Observation, Recall};
 use qcops::observed::ListedAgents;
 use qcops::observed::ObservedState;
-use qcops::plan::{self, Options, OtherManifests, Plan, PlanContext, Prune};
+use qcops::plan::{self, Next, Options, OtherManifests, Plan, PlanContext, Prune};
 use qcops::render::text::{self, Length, TextOptions};
 use qcops::render::view::PlanView;
 use qcops::render::{json, markdown};
@@ -233,6 +233,26 @@ impl World {
     pub(crate) async fn plan(&self) -> Plan {
         let (plan_context, state) = self.see().await;
         replayed(&plan_context, &state)
+    }
+
+    /// Plans with the facts that were kept, and keeps what was learned.
+    pub(crate) async fn plan_recalling(&self, kept: &mut String) -> Plan {
+        let plan_context = self.plan_context_with(self.listed_agents().await.unwrap());
+        let mut recall = Recall::new(Facts::from_json(kept.as_bytes()), true);
+        let mut made = None;
+        let reads = |state: &mut ObservedState| match recall.next(state, &plan_context, plan::next)
+        {
+            Next::ReadRequest(reads) => reads,
+            Next::Plan(plan) => {
+                made = Some(*plan);
+                BTreeSet::new()
+            }
+        };
+        let state = api::observe_recalling(&self.client(), self.clock, reads).await.unwrap();
+        if let Some(text) = recall.gathered(&state) {
+            *kept = text;
+        }
+        made.unwrap()
     }
 
     /// Observes and plans, if the service can be read.

@@ -21,7 +21,8 @@ use crate::api::wire::time::service_time;
 use crate::kinds::{AGENT, TASK};
 use crate::model::{AgentId, DeploymentId, OrganizationId, TaskId, canonical_text};
 use crate::observed::{
-    Completeness, Listing, ObservedAgent, ObservedDeployment, ObservedTask, Schedule, Status,
+    Completeness, LastDeployment, Listing, ObservedAgent, ObservedDeployment, ObservedTask,
+    Schedule, Status,
 };
 use crate::resource::Object;
 
@@ -40,6 +41,9 @@ pub(super) struct TaskRest<'a> {
     #[serde(borrow)]
     organization_id: LooseText<'a>,
     deployments: LooseField<Number>,
+    last_deployment_id: LooseField<Number>,
+    #[serde(borrow)]
+    last_deployment_time: LooseText<'a>,
     #[serde(borrow)]
     created: LooseText<'a>,
     #[serde(borrow)]
@@ -136,11 +140,14 @@ impl TaskRest<'_> {
         if owner.as_ref().is_some_and(|owner| owner != organization_id) {
             return Err(format!("task {id} belongs to another organization"));
         }
+        let last = self.last_deployment_id.value().zip(time(self.last_deployment_time));
         Ok(ObservedTask {
             id,
             organization_id: owner,
             object,
             deployment_count: self.deployments.value().map(|count| count.0),
+            last_deployment: last
+                .map(|(number, created)| LastDeployment { number: number.0, created }),
             created: time(self.created),
             updated: time(self.updated),
             active: lower_active(self.status),
@@ -434,6 +441,31 @@ mod tests {
         assert_eq!((seen.deployment_count, seen.notification_count), (Some(1), Some(1)));
         assert_eq!(seen.schedule, Schedule::Unset);
         assert_eq!(seen.created.map(|at| at.to_string()).as_deref(), Some("2026-05-06T19:22:25"));
+    }
+
+    #[test]
+    fn the_last_deployment_is_known_only_by_its_number_and_its_time() {
+        let at = r#""lastDeploymentTime":"2026-05-06 19:22:25""#;
+        let created = "2026-05-06T19:22:25".parse().unwrap();
+        let table = [
+            (
+                format!(r#""lastDeploymentId":901,{at}"#),
+                Some(LastDeployment { number: 901, created }),
+            ),
+            (
+                format!(r#""lastDeploymentId":"901",{at}"#),
+                Some(LastDeployment { number: 901, created }),
+            ),
+            (at.to_owned(), None),
+            (r#""lastDeploymentId":901"#.to_owned(), None),
+            (format!(r#""lastDeploymentId":null,{at}"#), None),
+            (r#""lastDeploymentId":901,"lastDeploymentTime":null"#.to_owned(), None),
+            (r#""lastDeploymentId":901,"lastDeploymentTime":"lately""#.to_owned(), None),
+            (format!(r#""lastDeploymentId":{{}},{at}"#), None),
+        ];
+        for (fields, expected) in table {
+            assert_eq!(one(&fields).last_deployment, expected, "{fields}");
+        }
     }
 
     #[test]
