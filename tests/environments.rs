@@ -1,5 +1,7 @@
 //! One manifest with variables and environments, told with the program itself.
 
+mod promotion;
+
 use std::fs;
 
 use crate::support::repo::{Ran, Repo};
@@ -301,6 +303,28 @@ fn an_environment_that_fails_hides_no_other() {
     on(&repo, "both", "plan --env all --format markdown")
         .expect(1, &["| `prod` | - | 1 | failed |"]);
     on(&repo, "both", "plan --env all --format json").expect(1, &["\"result\": null"]);
+}
+
+#[test]
+fn what_is_said_of_an_environment_among_all_names_it() {
+    let repo = Repo::new();
+    let text = TWO
+        .replace(
+            "dev: {organizationId: org-dev, vars: {",
+            "dev: {organizationId: org-dev, vars: {unused: 1, ",
+        )
+        .replace("Watch the account", "''");
+    repo.write("tasks.yaml", &text).commit("first");
+    let named = |environment: &str, code: &str| format!("Environment `{environment}`:\n{code}");
+    for command in ["plan", "status"] {
+        let ran = on(&repo, "both", &format!("{command} --env all"));
+        let (dev, prod) =
+            (named("dev", "warning[unused-variable]"), named("prod", "error[empty-prompt]"));
+        told(&ran, 1, &[&dev, &prod]);
+        assert_eq!(ran.err.matches("Environment `").count(), 2, "{}", ran.err);
+        let ran = on(&repo, "both", &format!("{command} --env dev"));
+        assert!(!ran.err.contains("Environment `"), "{}", ran.err);
+    }
 }
 
 #[test]

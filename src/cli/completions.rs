@@ -53,7 +53,13 @@ pub(super) fn answer(
     let command = || {
         let (vars, var_files) = (Vec::new(), Vec::new());
         // Without an environment the keys of all of them are known.
-        let files = ManifestFiles { files: named_files(args), environment: None, vars, var_files };
+        let files = ManifestFiles {
+            files: named_files(args),
+            environment: None,
+            vars,
+            var_files,
+            is_one_of_all: false,
+        };
         let environment = environment.clone();
         let keys = ArgValueCandidates::new(move || {
             let variables = |name: &str| {

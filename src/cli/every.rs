@@ -117,7 +117,8 @@ fn each<V>(
     let mut rows = Vec::new();
     let mut worst = Exit::Success;
     for name in names(context, files)? {
-        let one = ManifestFiles { environment: Some(name.clone()), ..files.clone() };
+        let environment = Some(name.clone());
+        let one = ManifestFiles { environment, is_one_of_all: true, ..files.clone() };
         let (found, exit) = match look(one) {
             Ok((found, exit)) => (Ok(found), exit),
             Err(error) => (Err(told(context, &name, &error)), error.exit),

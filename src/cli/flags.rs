@@ -47,6 +47,9 @@ pub(super) struct ManifestFiles {
     /// They override `vars`; of several files the last one counts.
     #[arg(long = "var-file", value_name = "FILE")]
     pub(super) var_files: Vec<PathBuf>,
+    /// Whether the environment is one of all that are looked at in turn.
+    #[arg(skip)]
+    pub(super) is_one_of_all: bool,
 }
 
 /// Reads `NAME=VALUE`.
@@ -56,6 +59,11 @@ pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
 }
 
 impl ManifestFiles {
+    /// The environment, where what is said has to name it.
+    pub(super) fn named_environment(&self) -> Option<&str> {
+        self.environment.as_deref().filter(|_| self.is_one_of_all)
+    }
+
     /// The paths one by one: one `-f` may name several with commas between them, and a file may have
     /// one in its name.
     pub(super) fn paths(&self) -> Vec<PathBuf> {

@@ -161,7 +161,7 @@ impl ManifestTexts {
         };
         output::check(&context.outputs, &[], &inputs(&project))?;
         context.progressed.note_inputs();
-        let reported = report(context, &project, &findings);
+        let reported = report(context, &project, args.named_environment(), &findings);
         match absent {
             Some(absent) => Err(absent),
             None => reported.map(|()| project),
@@ -269,9 +269,14 @@ pub(super) fn annotate(
 pub(super) fn report(
     context: &Context,
     manifests: &Project,
+    environment: Option<&str>,
     findings: &[Diagnostic],
 ) -> Result<(), CommandError> {
     let findings: Vec<Diagnostic> = findings.iter().map(render::gaps::worded).collect();
+    if let Some(name) = environment.filter(|_| !findings.is_empty()) {
+        let name = render::escape::line(name);
+        context.terminal.say(&format!("Environment `{name}`:\n"));
+    }
     print(context, manifests, &findings);
     tell(context, manifests, &findings)?;
     if findings.iter().any(Diagnostic::is_error) {

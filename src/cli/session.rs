@@ -112,9 +112,12 @@ impl<'a> Session<'a> {
             process: process(context, &organization_id),
         };
         let (project, progress) = (Arc::clone(&manifests), progress.clone());
+        let named = comparing.files.named_environment().map(str::to_owned);
         let on_event = Box::new(move |event: &Event<'_>| match event {
             // A file that cannot be written is told of when it is written the last time.
-            Event::Findings(findings) => drop(load::report(context, &project, findings)),
+            Event::Findings(findings) => {
+                drop(load::report(context, &project, named.as_deref(), findings));
+            }
             Event::Gap(gap) => tracing::info!("{}", gaps::in_one_line(gap)),
             event => progress.show(event),
         });
