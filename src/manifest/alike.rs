@@ -1,4 +1,4 @@
-//! Combinations of a matrix that are alike, because an axis is not used.
+//! Combinations of a matrix that are alike, because an axis is not used or two of its values are one there.
 
 use crate::diag::{Code, Diagnostic};
 use crate::manifest::scope::TemplateScope;
@@ -13,11 +13,11 @@ pub(super) struct AlikeCombinations<'m> {
 }
 
 impl<'m> AlikeCombinations<'m> {
-    /// Adds two of one matrix; `message` gets the axes that are not used. Whether they are of one.
+    /// Adds two of one matrix; `message` gets why they are alike. Whether they are of one.
     pub(super) fn add(
         &mut self,
         (one, other): ScopePair<'m>,
-        code: Code,
+        (code, field): (Code, &str),
         message: impl FnOnce(&str) -> String,
     ) -> bool {
         let axes = one.zip(other).map(|(one, other)| one.differing(other)).unwrap_or_default();
@@ -30,8 +30,19 @@ impl<'m> AlikeCombinations<'m> {
             return true;
         }
         self.found.retain(|(_, known, _)| !is_part(&names, known));
-        let message = message(&format!("`{}`", names.join("` or `")));
-        let help = format!("use it, as in `{{{{ {} }}}}`, or take the axis out", first.name);
+        let is_name = code == Code::EqualName;
+        let same = one.zip(other).and_then(|(one, other)| other.same_values(one, is_name));
+        let (why, help) = match same {
+            Some([one, other]) => (
+                format!("`{one}` and `{other}` are one value of `{}` there", first.name),
+                "keep one of the two values".to_owned(),
+            ),
+            None => (
+                format!("{field} does not use `{}`", names.join("` or `")),
+                format!("use it, as in `{{{{ {} }}}}`, or take the axis out", first.name),
+            ),
+        };
+        let message = message(&why);
         let finding = Diagnostic::error(code, message).at(first.place.clone()).help(help);
         self.found.push((start, names, finding));
         true

@@ -91,7 +91,7 @@ pub fn check(manifest: &Manifest) -> Vec<Diagnostic> {
             let (other, first) = *by_content.entry(content).or_insert((key, place));
             if other != key {
                 let scopes = (scope_of(manifest, key), scope_of(manifest, other));
-                if !alike.add(scopes, Code::EqualContent, |axes| unused((key, other), axes)) {
+                if !alike.add(scopes, EQUAL_CONTENT, |why| unused((key, other), why)) {
                     findings.push(equal_content((key, place), (other, first)));
                 }
             }
@@ -186,7 +186,7 @@ fn check_contents(
         let (other, place) = *first_by_hash.entry(task.content()).or_insert((key, &task.place));
         if other != key {
             let scopes = (scope_of(manifest, key), scope_of(manifest, other));
-            if !alike.add(scopes, Code::EqualContent, |axes| unused((key, other), axes)) {
+            if !alike.add(scopes, EQUAL_CONTENT, |why| unused((key, other), why)) {
                 findings.push(equal_content((key, &task.place), (other, place)));
             }
         }
@@ -199,9 +199,12 @@ fn scope_of<'m>(manifest: &'m Manifest, key: &Key) -> Option<&'m TemplateScope> 
     manifest.tasks.get(key)?.scope.as_deref()
 }
 
+/// What two tasks of one matrix may not have together, and the field that makes it so.
+const EQUAL_CONTENT: (Code, &str) = (Code::EqualContent, "the prompt");
+
 /// What is said of two tasks of one matrix that have equal content.
-fn unused((key, other): (&Key, &Key), axes: &str) -> String {
-    format!("`{other}` and `{key}` have equal content: the prompt does not use {axes}")
+fn unused((key, other): (&Key, &Key), why: &str) -> String {
+    format!("`{other}` and `{key}` have equal content: {why}")
 }
 
 fn equal_content((key, at): (&Key, &Place), (other, first): (&Key, &Place)) -> Diagnostic {
@@ -293,10 +296,9 @@ impl<'m> SeenNames<'m> {
     ) -> Option<Diagnostic> {
         let (other, first, seen) = *self.folded.entry(fold(name)).or_insert((key, place, scope));
         if other != key {
-            let words = |axes: &str| {
-                format!("`{other}` and `{key}` have one name: `name` does not use {axes}")
-            };
-            let is_told = self.alike.add((scope, seen), Code::EqualName, words);
+            let words = |why: &str| format!("`{other}` and `{key}` have one name: {why}");
+            let field = (Code::EqualName, "`name`");
+            let is_told = self.alike.add((scope, seen), field, words);
             return (!is_told).then(|| equal_name(self.kind, (key, place), (other, first)));
         }
         let (alike, (other, first)) = self.looks.add_name(name, (key, place))?;

@@ -8,6 +8,7 @@ use minijinja::value::Object;
 use sha2::{Digest, Sha256};
 
 use crate::diag::Place;
+use crate::model::fold;
 
 /// The name under which a template finds the selected environment.
 const ENV: &str = "env";
@@ -102,6 +103,22 @@ impl TemplateScope {
         }
         let pairs = self.axes.iter().zip(self.values.iter().zip(&other.values));
         pairs.filter(|(_, ((one, _), (other, _)))| one != other).map(|(axis, _)| axis).collect()
+    }
+
+    /// Two values of the first axis that differs, where all that differ are one as templates see them,
+    /// `1.50` and `1.5`, or in a name, `spy` and `SPY`.
+    pub(super) fn same_values<'s>(
+        &'s self,
+        other: &'s Self,
+        is_name: bool,
+    ) -> Option<[&'s str; 2]> {
+        let pairs = self.values.iter().zip(&other.values);
+        let mut differing = pairs.filter(|((one, _), (other, _))| one != other).peekable();
+        let ((one, _), (other, _)) = *differing.peek()?;
+        let are_one = |((one, seen), (other, seen_other)): (&(String, Value), &(String, Value))| {
+            seen == seen_other || is_name && fold(one) == fold(other)
+        };
+        differing.all(are_one).then_some([one, other])
     }
 
     /// A number for all that a template sees.

@@ -252,7 +252,8 @@ impl CompiledTemplate {
             ),
             _ if error.kind() != ErrorKind::UndefinedError => None,
             _ => {
-                let near = nearest_few(name, scope.names(), 2);
+                let others = scope.names().filter(|other| other != name);
+                let near = nearest_few(name, others, 2);
                 let flaw = flaw(format!("`{name}` is not defined"));
                 let flaw =
                     if near.is_empty() { flaw } else { flaw.help(did_you_mean(name, &near)) };

@@ -9,6 +9,8 @@ use crate::manifest::expand::lookup::{
 use crate::manifest::expand::matrix::MATRIX;
 use crate::manifest::expand::reference::{VarPiece, parts};
 use crate::manifest::expand::scope::is_template;
+use crate::manifest::expand::secrets::variable_of_environment;
+use crate::manifest::expand::value::ValuePlace;
 use crate::manifest::expand::{Expander, placed};
 use crate::manifest::fields::{ENVIRONMENT, ENVIRONMENTS, HIGHEST_LIMIT, SETTINGS, SETTINGS_FIELD};
 use crate::manifest::node::{Node, NodeValue, Origin};
@@ -63,6 +65,9 @@ impl Expander<'_> {
                 self.report_at(finding.help("divide the manifest"), &key.span);
                 break;
             }
+            if is_new {
+                self.check_credentials(&name, &key.span);
+            }
             let organization = self.organization(field(value, "organizationId").or(shared), &name);
             self.expansion.environments.entry(name).or_insert(organization);
             first.get_or_insert_with(|| key.span.clone());
@@ -103,6 +108,20 @@ impl Expander<'_> {
             }
         }
         Some(id.trim().to_owned())
+    }
+
+    /// Refuses an environment whose credentials are those of another: they have the names of variables,
+    /// which know no case and only `_`.
+    fn check_credentials(&mut self, name: &str, place: &Range<usize>) {
+        let variable = variable_of_environment("QC_API_TOKEN", name);
+        let is_it = |other: &&String| variable_of_environment("QC_API_TOKEN", other) == variable;
+        if let Some(other) = self.expansion.environments.keys().find(is_it) {
+            let message = format!(
+                "environments `{other}` and `{name}` would both have the credentials of `{variable}`"
+            );
+            let finding = Diagnostic::error(Code::EqualName, message);
+            self.report_at(finding.help("give one of them another name"), place);
+        }
     }
 
     fn environment_names(&self) -> String {
@@ -153,6 +172,7 @@ impl Expander<'_> {
     /// Expands the settings for all and those of the selected environment; those of another may hold
     /// variables that only it sets.
     pub(super) fn expand_settings(&mut self, root: &mut Node<'_>, selection: &SelectedEnvironment) {
+        self.place = ValuePlace::Settings;
         if let Some(settings) = field_mut(root, SETTINGS_FIELD) {
             self.mapping(settings, SETTINGS, Owner::Inside(SETTINGS_FIELD, &Owner::Manifest));
         }
@@ -165,6 +185,7 @@ impl Expander<'_> {
                 leave_unresolved(settings);
             }
         }
+        self.place = ValuePlace::Field;
     }
 
     /// The most tasks that one matrix may have: by the settings of the selected environment, else by

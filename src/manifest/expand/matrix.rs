@@ -10,7 +10,7 @@ use crate::diag::{Code, Diagnostic, Place};
 use crate::manifest::expand::Expander;
 use crate::manifest::expand::lookup::{field, has_field, key_word};
 use crate::manifest::expand::reference::is_name;
-use crate::manifest::expand::scope::{is_template, mark, seen, take_defaults};
+use crate::manifest::expand::scope::{TEMPLATE, is_template, mark, seen, take_defaults};
 use crate::manifest::expand::vars::VarValue;
 use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;
@@ -102,17 +102,7 @@ impl Expander<'_> {
             }
             return all.push((key, resource));
         }
-        if let Some(node) = field(&resource, "id") {
-            let message =
-                format!("{owner} has a pin and a `{MATRIX}`: one id cannot be of several");
-            self.wrong_matrix(
-                message,
-                &node.span,
-                "take the `id` out, or write what is pinned without a matrix",
-            );
-            let NodeValue::Mapping(pairs) = &mut resource.value else { return };
-            pairs.retain(|(key, _)| !matches!(&key.value, NodeValue::Text(word) if word == "id"));
-        }
+        self.refuse_beside_matrix(&mut resource, owner);
         let before = all.len();
         if let Some(matrix) = self.matrix(&resource, owner) {
             take_defaults(&mut resource, defaults);
@@ -136,6 +126,29 @@ impl Expander<'_> {
             }
         }
         all.push((key, resource));
+    }
+
+    /// Refuses what cannot stand beside a matrix.
+    fn refuse_beside_matrix(&mut self, resource: &mut Node<'_>, owner: Owner<'_>) {
+        if let Some(node) = field(resource, TEMPLATE)
+            && matches!(node.value, NodeValue::Boolean(false))
+        {
+            let message = format!(
+                "{owner} has a `{MATRIX}`, which makes templates of its texts, and `{TEMPLATE}: false`"
+            );
+            self.wrong_matrix(message, &node.span, "take one of the two out");
+        }
+        if let Some(node) = field(resource, "id") {
+            let message =
+                format!("{owner} has a pin and a `{MATRIX}`: one id cannot be of several");
+            self.wrong_matrix(
+                message,
+                &node.span,
+                "take the `id` out, or write what is pinned without a matrix",
+            );
+            let NodeValue::Mapping(pairs) = &mut resource.value else { return };
+            pairs.retain(|(key, _)| !matches!(&key.value, NodeValue::Text(word) if word == "id"));
+        }
     }
 
     /// Adds a resource for each combination that is not left out.
@@ -230,7 +243,7 @@ impl Expander<'_> {
         known: &[MatrixAxis],
         owner: Owner<'_>,
     ) -> Option<String> {
-        let name = key_word(key).unwrap_or_default();
+        let name = key_word(key).unwrap_or_else(|| self.text[key.span.clone()].to_owned());
         let (message, help) = if !is_name(&name) {
             (
                 format!("`{name}` in `{MATRIX}` of {owner} cannot be the name of an axis"),
@@ -239,7 +252,7 @@ impl Expander<'_> {
             )
         } else if RESERVED.contains(&name.as_str()) {
             (
-                format!("`{name}` in `{MATRIX}` of {owner} is a name that every template has"),
+                format!("`{name}` in `{MATRIX}` of {owner} means something in every template"),
                 "give the axis another name".to_owned(),
             )
         } else if self.vars.contains_key(&name)

@@ -12,6 +12,7 @@ mod problem;
 mod reference;
 mod scope;
 mod secrets;
+mod value;
 mod vars;
 
 pub use secrets::variable_of_environment;
@@ -33,9 +34,8 @@ use crate::manifest::scope::TemplateVars;
 use environments::SelectedEnvironment;
 use lookup::{field, key_word, vars_of_environments, words_of};
 use matrix::Combinations;
-use problem::VarCause;
-use reference::{VarPiece, VarReference};
-use secrets::{holds_credential, is_credential, is_organization, is_secret};
+use reference::VarPiece;
+use value::ValuePlace;
 use vars::{declarations, read_plain};
 
 /// Looks up a variable of the process: returns its value, or `None` where it is not set.
@@ -97,6 +97,8 @@ pub(super) fn expand<T>(
         text,
         inputs,
         vars: BTreeMap::new(),
+        of_process: BTreeSet::new(),
+        place: ValuePlace::Field,
         of_environments: Vec::new(),
         expansion: Expansion::default(),
         findings: Findings::default(),
@@ -181,6 +183,10 @@ struct Expander<'a> {
     inputs: ExpandInputs<'a>,
     /// The variables of the manifest, flags and files; `None` for one whose own value is not known.
     vars: BTreeMap<String, Option<VarValue>>,
+    /// Those of `vars` whose values hold variables of the process.
+    of_process: BTreeSet<String>,
+    /// Where the value stands that is expanded.
+    place: ValuePlace,
     /// The names of the variables of each environment.
     of_environments: Vec<(String, BTreeSet<String>)>,
     expansion: Expansion,
@@ -229,28 +235,19 @@ impl Expander<'_> {
                 }
             }
         }
+        self.place = ValuePlace::Vars(own.keys().map(|name| (*name).to_owned()).collect());
+        let mut values = Vec::with_capacity(own.len());
         for (name, (environment, node)) in own {
             if !self.inputs.given.contains_key(name) {
                 let owner = environment.map_or(Owner::Manifest, Owner::Environment);
-                let value = self.own_value(name, node, owner);
-                self.vars.insert(name.to_owned(), value);
+                values.push((name.to_owned(), self.own_value(name, node, owner)));
             }
         }
+        self.place = ValuePlace::Field;
+        self.vars.extend(values);
         let given = self.inputs.given.iter();
         self.vars.extend(given.map(|(name, value)| (name.clone(), Some(value.clone()))));
         places.into_iter().map(|(name, place)| (name.to_owned(), place)).collect()
-    }
-
-    /// The value of a declared variable, which may hold variables of flags and of the process, but none
-    /// of `vars`: so no cycle can be written, and none that grows with every level.
-    fn own_value(&mut self, name: &str, node: &Node<'_>, owner: Owner<'_>) -> Option<VarValue> {
-        let value = VarValue::of(node, self.text);
-        if !value.text.contains("${") {
-            return Some(value);
-        }
-        let owner = Owner::Inside("vars", &owner);
-        let text = self.substituted(&value.text, &node.span, (name, owner))?;
-        Some(VarValue { text, ..value })
     }
 
     /// Expands the fields of an agent that another file holds, and returns what is wrong with them.
@@ -265,6 +262,8 @@ impl Expander<'_> {
             text,
             inputs: self.inputs,
             vars: std::mem::take(&mut self.vars),
+            of_process: BTreeSet::new(),
+            place: ValuePlace::Field,
             of_environments: std::mem::take(&mut self.of_environments),
             expansion: std::mem::take(&mut self.expansion),
             findings: Findings::default(),
@@ -440,43 +439,6 @@ impl Expander<'_> {
             self.too_much(MOST_EXPANDED, span);
         }
         is_within
-    }
-
-    /// The value of a variable: that of a flag or the manifest, else of the process, else its default.
-    fn value(&mut self, reference: &VarReference<'_>) -> Result<String, VarCause> {
-        let VarReference { name, default, .. } = *reference;
-        if is_credential(name) {
-            return Err(VarCause::Credential);
-        }
-        self.expansion.used.insert(name.to_owned());
-        let declared = match self.vars.get(name) {
-            Some(None) => return Err(VarCause::Reported),
-            Some(Some(value)) => Some(value.text.clone()),
-            None => match self.inputs.given.get(name) {
-                Some(value) => Some(value.text.clone()),
-                None if is_secret(name) => return Err(VarCause::Secret),
-                None => (self.inputs.process)(name),
-            },
-        };
-        // As in a shell, an empty value gives way to a default.
-        let usable = declared.filter(|value| default.is_none() || !value.is_empty());
-        let value = usable.or_else(|| default.map(str::to_owned)).ok_or(VarCause::Unset)?;
-        if holds_credential(&value, self.inputs.process, self.expansion.environments.keys()) {
-            return Err(VarCause::HoldsCredential);
-        }
-        Ok(value)
-    }
-
-    /// The value of a variable outside of `vars`; for what is known before any is selected.
-    fn outer_value(&self, reference: &VarReference<'_>, environment: &str) -> Option<String> {
-        let VarReference { name, default, .. } = *reference;
-        let given = self.inputs.given.get(name).map(|value| value.text.clone());
-        let own = variable_of_environment(name, environment);
-        let own = (self.inputs.process)(&own).filter(|_| is_organization(name));
-        let process = || own.or_else(|| (self.inputs.process)(name)).filter(|_| !is_secret(name));
-        let value = given.or_else(process).or_else(|| default.map(str::to_owned));
-        let environments = || self.expansion.environments.keys();
-        value.filter(|value| !holds_credential(value, self.inputs.process, environments()))
     }
 }
 

@@ -19,6 +19,10 @@ pub(super) enum VarCause {
     Secret,
     /// Its value holds a credential.
     HoldsCredential,
+    /// It is of the process, in `settings`.
+    OfProcess,
+    /// It is another one of `vars`, in one of them.
+    OfVars,
     /// Its own value holds a variable without one.
     Reported,
 }
@@ -53,6 +57,16 @@ impl Expander<'_> {
                 format!("the value of `{written}` in `{field}` of {owner} holds a credential"),
             )
             .help(format!("give a value that is no secret with `--var {name}=VALUE`")),
+            VarCause::OfProcess => Diagnostic::error(
+                Code::UnresolvedVariable,
+                format!("`{written}` in `{field}` of {owner} is a variable of the environment, and none decides what a guard allows"),
+            )
+            .help(format!("write the value, declare `{name}` in `vars`, or pass `--var {name}=VALUE`")),
+            VarCause::OfVars => Diagnostic::error(
+                Code::UnresolvedVariable,
+                format!("`{written}` in `{field}` of {owner} is one of `vars`, too, and none of them holds another"),
+            )
+            .help("write the value itself, or put the two together where they are used"),
             VarCause::Unset => {
                 let message = format!("`{written}` in `{field}` of {owner} has no value");
                 let finding = Diagnostic::error(Code::UnresolvedVariable, message);

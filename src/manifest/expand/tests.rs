@@ -332,6 +332,63 @@ tasks:
 }
 
 #[test]
+fn settings_take_no_variable_of_the_process() {
+    let refused = "is a variable of the environment, and none decides what a guard allows";
+    let table = [
+        ("{limits: {creates: \"${NUMBER}\"}}", "{}", "", true),
+        ("{limits: {creates: \"${NUMBER:-7}\"}}", "{}", "", true),
+        ("{prune: \"${NOT_SET:-true}\"}", "{}", "", true),
+        ("{artifacts: \"a-${NUMBER}\"}", "{}", "", true),
+        ("{limits: {creates: \"${most}\"}}", "{most: \"${NUMBER}\"}", "", true),
+        ("{limits: {creates: \"${most}\"}}", "{most: \"4${NOT_SET:-2}\"}", "", true),
+        ("{limits: {creates: \"${most}\"}}", "{most: 42}", "", false),
+        ("{limits: {creates: \"${most}\"}}", "{most: \"${NUMBER}\"}", "most", false),
+        ("{limits: {creates: \"${most}\"}}", "{most: \"${NUMBER}\"}", "NUMBER", false),
+        ("{limits: {creates: \"${NUMBER}\"}}", "{}", "NUMBER", false),
+    ];
+    for (settings, vars, of_flag, is_refused) in table {
+        let text = format!("{HEAD}vars: {vars}\nsettings: {settings}\ntasks: {{a: {{name: x}}}}\n");
+        let flags = [(of_flag, "9")];
+        let flags = if of_flag.is_empty() { &[][..] } else { &flags };
+        let (_, found) = parsed(&text, flags);
+        let found = shown(&text, &found);
+        assert_eq!(found.contains(refused), is_refused, "{settings} {vars} {of_flag}: {found}");
+        assert!(is_refused || found.is_empty(), "{settings} {vars} {of_flag}: {found}");
+    }
+}
+
+#[test]
+fn no_order_of_names_decides_what_vars_hold() {
+    let expected = "is one of `vars`, too, and none of them holds another";
+    for (vars, used) in [("a: 1, b: \"${a}\"", "${b}"), ("b: 1, a: \"${b}\"", "${a}")] {
+        let text = format!("{HEAD}vars: {{{vars}}}\ntasks: {{x: {{name: \"{used}\"}}}}\n");
+        let found = findings(&text);
+        assert!(found.contains(expected), "{vars}: {found}");
+        assert_eq!(found.matches("unresolved-variable").count(), 1, "{vars}: {found}");
+    }
+}
+
+#[test]
+fn environments_share_no_credentials_by_their_names() {
+    let table = [
+        ("prod", "Prod", true),
+        ("us-east", "us_east", true),
+        ("a.b", "a-b", true),
+        ("dev", "prod", false),
+        ("a", "a1", false),
+    ];
+    for (one, other, is_refused) in table {
+        let text = format!("{HEAD}environments: {{{one}: {{}}, {other}: {{}}}}\ntasks: {{}}\n");
+        let (_, found) = in_environment(&text, Some(one));
+        assert_eq!(
+            found.contains("would both have the credentials of `QC_API_TOKEN_"),
+            is_refused,
+            "{found}"
+        );
+    }
+}
+
+#[test]
 fn values_of_variables_have_a_limit_together() {
     let mut tasks = String::new();
     for n in 0..100 {

@@ -258,6 +258,18 @@ fn wrong_matrices() -> Vec<Wrong> {
             one("matrix: {symbol: [SPY, QQQ]}, name: Same, prompt: \"{{ symbol }}\""),
             "",
         ),
+        (
+            "values that a template sees as one",
+            one("matrix: {window: [1.50, 1.5]}, name: \"N {{ key }}\", prompt: \"{{ window }}\""),
+            "",
+        ),
+        (
+            "values that are one in a name",
+            one("matrix: {symbol: [spy, SPY]}, name: \"N {{ symbol }}\", prompt: \"{{ symbol }}\""),
+            "",
+        ),
+        ("an axis that is a flag", one("matrix: {true: [a], 1.5: [b]}, prompt: x"), ""),
+        ("no template", one("template: false, matrix: {symbol: [SPY]}, prompt: x"), ""),
         ("no list", one("matrix: {symbol: SPY, window: []}, prompt: x"), ""),
         ("no axis", one("matrix: {}, prompt: x"), ""),
         ("values twice", one("matrix: {symbol: [6, '6']}, prompt: x"), ""),
