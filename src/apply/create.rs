@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::api::CallOutcome;
 use crate::apply::Work;
-use crate::apply::finding::{changed, failed, unsettled};
+use crate::apply::finding::{changed, failed, not_recorded, unsettled};
 use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, HaltReason, StepOutcome};
@@ -305,10 +305,9 @@ impl Work<'_, '_> {
         &self,
         write: impl AsyncFnOnce(&Ledger, jiff::Timestamp) -> Result<(), StoreError>,
     ) -> Ended<()> {
-        write(self.effects.ledger, self.effects.clock.now()).await.map_err(|error| {
-            let finding = Diagnostic::error(Code::NotRecorded, with_causes(&error));
-            StepOutcome::Failed(finding.help("make `.qcops/` writable and run this again"))
-        })
+        write(self.effects.ledger, self.effects.clock.now())
+            .await
+            .map_err(|error| StepOutcome::Failed(not_recorded(&error)))
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::tz::Offset;
 use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::create::LookAgain;
-use crate::apply::finding::{changed, failed, unsettled};
+use crate::apply::finding::{changed, failed, not_recorded, unsettled};
 use crate::apply::settle::{Ended, Settled, complete, is_refused};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, StepOutcome};
@@ -144,10 +144,7 @@ impl Work<'_, '_> {
         since: Option<(Timestamp, Option<Offset>)>,
     ) -> Ended<()> {
         let unseen = self.effects.ledger.unseen_of(&step.key, run, task);
-        let unseen = unseen.map_err(|error| {
-            let finding = Diagnostic::error(Code::NotRecorded, with_causes(&error));
-            StepOutcome::Failed(finding.help("make `.qcops/` readable and run this again"))
-        })?;
+        let unseen = unseen.map_err(|error| StepOutcome::Failed(not_recorded(&error)))?;
         let is_meant =
             |unseen: &UnseenDeployment| since.is_none_or(|(since, _)| since <= unseen.noted);
         let Some(UnseenDeployment { id, noted }) = unseen.filter(is_meant) else { return Ok(()) };

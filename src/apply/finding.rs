@@ -4,6 +4,7 @@ use crate::api::{ApiError, CallOutcome};
 use crate::apply::Work;
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{HaltReason, StepOutcome};
+use crate::store::StoreError;
 
 /// A request that certainly changed nothing.
 pub(super) fn failed(code: Code, error: &ApiError) -> StepOutcome {
@@ -54,4 +55,13 @@ impl Work<'_, '_> {
         }
         failed(Code::Refused, error)
     }
+}
+
+/// Says that the ledger cannot be used, so that nothing was sent.
+pub(super) fn not_recorded(error: &StoreError) -> Diagnostic {
+    let finding = Diagnostic::error(Code::NotRecorded, with_causes(error));
+    finding.help(match error {
+        StoreError::Files(_) => "make `.qcops/` readable and writable, and run this again",
+        _ => "check that the store can be reached, and run this again: nothing was sent",
+    })
 }

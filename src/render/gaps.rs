@@ -224,7 +224,7 @@ pub fn help(gap: &Gap) -> Vec<String> {
             one("pin what those versions made with `id:`, or give the agent its name again")
         }
         GapReason::LedgerUnreadable { .. } => {
-            one("take those lines out of `.qcops/ledger.jsonl`, or use the `qcops` that wrote them")
+            one("take those lines out of the ledger, or use the `qcops` that wrote them")
         }
         GapReason::ManifestUnclear { path, .. } => vec![format!(
             "`qcops validate -f {0}` says what is wrong; `git checkout -- {0}` brings it back",

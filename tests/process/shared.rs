@@ -145,6 +145,33 @@ fn a_store_that_cannot_be_reached_stops_an_apply_before_it_begins() {
     assert_eq!(machines.service.writes(), [""; 0]);
 }
 
+#[test]
+fn an_apply_that_loses_its_store_begins_nothing_new_and_the_next_one_converges() {
+    let machines = Machines::new(Duration::from_millis(100));
+    let tasks = [0, 1, 2, 3, 4, 5].map(|n| format!("t{n}: {{prompt: p{n}}}\n")).concat();
+    machines.one.tasks(&tasks).commit("six");
+    let mut first = machines.service.spawn(&machines.one, &machines.words("apply --yes"));
+    while machines.service.writes().is_empty() && first.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    // Where the ledger was, nothing can be written any more.
+    let scope =
+        std::fs::read_dir(machines.store.path()).unwrap().map(|entry| entry.unwrap().path());
+    let ledger = scope.map(|scope| scope.join("ledger")).find(|ledger| ledger.is_dir()).unwrap();
+    let aside = ledger.with_file_name("aside");
+    std::fs::rename(&ledger, &aside).unwrap();
+    std::fs::write(&ledger, "no folder").unwrap();
+    let first = Repo::ran(first.wait_with_output().unwrap());
+    assert_eq!(first.code, 4, "{}{}", first.out, first.err);
+    assert!(first.out.contains("not-recorded"), "{}", first.out);
+    assert!(machines.service.counts().0.len() < 6, "{:?}", machines.service.counts());
+    std::fs::remove_file(&ledger).unwrap();
+    std::fs::rename(&aside, &ledger).unwrap();
+    machines.run(&machines.one, "apply --yes --settle-delays 0").expect(0, &[]);
+    let (tasks, _) = machines.service.counts();
+    assert_eq!((tasks.len(), tasks.values().max()), (6, Some(&1)), "{tasks:?}");
+}
+
 /// Kills an apply of one machine after each number of requests, with effects that arrive late, and
 /// applies at once from another machine with the same store.
 #[test]
