@@ -193,6 +193,90 @@ fn history_proves_the_tasks_of_templates_without_a_ledger() {
     }
 }
 
+/// The lines of an output from the first that holds some words on, until one holds others.
+fn part(output: &str, from: &str, to: &str) -> String {
+    let lines = output.lines().skip_while(|line| !line.contains(from));
+    lines.take_while(|line| !line.contains(to)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_partial_that_twenty_tasks_include_is_one_difference_in_every_format() {
+    let symbols: Vec<String> = (1..=20).map(|number| format!("S{number}")).collect();
+    let repo = Repo::new();
+    repo.write(
+        "tasks.yaml",
+        &manifest(&format!("{{symbol: [{}], window: [6]}}", symbols.join(", "))),
+    )
+    .write("prompts/momentum.md", PROMPT)
+    .write("prompts/risk.md", "Risk at most 1 %.\n")
+    .commit("first");
+    repo.qcops("apply --yes --max-creates 30").expect(0, &[]);
+    repo.write("prompts/risk.md", "Risk at most 2 %.\nNever short.\n").commit("risk");
+    let plan = |format: &str| {
+        let ran = repo.qcops(&format!("plan --max-replaces 30 --format {format}"));
+        ran.expect(0, &[]);
+        let of_others = if format == "json" { 0 } else { 19 };
+        assert_eq!(
+            ran.out.matches("same change as task.momentum[S1,6]").count(),
+            of_others,
+            "{format}"
+        );
+        ran.out
+    };
+    let (text, markdown, html, json) = (plan("text"), plan("markdown"), plan("html"), plan("json"));
+    assert_eq!(json.matches("Never short.").count(), 20);
+    insta::assert_snapshot!(part(&text, "momentum[S1,6]", "momentum[S11,6]"), @r#"
+    -/+ task.momentum[S1,6] will be replaced (task 332 "Momentum S1 6")
+          # replaced because prompt cannot be changed in place
+          prompt: +14 / -1 characters
+            | Trade S1 over 6 months with 100000.
+            |
+            - Risk at most {-1-} %.
+            + Risk at most {+2+} %{+.+}
+            + {+Never short+}.
+            and 19 more with the same change
+          task 332 "Momentum S1 6" will be deleted: it has no deployments, no schedule and no notifications.
+
+    -/+ task.momentum[S10,6] will be replaced (task 333 "Momentum S10 6")
+          # replaced because prompt cannot be changed in place
+          prompt: same change as task.momentum[S1,6]
+          task 333 "Momentum S10 6" will be deleted: it has no deployments, no schedule and no notifications.
+    "#);
+    insta::assert_snapshot!(part(&markdown, "</code> task.momentum&#91;S1,6", "S11,6"), @r##"
+    <details><summary><code>-/+</code> task.momentum&#91;S1,6&#93;</summary>
+
+    ```diff
+    # prompt cannot be changed in place
+    # prompt
+      Trade S1 over 6 months with 100000.
+
+    - Risk at most {-1-} %.
+    + Risk at most {+2+} %{+.+}
+    + {+Never short+}.
+    # and 19 more with the same change
+    # task 332 "Momentum S1 6": deleted
+    ```
+
+    </details>
+
+    <details><summary><code>-/+</code> task.momentum&#91;S10,6&#93;</summary>
+
+    ```diff
+    # prompt cannot be changed in place
+    # prompt: same change as task.momentum[S1,6]
+    # task 333 "Momentum S10 6": deleted
+    ```
+
+    </details>
+    "##);
+    let reference = "<a href=\"#step-1\">same change as task.momentum[S1,6]</a>";
+    assert_eq!(html.matches(reference).count(), 19);
+    assert_eq!(html.matches("<p class=\"reason\">and 19 more with the same change</p>").count(), 1);
+    let full = repo.qcops("plan --max-replaces 30 -v");
+    full.expect_no(&["same change"]);
+    assert_eq!(full.out.matches("{+Never short+}").count(), 20);
+}
+
 #[test]
 fn a_written_task_becomes_one_of_a_matrix() {
     let repo = Repo::new();

@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use crate::model::{MOST_MARKS, emoji_length, is_hidden, pile_length};
 
 /// A text that came from a file or from the service; only this module opens it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Untrusted {
     text: Arc<str>,
     /// Where characters begin that are spelled although they can be seen: they look like others.

@@ -1,6 +1,7 @@
 //! Plans made by hand, and what must hold of every output whatever foreign texts say.
 
 mod agents;
+mod alike;
 mod difference;
 mod hostile;
 mod outcome;

@@ -283,10 +283,18 @@ impl TextWriter<'_> {
                 writeln!(self.out, "      {name:width$} {old} -> {new}{drift}")
             }
             FieldChange::Text(change) => {
+                let words = change.likeness().instead().filter(|_| !self.is_full());
+                if let Some(words) = words {
+                    return writeln!(self.out, "      {name:width$} {words}{drift}");
+                }
                 let diff = change.diff();
                 let size = format!("+{} / -{} characters", diff.added_count, diff.removed_count);
                 writeln!(self.out, "      {name:width$} {size}{drift}")?;
-                self.difference(&diff)
+                self.difference(&diff)?;
+                if let Some(words) = change.likeness().behind().filter(|_| !self.is_full()) {
+                    writeln!(self.out, "        {}", self.paint(Label::Aside, words))?;
+                }
+                Ok(())
             }
         }
     }

@@ -15,6 +15,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices};
 use crate::render::escape::Untrusted;
 use crate::render::lookalike;
 
+use excerpt::Likeness;
 use words::Region;
 
 /// How many bytes of blocks are compared by words in one text.
@@ -30,6 +31,7 @@ const LONGEST_LINE: usize = 240;
 pub struct TextChange {
     before: Arc<str>,
     after: Arc<str>,
+    likeness: Likeness,
 }
 
 /// How a text differs.
@@ -55,7 +57,7 @@ pub struct DiffLine {
 }
 
 /// Which text has a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// Both.
     Both,
@@ -66,7 +68,7 @@ pub enum Side {
 }
 
 /// A part of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Piece {
     /// What it says; characters that look like those of the other text are spelled.
     pub text: Untrusted,
@@ -87,7 +89,18 @@ impl TextChange {
 
     /// Takes two texts; sharing them costs nothing.
     pub fn new(before: &Arc<str>, after: &Arc<str>) -> Self {
-        Self { before: Arc::clone(before), after: Arc::clone(after) }
+        let (before, after) = (Arc::clone(before), Arc::clone(after));
+        Self { before, after, likeness: Likeness::Alone }
+    }
+
+    /// Which others change just so.
+    pub(super) fn likeness(&self) -> &Likeness {
+        &self.likeness
+    }
+
+    /// Notes which others change just so.
+    pub(super) fn resemble(&mut self, likeness: Likeness) {
+        self.likeness = likeness;
     }
 
     /// Compares the texts.

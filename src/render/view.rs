@@ -3,6 +3,7 @@
 //! Renderers of every format read this and nothing else, so none of them decides anything and none
 //! can print a foreign text as it is. What is our own wording is a `String`.
 
+mod alike;
 mod entry;
 
 use std::collections::BTreeMap;
@@ -250,6 +251,7 @@ impl PlanView {
             State::Deferred(_) => 1,
             State::Blocked(_) => 2,
         });
+        alike::note(&mut entries);
         let is_deferred = |entry: &&Entry| matches!(entry.state, State::Deferred(_));
         let is_blocked = |entry: &&Entry| matches!(entry.state, State::Blocked(_));
         let counts = Counts {

@@ -10,6 +10,7 @@ use crate::render::html::diff::difference;
 use crate::render::html::page::{Keys, page};
 use crate::render::rows::{DRIFTED, FieldChange, FieldRow, ShownValue, in_line, member_changes};
 use crate::render::textdiff::TextChange;
+use crate::render::textdiff::excerpt::Likeness;
 use crate::render::view::{
     Blocker, Candidate, Entry, EntrySubject, Finding, PlanView, RemovedTask, State, TurnRow,
 };
@@ -20,6 +21,14 @@ const DEFERRED: &str = "deferred";
 
 /// How many steps a page may have that shows all of them open.
 const SHORT: usize = 20;
+
+/// How the steps of a plan are shown.
+struct PageShape<'p> {
+    /// How many unchanged lines surround changed ones.
+    context: usize,
+    /// The number of each step, by address.
+    place_of: &'p BTreeMap<String, usize>,
+}
 
 /// Returns a plan as a page, with so many lines of context around changed ones.
 pub fn plan(view: &PlanView, context: usize) -> String {
@@ -76,6 +85,7 @@ pub(super) fn sections(view: &PlanView, context: usize, first: usize) -> Markup 
     let entries = sorted(view);
     let place_of: BTreeMap<String, usize> =
         (first..).zip(&entries).map(|(at, entry)| (entry.address.part(), at)).collect();
+    let shown = PageShape { context, place_of: &place_of };
     let is_short = entries.len() <= SHORT;
     // What stops steps is what a reviewer came for.
     let stops = view.stops.iter().rev();
@@ -87,7 +97,7 @@ pub(super) fn sections(view: &PlanView, context: usize, first: usize) -> Markup 
         }
         @if !entries.is_empty() {
             section aria-label="Steps" {
-                @for (at, entry) in (first..).zip(&entries) { (step(at, entry, context, is_short)) }
+                @for (at, entry) in (first..).zip(&entries) { (step(at, entry, &shown, is_short)) }
             }
         }
         @if !view.notes.is_empty() {
@@ -213,7 +223,7 @@ fn sentence(words: &Untrusted) -> Markup {
     }
 }
 
-fn step(at: usize, entry: &Entry, context: usize, is_short: bool) -> Markup {
+fn step(at: usize, entry: &Entry, shown: &PageShape<'_>, is_short: bool) -> Markup {
     let is_risky = !matches!(entry.state, State::Ready)
         || matches!(entry.action, Some(Action::Replace | Action::Delete | Action::Archive));
     let address = entry.address.part();
@@ -228,7 +238,7 @@ fn step(at: usize, entry: &Entry, context: usize, is_short: bool) -> Markup {
                     " " span.badge { (kind(entry)) ": " (code) }
                 }
             }
-            div.body { (body(entry, context)) }
+            div.body { (body(entry, shown)) }
         }
     }
 }
@@ -249,7 +259,7 @@ fn what(entry: &Entry) -> Markup {
     }
 }
 
-fn body(entry: &Entry, context: usize) -> Markup {
+fn body(entry: &Entry, shown: &PageShape<'_>) -> Markup {
     let because = if entry.action == Some(Action::Replace) { "Replaced because " } else { "" };
     html! {
         p.reason { (because) (sentence(&entry.reason)) }
@@ -260,7 +270,7 @@ fn body(entry: &Entry, context: usize) -> Markup {
             p { "Compared with " (first.kind) " " (first.id) ":" }
         }
         @if !entry.fields.is_empty() {
-            dl.fields { @for row in &entry.fields { (field(row, context)) } }
+            dl.fields { @for row in &entry.fields { (field(row, shown)) } }
         }
         @for removal in &entry.removals { p.removal { (removal_line(removal, entry.state)) } }
         @if !entry.users.is_empty() {
@@ -281,7 +291,7 @@ fn body(entry: &Entry, context: usize) -> Markup {
             p { "Follow-up:" }
             (text(prompt))
         }
-        @if !entry.turns.is_empty() { (turns(&entry.turns, context)) }
+        @if !entry.turns.is_empty() { (turns(&entry.turns, shown.context)) }
         @for later in &entry.later {
             p { "Then, once it is idle:" }
             (text(later))
@@ -307,7 +317,7 @@ fn removal_line(RemovedTask { id, name, archived_as }: &RemovedTask, state: Stat
     }
 }
 
-fn field(row: &FieldRow, context: usize) -> Markup {
+fn field(row: &FieldRow, shown: &PageShape<'_>) -> Markup {
     html! {
         dt { (row.label()) }
         dd {
@@ -319,9 +329,28 @@ fn field(row: &FieldRow, context: usize) -> Markup {
                 FieldChange::Changed(old, new) => {
                     del { (short(old)) } " " span.arrow { "→" } " " ins { (short(new)) }
                 },
-                FieldChange::Text(change) => (difference(change, context)),
+                FieldChange::Text(change) => (long_text(change, shown)),
             }
             @if row.is_drifted { p.reason { (DRIFTED) } }
+        }
+    }
+}
+
+/// How a long text changes; the same change is shown once, and the others lead to it.
+fn long_text(change: &TextChange, shown: &PageShape<'_>) -> Markup {
+    let Likeness::SameAs(address, _) = change.likeness() else {
+        return html! {
+            (difference(change, shown.context))
+            @if let Some(words) = change.likeness().behind() { p.reason { (words) } }
+        };
+    };
+    let words = change.likeness().instead();
+    html! {
+        p.reason {
+            @match shown.place_of.get(&address.part()) {
+                Some(place) => a href={ "#step-" (place) } { (words.unwrap_or_default()) },
+                None => (words.unwrap_or_default()),
+            }
         }
     }
 }

@@ -43,7 +43,9 @@ impl<'e> Details<'e> {
             && entry.later.is_empty()
             && entry.turns.is_empty();
         let fields = entry.fields.iter().filter_map(|row| match &row.change {
-            FieldChange::Text(change) => Some(change.diff()),
+            FieldChange::Text(change) => {
+                change.likeness().instead().is_none().then(|| change.diff())
+            }
             _ => None,
         });
         let turns = entry.turns.iter().filter_map(|turn| match (&turn.said, &turn.declared) {
@@ -131,7 +133,15 @@ impl Body<'_> {
                 self.line(&format!("- {name}: {}", in_line(old)));
                 self.line(&format!("+ {name}: {}", in_line(new)));
             }
-            FieldChange::Text(_) => self.difference(name),
+            FieldChange::Text(change) => {
+                if let Some(words) = change.likeness().instead() {
+                    return self.line(&format!("# {name}: {words}"));
+                }
+                self.difference(name);
+                if let Some(words) = change.likeness().behind() {
+                    self.line(&format!("# {words}"));
+                }
+            }
         }
     }
 

@@ -59,6 +59,23 @@ pub(in crate::render) struct Excerpt {
     pub(in crate::render) is_whole: bool,
 }
 
+/// Which other differences have just the same changed lines; such lines are shown once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::render) enum Likeness {
+    /// None.
+    Alone,
+    /// It is the first of them, and so many more follow.
+    First(usize),
+    /// The one at this address, which stands before; with the line at which the changes begin, if they
+    /// are not where they are there.
+    SameAs(Untrusted, Option<usize>),
+}
+
+/// The lines of a difference that are new or gone, in order, each with whether a block begins with it.
+///
+/// With their marks and spellings, and whole where an excerpt cuts them: what compares equal looks equal.
+pub(in crate::render) type ChangedLines = Vec<(bool, Side, Vec<Piece>)>;
+
 /// What is shown of a text by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::render) struct WholeText {
@@ -152,7 +169,39 @@ impl Bit {
     }
 }
 
+impl Likeness {
+    /// What stands in place of the changed lines, if they are shown elsewhere.
+    pub(in crate::render) fn instead(&self) -> Option<String> {
+        let Self::SameAs(address, line) = self else { return None };
+        let place = line.map_or_else(String::new, |line| format!(", from line {line} on"));
+        Some(format!("same change as {}{place}", address.part()))
+    }
+
+    /// What stands behind the changed lines, if they are shown for others too.
+    pub(in crate::render) fn behind(&self) -> Option<String> {
+        let Self::First(more) = self else { return None };
+        Some(format!("and {more} more with the same change"))
+    }
+}
+
 impl TextDiff {
+    /// Returns what is new or gone, and the lines of the new text at which its blocks begin.
+    pub(in crate::render) fn changed_lines(&self) -> (ChangedLines, Vec<usize>) {
+        let (mut lines, mut places) = (ChangedLines::new(), Vec::new());
+        let mut is_within = false;
+        for line in &self.lines {
+            let is_changed = line.side != Side::Both;
+            if is_changed {
+                if !is_within {
+                    places.push(line.number);
+                }
+                lines.push((!is_within, line.side, line.pieces.clone()));
+            }
+            is_within = is_changed;
+        }
+        (lines, places)
+    }
+
     /// Returns what there is room for.
     pub(in crate::render) fn excerpt(&self, room: &Room) -> Excerpt {
         // The first line that differs is among those that are shown.
