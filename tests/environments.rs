@@ -394,3 +394,44 @@ fn credentials_of_an_environment_come_before_those_for_all() {
     );
     told(&ran, 1, &["is a credential, which no manifest may read", "holds a credential"]);
 }
+
+#[test]
+fn a_value_from_outside_that_changed_makes_no_second_task() {
+    const TEMPLATE: &str = "version: 1
+defaults: {agentId: 47, projectPreference: project-for-task}
+tasks:
+  a: {template: true, name: \"Task {{ capital }}\", prompt: \"Trade with {{ capital }} dollars\"}
+";
+    let table =
+        [("--var-file dev.yaml", "--var-file dev.yaml"), ("--var capital=1", "--var capital=2")];
+    for (before, after) in table {
+        let repo = Repo::new();
+        repo.write("tasks.yaml", TEMPLATE).write("dev.yaml", "capital: 1\n").commit("first");
+        repo.qcops(&format!("apply --yes {before}")).expect(0, &["task.a created"]);
+        repo.write("dev.yaml", "capital: 2\n").commit("another value");
+        let fresh = repo.clone_with("");
+        let plan = fresh.qcops(&format!("plan {after}"));
+        plan.expect(3, &["blocked[lost-evidence]", "earlier values of `capital`"]);
+        repo.qcops(&format!("plan {after}")).expect_no(&["lost-evidence"]);
+        repo.write("dev.yaml", "capital: 1\n").commit("back");
+        let proven = repo.clone_with("").qcops(&format!("plan {before} --detailed-exitcode"));
+        proven.expect(0, &[]);
+    }
+}
+
+#[test]
+fn a_file_of_variables_that_never_changed_blocks_no_new_task() {
+    let repo = Repo::new();
+    repo.write("tasks.yaml", MANIFEST).write("dev.yaml", "capital: 1\n").commit("first");
+    repo.qcops("apply --yes --var-file dev.yaml").expect(0, &[]);
+    let more = format!("{MANIFEST}  qqq: {{prompt: Buy QQQ}}\n");
+    repo.write("tasks.yaml", &more).commit("one more");
+    let plan = repo.clone_with("").qcops("plan --var-file dev.yaml --target qqq");
+    plan.expect(0, &["task.qqq will be created"]);
+    // A value that changed with it or before leaves what is new alone.
+    repo.write("dev.yaml", "capital: 2\n")
+        .write("tasks.yaml", &more.replace("QQQ", "GLD").replace("qqq", "gld"));
+    repo.commit("a value and another task");
+    let plan = repo.clone_with("").qcops("plan --var-file dev.yaml --target gld");
+    plan.expect(0, &["task.gld will be created"]);
+}

@@ -157,6 +157,7 @@ impl ManifestTexts {
             elsewhere,
             vars,
             var_files,
+            has_flags: !args.vars.is_empty(),
             sources,
         };
         output::check(&context.outputs, &[], &inputs(&project))?;

@@ -215,6 +215,11 @@ reasons! {
         /// The variable.
         name: String,
     } "variable-unset"
+    /// Earlier versions had variables that no commit holds: those of flags and files.
+    VariablesOutside {
+        /// The variables.
+        names: BTreeSet<String>,
+    } "variables-outside"
     /// Earlier versions name an agent that no agent has as its name, or several.
     AgentUnknown {
         /// The manifest.
@@ -251,7 +256,9 @@ impl GapReason {
         match self {
             Self::NothingCommitted => Withholds::Nothing,
             // Neither can be told from a copy of a repository whose history is elsewhere.
-            Self::NoRepository | Self::NotCommitted { .. } => Withholds::UnlessLedger,
+            Self::NoRepository | Self::NotCommitted { .. } | Self::VariablesOutside { .. } => {
+                Withholds::UnlessLedger
+            }
             _ => Withholds::Always,
         }
     }
@@ -265,6 +272,7 @@ impl GapReason {
                 | Self::VersionUnclear { .. }
                 | Self::FileUnclear { .. }
                 | Self::FileNotCommitted { .. }
+                | Self::VariablesOutside { .. }
                 | Self::TextConverted { .. }
                 | Self::AttributesUnknown { .. }
                 | Self::ManifestUnclear { .. }

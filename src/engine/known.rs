@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use crate::diag::{Diagnostic, Gap};
+use crate::diag::{Diagnostic, EvidenceSource, Gap, GapReason};
 use crate::engine::{EngineError, PlanRequest, Project, Reconciler, target};
 use crate::event::Event;
 use crate::evidence::{AgentEvidence, Evidence};
-use crate::history::{self, History, OtherManifest};
+use crate::history::{self, History, LastChange, OtherManifest};
 use crate::manifest::{self, AgentNames, DesiredState, SettingName};
 use crate::model::{AgentId, Key, fold};
 use crate::observed::ListedAgents;
@@ -144,6 +144,7 @@ impl Reconciler<'_> {
         let gaps = remarks.iter().chain(unsaid).cloned().collect();
         self.ledger.add_to(&mut evidence)?;
         evidence.agents = agents.evidence;
+        evidence.gaps.extend(self.variables_outside(&evidence));
         let is_stale = self.manifests.repository.stale().is_some();
         let settings = self.manifests.manifest.settings.clone();
         let is_pruning = settings.is_on(SettingName::Prune);
@@ -158,6 +159,39 @@ impl Reconciler<'_> {
             target::resolve(&request.targets, &mut context)?;
         }
         Ok(Known { context, findings, gaps, has_agent_history: !is_on_demand })
+    }
+
+    /// Variables of flags and files, with which earlier versions cannot be expanded: no commit says
+    /// which values an apply had.
+    fn variables_outside(&self, evidence: &Evidence) -> Option<Gap> {
+        let Project { manifest, vars, var_files, repository, files, .. } = &*self.manifests;
+        let names = vars.keys().filter(|name| manifest.expansion.used.contains(*name));
+        let names: BTreeSet<String> = names.cloned().collect();
+        if names.is_empty() {
+            return None;
+        }
+        // A flag leaves no trace.
+        let of_files = var_files.iter().map(|file| repository.last_change(file, files));
+        let last = if self.manifests.has_flags { LastChange::Since } else { of_files.max()? };
+        let is_old = |key: &&Key| {
+            let task = evidence.keys.get(*key);
+            let agent = evidence.agents.get(*key);
+            let is_established = task.is_some_and(|known| known.is_established)
+                || agent.is_some_and(|known| known.is_established);
+            let is_committed = task.is_some_and(|known| !known.versions.is_empty())
+                || agent.is_some_and(|known| !known.versions.is_empty());
+            match last {
+                LastChange::Never => false,
+                LastChange::Before => is_established,
+                LastChange::Since => is_committed,
+            }
+        };
+        let keys = manifest.tasks.keys().chain(manifest.agents.keys());
+        let keys: BTreeSet<Key> = keys.filter(is_old).cloned().collect();
+        (!keys.is_empty()).then(|| {
+            let reason = GapReason::VariablesOutside { names };
+            Gap { source: EvidenceSource::History, keys, reason }
+        })
     }
 
     /// Finds out which agents of the service the manifests declare.

@@ -22,6 +22,8 @@ pub struct Project {
     pub vars: Vars,
     /// Those files.
     pub var_files: Vec<PathBuf>,
+    /// Whether any of them is from a flag.
+    pub has_flags: bool,
     /// Their texts.
     pub sources: Sources,
 }

@@ -38,7 +38,7 @@ mod tests;
 
 pub use agents::read_agents;
 pub use neighbors::{Neighbors, OtherManifest};
-pub use repository::{Checkout, Repository, Stale};
+pub use repository::{Checkout, LastChange, Repository, Stale};
 pub use settings::{SettingsBefore, settings_before};
 pub use var_file::VarFile;
 pub use walk::read;

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::diag::{Code, Diagnostic, Gap, Withholds};
+use crate::diag::{Code, Diagnostic, Gap, GapReason, Withholds};
 use crate::manifest::SettingName;
-use crate::model::counted;
+use crate::model::{Action, counted};
 use crate::plan::agents::KnownAgents;
 use crate::plan::limits::{UsedSetting, of_ceiling, set_at};
 use crate::plan::matcher::Matches;
@@ -102,8 +102,11 @@ pub(super) fn lost(
     step: &Step,
     message: String,
 ) -> Option<(StepId, StepStatus)> {
+    let is_create = step.change.action() == Action::Create;
+    // What has a match is proven with the values of today.
+    let is_of_values = |gap: &Gap| matches!(gap.reason, GapReason::VariablesOutside { .. });
     let gaps = inputs.evidence.withholding().filter(|gap| gap.concerns(&step.key));
-    let gaps: Vec<Gap> = gaps.cloned().collect();
+    let gaps: Vec<Gap> = gaps.filter(|gap| is_create || !is_of_values(gap)).cloned().collect();
     if gaps.is_empty() {
         return None;
     }

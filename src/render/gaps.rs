@@ -65,6 +65,11 @@ pub fn what(gap: &Gap) -> String {
 
 fn reason(reason: &GapReason) -> String {
     repository_reason(reason).or_else(|| version_reason(reason)).unwrap_or_else(|| match reason {
+        GapReason::VariablesOutside { names } => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            let names = names.join(", ");
+            format!("earlier values of {names}, from `--var` and `--var-file`, are not known")
+        }
         GapReason::LedgerUnreadable { line, count } => {
             let lines = counted(*count, "line", "lines");
             format!("{lines} of the ledger cannot be understood, the first of them line {line}")
@@ -220,6 +225,10 @@ pub fn help(gap: &Gap) -> Vec<String> {
             one("use Git 2.40 or newer, or pin what earlier versions may have made with `id:`")
         }
         GapReason::VariableUnset { name, .. } => vec![format!("set `{name}` to what it was")],
+        GapReason::VariablesOutside { .. } => vec![
+            "pin what was made with other values with `id:`".to_owned(),
+            "keep the values in `vars` or `environments`, where each commit holds its own".to_owned(),
+        ],
         GapReason::AgentUnknown { .. } => {
             one("pin what those versions made with `id:`, or give the agent its name again")
         }
@@ -293,6 +302,7 @@ mod tests {
             GapReason::MovedTooOften { most: 60 },
             GapReason::BeyondHistory { path: path(), count: 2 },
             GapReason::FileNotCommitted { path: path() },
+            GapReason::VariablesOutside { names: ["capital".to_owned()].into() },
             GapReason::LedgerUnreadable { line: 3, count: 1 },
             GapReason::ManifestsUnlisted { said: "no index".to_owned() },
         ];
