@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use clap::{Arg, Command, CommandFactory};
-use clap_complete::engine::{ArgValueCandidates, CompletionCandidate};
+use clap_complete::engine::{ArgValueCandidates, ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::Shells;
 use clap_complete::{CompleteEnv, Shell};
 
@@ -61,13 +61,17 @@ pub(super) fn answer(
             is_one_of_all: false,
         };
         let environment = environment.clone();
-        let keys = ArgValueCandidates::new(move || {
+        let keys = ArgValueCompleter::new(move |typed: &OsStr| {
             let variables = |name: &str| {
                 let set = environment.get(OsStr::new(name)).and_then(|value| value.to_str());
                 // A task is named by its key, whatever a variable holds where it is applied.
                 Some(set.unwrap_or(name).to_owned())
             };
-            load::addresses(&files, &variables).into_iter().map(CompletionCandidate::new).collect()
+            let typed = typed.to_str().unwrap_or_default();
+            let (before, begun) = typed.split_at(last_target(typed));
+            let addresses = load::addresses(&files, &variables).into_iter();
+            let meant = addresses.filter(|address| address.starts_with(begun));
+            meant.map(|address| CompletionCandidate::new(format!("{before}{address}"))).collect()
         });
         let complete = |command: Command| {
             let name = command.get_name().to_owned();
@@ -82,6 +86,20 @@ pub(super) fn answer(
         Ok(true) => Some(Ok(Exit::Success)),
         Err(error) => Some(Err(CommandError::new(error.to_string()))),
     }
+}
+
+/// Where the last of several targets begins: behind a comma that is in no bracket.
+fn last_target(typed: &str) -> usize {
+    let (mut depth, mut start) = (0_usize, 0);
+    for (at, letter) in typed.char_indices() {
+        match letter {
+            '[' => depth += 1,
+            ']' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => start = at + 1,
+            _ => {}
+        }
+    }
+    start
 }
 
 /// The manifests that a line names so far.
@@ -99,7 +117,7 @@ fn named_files(args: &[OsString]) -> Vec<PathBuf> {
 }
 
 /// Adds the values that a flag takes, where they are known.
-fn completed(command: &str, arg: Arg, keys: &ArgValueCandidates) -> Arg {
+fn completed(command: &str, arg: Arg, keys: &ArgValueCompleter) -> Arg {
     match arg.get_id().as_str() {
         "targets" | "runs" => arg.add(keys.clone()),
         id => {

@@ -6,6 +6,8 @@
 mod alike;
 mod entry;
 
+pub use alike::note_alike;
+
 use std::collections::BTreeMap;
 
 use jiff::civil::DateTime;
@@ -251,7 +253,7 @@ impl PlanView {
             State::Deferred(_) => 1,
             State::Blocked(_) => 2,
         });
-        alike::note(&mut entries);
+        note_alike(&mut entries);
         let is_deferred = |entry: &&Entry| matches!(entry.state, State::Deferred(_));
         let is_blocked = |entry: &&Entry| matches!(entry.state, State::Blocked(_));
         let counts = Counts {

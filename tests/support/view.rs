@@ -13,7 +13,7 @@ use qcops::render::rows::{FieldChange, FieldRow, ShownValue};
 use qcops::render::textdiff::TextChange;
 use qcops::render::view::{
     Blocker, Candidate, Counts, DeploymentStatus, Entry, EntrySubject, Finding, KindCounts,
-    PlanView, RemovedTask, State, TurnRow,
+    PlanView, RemovedTask, State, TurnRow, note_alike,
 };
 use serde_json::Value;
 
@@ -58,7 +58,11 @@ pub(crate) fn of_json(json: &Value) -> PlanView {
                 cost: cost(&budget["estimate"]),
             },
         },
-        entries: all(&json["steps"], entry),
+        entries: {
+            let mut entries: Vec<_> = all(&json["steps"], entry);
+            note_alike(&mut entries);
+            entries
+        },
         stops: all(&json["blocks"], |block| Blocker {
             state: state(block),
             finding: finding(block),

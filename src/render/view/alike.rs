@@ -19,7 +19,7 @@ type Sort = (&'static str, Action, State, &'static str);
 type TextAt = (usize, usize);
 
 /// Notes at each long text that changes which others change just so.
-pub(super) fn note(entries: &mut [Entry]) {
+pub fn note_alike(entries: &mut [Entry]) {
     let mut sorts: BTreeMap<Sort, Vec<TextAt>> = BTreeMap::new();
     for (at, entry) in entries.iter().enumerate() {
         for (field, row) in entry.fields.iter().enumerate() {
