@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::apply::Settings;
+use crate::apply::{Settings, note_asked_again};
 use crate::cli::apply_lock::ApplyLock;
 use crate::cli::args::{ApplyArgs, WaitingArgs};
 use crate::cli::context::{Context, block_on};
@@ -105,7 +105,10 @@ async fn plan_and_apply(
         return Ok(Exit::Interrupted);
     }
     if count == 0 && !args.waiting.wait {
-        session.note_applied(&plan).await?;
+        session.note_applied().await?;
+        let (ledger, now) = (&session.engine.ledger, context.clock.now());
+        let noted = note_asked_again(&plan, ledger, now).await;
+        noted.map_err(|error| CommandError::of(&error))?;
         manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
         return Ok(planned);
     }
@@ -154,7 +157,7 @@ pub(super) async fn carry_out(
     settings: &Settings,
     manner: OutputOptions<'_>,
 ) -> Result<Exit, CommandError> {
-    session.note_applied(plan).await?;
+    session.note_applied().await?;
     progress.start(plan.ready_steps().count());
     let outcome = session.engine.apply(plan, settings, &turn.stop).await?;
     progress.finish();

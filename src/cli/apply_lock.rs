@@ -51,7 +51,7 @@ impl ApplyLock {
         hear_signals(Arc::clone(&stop), progress.clone());
         let waiting =
             LockWait { context, session, progress, stop: &stop, lock, since: Instant::now() };
-        // The wider one first: who waits for it holds up nobody on this machine.
+        // The lease first: an apply that waits for it does not block others on this machine.
         let lease = match &session.store {
             Some(store) => waiting.for_lease(store).await?,
             None => None,

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::apply::note_asked_again;
 use crate::cli::context::Context;
 use crate::cli::error::CommandError;
 use crate::cli::flags::{Comparing, Planning, Service, Tuning};
@@ -141,14 +140,12 @@ impl<'a> Session<'a> {
         self.folder.parent().unwrap_or(&self.folder)
     }
 
-    /// Notes which manifests are applied, before anything is sent, and which values are asked for again.
-    pub(super) async fn note_applied(&self, plan: &Plan) -> Result<(), CommandError> {
+    /// Notes which manifests are applied, before anything is sent.
+    pub(super) async fn note_applied(&self) -> Result<(), CommandError> {
         let Project { files, repository, .. } = &*self.engine.manifests;
         let files = files.iter().filter_map(|file| repository.path_from_root(file));
-        let (ledger, now) = (&self.engine.ledger, self.context.clock.now());
-        let said = |error| CommandError::of(&error);
-        ledger.applied(files, now).await.map_err(said)?;
-        note_asked_again(plan, ledger, now).await.map_err(said)
+        let noted = self.engine.ledger.applied(files, self.context.clock.now());
+        noted.await.map_err(|error| CommandError::of(&error))
     }
 
     /// Makes the folder that holds the ledger.

@@ -28,7 +28,7 @@ async fn show_and_unlock(
     };
     let (scope, said) = (&session.scope, |error| CommandError::of(&error));
     let Some(holder) = store.lease_holder(scope).await.map_err(said)? else {
-        terminal::output("Nobody holds the lease.\n")?;
+        terminal::output("No apply holds the lease.\n")?;
         return Ok(Exit::Success);
     };
     let words = escape::line(&in_words(&holder));

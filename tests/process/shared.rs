@@ -116,7 +116,7 @@ fn a_lock_is_waited_for_no_longer_than_asked() {
     assert_eq!(shown.code, 3, "{}", shown.err);
     assert!(shown.out.contains("process "), "{}", shown.out);
     machines.run(&machines.other, "unlock --yes").expect(0, &["was taken away"]);
-    machines.run(&machines.other, "unlock --yes").expect(0, &["Nobody holds"]);
+    machines.run(&machines.other, "unlock --yes").expect(0, &["No apply holds"]);
     let mut next = machines.service.spawn(&machines.other, &machines.words("apply --yes"));
     machines.wait_for_lease(&mut next);
     assert!(next.try_wait().unwrap().is_none(), "it has the lease");

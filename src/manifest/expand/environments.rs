@@ -225,7 +225,7 @@ impl Expander<'_> {
                 if !has {
                     self.note_used(resource);
                     if has_field(resource, MATRIX) || is_template(resource) {
-                        // Nobody reads what it uses.
+                        // It is not read any further.
                         self.expansion.used.extend(self.vars.keys().cloned());
                     }
                 }

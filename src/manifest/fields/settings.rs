@@ -6,7 +6,7 @@ use super::{Spec, free};
 /// The name of the field for settings, of the manifest and of an environment.
 pub(in crate::manifest) const SETTINGS_FIELD: &str = "settings";
 
-/// The most that any limit allows: nobody reviews more at once.
+/// The most that any limit allows: more cannot be reviewed at once.
 pub(in crate::manifest) const HIGHEST_LIMIT: u64 = 100_000;
 
 /// The most requests at once that may be set.
