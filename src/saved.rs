@@ -1,4 +1,4 @@
-//! What is kept as files: plans that were reviewed, and conversations.
+//! What is kept for later: plans that were reviewed, and conversations.
 //!
 //! Nothing in a saved plan is ever carried out. It holds the digest, the options that lead to it and
 //! the lines behind the digest, so that a refusal can say what moved. It is sealed with a hash of its
@@ -6,13 +6,11 @@
 
 mod conversation;
 
-use std::path::{Path, PathBuf};
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, Files, FilesError};
 use crate::model::{sha256_hex, visible_json};
+use crate::store::StoreError;
 
 pub use conversation::{Conversation, Said};
 
@@ -94,31 +92,33 @@ pub struct Reviewed {
     pub plan: serde_json::Value,
 }
 
-/// A file that cannot be written, or a saved plan that cannot be used.
+/// A document that cannot be written, or a saved plan that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
-    /// The file cannot be reached.
+    /// The document cannot be reached.
     #[error(transparent)]
-    Files(#[from] FilesError),
+    Store(#[from] StoreError),
     /// There is no such file.
-    #[error("there is no plan file `{}`", path.display())]
+    #[error("there is no plan file `{name}`")]
     Missing {
-        /// The file.
-        path: PathBuf,
+        /// The file, or its address.
+        name: String,
     },
     /// It is no saved plan.
-    #[error("`{}` is no saved plan, but {what}", path.display())]
+    #[error("`{name}` is no saved plan, but {what}")]
     Other {
-        /// The file.
-        path: PathBuf,
+        /// The file, or its address.
+        name: String,
         /// What it seems to be.
         what: &'static str,
     },
     /// A newer program made it.
-    #[error("`{}` has version {version} of the plan format; this program knows {FORMAT_VERSION}", path.display())]
+    #[error(
+        "`{name}` has version {version} of the plan format; this program knows {FORMAT_VERSION}"
+    )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// The file, or its address.
+        name: String,
         /// Its version.
         version: u64,
     },
@@ -129,10 +129,10 @@ pub enum SavedError {
         id: String,
     },
     /// Its seal does not match.
-    #[error("`{}` was edited after it was made, or made by another version of this program", path.display())]
+    #[error("`{name}` was edited after it was made, or made by another version of this program")]
     Edited {
-        /// The file.
-        path: PathBuf,
+        /// The file, or its address.
+        name: String,
     },
 }
 
@@ -142,33 +142,34 @@ pub fn schema() -> schemars::Schema {
     settings.into_generator().into_root_schema_for::<SealedPlan>()
 }
 
-/// Writes a plan to be reviewed.
-pub fn save_plan(files: &dyn Files, path: &Path, reviewed: Reviewed) -> Result<(), SavedError> {
+/// Returns the file of a plan to be reviewed.
+pub fn seal_plan(reviewed: Reviewed) -> String {
     let tool_version = env!("CARGO_PKG_VERSION").to_owned();
     let seal = String::new();
     let mut sealed = SealedPlan { format_version: FORMAT_VERSION, tool_version, reviewed, seal };
     sealed.seal = seal_of(&sealed);
-    Ok(files::write_output(files, path, text(&sealed).as_bytes())?)
+    text(&sealed)
 }
 
-/// Reads a saved plan; one that was edited or is of a newer format is refused.
-pub fn load_plan(files: &dyn Files, path: &Path) -> Result<Reviewed, SavedError> {
-    let path = path.to_owned();
-    let Some(bytes) = files.read(&path)? else { return Err(SavedError::Missing { path }) };
-    let sealed = serde_json::from_slice::<serde_json::Value>(&bytes);
-    if let Some(what) = other(&bytes, sealed.as_ref().ok()) {
-        return Err(SavedError::Other { path, what });
+/// Opens the file of a saved plan, which is called `name`; one that was edited or is of a newer format is
+/// refused.
+pub fn open_plan(name: &str, bytes: Option<&[u8]>) -> Result<Reviewed, SavedError> {
+    let name = name.to_owned();
+    let Some(bytes) = bytes else { return Err(SavedError::Missing { name }) };
+    let sealed = serde_json::from_slice::<serde_json::Value>(bytes);
+    if let Some(what) = other(bytes, sealed.as_ref().ok()) {
+        return Err(SavedError::Other { name, what });
     }
     let version = sealed.as_ref().ok().and_then(|value| value.get("format_version")?.as_u64());
     if let Some(version) = version.filter(|version| *version > u64::from(FORMAT_VERSION)) {
-        return Err(SavedError::Newer { path, version });
+        return Err(SavedError::Newer { name, version });
     }
     let Ok(sealed) = sealed.and_then(serde_json::from_value::<SealedPlan>) else {
-        return Err(SavedError::Edited { path });
+        return Err(SavedError::Edited { name });
     };
     // The bytes count, not only what they mean: a file is what was reviewed or it is not.
     if sealed.seal != seal_of(&sealed) || bytes != text(&sealed).as_bytes() {
-        return Err(SavedError::Edited { path });
+        return Err(SavedError::Edited { name });
     }
     Ok(sealed.reviewed)
 }
@@ -207,7 +208,6 @@ fn seal_of(sealed: &SealedPlan) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::Memory;
 
     fn reviewed() -> Reviewed {
         Reviewed {
@@ -221,42 +221,37 @@ mod tests {
         }
     }
 
+    fn open(text: &[u8]) -> Result<Reviewed, SavedError> {
+        open_plan("plan.json", Some(text))
+    }
+
     #[test]
     fn a_saved_plan_comes_back_as_it_was() {
-        let (files, path) = (Memory::default(), Path::new("plan.json"));
-        save_plan(&files, path, reviewed()).unwrap();
-        let loaded = load_plan(&files, path).unwrap();
-        assert_eq!(loaded, reviewed());
+        assert_eq!(open(seal_plan(reviewed()).as_bytes()).unwrap(), reviewed());
+        assert!(matches!(open_plan("plan.json", None), Err(SavedError::Missing { .. })));
     }
 
     #[test]
     fn hidden_characters_of_a_plan_are_spelled_in_its_file() {
-        let (files, path) = (Memory::default(), Path::new("plan.json"));
         let plan = serde_json::json!({"name": "\u{202e}a\u{200b}\u{9b}\n"});
-        save_plan(&files, path, Reviewed { plan: plan.clone(), ..reviewed() }).unwrap();
-        let text = String::from_utf8(files.read(path).unwrap().unwrap()).unwrap();
+        let text = seal_plan(Reviewed { plan: plan.clone(), ..reviewed() });
         assert!(text.contains("\\u202ea\\u200b\\u009b\\n"), "{text}");
-        assert_eq!(load_plan(&files, path).unwrap().plan, plan);
+        assert_eq!(open(text.as_bytes()).unwrap().plan, plan);
     }
 
     #[test]
     fn a_file_with_any_byte_changed_is_refused() {
-        let (files, path) = (Memory::default(), Path::new("plan.json"));
-        save_plan(&files, path, reviewed()).unwrap();
-        let bytes = files.read(path).unwrap().unwrap();
+        let bytes = seal_plan(reviewed()).into_bytes();
         for at in 0..bytes.len() {
             let mut changed = bytes.clone();
             changed[at] = if changed[at] == b'1' { b'2' } else { b'1' };
-            files.write(path, &changed).unwrap();
-            assert!(load_plan(&files, path).is_err(), "byte {at}");
+            assert!(open(&changed).is_err(), "byte {at}");
         }
     }
 
     #[test]
     fn a_plan_with_a_field_too_many_or_a_part_missing_was_edited_and_all_else_is_no_plan() {
-        let (files, path) = (Memory::default(), Path::new("plan.json"));
-        save_plan(&files, path, reviewed()).unwrap();
-        let text = String::from_utf8(files.read(path).unwrap().unwrap()).unwrap();
+        let text = seal_plan(reviewed());
         let edited = [
             text.replacen("\"tool_version\"", "\"new\": 1, \"tool_version\"", 1),
             text.replacen("\"made_at\"", "\"new\": 1, \"made_at\"", 1),
@@ -264,15 +259,12 @@ mod tests {
             text[..text.len() - 9].to_owned(),
         ];
         let others = ["", "tasks: {}", "{\"format_version\": 1}", "[]", "{\"verdict\": \"\"}"];
-        let told = |text: &str| {
-            files.write(path, text.as_bytes()).unwrap();
-            load_plan(&files, path).unwrap_err()
-        };
         for text in &edited {
-            assert!(matches!(told(text), SavedError::Edited { .. }), "{text}");
+            let error = open(text.as_bytes()).unwrap_err();
+            assert!(matches!(error, SavedError::Edited { .. }), "{text}");
         }
         for text in others {
-            let error = told(text);
+            let error = open(text.as_bytes()).unwrap_err();
             assert!(matches!(error, SavedError::Other { .. }), "{text}: {error}");
             assert!(!error.to_string().contains("field"), "{error}");
         }
@@ -280,9 +272,7 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_refused_by_name() {
-        let (files, path) = (Memory::default(), Path::new("plan.json"));
-        files.write(path, b"{\"format_version\": 2, \"surprise\": 1}").unwrap();
-        let error = load_plan(&files, path).unwrap_err().to_string();
+        let error = open(b"{\"format_version\": 2, \"surprise\": 1}").unwrap_err().to_string();
         assert!(error.contains("version 2"), "{error}");
     }
 }

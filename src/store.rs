@@ -1,5 +1,6 @@
 //! Where what must outlive a run is kept: in `.qcops/`, or in a store that every runner shares.
 
+mod artifacts;
 mod blobs;
 mod bucket;
 mod document;
@@ -10,6 +11,7 @@ mod lease;
 mod shared_journal;
 mod trial;
 
+pub use artifacts::Artifacts;
 pub use document::Document;
 pub use error::StoreError;
 pub use journal::{FileJournal, Journal, Pending, Rewriting};
@@ -44,6 +46,10 @@ impl SharedStore {
         variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, StoreError> {
         let url = Url::parse(address).map_err(|_| StoreError::NoAddress)?;
+        let is_plain = url.username().is_empty() && url.password().is_none();
+        if !is_plain || url.query().is_some() || url.fragment().is_some() {
+            return Err(StoreError::NotPlain);
+        }
         let name = bucket::shown(&url);
         let blobs: Arc<dyn Blobs> = match url.scheme() {
             "file" => {
@@ -73,6 +79,11 @@ impl SharedStore {
     /// What is known of the finished deployments of a scope.
     pub fn facts(&self, scope: &str) -> Arc<dyn Document> {
         Arc::new(SharedDocument::new(Arc::clone(&self.blobs), format!("{scope}/facts.json")))
+    }
+
+    /// A folder for what is worth keeping; the empty one is the store itself.
+    pub fn artifacts(&self, folder: &str) -> Artifacts {
+        Artifacts::in_store(Arc::clone(&self.blobs), self.name.clone(), folder.to_owned())
     }
 
     /// Takes the lease of a scope, where nobody holds it or its holder has let it end.

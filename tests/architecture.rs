@@ -53,7 +53,7 @@ const MODULES: &[Row] = &[
         "similar annotate_snippets maud pulldown_cmark",
         "",
     ),
-    ("saved", Acts, "model files transcript render", "", ""),
+    ("saved", Acts, "model transcript render store", "", ""),
     (
         "api",
         Acts,
@@ -65,7 +65,7 @@ const MODULES: &[Row] = &[
     (
         "apply",
         Acts,
-        "model files diag kinds resource transcript observed plan event render saved clock api store ledger",
+        "model diag kinds resource transcript observed plan event render saved clock api store ledger",
         "",
         "plan::plan Object::new",
     ),

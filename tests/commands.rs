@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use qcops::api;
-use qcops::apply::Artifacts;
 use qcops::diag::{Code, Severity};
 use qcops::emulator::{self, ORGANIZATION_ID};
 use qcops::event::{Outcome, StepOutcome};
@@ -17,6 +16,7 @@ use qcops::model::Action;
 use qcops::observed::{Completeness, ListedAgents, Listing, ObservedState, ReadResult};
 use qcops::plan::{self, KeyState, Plan, Saving, Scope};
 use qcops::pull::{self, PullSelection, Pulled};
+use qcops::store::Artifacts;
 
 use crate::support::repo::Repo;
 use crate::support::world::{World, shown};
@@ -407,8 +407,8 @@ async fn archived() -> (World, Memory) {
     tokio::time::sleep(Duration::from_secs(3600)).await;
     world.edit("spy: {prompt: Buy SPY daily}").commit().converge().await;
     let files = Memory::default();
-    let folder = "saved".into();
-    world.settings.artifacts = Some(Artifacts { files: Arc::new(files.clone()), folder });
+    let artifacts = Artifacts::in_folder(Arc::new(files.clone()), "saved".into());
+    world.settings.artifacts = Some(artifacts);
     (world, files)
 }
 
@@ -624,7 +624,7 @@ async fn a_conversation_of_which_one_form_cannot_be_written_keeps_its_task() {
     for ending in ["md", "json"] {
         let (mut world, files) = archived().await;
         let files = Arc::new(Refusing(ending, files));
-        world.settings.artifacts = Some(Artifacts { files, folder: "saved".into() });
+        world.settings.artifacts = Some(Artifacts::in_folder(files, "saved".into()));
         let outcome = destroy(&world, ARCHIVED).await;
         let told: Vec<String> = outcome
             .steps

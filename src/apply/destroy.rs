@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::api::CallOutcome;
+use crate::apply::Work;
 use crate::apply::finding::{changed, failed};
 use crate::apply::settle::{Ended, complete};
-use crate::apply::{Artifacts, Work};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::StepOutcome;
 use crate::model::{DeploymentId, TaskId};
@@ -72,7 +72,7 @@ impl Work<'_, '_> {
                 "run this again, or delete that deployment in the web interface if it may be lost",
             ))
         };
-        let Some(Artifacts { files, folder }) = &self.settings.artifacts else {
+        let Some(artifacts) = &self.settings.artifacts else {
             return Err(unsaved("there is no folder for it".to_owned()));
         };
         let whole = match self.effects.client.read_whole_conversation(id).await {
@@ -92,8 +92,8 @@ impl Work<'_, '_> {
                 read: whole.said.as_ref().map_err(String::as_str),
             },
         };
-        let folder = folder.join(format!("task-{task}"));
-        conversation.save(&**files, &folder, "").map_err(|error| unsaved(with_causes(&error)))
+        let saved = conversation.save(artifacts, &format!("task-{task}/")).await;
+        saved.map_err(|error| unsaved(with_causes(&error)))
     }
 
     /// Deletes a deployment; gone is done.

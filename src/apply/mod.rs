@@ -28,9 +28,6 @@ pub use watch::{DEFAULT_POLL_INTERVAL, DEFAULT_TIMEOUT, Waited, Waiting, watch};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -43,13 +40,12 @@ use crate::apply::schedule::{ProvenKinds, StepSchedule};
 use crate::apply::settle::Ended;
 use crate::clock::Clock;
 use crate::event::{Event, HaltReason, Outcome, StepOutcome};
-use crate::files::Files;
 use crate::kinds::{AGENT, TASK};
 use crate::ledger::Ledger;
 use crate::model::{ContentHash, DeploymentId, Key, TaskId};
 use crate::plan::{AgentChange, Change, Plan, Step, StepId};
 use crate::resource::Whole;
-use crate::store::StoreError;
+use crate::store::{Artifacts, StoreError};
 
 /// What apply acts through.
 #[derive(Clone, Copy)]
@@ -78,21 +74,6 @@ pub struct Settings {
     /// How many steps are under way at once. A few for each request in flight: while some wait for
     /// an answer, others are noted, and what is noted together is made durable together.
     pub under_way: usize,
-}
-
-/// A folder for what is worth keeping.
-#[derive(Clone)]
-pub struct Artifacts {
-    /// What writes there.
-    pub files: Arc<dyn Files>,
-    /// The folder.
-    pub folder: PathBuf,
-}
-
-impl fmt::Debug for Artifacts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Artifacts").field("folder", &self.folder).finish_non_exhaustive()
-    }
 }
 
 impl Default for Settings {

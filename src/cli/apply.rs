@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::apply::{Settings, note_asked_again};
 use crate::cli::apply_lock::ApplyLock;
-use crate::cli::args::{ApplyArgs, WaitingArgs};
+use crate::cli::args::ApplyArgs;
 use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandEr
     // Findings are written as soon as the manifest is read.
     output::check(&context.outputs, &[], args.plan.as_slice())?;
     let reviewed = match &args.plan {
-        Some(path) => Some(review::open(context, path, args.max_age)?),
+        Some(path) => Some(block_on(review::open(context, path, args.max_age))?),
         None => None,
     };
     let mut planning = args.planning.clone();
@@ -61,7 +61,8 @@ async fn plan_and_carry_out(
     expected: Option<&Expected>,
 ) -> Result<Exit, CommandError> {
     let tuning = session.tuning(&planning.comparing.service.tuning);
-    let settings = settings(args, &tuning);
+    let artifacts = session.artifacts(args.waiting.artifacts.as_ref())?;
+    let settings = Settings { artifacts, ..settings(args, &tuning) };
     let turn = ApplyLock::take(context, session, progress, &settings, args.lock).await?;
     let ended =
         plan_and_apply(context, args, planning, session, progress, expected, &settings, &turn);
@@ -81,8 +82,6 @@ async fn plan_and_apply(
     settings: &Settings,
     turn: &ApplyLock,
 ) -> Result<Exit, CommandError> {
-    let artifacts = session.artifacts(args.waiting.artifacts.as_ref())?;
-    let waiting = WaitingArgs { artifacts, ..args.waiting.clone() };
     let mut request = request(planning);
     request.options.waits = args.waiting.wait;
     let plan = turn.unless_stopped(session.engine.plan(&request)).await??;
@@ -94,14 +93,14 @@ async fn plan_and_apply(
     let manner = OutputOptions {
         shape: show::shape(planning),
         format: args.format,
-        waiting: Some((&waiting, planning)),
+        waiting: Some((&args.waiting, planning)),
         outputs: &args.outputs,
     };
     let planned = show::exit_of(&plan, false);
     let count = plan.ready_steps().count();
     if turn.stop.is_asked() {
         manner.show_no_runs(&plan)?;
-        manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
+        manner.write_reports(context, before_waiting(&plan, &Outcome::default())).await?;
         return Ok(Exit::Interrupted);
     }
     if count == 0 && !args.waiting.wait {
@@ -109,14 +108,14 @@ async fn plan_and_apply(
         let (ledger, now) = (&session.engine.ledger, context.clock.now());
         let noted = note_asked_again(&plan, ledger, now).await;
         noted.map_err(|error| CommandError::of(&error))?;
-        manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
+        manner.write_reports(context, before_waiting(&plan, &Outcome::default())).await?;
         return Ok(planned);
     }
     if count > 0 && expected.is_none() && !args.yes {
         let approved = approve(context.terminal, &plan);
         if !matches!(approved, Ok(true)) {
             manner.show_no_runs(&plan)?;
-            manner.write_reports(context, before_waiting(&plan, &Outcome::default()))?;
+            manner.write_reports(context, before_waiting(&plan, &Outcome::default())).await?;
             if approved.is_ok() {
                 context.terminal.message("Nothing was changed.\n");
             }
@@ -172,7 +171,7 @@ pub(super) async fn carry_out(
             }),
         );
     }
-    manner.write_reports(context, before_waiting(plan, &outcome))?;
+    manner.write_reports(context, before_waiting(plan, &outcome)).await?;
     let exit = exit_of(plan, &outcome).min(printed);
     Ok(match manner.waiting {
         Some((waiting, planning)) if waiting.wait && !turn.stop.is_asked() => {

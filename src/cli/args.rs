@@ -179,6 +179,8 @@ pub(super) struct PlanArgs {
     )]
     pub(super) outputs: Vec<Output>,
     /// Save the plan for `qcops apply FILE`
+    ///
+    /// FILE may be an address in a store, such as `s3://BUCKET/FOLDER/plan.json`.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub(super) out: Option<PathBuf>,
     /// Exit with 2 if there are changes
@@ -289,6 +291,9 @@ pub(super) struct WaitingArgs {
     #[arg(long, value_name = "N", requires = "wait")]
     pub(super) token_budget: Option<u64>,
     /// Save the transcript of every deployment to DIR, as JSON and as Markdown
+    ///
+    /// DIR may be a folder of a store, such as `s3://BUCKET/FOLDER`. Without DIR the shared store keeps them,
+    /// where `--store` names one.
     #[arg(long, value_name = "DIR", requires = "wait")]
     pub(super) artifacts: Option<PathBuf>,
     /// Start with this pause between two reads of a deployment; pauses grow to 30 s
@@ -381,6 +386,9 @@ pub(super) struct DestroyArgs {
     )]
     pub(super) older_than: Option<SignedDuration>,
     /// Save every conversation to DIR before it is deleted
+    ///
+    /// DIR may be a folder of a store, such as `s3://BUCKET/FOLDER`. Without DIR the shared store keeps them,
+    /// where `--store` names one.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(super) artifacts: Option<PathBuf>,
     #[command(flatten)]

@@ -1,8 +1,6 @@
 //! `qcops destroy`: everything that is ours goes, or archived tasks go for good. Listed first.
 
-use std::sync::Arc;
-
-use crate::apply::{Artifacts, Settings};
+use crate::apply::Settings;
 use crate::cli::apply::carry_out;
 use crate::cli::apply_lock::ApplyLock;
 use crate::cli::args::DestroyArgs;
@@ -49,9 +47,7 @@ async fn plan_and_carry_out(
     session: &Session<'_>,
     progress: &Progress,
 ) -> Result<Exit, CommandError> {
-    let artifacts = session
-        .artifacts(args.artifacts.as_ref())?
-        .map(|folder| Artifacts { files: Arc::clone(&context.files), folder });
+    let artifacts = session.artifacts(args.artifacts.as_ref())?;
     let scope = if args.archived {
         let saving = if artifacts.is_some() { Saving::Asked } else { Saving::Impossible };
         Scope::Archived { older_than: args.older_than, saving }

@@ -86,7 +86,7 @@ pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<Exit, CommandEr
         PlanFormat::Markdown => terminal::output(&written(FileFormat::Markdown))?,
         PlanFormat::Html => terminal::output(&written(FileFormat::Html))?,
     }
-    output::write_each(context, &args.outputs, written)?;
+    block_on(output::write_each(context, &args.outputs, written))?;
     Ok(exit)
 }
 

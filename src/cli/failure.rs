@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use crate::cli::args::{Command, ValidateArgs, ValidateFormat};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::flags::{ApplyFormat, PlanFormat, Planning};
 use crate::cli::{output, terminal};
@@ -67,7 +67,7 @@ impl FailurePage {
         // Nothing is written over what the command reads, which may be why it failed.
         let may_write =
             so_far.may_write() && output::check(&context.outputs, &[], &self.inputs).is_ok();
-        if may_write && let Err(error) = output::write_page(context, &page) {
+        if may_write && let Err(error) = block_on(output::write_page(context, &page)) {
             context.terminal.error(&error.message, &error.help);
         }
     }

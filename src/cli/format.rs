@@ -110,6 +110,12 @@ fn read(text: &str, offered: &[&str]) -> Result<Output, String> {
             "`-` is not a file: write `--format {name}` for standard output, or `{name}=FILE`"
         )),
         Some("") => Err(format!("the file is missing: write `{name}=FILE`")),
+        Some(address)
+            if address.contains("://")
+                && matches!(format, FileFormat::GitHub | FileFormat::GitLab) =>
+        {
+            Err(format!("`{name}` is read by the CI system, so it goes to a file"))
+        }
         Some(file) => Ok(Output { format, file: Some(file.into()) }),
         None if format == FileFormat::GitHub => Ok(Output { format, file: None }),
         None => Err(format!("the file is missing: write `{name}=FILE`")),

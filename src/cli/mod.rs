@@ -12,6 +12,7 @@ mod context;
 mod credentials;
 mod destroy;
 mod doctor;
+mod documents;
 mod emulator;
 mod error;
 mod every;

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use crate::cli::context::Context;
+use crate::cli::documents::write;
 use crate::cli::error::CommandError;
 use crate::cli::format::{FileFormat, Output};
-use crate::files::{self, is_same_file, is_special, write_output};
+use crate::files::{self, is_same_file, is_special};
 use crate::render::html::Applied;
 use crate::render::text::TextOptions;
 use crate::render::view::PlanView;
@@ -59,7 +60,7 @@ pub(super) fn check(
 }
 
 /// Writes a plan into every file that was asked for.
-pub(super) fn write_plan(
+pub(super) async fn write_plan(
     context: &Context,
     outputs: &[Output],
     shape: Layout,
@@ -71,17 +72,18 @@ pub(super) fn write_plan(
         FileFormat::Html => render::html::plan(view, shape.context),
         _ => plan_text(view, shape),
     })
+    .await
 }
 
 /// Writes every file that was asked for; findings are written by the annotator.
-pub(super) fn write_each(
+pub(super) async fn write_each(
     context: &Context,
     outputs: &[Output],
     text: impl Fn(FileFormat) -> String,
 ) -> Result<(), CommandError> {
     for (format, path) in named(outputs) {
         if !matches!(format, FileFormat::Junit | FileFormat::GitHub | FileFormat::GitLab) {
-            write(context, path, text(format).as_bytes())?;
+            write(context, path, text(format).as_bytes()).await?;
         }
     }
     context.progressed.note_written();
@@ -96,7 +98,7 @@ fn markdown(context: &Context, view: &PlanView, shape: Layout) -> String {
 
 /// Writes an apply into every file that was asked for: the plan, the result of its steps, and the
 /// deployments that were waited for.
-pub(super) fn write_apply(
+pub(super) async fn write_apply(
     context: &Context,
     outputs: &[Output],
     shape: Layout,
@@ -105,7 +107,7 @@ pub(super) fn write_apply(
     for (format, path) in named(outputs) {
         let text = match format {
             FileFormat::Json => {
-                write(context, path, &render::report::render(applied))?;
+                write(context, path, &render::report::render(applied)).await?;
                 continue;
             }
             FileFormat::Markdown => {
@@ -121,18 +123,20 @@ pub(super) fn write_apply(
             }
             FileFormat::GitHub | FileFormat::GitLab => continue,
         };
-        write(context, path, text.as_bytes())?;
+        write(context, path, text.as_bytes()).await?;
     }
     context.progressed.note_written();
     Ok(())
 }
 
 /// Writes a page into every Markdown file that was asked for.
-pub(super) fn write_page(context: &Context, page: &str) -> Result<(), CommandError> {
-    let is_meant = |(format, _): &(FileFormat, _)| *format == FileFormat::Markdown;
-    named(&context.outputs)
-        .filter(is_meant)
-        .try_for_each(|(_, path)| write(context, path, page.as_bytes()))
+pub(super) async fn write_page(context: &Context, page: &str) -> Result<(), CommandError> {
+    for (format, path) in named(&context.outputs) {
+        if format == FileFormat::Markdown {
+            write(context, path, page.as_bytes()).await?;
+        }
+    }
+    Ok(())
 }
 
 fn named(outputs: &[Output]) -> impl Iterator<Item = (FileFormat, &Path)> {
@@ -167,8 +171,4 @@ fn junit(applied: Applied<'_>) -> String {
     render::deployments::junit(applied.runs, &applied.plan.gaps, &mut xml)
         .expect("a string takes everything");
     xml
-}
-
-pub(super) fn write(context: &Context, path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    write_output(&*context.files, path, bytes).map_err(|error| CommandError::of(&error))
 }

@@ -38,10 +38,11 @@ pub(super) fn run(context: &Context, args: &PlanArgs) -> Result<Exit, CommandErr
         None => block_on(async { Ok(session.engine.plan(&request).await?) })?,
     };
     show(context, planning, args.format.into(), &plan)?;
-    output::write_plan(context, &args.outputs, shape(planning), &PlanView::new(&plan))?;
+    let view = PlanView::new(&plan);
+    block_on(output::write_plan(context, &args.outputs, shape(planning), &view))?;
     session.annotate(&plan)?;
     if let Some(path) = &args.out {
-        review::save(context, path, planning, &session, &plan)?;
+        block_on(review::save(context, path, planning, &session, &plan))?;
     }
     Ok(exit_of(&plan, args.detailed_exitcode))
 }

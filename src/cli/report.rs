@@ -38,12 +38,12 @@ impl OutputOptions<'_> {
 
     /// Writes every file as a whole, readable by its owner alone; anew once the deployments that
     /// are waited for have ended.
-    pub(super) fn write_reports(
+    pub(super) async fn write_reports(
         self,
         context: &Context,
         applied: Applied<'_>,
     ) -> Result<(), CommandError> {
-        let written = output::write_apply(context, self.outputs, self.shape, applied);
+        let written = output::write_apply(context, self.outputs, self.shape, applied).await;
         written.map_err(|error| {
             let mut error = error.help("what was done stands above");
             // Something was done, and a re-run finds it; only the report is missing.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::cli::context::Context;
+use crate::cli::documents;
 use crate::cli::error::CommandError;
 use crate::cli::flags::Planning;
 use crate::cli::load::is_yaml;
@@ -26,7 +27,7 @@ pub(super) struct Expected {
 }
 
 /// Saves a plan for review.
-pub(super) fn save(
+pub(super) async fn save(
     context: &Context,
     path: &Path,
     args: &Planning,
@@ -44,7 +45,7 @@ pub(super) fn save(
         fingerprints: plan.fingerprints(),
         plan: json.expect("texts and numbers are always JSON"),
     };
-    saved::save_plan(&*context.files, path, reviewed).map_err(|error| CommandError::of(&error))?;
+    documents::write(context, path, saved::seal_plan(reviewed).as_bytes()).await?;
     let shown = escape::line(&path.display().to_string());
     let command = escape::line(&apply_command(path, args, &base));
     let words = format!("Saved to `{shown}`. To apply exactly this plan:\n  {command}\n");
@@ -53,14 +54,17 @@ pub(super) fn save(
 }
 
 /// Opens a saved plan that is young enough.
-pub(super) fn open(
+pub(super) async fn open(
     context: &Context,
     path: &Path,
     max_age: Duration,
 ) -> Result<Reviewed, CommandError> {
+    const ANEW: &str = "make a new one: `qcops plan --out FILE`";
     const HELP: &str =
         "`apply` takes a file that `qcops plan --out FILE` wrote; manifests stand behind `-f`";
-    let reviewed = saved::load_plan(&*context.files, path).map_err(|error| match &error {
+    let bytes = documents::read(context, path).await.map_err(|error| stale(error).help(ANEW))?;
+    let name = path.display().to_string();
+    let reviewed = saved::open_plan(&name, bytes.as_deref()).map_err(|error| match &error {
         // Nothing that was reviewed is at hand: the word on the command line is at fault.
         SavedError::Missing { .. } => CommandError::of(&error).help(HELP),
         SavedError::Other { .. } if is_yaml(path) => {
@@ -68,7 +72,7 @@ pub(super) fn open(
             CommandError::of(&error).help(command).help(HELP)
         }
         SavedError::Other { .. } => stale(CommandError::of(&error)).help(HELP),
-        _ => stale(CommandError::of(&error)).help("make a new one: `qcops plan --out FILE`"),
+        _ => stale(CommandError::of(&error)).help(ANEW),
     })?;
     let made_at = Timestamp::from_second(reviewed.made_at).unwrap_or(Timestamp::MIN);
     let age = context.clock.now().duration_since(made_at);

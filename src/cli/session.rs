@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::cli::context::Context;
+use crate::cli::documents;
 use crate::cli::error::CommandError;
 use crate::cli::flags::{Comparing, Planning, Service, Tuning};
 use crate::cli::load;
@@ -19,7 +20,7 @@ use crate::model::OrganizationId;
 use crate::observation::Observation;
 use crate::plan::{Limits, Options, Plan, Prune};
 use crate::render::gaps;
-use crate::store::SharedStore;
+use crate::store::{Artifacts, SharedStore};
 
 /// Everything that stays the same while a plan is made and carried out.
 pub(super) struct Session<'a> {
@@ -169,24 +170,28 @@ impl<'a> Session<'a> {
         flags.with(&self.engine.manifests.manifest.settings)
     }
 
-    /// Where transcripts are saved: the folder of a flag, or of the manifest.
+    /// Where transcripts are saved: what a flag names, the folder of the manifest, or the shared store.
     ///
-    /// A pull request may have written the latter, and whatever it leads to is written to.
+    /// A pull request may have written the folder, and whatever it leads to is written to.
     pub(super) fn artifacts(
         &self,
         flag: Option<&PathBuf>,
-    ) -> Result<Option<PathBuf>, CommandError> {
+    ) -> Result<Option<Artifacts>, CommandError> {
+        if let Some(named) = flag {
+            return documents::folder(self.context, named).map(Some);
+        }
         let settings = &self.engine.manifests.manifest.settings;
-        let Some(set) = settings.get(SettingName::Artifacts).filter(|_| flag.is_none()) else {
-            return Ok(flag.cloned());
+        let set = settings.get(SettingName::Artifacts);
+        let Some((set, SettingValue::Folder(below))) = set.map(|set| (set, &set.value)) else {
+            let folder = format!("{}/artifacts", self.scope);
+            return Ok(self.store.as_ref().map(|store| store.artifacts(&folder)));
         };
-        let SettingValue::Folder(below) = &set.value else { return Ok(None) };
         let folder = set.place.file.parent().unwrap_or(Path::new(""));
         let path = folder.join(&**below);
         let base = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let base = base.canonicalize().map_err(|error| CommandError::of(&error))?;
         match files::check_unlinked(&base, &base.join(&**below)) {
-            Ok(()) => Ok(Some(path)),
+            Ok(()) => Ok(Some(Artifacts::in_folder(Arc::clone(&self.context.files), path))),
             Err(error) => {
                 let cause = CommandError::of(&error).message;
                 let message =

@@ -10,7 +10,7 @@ use crate::cli::service::emulator_file;
 use crate::files::{Files, make_private_folder};
 use crate::ledger::Ledger;
 use crate::model::{OrganizationId, sha256_hex};
-use crate::store::{Document, FileJournal, Journal, Pending, SharedStore};
+use crate::store::{Document, FileJournal, Journal, Pending, SharedStore, StoreError};
 
 /// The ledger, in the folder of the program's own files.
 pub(super) const LEDGER: &str = "ledger.jsonl";
@@ -26,9 +26,18 @@ pub(super) fn shared(
     let Some(address) = args.store.as_deref().filter(|address| !address.is_empty()) else {
         return Ok(None);
     };
+    let opened = open(context, address);
+    opened.map(Some).map_err(|error| error.help("see `--store` or `QCOPS_STORE`; nothing was sent"))
+}
+
+/// Opens the store at an address, with the credentials of the environment; nothing is sent.
+pub(super) fn open(context: &Context, address: &str) -> Result<SharedStore, CommandError> {
     let variables = context.environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-    SharedStore::open(address, variables).map(Some).map_err(|error| {
-        CommandError::of(&error).help("see `--store` or `QCOPS_STORE`; nothing was sent")
+    SharedStore::open(address, variables).map_err(|error| match &error {
+        StoreError::NotPlain => {
+            CommandError::of(&error).help("pass credentials in the variables of the provider")
+        }
+        _ => CommandError::of(&error),
     })
 }
 

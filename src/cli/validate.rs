@@ -1,7 +1,7 @@
 //! `qcops validate`: everything that can be known without asking the service.
 
 use crate::cli::args::{ValidateArgs, ValidateFormat};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, block_on};
 use crate::cli::error::CommandError;
 use crate::cli::exit::Exit;
 use crate::cli::load::{self, ManifestTexts};
@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, args: &ValidateArgs) -> Result<Exit, Comman
         ValidateFormat::Markdown => terminal::output(&page)?,
     }
     context.progressed.note_shown();
-    output::write_page(context, &page)?;
+    block_on(output::write_page(context, &page))?;
     Ok(Exit::Success)
 }
 

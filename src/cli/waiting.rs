@@ -1,7 +1,5 @@
 //! `apply --wait`: follows the declared deployments, says their results, and keeps their transcripts.
 
-use std::path::Path;
-
 use crate::apply::{Settings, Stop, Waiting};
 use crate::cli::args::WaitingArgs;
 use crate::cli::context::Context;
@@ -22,6 +20,7 @@ use crate::render::escape;
 use crate::render::html::Applied;
 use crate::render::transcript::Title;
 use crate::saved::{Conversation, Said};
+use crate::store::Artifacts;
 
 /// What was carried out before the waiting.
 #[derive(Clone, Copy)]
@@ -47,7 +46,7 @@ pub(super) async fn wait(
         wait_timeout: args.wait_timeout,
         token_budget: args.token_budget,
         poll_interval: args.poll_interval,
-        keeps_transcripts: args.artifacts.is_some(),
+        keeps_transcripts: applied.settings.artifacts.is_some(),
         tells_standings: context.terminal.draws(),
         seed: 0,
     };
@@ -75,7 +74,8 @@ pub(super) async fn wait(
     let is_interrupted = stop.is_asked();
     let outcome = Outcome { is_interrupted, ..outcome.clone() };
     let ended = Applied { plan, outcome: &outcome, runs: &waited.reports };
-    let saved = save(context, args, &waited.reports).and(manner.write_reports(context, ended));
+    let saved = save(context, settings, &waited.reports).await;
+    let saved = saved.and(manner.write_reports(context, ended).await);
     Ok(rounds
         .chain([judged, stopped, printed, told(context, saved)])
         .min()
@@ -106,21 +106,25 @@ fn print(
 }
 
 /// Writes transcripts; every one that can be written is, whatever the others do.
-fn save(
+async fn save(
     context: &Context,
-    args: &WaitingArgs,
+    settings: &Settings,
     reports: &[DeploymentReport],
 ) -> Result<(), CommandError> {
+    let Some(artifacts) = &settings.artifacts else { return Ok(()) };
     let mut unsaved = Vec::new();
-    let kept =
-        args.artifacts.iter().flat_map(|folder| reports.iter().map(move |run| (folder, run)));
-    for (folder, report) in kept {
-        if let Err(why) = save_conversation(context, folder, report) {
+    for report in reports {
+        if let Err(why) = save_conversation(artifacts, report).await {
             let run = format!("{}/{}", report.key, report.deployment);
             unsaved.push(CommandError::new(format!(
                 "the conversation of `{run}` was not saved: {why}"
             )));
         }
+    }
+    if unsaved.len() < reports.len() {
+        context
+            .terminal
+            .message(&format!("Transcripts are in `{}`.\n", escape::line(&artifacts.to_string())));
     }
     let mut unsaved = unsaved.into_iter();
     let Some(first) = unsaved.next() else { return Ok(()) };
@@ -129,16 +133,11 @@ fn save(
     Err(error.help("what was applied stays applied"))
 }
 
-fn save_conversation(
-    context: &Context,
-    folder: &Path,
-    report: &DeploymentReport,
-) -> Result<(), String> {
+async fn save_conversation(artifacts: &Artifacts, report: &DeploymentReport) -> Result<(), String> {
     let said = report.transcript.as_ref().map_err(String::clone)?;
     let name = format!("{}/{}", report.key, report.deployment);
     let title = Title { name: Some(&name), run: &report.id.0, status: Some(&report.status) };
     let stem = format!("{}.{}.", report.key, report.deployment);
     let conversation = Conversation { title, said: Said::Read(said) };
-    let saved = conversation.save(&*context.files, folder, &stem);
-    saved.map_err(|error| with_causes(&error))
+    conversation.save(artifacts, &stem).await.map_err(|error| with_causes(&error))
 }

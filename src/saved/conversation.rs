@@ -1,13 +1,11 @@
-//! Conversations as files: each as Markdown for people and as JSON with all there is.
-
-use std::path::{Path, PathBuf};
+//! Conversations that are kept: each as Markdown for people and as JSON with all there is.
 
 use serde_json::Value;
 
-use crate::files::{Files, write_output};
 use crate::model::visible_json;
 use crate::render::transcript::{self, Title};
 use crate::saved::SavedError;
+use crate::store::Artifacts;
 use crate::transcript::Transcript;
 
 /// The most characters of a deployment's id that are a part of a file's name.
@@ -37,20 +35,19 @@ pub enum Said<'a> {
 }
 
 impl Conversation<'_> {
-    /// Writes both forms into `folder`; they are named after the deployment, behind `stem`.
+    /// Writes both forms; they are named after the deployment, behind `stem`.
     ///
     /// Nothing is saved before both are: one that cannot be written is the error of both. The JSON form
     /// holds all there is and comes first: Markdown never stands alone.
-    pub fn save(&self, files: &dyn Files, folder: &Path, stem: &str) -> Result<(), SavedError> {
+    pub async fn save(&self, artifacts: &Artifacts, stem: &str) -> Result<(), SavedError> {
         let run = self.title.run;
         // The id is the service's word.
         let is_plain = run.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
         if run.is_empty() || !is_plain || run.len() > LONGEST {
             return Err(SavedError::NoName { id: run.to_owned() });
         }
-        let path = |ending: &str| -> PathBuf { folder.join(format!("{stem}{run}.{ending}")) };
-        write_output(files, &path("json"), self.json().as_bytes())?;
-        Ok(write_output(files, &path("md"), self.markdown().as_bytes())?)
+        artifacts.write(&format!("{stem}{run}.json"), self.json().into_bytes()).await?;
+        Ok(artifacts.write(&format!("{stem}{run}.md"), self.markdown().into_bytes()).await?)
     }
 
     fn markdown(&self) -> String {
@@ -79,13 +76,17 @@ impl Conversation<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
     use super::*;
-    use crate::files::Memory;
+    use crate::files::{Files, Memory};
     use crate::transcript::{Message, Part};
 
-    fn saved(conversation: Conversation<'_>) -> (String, String) {
+    async fn saved(conversation: Conversation<'_>) -> (String, String) {
         let files = Memory::default();
-        conversation.save(&files, Path::new("kept"), "spy.first.").unwrap();
+        let artifacts = Artifacts::in_folder(Arc::new(files.clone()), "kept".into());
+        conversation.save(&artifacts, "spy.first.").await.unwrap();
         let read = |ending: &str| {
             let path = format!("kept/spy.first.A-1.{ending}");
             String::from_utf8(files.read(Path::new(&path)).unwrap().unwrap()).unwrap()
@@ -95,32 +96,32 @@ mod tests {
 
     const TITLE: Title<'static> = Title { name: None, run: "A-1", status: Some("Completed") };
 
-    #[test]
-    fn both_forms_hold_what_was_said() {
+    #[tokio::test]
+    async fn both_forms_hold_what_was_said() {
         let parts = Some(vec![Part::Text("Say\u{202e} hi".to_owned())]);
         let message = Message { role: Some("user".to_owned()), time: None, parts };
         let said = Transcript { messages: vec![message], ..Transcript::default() };
         let whole = serde_json::json!({"messages": [{"odd": "Say\u{202e} hi"}]});
-        let (markdown, json) = saved(Conversation { title: TITLE, said: Said::Read(&said) });
+        let (markdown, json) = saved(Conversation { title: TITLE, said: Said::Read(&said) }).await;
         assert!(markdown.contains("Say\\u{202e} hi"), "{markdown}");
         assert!(json.contains("\"turns\"") && json.contains("Say\\u202e hi"), "{json}");
         let said = Said::Whole { json: &whole, read: Ok(&said) };
-        let (again, json) = saved(Conversation { title: TITLE, said });
+        let (again, json) = saved(Conversation { title: TITLE, said }).await;
         assert_eq!(again, markdown);
         assert_eq!(serde_json::from_str::<Value>(&json).unwrap(), whole);
         let said = Said::Whole { json: &whole, read: Err("no `messages`") };
-        let (markdown, _) = saved(Conversation { title: TITLE, said });
+        let (markdown, _) = saved(Conversation { title: TITLE, said }).await;
         assert!(markdown.contains("no `messages`"), "{markdown}");
     }
 
-    #[test]
-    fn an_id_that_leads_elsewhere_names_no_file() {
-        let files = Memory::default();
+    #[tokio::test]
+    async fn an_id_that_leads_elsewhere_names_no_file() {
+        let artifacts = Artifacts::in_folder(Arc::new(Memory::default()), "kept".into());
         let said = Transcript::default();
         for run in ["", "../x", "a/b", "a.b", "a\u{202e}", &"a".repeat(101)] {
             let title = Title { run, ..TITLE };
             let conversation = Conversation { title, said: Said::Read(&said) };
-            let saved = conversation.save(&files, Path::new("kept"), "");
+            let saved = conversation.save(&artifacts, "").await;
             assert!(matches!(saved, Err(SavedError::NoName { .. })), "{run:?}");
         }
     }

@@ -23,6 +23,8 @@ pub(super) struct StoredBlob {
 /// What a write finds there, or it does nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WriteCondition {
+    /// Whatever is there is replaced.
+    None,
     /// No value of this name.
     Absent,
     /// The value that was read before.

@@ -112,6 +112,7 @@ impl Blobs for Bucket {
     ) -> Pending<'a, WriteOutcome> {
         Box::pin(async move {
             let mode = match expected {
+                WriteCondition::None => PutMode::Overwrite,
                 WriteCondition::Absent => PutMode::Create,
                 WriteCondition::Version(BlobVersion { e_tag, version }) => {
                     PutMode::Update(UpdateVersion { e_tag, version })

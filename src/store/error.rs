@@ -13,6 +13,9 @@ pub enum StoreError {
         "the address of the store cannot be read: write `s3://BUCKET/FOLDER`, `gs://…`, `az://…` or `file:///FOLDER`"
     )]
     NoAddress,
+    /// Its address holds what may be a secret, which would be printed with it.
+    #[error("the address of a store holds a user, a query or a fragment")]
+    NotPlain,
     /// Its address leads to no store that is known.
     #[error(
         "`{store}` is no store: write `s3://BUCKET/FOLDER`, `gs://…`, `az://…` or `file:///FOLDER`"

@@ -54,6 +54,7 @@ impl Blobs for Folder {
             };
             let found = read(&path)?.map(|found| found.version);
             let is_expected = match expected {
+                WriteCondition::None => true,
                 WriteCondition::Absent => found.is_none(),
                 WriteCondition::Version(version) => found == Some(version),
             };

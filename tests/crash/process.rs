@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use qcops::api::{self, Client};
-use qcops::apply::{self, Artifacts, Effects, Settings, Stop};
+use qcops::apply::{self, Effects, Settings, Stop};
 use qcops::clock::Clock;
 use qcops::diag::{Code, with_causes};
 use qcops::emulator::{Emulator, Storage, World};
@@ -18,7 +18,7 @@ use qcops::ledger::Ledger;
 use qcops::model::{Action, Key};
 use qcops::observed::ObservedState;
 use qcops::plan::{self, Change, Next, Plan, PlanContext, Step, StepStatus};
-use qcops::store::FileJournal;
+use qcops::store::{Artifacts, FileJournal};
 
 use super::fault::{Injection, Trace};
 use super::machine::{Call, CrashingDisk, CrashingNetwork, Machine, MachineImage};
@@ -151,7 +151,7 @@ impl ProcessRunner {
 
     async fn process(&self, step: &ScenarioStep, machine: usize) -> ProcessEnd {
         let (client, ledger, no_stop) = (self.client(), self.ledger(machine), Stop::default());
-        let artifacts = Artifacts { files: self.disk(), folder: ARTIFACTS.into() };
+        let artifacts = Artifacts::in_folder(self.disk(), ARTIFACTS.into());
         let settings = Settings { artifacts: Some(artifacts), ..Settings::default() };
         let waited =
             apply::wait_for_a_killed_apply(&ledger, self.clock, &settings, &no_stop, &|_| ()).await;

@@ -125,6 +125,41 @@ fn a_lock_is_waited_for_no_longer_than_asked() {
 }
 
 #[test]
+fn a_plan_reviewed_on_one_machine_is_applied_on_another_and_leaves_its_report_in_the_store() {
+    let machines = Machines::new(Duration::ZERO);
+    let place = format!("file://{}", machines.store.path().join("kept").display());
+    let said = machines.run(&machines.one, &format!("plan --out {place}/plan.json"));
+    assert!(said.err.contains(&format!("qcops apply {place}/plan.json")), "{}", said.err);
+    let outputs = format!("--output json={place}/report.json --output markdown={place}/a/b.md");
+    let words = format!("apply {place}/plan.json --wait {outputs}");
+    let applied = machines.run(&machines.other, &words);
+    applied.expect(0, &["Apply complete: 2 succeeded."]);
+    assert!(applied.err.contains("Transcripts are in `file://"), "{}", applied.err);
+    let folder = machines.store.path().join("kept");
+    let report = std::fs::read_to_string(folder.join("report.json")).unwrap();
+    assert!(report.contains("\"is_interrupted\": false"), "{report}");
+    assert!(std::fs::read_to_string(folder.join("a/b.md")).unwrap().contains("task.spy"));
+    let transcripts = machines.values("md").concat();
+    assert!(transcripts.contains("Buy SPY"), "{transcripts}");
+    for (words, code, part) in [
+        (format!("apply {place}/plan.json"), 6, "nothing is left to do"),
+        (format!("apply {place}/other.json"), 1, "there is no plan file"),
+        ("plan --out s3://bucket".to_owned(), 1, "names no document"),
+        ("plan --out ftp://bucket/plan.json".to_owned(), 1, "is no store"),
+        ("plan --out s3://user:secret@bucket/plan.json".to_owned(), 1, "holds a user"),
+        ("plan --out s3://bucket/plan.json?sig=secret".to_owned(), 1, "names no document"),
+        (format!("plan --output gitlab={place}/x.json"), 1, "it goes to a file"),
+        (format!("plan --out {place}/x --output json={place}/x"), 1, "writes too"),
+        (format!("apply {place}/x --output json={place}/x"), 1, "this command reads"),
+    ] {
+        let ran = machines.service.run(&machines.other, &words);
+        assert_eq!(ran.code, code, "{words}: {}", ran.err);
+        assert!(ran.err.contains(part), "{words}: {}", ran.err);
+        assert!(!ran.err.contains("secret"), "{words}: {}", ran.err);
+    }
+}
+
+#[test]
 fn a_store_that_cannot_be_reached_stops_an_apply_before_it_begins() {
     let machines = Machines::new(Duration::ZERO);
     let file = machines.store.path().join("file");
