@@ -1,6 +1,7 @@
 //! The program as a process: killed, interrupted, beside others, and at a service under load.
 
 mod converge;
+mod pairs;
 mod runs;
 mod shared;
 #[cfg(unix)]

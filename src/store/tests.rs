@@ -372,6 +372,22 @@ async fn a_lease_that_cannot_be_renewed_is_lost_before_another_one_may_take_it()
 }
 
 #[tokio::test]
+async fn an_artifact_is_replaced_as_a_whole_and_read_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in stores(folder.path()) {
+        let artifacts = store.artifacts("kept");
+        for name in ["plan.json", "task-7/A-1.md", "m[SPY,6].first.A-1.json"] {
+            assert_eq!(artifacts.read(name).await.unwrap(), None, "{}", store.name);
+            for text in ["a longer text", "short", ""] {
+                artifacts.write(name, text.as_bytes().to_vec()).await.unwrap();
+                let read = artifacts.read(name).await.unwrap();
+                assert_eq!(read.as_deref(), Some(text.as_bytes()), "{} {name}", store.name);
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn many_who_want_a_lease_get_it_one_after_the_other() {
     let folder = tempfile::tempdir().unwrap();
     for store in stores(folder.path()) {
@@ -405,7 +421,12 @@ async fn addresses_of_stores_are_read_and_show_no_secret() {
     };
     assert_eq!(open("s3://bucket/folder"), "s3://bucket/folder");
     assert_eq!(open("file:///var/lib/qcops"), "file:///var/lib/qcops");
-    assert_eq!(open("gs://user:secret@bucket/a?b=secret"), "gs://bucket/a");
+    for secret in ["gs://user:secret@bucket/a", "s3://bucket/a?b=secret", "az://x#secret"] {
+        assert_eq!(
+            open(secret),
+            "error: the address of a store holds a user, a query or a fragment"
+        );
+    }
     for wrong in ["bucket", "http://bucket/folder", "ftp://x", "s3:", "file://host/x"] {
         assert!(open(wrong).contains("s3://BUCKET/FOLDER"), "{}", open(wrong));
     }
