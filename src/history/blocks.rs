@@ -5,6 +5,11 @@
 //! parsed before under the same other fields are left out of the text that is parsed. What cannot
 //! be cut with certainty is parsed as a whole.
 
+use sha2::{Digest, Sha256};
+
+use crate::history::earlier::Blob;
+use crate::history::numbers::Hash;
+
 /// A manifest's text in pieces.
 pub(super) struct Blocks<'a> {
     /// The lines up to the first task.
@@ -64,6 +69,51 @@ fn refers(text: &str) -> bool {
             && b" \t\n-:,[{".contains(before)
             && !after.is_ascii_whitespace()
     })
+}
+
+/// A text in pieces, each task with the hash of its lines.
+pub(super) struct Hashed<'t> {
+    pub(super) before: &'t str,
+    pub(super) tasks: Vec<(Hash, &'t str)>,
+    pub(super) after: &'t str,
+    pub(super) fields: Hash,
+}
+
+impl<'t> Hashed<'t> {
+    /// Cuts a text, where it can be cut.
+    pub(super) fn cut(text: &'t Blob) -> Option<Self> {
+        let cut = cut(&text.text)?;
+        let fields = fields(&text.path, &cut);
+        let Blocks { before, tasks, after } = cut;
+        let tasks = tasks.into_iter().map(|block| (hash(block), block)).collect();
+        Some(Self { before, tasks, after, fields })
+    }
+}
+
+/// Returns the hash of all that a block's meaning depends on beside its own lines.
+pub(super) fn fields(path: &str, cut: &Blocks<'_>) -> Hash {
+    hash(&[path, cut.before, cut.after].join("\0"))
+}
+
+/// Returns the hash of a text.
+pub(super) fn hash(text: &str) -> Hash {
+    Sha256::digest(text).into()
+}
+
+/// Tells which tasks are in each of some blocks, one behind the other from `start` on, by where their keys are.
+pub(super) fn in_blocks<'t, T>(
+    start: usize,
+    blocks: impl Iterator<Item = &'t str>,
+    mut tasks: Vec<(usize, T)>,
+) -> Vec<(&'t str, Vec<T>)> {
+    tasks.sort_by_key(|(at, _)| *at);
+    let (mut end, mut tasks) = (start, tasks.into_iter().peekable());
+    let of_block = |block: &'t str| {
+        end += block.len();
+        let of_it = std::iter::from_fn(|| tasks.next_if(|(at, _)| *at < end));
+        (block, of_it.map(|(_, task)| task).collect())
+    };
+    blocks.map(of_block).collect()
 }
 
 #[cfg(test)]

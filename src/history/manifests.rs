@@ -8,10 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use crate::diag::{Gap, GapReason};
-use crate::history::blocks::{self, Blocks};
+use crate::history::blocks::{self, Hashed, fields, hash, in_blocks};
 use crate::history::commit::Commit;
 use crate::history::earlier::{self, Blob, LostTasks, Parsed, ParsedPrompt, ParsedTask, Plain};
 use crate::history::git::GitError;
@@ -427,22 +425,6 @@ impl<'a> Manifests<'a> {
     }
 }
 
-/// Tells which tasks are in each of some blocks, one behind the other from `start` on, by where their keys are.
-fn in_blocks<'t, T>(
-    start: usize,
-    blocks: impl Iterator<Item = &'t str>,
-    mut tasks: Vec<(usize, T)>,
-) -> Vec<(&'t str, Vec<T>)> {
-    tasks.sort_by_key(|(at, _)| *at);
-    let (mut end, mut tasks) = (start, tasks.into_iter().peekable());
-    let of_block = |block: &'t str| {
-        end += block.len();
-        let of_it = std::iter::from_fn(|| tasks.next_if(|(at, _)| *at < end));
-        (block, of_it.map(|(_, task)| task).collect())
-    };
-    blocks.map(of_block).collect()
-}
-
 /// Returns the number of the path of a task's prompt file.
 pub(super) fn file(task: &EarlierTask) -> Option<usize> {
     if let EarlierPrompt::File(file) = task.prompt { Some(file) } else { None }
@@ -460,31 +442,4 @@ struct Uncut<'a> {
     text: &'a str,
     starts: Vec<usize>,
     tasks: Rc<Earlier>,
-}
-
-/// A text in pieces, each task with the hash of its lines.
-struct Hashed<'t> {
-    before: &'t str,
-    tasks: Vec<(Hash, &'t str)>,
-    after: &'t str,
-    fields: Hash,
-}
-
-impl<'t> Hashed<'t> {
-    fn cut(text: &'t Blob) -> Option<Self> {
-        let cut = blocks::cut(&text.text)?;
-        let fields = fields(&text.path, &cut);
-        let Blocks { before, tasks, after } = cut;
-        let tasks = tasks.into_iter().map(|block| (hash(block), block)).collect();
-        Some(Self { before, tasks, after, fields })
-    }
-}
-
-/// Returns the hash of all that a block's meaning depends on beside its own lines.
-fn fields(path: &str, cut: &Blocks<'_>) -> Hash {
-    hash(&[path, cut.before, cut.after].join("\0"))
-}
-
-fn hash(text: &str) -> Hash {
-    Sha256::digest(text).into()
 }

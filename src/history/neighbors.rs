@@ -12,13 +12,14 @@ use sha2::{Digest, Sha256};
 
 use crate::diag::{GapReason, with_causes};
 use crate::files::{FilesError, read_input};
+use crate::history::commit::commits;
 use crate::history::committed::Committed;
 use crate::history::git::GitError;
 use crate::history::head::{self, HeadCommit, is_absent};
 use crate::history::likeness::{Likeness, is_of_ours, is_yaml, likeness};
 use crate::history::objects::{Objects, Oid, tree_files};
 use crate::history::repository::{Repository, RepositoryState};
-use crate::history::walk::{commits, path_in, reason};
+use crate::history::walk::{path_in, reason};
 use crate::history::worktree::LARGEST_MANIFEST;
 use crate::manifest::{ExpandInputs, Manifest};
 

@@ -14,7 +14,7 @@ use crate::files::read_input;
 use crate::history::attributes::{self, Attributes};
 use crate::history::checkout::GitFolders;
 use crate::history::collector::Collector;
-use crate::history::commit::Commit;
+use crate::history::commit::{self, Commit};
 use crate::history::git::{Git, GitError};
 use crate::history::head::{self, HeadCommit, has_replacements};
 use crate::history::likeness::{is_of_ours, is_yaml};
@@ -139,7 +139,7 @@ impl Walker<'_> {
         let mut count = 0;
         while let Some(walk) = walks.pop_front() {
             let looked = attributes::with_files(walk.paths.iter().cloned().collect());
-            let touched = commits(git, &walk.starts, &Vec::from_iter(looked))?;
+            let touched = commit::commits(git, &walk.starts, &Vec::from_iter(looked))?;
             if count == 0 {
                 walks.extend(self.uncommitted(&mut objects, &walk, &touched)?);
             }
@@ -302,32 +302,8 @@ fn widen(
         }
         looked.extend(found);
         let paths: Vec<String> = looked.iter().cloned().collect();
-        wider = Some(self::commits(git, &walk.starts, &paths)?);
+        wider = Some(commit::commits(git, &walk.starts, &paths)?);
     }
-}
-
-/// Lists the commits that touched these paths, on any line of descent, the newest first.
-pub(super) fn commits(
-    git: &Git,
-    starts: &[String],
-    paths: &[String],
-) -> Result<Vec<Commit>, GitError> {
-    let mut arguments = vec!["rev-list", "--date-order", "--full-history", "--format=%T %P"];
-    arguments.extend(starts.iter().map(String::as_str));
-    arguments.push("--");
-    arguments.extend(paths.iter().map(String::as_str));
-    let answer = git.run(&arguments)?;
-    let text = String::from_utf8_lossy(&answer);
-    let lines: Vec<&str> = text.lines().collect();
-    let commit = |pair: &[&str]| {
-        let id = pair.first()?.strip_prefix("commit ")?;
-        let mut words = pair.get(1)?.split(' ').filter(|word| !word.is_empty());
-        let tree = Oid::from_hex(words.next()?)?;
-        let parents = words.map(Oid::from_hex).collect::<Option<Vec<_>>>()?;
-        Some(Commit { id: id.to_owned(), tree, parents })
-    };
-    let found: Option<Vec<Commit>> = lines.chunks(2).map(commit).collect();
-    found.ok_or(GitError::Garbled { command: "rev-list" })
 }
 
 /// Returns the paths a walk must look at: the manifests and their prompts, or the prompts' folders
