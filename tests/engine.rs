@@ -46,7 +46,7 @@ fn project(repo: &Repo) -> Arc<Project> {
         elsewhere: Vec::new(),
         vars: manifest::Vars::new(),
         var_files: Vec::new(),
-        has_flags: false,
+        var_layers: Vec::new(),
         sources,
     })
 }

@@ -326,7 +326,7 @@ tasks:
 }
 
 #[test]
-fn two_hundred_commits_of_templates_prove_every_task() {
+fn two_hundred_commits_of_templates_and_variables_prove_every_task() {
     let symbols: Vec<String> = (0..20).map(|number| format!("S{number}")).collect();
     let manifest = |commit: usize| {
         let mut text = format!("{HEAD}vars: {{capital: {}}}\ntasks:\n", 1000 + commit / 7);
@@ -342,7 +342,7 @@ fn two_hundred_commits_of_templates_prove_every_task() {
             .unwrap();
             let field = match task % 3 {
                 0 => format!("promptFile: p{task}.md"),
-                1 => format!("prompt: 'Do {task} {words} with {{{{ symbol }}}}'"),
+                1 => format!("prompt: 'Do {task} {words} with {{{{ symbol }}}} at {{{{ risk }}}}'"),
                 _ => format!("prompt: '{{{{ symbol }}}} {task}: {{% include \"shared.md\" %}}'"),
             };
             writeln!(text, "    {field}").unwrap();
@@ -354,6 +354,7 @@ fn two_hundred_commits_of_templates_prove_every_task() {
             (".gitignore".to_owned(), ".qcops/\n".to_owned()),
             ("tasks.yaml".to_owned(), manifest(commit)),
             ("shared.md".to_owned(), format!("Shared {} for {{{{ capital }}}}", commit / 3)),
+            ("dev.yaml".to_owned(), format!("risk: {}\n", commit / 2)),
         ];
         for task in [0, 3, 6, 9] {
             let text = format!(
@@ -368,13 +369,13 @@ fn two_hundred_commits_of_templates_prove_every_task() {
     let repo = Repo::new();
     // What commit 120 declared is applied; 80 commits later, nobody remembers.
     repo.import_changes(all[..120].iter().cloned());
-    let applied = repo.qcops("apply --yes --max-creates 300");
+    let applied = repo.qcops("apply --yes --max-creates 300 --var-file dev.yaml");
     assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
     let whole = Repo::new();
     whole.import_changes(all.into_iter());
     whole.take_service_of(&repo);
     let start = Instant::now();
-    let planned = whole.qcops("plan --max-replaces 300");
+    let planned = whole.qcops("plan --max-replaces 300 --var-file dev.yaml");
     let took = start.elapsed();
     planned.expect(0, &["240 to replace"]).expect_no(&[
         "unproven",

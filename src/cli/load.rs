@@ -85,7 +85,8 @@ impl ManifestTexts {
         environment: Option<&str>,
         process: Lookup<'_>,
     ) -> (Manifest, Vec<Diagnostic>) {
-        let inputs = ExpandInputs { environment, given: &self.given.vars, process };
+        let inputs =
+            ExpandInputs { environment, given: &self.given.vars, ..ExpandInputs::of(process) };
         let (mut findings, mut manifests) = (self.findings.clone(), Vec::new());
         for (file, text, is_of_folder) in &self.texts {
             let source = self.repository.work_tree(file);
@@ -157,7 +158,7 @@ impl ManifestTexts {
             elsewhere,
             vars,
             var_files,
-            has_flags: !args.vars.is_empty(),
+            var_layers: given.layers,
             sources,
         };
         output::check(&context.outputs, &[], &inputs(&project))?;

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::flags::ManifestFiles;
 use crate::diag::{Code, Diagnostic, Sources};
-use crate::history::{Repository, VarFile};
+use crate::history::{Repository, VarFile, VarLayer};
 use crate::manifest::{self, Expansion, VarValue, Vars};
 
 /// The variables that were given, and where each comes from.
 pub(super) struct GivenVars {
     pub(super) vars: Vars,
+    /// The same apart, in their order.
+    pub(super) layers: Vec<VarLayer>,
     /// The files of those that are not from a flag.
     files: BTreeMap<String, PathBuf>,
 }
@@ -22,10 +24,10 @@ pub(super) fn read(
     sources: &mut Sources,
     findings: &mut Vec<Diagnostic>,
 ) -> GivenVars {
-    let mut given = GivenVars { vars: Vars::new(), files: BTreeMap::new() };
+    let mut given = GivenVars { vars: Vars::new(), layers: Vec::new(), files: BTreeMap::new() };
     for file in &args.var_files {
         match repository.var_file(file) {
-            Ok(VarFile { text, is_inside }) => {
+            Ok(VarFile { text, is_inside, tracked: path }) => {
                 let (vars, found) = manifest::parse_vars(file, &text);
                 let found = found.into_iter();
                 if is_inside {
@@ -35,7 +37,8 @@ pub(super) fn read(
                     findings.extend(found.map(|finding| without_words(&finding, file, &text)));
                 }
                 given.files.extend(vars.keys().map(|name| (name.clone(), file.clone())));
-                given.vars.extend(vars);
+                given.vars.extend(vars.clone());
+                given.layers.push(VarLayer { path, vars });
             }
             Err(unreadable) => {
                 let finding = Diagnostic::error(Code::UnreadableFile, "");
@@ -44,14 +47,17 @@ pub(super) fn read(
             }
         }
     }
+    let mut flags = VarLayer::default();
     for (name, value) in &args.vars {
         if let Some(finding) = manifest::invalid_var(name, "`--var`") {
             findings.push(finding);
             continue;
         }
         given.files.remove(name);
-        given.vars.insert(name.clone(), VarValue::typed(value.clone()));
+        flags.vars.insert(name.clone(), VarValue::typed(value.clone()));
     }
+    given.vars.extend(flags.vars.clone());
+    given.layers.push(flags);
     given
 }
 

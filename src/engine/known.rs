@@ -10,7 +10,7 @@ use crate::diag::{Diagnostic, EvidenceSource, Gap, GapReason};
 use crate::engine::{EngineError, PlanRequest, Project, Reconciler, target};
 use crate::event::Event;
 use crate::evidence::{AgentEvidence, Evidence};
-use crate::history::{self, History, LastChange, OtherManifest};
+use crate::history::{self, History, OtherManifest, VarLayer};
 use crate::manifest::{self, AgentNames, DesiredState, SettingName};
 use crate::model::{AgentId, Key, fold};
 use crate::observed::ListedAgents;
@@ -161,34 +161,25 @@ impl Reconciler<'_> {
         Ok(Known { context, findings, gaps, has_agent_history: !is_on_demand })
     }
 
-    /// Variables of flags and files, with which earlier versions cannot be expanded: no commit says
-    /// which values an apply had.
+    /// Variables of flags and of files that no commit holds, with which earlier versions cannot be expanded:
+    /// nothing says which values an apply had.
     fn variables_outside(&self, evidence: &Evidence) -> Option<Gap> {
-        let Project { manifest, vars, var_files, repository, files, .. } = &*self.manifests;
-        let names = vars.keys().filter(|name| manifest.expansion.used.contains(*name));
-        let names: BTreeSet<String> = names.cloned().collect();
-        if names.is_empty() {
-            return None;
+        let Project { manifest, var_layers, .. } = &*self.manifests;
+        let mut is_outside = BTreeMap::new();
+        for VarLayer { path, vars } in var_layers {
+            is_outside.extend(vars.keys().map(|name| (name, path.is_none())));
         }
-        // A flag leaves no trace.
-        let of_files = var_files.iter().map(|file| repository.last_change(file, files));
-        let last = if self.manifests.has_flags { LastChange::Since } else { of_files.max()? };
-        let is_old = |key: &&Key| {
-            let task = evidence.keys.get(*key);
-            let agent = evidence.agents.get(*key);
-            let is_established = task.is_some_and(|known| known.is_established)
-                || agent.is_some_and(|known| known.is_established);
-            let is_committed = task.is_some_and(|known| !known.versions.is_empty())
-                || agent.is_some_and(|known| !known.versions.is_empty());
-            match last {
-                LastChange::Never => false,
-                LastChange::Before => is_established,
-                LastChange::Since => is_committed,
-            }
+        let names = is_outside.into_iter().filter(|(_, is_outside)| *is_outside);
+        let names = names.map(|(name, _)| name.clone());
+        let names: BTreeSet<String> =
+            names.filter(|name| manifest.expansion.used.contains(name)).collect();
+        let is_committed = |key: &&Key| {
+            let task = evidence.keys.get(*key).is_some_and(|known| !known.versions.is_empty());
+            task || evidence.agents.get(*key).is_some_and(|known| !known.versions.is_empty())
         };
         let keys = manifest.tasks.keys().chain(manifest.agents.keys());
-        let keys: BTreeSet<Key> = keys.filter(is_old).cloned().collect();
-        (!keys.is_empty()).then(|| {
+        let keys: BTreeSet<Key> = keys.filter(is_committed).cloned().collect();
+        (!names.is_empty() && !keys.is_empty()).then(|| {
             let reason = GapReason::VariablesOutside { names };
             Gap { source: EvidenceSource::History, keys, reason }
         })
@@ -256,6 +247,7 @@ impl Reconciler<'_> {
             depth: self.reading.depth,
             from: &self.reading.from,
             inputs: self.inputs(),
+            var_layers: &self.manifests.var_layers,
             agents,
         }
     }

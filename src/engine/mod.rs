@@ -224,7 +224,8 @@ impl Reconciler<'_> {
     pub(super) fn inputs(&self) -> ExpandInputs<'_> {
         let Project { environment, vars, .. } = &*self.manifests;
         let environment = environment.as_deref();
-        ExpandInputs { environment, given: vars, process: &*self.reading.process }
+        let process = &*self.reading.process;
+        ExpandInputs { environment, given: vars, ..ExpandInputs::of(process) }
     }
 
     /// Names the environment, and which of the settings that decided about steps allow more than before.

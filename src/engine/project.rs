@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::diag::Sources;
-use crate::history::Repository;
+use crate::history::{Repository, VarLayer};
 use crate::manifest::{Manifest, Vars};
 
 /// The manifests as one, and where they are.
@@ -22,8 +22,8 @@ pub struct Project {
     pub vars: Vars,
     /// Those files.
     pub var_files: Vec<PathBuf>,
-    /// Whether any of them is from a flag.
-    pub has_flags: bool,
+    /// The variables apart, by flags and files.
+    pub var_layers: Vec<VarLayer>,
     /// Their texts.
     pub sources: Sources,
 }

@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -17,11 +18,13 @@ use crate::history::collector::Collector;
 use crate::history::commit::Commit;
 use crate::history::committed::Committed;
 use crate::history::earlier::{FRONT_MATTER, LostTasks, Parsed, Plain, proves};
-use crate::history::git::GitError;
+use crate::history::git::{Git, GitError};
 use crate::history::losses::Losses;
 use crate::history::numbers::Hash;
 use crate::history::objects::{Objects, Oid, join};
 use crate::history::partials::Partials;
+use crate::history::variables::{At, VarsByCommit};
+use crate::history::vars_at::VarsAt;
 use crate::history::walk::collect;
 use crate::history::{Depth, History, HistoryError, Repository, Request};
 use crate::manifest::{self, DesiredAgent, DesiredState, Manifest, Source, Unreadable};
@@ -39,7 +42,7 @@ pub fn read_agents(
     repository: &Repository,
     request: &Request<'_>,
 ) -> Result<History, HistoryError> {
-    let mut versions = AgentVersions::new(*request);
+    let mut versions = AgentVersions::new(&repository.git, *request);
     let mut history = History::default();
     if collect(repository, request, &mut versions, &mut history, work_tree_alone)? {
         versions.finish(&mut history);
@@ -59,6 +62,8 @@ fn work_tree_alone(desired_state: &DesiredState) -> Evidence {
 /// A manifest's text without its tasks.
 struct Text {
     yaml: String,
+    /// What it is expanded with.
+    vars: Arc<VarsAt>,
     hash: Hash,
     /// The files that its agents name, as paths from the top.
     files: BTreeSet<String>,
@@ -70,8 +75,9 @@ type Agents = Vec<(Key, DesiredAgent)>;
 /// What is known so far.
 struct AgentVersions<'a> {
     request: Request<'a>,
-    /// By the manifest's blob and path.
-    texts: BTreeMap<(Oid, String), Rc<Text>>,
+    vars: VarsByCommit<'a>,
+    /// `None` where its variables are not known.
+    texts: BTreeMap<At, Option<Rc<Text>>>,
     /// What each distinct text and the files it names declared.
     read: BTreeMap<Hash, Rc<Agents>>,
     /// By path, the distinct states of a manifest with the files of its agents.
@@ -86,9 +92,10 @@ struct AgentVersions<'a> {
 }
 
 impl<'a> AgentVersions<'a> {
-    fn new(request: Request<'a>) -> Self {
+    fn new(git: &'a Git, request: Request<'a>) -> Self {
         Self {
             request,
+            vars: VarsByCommit::new(git, request.var_layers),
             texts: BTreeMap::new(),
             read: BTreeMap::new(),
             states: BTreeMap::new(),
@@ -106,27 +113,39 @@ impl<'a> AgentVersions<'a> {
     fn affords(&self, path: &str) -> bool {
         let count = self.counts.get(path).copied().unwrap_or_default();
         match self.request.depth {
-            Depth::Newest(most) => count < most || self.bytes < BEYOND,
+            Depth::Newest(most) => count < most || self.bytes + self.vars.bytes < BEYOND,
             Depth::None | Depth::All => true,
         }
     }
 
-    /// Keeps a manifest's text without its tasks, and the files that its agents name.
-    fn keep(&mut self, blob: Oid, path: &str, text: &str) {
+    /// Takes a manifest's text without its tasks, and the files that its agents name.
+    fn understand(&self, path: &str, text: &str, vars: usize) -> Rc<Text> {
         let text = without_tasks(text);
-        let hash = hash(&[path, "\0", &text]);
-        let known = self.texts.values().find(|known| known.hash == hash);
-        let text = known.map_or_else(
+        let hash = hash(&[path, "\0", &vars.to_string(), "\0", &text]);
+        let vars = Arc::clone(self.vars.of(vars));
+        let mut known = self.texts.values().flatten();
+        known.find(|known| known.hash == hash).map_or_else(
             || {
                 let named = Named::default();
-                manifest::parse(Path::new(path), &text, &named, self.request.inputs);
+                let inputs = vars.fill(self.request.inputs);
+                manifest::parse(Path::new(path), &text, &named, inputs);
                 let named = named.0.into_inner();
                 let files = named.iter().filter_map(|file| join(folder_of(path), file));
-                Rc::new(Text { hash, files: files.collect(), yaml: text })
+                Rc::new(Text { hash, vars, files: files.collect(), yaml: text })
             },
             Rc::clone,
-        );
-        self.texts.insert((blob, path.to_owned()), text);
+        )
+    }
+
+    /// Returns where the text of a manifest is as of a commit; `None` where the commit has none.
+    fn at(
+        &mut self,
+        objects: &mut Objects,
+        commit: &Commit,
+        path: &str,
+    ) -> Result<Option<At>, GitError> {
+        let found = At::find(objects, &mut self.vars, commit, path);
+        self.losses.unless_missing(found, path)
     }
 
     /// Reads the agents of a text as of a commit.
@@ -134,11 +153,11 @@ impl<'a> AgentVersions<'a> {
         &mut self,
         objects: &mut Objects,
         commit: &Commit,
-        (path, text): (&str, &str),
+        (path, text): (&str, &Text),
     ) -> Rc<Agents> {
         let source = Committed::new(objects, commit.tree, folder_of(path));
-        let inputs = self.request.inputs;
-        let (read, findings) = manifest::parse(Path::new(path), text, &source, inputs);
+        let inputs = text.vars.fill(self.request.inputs);
+        let (read, findings) = manifest::parse(Path::new(path), &text.yaml, &source, inputs);
         if !proves(&read.expansion, inputs.environment, Plain::of(self.request.manifest)) {
             return Rc::default();
         }
@@ -146,6 +165,12 @@ impl<'a> AgentVersions<'a> {
             self.losses.missing(&file);
         }
         self.losses.version(path, &commit.id, &lost(&read, &findings));
+        let has_texts = !text.files.is_empty();
+        self.losses.unknown_vars(
+            &text.vars,
+            &text.yaml,
+            read.agents.keys().map(|key| (key, has_texts)),
+        );
         let (desired_state, _) = manifest::resolve(&read, self.request.agents);
         let agents = desired_state.agents.into_iter();
         Rc::new(agents.collect())
@@ -205,36 +230,36 @@ impl Collector for AgentVersions<'_> {
         let (mut seen, mut new) = (BTreeSet::new(), Vec::new());
         for commit in commits {
             for path in paths {
-                let found = objects.find(commit.tree, path);
-                let Some(blob) = self.losses.unless_missing(found, path)? else { continue };
-                let at = (blob, path.clone());
+                let Some(at) = self.at(objects, commit, path)? else { continue };
                 if seen.insert(at.clone()) && !self.texts.contains_key(&at) {
-                    new.push(at);
+                    new.push((at, &commit.id));
                 }
             }
         }
         for batch in new.chunks(AT_ONCE) {
-            let batch: Vec<&(Oid, String)> =
-                batch.iter().filter(|(_, path)| self.affords(path)).collect();
-            let blobs: Vec<Oid> = batch.iter().map(|(blob, _)| *blob).collect();
-            for ((blob, path), bytes) in batch.into_iter().zip(objects.read(&blobs)?) {
-                let text = self.losses.text(path, bytes).unwrap_or_default();
+            let batch: Vec<&(At, &String)> =
+                batch.iter().filter(|(at, _)| self.affords(&at.path)).collect();
+            let blobs: Vec<Oid> = batch.iter().map(|(at, _)| at.blob).collect();
+            for ((at, commit), bytes) in batch.into_iter().zip(objects.read(&blobs)?) {
+                let text = self.losses.text(&at.path, bytes).unwrap_or_default();
+                let vars = self.vars.values(objects, (at.vars, commit), &mut self.losses)?;
                 self.bytes += text.len();
-                *self.counts.entry(path.clone()).or_default() += 1;
-                self.keep(*blob, path, &text);
+                *self.counts.entry(at.path.clone()).or_default() += 1;
+                let text = vars.map(|vars| self.understand(&at.path, &text, vars));
+                self.texts.insert(at.clone(), text);
             }
         }
         let mut files = BTreeSet::new();
         for commit in commits {
             for path in paths {
-                let found = objects.find(commit.tree, path);
-                let Some(blob) = self.losses.unless_missing(found, path)? else { continue };
-                let Some(text) = self.texts.get(&(blob, path.clone())) else { continue };
+                let Some(at) = self.at(objects, commit, path)? else { continue };
+                let Some(Some(text)) = self.texts.get(&at) else { continue };
                 let named = (folder_of(path), &text.files);
                 let found = self.partials.of_files(objects, commit.tree, named)?;
                 files.extend(found.into_keys());
             }
         }
+        files.extend(self.vars.paths().cloned());
         Ok(files)
     }
 
@@ -242,11 +267,12 @@ impl Collector for AgentVersions<'_> {
         if self.ended.contains(path) {
             return Ok(());
         }
-        let Some(blob) = objects.find(commit.tree, path)? else { return Ok(()) };
-        let Some(text) = self.texts.get(&(blob, path.to_owned())).map(Rc::clone) else {
+        let Some(at) = self.at(objects, commit, path)? else { return Ok(()) };
+        let Some(text) = self.texts.get(&at).cloned() else {
             self.end(path);
             return Ok(());
         };
+        let Some(text) = text else { return Ok(()) };
         let mut files = Sha256::new();
         let named = (folder_of(path), &text.files);
         for found in self.partials.of_files(objects, commit.tree, named)?.into_values() {
@@ -256,7 +282,7 @@ impl Collector for AgentVersions<'_> {
         let of = |parts: &[&[u8]]| -> Hash { Sha256::digest(parts.concat()).into() };
         let states = self.states.entry(path.to_owned()).or_default();
         // The whole manifest counts: what a commit before the newest one declared may be applied.
-        if !states.insert(of(&[blob.as_bytes(), &files])) {
+        if !states.insert(of(&[at.blob.as_bytes(), &text.hash, &files])) {
             return Ok(());
         }
         let count = states.len();
@@ -264,7 +290,7 @@ impl Collector for AgentVersions<'_> {
         let state = of(&[&text.hash, &files]);
         let agents = match self.read.get(&state) {
             Some(agents) => Rc::clone(agents),
-            None => self.agents(objects, commit, (path, &text.yaml)),
+            None => self.agents(objects, commit, (path, &text)),
         };
         self.read.insert(state, Rc::clone(&agents));
         self.add(path, &agents, is_beyond);

@@ -83,7 +83,7 @@ impl<'t> Hashed<'t> {
     /// Cuts a text, where it can be cut.
     pub(super) fn cut(text: &'t Blob) -> Option<Self> {
         let cut = cut(&text.text)?;
-        let fields = fields(&text.path, &cut);
+        let fields = fields(&text.path, text.vars.0, &cut);
         let Blocks { before, tasks, after } = cut;
         let tasks = tasks.into_iter().map(|block| (hash(block), block)).collect();
         Some(Self { before, tasks, after, fields })
@@ -91,8 +91,8 @@ impl<'t> Hashed<'t> {
 }
 
 /// Returns the hash of all that a block's meaning depends on beside its own lines.
-pub(super) fn fields(path: &str, cut: &Blocks<'_>) -> Hash {
-    hash(&[path, cut.before, cut.after].join("\0"))
+pub(super) fn fields(path: &str, vars: usize, cut: &Blocks<'_>) -> Hash {
+    hash(&[path, &vars.to_string(), cut.before, cut.after].join("\0"))
 }
 
 /// Returns the hash of a text.

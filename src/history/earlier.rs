@@ -10,6 +10,7 @@ use std::thread;
 
 use crate::diag::Severity;
 use crate::history::objects::join;
+use crate::history::vars_at::VarsAt;
 use crate::kinds::{AGENT_ID, PROJECT_PREFERENCE, PROMPT};
 use crate::manifest::{
     self, AgentConfig, ExpandInputs, Expansion, Manifest, Source, TaskConfig, Template, Unreadable,
@@ -24,6 +25,8 @@ pub(super) struct Blob {
     pub(super) path: String,
     /// What it was.
     pub(super) text: String,
+    /// The number of the variables that it is expanded with, and those.
+    pub(super) vars: (usize, Arc<VarsAt>),
 }
 
 /// What a text held.
@@ -159,7 +162,8 @@ fn parse_share(texts: &[Blob], inputs: ExpandInputs<'_>, plain: Plain) -> Vec<Pa
 }
 
 fn parse(text: &Blob, inputs: ExpandInputs<'_>, plain: Plain) -> Parsed {
-    let Blob { path, text } = text;
+    let Blob { path, text, vars } = text;
+    let inputs = vars.1.fill(inputs);
     let (manifest, findings) = manifest::parse(Path::new(path), text, &Placeholders, inputs);
     if !proves(&manifest.expansion, inputs.environment, plain) {
         return Parsed::default();

@@ -190,6 +190,12 @@ impl KnownFiles {
         self.lists().into_iter().flat_map(|lists| lists.tracked.iter().map(String::as_str))
     }
 
+    /// Returns the path from the top of a file that Git tracks in this repository itself.
+    pub(super) fn tracked_path(&self, file: &Path) -> Option<String> {
+        let lists = self.lists()?;
+        self.path(file).filter(|path| lists.tracked.contains(path))
+    }
+
     /// Returns what Git says of a file, whose links are followed already.
     pub(super) fn knowledge(&self, file: &Path) -> Knowledge {
         let lists = match self.asked() {

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::diag::{Gap, GapReason, Lost};
 use crate::history::earlier::{LostTasks, Parsed};
 use crate::history::git::GitError;
-use crate::history::objects::{Lack, Oid};
+use crate::history::objects::Lack;
+use crate::history::vars_at::VarsAt;
 use crate::model::Key;
 
 /// How much of a commit's name is shown.
@@ -68,11 +69,11 @@ impl Losses {
     }
 
     /// Takes what was found at a path; an object that is missing on the way there is noted.
-    pub(super) fn unless_missing(
+    pub(super) fn unless_missing<T>(
         &mut self,
-        found: Result<Option<Oid>, GitError>,
+        found: Result<Option<T>, GitError>,
         path: &str,
-    ) -> Result<Option<Oid>, GitError> {
+    ) -> Result<Option<T>, GitError> {
         if let Err(GitError::Missing { .. }) = found {
             self.missing(path);
             return Ok(None);
@@ -122,6 +123,25 @@ impl Losses {
                 let both = known.keys.take().zip(keys);
                 known.keys = both.map(|(old, new)| old.into_iter().chain(new).collect());
             }
+        }
+    }
+
+    /// Notes the keys of a version that may have had variables of a file which its commit does not have:
+    /// those of which the text names any, and keys with a text elsewhere, which may.
+    pub(super) fn unknown_vars<'k>(
+        &mut self,
+        vars: &VarsAt,
+        text: &str,
+        keys: impl Iterator<Item = (&'k Key, bool)>,
+    ) {
+        if vars.unknown.is_empty() {
+            return;
+        }
+        let is_named = vars.unknown.iter().any(|name| text.contains(name));
+        let keys = keys.filter(|(_, has_text)| is_named || *has_text);
+        let keys: BTreeSet<Key> = keys.map(|(key, _)| key.clone()).collect();
+        if !keys.is_empty() {
+            self.of(GapReason::VariablesOutside { names: vars.unknown.clone() }, keys);
         }
     }
 

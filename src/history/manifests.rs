@@ -12,13 +12,14 @@ use crate::diag::{Gap, GapReason};
 use crate::history::blocks::{self, Hashed, fields, hash, in_blocks};
 use crate::history::commit::Commit;
 use crate::history::earlier::{self, Blob, LostTasks, Parsed, ParsedPrompt, ParsedTask, Plain};
-use crate::history::git::GitError;
+use crate::history::git::{Git, GitError};
 use crate::history::losses::Losses;
 use crate::history::numbers::{
     EarlierPrompt, EarlierTask, EarlierTemplate, Hash, Interner, Prompt, TaskSpec,
 };
 use crate::history::objects::{Objects, Oid};
 use crate::history::partials::{Partials, TemplateAt, TemplateFiles};
+use crate::history::variables::{At, TODAY, VarsByCommit};
 use crate::history::{Depth, Request};
 use crate::manifest::{AgentName, ExpandInputs, TaskConfig};
 use crate::model::{AgentId, ContentHash, Key, PromptHash};
@@ -34,9 +35,6 @@ const AT_ONCE: usize = 16;
 
 /// The tasks of an earlier manifest.
 pub(super) type Earlier = Vec<EarlierTask>;
-
-/// A manifest text at a path.
-type At = (Oid, String);
 
 /// The names that each key of an agent ever had; `None` where one is not known.
 pub(super) type NamesByAgent = BTreeMap<Key, BTreeSet<Option<String>>>;
@@ -70,12 +68,13 @@ pub(super) struct Manifests<'a> {
     parsed_bytes: usize,
     parsed_count: BTreeMap<String, usize>,
     pub(super) losses: Losses,
+    vars: VarsByCommit<'a>,
     /// The keys of agents, with their names where these are known.
     pub(super) agents: BTreeMap<Key, BTreeSet<Option<String>>>,
 }
 
 impl<'a> Manifests<'a> {
-    pub(super) fn new(request: Request<'a>) -> Self {
+    pub(super) fn new(git: &'a Git, request: Request<'a>) -> Self {
         Self {
             request,
             keys: Interner::new(),
@@ -96,6 +95,7 @@ impl<'a> Manifests<'a> {
             parsed_bytes: 0,
             parsed_count: BTreeMap::new(),
             losses: Losses::default(),
+            vars: VarsByCommit::new(git, request.var_layers),
             agents: BTreeMap::new(),
         }
     }
@@ -111,7 +111,7 @@ impl<'a> Manifests<'a> {
     pub(super) fn know(&mut self, paths: &[String]) {
         let Request { files, texts, manifest, .. } = self.request;
         for ((path, file), text) in paths.iter().zip(files).zip(texts) {
-            // What a variable held when the text was committed may be something else today.
+            // What a variable of the process held when it was committed may be something else today.
             if !text.contains("${") {
                 let tasks = manifest.tasks.iter();
                 let tasks = tasks.filter(|(_, task)| *task.place.file == **file);
@@ -122,8 +122,19 @@ impl<'a> Manifests<'a> {
     }
 
     /// Returns what a text at a path declares; `None` where it was not parsed.
-    pub(super) fn get(&self, blob: Oid, path: &str) -> Option<Rc<Earlier>> {
-        self.parsed.get(&(blob, path.to_owned())).map(Rc::clone)
+    pub(super) fn get(&self, at: &At) -> Option<Rc<Earlier>> {
+        self.parsed.get(at).map(Rc::clone)
+    }
+
+    /// Returns where the text of a manifest is as of a commit; `None` where the commit has none.
+    pub(super) fn at(
+        &mut self,
+        objects: &mut Objects,
+        commit: &Commit,
+        path: &str,
+    ) -> Result<Option<At>, GitError> {
+        let found = At::find(objects, &mut self.vars, commit, path);
+        self.losses.unless_missing(found, path)
     }
 
     /// Parses the manifests of these commits, the newest first, as many as are wanted.
@@ -139,9 +150,7 @@ impl<'a> Manifests<'a> {
         let mut waiting: Vec<(At, &str)> = Vec::new();
         for commit in commits {
             for path in paths {
-                let found = objects.find(commit.tree, path);
-                let Some(blob) = self.losses.unless_missing(found, path)? else { continue };
-                let at = (blob, path.clone());
+                let Some(at) = self.at(objects, commit, path)? else { continue };
                 if known.insert(at.clone()) && !self.parsed.contains_key(&at) {
                     waiting.push((at, &commit.id));
                 }
@@ -149,16 +158,8 @@ impl<'a> Manifests<'a> {
         }
         for batch in waiting.chunks(AT_ONCE) {
             let batch: Vec<&(At, &str)> =
-                batch.iter().filter(|((_, path), _)| self.affords(path)).collect();
-            let blobs: Vec<Oid> = batch.iter().map(|((blob, _), _)| *blob).collect();
-            let bytes = objects.read(&blobs)?;
-            let mut texts = Vec::with_capacity(batch.len());
-            for (((_, path), _), bytes) in batch.iter().zip(bytes) {
-                let text = self.losses.text(path, bytes);
-                self.parsed_bytes += text.as_ref().map_or(0, String::len);
-                *self.parsed_count.entry(path.clone()).or_default() += 1;
-                texts.push(text.map(|text| Blob { path: path.clone(), text }));
-            }
+                batch.iter().filter(|(at, _)| self.affords(&at.path)).collect();
+            let texts = self.texts(objects, &batch)?;
             let mut ats = Vec::new();
             let mut unknown = Vec::new();
             for ((at, commit), text) in batch.into_iter().zip(texts) {
@@ -175,7 +176,11 @@ impl<'a> Manifests<'a> {
             }
             let commits: Vec<&str> = ats.iter().map(|(_, commit)| *commit).collect();
             let earlier = self.understand(&unknown, &commits);
-            for ((at, _), earlier) in ats.into_iter().zip(earlier) {
+            for (((at, _), text), earlier) in ats.into_iter().zip(&unknown).zip(earlier) {
+                let has_text =
+                    |task: &EarlierTask| matches!(task.prompt, EarlierPrompt::Template(_));
+                let keys = earlier.iter().map(|task| (&self.keys.values[task.key], has_text(task)));
+                self.losses.unknown_vars(&text.vars.1, &text.text, keys);
                 self.parsed.insert(at.clone(), Rc::new(earlier));
             }
         }
@@ -185,7 +190,30 @@ impl<'a> Manifests<'a> {
         let mut files: BTreeSet<String> =
             files.into_iter().map(|file| self.files.values[file].clone()).collect();
         files.extend(self.included(objects, commits, paths)?);
+        files.extend(self.vars.paths().cloned());
         Ok(files)
+    }
+
+    /// Reads texts; `None` where one cannot be read, or its variables.
+    fn texts(
+        &mut self,
+        objects: &mut Objects,
+        batch: &[&(At, &str)],
+    ) -> Result<Vec<Option<Blob>>, GitError> {
+        let blobs: Vec<Oid> = batch.iter().map(|(at, _)| at.blob).collect();
+        let bytes = objects.read(&blobs)?;
+        let mut texts = Vec::with_capacity(batch.len());
+        for ((At { path, vars, .. }, commit), bytes) in batch.iter().zip(bytes) {
+            let text = self.losses.text(path, bytes);
+            let vars = self.vars.values(objects, (*vars, commit), &mut self.losses)?;
+            self.parsed_bytes += text.as_ref().map_or(0, String::len);
+            *self.parsed_count.entry(path.clone()).or_default() += 1;
+            texts.push(text.zip(vars).map(|(text, vars)| {
+                let vars = (vars, Arc::clone(self.vars.of(vars)));
+                Blob { path: path.clone(), text, vars }
+            }));
+        }
+        Ok(texts)
     }
 
     /// Returns the files that templates of these commits were made of.
@@ -201,15 +229,19 @@ impl<'a> Manifests<'a> {
         }
         for commit in commits {
             for path in paths {
-                let found = objects.find(commit.tree, path);
-                let Some(blob) = self.losses.unless_missing(found, path)? else { continue };
-                let Some(tasks) = self.get(blob, path) else { continue };
+                let Some(at) = self.at(objects, commit, path)? else { continue };
+                let Some(tasks) = self.get(&at) else { continue };
                 for files in self.files_of_templates(objects, commit.tree, &tasks)?.into_values() {
                     included.extend(self.template_files.values[files].keys().cloned());
                 }
             }
         }
         Ok(included)
+    }
+
+    /// Returns the number of the values that the variables of a text had; the last of all where they are not known.
+    pub(super) fn values_of(&self, at: &At) -> usize {
+        self.vars.known(at.vars).unwrap_or(usize::MAX)
     }
 
     /// Finds the files that the templates of some tasks were made of in a commit: their numbers, by those
@@ -236,8 +268,8 @@ impl<'a> Manifests<'a> {
 
     /// Takes over the tasks of a text that is just that of the work tree.
     fn take_current(&mut self, text: &Blob) -> Option<Rc<Earlier>> {
-        let Blob { path, text } = text;
-        self.current.get(path).filter(|current| current.text == text)?;
+        let Blob { path, text, vars: (vars, _) } = text;
+        self.current.get(path).filter(|current| current.text == text && *vars == TODAY)?;
         let Current { text, mut tasks } = self.current.remove(path)?;
         tasks.sort_by_key(|(_, task)| task.place.span.start);
         let starts = tasks.iter().map(|(_, task)| task.place.span.start).collect();
@@ -272,7 +304,7 @@ impl<'a> Manifests<'a> {
             let placed = starts.into_iter().zip(tasks.iter().copied()).collect();
             let known = in_blocks(cut.before.len(), cut.tasks.iter().copied(), placed);
             let known = known.into_iter().map(|(block, tasks)| (hash(block), tasks.into()));
-            self.blocks.entry(fields(&path, &cut)).or_default().extend(known);
+            self.blocks.entry(fields(&path, TODAY, &cut)).or_default().extend(known);
         }
     }
 
@@ -319,9 +351,10 @@ impl<'a> Manifests<'a> {
                 }
             }
             if !new.is_empty() {
-                let (path, blocks) = (text.path.clone(), new.iter().map(|(_, block)| *block));
-                let text = [cut.before].into_iter().chain(blocks).chain([cut.after]).collect();
-                shortened.push((cut, new, Blob { path, text }));
+                let blocks = new.iter().map(|(_, block)| *block);
+                let short = [cut.before].into_iter().chain(blocks).chain([cut.after]).collect();
+                let (path, vars) = (text.path.clone(), text.vars.clone());
+                shortened.push((cut, new, Blob { path, text: short, vars }));
             }
         }
         let (parts, short): (Vec<_>, Vec<Blob>) =
@@ -354,7 +387,7 @@ impl<'a> Manifests<'a> {
     fn affords(&self, path: &str) -> bool {
         let count = self.parsed_count.get(path).copied().unwrap_or_default();
         match self.request.depth {
-            Depth::Newest(most) => count < most || self.parsed_bytes < BEYOND,
+            Depth::Newest(most) => count < most || self.parsed_bytes + self.vars.bytes < BEYOND,
             Depth::None | Depth::All => true,
         }
     }

@@ -29,6 +29,8 @@ mod repository;
 mod separate;
 mod settings;
 mod var_file;
+mod variables;
+mod vars_at;
 mod versions;
 mod walk;
 mod worktree;
@@ -38,9 +40,10 @@ mod tests;
 
 pub use agents::read_agents;
 pub use neighbors::{Neighbors, OtherManifest};
-pub use repository::{Checkout, LastChange, Repository, Stale};
+pub use repository::{Checkout, Repository, Stale};
 pub use settings::{SettingsBefore, settings_before};
 pub use var_file::VarFile;
+pub use variables::VarLayer;
 pub use walk::read;
 pub use worktree::{WorkTree, manifest_of};
 
@@ -117,6 +120,8 @@ pub struct Request<'a> {
     pub desired_state: &'a DesiredState,
     /// What fills the variables of earlier versions, beside what they declare themselves.
     pub inputs: ExpandInputs<'a>,
+    /// The variables of flags and files among those, in their order.
+    pub var_layers: &'a [VarLayer],
     /// The agents, for versions that name them.
     pub agents: &'a AgentNames,
 }

@@ -57,17 +57,6 @@ pub struct Stale {
     pub upstream: String,
 }
 
-/// When a file was last another text, seen from the last change of other files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LastChange {
-    /// It never was, as far as the history goes.
-    Never,
-    /// Before that, or with it.
-    Before,
-    /// After that, or it cannot be told.
-    Since,
-}
-
 impl Repository {
     /// Finds the checkout that holds these manifests; they must lie in the same one.
     pub fn of(files: &[PathBuf]) -> Result<Self, HistoryError> {
@@ -185,33 +174,6 @@ impl Repository {
             is_partial: is_partial(folders),
             has_upstream: self.git.run(&upstream).is_ok(),
         }))
-    }
-
-    /// Returns when a file was last another text than today's, seen from the last change of others.
-    pub fn last_change(&self, file: &Path, others: &[PathBuf]) -> LastChange {
-        let run = |arguments: &[&str], paths: &[PathBuf]| {
-            let paths: Option<Vec<String>> = paths
-                .iter()
-                .map(|path| Some(path.canonicalize().ok()?.to_str()?.to_owned()))
-                .collect();
-            let paths = paths?;
-            let paths = std::iter::once("--").chain(paths.iter().map(String::as_str));
-            let arguments: Vec<&str> = arguments.iter().copied().chain(paths).collect();
-            Some(String::from_utf8(self.git.run(&arguments).ok()?).ok()?.trim().to_owned())
-        };
-        let found = || {
-            let file = [file.to_owned()];
-            run(&["diff", "--quiet", "HEAD"], &file)?;
-            let commits = run(&["log", "-2", "--format=%H"], &file)?;
-            let (newest, older) = commits.split_once('\n').unwrap_or((&commits, ""));
-            if older.is_empty() {
-                return (!newest.is_empty()).then_some(LastChange::Never);
-            }
-            let other = run(&["log", "-1", "--format=%H"], others)?;
-            let is_before = ["merge-base", "--is-ancestor", newest, &other];
-            self.git.run(&is_before).ok().map(|_| LastChange::Before)
-        };
-        found().unwrap_or(LastChange::Since)
     }
 
     /// Returns the short name of the commit that is checked out, where there is one.

@@ -118,6 +118,7 @@ fn read_in(
         depth,
         from: &from,
         inputs: ExpandInputs::of(&variables),
+        var_layers: &[],
         agents: &agents,
     };
     let history = history::read(&repository, &request)?;
@@ -639,6 +640,7 @@ fn a_handful_of_processes_reads_any_history() {
         depth: Depth::All,
         from: &[],
         inputs: ExpandInputs::of(&variables),
+        var_layers: &[],
         agents: &agents,
     };
     let history = history::read(&repository, &request).unwrap();

@@ -14,6 +14,8 @@ pub struct VarFile {
     pub text: String,
     /// Whether it is in the repository: no finding repeats the words of another.
     pub is_inside: bool,
+    /// Its path from the top of the repository, where Git tracks it.
+    pub tracked: Option<String>,
 }
 
 impl Repository {
@@ -24,7 +26,8 @@ impl Repository {
         let found = followed(&root, file)?;
         if let Ok(below) = found.strip_prefix(&root) {
             let text = self.work_tree(&root.join("-")).variables(below)?;
-            return Ok(VarFile { text, is_inside: true });
+            let tracked = self.known.tracked_path(&found);
+            return Ok(VarFile { text, is_inside: true, tracked });
         }
         let (Some(top), Some(folder)) = (found.ancestors().last(), found.parent()) else {
             return Err(missing(file));
@@ -32,7 +35,8 @@ impl Repository {
         let found = Bounds::new(top, Vec::new()).resolve(folder, &found);
         let read = found.and_then(|found| read_input(&found, LARGEST_VAR_FILE));
         let bytes = read.map_err(|error| with_causes(&error))?.ok_or_else(|| missing(file))?;
-        Ok(VarFile { text: decode(&file.display().to_string(), bytes)?, is_inside: false })
+        let text = decode(&file.display().to_string(), bytes)?;
+        Ok(VarFile { text, is_inside: false, tracked: None })
     }
 }
 

@@ -12,7 +12,7 @@ use crate::diag::GapReason;
 use crate::evidence::{KeyEvidence, Version};
 use crate::history::collector::Collector;
 use crate::history::commit::Commit;
-use crate::history::git::GitError;
+use crate::history::git::{Git, GitError};
 use crate::history::losses::Losses;
 use crate::history::manifests::{Manifests, file};
 use crate::history::numbers::{EarlierPrompt, EarlierTask, Prompt, TaskSpec};
@@ -52,10 +52,10 @@ enum Unusable {
 }
 
 impl<'a> Versions<'a> {
-    pub(super) fn new(request: Request<'a>) -> Self {
+    pub(super) fn new(git: &'a Git, request: Request<'a>) -> Self {
         Self {
             depth: request.depth,
-            manifests: Manifests::new(request),
+            manifests: Manifests::new(git, request),
             states: BTreeMap::new(),
             is_moved: false,
             found: Vec::new(),
@@ -76,13 +76,14 @@ impl<'a> Versions<'a> {
         if self.ended.contains(path) {
             return Ok(());
         }
-        let Some(blob) = objects.find(commit.tree, path)? else { return Ok(()) };
-        let Some(manifest) = self.manifests.get(blob, path) else {
+        let Some(at) = self.manifests.at(objects, commit, path)? else { return Ok(()) };
+        let Some(manifest) = self.manifests.get(&at) else {
             self.end(path);
             return Ok(());
         };
         let mut files = BTreeMap::new();
-        let mut state = Sha256::new_with_prefix(blob.as_bytes());
+        let mut state = Sha256::new_with_prefix(at.blob.as_bytes());
+        state.update(self.manifests.values_of(&at).to_le_bytes());
         for file in manifest.iter().filter_map(file) {
             let found = objects.find(commit.tree, &self.manifests.files.values[file])?;
             state.update(found.as_ref().map_or(&[0][..], Oid::as_bytes));

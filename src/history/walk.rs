@@ -41,7 +41,7 @@ struct Walk {
 
 /// Reads what was ever declared. What cannot be read is a gap, whatever the reason.
 pub fn read(repository: &Repository, request: &Request<'_>) -> Result<History, HistoryError> {
-    let mut versions = Versions::new(*request);
+    let mut versions = Versions::new(&repository.git, *request);
     let mut history = History::default();
     if let RepositoryState::Checkout { .. } = &repository.standing {
         versions.manifests.know(&paths(repository, request)?);

@@ -327,7 +327,7 @@ mod tests {
     fn parsed(text: &str, environment: Option<&str>) -> (Manifest, Vec<Diagnostic>) {
         let text = format!("version: 1\ntasks: {{}}\n{text}");
         let given = Vars::new();
-        let inputs = ExpandInputs { environment, given: &given, process: &|_| None };
+        let inputs = ExpandInputs { environment, given: &given, ..ExpandInputs::of(&|_| None) };
         parse(Path::new("tasks.yaml"), &text, &NoFiles, inputs)
     }
 

@@ -227,7 +227,8 @@ pub fn help(gap: &Gap) -> Vec<String> {
         GapReason::VariableUnset { name, .. } => vec![format!("set `{name}` to what it was")],
         GapReason::VariablesOutside { .. } => vec![
             "pin what was made with other values with `id:`".to_owned(),
-            "keep the values in `vars` or `environments`, where each commit holds its own".to_owned(),
+            "keep the values in `vars`, `environments` or a `--var-file` that Git tracks: each commit holds its own"
+                .to_owned(),
         ],
         GapReason::AgentUnknown { .. } => {
             one("pin what those versions made with `id:`, or give the agent its name again")

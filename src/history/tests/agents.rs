@@ -22,6 +22,7 @@ fn agents_in(root: &Path, depth: Depth) -> History {
         depth,
         from: &[],
         inputs: ExpandInputs::of(&variables),
+        var_layers: &[],
         agents: &agents,
     };
     history::read_agents(&repository, &request).unwrap()

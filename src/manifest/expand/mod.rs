@@ -51,6 +51,8 @@ pub struct ExpandInputs<'a> {
     pub environment: Option<&'a str>,
     /// The variables of `--var` and `--var-file`: they override those of the manifest.
     pub given: &'a Vars,
+    /// Variables that count where neither the manifest nor `given` declares a name.
+    pub otherwise: &'a Vars,
     /// The variables of the process: they count where nothing else declares a name.
     pub process: Lookup<'a>,
 }
@@ -60,7 +62,7 @@ static NONE: Vars = Vars::new();
 impl<'a> ExpandInputs<'a> {
     /// Takes the variables of the process alone.
     pub fn of(process: Lookup<'a>) -> Self {
-        Self { environment: None, given: &NONE, process }
+        Self { environment: None, given: &NONE, otherwise: &NONE, process }
     }
 }
 
@@ -247,6 +249,9 @@ impl Expander<'_> {
         self.vars.extend(values);
         let given = self.inputs.given.iter();
         self.vars.extend(given.map(|(name, value)| (name.clone(), Some(value.clone()))));
+        for (name, value) in self.inputs.otherwise {
+            self.vars.entry(name.clone()).or_insert_with(|| Some(value.clone()));
+        }
         places.into_iter().map(|(name, place)| (name.to_owned(), place)).collect()
     }
 

@@ -38,7 +38,7 @@ fn given(vars: &[(&str, &str)]) -> Vars {
 
 fn parsed(text: &str, vars: &[(&str, &str)]) -> (Manifest, Vec<Diagnostic>) {
     let given = given(vars);
-    let inputs = ExpandInputs { environment: None, given: &given, process: &process };
+    let inputs = ExpandInputs { given: &given, ..ExpandInputs::of(&process) };
     parse(Path::new("tasks.yaml"), text, &Prompts, inputs)
 }
 
@@ -477,7 +477,8 @@ environments: {dev: {settings: {limits: {matrix: '${most}'}}}, prod: {}, odd: {s
         let root = crate::manifest::yaml::read(text).root.expect("it is YAML");
         let file: std::sync::Arc<Path> = Path::new("tasks.yaml").into();
         let given = Vars::new();
-        let inputs = ExpandInputs { environment: Some(name), given: &given, process: &process };
+        let inputs =
+            ExpandInputs { environment: Some(name), given: &given, ..ExpandInputs::of(&process) };
         let read = |root: &crate::manifest::node::Node<'_>, _: super::ExpandFile<'_>| {
             let selection = super::SelectedEnvironment::Of(name.to_owned());
             (super::Expander::matrix_limit(root, &selection), std::collections::BTreeSet::new())

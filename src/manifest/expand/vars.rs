@@ -103,7 +103,7 @@ fn no_name(word: &str, of: &str) -> Diagnostic {
 }
 
 /// The value of a variable, as it is put into a field.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VarValue {
     /// Its text, as written.
     pub(super) text: String,

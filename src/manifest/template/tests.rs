@@ -38,7 +38,7 @@ fn read(text: &str, files: &[(&'static str, &str)], given: &[(&str, &str)]) -> (
         .map(|(name, value)| ((*name).to_owned(), VarValue::typed((*value).to_owned())));
     let given: Vars = given.collect();
     let environment = text.contains("environments:").then_some("dev");
-    let inputs = ExpandInputs { environment, given: &given, process: &process };
+    let inputs = ExpandInputs { environment, given: &given, ..ExpandInputs::of(&process) };
     let (mut manifest, mut found) = parse(path, &text, &files, inputs);
     let mut sources = Sources::default();
     sources.add(path, text.clone());
