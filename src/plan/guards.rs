@@ -16,7 +16,9 @@ use crate::plan::limits::{
     delete_limit, missing_limit, replace_limit,
 };
 use crate::plan::matcher::{MatchError, Proof};
-use crate::plan::verdict::{View, block, incomplete, lost, over, unreadable_neighbor_finding};
+use crate::plan::verdict::{
+    View, block, incomplete, lost, name_gaps, over, unreadable_neighbor_finding,
+};
 use crate::plan::waits::close_what_waits;
 use crate::plan::{Change, Options, Prune, RemoveReason, Step, StepId, StepStatus, TaskRef};
 
@@ -59,6 +61,7 @@ pub(super) fn guard(view: &View<'_, '_>, steps: &mut [Step]) -> BTreeSet<Code> {
     if steps.is_empty() {
         return overrides;
     }
+    name_gaps(view.inputs, steps);
     for guard in GUARDS {
         let verdicts: BTreeMap<StepId, StepStatus> = guard(view, steps).into_iter().collect();
         for step in steps.iter_mut().filter(|step| step.status == StepStatus::Ready) {

@@ -120,6 +120,18 @@ pub(super) fn lost(
     Some((step.id, StepStatus::Blocked(finding)))
 }
 
+/// Names the evidence that is out of sight where nothing proves whose a resource is: it may be in there.
+pub(super) fn name_gaps(inputs: &PlanInputs<'_>, steps: &mut [Step]) {
+    for Step { key, status, .. } in steps {
+        if let StepStatus::Blocked(finding) = status
+            && finding.code == Code::Unproven
+        {
+            let gaps = inputs.evidence.withholding().filter(|gap| gap.concerns(key));
+            *finding = finding.clone().with_gaps(gaps.cloned());
+        }
+    }
+}
+
 /// Blocks every open step of a kind where there are more of it than the limit; `default` is the one that
 /// counts where none is set.
 pub(super) fn over(

@@ -39,6 +39,30 @@ async fn a_shallow_clone_withholds_creates_while_tasks_exist_that_nobody_claims(
     assert_eq!(clone.service().await, other.service().await);
 }
 
+#[test]
+fn what_a_shallow_clone_cannot_prove_is_blocked_with_what_helps_first() {
+    let table = [
+        ("a prompt", "prompt: One", ("tasks.yaml", "One", "Two")),
+        ("a prompt file", "promptFile: p.md", ("p.md", "Plain", "Edited")),
+        ("a template", "template: true, promptFile: t.md", ("t.md", "Template", "Edited")),
+        ("a partial", "template: true, promptFile: t.md", ("part.md", "Part", "Edited")),
+    ];
+    for (name, fields, (path, before, after)) in table {
+        let repo = Repo::new();
+        repo.tasks(&format!("a: {{{fields}}}")).write("p.md", "Plain\n").write("part.md", "Part\n");
+        repo.write("t.md", "Template {{ key }} {% include \"part.md\" %}").commit("first");
+        repo.converge("").write(path, &repo.read(path).replace(before, after)).commit("edit");
+        let clone = repo.clone_with("--depth 1");
+        let plan = clone.qcops("plan");
+        assert_eq!(plan.code, 3, "{name}: {}", plan.out);
+        let helps = ["blocked[unproven]: the clone is shallow", "fetch-depth: 0", "`id: 332`"];
+        let places = helps.map(|words| plan.out.find(words));
+        assert!(places.is_sorted() && places[0].is_some(), "{name}: {}", plan.out);
+        clone.git("fetch -q --unshallow");
+        clone.qcops("plan").expect(0, &["-/+ task.a"]);
+    }
+}
+
 #[tokio::test]
 async fn a_shallow_clone_without_foreign_tasks_creates_as_ever() {
     let repo = with_spy();
