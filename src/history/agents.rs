@@ -20,7 +20,7 @@ use crate::history::committed::Committed;
 use crate::history::earlier::{FRONT_MATTER, LostTasks, Parsed, Plain, proves};
 use crate::history::git::{Git, GitError};
 use crate::history::losses::Losses;
-use crate::history::numbers::Hash;
+use crate::history::numbers::{EXPANDED_BYTES, Hash, MOST_EXPANDED};
 use crate::history::objects::{Objects, Oid, join};
 use crate::history::partials::Partials;
 use crate::history::variables::{At, VarsByCommit};
@@ -83,6 +83,8 @@ struct AgentVersions<'a> {
     /// By path, the distinct states of a manifest with the files of its agents.
     states: BTreeMap<String, BTreeSet<Hash>>,
     bytes: usize,
+    /// How many agents were read.
+    expanded: usize,
     counts: BTreeMap<String, usize>,
     is_moved: bool,
     found: BTreeMap<Key, AgentEvidence>,
@@ -100,6 +102,7 @@ impl<'a> AgentVersions<'a> {
             read: BTreeMap::new(),
             states: BTreeMap::new(),
             bytes: 0,
+            expanded: 0,
             counts: BTreeMap::new(),
             is_moved: false,
             found: BTreeMap::new(),
@@ -113,7 +116,10 @@ impl<'a> AgentVersions<'a> {
     fn affords(&self, path: &str) -> bool {
         let count = self.counts.get(path).copied().unwrap_or_default();
         match self.request.depth {
-            Depth::Newest(most) => count < most || self.bytes + self.vars.bytes < BEYOND,
+            Depth::Newest(most) => {
+                let cost = self.bytes + self.vars.bytes + self.expanded * EXPANDED_BYTES;
+                count < most || cost < BEYOND
+            }
             Depth::None | Depth::All => true,
         }
     }
@@ -172,8 +178,9 @@ impl<'a> AgentVersions<'a> {
             read.agents.keys().map(|key| (key, has_texts)),
         );
         let (desired_state, _) = manifest::resolve(&read, self.request.agents);
-        let agents = desired_state.agents.into_iter();
-        Rc::new(agents.collect())
+        let agents = Agents::from_iter(desired_state.agents);
+        self.expanded += agents.len();
+        Rc::new(agents)
     }
 
     /// Adds the versions of one state; beyond the wanted number, only as long as no key has too many.
@@ -290,6 +297,10 @@ impl Collector for AgentVersions<'_> {
         let state = of(&[&text.hash, &files]);
         let agents = match self.read.get(&state) {
             Some(agents) => Rc::clone(agents),
+            None if self.request.depth != Depth::All && self.expanded >= MOST_EXPANDED => {
+                self.end(path);
+                return Ok(());
+            }
             None => self.agents(objects, commit, (path, &text)),
         };
         self.read.insert(state, Rc::clone(&agents));

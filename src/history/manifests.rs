@@ -15,7 +15,8 @@ use crate::history::earlier::{self, Blob, LostTasks, Parsed, ParsedPrompt, Parse
 use crate::history::git::{Git, GitError};
 use crate::history::losses::Losses;
 use crate::history::numbers::{
-    EarlierPrompt, EarlierTask, EarlierTemplate, Hash, Interner, Prompt, TaskSpec,
+    EXPANDED_BYTES, EarlierPrompt, EarlierTask, EarlierTemplate, Hash, Interner, MOST_EXPANDED,
+    Prompt, TaskSpec,
 };
 use crate::history::objects::{Objects, Oid};
 use crate::history::partials::{Partials, TemplateAt, TemplateFiles};
@@ -66,6 +67,9 @@ pub(super) struct Manifests<'a> {
     // What of that was found to be committed just so, and is not cut into blocks yet.
     uncut: Vec<Uncut<'a>>,
     parsed_bytes: usize,
+    /// How many tasks were expanded, and how many rendered.
+    expanded: usize,
+    pub(super) rendered: usize,
     parsed_count: BTreeMap<String, usize>,
     pub(super) losses: Losses,
     vars: VarsByCommit<'a>,
@@ -93,6 +97,8 @@ impl<'a> Manifests<'a> {
             current: BTreeMap::new(),
             uncut: Vec::new(),
             parsed_bytes: 0,
+            expanded: 0,
+            rendered: 0,
             parsed_count: BTreeMap::new(),
             losses: Losses::default(),
             vars: VarsByCommit::new(git, request.var_layers),
@@ -386,8 +392,9 @@ impl<'a> Manifests<'a> {
     /// Whether one more version of a manifest may be parsed.
     fn affords(&self, path: &str) -> bool {
         let count = self.parsed_count.get(path).copied().unwrap_or_default();
+        let cost = self.parsed_bytes + self.vars.bytes + self.expanded * EXPANDED_BYTES;
         match self.request.depth {
-            Depth::Newest(most) => count < most || self.parsed_bytes + self.vars.bytes < BEYOND,
+            Depth::Newest(most) => self.expanded < MOST_EXPANDED && (count < most || cost < BEYOND),
             Depth::None | Depth::All => true,
         }
     }
@@ -399,6 +406,7 @@ impl<'a> Manifests<'a> {
     }
 
     fn number(&mut self, path: &str, task: ParsedTask) -> EarlierTask {
+        self.expanded += 1;
         let agent = match task.agent {
             Value::Integer(id) => Some(AgentId(id)),
             Value::Ref(address) => self.agent_of(path, &task.key, &address.key),

@@ -7,6 +7,13 @@ use crate::history::objects::Oid;
 use crate::manifest::Template;
 use crate::model::AgentId;
 
+/// The most tasks and agents that are expanded of all versions, and the most that are rendered: some
+/// seconds, and 200 versions of 1,250. One line of a matrix may be ten thousand of them.
+pub(super) const MOST_EXPANDED: usize = if cfg!(test) { 2_000 } else { 250_000 };
+
+/// What expanding one of them counts in bytes that are parsed.
+pub(super) const EXPANDED_BYTES: usize = 200;
+
 /// Values with a number each.
 pub(super) struct Interner<T> {
     numbers: BTreeMap<T, usize>,

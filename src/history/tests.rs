@@ -1,6 +1,7 @@
 //! Stories told in real repositories.
 
 mod agents;
+mod expanded;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -15,7 +15,7 @@ use crate::history::commit::Commit;
 use crate::history::git::{Git, GitError};
 use crate::history::losses::Losses;
 use crate::history::manifests::{Manifests, file};
-use crate::history::numbers::{EarlierPrompt, EarlierTask, Prompt, TaskSpec};
+use crate::history::numbers::{EarlierPrompt, EarlierTask, Hash, MOST_EXPANDED, Prompt, TaskSpec};
 use crate::history::objects::{Lack, Objects, Oid};
 use crate::history::partials;
 use crate::history::{Depth, History, Request};
@@ -30,7 +30,7 @@ pub(super) struct Versions<'a> {
     depth: Depth,
     pub(super) manifests: Manifests<'a>,
     // By path, the distinct states of a manifest with its prompt files.
-    states: BTreeMap<String, BTreeSet<[u8; 32]>>,
+    states: BTreeMap<String, BTreeSet<Hash>>,
     /// Whether older paths of a moved manifest are walked: all they declared is established.
     is_moved: bool,
     // By the key's number.
@@ -97,10 +97,16 @@ impl<'a> Versions<'a> {
                 state.update(blob.as_ref().map_or(&[0][..], Oid::as_bytes));
             }
         }
+        let state: Hash = state.finalize().into();
         let states = self.states.entry(path.to_owned()).or_default();
-        if !states.insert(state.finalize().into()) {
+        if states.contains(&state) {
             return Ok(());
         }
+        if self.depth != Depth::All && self.manifests.rendered >= MOST_EXPANDED {
+            self.end(path);
+            return Ok(());
+        }
+        states.insert(state);
         let count = states.len();
         let is_beyond = matches!(self.depth, Depth::Newest(most) if count > most);
         let doings: Vec<Option<TaskSpec>> =
@@ -200,6 +206,7 @@ impl<'a> Versions<'a> {
             let place = &self.manifests.template_places.values[at];
             let files = &self.manifests.template_files.values[files];
             let compiled = partials::compile(objects, place, files)?;
+            self.manifests.rendered += doings.len();
             for (number, doing) in doings {
                 let template = &self.manifests.templates[number].template;
                 let text = compiled.as_ref().map_err(Clone::clone);

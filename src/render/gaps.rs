@@ -207,7 +207,7 @@ pub fn help(gap: &Gap) -> Vec<String> {
             one("`git replace --list` and `.git/info/grafts` show them; remove what hides history")
         }
         GapReason::MovedTooOften { .. } => one("name the manifests' folders in one `--file`"),
-        GapReason::BeyondHistory { .. } => one("`--history all`, or a larger number"),
+        GapReason::BeyondHistory { .. } => one("`--history all` reads all of them, however long it takes"),
         GapReason::VersionUnclear { .. }
         | GapReason::FileTooLarge { .. }
         | GapReason::FileUnclear { .. }
