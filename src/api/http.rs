@@ -161,12 +161,14 @@ impl Http {
             Ok(answer) => answer,
             Err(error) => return Err(self.route.explain(&error).await),
         };
+        let announced =
+            answer.content_length().map_or(0, |length| usize::try_from(length).unwrap_or(0));
         let mut response = Response {
             status: answer.status().as_u16(),
             content_type: text_of(answer.headers(), CONTENT_TYPE).unwrap_or_default(),
             date: text_of(answer.headers(), DATE),
             retry_after: text_of(answer.headers(), RETRY_AFTER),
-            body: Vec::new(),
+            body: Vec::with_capacity(announced.min(LARGEST_BODY)),
         };
         while let Some(chunk) =
             answer.chunk().await.map_err(|error| self.route.explain_rest(&error))?

@@ -17,7 +17,35 @@ pub(super) struct Mask {
     first: [u8; 256],
     /// Which of them a byte can follow in.
     second: [u8; 256],
+    /// Which of them a byte can come third in, by what comes second.
+    third: [[u8; 256]; 3],
 }
+
+/// What a byte can be in a text that is spelled in some way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Letter,
+    /// It may stand between any two letters.
+    Break,
+    /// It begins a letter that has more bytes.
+    Escape,
+}
+
+/// By byte.
+const ROLES: [Role; 256] = {
+    let mut roles = [Role::Letter; 256];
+    let mut at = 0;
+    while at < BREAKS.len() {
+        roles[BREAKS[at] as usize] = Role::Break;
+        at += 1;
+    }
+    at = 0;
+    while at < ESCAPES.len() {
+        roles[ESCAPES[at] as usize] = Role::Escape;
+        at += 1;
+    }
+    roles
+};
 
 impl Mask {
     pub(super) fn new(signature: &Signature) -> Self {
@@ -30,12 +58,15 @@ impl Mask {
             needles.push(text.to_ascii_lowercase());
             needles.extend((0..3).map(|shift| encoded_again(text, shift)));
         }
-        let (first, mut second) = (spellings(&needles, 0), spellings(&needles, 1));
+        let [first, mut second, mut letter] = [0, 1, 2].map(|place| spellings(&needles, place));
         // Lines may be broken anywhere but in front.
         for byte in BREAKS {
             second[usize::from(*byte)] = u8::MAX;
+            letter[usize::from(*byte)] = u8::MAX;
         }
-        Self { needles, first, second }
+        // By role: behind a break the second letter is still to come, and an escape may be of any length.
+        let third = [letter, second, [u8::MAX; 256]];
+        Self { needles, first, second, third }
     }
 
     /// Hides it wherever an answer repeats it.
@@ -64,10 +95,13 @@ impl Mask {
 
     /// How many bytes at the start of `text`, which has two at least, spell one of these needles.
     fn length_at(&self, text: &[u8]) -> Option<usize> {
-        let mut may_be = self.first[usize::from(text[0])];
-        if may_be != 0 && !ESCAPES.contains(&text[0]) {
-            may_be &= self.second[usize::from(text[1])];
+        let (first, second) = (usize::from(text[0]), usize::from(text[1]));
+        let mut behind = self.second[second];
+        if let Some(third) = text.get(2) {
+            behind &= self.third[ROLES[second] as usize][usize::from(*third)];
         }
+        let is_open = u8::from(ROLES[first] == Role::Escape) * u8::MAX;
+        let may_be = self.first[first] & (behind | is_open);
         if may_be == 0 {
             // As nearly everywhere.
             return None;
@@ -89,7 +123,12 @@ const BREAKS: &[u8] = b"\r\n\t ";
 fn spellings(needles: &[Vec<u8>], place: usize) -> [u8; 256] {
     let mut spellings = [0; 256];
     for (nth, needle) in needles.iter().enumerate() {
-        let byte = needle[place];
+        let Some(byte) = needle.get(place).copied() else {
+            for known in &mut spellings {
+                *known |= 1 << nth;
+            }
+            continue;
+        };
         // Addresses have other letters for two of them.
         let other = match byte {
             b'+' => b'-',
