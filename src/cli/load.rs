@@ -44,8 +44,8 @@ pub(super) fn load(
 pub(super) struct ManifestTexts {
     files: Vec<PathBuf>,
     repository: Repository,
-    /// Each with whether it was named by its folder.
-    texts: Vec<(PathBuf, String, bool)>,
+    /// Those that could be read, each with whether it was named by its folder.
+    texts: Vec<(PathBuf, bool)>,
     sources: Sources,
     given: GivenVars,
     findings: Vec<Diagnostic>,
@@ -66,8 +66,8 @@ impl ManifestTexts {
                 Ok(text) => {
                     let is_of_folder =
                         file.parent().is_some_and(|folder| folders.contains(&folder));
-                    sources.add(file, text.clone());
-                    texts.push((file.clone(), text, is_of_folder));
+                    sources.add(file, text);
+                    texts.push((file.clone(), is_of_folder));
                 }
                 Err(unreadable) => {
                     let finding = Diagnostic::error(Code::UnreadableFile, "");
@@ -88,7 +88,8 @@ impl ManifestTexts {
         let inputs =
             ExpandInputs { environment, given: &self.given.vars, ..ExpandInputs::of(process) };
         let (mut findings, mut manifests) = (self.findings.clone(), Vec::new());
-        for (file, text, is_of_folder) in &self.texts {
+        for (file, is_of_folder) in &self.texts {
+            let text = self.sources.text(file).unwrap_or_default();
             let source = self.repository.work_tree(file);
             let (manifest, mut found) = manifest::parse(file, text, &source, inputs);
             if *is_of_folder {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::{FilesError, failed};
 
@@ -18,13 +19,15 @@ const SHARED_MEMORY: &str = "/dev/shm";
 #[derive(Clone, Debug)]
 pub struct Bounds {
     root: PathBuf,
+    /// The same without links, once it was asked for.
+    real_root: OnceLock<PathBuf>,
     closed: Vec<PathBuf>,
 }
 
 impl Bounds {
     /// Makes bounds of a folder; `closed` are folders, wherever they lie, that stay unread.
     pub fn new(root: &Path, closed: Vec<PathBuf>) -> Self {
-        Self { root: root.to_owned(), closed }
+        Self { root: root.to_owned(), real_root: OnceLock::new(), closed }
     }
 
     /// Returns the file that `path` leads to, links followed, if it may be read.
@@ -33,8 +36,7 @@ impl Bounds {
     /// own name is not judged, whatever it is; the rest of the way must not lead through a folder
     /// whose name begins with a dot: programs keep their secrets there.
     pub fn resolve(&self, folder: &Path, path: &Path) -> Result<PathBuf, FilesError> {
-        let root = self.root.canonicalize();
-        let root = root.map_err(|source| failed("resolve", &self.root, source))?;
+        let root = self.real_root()?;
         let written = folder.join(path);
         if path.is_relative()
             && let Some(name) = hidden_folder(path)
@@ -42,8 +44,8 @@ impl Bounds {
             return Err(closed(&written, &name));
         }
         let resolved = written.canonicalize().map_err(|source| failed("read", &written, source))?;
-        if !resolved.starts_with(&root) {
-            return Err(FilesError::Outside { path: resolved, root });
+        if !resolved.starts_with(root) {
+            return Err(FilesError::Outside { path: resolved, root: root.to_owned() });
         }
         let is_in_memory = root.starts_with(SHARED_MEMORY) && resolved.starts_with(SHARED_MEMORY);
         if let Some(kernel) = KERNEL.into_iter().find(|kernel| resolved.starts_with(kernel))
@@ -54,7 +56,10 @@ impl Bounds {
         if let Some(folder) = self.closed.iter().find(|folder| resolved.starts_with(folder)) {
             return Err(closed(&resolved, &folder.display().to_string()));
         }
-        let below_root = resolved.strip_prefix(&root).unwrap_or(&resolved);
+        let below_root = resolved.strip_prefix(root).unwrap_or(&resolved);
+        if hidden_folder(below_root).is_none() {
+            return Ok(resolved);
+        }
         let never = below_root.components().find(|part| is_one_of(part.as_os_str(), &NEVER));
         let folder = folder.canonicalize();
         let below = folder.as_ref().ok().and_then(|folder| resolved.strip_prefix(folder).ok());
@@ -63,6 +68,15 @@ impl Bounds {
             Some(name) => Err(closed(&resolved, &name)),
             None => Ok(resolved),
         }
+    }
+
+    fn real_root(&self) -> Result<&Path, FilesError> {
+        if let Some(root) = self.real_root.get() {
+            return Ok(root);
+        }
+        let root = self.root.canonicalize();
+        let root = root.map_err(|source| failed("resolve", &self.root, source))?;
+        Ok(self.real_root.get_or_init(|| root))
     }
 }
 

@@ -8,11 +8,13 @@ use crate::model::{fold_looks, is_other_spelling, odd_character, skeleton};
 /// The words that were seen so far by their looks, each with where it stands.
 pub(super) struct SeenLooks<P> {
     by_looks: BTreeMap<String, (String, P)>,
+    /// Names of plain ASCII, until the first other one comes: none stands in for another.
+    plain: Vec<(String, P)>,
 }
 
 impl<P> Default for SeenLooks<P> {
     fn default() -> Self {
-        Self { by_looks: BTreeMap::new() }
+        Self { by_looks: BTreeMap::new(), plain: Vec::new() }
     }
 }
 
@@ -28,6 +30,13 @@ impl<P: Clone> SeenLooks<P> {
 
     /// Adds a name; returns the first one that is another and looks like it in other letters.
     pub(super) fn add_name(&mut self, name: &str, place: P) -> Option<(String, P)> {
+        if name.is_ascii() && self.by_looks.is_empty() {
+            self.plain.push((name.to_owned(), place));
+            return None;
+        }
+        for (name, place) in std::mem::take(&mut self.plain) {
+            self.seen(fold_looks(&name).to_string(), &name, place);
+        }
         let seen = self.seen(fold_looks(name).to_string(), name, place)?;
         is_other_spelling(name, &seen.0).then_some(seen)
     }
