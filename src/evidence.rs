@@ -19,6 +19,8 @@ pub struct Evidence {
     pub agents: BTreeMap<Key, AgentEvidence>,
     /// What of it could not be read; empty where all was.
     pub gaps: Vec<Gap>,
+    /// Whether the last commit declares all tasks that are declared. Then no version was read.
+    pub is_committed: bool,
     /// Whether the ledger knows anything of the organization.
     pub has_ledger: bool,
     /// The manifests that were applied on this machine, seen from the root.
@@ -109,6 +111,17 @@ impl Evidence {
             Withholds::UnlessLedger => !self.has_ledger,
             Withholds::Always => true,
         })
+    }
+
+    /// Adds what the ledger knows of tasks.
+    pub fn add_noted(&mut self, noted: Self) {
+        for (key, noted) in noted.keys {
+            let KeyEvidence { created, rewritten, started, .. } = noted;
+            let known = self.keys.entry(key).or_default();
+            (known.created, known.rewritten, known.started) = (created, rewritten, started);
+        }
+        self.gaps.extend(noted.gaps);
+        (self.has_ledger, self.applied) = (noted.has_ledger, noted.applied);
     }
 
     /// The newest task that the ledger knows of each key.

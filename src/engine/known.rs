@@ -1,7 +1,6 @@
 //! What is known before the service's tasks are observed: what is declared, and what was before.
 //!
-//! The history of agents is read only where a plan depends on it, so that an unchanged world does
-//! not pay for it.
+//! The history is read only where a plan depends on it, so that an unchanged world does not pay for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,31 +12,116 @@ use crate::evidence::{AgentEvidence, Evidence};
 use crate::history::{self, History, OtherManifest, VarLayer};
 use crate::manifest::{self, AgentNames, DesiredState, SettingName};
 use crate::model::{AgentId, Key, fold};
-use crate::observed::ListedAgents;
-use crate::plan::{self, Neighbor, Options, OtherManifests, Plan, PlanContext, Prune};
+use crate::observation::Recall;
+use crate::observed::{ListedAgents, Listing, ObservedState, ObservedTask};
+use crate::plan::{self, Neighbor, Next, Options, OtherManifests, Plan, PlanContext, Prune};
 
-/// Whether the history of agents is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum AgentHistory {
-    /// Where something is seen already that depends on it.
+/// How much of the history is read.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum HistoryDepth {
+    /// None where the last commit declares what is declared, and the service lists just that.
     OnDemand,
-    /// In any case.
+    /// That of tasks, and that of agents where something is seen already that depends on it.
+    Tasks,
+    /// All of it.
     Whole,
+}
+
+/// What is declared, and what this machine noted.
+pub(super) struct DeclaredNow {
+    desired_state: DesiredState,
+    findings: Vec<Diagnostic>,
+    noted: Evidence,
+    agents: AgentsBefore,
 }
 
 /// What is known, and what is to be said about it.
 pub(super) struct Known {
-    pub(super) context: PlanContext,
+    context: PlanContext,
     findings: Vec<Diagnostic>,
     gaps: Vec<Gap>,
-    has_agent_history: bool,
+    depth: HistoryDepth,
 }
 
 impl Known {
-    /// Whether a plan may be another one once the history of agents is read.
-    pub(super) fn lacks_history_for(&self, plan: &Plan) -> bool {
+    /// How much of the history has to be read before `plan` counts, where it is more than was read.
+    fn lacks(&self, plan: &Plan) -> Option<HistoryDepth> {
         let is_about_agent = |step: &plan::Step| matches!(step.change, plan::Change::Agent(_));
-        !self.has_agent_history && plan.steps.iter().any(is_about_agent)
+        let needed = if plan.steps.iter().any(is_about_agent) {
+            HistoryDepth::Whole
+        } else if plan.steps.is_empty() {
+            HistoryDepth::OnDemand
+        } else {
+            HistoryDepth::Tasks
+        };
+        Some(needed).filter(|needed| *needed > self.depth)
+    }
+}
+
+/// What is known while the service is observed: more of the history is read once a plan depends on it.
+pub(super) struct Knowing<'k, 'e> {
+    reconciler: &'k Reconciler<'e>,
+    request: &'k PlanRequest,
+    agents: &'k ListedAgents,
+    declared: Option<DeclaredNow>,
+    known: Option<Known>,
+}
+
+impl<'k, 'e> Knowing<'k, 'e> {
+    /// Begins with what is declared, and tells the findings.
+    pub(super) fn begin(
+        reconciler: &'k Reconciler<'e>,
+        request: &'k PlanRequest,
+        agents: &'k ListedAgents,
+    ) -> Result<Self, EngineError> {
+        let declared = reconciler.declared(agents, HistoryDepth::OnDemand)?;
+        reconciler.tell_findings(&declared.findings, None)?;
+        let mut knowing =
+            Self { reconciler, request, agents, declared: Some(declared), known: None };
+        // Keys that are no longer declared can be meant, too.
+        if !request.targets.is_empty() {
+            knowing.read(HistoryDepth::Tasks, None)?;
+        }
+        Ok(knowing)
+    }
+
+    /// What is still to be read of the service, or the plan.
+    pub(super) fn next(
+        &mut self,
+        state: &mut ObservedState,
+        recall: &mut Recall,
+    ) -> Result<Next, EngineError> {
+        if self.known.is_none() {
+            self.read(HistoryDepth::OnDemand, Some(&state.tasks))?;
+        }
+        loop {
+            let known = self.known.as_ref().expect("it was read before");
+            let next = recall.next(state, &known.context, plan::next);
+            let Next::Plan(plan) = &next else { return Ok(next) };
+            let Some(depth) = known.lacks(plan) else { return Ok(next) };
+            self.read(depth, None)?;
+        }
+    }
+
+    /// Reads the history and tells what is new.
+    fn read(
+        &mut self,
+        depth: HistoryDepth,
+        tasks: Option<&Listing<ObservedTask>>,
+    ) -> Result<(), EngineError> {
+        let Self { reconciler, request, agents, .. } = *self;
+        let declared = match self.declared.take() {
+            Some(declared) => declared,
+            None => reconciler.declared(agents, depth)?,
+        };
+        let findings = declared.findings.clone();
+        let known = reconciler.known(request, agents, declared, (depth, tasks))?;
+        let before = self.known.as_ref();
+        let told = before.map_or(&*findings, |before| &*before.findings);
+        reconciler.tell_findings(&known.findings, Some(told))?;
+        reconciler.tell_gaps(&known.gaps, before.map_or(&[], |before| &*before.gaps));
+        self.known = Some(known);
+        Ok(())
     }
 }
 
@@ -66,14 +150,23 @@ impl AgentsBefore {
         names
     }
 
+    /// The agents that no key has.
+    fn free(&self, listed: &ListedAgents) -> BTreeSet<AgentId> {
+        let bound: BTreeSet<AgentId> = self.names.by_key.values().copied().flatten().collect();
+        listed.keys().filter(|id| !bound.contains(id)).copied().collect()
+    }
+
+    /// Whether every agent is that of a declared key.
+    fn explain(&self, listed: &ListedAgents) -> bool {
+        self.free(listed).is_empty()
+    }
+
     /// Whether an agent that no key has may be that of a key which is no longer declared.
     fn may_be_former(&self, listed: &ListedAgents, ever: &Former) -> bool {
-        let bound: BTreeSet<AgentId> = self.names.by_key.values().copied().flatten().collect();
-        let mut free = listed.iter().filter(|(id, _)| !bound.contains(id));
         let former = ever.iter().filter(|(key, _)| !self.names.by_key.contains_key(*key));
         let names: Vec<&Option<String>> = former.flat_map(|(_, names)| names).collect();
-        free.any(|(_, object)| {
-            let folded = fold(object.name().unwrap_or_default());
+        self.free(listed).iter().any(|id| {
+            let folded = fold(listed[id].name().unwrap_or_default());
             names.iter().any(|name| name.as_ref().is_none_or(|name| fold(name) == folded))
         })
     }
@@ -90,75 +183,104 @@ impl Reconciler<'_> {
         listed: &ListedAgents,
     ) -> Result<PlanContext, EngineError> {
         let declares = !self.manifests.manifest.agents.is_empty();
-        let whole = declares || !self.noted_agents()?.is_empty();
-        let agent_history = if whole { AgentHistory::Whole } else { AgentHistory::OnDemand };
-        let known = self.known(request, listed, agent_history)?;
-        self.tell(&known, None)?;
+        let whole = declares || !self.noted()?.agents.is_empty();
+        let depth = if whole { HistoryDepth::Whole } else { HistoryDepth::Tasks };
+        let known = self.known(request, listed, self.declared(listed, depth)?, (depth, None))?;
+        self.tell_findings(&known.findings, None)?;
+        self.tell_gaps(&known.gaps, &[]);
         Ok(known.context)
     }
 
-    /// Tells all findings and gaps beside those that were told before; errors among them end the call.
-    pub(super) fn tell(&self, known: &Known, before: Option<&Known>) -> Result<(), EngineError> {
-        let is_new =
-            |finding: &&Diagnostic| before.is_none_or(|before| !before.findings.contains(finding));
-        let findings: Vec<Diagnostic> = known.findings.iter().filter(is_new).cloned().collect();
+    /// Tells all findings beside those that were told before; errors among them end the call.
+    fn tell_findings(
+        &self,
+        findings: &[Diagnostic],
+        before: Option<&[Diagnostic]>,
+    ) -> Result<(), EngineError> {
+        let is_new = |finding: &&Diagnostic| before.is_none_or(|before| !before.contains(finding));
+        let findings: Vec<Diagnostic> = findings.iter().filter(is_new).cloned().collect();
         if before.is_none() || !findings.is_empty() {
             (self.on_event)(&Event::Findings(&findings));
         }
         if findings.iter().any(Diagnostic::is_error) {
             return Err(EngineError::Invalid);
         }
-        for gap in &known.gaps {
-            if before.is_none_or(|before| !before.gaps.contains(gap)) {
-                (self.on_event)(&Event::Gap(gap));
-            }
-        }
         Ok(())
     }
 
-    /// Finds out what is known where the agents are listed.
-    pub(super) fn known(
+    fn tell_gaps(&self, gaps: &[Gap], before: &[Gap]) {
+        for gap in gaps.iter().filter(|gap| !before.contains(gap)) {
+            (self.on_event)(&Event::Gap(gap));
+        }
+    }
+
+    /// Finds out what is declared where the agents are listed.
+    fn declared(
         &self,
-        request: &PlanRequest,
         listed: &ListedAgents,
-        agent_history: AgentHistory,
-    ) -> Result<Known, EngineError> {
+        depth: HistoryDepth,
+    ) -> Result<DeclaredNow, EngineError> {
         // So that a plan is the same whether the agents were listed or not.
         let none = ListedAgents::new();
         let listed = if self.concerns_agents()? { listed } else { &none };
-        let agents = self.known_agents(listed, agent_history)?;
+        let noted = self.noted()?;
+        let agents = self.known_agents(listed, noted.agents.clone(), depth)?;
         let (desired_state, findings) = manifest::resolve(&self.manifests.manifest, &agents.names);
+        Ok(DeclaredNow { desired_state, findings, noted, agents })
+    }
+
+    /// Finds out what was before, where `tasks` are listed by now.
+    fn known(
+        &self,
+        request: &PlanRequest,
+        listed: &ListedAgents,
+        declared: DeclaredNow,
+        (depth, tasks): (HistoryDepth, Option<&Listing<ObservedTask>>),
+    ) -> Result<Known, EngineError> {
+        let none = ListedAgents::new();
+        let listed = if self.concerns_agents()? { listed } else { &none };
+        let DeclaredNow { desired_state, findings, noted, agents } = declared;
+        let other_manifests = self.other_manifests(&desired_state, &noted.applied, &agents.names);
         let names = agents.names_ever(listed);
         let texts = self.manifests.texts();
         let read = self.history_request(&texts, &desired_state, &names);
-        let History { mut evidence, remarks, agents: ever } =
-            history::read(&self.manifests.repository, &read)?;
-        let is_on_demand = agent_history == AgentHistory::OnDemand;
-        if is_on_demand && agents.may_be_former(listed, &ever) {
-            return self.known(request, listed, AgentHistory::Whole);
+        let repository = &self.manifests.repository;
+        let is_explained = |tasks| plan::is_explained(&desired_state, tasks, &other_manifests);
+        let is_unchanged = tasks.is_some_and(is_explained)
+            && agents.explain(listed)
+            && history::is_unchanged(repository, &read);
+        let depth = if is_unchanged { depth } else { depth.max(HistoryDepth::Tasks) };
+        let History { mut evidence, remarks, agents: ever } = if is_unchanged {
+            let evidence = Evidence { is_committed: true, ..Evidence::default() };
+            History { evidence, ..History::default() }
+        } else {
+            history::read(repository, &read)?
+        };
+        if depth == HistoryDepth::Tasks && agents.may_be_former(listed, &ever) {
+            let declared = self.declared(listed, HistoryDepth::Whole)?;
+            return self.known(request, listed, declared, (HistoryDepth::Whole, None));
         }
         let new = agents.gaps.into_iter().filter(|gap| !evidence.gaps.contains(gap));
         let new: Vec<Gap> = new.collect();
         evidence.gaps.extend(new);
         let unsaid = evidence.gaps.iter().filter(|gap| !gap.reason.is_noted());
         let gaps = remarks.iter().chain(unsaid).cloned().collect();
-        self.ledger.add_to(&mut evidence)?;
+        evidence.add_noted(noted);
         evidence.agents = agents.evidence;
         evidence.gaps.extend(self.variables_outside(&evidence));
-        let is_stale = self.manifests.repository.stale().is_some();
+        // Only steps depend on it, and they on the history.
+        let is_stale = depth > HistoryDepth::OnDemand && repository.stale().is_some();
         let settings = self.manifests.manifest.settings.clone();
         let is_pruning = settings.is_on(SettingName::Prune);
         let prune = if is_pruning { Prune::On } else { request.options.prune };
         let options = Options { prune, settings, is_stale, ..request.options.clone() };
-        let other_manifests =
-            self.other_manifests(&desired_state, &evidence.applied, &agents.names);
         let agents = listed.clone();
         let mut context = PlanContext { desired_state, evidence, other_manifests, options, agents };
         // What is wrong with the manifests is said before what is wrong with a target.
         if !findings.iter().any(Diagnostic::is_error) {
             target::resolve(&request.targets, &mut context)?;
         }
-        Ok(Known { context, findings, gaps, has_agent_history: !is_on_demand })
+        Ok(Known { context, findings, gaps, depth })
     }
 
     /// Variables of flags and of files that no commit holds, with which earlier versions cannot be expanded:
@@ -189,15 +311,15 @@ impl Reconciler<'_> {
     fn known_agents(
         &self,
         listed: &ListedAgents,
-        agent_history: AgentHistory,
+        mut evidence: BTreeMap<Key, AgentEvidence>,
+        depth: HistoryDepth,
     ) -> Result<AgentsBefore, EngineError> {
-        let mut evidence = self.noted_agents()?;
         let bound = |evidence: &BTreeMap<Key, AgentEvidence>| {
             let by_key = plan::bind_agents(&self.manifests.manifest.agents, listed, evidence);
             AgentNames { by_key, ..AgentNames::of(listed) }
         };
         let names = bound(&evidence);
-        if agent_history == AgentHistory::OnDemand {
+        if depth < HistoryDepth::Whole {
             return Ok(AgentsBefore { evidence, names, gaps: Vec::new() });
         }
         let (desired_state, _) = manifest::resolve(&self.manifests.manifest, &names);
@@ -216,7 +338,7 @@ impl Reconciler<'_> {
 
     /// Whether agents are declared, used by declared tasks, or were declared or made before.
     pub(super) fn concerns_agents(&self) -> Result<bool, EngineError> {
-        if self.manifests.declares_any() || !self.noted_agents()?.is_empty() {
+        if self.manifests.declares_any() || !self.noted()?.agents.is_empty() {
             return Ok(true);
         }
         // Nothing is declared: agents may have been.
@@ -226,11 +348,11 @@ impl Reconciler<'_> {
         Ok(!history::read(&self.manifests.repository, &read)?.agents.is_empty())
     }
 
-    /// What the ledger knows of agents.
-    fn noted_agents(&self) -> Result<BTreeMap<Key, AgentEvidence>, EngineError> {
+    /// What the ledger knows.
+    fn noted(&self) -> Result<Evidence, EngineError> {
         let mut noted = Evidence::default();
         self.ledger.add_to(&mut noted)?;
-        Ok(noted.agents)
+        Ok(noted)
     }
 
     fn history_request<'r>(

@@ -13,7 +13,6 @@ pub use error::EngineError;
 pub use project::Project;
 pub use target::{PlanTarget, PlanTargets, without_kind};
 
-use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ use crate::api::{self, Client};
 use crate::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use crate::clock::Clock;
 use crate::diag::Diagnostic;
-use crate::engine::known::AgentHistory;
+use crate::engine::known::Knowing;
 use crate::event::{Event, Outcome};
 use crate::history::{Depth, SettingsBefore, settings_before};
 use crate::ledger::Ledger;
@@ -257,44 +256,29 @@ impl Reconciler<'_> {
         })
     }
 
-    /// Observes the service until a plan can be made, which is made once; where it has steps about
-    /// agents, once more with the history of agents.
+    /// Observes the service until a plan can be made, which is made once, and once more where it turns out
+    /// to depend on more of the history.
     async fn observe_and_plan(
         &self,
         request: &PlanRequest,
         agents: &ListedAgents,
     ) -> Result<Plan, EngineError> {
-        let known = self.known(request, agents, AgentHistory::OnDemand)?;
-        self.tell(&known, None)?;
-        let known = RefCell::new(known);
-        let (made, failed) = (RefCell::new(None), RefCell::new(None));
+        let mut knowing = Knowing::begin(self, request, agents)?;
+        let (mut made, mut failed) = (None, None);
         let mut recall = self.recall(request.may_recall && !request.options.waits).await;
-        let reads = |state: &mut ObservedState| loop {
-            let next = recall.next(state, &known.borrow().context, plan::next);
-            match next {
-                Next::ReadRequest(reads) => return reads,
-                Next::Plan(plan) if !known.borrow().lacks_history_for(&plan) => {
-                    made.replace(Some(*plan));
-                    return BTreeSet::new();
-                }
-                Next::Plan(_) => {}
+        let reads = |state: &mut ObservedState| {
+            match knowing.next(state, &mut recall) {
+                Ok(Next::ReadRequest(reads)) => return reads,
+                Ok(Next::Plan(plan)) => made = Some(*plan),
+                Err(error) => failed = Some(error),
             }
-            let whole = self.known(request, agents, AgentHistory::Whole);
-            let told =
-                whole.and_then(|whole| self.tell(&whole, Some(&known.borrow())).map(|()| whole));
-            match told {
-                Ok(whole) => drop(known.replace(whole)),
-                Err(error) => {
-                    failed.replace(Some(error));
-                    return BTreeSet::new();
-                }
-            }
+            BTreeSet::new()
         };
         let state = api::observe_recalling(self.client()?, self.clock, reads).await?;
         self.keep_facts(&recall, &state).await;
-        match failed.into_inner() {
+        match failed {
             Some(error) => Err(error),
-            None => Ok(made.into_inner().expect("observing ends when there is a plan")),
+            None => Ok(made.expect("observing ends when there is a plan")),
         }
     }
 

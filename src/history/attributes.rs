@@ -175,6 +175,19 @@ impl Trace {
     }
 }
 
+/// Whether Git may commit any of these files as another text than the work tree holds, or does not say.
+pub(super) fn may_convert(
+    git: &Git,
+    (top, folders): (&Path, &GitFolders),
+    paths: &BTreeSet<String>,
+) -> bool {
+    let givers: BTreeSet<String> = paths.iter().flat_map(|path| files_above(path)).collect();
+    let is_there = |giver: &String| fs::symlink_metadata(top.join(giver)).is_ok();
+    let converts = |answers: Answers| answers.values().any(|values| !traces(values).is_empty());
+    (givers.iter().any(is_there) || gives_attributes(folders))
+        && answers(git, None, paths.iter()).map_or(true, converts)
+}
+
 /// Adds the files that give attributes to these paths.
 pub(super) fn with_files(mut paths: BTreeSet<String>) -> BTreeSet<String> {
     let files: Vec<String> = paths.iter().flat_map(|path| files_above(path)).collect();

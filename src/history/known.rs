@@ -130,6 +130,15 @@ impl KnownFiles {
         self.lists().is_some_and(|lists| lists.left_out.contains(path))
     }
 
+    /// Whether Git tracks a regular file at this path from the top, and checks it out.
+    pub(super) fn is_checked_out(&self, path: &str) -> bool {
+        self.lists().is_some_and(|lists| {
+            lists.tracked.contains(path)
+                && !lists.left_out.contains(path)
+                && !lists.links.contains_key(path)
+        })
+    }
+
     /// Says of a file that is not there, by its path from the top, why not.
     pub(super) fn absence(&self, path: &str) -> Option<Absence> {
         let lists = self.lists()?;

@@ -251,6 +251,9 @@ impl<'s> Search<'s> {
         let mut files = tree_files(git, &commit.to_string())?;
         files.retain(|(path, _)| is_yaml(path) && !self.is_given(path));
         self.gone.retain(|path| files.iter().all(|(committed, _)| committed != path));
+        if files.is_empty() {
+            return self.take_index();
+        }
         let mut objects = Objects::open(git)?;
         let tree = objects.tree_of(commit)?;
         let blobs: Vec<Oid> = files.iter().map(|(_, blob)| *blob).collect();

@@ -52,7 +52,11 @@ pub fn read(repository: &Repository, request: &Request<'_>) -> Result<History, H
     Ok(history)
 }
 
-fn paths(repository: &Repository, request: &Request<'_>) -> Result<Vec<String>, HistoryError> {
+/// The paths of the manifests.
+pub(super) fn paths(
+    repository: &Repository,
+    request: &Request<'_>,
+) -> Result<Vec<String>, HistoryError> {
     request.files.iter().map(|file| path_in(repository, file)).collect()
 }
 
@@ -308,7 +312,7 @@ fn widen(
 
 /// Returns the paths a walk must look at: the manifests and their prompts, or the prompts' folders
 /// where there are many, since Git compares every path with every other.
-fn looked_at(
+pub(super) fn looked_at(
     manifests: &[String],
     mut prompts: BTreeSet<String>,
     links: &BTreeSet<String>,
@@ -324,7 +328,7 @@ fn looked_at(
 }
 
 /// Returns the manifests that a commit deleted, renamed or changed, if one of `paths` appears in it.
-fn predecessors(
+pub(super) fn predecessors(
     objects: &mut Objects,
     commit: &Commit,
     paths: &[String],

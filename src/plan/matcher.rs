@@ -385,12 +385,15 @@ impl<'a, 'b> Matcher<'a, 'b> {
     /// Whether the task can still be claimed for the key whose content it has. Another key's pin
     /// stands against that only where the task has that key's content too.
     fn is_free_by_content(&self, key: &Key, task: &ObservedTask) -> bool {
-        let has_content_of = |key: &Key| {
-            let desired = self.inputs.desired_state.tasks.get(key);
-            desired.is_some_and(|desired| task.content() == Some(desired.content()))
-        };
         let pinning = self.pinned_by.get(&task.id).filter(|pinning| **pinning != key);
-        !self.taken.contains(&task.id) && !pinning.is_some_and(|pinning| has_content_of(pinning))
+        !self.taken.contains(&task.id)
+            && !pinning.is_some_and(|pinning| self.has_content_of(pinning, task))
+    }
+
+    /// Whether a task has the content that is declared for a key today.
+    fn has_content_of(&self, key: &Key, task: &ObservedTask) -> bool {
+        let desired = self.inputs.desired_state.tasks.get(key);
+        desired.is_some_and(|desired| task.content() == Some(desired.content()))
     }
 
     /// Whether the task can still be claimed for the key: nobody has it and nobody else pins it.
@@ -424,7 +427,8 @@ impl<'a, 'b> Matcher<'a, 'b> {
         } else if evidence.is_some_and(|evidence| evidence.created(task.id)) {
             Some(Proof::Ledger)
         } else {
-            evidence.is_some_and(holds).then_some(Proof::History)
+            let is_committed = self.inputs.evidence.is_committed && self.has_content_of(key, task);
+            (is_committed || evidence.is_some_and(holds)).then_some(Proof::History)
         }
     }
 

@@ -21,6 +21,7 @@ mod deployments;
 mod destroy;
 mod digest;
 mod estimate;
+mod explained;
 mod guards;
 mod limits;
 mod lookalikes;
@@ -49,6 +50,7 @@ pub use deployment_status::DeploymentSummary;
 pub use destroy::{Saving, Scope, destroy, destroy_reads};
 pub use digest::Digest;
 pub use estimate::{Estimate, Spread};
+pub use explained::is_explained;
 pub use limits::{Limits, UsedSetting, delete_limit, missing_limit, replace_limit};
 pub use other_manifests::{Neighbor, OtherManifests};
 pub use overview::{

@@ -41,6 +41,37 @@ proptest! {
     }
 
     #[test]
+    fn no_earlier_version_changes_the_plan_of_a_list_that_is_as_declared(
+        (mut context, mut state) in scene(), entries in vec(task(), KEYS.len()),
+    ) {
+        let declared = context.desired_state.tasks.iter().zip(entries).zip(10..);
+        state.tasks = Listing { items: Vec::new(), coverage: Completeness::Complete };
+        state.task_reads.clear();
+        for (((key, desired), entry), number) in declared {
+            let id = desired.pin.unwrap_or(TaskId(number));
+            let object = Object::clone(&desired.object);
+            state.tasks.items.push(ObservedTask { id, object, ..entry });
+            let known = context.evidence.keys.entry(key.clone()).or_default();
+            known.versions.insert(0, Version::of(&desired.object));
+            known.protect = desired.protect;
+        }
+        let PlanContext { desired_state, evidence, other_manifests, .. } = &context;
+        let is_explained = plan::is_explained(desired_state, &state.tasks, other_manifests);
+        let of_ledger = |(key, known): (&Key, &KeyEvidence)| {
+            let KeyEvidence { created, rewritten, started, .. } = known.clone();
+            (key.clone(), KeyEvidence { created, rewritten, started, ..KeyEvidence::default() })
+        };
+        let keys = evidence.keys.iter().map(of_ledger).collect();
+        let last_commit = Evidence { keys, is_committed: true, ..evidence.clone() };
+        let whole = plan::plan(&context.with(&state));
+        context.evidence = last_commit;
+        let plan = plan::plan(&context.with(&state));
+        if is_explained && plan.steps.is_empty() {
+            prop_assert_eq!(format!("{plan:#?}"), format!("{whole:#?}"));
+        }
+    }
+
+    #[test]
     fn looking_comes_to_an_end((plan_context, mut state) in scene(), fails in any::<bool>()) {
         let listed = state.tasks.items.clone();
         for _ in 0..6 {
