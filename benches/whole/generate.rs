@@ -80,6 +80,16 @@ pub(crate) fn name(task: usize) -> String {
 
 /// Returns the manifest; the first `changed` tasks are in their second version.
 pub(crate) fn manifest(shape: Shape, prompts: Prompts, changed: usize) -> String {
+    manifest_with(shape, prompts, changed, 0)
+}
+
+/// Returns the manifest; the first `deployed` tasks declare a deployment.
+pub(crate) fn manifest_with(
+    shape: Shape,
+    prompts: Prompts,
+    changed: usize,
+    deployed: usize,
+) -> String {
     let mut text = String::with_capacity(shape.tasks * (shape.prompt + 200));
     text.push_str("version: 1\ntasks:\n");
     for task in 0..shape.tasks {
@@ -91,6 +101,9 @@ pub(crate) fn manifest(shape: Shape, prompts: Prompts, changed: usize) -> String
              projectPreference: project-for-task\n"
         )
         .expect("a string takes everything");
+        if task < deployed {
+            text.push_str("    deployments: {baseline: {}}\n");
+        }
         match prompts {
             Prompts::Inline => {
                 text.push_str("    prompt: |\n");
@@ -111,6 +124,33 @@ pub(crate) fn manifest(shape: Shape, prompts: Prompts, changed: usize) -> String
 pub(crate) fn listed(task: usize, bytes: usize) -> String {
     object(task + 1, &name(task), 47, &prompt(task, 0, bytes), "project-for-task")
 }
+
+/// Returns the same of a task that has one deployment, which has ended.
+pub(crate) fn listed_with_run(task: usize, bytes: usize) -> String {
+    let mut object: serde_json::Value =
+        serde_json::from_str(&listed(task, bytes)).expect("it is JSON");
+    object["deployments"] = 1.into();
+    object["lastDeploymentId"] = (task + 1).into();
+    object["lastDeploymentTime"] = RUN_AT.into();
+    object.to_string()
+}
+
+/// Returns the JSON object of that deployment, of a task that is listed so.
+pub(crate) fn run(task: &serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
+        "deploymentId": format!("A-{:032x}", task["id"].as_u64().unwrap_or_default()),
+        "agentId": task["agentId"],
+        "status": "Completed",
+        "taskId": task["id"],
+        "created": RUN_AT,
+        "ended": "2026-05-07 10:05:00",
+        "prompt": task["prompt"],
+        "runtimeError": null,
+    })
+}
+
+/// When every deployment was made.
+const RUN_AT: &str = "2026-05-07 10:00:00";
 
 /// Returns the JSON object of a task.
 pub(crate) fn object(

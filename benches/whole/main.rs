@@ -2,6 +2,7 @@
 //!
 //! `benches/run` builds and starts it. Nothing here judges: it prints what it measures.
 
+mod bucket;
 mod generate;
 mod measure;
 mod peers;

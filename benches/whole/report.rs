@@ -193,7 +193,12 @@ fn machine() -> String {
 }
 
 fn calls(asked: &Asked) -> String {
-    let kinds = [("list", "tasks/list"), ("read", "tasks/read"), ("create", "tasks/create")];
+    let kinds = [
+        ("list", "tasks/list"),
+        ("read", "tasks/read"),
+        ("create", "tasks/create"),
+        ("list of deployments", "deployments/list"),
+    ];
     let mut words: Vec<String> = kinds
         .into_iter()
         .map(|(word, path)| (asked.of(path), word))

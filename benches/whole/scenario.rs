@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::generate::{ORGANIZATION_ID, Prompts, Shape, listed};
+use crate::bucket::{Bucket, STORE};
+use crate::generate::{ORGANIZATION_ID, Prompts, Shape, listed, listed_with_run, manifest_with};
 use crate::measure::{self, Run};
 use crate::report::Row;
 use crate::repository;
@@ -41,8 +42,15 @@ pub(crate) enum ErrorKind {
     PlanNothingAlone,
     /// `plan` where one task in a hundred has another prompt, in the second commit.
     PlanPercent,
+    /// `plan` of an unchanged world, where so many tasks have a declared deployment that has ended and is
+    /// kept from an earlier plan.
+    PlanRecalled(usize),
+    /// `plan` of an unchanged world after an `apply` of everything with a bucket at [`LATENCY`].
+    PlanShared,
     /// `apply` of everything, at [`LATENCY`].
     Apply,
+    /// The same with the ledger in a bucket, at [`LATENCY`] too.
+    ApplyShared,
     /// `apply` of everything at a service that takes so many requests a second, which is known.
     ApplyLimited(f64),
     /// The same where the program is allowed twice as many.
@@ -76,10 +84,13 @@ pub(crate) fn all() -> Vec<Scenario> {
         add(what, large(10_000), Prompts::Files);
     }
     add(ErrorKind::PlanMarkdown, small(10_000), Prompts::Inline);
+    add(ErrorKind::PlanRecalled(5000), small(10_000), Prompts::Inline);
+    add(ErrorKind::PlanShared, small(5000), Prompts::Inline);
     for tasks in sizes {
         add(ErrorKind::Apply, small(tasks), Prompts::Inline);
     }
     add(ErrorKind::Apply, large(1000), Prompts::Inline);
+    add(ErrorKind::ApplyShared, small(1000), Prompts::Inline);
     add(ErrorKind::ApplyLimited(100.0), small(1000), Prompts::Inline);
     add(ErrorKind::ApplyGuessing(100.0), small(1000), Prompts::Inline);
     add(ErrorKind::History(200, 1), small(1000), Prompts::Files);
@@ -98,7 +109,10 @@ impl Scenario {
             ErrorKind::PlanNothing => "plan-nothing",
             ErrorKind::PlanNothingAlone => "plan-nothing-alone",
             ErrorKind::PlanPercent => "plan-percent",
+            ErrorKind::PlanRecalled(_) => "plan-recalled",
+            ErrorKind::PlanShared => "plan-shared",
             ErrorKind::Apply => "apply",
+            ErrorKind::ApplyShared => "apply-shared",
             ErrorKind::ApplyLimited(_) => "apply-limited",
             ErrorKind::ApplyGuessing(_) => "apply-guessing",
             ErrorKind::History(_, 1) => "history-one",
@@ -120,7 +134,21 @@ impl Scenario {
             ErrorKind::PlanNothing => "`plan`, nothing to do".to_owned(),
             ErrorKind::PlanNothingAlone => "`plan`, nothing to do, outside of Git".to_owned(),
             ErrorKind::PlanPercent => "`plan`, 1 % changed".to_owned(),
+            ErrorKind::PlanRecalled(runs) => {
+                format!("`plan`, nothing to do, {runs} kept deployments that have ended")
+            }
+            ErrorKind::PlanShared => format!(
+                "`plan`, nothing to do, a ledger of {} lines in a bucket at {} ms",
+                self.shape.tasks * 2,
+                LATENCY.as_millis()
+            ),
             ErrorKind::Apply => format!("`apply` of all, {} ms a call", LATENCY.as_millis()),
+            ErrorKind::ApplyShared => {
+                format!(
+                    "`apply` of all, {0} ms a call, the ledger in a bucket at {0} ms",
+                    LATENCY.as_millis()
+                )
+            }
             ErrorKind::ApplyLimited(rate) => format!("`apply` of all, {rate}/s allowed and known"),
             ErrorKind::ApplyGuessing(rate) => {
                 format!("`apply` of all, {rate}/s allowed, `--rate {}`", 2.0 * rate)
@@ -136,11 +164,11 @@ impl Scenario {
     /// Runs it so many times, after once for warmth, and returns the run of median time.
     pub(crate) fn measure(&self, program: &str, root: &Path, runs: usize) -> Row {
         let folder = repository::folder(root, &self.name());
-        let stub = self.prepare(&folder);
+        let services = self.prepare(&folder);
         let mut measured: Vec<(Run, Asked)> = Vec::new();
         let runs = if self.what.is_slow(self.shape) { runs.min(3) } else { runs };
         for run in 0..=runs {
-            let ran = self.run(program, &folder, &stub);
+            let ran = self.run(program, &folder, &services);
             if run > 0 {
                 measured.push(ran);
             }
@@ -160,7 +188,7 @@ impl Scenario {
         }
     }
 
-    fn prepare(&self, folder: &Path) -> Stub {
+    fn prepare(&self, folder: &Path) -> Services {
         let Shape { tasks, prompt } = self.shape;
         let is_there = matches!(
             self.what,
@@ -169,13 +197,18 @@ impl Scenario {
                 | ErrorKind::PlanPercent
                 | ErrorKind::History(..)
         );
-        let world = if is_there {
-            (0..tasks).map(|task| listed(task, prompt)).collect()
-        } else {
-            Vec::new()
+        let world = match self.what {
+            ErrorKind::PlanRecalled(runs) => (0..runs)
+                .map(|task| listed_with_run(task, prompt))
+                .chain((runs..tasks).map(|task| listed(task, prompt)))
+                .collect(),
+            _ if is_there => (0..tasks).map(|task| listed(task, prompt)).collect(),
+            _ => Vec::new(),
         };
         let manner = match self.what {
-            ErrorKind::Apply => OutputOptions { latency: LATENCY, rate: None },
+            ErrorKind::Apply | ErrorKind::ApplyShared => {
+                OutputOptions { latency: LATENCY, rate: None }
+            }
             ErrorKind::ApplyLimited(rate) | ErrorKind::ApplyGuessing(rate) => {
                 OutputOptions { latency: LATENCY, rate: Some(rate) }
             }
@@ -193,24 +226,30 @@ impl Scenario {
             ErrorKind::History(versions, changing) => {
                 repository::history(folder, self.shape, versions, changing);
             }
+            ErrorKind::PlanRecalled(runs) => {
+                let text = manifest_with(self.shape, self.prompts, 0, runs);
+                fs::write(folder.join("tasks.yaml"), text).expect("the folder is ours");
+                repository::commit(folder);
+            }
             _ => {
                 repository::write(folder, self.shape, self.prompts, 0);
                 repository::commit(folder);
             }
         }
-        Stub::start(world, manner)
+        let is_shared = matches!(self.what, ErrorKind::PlanShared | ErrorKind::ApplyShared);
+        let bucket = is_shared.then(|| Bucket::start(LATENCY));
+        Services { stub: Stub::start(world, manner), bucket }
     }
 
-    fn run(&self, program: &str, folder: &Path, stub: &Stub) -> (Run, Asked) {
+    fn run(&self, program: &str, folder: &Path, services: &Services) -> (Run, Asked) {
+        let Services { stub, bucket } = services;
         let count = self.shape.tasks.to_string();
         let api = ["--api", stub.address.as_str()];
         let speed = ["--parallelism", "16", "--retry-time", "120s"];
         let rate = self.rate();
         let mut words = vec![program];
-        let applies = matches!(
-            self.what,
-            ErrorKind::Apply | ErrorKind::ApplyLimited(_) | ErrorKind::ApplyGuessing(_)
-        );
+        let applies =
+            self.what.applies() || (self.what == ErrorKind::PlanShared && stub.task_count() == 0);
         match self.what {
             ErrorKind::Version => words.push("--version"),
             ErrorKind::Validate => words.push("validate"),
@@ -234,18 +273,25 @@ impl Scenario {
         if self.what == ErrorKind::PlanMarkdown {
             words.extend(["--format", "markdown"]);
         }
+        if bucket.is_some() {
+            words.extend(["--store", STORE]);
+        }
         if applies {
             stub.truncate(0);
+            if let Some(bucket) = bucket {
+                bucket.clear();
+            }
             let ours: PathBuf = folder.join(".qcops");
             if ours.exists() {
                 fs::remove_dir_all(ours).expect("the folder is ours");
             }
         }
-        let environment = [
+        let mut environment = vec![
             ("QC_USER_ID", "1"),
             ("QC_API_TOKEN", "token"),
             ("QC_ORGANIZATION_ID", ORGANIZATION_ID),
         ];
+        environment.extend(bucket.iter().flat_map(Bucket::environment));
         stub.take_asked();
         let run = measure::run(folder, &environment, &words);
         assert!(matches!(run.exit, 0 | 3), "{} ended with {}", self.name(), run.exit);
@@ -267,7 +313,9 @@ impl Scenario {
     fn bound(&self) -> Option<Duration> {
         let rounds = |calls: usize| LATENCY * u32::try_from(calls).expect("few thousands");
         match self.what {
-            ErrorKind::Apply => Some(rounds(2 + self.shape.tasks.div_ceil(IN_FLIGHT))),
+            ErrorKind::Apply | ErrorKind::ApplyShared => {
+                Some(rounds(2 + self.shape.tasks.div_ceil(IN_FLIGHT)))
+            }
             ErrorKind::ApplyLimited(rate) | ErrorKind::ApplyGuessing(rate) => {
                 let tasks = u32::try_from(self.shape.tasks).expect("few thousands");
                 Some(Duration::from_secs_f64(f64::from(tasks) / rate))
@@ -277,7 +325,20 @@ impl Scenario {
     }
 }
 
+/// What a measured program talks to.
+struct Services {
+    stub: Stub,
+    /// The store that every machine shares, where there is one.
+    bucket: Option<Bucket>,
+}
+
 impl ErrorKind {
+    /// Whether a run makes everything.
+    fn applies(self) -> bool {
+        let applies = [Self::Apply, Self::ApplyShared];
+        applies.contains(&self) || matches!(self, Self::ApplyLimited(_) | Self::ApplyGuessing(_))
+    }
+
     /// Whether one run takes seconds.
     fn is_slow(self, shape: Shape) -> bool {
         match self {

@@ -159,6 +159,14 @@ impl Inner {
                 Some(object) => format!(r#"{{"task":{object},"success":true,"errors":[]}}"#),
                 None => r#"{"success":false,"errors":["The task was not found."]}"#.to_owned(),
             }
+        } else if path.ends_with("/deployments/list") {
+            let id = request["taskId"].as_u64().and_then(|id| usize::try_from(id).ok());
+            let task = id.and_then(|id| world.tasks.get(id.checked_sub(1)?));
+            let task: Value =
+                task.and_then(|task| serde_json::from_str(task).ok()).unwrap_or_default();
+            let runs: Vec<Value> =
+                if task["deployments"] == 1 { vec![generate::run(&task)] } else { Vec::new() };
+            serde_json::json!({"deployments": runs, "success": true, "errors": []}).to_string()
         } else {
             r#"{"success":true,"errors":[]}"#.to_owned()
         };
