@@ -54,7 +54,7 @@ impl Mask {
         let hash = decoded.rsplit(|byte| *byte == b':').next().unwrap_or_default();
         let texts = [encoded.trim_end_matches('=').as_bytes(), hash];
         let mut needles: Vec<Vec<u8>> = Vec::new();
-        for text in texts.into_iter().filter(|text| text.len() > 1) {
+        for text in texts.into_iter().filter(|text| text.len() >= AHEAD) {
             needles.push(text.to_ascii_lowercase());
             needles.extend((0..3).map(|shift| encoded_again(text, shift)));
         }
@@ -82,7 +82,9 @@ impl Mask {
 
     fn hide(&self, text: &mut [u8]) {
         let mut at = 0;
-        while at + 1 < text.len() {
+        let may_begin = |next: &[u8]| self.candidates(next) != 0;
+        while let Some(skipped) = text[at..].windows(AHEAD).position(may_begin) {
+            at += skipped;
             match self.length_at(&text[at..]) {
                 Some(length) => {
                     text[at..at + length].fill(b'*');
@@ -93,25 +95,27 @@ impl Mask {
         }
     }
 
-    /// How many bytes at the start of `text`, which has two at least, spell one of these needles.
+    /// Which needles, a bit each, the next bytes may begin: none nearly everywhere.
+    fn candidates(&self, next: &[u8]) -> u8 {
+        let &[first, second, third] = next else { return 0 };
+        let role = ROLES[usize::from(second)] as usize;
+        let behind = self.second[usize::from(second)] & self.third[role][usize::from(third)];
+        let is_open = u8::from(ROLES[usize::from(first)] == Role::Escape) * u8::MAX;
+        self.first[usize::from(first)] & (behind | is_open)
+    }
+
+    /// How many bytes at the start of `text` spell one of the needles.
     fn length_at(&self, text: &[u8]) -> Option<usize> {
-        let (first, second) = (usize::from(text[0]), usize::from(text[1]));
-        let mut behind = self.second[second];
-        if let Some(third) = text.get(2) {
-            behind &= self.third[ROLES[second] as usize][usize::from(*third)];
-        }
-        let is_open = u8::from(ROLES[first] == Role::Escape) * u8::MAX;
-        let may_be = self.first[first] & (behind | is_open);
-        if may_be == 0 {
-            // As nearly everywhere.
-            return None;
-        }
+        let may_be = self.candidates(&text[..AHEAD]);
         let mut needles = self.needles.iter().enumerate();
         needles.find_map(|(nth, needle)| {
             (may_be & (1 << nth) != 0).then(|| length_of(needle, text)).flatten()
         })
     }
 }
+
+/// How many bytes tell that no needle begins: each has as many at least.
+const AHEAD: usize = 3;
 
 /// What begins an escape.
 const ESCAPES: &[u8] = br"\%&";
@@ -123,12 +127,7 @@ const BREAKS: &[u8] = b"\r\n\t ";
 fn spellings(needles: &[Vec<u8>], place: usize) -> [u8; 256] {
     let mut spellings = [0; 256];
     for (nth, needle) in needles.iter().enumerate() {
-        let Some(byte) = needle.get(place).copied() else {
-            for known in &mut spellings {
-                *known |= 1 << nth;
-            }
-            continue;
-        };
+        let byte = needle[place];
         // Addresses have other letters for two of them.
         let other = match byte {
             b'+' => b'-',
