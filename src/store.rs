@@ -12,6 +12,7 @@ mod shared_journal;
 mod trial;
 
 pub use artifacts::Artifacts;
+pub use blobs::{BlobVersion, Blobs, StoredBlob, WriteCondition, WriteOutcome};
 pub use document::Document;
 pub use error::StoreError;
 pub use journal::{FileJournal, Journal, Pending, Rewriting};
@@ -24,7 +25,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
-use blobs::Blobs;
 use bucket::Bucket;
 use document::SharedDocument;
 use folder::Folder;
@@ -59,7 +59,12 @@ impl SharedStore {
             "s3" | "gs" | "az" => Arc::new(Bucket::open(&url, variables)?),
             _ => return Err(StoreError::Unknown { store: name }),
         };
-        Ok(Self { name, blobs })
+        Ok(Self::over(name, blobs))
+    }
+
+    /// Makes the store that keeps its values there.
+    pub fn over(name: String, blobs: Arc<dyn Blobs>) -> Self {
+        Self { name, blobs }
     }
 
     /// Finds out whether the store can be trusted with a lease.

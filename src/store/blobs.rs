@@ -4,25 +4,25 @@ use crate::store::journal::Pending;
 
 /// What tells one text of a value from the next one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct BlobVersion {
+pub struct BlobVersion {
     /// The entity tag.
-    pub(super) e_tag: Option<String>,
+    pub e_tag: Option<String>,
     /// The version, where the store has a word of its own for it.
-    pub(super) version: Option<String>,
+    pub version: Option<String>,
 }
 
 /// A value, with its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct StoredBlob {
+pub struct StoredBlob {
     /// What it holds.
-    pub(super) bytes: Vec<u8>,
+    pub bytes: Vec<u8>,
     /// Its version.
-    pub(super) version: BlobVersion,
+    pub version: BlobVersion,
 }
 
 /// What a write finds there, or it does nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum WriteCondition {
+pub enum WriteCondition {
     /// Whatever is there is replaced.
     None,
     /// No value of this name.
@@ -33,7 +33,7 @@ pub(super) enum WriteCondition {
 
 /// The result of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum WriteOutcome {
+pub enum WriteOutcome {
     /// The value is stored, and this is its version.
     Done(BlobVersion),
     /// Another value is there. It may be this one: an answer can be lost, and the request sent again.
@@ -43,7 +43,7 @@ pub(super) enum WriteOutcome {
 /// A store of values that many machines write to at once.
 ///
 /// Names are made of letters, digits, `-`, `.` and `/`.
-pub(super) trait Blobs: Send + Sync {
+pub trait Blobs: Send + Sync {
     /// Returns the value, or `None` where there is none of this name.
     fn read<'a>(&'a self, name: &'a str) -> Pending<'a, Option<StoredBlob>>;
     /// Stores a value where what is there is what is expected.

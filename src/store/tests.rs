@@ -6,7 +6,6 @@ use std::sync::Mutex;
 use futures_util::future::join_all;
 use object_store::memory::InMemory;
 
-use super::blobs::{StoredBlob, WriteCondition, WriteOutcome};
 use super::*;
 use crate::clock::Clock;
 
@@ -16,7 +15,7 @@ const STORES: &str = "QCOPS_TEST_STORES";
 /// The stores of the suite, each with a folder that nobody else uses.
 fn stores(folder: &std::path::Path) -> Vec<SharedStore> {
     let memory = memory();
-    let mut stores = vec![SharedStore { name: "memory".to_owned(), blobs: Arc::new(memory) }];
+    let mut stores = vec![SharedStore::over("memory".to_owned(), Arc::new(memory))];
     let folder = format!("file://{}", folder.display());
     #[expect(clippy::disallowed_methods, reason = "a test has no command line")]
     let named = std::env::var(STORES).unwrap_or_default();
@@ -249,7 +248,7 @@ fn harmed(harms: &[Harm]) -> (SharedStore, Harms) {
     let inner: Arc<dyn Blobs> = Arc::new(memory());
     let harms = Arc::new(Mutex::new(harms.to_vec()));
     let blobs = Arc::new(Harmed { inner, harms: Arc::clone(&harms) });
-    (SharedStore { name: "harmed".to_owned(), blobs }, harms)
+    (SharedStore::over("harmed".to_owned(), blobs), harms)
 }
 
 #[tokio::test]
@@ -258,10 +257,8 @@ async fn a_store_that_ignores_a_condition_is_refused_by_name() {
     assert!(harmed(&[Harm::SentTwice; 2]).0.check().await.is_ok());
     for (wrong, said) in [(1, "creates a value"), (2, "replaces a value of another version")] {
         let inner: Arc<dyn Blobs> = Arc::new(memory());
-        let store = SharedStore {
-            name: "stub".to_owned(),
-            blobs: Arc::new(Ignoring { inner, from: wrong, writes: Mutex::new(0) }),
-        };
+        let blobs = Arc::new(Ignoring { inner, from: wrong, writes: Mutex::new(0) });
+        let store = SharedStore::over("stub".to_owned(), blobs);
         let refused = store.check().await.unwrap_err().to_string();
         assert!(
             refused.contains("`stub` cannot be trusted") && refused.contains(said),
