@@ -6,6 +6,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// One call before it is sent.
@@ -29,8 +31,24 @@ pub enum QueueDeadline {
     Endless,
     /// So long where the service refuses everything; as long as it takes while it takes requests.
     WhileRefused(Duration),
-    /// So long, whatever it waits for.
+    /// So long, whatever it waits for: it changes something, and leaves only while the gate is open.
     Limited(Duration),
+}
+
+/// Whether what changes something may leave; it is open until it is closed.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<AtomicBool>);
+
+impl Gate {
+    /// Lets nothing leave any more that changes something.
+    pub fn close(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 /// The two headers that prove who asks (contract 5).
@@ -104,6 +122,8 @@ pub enum HeldBack {
     Asked(Duration),
     /// At the rate in force it was not sent within this time.
     Rate(Duration),
+    /// Nothing leaves any more that changes something.
+    Closed,
 }
 
 impl fmt::Display for HeldBack {
@@ -118,6 +138,7 @@ impl fmt::Display for HeldBack {
             Self::Rate(waited) => {
                 write!(f, "the rate of requests left no room for it within {} s", seconds(waited))
             }
+            Self::Closed => f.write_str("the lease was lost before"),
         }
     }
 }

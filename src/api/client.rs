@@ -20,7 +20,7 @@ use crate::api::endpoint::{Effect, Endpoint};
 use crate::api::pace::{OnWait, Wait, WaitReason};
 use crate::api::wire::{self, ReplyBody, WholeConversation};
 use crate::clock::Clock;
-use crate::exchange::{QueueDeadline, Request, Transport};
+use crate::exchange::{Gate, QueueDeadline, Request, Transport};
 use crate::kinds::{AGENT, TASK};
 use crate::model::{AgentId, DeploymentId, OrganizationId, SplitMix64, TaskId};
 use crate::observed::{Listing, ObservedAgent, ObservedDeployment, ObservedTask};
@@ -37,11 +37,14 @@ pub struct ClientSettings {
     pub seed: u64,
     /// Hears of pauses before a call is sent again.
     pub on_wait: OnWait,
+    /// What the transport lets changes leave through.
+    pub gate: Gate,
 }
 
 impl Default for ClientSettings {
     fn default() -> Self {
-        Self { retry_time: Duration::from_secs(120), seed: 0, on_wait: Arc::new(|_| ()) }
+        let gate = Gate::default();
+        Self { retry_time: Duration::from_secs(120), seed: 0, on_wait: Arc::new(|_| ()), gate }
     }
 }
 
@@ -120,6 +123,11 @@ impl Client {
     /// The organization it asks about.
     pub fn organization_id(&self) -> &OrganizationId {
         &self.organization_id
+    }
+
+    /// Sends nothing any more that changes something, whoever waits to send it.
+    pub fn close(&self) {
+        self.settings.gate.close();
     }
 
     /// The service's clock, by its last answer that showed it.
@@ -578,7 +586,7 @@ mod tests {
         let same = Same { response: response.clone(), asked: Arc::clone(&asked) };
         let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
         let limits = PaceLimits { in_flight: 8, rate };
-        let paced = Paced::new(same, limits, clock, Arc::new(|_| ()));
+        let paced = Paced::new(same, limits, clock, Arc::new(|_| ()), Gate::default());
         let org = OrganizationId("org".to_owned());
         let client = Client::new(Arc::new(paced), org, clock, ClientSettings::default());
         let calls = (0..24).map(async |_| {
@@ -627,7 +635,8 @@ mod tests {
             let response = Response { status: 429, retry_after, ..Response::default() };
             let same = Same { response, asked: Arc::default() };
             let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
-            let paced = Paced::new(same, PaceLimits::default(), clock, Arc::new(|_| ()));
+            let paced =
+                Paced::new(same, PaceLimits::default(), clock, Arc::new(|_| ()), Gate::default());
             let org = OrganizationId("org".to_owned());
             let client = Client::new(Arc::new(paced), org, clock, ClientSettings::default());
             if is_second {

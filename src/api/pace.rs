@@ -15,7 +15,7 @@ use crate::api::answer::{is_rate_answer, retry_after};
 use crate::api::rate::{Rate, Ticket};
 use crate::clock::Clock;
 use crate::exchange::{
-    Exchange, HeldBack, QueueDeadline, Request, Response, Transport, TransportError,
+    Exchange, Gate, HeldBack, QueueDeadline, Request, Response, Transport, TransportError,
 };
 
 /// How much may be asked at once and in a second.
@@ -82,6 +82,7 @@ pub struct Paced<T> {
     started: Instant,
     state: Mutex<PaceState>,
     on_wait: OnWait,
+    gate: Gate,
 }
 
 /// A token bucket whose rate moves. All times count from the pacer's start.
@@ -99,7 +100,7 @@ struct PaceState {
 
 impl<T> Paced<T> {
     /// Wraps `inner`; the clock reads dates in `Retry-After`.
-    pub fn new(inner: T, limits: PaceLimits, clock: Clock, on_wait: OnWait) -> Self {
+    pub fn new(inner: T, limits: PaceLimits, clock: Clock, on_wait: OnWait, gate: Gate) -> Self {
         let in_flight = limits.in_flight.clamp(1, 1024);
         let burst = u32::try_from(in_flight.min(INITIAL_BURST)).map_or(1.0, f64::from);
         let is_limited = limits.rate.is_finite() && limits.rate > 0.0;
@@ -122,6 +123,7 @@ impl<T> Paced<T> {
             started: Instant::now(),
             state: Mutex::new(state),
             on_wait,
+            gate,
         }
     }
 
@@ -250,6 +252,10 @@ impl<T: Transport> Transport for Paced<T> {
             let permit = self.permits.acquire().await.expect("it is never closed");
             let turn = self.turn(request.queue_deadline, begun).await;
             let ticket = turn.map_err(TransportError::HeldBack)?;
+            let changes = matches!(request.queue_deadline, QueueDeadline::Limited(_));
+            if changes && self.gate.is_closed() {
+                return Err(TransportError::HeldBack(HeldBack::Closed));
+            }
             let outcome = self.inner.exchange(request).await;
             drop(permit);
             if let Ok(response) = &outcome {
@@ -327,7 +333,8 @@ mod tests {
         let waits = Waits::default();
         let heard = Arc::clone(&waits);
         let on_wait: OnWait = Arc::new(move |wait| heard.lock().unwrap().push(wait));
-        (Paced::new(script, PaceLimits { in_flight, rate }, noon(), on_wait), waits)
+        let limits = PaceLimits { in_flight, rate };
+        (Paced::new(script, limits, noon(), on_wait, Gate::default()), waits)
     }
 
     async fn send(paced: &Paced<Scripted>, count: usize) -> Duration {
@@ -352,6 +359,23 @@ mod tests {
         let (paced, _) = paced(script, 3, 0.0);
         send(&paced, 10).await;
         assert_eq!(paced.inner.most_in_flight.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_changes_something_leaves_only_while_the_gate_is_open() {
+        let (paced, _) = paced(Scripted::default(), 1, 1.0);
+        let send = async |queue_deadline| {
+            paced.exchange(Request { queue_deadline, ..request() }).await.map(drop)
+        };
+        let change = QueueDeadline::Limited(Duration::from_secs(9));
+        assert!(send(change).await.is_ok());
+        let close = async { paced.gate.close() };
+        // One that waits for its turn while the gate is closed does not leave either.
+        let (held_back, ()) = tokio::join!(send(change), close);
+        let closed = TransportError::HeldBack(HeldBack::Closed);
+        assert_eq!(held_back.unwrap_err().to_string(), closed.to_string());
+        assert!(send(QueueDeadline::WhileRefused(Duration::ZERO)).await.is_ok());
+        assert_eq!(paced.inner.arrivals.lock().unwrap().len(), 2);
     }
 
     #[tokio::test(start_paused = true)]

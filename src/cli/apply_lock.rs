@@ -192,8 +192,12 @@ impl LockWait<'_> {
         let lease: Arc<Lease> = Arc::from(lease);
         let (kept, stop) = (Arc::clone(&lease), Arc::clone(self.stop));
         let (clock, progress) = (self.context.clock, self.progress.clone());
+        let client = self.session.engine.client().ok().cloned();
         let keeper = tokio::spawn(async move {
             kept.keep(clock).await;
+            if let Some(client) = client {
+                client.close();
+            }
             progress
                 .say("the lease is lost: what is in flight is finished, and nothing new begins");
             stop.lose_lease();

@@ -61,6 +61,7 @@ pub(super) fn help_against(error: &ApiError) -> String {
         ErrorKind::Unusable => {
             "`--emulator=FILE` names another file; it is made where there is none"
         }
+        ErrorKind::HeldBack(HeldBack::Closed) => "run this again: the next apply does the rest",
         ErrorKind::HeldBack(HeldBack::Rate(_)) => {
             "raise `--rate`, or `--retry-time` to wait longer"
         }

@@ -13,7 +13,7 @@ use crate::cli::emulator::read_rules;
 use crate::cli::error::CommandError;
 use crate::cli::flags::{EMULATOR_FILE, Service, Tuning};
 use crate::emulator::{self, Emulator, Storage, World};
-use crate::exchange::Transport;
+use crate::exchange::{Gate, Transport};
 use crate::files::{self, FilesError};
 use crate::model::OrganizationId;
 use crate::secret::Secret;
@@ -118,12 +118,13 @@ impl Target {
         let rate =
             tuning.rate.unwrap_or(if is_emulated { 0.0 } else { PaceLimits::default().rate });
         let limits = PaceLimits { in_flight: tuning.in_flight(), rate };
+        let gate = Gate::default();
         let (transport, name): (Arc<dyn Transport>, String) = match &self.carrier {
             Backend::Http(base) => {
                 let http = Http::new(base.clone(), TimeLimits::default(), &network(context)?);
                 let http = http.map_err(|error| CommandError::of(&error))?;
                 let signed = Signed::new(http, credentials, clock);
-                let paced = Paced::new(signed, limits, clock, Arc::clone(&on_wait));
+                let paced = Paced::new(signed, limits, clock, Arc::clone(&on_wait), gate.clone());
                 (Arc::new(paced), base.to_string())
             }
             Backend::Emulator(file) => {
@@ -141,11 +142,16 @@ impl Target {
                 }
                 let name = world_name(&emulator, &path)?;
                 let signed = Signed::new(emulator, credentials, clock);
-                (Arc::new(Paced::new(signed, limits, clock, Arc::clone(&on_wait))), name)
+                let paced = Paced::new(signed, limits, clock, Arc::clone(&on_wait), gate.clone());
+                (Arc::new(paced), name)
             }
         };
-        let settings =
-            ClientSettings { retry_time: tuning.retry_time, on_wait, ..ClientSettings::default() };
+        let settings = ClientSettings {
+            retry_time: tuning.retry_time,
+            on_wait,
+            gate,
+            ..ClientSettings::default()
+        };
         Ok((Client::new(transport, organization_id, clock, settings), name))
     }
 }

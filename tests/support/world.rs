@@ -347,7 +347,7 @@ pub(crate) fn unsigned_client_over(
     settings: api::ClientSettings,
 ) -> Client {
     let limits = PaceLimits { in_flight: 8, rate: 0.0 };
-    let paced = Paced::new(transport, limits, clock, Arc::new(|_| ()));
+    let paced = Paced::new(transport, limits, clock, Arc::new(|_| ()), settings.gate.clone());
     Client::new(Arc::new(paced), organization(), clock, settings)
 }
 

@@ -115,7 +115,7 @@ async fn make(limit: Limit, limits: PaceLimits, is_text: bool) -> Created {
     let (limit, refused) = (Mutex::new(limit), AtomicUsize::new(0));
     let service = Service { limit, is_text, started: Instant::now(), refused };
     let clock = Clock::starting_at("2026-11-21T12:00:00Z".parse::<Timestamp>().unwrap());
-    let paced = Paced::new(service, limits, clock, Arc::new(|_| ()));
+    let paced = Paced::new(service, limits, clock, Arc::new(|_| ()), Gate::default());
     let start = Instant::now();
     let make_one = async |_| {
         let (first, mut pause) = (Instant::now(), Duration::from_millis(400));
