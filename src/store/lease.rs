@@ -120,12 +120,12 @@ pub(super) async fn try_take(
     now: Timestamp,
 ) -> Result<LeaseAttempt, StoreError> {
     let token = random();
+    let mut sent = Instant::now();
     loop {
         let found = read(&**blobs, name).await?;
-        let sent = Instant::now();
         let (epoch, expected) = match found {
             None => (1, WriteCondition::Absent),
-            // The answer to the write below was lost, and it took effect.
+            // The answer to the write below was lost, and it took effect: good since that was sent.
             Some((text, version)) if text.token == token => {
                 return Ok(taken(blobs, name, duration, (text, version), sent));
             }
@@ -147,6 +147,7 @@ pub(super) async fn try_take(
             renewed: now.to_string(),
             holder: Some(holder.clone()),
         };
+        sent = Instant::now();
         match blobs.write(name, bytes(&text), expected).await {
             Ok(WriteOutcome::Done(version)) => {
                 return Ok(taken(blobs, name, duration, (text, version), sent));
@@ -224,37 +225,50 @@ impl Lease {
     }
 
     async fn renew(&self, now: Timestamp) -> Result<Renewal, StoreError> {
-        let _turn = self.turn.lock().await;
-        let sent = Instant::now();
-        let (text, version) = self.text.lock().expect("no holder panics").clone();
-        let token = text.token.clone();
         // With a time of its own, so that no two texts are equal.
-        let text = LeaseText { renewed: format!("{now} {}", random()), ..text };
-        let written =
-            self.blobs.write(&self.name, bytes(&text), WriteCondition::Version(version)).await?;
-        let version = match written {
-            WriteOutcome::Done(version) => version,
-            WriteOutcome::Conflict => match read(&*self.blobs, &self.name).await? {
-                // Its own write, whose answer was lost.
-                Some((text, version)) if text.token == token => {
-                    *self.text.lock().expect("no holder panics") = (text, version);
-                    return Ok(Renewal::Renewed);
-                }
-                _ => return Ok(Renewal::Lost),
-            },
-        };
-        *self.text.lock().expect("no holder panics") = (text, version);
-        *self.good_since.lock().expect("no holder panics") = sent;
-        Ok(Renewal::Renewed)
+        let renewed = |text| LeaseText { renewed: format!("{now} {}", random()), ..text };
+        Ok(match self.rewrite(renewed).await? {
+            Some(sent) => {
+                *self.good_since.lock().expect("no holder panics") = sent;
+                Renewal::Renewed
+            }
+            None => Renewal::Lost,
+        })
     }
 
     /// Gives the lease back. One that cannot be given back ends by itself.
     pub async fn release(&self, now: Timestamp) -> Result<(), StoreError> {
-        let _turn = self.turn.lock().await;
-        let (text, version) = self.text.lock().expect("no holder panics").clone();
-        let text = LeaseText { holder: None, renewed: format!("{now} {}", random()), ..text };
-        self.blobs.write(&self.name, bytes(&text), WriteCondition::Version(version)).await?;
+        let renewed = || format!("{now} {}", random());
+        self.rewrite(|text| LeaseText { holder: None, renewed: renewed(), ..text }).await?;
         Ok(())
+    }
+
+    /// Writes another text; returns when it was sent, or `None` where the lease is another one's.
+    async fn rewrite(
+        &self,
+        change: impl Fn(LeaseText) -> LeaseText,
+    ) -> Result<Option<Instant>, StoreError> {
+        let _turn = self.turn.lock().await;
+        loop {
+            let sent = Instant::now();
+            let (text, version) = self.text.lock().expect("no holder panics").clone();
+            let token = text.token.clone();
+            let text = change(text);
+            let expected = WriteCondition::Version(version);
+            match self.blobs.write(&self.name, bytes(&text), expected).await? {
+                WriteOutcome::Done(version) => {
+                    *self.text.lock().expect("no holder panics") = (text, version);
+                    return Ok(Some(sent));
+                }
+                WriteOutcome::Conflict => match read(&*self.blobs, &self.name).await? {
+                    // Its own write, whose answer was lost: when that was sent is not known.
+                    Some(own) if own.0.token == token => {
+                        *self.text.lock().expect("no holder panics") = own;
+                    }
+                    _ => return Ok(None),
+                },
+            }
+        }
     }
 }
 

@@ -199,6 +199,8 @@ type Harms = Arc<Mutex<Vec<Harm>>>;
 enum Harm {
     /// The write takes effect, and its answer is lost.
     AnswerLost,
+    /// The write takes effect, and only after half a second it is known that its answer is lost.
+    AnswerLostSlowly,
     /// The write takes effect, is sent again, and then finds its own value.
     SentTwice,
     /// The store cannot be reached.
@@ -225,6 +227,11 @@ impl Blobs for Harmed {
                 Some(Harm::Unreachable) => Err(lost()),
                 Some(Harm::AnswerLost) => {
                     self.inner.write(name, bytes, expected).await?;
+                    Err(lost())
+                }
+                Some(Harm::AnswerLostSlowly) => {
+                    self.inner.write(name, bytes, expected).await?;
+                    tokio::time::sleep(Duration::from_millis(500)).await;
                     Err(lost())
                 }
                 Some(Harm::SentTwice) => {
@@ -366,6 +373,32 @@ async fn a_lease_that_cannot_be_renewed_is_lost_before_another_one_may_take_it()
     *harms.lock().unwrap() = vec![Harm::Unreachable; 9];
     lease.keep(Clock::System).await;
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_good_since_it_was_asked_for_and_not_since_it_was_found() {
+    let (store, harms) = harmed(&[Harm::AnswerLostSlowly]);
+    let started = tokio::time::Instant::now();
+    let lease = taken(take(&store, "one", &mut LeaseSight::default()).await);
+    *harms.lock().unwrap() = vec![Harm::Unreachable; 9];
+    lease.keep(Clock::System).await;
+    assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_renewal_whose_answer_is_lost_costs_no_lease() {
+    let (store, harms) = harmed(&[]);
+    let lease = taken(take(&store, "one", &mut LeaseSight::default()).await);
+    for _ in 0..3 {
+        harms.lock().unwrap().push(Harm::AnswerLost);
+        let kept = tokio::time::timeout(Duration::from_secs(2), lease.keep(Clock::System)).await;
+        assert!(kept.is_err(), "it is renewed all the time");
+    }
+    harms.lock().unwrap().push(Harm::AnswerLost);
+    let kept = tokio::time::timeout(Duration::from_millis(300), lease.keep(Clock::System)).await;
+    assert!(kept.is_err());
+    lease.release(Timestamp::UNIX_EPOCH).await.unwrap();
+    assert_eq!(store.lease_holder("s").await.unwrap(), None);
 }
 
 #[tokio::test]
