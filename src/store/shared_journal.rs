@@ -29,6 +29,9 @@ const MERGED: &str = ".merged.jsonl";
 #[derive(Serialize, Deserialize)]
 struct Replaces {
     replaces: BTreeSet<String>,
+    /// How many bytes follow: one that was cut stands for nothing. Earlier versions did not say it.
+    #[serde(default)]
+    bytes: Option<usize>,
 }
 
 /// A journal in a folder of a store.
@@ -70,27 +73,27 @@ impl SharedJournal {
     /// The lines of the values that no other one stands for, in order.
     fn effective_lines(&self) -> Vec<u8> {
         let known = self.known.lock().expect("no holder panics");
-        let replaced: BTreeSet<String> = known
-            .iter()
-            .filter(|(name, _)| name.ends_with(MERGED))
-            .filter_map(|(_, bytes)| serde_json::from_slice::<Replaces>(first_line(bytes)).ok())
-            .flat_map(|first| first.replaces)
-            .collect();
-        let values = known.iter().filter(|(name, _)| !replaced.contains(*name));
-        values.flat_map(|(name, bytes)| lines_of(name, bytes)).copied().collect()
+        let values = || known.iter().map(|(name, bytes)| (name, lines_of(name, bytes)));
+        let replaced: BTreeSet<String> = values().flat_map(|(_, (_, replaced))| replaced).collect();
+        let values = values().filter(|(name, _)| !replaced.contains(*name));
+        values.flat_map(|(_, (lines, _))| lines).copied().collect()
     }
 }
 
-fn first_line(bytes: &[u8]) -> &[u8] {
-    bytes.split(|byte| *byte == b'\n').next().unwrap_or_default()
-}
-
-/// The lines of a value, without the one that names what it stands for.
-fn lines_of<'b>(name: &str, bytes: &'b [u8]) -> &'b [u8] {
+/// The lines of a value, and which others it stands for.
+fn lines_of<'b>(name: &str, bytes: &'b [u8]) -> (&'b [u8], BTreeSet<String>) {
     if !name.ends_with(MERGED) {
-        return bytes;
+        return (bytes, BTreeSet::new());
     }
-    bytes.get(first_line(bytes).len() + 1..).unwrap_or_default()
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let lines = bytes.get(first.len() + 1..).unwrap_or_default();
+    match serde_json::from_slice::<Replaces>(first) {
+        Ok(first) if first.bytes.is_none_or(|count| count == lines.len()) => {
+            (lines, first.replaces)
+        }
+        // Cut by a crash: those that it was to stand for are still there.
+        _ => (b"", BTreeSet::new()),
+    }
 }
 
 impl Journal for SharedJournal {
@@ -133,10 +136,11 @@ impl Journal for SharedJournal {
             if changed.is_none() && replaces.len() < MERGED_FROM {
                 return Ok(());
             }
-            let first = Replaces { replaces };
+            let lines = changed.unwrap_or(lines);
+            let first = Replaces { replaces, bytes: Some(lines.len()) };
             let mut bytes = serde_json::to_vec(&first).expect("names are always JSON");
             bytes.push(b'\n');
-            bytes.extend(changed.unwrap_or(lines));
+            bytes.extend(lines);
             self.add(bytes, MERGED).await?;
             // What is left behind by a crash is passed over, as it is named.
             let names = first.replaces.into_iter();

@@ -162,6 +162,28 @@ async fn what_a_crash_leaves_of_a_rewritten_journal_is_passed_over() {
 }
 
 #[tokio::test]
+async fn a_merged_value_that_was_cut_stands_for_nothing() {
+    let store = stores(tempfile::tempdir().unwrap().path()).swap_remove(0);
+    let journal = store.journal("s");
+    journal.append(b"old\n".to_vec()).await.unwrap();
+    let old = store.blobs.list("s/ledger").await.unwrap().swap_remove(0);
+    journal.rewrite(&|_| Some(b"new\nnewer\n".to_vec())).await.unwrap();
+    let merged = store.blobs.list("s/ledger").await.unwrap().swap_remove(0);
+    let whole = store.blobs.read(&merged).await.unwrap().unwrap().bytes;
+    for length in 0..whole.len() {
+        store.blobs.delete(&merged).await.unwrap();
+        store.blobs.delete(&old).await.unwrap();
+        store.blobs.write(&old, b"old\n".to_vec(), WriteCondition::Absent).await.unwrap();
+        let cut = whole[..length].to_vec();
+        store.blobs.write(&merged, cut, WriteCondition::Absent).await.unwrap();
+        assert_eq!(lines(&store.journal("s")).await, "old\n", "{length}");
+    }
+    store.blobs.delete(&merged).await.unwrap();
+    store.blobs.write(&merged, whole, WriteCondition::Absent).await.unwrap();
+    assert_eq!(lines(&store.journal("s")).await, "new\nnewer\n");
+}
+
+#[tokio::test]
 async fn a_lease_is_held_by_one_and_names_it() {
     let folder = tempfile::tempdir().unwrap();
     for store in stores(folder.path()) {
