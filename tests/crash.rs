@@ -10,21 +10,30 @@ mod machine;
 mod process;
 mod scenario;
 mod scenarios;
+mod shared_store;
 mod summary;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use qcops::diag::Code;
 use qcops::emulator;
 use qcops::model::SplitMix64;
 
-use scenario::Conditions;
+use scenario::{Conditions, StoreConditions};
 use summary::{SweepSummary, Violation};
 use sweep::{Sampling, Unit, sweep, sweep_units};
 
 fn conditions(seed: u64, quirks: &[&str]) -> Conditions {
-    Conditions { seed, quirks: quirks.iter().map(|quirk| (*quirk).to_owned()).collect() }
+    let quirks = quirks.iter().map(|quirk| (*quirk).to_owned()).collect();
+    Conditions { seed, quirks, store: None }
+}
+
+fn with_store(seed: u64, lease: u64, old_values: usize, quirks: &[&str]) -> Conditions {
+    let lease_time = Duration::from_secs(lease);
+    let store = Some(StoreConditions { lease_time, old_values });
+    Conditions { store, ..conditions(seed, quirks) }
 }
 
 /// `SWEEP=full` runs everything where a sample is run otherwise.
@@ -182,7 +191,7 @@ fn every_law_holds_under_two_hundred_random_combinations_of_quirks() {
                 quirks.push(format!("{}={}", spec.name, values[random() % values.len()]));
             }
         }
-        Conditions { seed: 1000 + seed, quirks }
+        Conditions { seed: 1000 + seed, quirks, store: None }
     };
     let all: Vec<Conditions> = (0..200).map(combination).collect();
     // Each combination runs three scenarios, so that every scenario runs under a quarter of them.
@@ -314,6 +323,40 @@ fn every_law_holds_with_many_faults_on_two_machines() {
     let few = u64::try_from(count / 20).unwrap();
     let summary = sweep(&[scenarios::large()], &seeds, Sampling::Long(few));
     expect_no_violation("long cases of thirty tasks", &summary);
+}
+
+/// With a lease that ends while requests are under way.
+#[test]
+fn every_fault_of_a_shared_store_converges() {
+    let summary = sweep(&scenarios::small(), &[with_store(3, 4, 0, &[])], Sampling::Every);
+    expect_no_violation("a shared store", &summary);
+    expect_settled(&summary);
+    assert_eq!((summary.most_creates, summary.most_deployments), (1, 1));
+}
+
+/// Applies that last long enough for their leases to be renewed, and that merge the values of earlier ones.
+#[test]
+fn every_fault_of_a_shared_store_converges_where_a_lease_is_renewed() {
+    let all = [
+        with_store(1, 4, 0, &["list-lag-ms=5000"]),
+        with_store(2, 60, 0, &["list-lag-ms=15000"]),
+        with_store(3, 60, 40, &[]),
+    ];
+    let summary = sweep(&scenarios::small()[..3], &all, sample(60));
+    expect_no_violation("a shared store, renewed and merged", &summary);
+    expect_settled(&summary);
+    assert_eq!((summary.most_creates, summary.most_deployments), (1, 1));
+}
+
+#[test]
+fn every_law_holds_with_a_shared_store_in_every_scenario() {
+    let scenarios =
+        [scenarios::applies(), scenarios::destroys(), scenarios::with_agents()].concat();
+    let all = [with_store(1, 4, 0, &[]), with_store(2, 60, 40, &[])];
+    let summary = sweep(&scenarios, &all, sample(12));
+    expect_no_violation("a shared store, every scenario", &summary);
+    expect_settled(&summary);
+    assert_eq!((summary.duplicate_agents, summary.lost_agents), (0, 0));
 }
 
 /// Only what an answer says is known where a list hides resources: lost answers, answers without an

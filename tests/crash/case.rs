@@ -11,7 +11,7 @@ use qcops::model::SplitMix64;
 use qcops::plan::Plan;
 
 use super::agents;
-use super::fault::{FaultPlan, InjectedFault, Injection, ProcessFaults, Trace};
+use super::fault::{FaultPlan, InjectedFault, Injection, Place, ProcessFaults, Trace, is_read};
 use super::judge::{self, Before, BrokenLaw, Judgement, Requirements};
 use super::lost_creates::{Hidden, LostCreates, leaves_out};
 use super::machine::{Call, MachineImage};
@@ -19,6 +19,7 @@ use super::process::{
     DeploymentKey, ProcessEnd, ProcessRunner, REST, Remaining, later_follow_ups, ledger_path,
 };
 use super::scenario::{Conditions, Scenario, settle_time};
+use super::shared_store::{StoreAccess, StoreFault};
 
 /// A scenario up to its last step, which ran once without faults.
 pub(super) struct PreparedScenario<'a> {
@@ -28,6 +29,8 @@ pub(super) struct PreparedScenario<'a> {
     world: World,
     image: MachineImage,
     trace: Trace,
+    /// How the last step ended without faults.
+    end: CaseEnd,
     requirements: Requirements,
     /// Whether one apply without faults leaves nothing to do.
     pub(super) comes_to_rest: bool,
@@ -86,6 +89,7 @@ impl<'a> PreparedScenario<'a> {
             world,
             image: MachineImage::default(),
             trace: Trace::default(),
+            end: CaseEnd::Failed,
             comes_to_rest: false,
             blocks: Vec::new(),
             hidden: None,
@@ -107,10 +111,14 @@ impl<'a> PreparedScenario<'a> {
             self.image = runner.machine.image().without_calls();
             self.now = runner.clock.now() + REST;
         }
+        if let Some(store) = &self.conditions.store {
+            self.image.add_old_values(store.old_values);
+        }
         self.requirements = Requirements::of(last, &self.world);
         let runner = self.runner();
-        let end = runner.apply(last, 0, &[]).await;
-        self.trace = runner.trace(0);
+        let (end, trace) = runner.apply(last, 0, &[]).await;
+        self.trace = trace;
+        self.end = end_of(&end);
         let left = runner.remaining(last, 0).await;
         self.comes_to_rest = left.is_nothing();
         if let (ProcessEnd::Failed(error), true) = (end, self.comes_to_rest) {
@@ -127,12 +135,13 @@ impl<'a> PreparedScenario<'a> {
         let deployments = runner.with_world(longest).await;
         self.is_hidden_for_good = leaves_out(&self.world.quirks, tasks.max(deployments));
         let judgement = self.judge(&runner, self.comes_to_rest, settle_time()).await;
+        self.broken.extend(runner.machine.take_reported());
         self.broken.extend(judgement.broken);
     }
 
     fn runner(&self) -> ProcessRunner {
         let (world, image) = (self.world.clone(), self.image.clone());
-        ProcessRunner::new(world, image, self.now, self.conditions.seed)
+        ProcessRunner::new(world, image, self.now, self.conditions)
     }
 
     async fn judge(&self, runner: &ProcessRunner, is_at_rest: bool, settle: Duration) -> Judgement {
@@ -150,6 +159,10 @@ impl<'a> PreparedScenario<'a> {
 
     /// Every fault in the last step, once with and once without the ledger afterwards.
     pub(super) fn fault_plans(&self) -> Vec<FaultPlan> {
+        if self.conditions.store.is_some() {
+            let injections = self.trace.store_injections().into_iter();
+            return injections.map(|injection| FaultPlan::once(injection, false)).collect();
+        }
         let plans = self.trace.injections().into_iter().flat_map(|injection| {
             [false, true].map(|loses_ledger| FaultPlan::once(injection, loses_ledger))
         });
@@ -175,7 +188,7 @@ impl<'a> PreparedScenario<'a> {
         let results = self.run(vec![FaultPlan::once(first, false)]);
         let traces = &results[0].traces;
         let beside = traces[0].injections().into_iter().filter(|second| {
-            let place = |injection: &Injection| (!injection.fault.is_of_files(), injection.at);
+            let place = |injection: &Injection| (injection.fault.place(), injection.at);
             !first.fault.ends() && place(&first) < place(second)
         });
         let beside =
@@ -213,7 +226,8 @@ impl<'a> PreparedScenario<'a> {
             let injections = (0..count).map(|_| {
                 let fault = faults[below(faults.len())];
                 let (accesses, requests) = (self.trace.accesses, self.trace.paths.len());
-                let places = if fault.is_of_files() { accesses } else { requests };
+                let is_of_file = fault.place() == Place::File;
+                let places = if is_of_file { accesses } else { requests };
                 Injection { fault, at: below(places + places / 4 + 1) }
             });
             ProcessFaults::on(machine, injections.collect())
@@ -274,23 +288,56 @@ impl<'a> PreparedScenario<'a> {
         found: &mut Findings,
     ) {
         let begun = runner.machine.call_count();
-        let end = runner.apply(self.scenario.last(), process.machine, &process.injections).await;
+        let (end, trace) =
+            runner.apply(self.scenario.last(), process.machine, &process.injections).await;
         found.machine = process.machine;
-        found.traces.push(runner.trace(begun));
+        found.traces.push(trace);
+        found.broken.extend(runner.machine.take_reported());
         found.is_late |= process.injections.iter().any(|i| i.fault.lateness().is_some());
         found.claim = None;
-        found.end = match &end {
-            ProcessEnd::Interrupted => CaseEnd::Interrupted,
-            ProcessEnd::Failed(_) => CaseEnd::Failed,
-            ProcessEnd::Applied(plan, outcome) => {
-                let ledger = runner.machine.file(&ledger_path(process.machine));
-                runner.machine.with_calls(|calls| {
-                    found.lost_creates.add(plan, outcome, &calls[begun..], &ledger);
-                });
-                found.claim = self.claim(process, plan, outcome, found.is_late);
-                end_of(plan, outcome)
+        found.end = end_of(&end);
+        if let ProcessEnd::Applied(plan, outcome) = &end {
+            let ledger = runner.ledger_of(process.machine);
+            runner.machine.with_calls(|calls| {
+                found.lost_creates.add(plan, outcome, &calls[begun..], &ledger);
+            });
+            found.claim = self.claim(process, plan, outcome, found.is_late);
+        }
+        let calls = |calls: &[Call]| calls[begun..].iter().any(|call| !is_read(&call.path));
+        match end {
+            ProcessEnd::Failed(error) if runner.machine.with_calls(calls) => {
+                found.broken.push(BrokenLaw::ChangedAndFailed { error });
             }
+            _ => found.broken.extend(self.judge_end(process, found.end)),
+        }
+    }
+
+    /// Judges how an apply ended at which the shared store has failed, and nothing else.
+    fn judge_end(&self, process: &ProcessFaults, end: CaseEnd) -> Option<BrokenLaw> {
+        let [Injection { fault: InjectedFault::Store(fault), at }] = *process.injections else {
+            return None;
         };
+        let duration = self.conditions.store?.lease_time;
+        let accesses = &self.trace.store_accesses;
+        let access = &accesses[at];
+        let is_write = |access: &StoreAccess| access.is_of_lease() && access.is_write();
+        let taken = accesses.iter().position(is_write);
+        let is_of_lease = access.is_of_lease() && access.is_write();
+        let is_kept = access.is_of_lease() && taken.is_some_and(|taken| taken < at);
+        let is_short = match fault {
+            StoreFault::SentTwice => true,
+            StoreFault::AnswerLost => is_of_lease,
+            StoreFault::Unreachable => is_kept,
+            StoreFault::Slow(time) => time < duration / 2,
+            _ => false,
+        };
+        if end == CaseEnd::Unknown && self.end != end {
+            Some(BrokenLaw::UnknownByStore)
+        } else if is_short && end != self.end {
+            Some(BrokenLaw::StoppedInVain { end })
+        } else {
+            None
+        }
     }
 
     /// Whether an apply reports that everything succeeded, so that nothing is left to do but these
@@ -323,14 +370,13 @@ impl<'a> PreparedScenario<'a> {
     async fn converge(&self, checkpoint: &Checkpoint, faults: FaultPlan) -> CaseResult<'_> {
         let Checkpoint { world, image, now, mut found } = checkpoint.clone();
         let (machine, is_late) = (found.machine, found.is_late);
-        let (step, seed) = (self.scenario.last(), self.conditions.seed);
-        let runner = ProcessRunner::new(world, image, now, seed);
+        let step = self.scenario.last();
+        let runner = ProcessRunner::new(world, image, now, self.conditions);
         if let Some(process) = faults.0.last() {
             self.rest_after(process, &runner).await;
         }
-        let begun = runner.machine.call_count();
-        let next = runner.apply(step, machine, &[]).await;
-        found.traces.push(runner.trace(begun));
+        let (next, trace) = runner.apply(step, machine, &[]).await;
+        found.traces.push(trace);
         // The plan of this apply tells what the one before it has left; it needs the ledger for that.
         let loses_ledger = faults.0.last().is_some_and(|process| process.loses_ledger);
         if let Some(later) = found.claim.take().filter(|_| !loses_ledger) {
@@ -354,7 +400,10 @@ impl<'a> PreparedScenario<'a> {
         }
         let is_at_rest = left.is_nothing();
         let is_ignored = runner.machine.with_calls(|calls| calls.iter().any(agents::is_ignored));
-        let is_told = is_ignored && matches!(left, Remaining::Blocked(_));
+        // What the ledger holds beside its lines may be evidence.
+        let is_spoiled = faults.faults().any(InjectedFault::spoils)
+            && matches!(&left, Remaining::Blocked(codes) if codes.contains(&Code::LostEvidence));
+        let is_told = is_spoiled || is_ignored && matches!(left, Remaining::Blocked(_));
         if !is_at_rest && self.comes_to_rest && !is_told {
             found.broken.push(BrokenLaw::NotConverged { remaining: left });
         }
@@ -362,6 +411,7 @@ impl<'a> PreparedScenario<'a> {
         // A machine that forgot everything cannot wait for what it has sent.
         let settle = if faults.forgets() { Duration::ZERO } else { settle_time() };
         let mut judgement = self.judge(&runner, is_at_rest, settle).await;
+        judgement.broken.extend(runner.machine.take_reported());
         let earlier = broken.into_iter().chain(lost_creates.broken.iter().cloned());
         judgement.broken.splice(0..0, earlier);
         let log = if judgement.broken.is_empty() { Vec::new() } else { log(&runner) };
@@ -419,7 +469,12 @@ impl Default for Findings {
 }
 
 /// How an apply ended.
-fn end_of(plan: &Plan, outcome: &Outcome) -> CaseEnd {
+fn end_of(end: &ProcessEnd) -> CaseEnd {
+    let (plan, outcome) = match end {
+        ProcessEnd::Interrupted => return CaseEnd::Interrupted,
+        ProcessEnd::Failed(_) => return CaseEnd::Failed,
+        ProcessEnd::Applied(plan, outcome) => (plan, outcome),
+    };
     let mut end = CaseEnd::Succeeded;
     for step in plan.ready_steps() {
         match outcome.steps.get(&step.id) {

@@ -5,6 +5,19 @@ use std::time::Duration;
 
 use qcops::emulator::{FAULTS, Fault};
 
+use super::shared_store::{StoreAccess, StoreFault};
+
+/// What is done where something goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// A file is read or written.
+    File,
+    /// The shared store is asked.
+    Store,
+    /// The service is asked.
+    Request,
+}
+
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InjectedFault {
@@ -24,6 +37,39 @@ pub(super) enum InjectedFault {
     EndedInFile,
     /// The disk is full.
     DiskFull,
+    /// The shared store does otherwise than it should.
+    Store(StoreFault),
+    /// Another machine takes the lease over and applies while the request is in flight.
+    LeaseTaken(TakenOver),
+}
+
+/// A request during which another machine takes the lease over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TakenOver {
+    /// Whether it takes effect before that.
+    pub(super) works_first: bool,
+    /// What goes wrong with it, too.
+    pub(super) answer: Option<Fault>,
+}
+
+impl TakenOver {
+    /// Every way to lose the lease with a request of this path in flight.
+    fn of(path: &str) -> &'static [Self] {
+        const ALL: [TakenOver; 6] = [
+            TakenOver { works_first: false, answer: None },
+            TakenOver { works_first: true, answer: None },
+            TakenOver { works_first: true, answer: Some(Fault::LostAfter) },
+            TakenOver { works_first: false, answer: Some(Fault::LostAfter) },
+            TakenOver { works_first: false, answer: Some(Fault::LostBefore) },
+            TakenOver { works_first: false, answer: Some(Fault::TooMany(None)) },
+        ];
+        if is_read(path) { &ALL[..1] } else { &ALL }
+    }
+}
+
+/// Whether a request changes nothing.
+pub(super) fn is_read(path: &str) -> bool {
+    path.ends_with("/read") || path.ends_with("/list")
 }
 
 /// How long late requests are late: within the first read, and close to the end of settling.
@@ -44,7 +90,7 @@ impl InjectedFault {
 
     /// Whether it does anything at this path.
     fn applies_to(self, path: &str) -> bool {
-        let reads = path.ends_with("/read") || path.ends_with("/list");
+        let reads = is_read(path);
         match self {
             Self::Service(Fault::ListLags | Fault::ListEmpty | Fault::ListShort) => {
                 path.ends_with("/list")
@@ -56,14 +102,34 @@ impl InjectedFault {
         }
     }
 
-    /// Whether it happens to a file, not to a request.
-    pub(super) fn is_of_files(self) -> bool {
-        Self::OF_FILES.contains(&self)
+    /// Where it happens.
+    pub(super) fn place(self) -> Place {
+        match self {
+            Self::EndedBeforeFile | Self::EndedAfterFile | Self::EndedInFile | Self::DiskFull => {
+                Place::File
+            }
+            Self::Store(_) => Place::Store,
+            _ => Place::Request,
+        }
     }
 
     /// Whether the process ends with it.
     pub(super) fn ends(self) -> bool {
-        !matches!(self, Self::Service(_) | Self::DiskFull)
+        match self {
+            Self::Service(_) | Self::DiskFull | Self::LeaseTaken(_) => false,
+            Self::Store(fault) => fault.ends(),
+            _ => true,
+        }
+    }
+
+    /// Whether something is wrong with the answer to the request.
+    pub(super) fn is_of_the_answer(self) -> bool {
+        !matches!(self, Self::LeaseTaken(TakenOver { answer: None, .. }))
+    }
+
+    /// Whether it leaves something in the ledger that cannot be read.
+    pub(super) fn spoils(self) -> bool {
+        self == Self::Store(StoreFault::EndedWithGarbage)
     }
 
     /// Whether it makes an incomplete list look complete.
@@ -93,6 +159,9 @@ impl InjectedFault {
                     | Fault::NoEffect
             ),
             Self::EndedBefore | Self::EndedAfter | Self::EndedLate(_) => true,
+            Self::LeaseTaken(TakenOver { answer, .. }) => {
+                answer.is_some_and(|answer| Self::Service(answer).is_unknown())
+            }
             _ => false,
         }
     }
@@ -109,6 +178,12 @@ impl fmt::Display for InjectedFault {
             Self::EndedAfterFile => f.write_str("ended-after-file"),
             Self::EndedInFile => f.write_str("ended-in-file"),
             Self::DiskFull => f.write_str("disk-full"),
+            Self::Store(fault) => write!(f, "{fault}"),
+            Self::LeaseTaken(TakenOver { works_first, answer }) => {
+                let first = if *works_first { "after" } else { "before" };
+                let answer = answer.map(|answer| format!(", {answer}")).unwrap_or_default();
+                write!(f, "lease-taken-{first}-effect{answer}")
+            }
         }
     }
 }
@@ -128,10 +203,28 @@ pub(super) struct Trace {
     pub(super) paths: Vec<String>,
     /// How often a file was read or written.
     pub(super) accesses: usize,
+    /// Every access to the shared store.
+    pub(super) store_accesses: Vec<StoreAccess>,
 }
 
 impl Trace {
-    /// Everything that can go wrong in it.
+    /// Everything that can go wrong with the shared store.
+    pub(super) fn store_injections(&self) -> Vec<Injection> {
+        let accesses = self.store_accesses.iter().enumerate().flat_map(|(at, access)| {
+            let faults = StoreFault::of(access).map(InjectedFault::Store);
+            faults.map(move |fault| Injection { fault, at })
+        });
+        let requests = self.paths.iter().enumerate().flat_map(|(at, path)| {
+            let ways = TakenOver::of(path).iter().map(|way| InjectedFault::LeaseTaken(*way));
+            let ends = [InjectedFault::EndedBefore, InjectedFault::EndedAfter];
+            let late = LATE.map(InjectedFault::EndedLate).into_iter();
+            let ends = ends.into_iter().chain(late).filter(|fault| fault.applies_to(path));
+            ways.chain(ends).map(move |fault| Injection { fault, at })
+        });
+        accesses.chain(requests).collect()
+    }
+
+    /// Everything that can go wrong with the service and the files.
     pub(super) fn injections(&self) -> Vec<Injection> {
         let requests = self.paths.iter().enumerate().flat_map(|(at, path)| {
             let faults = InjectedFault::of_requests().filter(|fault| fault.applies_to(path));

@@ -16,6 +16,7 @@ use qcops::resource::Object;
 use serde_json::Value;
 
 use super::agents;
+use super::case::CaseEnd;
 use super::fault::InjectedFault;
 use super::machine::Call;
 use super::process::{ARTIFACTS, Remaining};
@@ -74,6 +75,18 @@ pub(super) enum BrokenLaw {
     FalseSuccess { remaining: Remaining },
     /// The apply after the faults left something to do.
     NotConverged { remaining: Remaining },
+    /// A request left that no line of the ledger in the shared store announced.
+    NotAnnounced { path: String },
+    /// Something was begun, or sent, while another machine held the lease.
+    StaleHolder { what: String },
+    /// An apply that reached its end holds the lease.
+    LeaseKept,
+    /// An apply that said that nothing was changed has changed something.
+    ChangedAndFailed { error: String },
+    /// A fault that is over at once, and that nothing is lost by, made an apply stop.
+    StoppedInVain { end: CaseEnd },
+    /// The service answered everything, and something is unknown all the same.
+    UnknownByStore,
 }
 
 impl fmt::Display for BrokenLaw {
@@ -141,6 +154,20 @@ impl fmt::Display for BrokenLaw {
             }
             Self::NotConverged { remaining } => {
                 write!(f, "the second apply leaves something: {remaining}")
+            }
+            Self::NotAnnounced { path } => write!(f, "{path} was sent without a line in the store"),
+            Self::StaleHolder { what } => {
+                write!(f, "{what}, while another machine held the lease")
+            }
+            Self::LeaseKept => f.write_str("an apply came to its end and holds the lease"),
+            Self::ChangedAndFailed { error } => {
+                write!(f, "something was changed by an apply that failed: {error}")
+            }
+            Self::StoppedInVain { end } => {
+                write!(f, "the store was away for a moment, and the apply ended as {end:?}")
+            }
+            Self::UnknownByStore => {
+                f.write_str("the service answered everything, and something is unknown")
             }
         }
     }
@@ -235,6 +262,7 @@ pub(super) fn judge(
     let settle = SignedDuration::try_from(settle).unwrap_or(SignedDuration::MAX);
     judge_creates(calls, settle, broken);
     judge_deployments(before, &contents, calls, settle, broken);
+    judge_announced(before, end, &contents, calls, broken);
     judgement
 }
 
@@ -444,6 +472,53 @@ fn judge_deployments(
     for ((process, task), sent) in sent {
         if sent > declared.get(&task).copied().unwrap_or(0) {
             broken.push(BrokenLaw::DeployedTooOften { process, task, sent });
+        }
+    }
+}
+
+/// What is made, started or prompted was announced in the shared store before it was sent.
+fn judge_announced(
+    before: Before<'_>,
+    end: &World,
+    contents: &BTreeMap<u64, ContentHash>,
+    calls: &[Call],
+    broken: &mut Vec<BrokenLaw>,
+) {
+    let last = before.scenario.last();
+    let of_task = |id: u64| {
+        let requirement = before.requirements.by_content.get(contents.get(&id)?)?;
+        Some(requirement.key.to_string())
+    };
+    for call in calls {
+        let Some(announced) = &call.announced else { continue };
+        let (what, keys): (_, Vec<String>) = match call.path.as_str() {
+            "/agents/create" => {
+                let name = field(&call.body, "name");
+                let agents = last.desired_state.agents.iter();
+                let agents = agents.filter(|(_, agent)| agent.object.name() == name.as_str());
+                ("sending-agent", agents.map(|(key, _)| key.to_string()).collect())
+            }
+            "/agents/tasks/create" => {
+                let prompt = field(&call.body, PROMPT);
+                let tasks = last.desired_state.tasks.iter();
+                let tasks = tasks.filter(|(_, task)| {
+                    task.object.prompt().map(|text| &**text) == prompt.as_str()
+                });
+                ("sending", tasks.map(|(key, _)| key.to_string()).collect())
+            }
+            "/agents/deployments/create" => {
+                let task = field(&call.body, "taskId").as_u64().unwrap_or_default();
+                ("starting", of_task(task).into_iter().collect())
+            }
+            _ => {
+                let id = field(&call.body, "deploymentId");
+                let run = end.deployments().find(|run| Some(&*run.id) == id.as_str());
+                ("starting", run.and_then(|run| of_task(run.task_id)).into_iter().collect())
+            }
+        };
+        let is_announced = announced.iter().any(|(its, key, _)| its == what && keys.contains(key));
+        if !is_announced {
+            broken.push(BrokenLaw::NotAnnounced { path: call.path.clone() });
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The machine on which one process after the other runs: its network and its disk, with injected faults.
 //!
-//! Once a process has ended, every access fails or never returns, so that nothing the program does on
-//! its way out can clean anything up.
+//! Once a process has ended, every access of it fails or never returns, so that nothing the program does
+//! on its way out can clean anything up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -19,7 +19,9 @@ use qcops::files::{Files, FilesError, Lock, Memory};
 use qcops::model::SplitMix64;
 use tokio::sync::Notify;
 
-use super::fault::{InjectedFault, Injection};
+use super::fault::{InjectedFault, Injection, Place, TakenOver, Trace, is_read};
+use super::judge::BrokenLaw;
+use super::shared_store::{Announcement, StoreAccess, StoreImage};
 use crate::support::world::credentials;
 
 /// The longest a request travels, in milliseconds; the seed decides how long each one takes.
@@ -47,6 +49,8 @@ pub(super) struct Call {
     pub(super) is_refused: bool,
     /// The files on the disk as it left; for deletes only.
     pub(super) saved: BTreeSet<PathBuf>,
+    /// What the ledger in the shared store announced as it left, where there is one.
+    pub(super) announced: Option<BTreeSet<Announcement>>,
 }
 
 /// The machine on which one process after the other runs.
@@ -54,7 +58,16 @@ pub(super) struct Machine {
     pub(super) emulator: Emulator,
     clock: Clock,
     ended: Notify,
+    /// Told once another machine may take the lease of a process over, or that process has ended.
+    taking_over: Notify,
     state: Mutex<MachineState>,
+}
+
+/// One process, and all that it can reach.
+#[derive(Clone)]
+pub(super) struct Process {
+    machine: Arc<Machine>,
+    number: usize,
 }
 
 /// What is left of a machine between two processes.
@@ -62,28 +75,52 @@ pub(super) struct Machine {
 pub(super) struct MachineImage {
     /// What is on the disk.
     files: BTreeMap<PathBuf, Vec<u8>>,
+    /// What is in the shared store.
+    store: StoreImage,
     /// Every request so far.
     calls: Vec<Call>,
-    /// The number of the last process.
-    process: usize,
+    /// How many processes there were.
+    processes: usize,
 }
 
 impl MachineImage {
-    /// The same disk on a machine that has sent nothing yet.
+    /// Adds values of earlier applies to the shared store.
+    pub(super) fn add_old_values(&mut self, count: usize) {
+        self.store.add_old(count);
+    }
+
+    /// The same disk and store beside a machine that has sent nothing yet.
     pub(super) fn without_calls(self) -> Self {
-        Self { files: self.files, ..Self::default() }
+        Self { files: self.files, store: self.store, ..Self::default() }
     }
 }
 
 struct MachineState {
     image: MachineImage,
+    /// The processes of this machine, by number.
+    processes: BTreeMap<usize, ProcessState>,
+    random: SplitMix64,
+    /// When the signature was made that requests carry, and that signature.
+    signed: (Timestamp, Signature),
+    /// Laws that were seen to be broken.
+    broken: Vec<BrokenLaw>,
+}
+
+/// What is known of a process.
+#[derive(Default)]
+pub(super) struct ProcessState {
     injections: Vec<Injection>,
     requests: usize,
     accesses: usize,
     is_ended: bool,
-    random: SplitMix64,
-    /// When the signature was made that requests carry, and that signature.
-    signed: (Timestamp, Signature),
+    /// Every access to the shared store.
+    pub(super) store_accesses: Vec<StoreAccess>,
+    /// Whether the shared store cannot be reached any more.
+    pub(super) is_unreachable: bool,
+    /// Whether the lease in it cannot be reached any more.
+    pub(super) is_cut_off: bool,
+    /// The epoch of the lease that it has taken; 0 before.
+    epoch: u64,
 }
 
 impl Machine {
@@ -95,39 +132,23 @@ impl Machine {
     ) -> Arc<Self> {
         let state = MachineState {
             image,
-            injections: Vec::new(),
-            requests: 0,
-            accesses: 0,
-            is_ended: false,
+            processes: BTreeMap::new(),
             random: SplitMix64::new(seed),
             signed: (clock.now(), sign(&credentials(), clock.now())),
+            broken: Vec::new(),
         };
-        Arc::new(Self { emulator, clock, ended: Notify::new(), state: Mutex::new(state) })
+        let (ended, taking_over) = (Notify::new(), Notify::new());
+        Arc::new(Self { emulator, clock, ended, taking_over, state: Mutex::new(state) })
     }
 
     /// Begins a process, into which `injections` are made.
-    pub(super) fn begin(&self, injections: &[Injection]) {
+    pub(super) fn begin(self: &Arc<Self>, injections: &[Injection]) -> Process {
         let mut state = self.state();
-        state.image.process += usize::from(!state.image.calls.is_empty());
-        (state.requests, state.accesses, state.is_ended) = (0, 0, false);
-        state.injections = injections.to_vec();
-    }
-
-    /// Waits until the process is ended from outside.
-    pub(super) async fn ended(&self) {
-        while !self.is_ended() {
-            self.ended.notified().await;
-        }
-    }
-
-    /// Whether the process was ended from outside.
-    pub(super) fn is_ended(&self) -> bool {
-        self.state().is_ended
-    }
-
-    /// How many accesses to files there were in this process.
-    pub(super) fn accesses(&self) -> usize {
-        self.state().accesses
+        let number = state.image.processes;
+        state.image.processes += 1;
+        let begun = ProcessState { injections: injections.to_vec(), ..ProcessState::default() };
+        state.processes.insert(number, begun);
+        Process { machine: Arc::clone(self), number }
     }
 
     /// How many requests there were in all processes.
@@ -145,6 +166,11 @@ impl Machine {
         self.state().image.files.get(path).cloned().unwrap_or_default()
     }
 
+    /// Reads the shared store, past all faults.
+    pub(super) fn with_store<T>(&self, read: impl FnOnce(&StoreImage) -> T) -> T {
+        read(&self.state().image.store)
+    }
+
     /// What is left of it now.
     pub(super) fn image(&self) -> MachineImage {
         self.state().image.clone()
@@ -155,53 +181,137 @@ impl Machine {
         self.state().image.files.remove(path);
     }
 
+    /// Notes a law that was seen to be broken.
+    pub(super) fn report(&self, broken: BrokenLaw) {
+        let mut state = self.state();
+        if !state.broken.contains(&broken) {
+            state.broken.push(broken);
+        }
+    }
+
+    /// Takes the laws that were seen to be broken.
+    pub(super) fn take_reported(&self) -> Vec<BrokenLaw> {
+        std::mem::take(&mut self.state().broken)
+    }
+
     fn state(&self) -> MutexGuard<'_, MachineState> {
         self.state.lock().expect("no holder panics")
     }
+}
 
-    fn end(&self) {
-        self.state().is_ended = true;
-        self.ended.notify_one();
+impl Process {
+    /// Waits until the process is ended from outside.
+    pub(super) async fn ended(&self) {
+        loop {
+            let ended = self.machine.ended.notified();
+            if self.is_ended() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Whether the process was ended from outside.
+    pub(super) fn is_ended(&self) -> bool {
+        self.with_state(|state| state.is_ended)
+    }
+
+    /// What it did.
+    pub(super) fn trace(&self) -> Trace {
+        let state = self.machine.state();
+        let calls = state.image.calls.iter().filter(|call| call.process == self.number);
+        let ProcessState { accesses, store_accesses, .. } = &state.processes[&self.number];
+        Trace {
+            paths: calls.map(|call| call.path.clone()).collect(),
+            accesses: *accesses,
+            store_accesses: store_accesses.clone(),
+        }
+    }
+
+    /// Notes the epoch of the lease that it has taken.
+    pub(super) fn begin_epoch(&self, epoch: u64) {
+        self.with_state(|state| state.epoch = epoch);
+    }
+
+    /// Whether the lease that it has taken is another one's by now.
+    pub(super) fn is_fenced(&self) -> bool {
+        let state = self.machine.state();
+        let epoch = state.processes[&self.number].epoch;
+        epoch > 0 && state.image.store.epoch() > epoch
+    }
+
+    /// Whether nobody else has the lease, and it was not given back.
+    pub(super) fn holds_lease(&self) -> bool {
+        let state = self.machine.state();
+        let epoch = state.processes[&self.number].epoch;
+        epoch > 0 && state.image.store.is_held_in(epoch)
+    }
+
+    /// Notes a law that was seen to be broken.
+    pub(super) fn report(&self, broken: BrokenLaw) {
+        self.machine.report(broken);
+    }
+
+    /// Waits until another machine may take the lease over, and returns whether it is to.
+    pub(super) async fn lets_take_over(&self) -> bool {
+        self.machine.taking_over.notified().await;
+        self.with_state(|state| state.is_cut_off)
+    }
+
+    /// Ends the wait for a machine that would take the lease over.
+    pub(super) fn ends_itself(&self) {
+        self.machine.taking_over.notify_one();
+    }
+
+    pub(super) fn with_state<T>(&self, change: impl FnOnce(&mut ProcessState) -> T) -> T {
+        let mut state = self.machine.state();
+        change(state.processes.get_mut(&self.number).expect("it has begun"))
+    }
+
+    /// Changes the shared store.
+    pub(super) fn with_store<T>(&self, change: impl FnOnce(&mut StoreImage) -> T) -> T {
+        change(&mut self.machine.state().image.store)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.machine.clock.now()
+    }
+
+    /// Waits as long as a request travels; one of a process that has ended never arrives.
+    pub(super) async fn travel(&self) {
+        let latency = {
+            let state = self.machine.state();
+            Duration::from_millis(state.random.next() % LATENCY)
+        };
+        if self.is_ended() {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(latency).await;
+    }
+
+    pub(super) fn end(&self) {
+        self.with_state(|state| state.is_ended = true);
+        self.machine.ended.notify_waiters();
     }
 
     async fn carry(&self, mut request: Request) -> Result<Response, TransportError> {
-        let (latency, is_ended) = {
-            let state = self.state();
-            (Duration::from_millis(state.random.next() % LATENCY), state.is_ended)
-        };
-        if is_ended {
-            return std::future::pending().await;
-        }
-        tokio::time::sleep(latency).await;
-        let (fault, place) = {
-            let mut state = self.state();
-            assert!(state.requests < MOST_REQUESTS, "a process sends requests in a loop");
-            let at = state.requests;
-            state.requests += 1;
-            request.signature = Some(state.signature(self.clock.now()));
-            let fault = state.fault(at, false);
-            let is_delete = request.path.ends_with("/delete");
-            let saved = state.image.files.keys().filter(|_| is_delete).cloned().collect();
-            let call = Call {
-                saved,
-                process: state.image.process,
-                at: self.clock.now(),
-                path: request.path.clone(),
-                body: request.body.clone(),
-                fault,
-                is_done: false,
-                is_refused: false,
-            };
-            state.image.calls.push(call);
-            (fault, state.image.calls.len() - 1)
-        };
+        self.travel().await;
+        let (fault, place) = self.note_call(&mut request);
         if fault == Some(InjectedFault::EndedBefore) {
             self.end();
             return std::future::pending().await;
         }
+        let taken = match fault {
+            Some(InjectedFault::LeaseTaken(taken)) => Some(taken),
+            _ => None,
+        };
+        if taken.is_some_and(|taken| !taken.works_first) {
+            self.lose_lease().await;
+        }
         let service_fault = match fault {
             Some(InjectedFault::Service(fault)) => Some(fault),
             Some(InjectedFault::EndedLate(delay)) => Some(Fault::Late(delay)),
+            Some(InjectedFault::LeaseTaken(TakenOver { answer, .. })) => answer,
             _ => None,
         };
         let mut script = Script::default();
@@ -209,15 +319,18 @@ impl Machine {
             script.add(&format!("*#1={fault}")).expect("faults are written as they are read");
         }
         // The emulator takes the fault as soon as it is asked, so no other request can take it away.
-        self.emulator.set_faults(script);
-        let outcome = self.emulator.exchange(request).await;
+        self.machine.emulator.set_faults(script);
+        let outcome = self.machine.emulator.exchange(request).await;
         if fault.is_some_and(InjectedFault::ends) {
             self.end();
             return std::future::pending().await;
         }
+        if taken.is_some_and(|taken| taken.works_first) {
+            self.lose_lease().await;
+        }
         if let Ok(response) = &outcome {
             let says = |word: &[u8]| memmem::find(&response.body, word).is_some();
-            let mut state = self.state();
+            let mut state = self.machine.state();
             let call = &mut state.image.calls[place];
             call.is_done = response.status == 200 && says(b"\"success\":true");
             // An HTML page or half of the JSON proves nothing, whatever the emulator meant.
@@ -226,14 +339,57 @@ impl Machine {
         outcome
     }
 
+    /// Notes that a request leaves; returns its fault, and its place among all.
+    fn note_call(&self, request: &mut Request) -> (Option<InjectedFault>, usize) {
+        if self.is_fenced() && !is_read(&request.path) {
+            self.report(BrokenLaw::StaleHolder { what: request.path.clone() });
+        }
+        let now = self.now();
+        let mut state = self.machine.state();
+        request.signature = Some(state.signature(now));
+        let process = state.processes.get_mut(&self.number).expect("it has begun");
+        assert!(process.requests < MOST_REQUESTS, "a process sends requests in a loop");
+        let fault = process.fault(process.requests, Place::Request);
+        process.requests += 1;
+        let is_announced = process.epoch > 0 && ANNOUNCED.contains(&&*request.path);
+        let is_delete = request.path.ends_with("/delete");
+        let MachineImage { files, store, .. } = &state.image;
+        let saved = files.keys().cloned().chain(store.names().map(PathBuf::from));
+        let saved = saved.filter(|_| is_delete).collect();
+        let call = Call {
+            saved,
+            announced: is_announced.then(|| state.image.store.announced()),
+            process: self.number,
+            at: now,
+            path: request.path.clone(),
+            body: request.body.clone(),
+            fault: fault.filter(|fault| fault.is_of_the_answer()),
+            is_done: false,
+            is_refused: false,
+        };
+        state.image.calls.push(call);
+        (fault, state.image.calls.len() - 1)
+    }
+
+    /// Cuts the process off from its lease, where it has one, until another machine has taken it.
+    pub(super) async fn lose_lease(&self) {
+        if self.with_state(|state| state.epoch == 0) {
+            return;
+        }
+        self.with_state(|state| state.is_cut_off = true);
+        self.machine.taking_over.notify_one();
+        while !self.is_fenced() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Counts one access to a file; `None` where the process ends before it or is over.
     fn access(&self) -> Result<Option<InjectedFault>, FilesError> {
-        let mut state = self.state();
-        let at = state.accesses;
-        state.accesses += 1;
-        let fault = state.fault(at, true);
-        let is_ended = state.is_ended;
-        drop(state);
+        let (fault, is_ended) = self.with_state(|state| {
+            let at = state.accesses;
+            state.accesses += 1;
+            (state.fault(at, Place::File), state.is_ended)
+        });
         match fault {
             _ if is_ended => Err(failed("the process has ended")),
             Some(InjectedFault::EndedBeforeFile) => {
@@ -260,18 +416,27 @@ impl MachineState {
         }
         self.signed.1.clone()
     }
+}
 
-    /// The fault of a request, or of an access to a file.
-    fn fault(&self, at: usize, is_of_files: bool) -> Option<InjectedFault> {
-        let is_meant = |injection: &&Injection| {
-            injection.at == at && injection.fault.is_of_files() == is_of_files
-        };
+impl ProcessState {
+    /// The fault of what is done at a place, counted from 0.
+    pub(super) fn fault(&self, at: usize, place: Place) -> Option<InjectedFault> {
+        let is_meant =
+            |injection: &&Injection| injection.at == at && injection.fault.place() == place;
         self.injections.iter().find(is_meant).map(|injection| injection.fault)
     }
 }
 
-/// The network between the machine and the service, shared by the clients of all processes.
-pub(super) struct CrashingNetwork(pub(super) Arc<Machine>);
+/// Requests that have a line in the ledger before they leave.
+const ANNOUNCED: [&str; 4] = [
+    "/agents/create",
+    "/agents/tasks/create",
+    "/agents/deployments/create",
+    "/agents/deployments/prompt",
+];
+
+/// The network between a process and the service.
+pub(super) struct CrashingNetwork(pub(super) Process);
 
 impl Transport for CrashingNetwork {
     fn exchange(&self, request: Request) -> Exchange<'_> {
@@ -279,13 +444,13 @@ impl Transport for CrashingNetwork {
     }
 }
 
-/// The disk of the machine, shared by all processes.
-pub(super) struct CrashingDisk(pub(super) Arc<Machine>);
+/// The disk of the machine, as a process reaches it.
+pub(super) struct CrashingDisk(pub(super) Process);
 
 impl Files for CrashingDisk {
     fn read(&self, path: &Path) -> Result<Option<Vec<u8>>, FilesError> {
         let fault = self.0.access()?;
-        let bytes = self.0.state().image.files.get(path).cloned();
+        let bytes = self.0.machine.state().image.files.get(path).cloned();
         self.0.after_access(fault);
         Ok(bytes)
     }
@@ -294,7 +459,7 @@ impl Files for CrashingDisk {
         let fault = self.0.access()?;
         // Written beside and renamed: an interrupted write leaves the old text.
         if fault != Some(InjectedFault::EndedInFile) {
-            self.0.state().image.files.insert(path.to_owned(), bytes.to_owned());
+            self.0.machine.state().image.files.insert(path.to_owned(), bytes.to_owned());
         }
         self.0.after_access(fault);
         Ok(())
@@ -304,7 +469,7 @@ impl Files for CrashingDisk {
         let fault = self.0.access()?;
         let length =
             if fault == Some(InjectedFault::EndedInFile) { bytes.len() / 2 } else { bytes.len() };
-        let mut state = self.0.state();
+        let mut state = self.0.machine.state();
         state.image.files.entry(path.to_owned()).or_default().extend_from_slice(&bytes[..length]);
         drop(state);
         self.0.after_access(fault);

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::iter::once;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use qcops::api::{self, Client};
@@ -12,17 +14,22 @@ use qcops::apply::{self, Effects, Settings, Stop};
 use qcops::clock::Clock;
 use qcops::diag::{Code, with_causes};
 use qcops::emulator::{Emulator, Storage, World};
-use qcops::event::{Outcome, StepOutcome};
+use qcops::event::{Event, Outcome, StepOutcome};
 use qcops::evidence::Evidence;
 use qcops::ledger::Ledger;
 use qcops::model::{Action, Key};
 use qcops::observed::ObservedState;
 use qcops::plan::{self, Change, Next, Plan, PlanContext, Step, StepStatus};
-use qcops::store::{Artifacts, FileJournal};
+use qcops::store::{
+    Artifacts, FileJournal, Journal, Lease, LeaseAttempt, LeaseHolder, LeaseSight, SharedStore,
+    StoreError,
+};
 
 use super::fault::{Injection, Trace};
-use super::machine::{Call, CrashingDisk, CrashingNetwork, Machine, MachineImage};
-use super::scenario::ScenarioStep;
+use super::judge::BrokenLaw;
+use super::machine::{CrashingDisk, CrashingNetwork, Machine, MachineImage, Process};
+use super::scenario::{Conditions, ScenarioStep, StoreConditions};
+use super::shared_store::{CrashingStore, SCOPE, StoreImage};
 use crate::support::world::{self, organization, unsigned_client_over};
 
 /// Where conversations are saved before they are deleted.
@@ -30,6 +37,9 @@ pub(super) const ARTIFACTS: &str = "artifacts";
 
 /// How long the service rests between two steps: every deployment ends, every list catches up.
 pub(super) const REST: SignedDuration = SignedDuration::from_hours(1);
+
+/// How long between two looks at a lease.
+const LEASE_PAUSE: Duration = Duration::from_secs(2);
 
 /// More applies than any scenario needs until nothing is left to do.
 const MOST_APPLIES: usize = 4;
@@ -112,13 +122,21 @@ pub(super) struct ProcessRunner {
     pub(super) machine: Arc<Machine>,
     pub(super) clock: Clock,
     seed: u64,
+    /// How the shared store is used, where machines share one.
+    store: Option<StoreConditions>,
 }
 
 impl ProcessRunner {
-    pub(super) fn new(world: World, image: MachineImage, now: Timestamp, seed: u64) -> Self {
+    pub(super) fn new(
+        world: World,
+        image: MachineImage,
+        now: Timestamp,
+        conditions: &Conditions,
+    ) -> Self {
         let clock = Clock::starting_at(now);
         let emulator = Emulator::new(world, clock, Storage::Memory);
-        Self { machine: Machine::new(emulator, clock, image, seed), clock, seed }
+        let Conditions { seed, store, .. } = *conditions;
+        Self { machine: Machine::new(emulator, clock, image, seed), clock, seed, store }
     }
 
     /// Reads the service's side, now.
@@ -127,50 +145,157 @@ impl ProcessRunner {
         read.await.expect("a world in memory can be read")
     }
 
-    /// What the last process did; it began after that many requests.
-    pub(super) fn trace(&self, begun: usize) -> Trace {
-        let paths = |calls: &[Call]| calls[begun..].iter().map(|call| call.path.clone()).collect();
-        Trace { paths: self.machine.with_calls(paths), accesses: self.machine.accesses() }
+    /// What the ledger of a machine says.
+    pub(super) fn ledger_of(&self, machine: usize) -> Vec<u8> {
+        match self.store {
+            None => self.machine.file(&ledger_path(machine)),
+            Some(_) => self.machine.with_store(StoreImage::ledger),
+        }
     }
 
-    /// One process: it waits where it has to, plans and applies the plan.
+    /// One process: it waits where it has to, plans and applies the plan. Returns what it did, too.
     pub(super) async fn apply(
         &self,
         step: &ScenarioStep,
         machine: usize,
         injections: &[Injection],
-    ) -> ProcessEnd {
-        self.machine.begin(injections);
-        let end = tokio::select! {
-            biased;
-            () = self.machine.ended() => ProcessEnd::Interrupted,
-            end = self.process(step, machine) => end,
-        };
-        if self.machine.is_ended() { ProcessEnd::Interrupted } else { end }
+    ) -> (ProcessEnd, Trace) {
+        let process = self.machine.begin(injections);
+        let (end, ()) = tokio::join!(
+            self.until_ended(step, machine, &process),
+            self.take_over(step, machine + 1, &process)
+        );
+        (end, process.trace())
     }
 
-    async fn process(&self, step: &ScenarioStep, machine: usize) -> ProcessEnd {
-        let (client, ledger, no_stop) = (self.client(), self.ledger(machine), Stop::default());
-        let artifacts = Artifacts::in_folder(self.disk(), ARTIFACTS.into());
-        let settings = Settings { artifacts: Some(artifacts), ..Settings::default() };
-        let waited =
-            apply::wait_for_a_killed_apply(&ledger, self.clock, &settings, &no_stop, &|_| ()).await;
-        if let Err(error) = waited {
+    async fn until_ended(
+        &self,
+        step: &ScenarioStep,
+        machine: usize,
+        process: &Process,
+    ) -> ProcessEnd {
+        let end = tokio::select! {
+            biased;
+            () = process.ended() => ProcessEnd::Interrupted,
+            end = self.process(step, machine, process) => end,
+        };
+        process.ends_itself();
+        if process.is_ended() { ProcessEnd::Interrupted } else { end }
+    }
+
+    /// Applies on another machine once that may take the lease of a process over.
+    async fn take_over(&self, step: &ScenarioStep, machine: usize, process: &Process) {
+        if process.lets_take_over().await {
+            let other = self.machine.begin(&[]);
+            if let ProcessEnd::Failed(error) = self.process(step, machine, &other).await {
+                other.report(BrokenLaw::Failed { error });
+            }
+        }
+    }
+
+    async fn process(&self, step: &ScenarioStep, machine: usize, process: &Process) -> ProcessEnd {
+        let halt = Stop::default();
+        let Some(StoreConditions { lease_time, .. }) = self.store else {
+            let (client, ledger) = (self.client(process), self.ledger(machine, process));
+            return self.wait_and_apply(step, process, &client, &ledger, &halt).await;
+        };
+        // As `cli::apply_lock` does it.
+        let store = shared_store(process);
+        let lease = match self.take_lease(&store, lease_time).await {
+            Ok(lease) => lease,
+            Err(error) => return ProcessEnd::Failed(with_causes(&error)),
+        };
+        process.begin_epoch(lease.epoch());
+        let (client, ledger) = (self.client(process), self.ledger(machine, process));
+        ledger.begin_epoch(lease.epoch());
+        let keeper = async {
+            lease.keep(self.clock).await;
+            client.close();
+            halt.lose_lease();
+            std::future::pending().await
+        };
+        let end = tokio::select! {
+            biased;
+            end = self.wait_and_apply(step, process, &client, &ledger, &halt) => end,
+            end = keeper => end,
+        };
+        // One that cannot be given back ends by itself.
+        if lease.release(self.clock.now()).await.is_ok() && process.holds_lease() {
+            process.report(BrokenLaw::LeaseKept);
+        }
+        end
+    }
+
+    async fn take_lease(
+        &self,
+        store: &SharedStore,
+        duration: Duration,
+    ) -> Result<Box<Lease>, StoreError> {
+        store.check().await?;
+        let (holder, mut sight) = (LeaseHolder::default(), LeaseSight::default());
+        loop {
+            let now = self.clock.now();
+            match store.try_lease(SCOPE, &holder, duration, &mut sight, now).await? {
+                LeaseAttempt::Taken(lease) => return Ok(lease),
+                LeaseAttempt::HeldBy(_) => {
+                    tokio::time::sleep(LEASE_PAUSE.min(duration / 4)).await;
+                }
+            }
+        }
+    }
+
+    async fn wait_and_apply(
+        &self,
+        step: &ScenarioStep,
+        process: &Process,
+        client: &Client,
+        ledger: &Ledger,
+        halt: &Stop,
+    ) -> ProcessEnd {
+        let settings = Settings { artifacts: Some(self.artifacts(process)), ..Settings::default() };
+        if let Err(error) = self.wait(ledger, &settings, halt).await {
             return ProcessEnd::Failed(with_causes(&error));
         }
-        let plan = match self.plan(step, &client, &ledger).await {
+        let plan = match self.plan(step, client, ledger).await {
             Ok(plan) => plan,
             Err(error) => return ProcessEnd::Failed(error),
         };
+        if self.store.is_some()
+            && let Err(error) = ledger.applied(once("tasks.yaml".into()), self.clock.now()).await
+        {
+            return ProcessEnd::Failed(with_causes(&error));
+        }
         let effects = Effects {
-            client: &client,
-            ledger: &ledger,
+            client,
+            ledger,
             clock: self.clock,
-            stop: &no_stop,
-            on_event: &|_| (),
+            stop: halt,
+            on_event: &|event| {
+                if let (Event::Started(step), true) = (event, process.is_fenced()) {
+                    let what = format!("{} {}", step.change.action(), step.key);
+                    process.report(BrokenLaw::StaleHolder { what });
+                }
+            },
         };
         let outcome = apply::apply(&plan, &effects, &settings).await;
         ProcessEnd::Applied(Box::new(plan), outcome)
+    }
+
+    /// Waits for what an apply before it has left open.
+    async fn wait(
+        &self,
+        ledger: &Ledger,
+        settings: &Settings,
+        stop: &Stop,
+    ) -> Result<(), StoreError> {
+        if self.store.is_some() {
+            ledger.refresh().await?;
+        }
+        apply::wait_for_a_killed_apply(ledger, self.clock, settings, stop, &|_| ()).await?;
+        if self.store.is_some() {
+            ledger.compact().await?;
+        }
+        Ok(())
     }
 
     async fn plan(
@@ -179,6 +304,9 @@ impl ProcessRunner {
         client: &Client,
         ledger: &Ledger,
     ) -> Result<Plan, String> {
+        if self.store.is_some() {
+            ledger.refresh().await.map_err(|error| with_causes(&error))?;
+        }
         let plan_context = known(step, client, ledger).await?;
         // The last look makes the plan, as it does for the program.
         let made = RefCell::new(None);
@@ -216,7 +344,7 @@ impl ProcessRunner {
                 break;
             }
             tokio::time::sleep(REST.unsigned_abs()).await;
-            let end = self.apply(step, 0, &[]).await;
+            let (end, _) = self.apply(step, 0, &[]).await;
             left = self.remaining(step, 0).await;
             let ProcessEnd::Applied(_, outcome) = &end else {
                 is_unknown = false;
@@ -247,8 +375,9 @@ impl ProcessRunner {
         machine: usize,
         later: &BTreeSet<DeploymentKey>,
     ) -> Remaining {
-        self.machine.begin(&[]);
-        match self.plan(step, &self.client(), &self.ledger(machine)).await {
+        let process = self.machine.begin(&[]);
+        let ledger = self.ledger(machine, &process);
+        match self.plan(step, &self.client(&process), &ledger).await {
             Ok(plan) => Remaining::of(&plan, later),
             Err(error) => Remaining::Unreadable(error),
         }
@@ -272,23 +401,31 @@ impl ProcessRunner {
         }
     }
 
-    fn client(&self) -> Client {
+    fn client(&self, process: &Process) -> Client {
         let settings = api::ClientSettings { seed: self.seed, ..api::ClientSettings::default() };
-        unsigned_client_over(CrashingNetwork(Arc::clone(&self.machine)), self.clock, settings)
+        unsigned_client_over(CrashingNetwork(process.clone()), self.clock, settings)
     }
 
-    fn ledger(&self, machine: usize) -> Ledger {
-        let target = "crash suite".to_owned();
-        Ledger::new(
-            Arc::new(FileJournal::new(self.disk(), ledger_path(machine))),
-            target,
-            organization(),
-        )
+    fn artifacts(&self, process: &Process) -> Artifacts {
+        if self.store.is_some() {
+            return shared_store(process).artifacts(ARTIFACTS);
+        }
+        Artifacts::in_folder(Arc::new(CrashingDisk(process.clone())), ARTIFACTS.into())
     }
 
-    fn disk(&self) -> Arc<CrashingDisk> {
-        Arc::new(CrashingDisk(Arc::clone(&self.machine)))
+    fn ledger(&self, machine: usize, process: &Process) -> Ledger {
+        let journal: Arc<dyn Journal> = if self.store.is_some() {
+            shared_store(process).journal(SCOPE)
+        } else {
+            let disk = Arc::new(CrashingDisk(process.clone()));
+            Arc::new(FileJournal::new(disk, ledger_path(machine)))
+        };
+        Ledger::new(journal, "crash suite".to_owned(), organization())
     }
+}
+
+fn shared_store(process: &Process) -> SharedStore {
+    SharedStore::over(SCOPE.to_owned(), Arc::new(CrashingStore(process.clone())))
 }
 
 /// What is known before the service is observed.

@@ -50,6 +50,17 @@ pub(super) struct Conditions {
     pub(super) seed: u64,
     /// Quirks, as in `list-order=shuffled`.
     pub(super) quirks: Vec<String>,
+    /// The store that machines share, where they do. Only faults that have to do with it are injected then.
+    pub(super) store: Option<StoreConditions>,
+}
+
+/// How the shared store is used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct StoreConditions {
+    /// How long a lease is good for.
+    pub(super) lease_time: Duration,
+    /// How many values the ledger holds beside those of the scenario; from some number on they are merged.
+    pub(super) old_values: usize,
 }
 
 impl Scenario {
