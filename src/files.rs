@@ -43,7 +43,7 @@ pub enum FilesError {
     /// The path leads out of the folder it must stay in.
     #[error("`{}` is outside of `{}`", path.display(), root.display())]
     Outside {
-        /// The path as it resolved.
+        /// The path as it is written.
         path: PathBuf,
         /// The folder it must stay in.
         root: PathBuf,

@@ -1,6 +1,8 @@
 //! What a manifest may name: the one judge of paths that a stranger may have written.
 
 use std::ffi::OsStr;
+use std::fs;
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -11,6 +13,9 @@ const NEVER: [&str; 4] = [".git", ".qcops", ".lean", ".ssh"];
 
 /// Where the kernel answers instead of a disk; its files look regular and hold secrets.
 const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// The most links of one path, as Linux has it.
+const MOST_LINKS: usize = 40;
 
 /// A part of `/dev` that is plain memory, where whole checkouts lie on some machines.
 const SHARED_MEMORY: &str = "/dev/shm";
@@ -35,6 +40,8 @@ impl Bounds {
     /// `path` is relative to `folder`. The person who runs the program chose that folder, so that its
     /// own name is not judged, whatever it is; the rest of the way must not lead through a folder
     /// whose name begins with a dot: programs keep their secrets there.
+    ///
+    /// What is refused is refused whether or not it is there: nobody learns which files a machine has.
     pub fn resolve(&self, folder: &Path, path: &Path) -> Result<PathBuf, FilesError> {
         let root = self.real_root()?;
         let written = folder.join(path);
@@ -43,30 +50,48 @@ impl Bounds {
         {
             return Err(closed(&written, &name));
         }
-        let resolved = written.canonicalize().map_err(|source| failed("read", &written, source))?;
+        let unread = |source| failed("read", &written, source);
+        if let Ok(resolved) = written.canonicalize() {
+            self.judge(root, (folder, &written), &resolved)?;
+            return Ok(resolved);
+        }
+        let followed = folder.canonicalize().and_then(|folder| self.follow(root, folder, path));
+        let resolved = followed.map_err(unread)?;
+        self.judge(root, (folder, &written), &resolved)?;
+        fs::metadata(&resolved).map_err(unread)?;
+        Ok(resolved)
+    }
+
+    /// Refuses a file from which nothing is read.
+    fn judge(
+        &self,
+        root: &Path,
+        (folder, written): (&Path, &Path),
+        resolved: &Path,
+    ) -> Result<(), FilesError> {
         if !resolved.starts_with(root) {
-            return Err(FilesError::Outside { path: resolved, root: root.to_owned() });
+            return Err(FilesError::Outside { path: written.to_owned(), root: root.to_owned() });
         }
         let is_in_memory = root.starts_with(SHARED_MEMORY) && resolved.starts_with(SHARED_MEMORY);
         if let Some(kernel) = KERNEL.into_iter().find(|kernel| resolved.starts_with(kernel))
             && !is_in_memory
         {
-            return Err(closed(&resolved, kernel));
+            return Err(closed(resolved, kernel));
         }
         if let Some(folder) = self.closed.iter().find(|folder| resolved.starts_with(folder)) {
-            return Err(closed(&resolved, &folder.display().to_string()));
+            return Err(closed(resolved, &folder.display().to_string()));
         }
-        let below_root = resolved.strip_prefix(root).unwrap_or(&resolved);
+        let below_root = resolved.strip_prefix(root).unwrap_or(resolved);
         if hidden_folder(below_root).is_none() {
-            return Ok(resolved);
+            return Ok(());
         }
         let never = below_root.components().find(|part| is_one_of(part.as_os_str(), &NEVER));
         let folder = folder.canonicalize();
         let below = folder.as_ref().ok().and_then(|folder| resolved.strip_prefix(folder).ok());
         let hidden = never.map(|part| part.as_os_str().display().to_string());
         match hidden.or_else(|| hidden_folder(below.unwrap_or(below_root))) {
-            Some(name) => Err(closed(&resolved, &name)),
-            None => Ok(resolved),
+            Some(name) => Err(closed(resolved, &name)),
+            None => Ok(()),
         }
     }
 
@@ -77,6 +102,42 @@ impl Bounds {
         let root = self.root.canonicalize();
         let root = root.map_err(|source| failed("resolve", &self.root, source))?;
         Ok(self.real_root.get_or_init(|| root))
+    }
+
+    /// Follows a path from a folder, link by link, and looks at nothing outside of `root`.
+    fn follow(&self, root: &Path, folder: PathBuf, path: &Path) -> io::Result<PathBuf> {
+        let (mut at, mut rest, mut links) = (folder, self.parts(root, path), 0);
+        while let Some(part) = rest.pop() {
+            match part.components().next() {
+                Some(Component::ParentDir) => _ = at.pop(),
+                Some(Component::CurDir) => {}
+                _ => at.push(part),
+            }
+            if !at.starts_with(root) {
+                continue;
+            }
+            if let Ok(target) = fs::read_link(&at) {
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(io::Error::other("too many links"));
+                }
+                at.pop();
+                rest.extend(self.parts(root, &target));
+            } else if let Ok(real) = at.canonicalize() {
+                // Its name as the disk has it, where case means nothing.
+                at = real;
+            }
+        }
+        Ok(at)
+    }
+
+    /// The parts of a path, the first one last; a whole path into the folder begins with `root`.
+    fn parts(&self, root: &Path, path: &Path) -> Vec<PathBuf> {
+        let mut roots = [self.root.as_path(), root].into_iter().filter(|root| root.is_absolute());
+        let below = roots.find_map(|root| path.strip_prefix(root).ok());
+        let start = below.map(|_| root.to_owned());
+        let parts = below.unwrap_or(path).components().map(|part| PathBuf::from(part.as_os_str()));
+        start.into_iter().chain(parts).collect::<Vec<_>>().into_iter().rev().collect()
     }
 }
 
@@ -142,6 +203,8 @@ mod tests {
         }
         let links = [
             ("../out.md", "link.md"),
+            ("../no.md", "lost.md"),
+            ("loop.md", "loop.md"),
             ("sub/in.md", "inner.md"),
             (".git/config", "config.md"),
             (".git", "git"),
@@ -222,6 +285,36 @@ mod tests {
         for (from, path) in closed {
             let error = bounds.resolve(&root.join(from), Path::new(path)).unwrap_err();
             assert!(matches!(error, FilesError::Closed { .. }), "{from} {path}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_does_not_tell_whether_the_file_is_there() {
+        let folder = checkout();
+        let root = folder.path().join("root").canonicalize().unwrap();
+        let bounds = Bounds::new(&root, vec![root.join("store")]);
+        let refused = |path: &str| bounds.resolve(&root, Path::new(path)).unwrap_err().to_string();
+        let table = [
+            ("../out.md", "../no.md"),
+            ("link.md", "lost.md"),
+            ("/etc/passwd", "/etc/no"),
+            ("up/rootless/out.md", "up/no/out.md"),
+            ("self/environ", "self/no"),
+            ("machine/etc/passwd/", "machine/etc/no/"),
+            ("git/config", "git/no"),
+            ("store/config", "store/no"),
+        ];
+        for (there, missing) in table {
+            let expected = refused(there).replace(there, missing);
+            assert!(!expected.contains("failed to"), "{there}: {expected}");
+            assert_eq!(refused(missing), expected.replace(".git/config", ".git/no"), "{missing}");
+        }
+        // Out and in again is in, whatever the names on the way stand for.
+        for path in ["../root/inner.md", "../no/../root/inner.md"] {
+            assert_eq!(bounds.resolve(&root, Path::new(path)).unwrap(), root.join("sub/in.md"));
+        }
+        for path in ["sub/no.md", "no/in.md", "loop.md"] {
+            assert!(refused(path).starts_with("failed to read"), "{path}");
         }
     }
 

@@ -122,6 +122,9 @@ impl WorkTree {
         {
             return absent;
         }
+        if let FilesError::Outside { .. } = error {
+            return with_causes(error).into();
+        }
         let target = fs::read_link(self.folder.join(path)).unwrap_or_default();
         let target = target.to_string_lossy().replace('\\', "/");
         let help = target.contains(".git/annex/objects/").then(|| {
