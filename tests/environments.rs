@@ -53,6 +53,14 @@ fn a_variable_that_nothing_uses_is_told() {
     told("--var =x", 1, &["`` in `--var` cannot be the name of a variable"]);
     fs::write(repo.path().join("dev.yaml"), "- capital: 5\n").unwrap();
     told("--var-file dev.yaml", 1, &["dev.yaml:1:1", "must be a mapping, not a list"]);
+    // Its uses are not told of, too.
+    fs::write(repo.path().join("dev.yaml"), "symbol: [QQQ]\n").unwrap();
+    repo.write("tasks.yaml", &MANIFEST.replace(":-SPY", ""));
+    let flags = "plan --var-file dev.yaml";
+    let ran = repo.qcops(flags);
+    assert_eq!((ran.code, ran.err.matches("error[").count()), (1, 1), "{}", ran.err);
+    assert!(ran.err.contains("must be a text, a number or a flag, not a list"), "{}", ran.err);
+    repo.qcops(&format!("{flags} --var symbol=QQQ")).expect(1, &[]);
 }
 
 #[test]
@@ -368,6 +376,11 @@ fn credentials_of_an_environment_come_before_those_for_all() {
         ("prod", both.clone(), vec!["from `QC_API_TOKEN_PROD`", "from `QC_ORGANIZATION_ID_PROD`"]),
         ("dev", both.clone(), vec!["from `QC_API_TOKEN`", "are for `org`"]),
         ("prod", all.to_vec(), vec!["from `QC_API_TOKEN`", "`QC_ORGANIZATION_ID`"]),
+        (
+            "us-east",
+            Vec::new(),
+            vec!["or set `QC_USER_ID_US_EAST` and `QC_API_TOKEN_US_EAST`, for `--env us-east` alone"],
+        ),
         (
             "prod",
             [all.as_slice(), &own[1..]].concat(),

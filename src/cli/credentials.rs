@@ -73,7 +73,7 @@ pub(super) fn find(context: &Context, environment: Option<&str>) -> Result<Accou
             let credentials = credentials(&user.value, token.value.clone())?;
             Ok(Account { credentials, origin: token.origin, organization, exposed: None })
         }
-        (None, None) => from_lean_files(context, organization),
+        (None, None) => from_lean_files(context, organization, environment),
         (Some(user), None) => {
             Err(half_set(&user.origin, user.origin.replace("USER_ID", "API_TOKEN"))
                 .help("set both; an API token is made at https://www.quantconnect.com/settings/"))
@@ -127,11 +127,21 @@ fn read_variable(context: &Context, name: &str) -> Result<Option<String>, Comman
 fn from_lean_files(
     context: &Context,
     organization: Option<Sourced>,
+    environment: Option<&str>,
 ) -> Result<Account, CommandError> {
     let none = || {
-        CommandError::new("there are no credentials")
-            .help("set `QC_USER_ID` and `QC_API_TOKEN`, or log in with the Lean CLI")
-            .help("or try it on the embedded emulator, which needs none: `--emulator`")
+        let error = CommandError::new("there are no credentials")
+            .help("set `QC_USER_ID` and `QC_API_TOKEN`, or log in with the Lean CLI");
+        let error = match environment {
+            Some(environment) => {
+                let [user, token] = [USER_ID[0], API_TOKEN[0]]
+                    .map(|name| variable_of_environment(name, environment));
+                error
+                    .help(format!("or set `{user}` and `{token}`, for `--env {environment}` alone"))
+            }
+            None => error,
+        };
+        error.help("or try it on the embedded emulator, which needs none: `--emulator`")
     };
     let path = context.home().ok_or_else(none)?.join(".lean").join("credentials");
     let bytes = files::read_input(&path, LARGEST).map_err(|error| CommandError::of(&error))?;

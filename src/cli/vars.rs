@@ -54,7 +54,7 @@ pub(super) fn read(
             continue;
         }
         given.files.remove(name);
-        flags.vars.insert(name.clone(), VarValue::typed(value.clone()));
+        flags.vars.insert(name.clone(), Some(VarValue::typed(value.clone())));
     }
     given.vars.extend(flags.vars.clone());
     given.layers.push(flags);

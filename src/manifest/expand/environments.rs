@@ -1,5 +1,6 @@
 //! Environments: which one is selected, what it sets, and which resources it has.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic};
@@ -251,24 +252,7 @@ impl Expander<'_> {
             self.report_at(finding.help(format!("write `{ENVIRONMENTS}: [prod]`")), &list.span);
             return true;
         };
-        let mut names = Vec::with_capacity(entries.len());
-        for entry in entries {
-            match key_word(entry) {
-                Some(name) if self.expansion.environments.contains_key(&name) => names.push(name),
-                Some(name) => {
-                    let message =
-                        format!("{owner} is of environment `{name}`, which is not declared");
-                    let finding = Diagnostic::error(Code::UnknownEnvironment, message);
-                    self.report_at(self.with_meant(finding, &name), &entry.span);
-                }
-                None => {
-                    let found = entry.value.in_words();
-                    let message = format!("an environment of {owner} must be a text, not {found}");
-                    let finding = Diagnostic::error(Code::InvalidValue, message);
-                    self.report_at(finding.help("write the name of an environment"), &entry.span);
-                }
-            }
-        }
+        let names = self.names_of(owner, entries);
         if entries.is_empty() {
             let message = format!("`{ENVIRONMENTS}` of {owner} names none, so that nothing has it");
             let finding = Diagnostic::error(Code::InvalidValue, message);
@@ -278,13 +262,47 @@ impl Expander<'_> {
             );
         }
         match selection {
-            SelectedEnvironment::Of(selected)
-                if names.len() == entries.len() && !entries.is_empty() =>
-            {
-                names.contains(selected)
+            SelectedEnvironment::Of(selected) if !entries.is_empty() => {
+                names.is_none_or(|names| names.contains(selected))
             }
             _ => true,
         }
+    }
+
+    /// Reads the environments that have a resource; `None` where one of them is wrong, which is reported.
+    fn names_of(&mut self, owner: Owner<'_>, entries: &[Node<'_>]) -> Option<BTreeSet<String>> {
+        let mut names: BTreeMap<String, &Range<usize>> = BTreeMap::new();
+        let mut is_sound = true;
+        for entry in entries {
+            match key_word(entry) {
+                Some(name) if self.expansion.environments.contains_key(&name) => {
+                    if let Some(first) = names.get(&name) {
+                        let message = format!("`{ENVIRONMENTS}` of {owner} holds `{name}` twice");
+                        let finding = Diagnostic::warning(Code::DuplicateKey, message);
+                        let finding = finding.help("keep one of the two");
+                        let file = (&self.file, self.text);
+                        self.findings.push(placed(finding, file, &entry.span, Some(first)));
+                    } else {
+                        names.insert(name, &entry.span);
+                    }
+                }
+                Some(name) => {
+                    is_sound = false;
+                    let message =
+                        format!("{owner} is of environment `{name}`, which is not declared");
+                    let finding = Diagnostic::error(Code::UnknownEnvironment, message);
+                    self.report_at(self.with_meant(finding, &name), &entry.span);
+                }
+                None => {
+                    is_sound = false;
+                    let found = entry.value.in_words();
+                    let message = format!("an environment of {owner} must be a text, not {found}");
+                    let finding = Diagnostic::error(Code::InvalidValue, message);
+                    self.report_at(finding.help("write the name of an environment"), &entry.span);
+                }
+            }
+        }
+        is_sound.then(|| names.into_keys().collect())
     }
 
     /// Notes the variables of what is taken out: they are used, though not here.

@@ -41,8 +41,8 @@ use vars::{declarations, read_plain};
 /// Looks up a variable of the process: returns its value, or `None` where it is not set.
 pub type Lookup<'a> = &'a (dyn Fn(&str) -> Option<String> + Sync);
 
-/// Variables by their names.
-pub type Vars = BTreeMap<String, VarValue>;
+/// Variables by their names; `None` for one whose value is none, which was reported.
+pub type Vars = BTreeMap<String, Option<VarValue>>;
 
 /// What fills the variables of a manifest, beside what it declares itself.
 #[derive(Clone, Copy)]
@@ -148,8 +148,7 @@ pub(super) fn vars_of_file(
         findings.push(placed(finding, (file, text), span, first));
     });
     let value = |node| VarValue::of(node, text);
-    let vars =
-        declared.into_iter().filter_map(|(name, it)| Some((name.to_owned(), value(it.value?))));
+    let vars = declared.into_iter().map(|(name, it)| (name.to_owned(), it.value.map(value)));
     (vars.collect(), findings)
 }
 
@@ -247,10 +246,9 @@ impl Expander<'_> {
         }
         self.place = ValuePlace::Field;
         self.vars.extend(values);
-        let given = self.inputs.given.iter();
-        self.vars.extend(given.map(|(name, value)| (name.clone(), Some(value.clone()))));
+        self.vars.extend(self.inputs.given.clone());
         for (name, value) in self.inputs.otherwise {
-            self.vars.entry(name.clone()).or_insert_with(|| Some(value.clone()));
+            self.vars.entry(name.clone()).or_insert_with(|| value.clone());
         }
         places.into_iter().map(|(name, place)| (name.to_owned(), place)).collect()
     }

@@ -32,7 +32,7 @@ fn process(name: &str) -> Option<String> {
 
 fn given(vars: &[(&str, &str)]) -> Vars {
     let typed =
-        |(name, value): &(&str, &str)| (name.to_string(), VarValue::typed(value.to_string()));
+        |(name, value): &(&str, &str)| (name.to_string(), Some(VarValue::typed(value.to_string())));
     vars.iter().map(typed).collect()
 }
 
@@ -250,8 +250,10 @@ tasks: {{a: {{name: '${{list}} ${{twice}} ${{unset}}'}}}}
 fn a_file_of_variables_is_a_mapping_of_names_to_values() {
     let shown = |text: &str| {
         let (vars, findings) = parse_vars(Path::new("tasks.yaml"), text);
+        let value =
+            |it: &Option<VarValue>| it.as_ref().map_or("-".to_owned(), |it| it.text.clone());
         let vars: Vec<String> =
-            vars.iter().map(|(name, it)| format!("{name}={}", it.text)).collect();
+            vars.iter().map(|(name, it)| format!("{name}={}", value(it))).collect();
         format!("{}\n{}", vars.join(" "), shown(text, &findings))
     };
     assert_eq!(shown("capital: 5\nname: ${x}\n"), "capital=5 name=${x}\n");
@@ -325,6 +327,7 @@ tasks:
   c: {environments: []}
   d: {environments: [prod], name: '${NOWHERE}'}
   e: {name: '${only_dev}'}
+  f: {environments: [prod, dev, prod]}
 ";
     insta::assert_snapshot!(in_environment(text, Some("prod")).1);
     let text = format!("{HEAD}tasks: {{a: {{environments: [prod]}}}}\n");

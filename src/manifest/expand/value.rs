@@ -66,14 +66,11 @@ impl Expander<'_> {
             }
             _ => {}
         }
-        let declared = match self.vars.get(name) {
+        let declared = match self.vars.get(name).or_else(|| self.inputs.given.get(name)) {
             Some(None) => return Err(VarCause::Reported),
             Some(Some(value)) => Some(value.text.clone()),
-            None => match self.inputs.given.get(name) {
-                Some(value) => Some(value.text.clone()),
-                None if is_secret(name) => return Err(VarCause::Secret),
-                None => (self.inputs.process)(name),
-            },
+            None if is_secret(name) => return Err(VarCause::Secret),
+            None => (self.inputs.process)(name),
         };
         // As in a shell, an empty value gives way to a default.
         let usable = declared.filter(|value| default.is_none() || !value.is_empty());
@@ -91,11 +88,13 @@ impl Expander<'_> {
         environment: &str,
     ) -> Option<String> {
         let VarReference { name, default, .. } = *reference;
-        let given = self.inputs.given.get(name).map(|value| value.text.clone());
         let own = variable_of_environment(name, environment);
         let own = (self.inputs.process)(&own).filter(|_| is_organization(name));
         let process = || own.or_else(|| (self.inputs.process)(name)).filter(|_| !is_secret(name));
-        let value = given.or_else(process).or_else(|| default.map(str::to_owned));
+        let value = match self.inputs.given.get(name) {
+            Some(given) => given.as_ref().map(|value| value.text.clone()),
+            None => process().or_else(|| default.map(str::to_owned)),
+        };
         let environments = || self.expansion.environments.keys();
         value.filter(|value| !holds_credential(value, self.inputs.process, environments()))
     }

@@ -35,7 +35,7 @@ fn read(text: &str, files: &[(&'static str, &str)], given: &[(&str, &str)]) -> (
     };
     let given = given
         .iter()
-        .map(|(name, value)| ((*name).to_owned(), VarValue::typed((*value).to_owned())));
+        .map(|(name, value)| ((*name).to_owned(), Some(VarValue::typed((*value).to_owned()))));
     let given: Vars = given.collect();
     let environment = text.contains("environments:").then_some("dev");
     let inputs = ExpandInputs { environment, given: &given, ..ExpandInputs::of(&process) };
