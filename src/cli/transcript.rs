@@ -115,7 +115,8 @@ fn declared(session: &Session<'_>, plan: &Plan, word: &str) -> Result<Deployment
         [] => {
             let error = CommandError::new(format!("no deployment serves `{word}`"));
             let forgotten = &session.engine.manifests.manifest.forgotten;
-            let is_it = |key: &Key| forgotten.contains(key) || forgotten.contains(key.base());
+            let is_it =
+                |key: &Key| forgotten.contains_key(key) || forgotten.contains_key(key.base());
             let key = target.and_then(|target| target.task(is_it));
             let error = match key {
                 Some(key) => error.help(format!(

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::tz::Offset;
 
-use crate::diag::{Code, Diagnostic, Subject};
+use crate::diag::{Code, Diagnostic, Place, Subject};
 use crate::manifest::agent::agents;
 use crate::manifest::expand::ExpandFile;
 use crate::manifest::fields::{
@@ -239,7 +239,7 @@ fn tasks(
     (!std::mem::take(&mut reader.is_matrix_broken)).then_some(tasks)
 }
 
-fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {
+fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeMap<Key, Place> {
     let nodes = match &node.value {
         NodeValue::Sequence(nodes) => nodes.as_slice(),
         NodeValue::Null => &[],
@@ -248,7 +248,9 @@ fn forgotten(reader: &mut Reader<'_>, node: &Node<'_>) -> BTreeSet<Key> {
             &[]
         }
     };
-    nodes.iter().filter_map(|node| reader.key(node, "forgotten task or agent", "")).collect()
+    let key =
+        |node| Some((reader.key(node, "forgotten task or agent", "")?, reader.place(&node.span)));
+    nodes.iter().filter_map(key).collect()
 }
 
 fn utc_offset(reader: &mut Reader<'_>, node: &Node<'_>) -> Option<Offset> {
@@ -713,7 +715,7 @@ serviceUtcOffset: "-05:30"
         let organization = manifest.organization_id.as_deref();
         assert_eq!(organization, Some("d6d62db48592c72e67b534553413b691"));
         assert_eq!(manifest.service_utc_offset.map(Offset::seconds), Some(-19_800));
-        assert_eq!(manifest.forgotten.iter().map(Key::as_str).collect::<Vec<_>>(), ["7", "old"]);
+        assert_eq!(manifest.forgotten.keys().map(Key::as_str).collect::<Vec<_>>(), ["7", "old"]);
         let task = |key: &str| &manifest.tasks[&key.parse::<Key>().unwrap()];
         let spy = task("spy");
         let texts = |task: &TaskConfig| {

@@ -2,12 +2,17 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use crate::diag::{Code, Diagnostic, Place};
-use crate::kinds::{AGENT, Kind, TASK};
+use crate::kinds::{AGENT, AGENT_ID, Kind, TASK};
 use crate::manifest::suggest::{did_you_mean, nearest_few};
-use crate::manifest::{LeftOut, Manifest, is_forgotten};
-use crate::model::Key;
+use crate::manifest::{LeftOut, Manifest};
+use crate::model::{Key, counted};
+use crate::resource::Value;
+
+/// How many agents of a matrix are named.
+const MOST_MEMBERS: usize = 5;
 
 /// Joins the manifests of one invocation, also where there is only one; a key may stand once.
 ///
@@ -64,7 +69,9 @@ pub fn merge(manifests: Vec<Manifest>) -> (Manifest, Vec<Diagnostic>) {
         add(&mut merged.agents_left_out, manifest.agents_left_out, |_, _, _| {});
     }
     findings.extend(forgotten(&merged, &left_out));
+    findings.extend(other_axes(&merged));
     findings.extend(unknown_references(&merged));
+    findings.extend(whole_matrices(&merged));
     merged.left_out = left_out;
     (merged, findings)
 }
@@ -79,18 +86,88 @@ fn forgotten(merged: &Manifest, left_out: &[LeftOut]) -> Vec<Diagnostic> {
     let mut told = BTreeSet::new();
     for (kind, key, place) in tasks.chain(left_out).chain(agents).chain(broken) {
         // The key of a matrix is one mistake, however many tasks it has.
-        let name = if merged.forgotten.contains(key) { key.as_str() } else { key.base() };
-        if !is_forgotten(&merged.forgotten, key) || !told.insert((kind.name, name)) {
+        let mut names = [key.as_str(), key.base()].into_iter();
+        let found = names.find_map(|name| merged.forgotten.get_key_value(name));
+        let Some((name, entry)) = found.filter(|(name, _)| told.insert((kind.name, *name))) else {
             continue;
-        }
+        };
         let kind = kind.name;
         let message = format!("{kind} `{name}` is declared and in `forget`");
         findings.push(
             Diagnostic::error(Code::ForgottenTask, message)
                 .at(place.clone())
+                .see(entry.clone(), "forgotten here")
                 .help(format!("take the key out of `forget` to keep the {kind}"))
                 .help(format!("take out the {kind} to leave it alone for good")),
         );
+    }
+    findings
+}
+
+/// Forgotten keys that no combination of their declared matrix could have. One without the value of an axis
+/// may mean all that have the others, and one whose value is no longer on its axis is what `forget` is for.
+fn other_axes(merged: &Manifest) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    for (key, place) in merged.forgotten.iter().filter(|(key, _)| key.is_of_matrix()) {
+        let task = members(&merged.tasks, key.base()).next();
+        let agent = members(&merged.agents, key.base()).next();
+        let mut declared = [task, agent].into_iter().flatten();
+        let (count, axes) = (key.values().count(), |member: &Key| member.values().count());
+        let Some(first) = declared.clone().next() else { continue };
+        if declared.any(|member| axes(member) == count) {
+            continue;
+        }
+        let message = format!(
+            "`{key}` in `forget` has {}, and the matrix of `{}` has {}",
+            counted(count, "value", "values"),
+            key.base(),
+            counted(axes(first), "axis", "axes")
+        );
+        findings.push(
+            Diagnostic::warning(Code::ForgottenTask, message)
+                .at(place.clone())
+                .help(format!("write a value for each axis: its keys look like `{first}`")),
+        );
+    }
+    findings
+}
+
+/// The keys of a matrix.
+fn members<'m, T>(of: &'m BTreeMap<Key, T>, base: &str) -> impl Iterator<Item = &'m Key> {
+    let begin = format!("{base}[");
+    let rest = of.range::<str, _>((Bound::Included(begin.as_str()), Bound::Unbounded));
+    rest.map(|(key, _)| key).take_while(move |key| key.as_str().starts_with(&begin))
+}
+
+/// Says which agents a matrix has, if the word is the key of one.
+fn members_in_words(merged: &Manifest, word: &str) -> Option<String> {
+    let mut keys = members(&merged.agents, word);
+    let shown: Vec<String> =
+        keys.by_ref().take(MOST_MEMBERS).map(|key| format!("`{key}`")).collect();
+    let more = keys.count();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let words = format!("`{word}` has a `matrix`: name one of {}{more}", shown.join(", "));
+    (!shown.is_empty()).then_some(words)
+}
+
+/// Tasks that name a whole matrix of agents.
+fn whole_matrices(merged: &Manifest) -> Vec<Diagnostic> {
+    let mut findings = Vec::new();
+    let mut told = BTreeSet::new();
+    for (key, task) in &merged.tasks {
+        let Value::Ref(address) = task.object.get(AGENT_ID) else { continue };
+        if merged.agents.contains_key(&*address.key) {
+            continue;
+        }
+        let Some(help) = members_in_words(merged, &address.key) else { continue };
+        for (written, place) in &task.references {
+            // A name in `defaults` is one mistake, however many tasks use it.
+            if told.insert((&place.file, place.span.start)) {
+                let message = format!("`{written}`, the agent of task `{key}`, is several agents");
+                let finding = Diagnostic::error(Code::UnknownAgent, message).at(place.clone());
+                findings.push(finding.help(help.clone()));
+            }
+        }
     }
     findings
 }
@@ -109,12 +186,13 @@ fn unknown_references(merged: &Manifest) -> Vec<Diagnostic> {
                 format!("agent `{key}` names `{name}`, which is no agent of the manifest");
             let finding = Diagnostic::error(Code::UnknownAgent, message).at(place.clone());
             let keys = merged.agents.keys().filter(|other| *other != key).map(Key::as_str);
-            findings.push(match nearest_few(name, keys, 1).as_slice() {
-                [] => {
-                    finding.help("agents name each other by the keys of `agents`; declare it there")
+            let help = members_in_words(merged, name).unwrap_or_else(|| {
+                match nearest_few(name, keys, 1).as_slice() {
+                    [] => "agents name each other by the keys of `agents`; declare it there".into(),
+                    near => did_you_mean(name, near),
                 }
-                near => finding.help(did_you_mean(name, near)),
             });
+            findings.push(finding.help(help));
         }
     }
     findings

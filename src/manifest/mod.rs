@@ -145,13 +145,8 @@ pub enum AgentName {
 impl DesiredState {
     /// Whether a key, or that of its matrix, is no longer managed.
     pub fn forgets(&self, key: &Key) -> bool {
-        is_forgotten(&self.forgotten, key)
+        self.forgotten.contains(key) || key.is_of_matrix() && self.forgotten.contains(key.base())
     }
-}
-
-/// Whether a key, or that of its matrix, is among forgotten ones.
-pub(super) fn is_forgotten(forgotten: &BTreeSet<Key>, key: &Key) -> bool {
-    forgotten.contains(key) || key.is_of_matrix() && forgotten.contains(key.base())
 }
 
 impl AgentNames {
@@ -203,8 +198,8 @@ pub struct Manifest {
     pub has_tasks: bool,
     /// Whether it could be told which agents it declares.
     pub has_agents: bool,
-    /// Keys that are no longer ours.
-    pub forgotten: BTreeSet<Key>,
+    /// Keys that are no longer ours, each with its place.
+    pub forgotten: BTreeMap<Key, Place>,
     /// The zone of the service's time stamps, in seconds east of UTC, where it says so.
     pub service_utc_offset: Option<jiff::tz::Offset>,
     /// The files that its templates include.

@@ -61,7 +61,7 @@ pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<D
     let desired_state = DesiredState {
         agents: manifest.agents.iter().map(wanted).collect(),
         tasks,
-        forgotten: manifest.forgotten.clone(),
+        forgotten: manifest.forgotten.keys().cloned().collect(),
         service_utc_offset: manifest.service_utc_offset,
     };
     (desired_state, findings)

@@ -14,7 +14,7 @@ use crate::manifest::owner::Owner;
 use crate::manifest::reader::{Entries, Reader};
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::suggest::nearest;
-use crate::manifest::template::Template;
+use crate::manifest::template::{Template, is_template};
 use crate::manifest::text::no_nul;
 use crate::model::{Key, archived_base};
 use crate::resource::{Address, Value};
@@ -237,7 +237,12 @@ pub(super) fn file(
         Err(unreadable) => {
             let message = format!("{what} cannot be read");
             let finding = reader.error(Code::UnreadableFile, message, &node.span);
-            let usual = "the path is relative to the manifest and stays inside its repository";
+            let usual = if is_template(path) {
+                "a path is not rendered: `${NAME}` puts a variable into it, and `{% if … %}{% include \"PATH\" %}{% endif %}` \
+                 in a template chooses a file"
+            } else {
+                "the path is relative to the manifest and stays inside its repository"
+            };
             let unreadable = if node.origin == Origin::Written {
                 Unreadable { help: help.or(unreadable.help), ..unreadable }
             } else {

@@ -69,6 +69,12 @@ impl Key {
         self.0.ends_with(']')
     }
 
+    /// The values of a matrix that it holds.
+    pub fn values(&self) -> impl Iterator<Item = &str> {
+        let values = self.0.split_once('[').map(|(_, rest)| rest.trim_end_matches(']').split(','));
+        values.into_iter().flatten()
+    }
+
     /// Whether `other` stands for this key: it is the same, or that of its matrix.
     pub fn is_of(&self, other: &Self) -> bool {
         self == other || self.base() == other.as_str()

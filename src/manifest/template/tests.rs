@@ -242,6 +242,7 @@ fn wrong_templates() -> Vec<Wrong> {
             one("template: true, promptFile: p.md"),
             "{% for i in range(9999) %}{% for j in range(9999) %}x{% endfor %}{% endfor %}",
         ),
+        ("a path", one("template: true, promptFile: \"prompts/{{ key }}.md\""), ""),
         ("inheritance", one("template: true, promptFile: p.md"), "{% extends \"p.md\" %}"),
         (
             "blank",
@@ -325,6 +326,17 @@ fn wrong_matrices() -> Vec<Wrong> {
         (
             "declared and forgotten",
             one(&format!("{FOUR}, prompt: \"{{{{ key }}}}\"")) + "forget: [a]\n",
+            "",
+        ),
+        (
+            "forgotten with other axes",
+            one(&format!("{FOUR}, prompt: \"{{{{ key }}}}\""))
+                + "forget: [\"a[SPY]\", \"a[SPY,7]\", \"a[SPY,6,x]\", \"b[SPY]\"]\n",
+            "",
+        ),
+        (
+            "a matrix of agents",
+            "defaults: {projectPreference: project-for-task, agent: r}\nagents:\n  r: {matrix: {s: [x, y]}, name: \"{{ key }}\", model: m}\n  c: {model: m, subAgents: {r: 1, \"r[x]\": 1}, chainedAgents: [r]}\ntasks:\n  a: {prompt: a}\n  b: {prompt: b}\n  c: {prompt: c, agent: \"r[y]\"}\n  d: {prompt: d, agent: many}\n".to_owned(),
             "",
         ),
         ("lists that grow", one("template: true, promptFile: p.md"), "{% set a = b + b %}"),
