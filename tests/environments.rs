@@ -254,6 +254,33 @@ fn validate_checks_every_environment() {
 }
 
 #[test]
+fn environments_of_one_organization_collide_where_credentials_tell_that_they_are() {
+    let repo = Repo::new();
+    let one = TWO.replace("organizationId: org-dev, ", "").replace("organizationId: org-prod", "");
+    repo.write("tasks.yaml", &one.replace(" for ${capital}", "")).commit("first");
+    let token = [("QC_USER_ID", "1"), ("QC_API_TOKEN", "token")];
+    let (all, dev) = (("QC_ORGANIZATION_ID", "one"), ("QC_ORGANIZATION_ID_DEV", "one"));
+    let prod = |organization| ("QC_ORGANIZATION_ID_PROD", organization);
+    let table = [
+        ("dev", vec![dev, prod("one")], true),
+        ("dev", vec![all, prod("one")], true),
+        ("dev", vec![dev, prod("two")], false),
+        // In CI, that of all may be that of `dev` alone.
+        ("dev", vec![all], false),
+        ("all", vec![all], true),
+        ("all", vec![all, prod("two")], false),
+    ];
+    for (environment, variables, expected) in table {
+        let words = format!("plan --env {environment} --api http://127.0.0.1:9 --retry-time 0s");
+        let words: Vec<String> = words.split(' ').map(str::to_owned).collect();
+        let ran = repo.run_with(&words, &[token.as_slice(), &variables].concat());
+        assert_eq!(ran.code, 1, "{environment} {variables:?}: {}", ran.err);
+        let is_told = ran.err.contains("environment-collision");
+        assert_eq!(is_told, expected, "{environment} {variables:?}: {}", ran.err);
+    }
+}
+
+#[test]
 fn every_environment_is_planned_in_turn_with_one_table() {
     let repo = Repo::new();
     repo.write("tasks.yaml", TWO).commit("first");
@@ -379,7 +406,9 @@ fn credentials_of_an_environment_come_before_those_for_all() {
         (
             "us-east",
             Vec::new(),
-            vec!["or set `QC_USER_ID_US_EAST` and `QC_API_TOKEN_US_EAST`, for `--env us-east` alone"],
+            vec![
+                "or set `QC_USER_ID_US_EAST` and `QC_API_TOKEN_US_EAST`, for `--env us-east` alone",
+            ],
         ),
         (
             "prod",

@@ -54,9 +54,7 @@ struct LeanFile {
 /// Finds the credentials: those of the selected environment, else those of all.
 pub(super) fn find(context: &Context, environment: Option<&str>) -> Result<Account, CommandError> {
     let own = |names: &[&str; 2]| match environment {
-        Some(environment) => {
-            read_family(context, &names.map(|name| variable_of_environment(name, environment)))
-        }
+        Some(environment) => own(context, names, environment),
         None => Ok(None),
     };
     let organization = match own(&ORGANIZATION_ID)? {
@@ -83,6 +81,23 @@ pub(super) fn find(context: &Context, environment: Option<&str>) -> Result<Accou
                 .help("set both; the user id stands at https://www.quantconnect.com/settings/"))
         }
     }
+}
+
+/// The organization in the variables of an environment of its own.
+pub(super) fn own_organization(
+    context: &Context,
+    environment: &str,
+) -> Result<Option<Sourced>, CommandError> {
+    own(context, &ORGANIZATION_ID, environment)
+}
+
+/// Reads a credential from the variables of an environment.
+fn own(
+    context: &Context,
+    names: &[&str; 2],
+    environment: &str,
+) -> Result<Option<Sourced>, CommandError> {
+    read_family(context, &names.map(|name| variable_of_environment(name, environment)))
 }
 
 fn half_set(set: &str, missing: impl std::fmt::Display) -> CommandError {

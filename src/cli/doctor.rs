@@ -240,7 +240,8 @@ fn manifest(
     if !args.files.files.iter().all(exists) {
         return Ok(None);
     }
-    let read = load::load(context, &args.files, target.organization_id());
+    let of_other = |name: &str| target.organization_of(context, name, false);
+    let read = load::load(context, &args.files, target.organization_id(), &of_other);
     let project = read.map_err(|error| {
         let is_said = error.is_said;
         let error = if is_said { CommandError::new("the manifest has errors") } else { error };

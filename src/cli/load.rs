@@ -21,21 +21,35 @@ use crate::model::Key;
 use crate::plan::{Change, Plan, Step};
 use crate::render::{self, escape};
 
+/// The organization of another environment's credentials, where that is known.
+pub(super) type OtherOrganization<'a> = &'a dyn Fn(&str) -> Option<String>;
+
 /// Reads every manifest; all that is wrong with any of them is said before it ends.
+///
+/// The organizations of the credentials count where the manifests name none.
 pub(super) fn load(
     context: &Context,
     args: &ManifestFiles,
     organization_id: Option<&str>,
+    of_other: OtherOrganization<'_>,
 ) -> Result<Project, CommandError> {
     let read = ManifestTexts::read(args)?;
     let process = |name: &str| variable(&context.environment, organization_id, name);
     let selected = args.environment.as_deref();
     let (manifest, mut findings) = read.understand(selected, &process);
     let mut elsewhere = Vec::new();
-    for (name, other) in read.sharing(&manifest, selected, &process) {
-        let name_of_ours = selected.unwrap_or_default();
-        findings.extend(manifest::collisions((name_of_ours, &manifest), (&name, &other)));
-        elsewhere.push(other);
+    let environments = &manifest.expansion.environments;
+    let ours = selected.and_then(|name| Some((name, environments.get(name)?)));
+    let ours = ours.and_then(|(name, ours)| Some((name, ours.as_deref().or(organization_id)?)));
+    if let Some((selected, ours)) = ours {
+        for name in environments.keys().filter(|name| *name != selected) {
+            let organization = environments[name].clone().or_else(|| of_other(name));
+            if organization.as_deref() == Some(ours) {
+                let other = read.understand(Some(name), &process).0;
+                findings.extend(manifest::collisions((selected, &manifest), (name, &other)));
+                elsewhere.push(other);
+            }
+        }
     }
     read.finish(context, (manifest, findings), (args, elsewhere))
 }
@@ -118,24 +132,6 @@ impl ManifestTexts {
             );
         }
         (manifest, findings)
-    }
-
-    /// The other environments of the organization of the selected one.
-    fn sharing(
-        &self,
-        manifest: &Manifest,
-        selected: Option<&str>,
-        process: Lookup<'_>,
-    ) -> Vec<(String, Manifest)> {
-        let environments = &manifest.expansion.environments;
-        let Some(ours) = selected.and_then(|name| environments.get(name)?.as_ref()) else {
-            return Vec::new();
-        };
-        let is_shared = |(name, id): &(&String, &Option<String>)| {
-            Some(name.as_str()) != selected && id.as_ref() == Some(ours)
-        };
-        let others = environments.iter().filter(is_shared);
-        others.map(|(name, _)| (name.clone(), self.understand(Some(name), process).0)).collect()
     }
 
     /// Says what is wrong, and returns the manifests if nothing is.

@@ -72,6 +72,27 @@ impl Target {
         self.organization.as_ref().map(|organization| organization.value.as_str())
     }
 
+    /// The organization of the credentials of another environment: by variables of its own, or by those
+    /// for all where this command plans for it, too. Whether they are its own where it is planned for
+    /// alone, nobody knows here.
+    ///
+    /// The emulator stands for whatever organizations they are of.
+    pub(super) fn organization_of(
+        &self,
+        context: &Context,
+        environment: &str,
+        is_planned: bool,
+    ) -> Option<String> {
+        let found = match self.carrier {
+            Backend::Emulator(_) => None,
+            Backend::Http(_) if is_planned => {
+                credentials::find(context, Some(environment)).ok()?.organization
+            }
+            Backend::Http(_) => credentials::own_organization(context, environment).ok()?,
+        };
+        found.map(|organization| organization.value)
+    }
+
     /// Where that was found.
     pub(super) fn organization_origin(&self) -> Option<&str> {
         self.organization.as_ref().map(|organization| organization.origin.as_str())

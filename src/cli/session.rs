@@ -48,7 +48,9 @@ impl<'a> Session<'a> {
             Target::find(context, &comparing.service, comparing.files.environment.as_deref())?;
         let shared = store::shared(context, &comparing.store)?;
         target.warn(context);
-        let manifests = load::load(context, &comparing.files, target.organization_id())?;
+        let files = &comparing.files;
+        let of_other = |name: &str| target.organization_of(context, name, files.is_one_of_all);
+        let manifests = load::load(context, files, target.organization_id(), &of_other)?;
         let organization_id = target.organization(manifests.manifest.organization_id.as_deref())?;
         let folder = load::own_folder(&manifests.repository)?;
         let (client, name) = target.client(
@@ -71,7 +73,7 @@ impl<'a> Session<'a> {
         snapshot: Observation,
     ) -> Result<Self, CommandError> {
         let organization_id = snapshot.organization_id().clone();
-        let manifests = load::load(context, &comparing.files, Some(&organization_id.0))?;
+        let manifests = load::load(context, &comparing.files, Some(&organization_id.0), &|_| None)?;
         let declared = manifests.manifest.organization_id.as_deref();
         if let Some(declared) = declared.filter(|declared| *declared != organization_id.0) {
             let message = format!(
