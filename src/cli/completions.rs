@@ -51,15 +51,8 @@ pub(super) fn answer(
         return None;
     }
     let command = || {
-        let (vars, var_files) = (Vec::new(), Vec::new());
         // Without an environment the keys of all of them are known.
-        let files = ManifestFiles {
-            files: named_files(args),
-            environment: None,
-            vars,
-            var_files,
-            is_one_of_all: false,
-        };
+        let files = ManifestFiles::of(named_files(args));
         let environment = environment.clone();
         let keys = ArgValueCompleter::new(move |typed: &OsStr| {
             let variables = |name: &str| {

@@ -59,6 +59,12 @@ pub(super) fn assignment(text: &str) -> Result<(String, String), String> {
 }
 
 impl ManifestFiles {
+    /// These files, without an environment and variables.
+    pub(super) fn of(files: Vec<PathBuf>) -> Self {
+        let (vars, var_files) = (Vec::new(), Vec::new());
+        Self { files, environment: None, vars, var_files, is_one_of_all: false }
+    }
+
     /// The environment, where what is said has to name it.
     pub(super) fn named_environment(&self) -> Option<&str> {
         self.environment.as_deref().filter(|_| self.is_one_of_all)

@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::flags::DEFAULT_FILE;
 use crate::cli::format::Described;
 use crate::cli::saved_options::argument;
-use crate::cli::{pull, schema};
+use crate::cli::{load, pull, schema};
 use crate::files::OWN_FOLDER;
 use crate::history::Repository;
 use crate::manifest::{self, Prompts};
@@ -35,8 +35,21 @@ const GITHUB: [(&str, &str); 3] = [
     (".github/workflows/drift.yml", include_str!("../../examples/ci/github/drift.yml")),
 ];
 
+/// The same for a manifest with environments; a drift check is of one environment.
+const GITHUB_ENVIRONMENTS: [(&str, &str); 2] = [
+    (GITHUB[0].0, include_str!("../../examples/ci/github/plan-environments.yml")),
+    (GITHUB[1].0, include_str!("../../examples/ci/github/apply-environments.yml")),
+];
+
 const GITLAB: [(&str, &str); 1] =
     [(".gitlab-ci.yml", include_str!("../../examples/ci/gitlab/.gitlab-ci.yml"))];
+
+/// The same for a manifest with environments.
+const GITLAB_ENVIRONMENTS: [(&str, &str); 1] =
+    [(GITLAB[0].0, include_str!("../../examples/ci/gitlab/environments.gitlab-ci.yml"))];
+
+/// The environments of these files.
+const EXAMPLES: [&str; 2] = ["dev", "prod"];
 
 /// Where a project begins.
 struct ProjectFolder {
@@ -49,16 +62,18 @@ struct ProjectFolder {
 
 pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, CommandError> {
     let project = ProjectFolder::find(&args.folder)?;
-    let workflows: &[(&str, &str)] = match args.ci {
-        None => &[],
-        Some(CiSystem::Github) => &GITHUB,
-        Some(CiSystem::Gitlab) => &GITLAB,
+    let manifest = project.folder.join(DEFAULT_FILE);
+    let has_manifest = manifest.symlink_metadata().is_ok();
+    let environments = if has_manifest && args.ci.is_some() && !args.pull {
+        load::environments(context, manifest)?
+    } else {
+        Vec::new()
     };
+    let workflows = workflows(args.ci, !environments.is_empty());
     if !workflows.is_empty() {
         project.check_root()?;
     }
     // Workflows come to a project that has a manifest, too.
-    let has_manifest = project.folder.join(DEFAULT_FILE).symlink_metadata().is_ok();
     let is_begun = has_manifest && !workflows.is_empty() && !args.pull;
     let pulled = if args.pull {
         let asked = (&args.service, None);
@@ -97,9 +112,22 @@ pub(super) fn run(context: &Context, args: &InitArgs) -> Result<Exit, CommandErr
     if let Some(pulled) = &pulled {
         context.terminal.message(&pull::remarks(pulled));
     }
-    context.terminal.message(&project.next_steps(args, &written));
+    context.terminal.message(&project.next_steps(args, &written, &environments));
     let is_partial = pulled.is_some_and(|pulled| pulled.gap.is_some());
     Ok(if is_partial { Exit::Blocked } else { Exit::Success })
+}
+
+fn workflows(
+    system: Option<CiSystem>,
+    has_environments: bool,
+) -> &'static [(&'static str, &'static str)] {
+    match (system, has_environments) {
+        (None, _) => &[],
+        (Some(CiSystem::Github), false) => &GITHUB,
+        (Some(CiSystem::Github), true) => &GITHUB_ENVIRONMENTS,
+        (Some(CiSystem::Gitlab), false) => &GITLAB,
+        (Some(CiSystem::Gitlab), true) => &GITLAB_ENVIRONMENTS,
+    }
 }
 
 impl ProjectFolder {
@@ -142,7 +170,7 @@ impl ProjectFolder {
     }
 
     /// What to type next; `written` are the new files.
-    fn next_steps(&self, args: &InitArgs, written: &[&Path]) -> String {
+    fn next_steps(&self, args: &InitArgs, written: &[&Path], environments: &[String]) -> String {
         let mut words = String::new();
         if self.root.is_none() {
             words.push_str(
@@ -180,13 +208,31 @@ impl ProjectFolder {
             );
         }
         if args.ci.is_some() {
-            words.push_str(
-                "\nBefore CI works: name the version of qcops in these files, and keep `QC_USER_ID`, `QC_API_TOKEN` \
-                 and `QC_ORGANIZATION_ID` as secrets of the CI system (docs/ci.md of qcops).\n",
-            );
+            words.push_str(&before_ci(environments));
         }
         words
     }
+}
+
+/// What is still to be done before the workflows work.
+fn before_ci(environments: &[String]) -> String {
+    let secrets = match environments {
+        [] => {
+            "keep `QC_USER_ID`, `QC_API_TOKEN` and `QC_ORGANIZATION_ID` as secrets of the CI system"
+        }
+        _ => "keep the credentials of each environment as secrets of the CI system",
+    };
+    let names: Vec<String> =
+        environments.iter().map(|name| format!("`{}`", escape::line(name))).collect();
+    let names = if names.is_empty() || environments == EXAMPLES {
+        String::new()
+    } else {
+        format!("write {} in place of `{}`, ", names.join(", "), EXAMPLES.join("` and `"))
+    };
+    format!(
+        "\nBefore CI works: name the version of qcops in these files, {names}and {secrets} (docs/ci.md of \
+         qcops).\n"
+    )
 }
 
 /// Refuses to write over anything; names all that is in the way.

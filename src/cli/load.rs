@@ -188,6 +188,14 @@ pub(super) fn addresses(args: &ManifestFiles, variables: Lookup<'_>) -> Vec<Stri
     matrices.into_iter().chain(manifest.tasks.iter().flat_map(of_task)).collect()
 }
 
+/// Returns the environments that a manifest declares, as far as it can be read.
+pub(super) fn environments(context: &Context, file: PathBuf) -> Result<Vec<String>, CommandError> {
+    let read = ManifestTexts::read(&ManifestFiles::of(vec![file]))?;
+    let process = |name: &str| variable(&context.environment, None, name);
+    let (manifest, _) = read.understand(None, &process);
+    Ok(manifest.expansion.environments.into_keys().collect())
+}
+
 /// Says of a file without tasks why it was read at all: it stands in a folder of manifests.
 fn explain_folder(file: &Path, found: &mut [Diagnostic]) {
     let is_meant = |finding: &&mut Diagnostic| {

@@ -86,11 +86,33 @@ fn workflows_are_the_examples_that_the_linters_check() {
     ];
     let gitlab: &[_] =
         &[(".gitlab-ci.yml", "ci/gitlab/.gitlab-ci.yml", "ci/gitlab/.gitlab-ci.yml")];
-    for (system, expected) in [("github", github), ("gitlab", gitlab)] {
+    let github_environments: &[_] = &[
+        (".github/workflows/plan.yml", "ci/github/plan-environments.yml", "ci/github/*.yml"),
+        (".github/workflows/apply.yml", "ci/github/apply-environments.yml", "ci/github/*.yml"),
+    ];
+    let environments = "ci/gitlab/environments.gitlab-ci.yml";
+    let gitlab_environments: &[_] = &[(".gitlab-ci.yml", environments, environments)];
+    let usual = "in these files, and keep the credentials of each environment";
+    let renamed = "write `live`, `test` in place of `dev` and `prod`, and keep";
+    let table = [
+        ("github", "", github, "`QC_USER_ID`, `QC_API_TOKEN`"),
+        ("gitlab", "", gitlab, "`QC_USER_ID`, `QC_API_TOKEN`"),
+        ("github", "dev, prod", github_environments, usual),
+        ("gitlab", "dev, prod", gitlab_environments, usual),
+        ("github", "test, live", github_environments, renamed),
+    ];
+    for (system, environments, expected, said) in table {
         let repo = Repo::new();
+        if !environments.is_empty() {
+            let names = environments.replace(',', ": {},");
+            repo.write("tasks.yaml", &format!("version: 1\nenvironments: {{{names}: {{}}}}\n"));
+        }
         let ran = repo.run(&words(&format!("init --ci {system}")));
         assert_eq!(ran.code, 0, "{}", ran.err);
-        assert!(ran.err.contains("docs/ci.md"), "{}", ran.err);
+        assert!(ran.err.contains("docs/ci.md") && ran.err.contains(said), "{}", ran.err);
+        if !environments.is_empty() {
+            assert_eq!(files(&repo.path()).len(), expected.len() + 2, "{:?}", files(&repo.path()));
+        }
         for (written, from, checked) in expected {
             assert_eq!(repo.read(written), example(from), "{written}");
             assert!(lint.contains(&format!("examples/{checked}")), "{checked}");
