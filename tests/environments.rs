@@ -298,7 +298,7 @@ fn every_environment_is_planned_in_turn_with_one_table() {
              prod         org-prod      2     Plan: 2 to create.\n",
         ],
     );
-    let files = "--output json=all.json --output markdown=all.md --output html=all.html";
+    let files = "--output json=all.json --output markdown=all.md --output html=all.html --output junit=all.xml";
     on(&repo, "both", &format!("plan --env all {files}")).expect(0, &[]);
     let json: serde_json::Value = serde_json::from_str(&repo.read("all.json")).unwrap();
     let row = &json["environments"][1];
@@ -317,6 +317,10 @@ fn every_environment_is_planned_in_turn_with_one_table() {
     let page = repo.read("all.html");
     assert!(page.contains("Environment prod") && page.contains("id=\"step-2\""), "{page}");
     assert_eq!(page.matches("id=\"step-1\"").count(), 1, "each step has a place of its own");
+    let junit = junit_parser::from_reader(repo.read("all.xml").as_bytes()).unwrap();
+    let suites = junit.suites.iter().map(|suite| (suite.name.as_str(), suite.tests));
+    let expected = [("qcops plan --env dev", 1), ("qcops plan --env prod", 3)];
+    assert_eq!(suites.collect::<Vec<_>>(), expected, "each plan and its steps");
     // A plan of one environment says which.
     on(&repo, "both", "plan --env prod --format json").expect(0, &["\"environment\": \"prod\""]);
     on(&repo, "both", "status --env all").expect(
@@ -339,6 +343,10 @@ fn an_environment_that_fails_hides_no_other() {
     on(&repo, "both", "plan --env all --format markdown")
         .expect(1, &["| `prod` | - | 1 | failed |"]);
     on(&repo, "both", "plan --env all --format json").expect(1, &["\"result\": null"]);
+    on(&repo, "both", "plan --env all --output junit=all.xml").expect(1, &[]);
+    let junit = junit_parser::from_reader(repo.read("all.xml").as_bytes()).unwrap();
+    let counts: Vec<_> = junit.suites.iter().map(|suite| (suite.tests, suite.errors)).collect();
+    assert_eq!(counts, [(2, 0), (1, 1)], "{}", repo.read("all.xml"));
 }
 
 #[test]

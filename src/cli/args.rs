@@ -167,9 +167,10 @@ pub(super) struct PlanArgs {
         help_heading = "Output"
     )]
     pub(super) format: PlanFormat,
-    /// Write FILE as json, markdown, html, github, gitlab or text; repeatable
+    /// Write json, markdown, html, junit, github, gitlab or text; repeatable
     ///
-    /// All files are made from the plan that standard output shows. `github` without a file writes
+    /// All files are made from the plan that standard output shows. In `junit` each step is a test:
+    /// what is blocked has failed, what is deferred is skipped. `github` without a file writes
     /// workflow commands to standard error, where GitHub reads them.
     #[arg(
         long = "output",

@@ -19,6 +19,7 @@ use crate::render::escape::Untrusted;
 use crate::render::every::{EnvironmentError, EnvironmentRow, Every, OfEnvironment};
 use crate::render::html;
 use crate::render::json::PlanJson;
+use crate::render::junit;
 use crate::render::status::StatusView;
 use crate::render::text::TextOptions;
 use crate::render::view::PlanView;
@@ -75,6 +76,7 @@ pub(super) fn plan(context: &Context, args: &PlanArgs) -> Result<Exit, CommandEr
         FileFormat::Json => every.json(PlanJson::new),
         FileFormat::Markdown => every.markdown(layout.context, layout.max_bytes),
         FileFormat::Html => html::plans(&every, layout.context),
+        FileFormat::Junit => junit::plans(&every),
         _ => text(&every, &TextOptions { context: layout.context, ..TextOptions::default() }),
     };
     context.progressed.note_shown();

@@ -40,7 +40,7 @@ pub(super) enum FileFormat {
     Markdown,
     /// One page for a browser.
     Html,
-    /// Each deployment that was waited for as a test.
+    /// Each step of a plan, or each deployment that was waited for, as a test.
     Junit,
     /// Findings as workflow commands.
     GitHub,
@@ -62,7 +62,8 @@ const FORMATS: [(&str, FileFormat); 7] = [
 ];
 
 /// What a plan is written as.
-pub(super) const OF_PLAN: &[&str] = &["json", "markdown", "html", "github", "gitlab", "text"];
+pub(super) const OF_PLAN: &[&str] =
+    &["json", "markdown", "html", "junit", "github", "gitlab", "text"];
 /// What an apply is written as.
 pub(super) const OF_APPLY: &[&str] =
     &["json", "markdown", "html", "junit", "github", "gitlab", "text"];
@@ -159,16 +160,16 @@ mod tests {
         let output = |format, file: &str| Ok(Output { format, file: Some(file.into()) });
         assert_eq!(of_plan("json=a.json"), output(FileFormat::Json, "a.json"));
         assert_eq!(of_plan("text=a=b"), output(FileFormat::Text, "a=b"));
-        assert_eq!(of_apply("junit=x"), output(FileFormat::Junit, "x"));
+        assert_eq!(of_plan("junit=x"), output(FileFormat::Junit, "x"));
         assert_eq!(of_findings("github"), Ok(Output { format: FileFormat::GitHub, file: None }));
         let refused = [
-            of_plan("junit=x"),
             of_plan("json"),
             of_plan("json="),
             of_plan("json=-"),
             of_plan("=a"),
             of_plan("yaml=a"),
             of_findings("json=a"),
+            of_findings("junit=x"),
             of_apply(""),
         ];
         for (row, refused) in refused.into_iter().enumerate() {

@@ -70,6 +70,7 @@ pub(super) async fn write_plan(
         FileFormat::Json => render::json::render(view),
         FileFormat::Markdown => markdown(context, view, shape),
         FileFormat::Html => render::html::plan(view, shape.context),
+        FileFormat::Junit => render::junit::plan(view),
         _ => plan_text(view, shape),
     })
     .await
@@ -82,7 +83,7 @@ pub(super) async fn write_each(
     text: impl Fn(FileFormat) -> String,
 ) -> Result<(), CommandError> {
     for (format, path) in named(outputs) {
-        if !matches!(format, FileFormat::Junit | FileFormat::GitHub | FileFormat::GitLab) {
+        if !matches!(format, FileFormat::GitHub | FileFormat::GitLab) {
             write(context, path, text(format).as_bytes()).await?;
         }
     }

@@ -8,6 +8,7 @@ use crate::model::{counted, grouped};
 use crate::observed::Status;
 use crate::render::escape::Untrusted;
 use crate::render::gaps;
+use crate::render::junit::{self, TestCase, TestEnd, TestSuite};
 use crate::render::paint::Label;
 use crate::render::text::TextOptions;
 use crate::render::words;
@@ -94,50 +95,33 @@ pub fn junit(
     evidence: &[Gap],
     out: &mut dyn fmt::Write,
 ) -> fmt::Result {
-    let failed = reports.iter().filter(|report| report.is_failed()).count();
-    let skipped = reports.iter().filter(|report| report.end == DeploymentEnd::NotFollowed).count();
-    let seconds = reports.iter().map(|report| report.waited.as_secs_f64()).fold(0.0, f64::max);
-    let counts = format!(
-        "tests=\"{}\" failures=\"{failed}\" errors=\"0\" skipped=\"{skipped}\" time=\"{seconds:.3}\"",
-        reports.len()
-    );
-    writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
-    writeln!(out, "<testsuites {counts}>\n  <testsuite name=\"qcops runs\" {counts}>")?;
-    let noted: Vec<&Gap> = evidence.iter().filter(|gap| gap.reason.is_noted()).collect();
-    if !noted.is_empty() {
-        writeln!(out, "    <properties>")?;
-        for gap in noted {
-            let (code, words) = (gap.reason.code(), xml(&gaps::in_one_line(gap)));
-            writeln!(out, "      <property name=\"evidence.{code}\" value=\"{words}\"/>")?;
-        }
-        writeln!(out, "    </properties>")?;
+    let noted = evidence.iter().filter(|gap| gap.reason.is_noted());
+    let property = |gap: &Gap| (format!("evidence.{}", gap.reason.code()), gaps::in_one_line(gap));
+    let suite = TestSuite {
+        name: "qcops runs".to_owned(),
+        properties: noted.map(property).collect(),
+        cases: reports.iter().map(case).collect(),
+    };
+    junit::write(&[suite], out)
+}
+
+fn case(report: &DeploymentReport) -> TestCase {
+    let lines = lines(report);
+    TestCase {
+        class: format!("task.{}", report.key),
+        name: report.deployment.to_string(),
+        seconds: report.waited.as_secs_f64(),
+        end: match (&report.end, report.is_failed()) {
+            (DeploymentEnd::NotFollowed, _) => TestEnd::Skipped(lines),
+            (_, true) => TestEnd::Failed(lines),
+            (_, false) => TestEnd::Passed,
+        },
+        output: format!(
+            "deployment {} is {}",
+            Untrusted::new(report.id.0.as_str()).part(),
+            Untrusted::new(report.status.as_str()).part()
+        ),
     }
-    for report in reports {
-        let time = report.waited.as_secs_f64();
-        writeln!(
-            out,
-            "    <testcase classname=\"{}\" name=\"{}\" time=\"{time:.3}\">",
-            xml(&format!("task.{}", report.key)),
-            xml(report.deployment.as_str())
-        )?;
-        let lines = lines(report);
-        if report.end == DeploymentEnd::NotFollowed {
-            writeln!(out, "      <skipped/>")?;
-        } else if report.is_failed() {
-            let first = lines.first().map_or("", String::as_str);
-            let all = lines.join("\n");
-            writeln!(out, "      <failure message=\"{}\">{}</failure>", xml(first), xml(&all))?;
-        }
-        let id = Untrusted::new(report.id.0.as_str()).part();
-        let status = Untrusted::new(report.status.as_str()).part();
-        writeln!(
-            out,
-            "      <system-out>{}</system-out>",
-            xml(&format!("deployment {id} is {status}"))
-        )?;
-        writeln!(out, "    </testcase>")?;
-    }
-    writeln!(out, "  </testsuite>\n</testsuites>")
 }
 
 pub(super) fn address(report: &DeploymentReport) -> String {
@@ -195,24 +179,6 @@ fn end(report: &DeploymentReport) -> Option<String> {
         }
         DeploymentEnd::NotFollowed => Some("the waiting was interrupted; it goes on".to_owned()),
     }
-}
-
-/// Escapes a text, made safe before, for XML; what XML cannot hold is shown as a question mark.
-fn xml(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\n' => safe.push('\n'),
-            '\u{fffe}' | '\u{ffff}' => safe.push('?'),
-            c if c.is_control() => safe.push('?'),
-            c => safe.push(c),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]

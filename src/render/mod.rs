@@ -14,6 +14,7 @@ pub mod findings;
 pub mod gaps;
 pub mod html;
 pub mod json;
+pub mod junit;
 pub mod live;
 pub mod markdown;
 pub mod outcome;

@@ -16,7 +16,7 @@ use crate::render::escape::Untrusted;
 use crate::render::every::{EnvironmentError, EnvironmentRow, Every};
 use crate::render::status::{self, StatusView};
 use crate::render::transcript::{self, Title};
-use crate::render::{deployments, html, json, markdown, report};
+use crate::render::{deployments, html, json, junit, markdown, report};
 use crate::transcript::{Failure, Message, Part, ToolCall, Transcript};
 
 use super::*;
@@ -154,7 +154,7 @@ struct Outputs {
     jsons: Vec<String>,
     markdowns: Vec<String>,
     pages: Vec<String>,
-    junit: String,
+    junits: Vec<String>,
 }
 
 /// A checkup of a service that says `text` wherever it can.
@@ -249,7 +249,11 @@ fn outputs(text: &str) -> Outputs {
         html::applied(applied, 3),
         written(&|out| html::transcript(title, &said, out)),
     ];
-    outputs.junit = written(&|out| deployments::junit(&reports, &plan.gaps, out));
+    outputs.junits = vec![
+        written(&|out| deployments::junit(&reports, &plan.gaps, out)),
+        junit::plan(&view),
+        junit::plans(&plans),
+    ];
     outputs
 }
 
@@ -436,13 +440,24 @@ const ATTRIBUTES: &[&str] = &[
 #[test]
 fn in_junit_a_hostile_text_is_nothing_but_text() {
     for text in TEXTS {
-        let output = outputs(text).junit;
-        expect_safe_lines(&output);
-        let tags =
-            output.split('<').skip(1).map(|rest| rest.split([' ', '>', '/']).next().unwrap());
-        let known = ["?xml", "testsuites", "testsuite", "testcase", "failure", "system-out", ""];
-        tags.for_each(|tag| assert!(known.contains(&tag), "<{tag}> in\n{output}"));
-        assert!(output.contains(MARK), "{text:?}");
+        for output in outputs(text).junits {
+            expect_safe_lines(&output);
+            let tags =
+                output.split('<').skip(1).map(|rest| rest.split([' ', '>', '/']).next().unwrap());
+            let known = [
+                "?xml",
+                "testsuites",
+                "testsuite",
+                "testcase",
+                "failure",
+                "skipped",
+                "error",
+                "system-out",
+                "",
+            ];
+            tags.for_each(|tag| assert!(known.contains(&tag), "<{tag}> in\n{output}"));
+            assert!(output.contains(MARK), "{text:?}");
+        }
     }
 }
 
