@@ -8,8 +8,8 @@ use qcops::manifest::DesiredTask;
 use qcops::model::{Key, TaskId};
 use qcops::observed::{Completeness, ObservedState, ObservedTask, ReadResult, Schedule};
 use qcops::plan::{
-    self, AgentChange, Change, Plan, PlanContext, Prune, Removal, Remove, RemoveReason, Step,
-    StepStatus, TaskRef,
+    self, AgentChange, Change, Options, Plan, PlanContext, Prune, Removal, Remove, RemoveReason,
+    Step, StepStatus, TaskRef,
 };
 
 use super::agents;
@@ -276,8 +276,17 @@ impl Case<'_> {
     /// With part of a key's evidence out of sight, each resource that nothing explains may be the key's.
     fn nothing_is_made_or_removed_on_incomplete_evidence_beside_strangers(&self) {
         let PlanContext { desired_state, evidence, options, .. } = self.plan_context;
+        // A target leaves out steps that explain a task, and what they explain stays explained.
+        let mut whole = self.plan_context.clone();
+        whole.options = Options {
+            targets: BTreeSet::new(),
+            target_agents: BTreeSet::new(),
+            target_deployments: BTreeMap::new(),
+            ..whole.options
+        };
+        let whole = plan::plan(&whole.with(self.state));
         let is_in_a_step = |id: TaskId| {
-            self.plan.steps.iter().any(|step| match &step.change {
+            whole.steps.iter().any(|step| match &step.change {
                 Change::Ambiguous { candidates, .. } => candidates.iter().any(|c| c.id == id),
                 Change::Update { id: changed, .. } | Change::Restore { id: changed, .. } => {
                     *changed == id
