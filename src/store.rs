@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod blobs;
+#[cfg(feature = "buckets")]
 mod bucket;
 mod document;
 mod error;
@@ -25,7 +26,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use url::Url;
 
-use bucket::Bucket;
 use document::SharedDocument;
 use folder::Folder;
 use shared_journal::SharedJournal;
@@ -50,13 +50,19 @@ impl SharedStore {
         if !is_plain || url.query().is_some() || url.fragment().is_some() {
             return Err(StoreError::NotPlain);
         }
-        let name = bucket::shown(&url);
+        let name = shown(&url);
         let blobs: Arc<dyn Blobs> = match url.scheme() {
             "file" => {
                 let folder = url.to_file_path().map_err(|()| StoreError::NoAddress)?;
                 Arc::new(Folder::new(folder))
             }
-            "s3" | "gs" | "az" => Arc::new(Bucket::open(&url, variables)?),
+            #[cfg(feature = "buckets")]
+            "s3" | "gs" | "az" => Arc::new(bucket::Bucket::open(&url, variables)?),
+            #[cfg(not(feature = "buckets"))]
+            "s3" | "gs" | "az" => {
+                drop(variables);
+                return Err(StoreError::LeftOut { store: name });
+            }
             _ => return Err(StoreError::Unknown { store: name }),
         };
         Ok(Self::over(name, blobs))
@@ -119,6 +125,13 @@ impl SharedStore {
     }
 }
 
+/// An address without a user, a password and a query, in which credentials may be.
+fn shown(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}{}", url.scheme(), url.path())
+}
+
 fn lease_name(scope: &str) -> String {
     format!("{scope}/lease.json")
 }
@@ -133,5 +146,6 @@ fn random() -> String {
     })
 }
 
+#[cfg(feature = "buckets")]
 #[cfg(test)]
 mod tests;

@@ -14,9 +14,9 @@ use object_store::{
 };
 use url::Url;
 
-use crate::store::StoreError;
 use crate::store::blobs::{BlobVersion, Blobs, StoredBlob, WriteCondition, WriteOutcome};
 use crate::store::journal::Pending;
+use crate::store::{StoreError, shown};
 
 /// How long one request may take.
 const REQUEST_TIME: Duration = Duration::from_secs(10);
@@ -156,11 +156,4 @@ impl Blobs for Bucket {
             }
         })
     }
-}
-
-/// An address without a user, a password and a query, in which credentials may be.
-pub(super) fn shown(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}{}", url.scheme(), url.path())
 }

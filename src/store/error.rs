@@ -24,6 +24,13 @@ pub enum StoreError {
         /// The store.
         store: String,
     },
+    /// Its address leads to a bucket, which this build cannot reach.
+    #[cfg(not(feature = "buckets"))]
+    #[error("`{store}` is in a bucket, and this build of qcops reaches none")]
+    LeftOut {
+        /// The store.
+        store: String,
+    },
     /// It refused, or did not answer.
     #[error("failed to {verb} the store `{store}`: {why}")]
     Bucket {
@@ -56,6 +63,7 @@ pub enum StoreError {
     },
 }
 
+#[cfg(feature = "buckets")]
 impl StoreError {
     /// What a bucket said.
     pub(super) fn bucket(store: &str, verb: &'static str, error: &object_store::Error) -> Self {
@@ -63,9 +71,11 @@ impl StoreError {
     }
 }
 
+#[cfg(feature = "buckets")]
 /// The longest answer that is repeated, in characters.
 const LONGEST: usize = 300;
 
+#[cfg(feature = "buckets")]
 /// Takes the queries out of all addresses in a text, and its end where it is long.
 fn without_queries(text: &str) -> String {
     let words = text.split_whitespace().map(|word| match word.split_once('?') {
@@ -79,6 +89,7 @@ fn without_queries(text: &str) -> String {
     }
 }
 
+#[cfg(feature = "buckets")]
 #[cfg(test)]
 mod tests {
     use super::*;

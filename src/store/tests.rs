@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use futures_util::future::join_all;
 use object_store::memory::InMemory;
 
+use super::bucket::Bucket;
 use super::*;
 use crate::clock::Clock;
 
