@@ -138,7 +138,7 @@ impl fmt::Display for HeldBack {
             Self::Rate(waited) => {
                 write!(f, "the rate of requests left no room for it within {} s", seconds(waited))
             }
-            Self::Closed => f.write_str("the lease was lost before"),
+            Self::Closed => f.write_str("the lease was lost before that"),
         }
     }
 }

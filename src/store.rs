@@ -92,6 +92,11 @@ impl SharedStore {
         Arc::new(SharedDocument::new(Arc::clone(&self.blobs), format!("{scope}/facts.json")))
     }
 
+    /// Reads a document; `None` where there is none of this name.
+    pub async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.blobs.read(name).await?.map(|found| found.bytes))
+    }
+
     /// A folder for what is worth keeping; the empty one is the store itself.
     pub fn artifacts(&self, folder: &str) -> Artifacts {
         Artifacts::in_store(Arc::clone(&self.blobs), self.name.clone(), folder.to_owned())

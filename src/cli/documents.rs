@@ -43,7 +43,7 @@ pub(super) async fn read(context: &Context, path: &Path) -> Result<Option<Vec<u8
     let Some((folder, name)) = split(path)? else {
         return context.files.read(path).map_err(|error| CommandError::of(&error));
     };
-    let read = store::open(context, folder)?.artifacts("").read(name).await;
+    let read = store::open(context, folder)?.read(name).await;
     read.map_err(|error| CommandError::of(&error))
 }
 

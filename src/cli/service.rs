@@ -73,8 +73,8 @@ impl Target {
     }
 
     /// The organization of the credentials of another environment: by variables of its own, or by those
-    /// for all where this command plans for it, too. Whether they are its own where it is planned for
-    /// alone, nobody knows here.
+    /// for all where this command plans for it, too. Where it is planned for alone, the latter may not be
+    /// its own.
     ///
     /// The emulator stands for whatever organizations they are of.
     pub(super) fn organization_of(

@@ -41,7 +41,7 @@ impl Bounds {
     /// own name is not judged, whatever it is; the rest of the way must not lead through a folder
     /// whose name begins with a dot: programs keep their secrets there.
     ///
-    /// What is refused is refused whether or not it is there: nobody learns which files a machine has.
+    /// What is refused is refused whether or not it is there, so that no finding shows which files a machine has.
     pub fn resolve(&self, folder: &Path, path: &Path) -> Result<PathBuf, FilesError> {
         let root = self.real_root()?;
         let written = folder.join(path);

@@ -8,7 +8,7 @@ use crate::model::{fold_looks, is_other_spelling, odd_character, skeleton};
 /// The words that were seen so far by their looks, each with where it stands.
 pub(super) struct SeenLooks<P> {
     by_looks: BTreeMap<String, (String, P)>,
-    /// Names of plain ASCII, until the first other one comes: none stands in for another.
+    /// Names of plain ASCII, until the first other one comes. None of them looks like another.
     plain: Vec<(String, P)>,
 }
 

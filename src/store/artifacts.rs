@@ -39,16 +39,6 @@ impl Artifacts {
             }
         }
     }
-
-    /// Reads a document; `None` where there is none of this name.
-    pub async fn read(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        match &self.0 {
-            ArtifactFolder::Folder { files, folder } => Ok(files.read(&folder.join(name))?),
-            ArtifactFolder::Shared { blobs, folder, .. } => {
-                Ok(blobs.read(&below(folder, name)).await?.map(|found| found.bytes))
-            }
-        }
-    }
 }
 
 /// A name in a folder of a store; the empty folder is the store itself.
