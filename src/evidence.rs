@@ -186,8 +186,8 @@ impl KeyEvidence {
     }
 
     /// What the service was last seen to store where this name was asked for, if another name.
-    pub fn stored_as(&self, desired: &str) -> Option<&str> {
-        let known = self.rewritten.iter().find(|(asked, _)| asked == desired);
+    pub fn stored_as(&self, declared: &str) -> Option<&str> {
+        let known = self.rewritten.iter().find(|(asked, _)| asked == declared);
         known.map(|(_, stored)| stored.as_str())
     }
 

@@ -29,7 +29,7 @@ struct Wanted {
 
 impl Wanted {
     fn read() -> Self {
-        let mut desired = Self {
+        let mut wanted = Self {
             runs: 5,
             only: Vec::new(),
             peers: None,
@@ -41,17 +41,17 @@ impl Wanted {
             match word.as_str() {
                 "--runs" => {
                     let runs = words.next().and_then(|runs| runs.parse().ok());
-                    desired.runs = runs.expect("`--runs` takes a number");
+                    wanted.runs = runs.expect("`--runs` takes a number");
                 }
-                "--program" => desired.program = words.next().expect("`--program` takes a path"),
-                "--peers" => desired.peers = Some(words.next().expect("`--peers` takes a folder")),
-                "--markdown" => desired.writes = true,
+                "--program" => wanted.program = words.next().expect("`--program` takes a path"),
+                "--peers" => wanted.peers = Some(words.next().expect("`--peers` takes a folder")),
+                "--markdown" => wanted.writes = true,
                 // What `cargo bench` adds.
                 "--bench" => {}
-                word => desired.only.push(word.to_owned()),
+                word => wanted.only.push(word.to_owned()),
             }
         }
-        desired
+        wanted
     }
 
     fn wants(&self, name: &str) -> bool {
@@ -65,20 +65,20 @@ fn main() {
         measure::watch(&words[1..]);
         return;
     }
-    let desired = Wanted::read();
+    let wanted = Wanted::read();
     let root = std::env::temp_dir().join("qcops-bench");
     let mut rows: Vec<Row> = Vec::new();
     for scenario in scenario::all() {
-        if desired.wants(&scenario.name()) {
-            let row = scenario.measure(&desired.program, &root, desired.runs);
+        if wanted.wants(&scenario.name()) {
+            let row = scenario.measure(&wanted.program, &root, wanted.runs);
             report::say(&row);
             rows.push(row);
         }
     }
     let mut of_peers = Vec::new();
-    if let Some(programs) = &desired.peers {
+    if let Some(programs) = &wanted.peers {
         for peer in peers::ALL {
-            if desired.wants(&peer.name())
+            if wanted.wants(&peer.name())
                 && let Some(row) = peer.measure(programs, &root)
             {
                 report::say(&row);
@@ -87,7 +87,7 @@ fn main() {
         }
     }
     report::compare(&rows, &of_peers);
-    if desired.writes {
-        report::write(&desired.program, &rows, &of_peers);
+    if wanted.writes {
+        report::write(&wanted.program, &rows, &of_peers);
     }
 }

@@ -10,7 +10,7 @@ use crate::measure::{self, Run};
 use crate::report::Row;
 use crate::repository;
 use crate::scenario::LATENCY;
-use crate::stub::{OutputOptions, Stub};
+use crate::stub::{Behavior, Stub};
 
 /// A measured command of another program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +116,7 @@ impl Peer {
         let library = if self == Self::Requests(count) { "requests" } else { "aiohttp" };
         let has = Command::new(python).args(["-c", &format!("import {library}")]).output();
         has.ok().filter(|answer| answer.status.success())?;
-        let stub = Stub::start(Vec::new(), OutputOptions { latency: LATENCY, rate: None });
+        let stub = Stub::start(Vec::new(), Behavior { latency: LATENCY, rate: None });
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(script);
         let words = [python, &script.to_string_lossy(), &stub.address, &count.to_string()];
         let run = measure::run(Path::new("/"), &[], &words);

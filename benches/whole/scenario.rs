@@ -9,7 +9,7 @@ use crate::generate::{ORGANIZATION_ID, Prompts, Shape, listed, listed_with_run, 
 use crate::measure::{self, Run};
 use crate::report::Row;
 use crate::repository;
-use crate::stub::{Asked, OutputOptions, Stub};
+use crate::stub::{Asked, Behavior, Stub};
 
 /// The latency of calls, where there is one.
 pub(crate) const LATENCY: Duration = Duration::from_millis(20);
@@ -20,14 +20,14 @@ pub(crate) const IN_FLIGHT: usize = 16;
 /// One measured command.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Scenario {
-    what: ErrorKind,
+    what: Command,
     shape: Shape,
     prompts: Prompts,
 }
 
 /// What is done.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum ErrorKind {
+pub(crate) enum Command {
     /// `--version`.
     Version,
     /// `validate`.
@@ -65,36 +65,36 @@ pub(crate) fn all() -> Vec<Scenario> {
     let small = |tasks| Shape { tasks, prompt: 500 };
     let large = |tasks| Shape { tasks, prompt: 5000 };
     let mut add = |what, shape: Shape, prompts| all.push(Scenario { what, shape, prompts });
-    add(ErrorKind::Version, small(0), Prompts::Inline);
+    add(Command::Version, small(0), Prompts::Inline);
     let sizes = [20, 100, 1000, 10_000];
     let everywhere = [
-        ErrorKind::Validate,
-        ErrorKind::PlanEmpty,
-        ErrorKind::PlanNothing,
-        ErrorKind::PlanNothingAlone,
-        ErrorKind::PlanPercent,
+        Command::Validate,
+        Command::PlanEmpty,
+        Command::PlanNothing,
+        Command::PlanNothingAlone,
+        Command::PlanPercent,
     ];
     for what in everywhere {
         for tasks in sizes {
             add(what, small(tasks), Prompts::Inline);
         }
     }
-    for what in [ErrorKind::PlanEmpty, ErrorKind::PlanNothing, ErrorKind::PlanPercent] {
+    for what in [Command::PlanEmpty, Command::PlanNothing, Command::PlanPercent] {
         add(what, large(1000), Prompts::Inline);
         add(what, large(10_000), Prompts::Files);
     }
-    add(ErrorKind::PlanMarkdown, small(10_000), Prompts::Inline);
-    add(ErrorKind::PlanRecalled(5000), small(10_000), Prompts::Inline);
-    add(ErrorKind::PlanShared, small(5000), Prompts::Inline);
+    add(Command::PlanMarkdown, small(10_000), Prompts::Inline);
+    add(Command::PlanRecalled(5000), small(10_000), Prompts::Inline);
+    add(Command::PlanShared, small(5000), Prompts::Inline);
     for tasks in sizes {
-        add(ErrorKind::Apply, small(tasks), Prompts::Inline);
+        add(Command::Apply, small(tasks), Prompts::Inline);
     }
-    add(ErrorKind::Apply, large(1000), Prompts::Inline);
-    add(ErrorKind::ApplyShared, small(1000), Prompts::Inline);
-    add(ErrorKind::ApplyLimited(100.0), small(1000), Prompts::Inline);
-    add(ErrorKind::ApplyGuessing(100.0), small(1000), Prompts::Inline);
-    add(ErrorKind::History(200, 1), small(1000), Prompts::Files);
-    add(ErrorKind::History(200, 200), small(1000), Prompts::Files);
+    add(Command::Apply, large(1000), Prompts::Inline);
+    add(Command::ApplyShared, small(1000), Prompts::Inline);
+    add(Command::ApplyLimited(100.0), small(1000), Prompts::Inline);
+    add(Command::ApplyGuessing(100.0), small(1000), Prompts::Inline);
+    add(Command::History(200, 1), small(1000), Prompts::Files);
+    add(Command::History(200, 200), small(1000), Prompts::Files);
     all
 }
 
@@ -102,21 +102,21 @@ impl Scenario {
     /// Its name, as the command line takes it.
     pub(crate) fn name(&self) -> String {
         let what = match self.what {
-            ErrorKind::Version => return "version".to_owned(),
-            ErrorKind::Validate => "validate",
-            ErrorKind::PlanEmpty => "plan-empty",
-            ErrorKind::PlanMarkdown => "plan-markdown",
-            ErrorKind::PlanNothing => "plan-nothing",
-            ErrorKind::PlanNothingAlone => "plan-nothing-alone",
-            ErrorKind::PlanPercent => "plan-percent",
-            ErrorKind::PlanRecalled(_) => "plan-recalled",
-            ErrorKind::PlanShared => "plan-shared",
-            ErrorKind::Apply => "apply",
-            ErrorKind::ApplyShared => "apply-shared",
-            ErrorKind::ApplyLimited(_) => "apply-limited",
-            ErrorKind::ApplyGuessing(_) => "apply-guessing",
-            ErrorKind::History(_, 1) => "history-one",
-            ErrorKind::History(..) => "history-many",
+            Command::Version => return "version".to_owned(),
+            Command::Validate => "validate",
+            Command::PlanEmpty => "plan-empty",
+            Command::PlanMarkdown => "plan-markdown",
+            Command::PlanNothing => "plan-nothing",
+            Command::PlanNothingAlone => "plan-nothing-alone",
+            Command::PlanPercent => "plan-percent",
+            Command::PlanRecalled(_) => "plan-recalled",
+            Command::PlanShared => "plan-shared",
+            Command::Apply => "apply",
+            Command::ApplyShared => "apply-shared",
+            Command::ApplyLimited(_) => "apply-limited",
+            Command::ApplyGuessing(_) => "apply-guessing",
+            Command::History(_, 1) => "history-one",
+            Command::History(..) => "history-many",
         };
         let prompt = if self.shape.prompt > 1000 { "-5k" } else { "" };
         format!("{what}-{}{prompt}", self.shape.tasks)
@@ -127,33 +127,33 @@ impl Scenario {
         let prompt = if self.shape.prompt > 1000 { ", prompts of 5 KB" } else { "" };
         let files = if self.prompts == Prompts::Files { " in files" } else { "" };
         let words = match self.what {
-            ErrorKind::Version => return "`--version`".to_owned(),
-            ErrorKind::Validate => "`validate`".to_owned(),
-            ErrorKind::PlanEmpty => "`plan`, nothing there yet".to_owned(),
-            ErrorKind::PlanMarkdown => "`plan --format markdown`, nothing there yet".to_owned(),
-            ErrorKind::PlanNothing => "`plan`, nothing to do".to_owned(),
-            ErrorKind::PlanNothingAlone => "`plan`, nothing to do, outside of Git".to_owned(),
-            ErrorKind::PlanPercent => "`plan`, 1 % changed".to_owned(),
-            ErrorKind::PlanRecalled(runs) => {
+            Command::Version => return "`--version`".to_owned(),
+            Command::Validate => "`validate`".to_owned(),
+            Command::PlanEmpty => "`plan`, nothing there yet".to_owned(),
+            Command::PlanMarkdown => "`plan --format markdown`, nothing there yet".to_owned(),
+            Command::PlanNothing => "`plan`, nothing to do".to_owned(),
+            Command::PlanNothingAlone => "`plan`, nothing to do, outside of Git".to_owned(),
+            Command::PlanPercent => "`plan`, 1 % changed".to_owned(),
+            Command::PlanRecalled(runs) => {
                 format!("`plan`, nothing to do, {runs} kept deployments that have ended")
             }
-            ErrorKind::PlanShared => format!(
+            Command::PlanShared => format!(
                 "`plan`, nothing to do, a ledger of {} lines in a bucket at {} ms",
                 self.shape.tasks * 2,
                 LATENCY.as_millis()
             ),
-            ErrorKind::Apply => format!("`apply` of all, {} ms a call", LATENCY.as_millis()),
-            ErrorKind::ApplyShared => {
+            Command::Apply => format!("`apply` of all, {} ms a call", LATENCY.as_millis()),
+            Command::ApplyShared => {
                 format!(
                     "`apply` of all, {0} ms a call, the ledger in a bucket at {0} ms",
                     LATENCY.as_millis()
                 )
             }
-            ErrorKind::ApplyLimited(rate) => format!("`apply` of all, {rate}/s allowed and known"),
-            ErrorKind::ApplyGuessing(rate) => {
+            Command::ApplyLimited(rate) => format!("`apply` of all, {rate}/s allowed and known"),
+            Command::ApplyGuessing(rate) => {
                 format!("`apply` of all, {rate}/s allowed, `--rate {}`", 2.0 * rate)
             }
-            ErrorKind::History(versions, changing) => {
+            Command::History(versions, changing) => {
                 let noun = if changing == 1 { "prompt" } else { "prompts" };
                 format!("`plan` after {versions} commits, each with {changing} new {noun}")
             }
@@ -192,41 +192,41 @@ impl Scenario {
         let Shape { tasks, prompt } = self.shape;
         let is_there = matches!(
             self.what,
-            ErrorKind::PlanNothing
-                | ErrorKind::PlanNothingAlone
-                | ErrorKind::PlanPercent
-                | ErrorKind::History(..)
+            Command::PlanNothing
+                | Command::PlanNothingAlone
+                | Command::PlanPercent
+                | Command::History(..)
         );
         let world = match self.what {
-            ErrorKind::PlanRecalled(runs) => (0..runs)
+            Command::PlanRecalled(runs) => (0..runs)
                 .map(|task| listed_with_run(task, prompt))
                 .chain((runs..tasks).map(|task| listed(task, prompt)))
                 .collect(),
             _ if is_there => (0..tasks).map(|task| listed(task, prompt)).collect(),
             _ => Vec::new(),
         };
-        let manner = match self.what {
-            ErrorKind::Apply | ErrorKind::ApplyShared => {
-                OutputOptions { latency: LATENCY, rate: None }
+        let behavior = match self.what {
+            Command::Apply | Command::ApplyShared => {
+                Behavior { latency: LATENCY, rate: None }
             }
-            ErrorKind::ApplyLimited(rate) | ErrorKind::ApplyGuessing(rate) => {
-                OutputOptions { latency: LATENCY, rate: Some(rate) }
+            Command::ApplyLimited(rate) | Command::ApplyGuessing(rate) => {
+                Behavior { latency: LATENCY, rate: Some(rate) }
             }
-            _ => OutputOptions::default(),
+            _ => Behavior::default(),
         };
         match self.what {
-            ErrorKind::Version => {}
-            ErrorKind::PlanNothingAlone => repository::write(folder, self.shape, self.prompts, 0),
-            ErrorKind::PlanPercent => {
+            Command::Version => {}
+            Command::PlanNothingAlone => repository::write(folder, self.shape, self.prompts, 0),
+            Command::PlanPercent => {
                 repository::write(folder, self.shape, self.prompts, 0);
                 repository::commit(folder);
                 repository::write(folder, self.shape, self.prompts, tasks.div_ceil(100));
                 repository::commit(folder);
             }
-            ErrorKind::History(versions, changing) => {
+            Command::History(versions, changing) => {
                 repository::history(folder, self.shape, versions, changing);
             }
-            ErrorKind::PlanRecalled(runs) => {
+            Command::PlanRecalled(runs) => {
                 let text = manifest_with(self.shape, self.prompts, 0, runs);
                 fs::write(folder.join("tasks.yaml"), text).expect("the folder is ours");
                 repository::commit(folder);
@@ -236,9 +236,9 @@ impl Scenario {
                 repository::commit(folder);
             }
         }
-        let is_shared = matches!(self.what, ErrorKind::PlanShared | ErrorKind::ApplyShared);
+        let is_shared = matches!(self.what, Command::PlanShared | Command::ApplyShared);
         let bucket = is_shared.then(|| Bucket::start(LATENCY));
-        Services { stub: Stub::start(world, manner), bucket }
+        Services { stub: Stub::start(world, behavior), bucket }
     }
 
     fn run(&self, program: &str, folder: &Path, services: &Services) -> (Run, Asked) {
@@ -249,10 +249,10 @@ impl Scenario {
         let rate = self.rate();
         let mut words = vec![program];
         let applies =
-            self.what.applies() || (self.what == ErrorKind::PlanShared && stub.task_count() == 0);
+            self.what.applies() || (self.what == Command::PlanShared && stub.task_count() == 0);
         match self.what {
-            ErrorKind::Version => words.push("--version"),
-            ErrorKind::Validate => words.push("validate"),
+            Command::Version => words.push("--version"),
+            Command::Validate => words.push("validate"),
             _ if applies => {
                 words.extend(["apply", "--yes", "--max-creates", &count, "--rate", &rate]);
                 words.extend(speed.into_iter().chain(api));
@@ -270,7 +270,7 @@ impl Scenario {
                 words.extend(api);
             }
         }
-        if self.what == ErrorKind::PlanMarkdown {
+        if self.what == Command::PlanMarkdown {
             words.extend(["--format", "markdown"]);
         }
         if bucket.is_some() {
@@ -303,8 +303,8 @@ impl Scenario {
 
     fn rate(&self) -> String {
         match self.what {
-            ErrorKind::ApplyLimited(rate) => rate.to_string(),
-            ErrorKind::ApplyGuessing(rate) => (2.0 * rate).to_string(),
+            Command::ApplyLimited(rate) => rate.to_string(),
+            Command::ApplyGuessing(rate) => (2.0 * rate).to_string(),
             _ => "0".to_owned(),
         }
     }
@@ -313,10 +313,10 @@ impl Scenario {
     fn bound(&self) -> Option<Duration> {
         let rounds = |calls: usize| LATENCY * u32::try_from(calls).expect("few thousands");
         match self.what {
-            ErrorKind::Apply | ErrorKind::ApplyShared => {
+            Command::Apply | Command::ApplyShared => {
                 Some(rounds(2 + self.shape.tasks.div_ceil(IN_FLIGHT)))
             }
-            ErrorKind::ApplyLimited(rate) | ErrorKind::ApplyGuessing(rate) => {
+            Command::ApplyLimited(rate) | Command::ApplyGuessing(rate) => {
                 let tasks = u32::try_from(self.shape.tasks).expect("few thousands");
                 Some(Duration::from_secs_f64(f64::from(tasks) / rate))
             }
@@ -332,7 +332,7 @@ struct Services {
     bucket: Option<Bucket>,
 }
 
-impl ErrorKind {
+impl Command {
     /// Whether a run makes everything.
     fn applies(self) -> bool {
         let applies = [Self::Apply, Self::ApplyShared];

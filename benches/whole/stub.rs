@@ -20,7 +20,7 @@ use crate::generate;
 
 /// How the service behaves.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct OutputOptions {
+pub(crate) struct Behavior {
     /// How long each answer takes.
     pub(crate) latency: Duration,
     /// How many requests a second it answers; more get 429.
@@ -57,7 +57,7 @@ pub(crate) struct Stub {
 }
 
 struct Inner {
-    manner: OutputOptions,
+    behavior: Behavior,
     state: Mutex<World>,
 }
 
@@ -73,14 +73,14 @@ const BURST_SECONDS: f64 = 0.25;
 
 impl Stub {
     /// Starts a service that holds these tasks, as JSON objects with the ids 1, 2, 3 and so on.
-    pub(crate) fn start(tasks: Vec<String>, manner: OutputOptions) -> Self {
+    pub(crate) fn start(tasks: Vec<String>, behavior: Behavior) -> Self {
         let world = World {
             tasks,
             asked: Asked::default(),
-            tokens: manner.rate.unwrap_or_default() * BURST_SECONDS,
+            tokens: behavior.rate.unwrap_or_default() * BURST_SECONDS,
             filled_at: Instant::now(),
         };
-        let inner = Arc::new(Inner { manner, state: Mutex::new(world) });
+        let inner = Arc::new(Inner { behavior, state: Mutex::new(world) });
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         listener.set_nonblocking(true).expect("the socket is ours");
         let address = listener.local_addr().expect("it is bound");
@@ -115,9 +115,9 @@ impl Stub {
 async fn answer(State(inner): State<Arc<Inner>>, uri: Uri, body: Bytes) -> Response {
     let arrived = Instant::now();
     let reply = inner.reply(uri.path(), &body, arrived);
-    if !inner.manner.latency.is_zero() {
+    if !inner.behavior.latency.is_zero() {
         // The timers of tokio end up to a millisecond late, which would be charged to the client.
-        let latency = inner.manner.latency;
+        let latency = inner.behavior.latency;
         let slept = tokio::task::spawn_blocking(move || thread::sleep(latency)).await;
         slept.expect("sleeping does not fail");
     }
@@ -128,7 +128,7 @@ async fn answer(State(inner): State<Arc<Inner>>, uri: Uri, body: Bytes) -> Respo
 impl Inner {
     fn reply(&self, path: &str, body: &[u8], now: Instant) -> (StatusCode, String) {
         let mut world = self.state.lock().expect("no holder panics");
-        if let Some(rate) = self.manner.rate {
+        if let Some(rate) = self.behavior.rate {
             let gained = (now - world.filled_at).as_secs_f64() * rate;
             world.tokens = (world.tokens + gained).min(rate * BURST_SECONDS);
             world.filled_at = now;

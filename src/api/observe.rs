@@ -22,21 +22,21 @@ use crate::transcript::Transcript;
 /// How many looks are under way at once; pacing below decides how many of them leave.
 const WINDOW: usize = 32;
 
-/// Lists the organization's tasks with one call, then takes the looks that `wanted` still asks for
+/// Lists the organization's tasks with one call, then makes the reads that `needed` still asks for
 /// until it asks for none.
 pub async fn observe(
     client: &Client,
     clock: Clock,
-    desired: impl Fn(&ObservedState) -> BTreeSet<ReadRequest>,
+    needed: impl Fn(&ObservedState) -> BTreeSet<ReadRequest>,
 ) -> Result<ObservedState, ApiError> {
-    observe_recalling(client, clock, |state| desired(state)).await
+    observe_recalling(client, clock, |state| needed(state)).await
 }
 
-/// Observes as [`observe`] does; `desired` may add to the state what is known without a call.
+/// Observes as [`observe`] does; `needed` may add to the state what is known without a call.
 pub async fn observe_recalling(
     client: &Client,
     clock: Clock,
-    mut desired: impl FnMut(&mut ObservedState) -> BTreeSet<ReadRequest>,
+    mut needed: impl FnMut(&mut ObservedState) -> BTreeSet<ReadRequest>,
 ) -> Result<ObservedState, ApiError> {
     let observed_at = clock.now();
     let tasks = client.list_tasks().await.into_result()?;
@@ -50,7 +50,7 @@ pub async fn observe_recalling(
         conversations: BTreeMap::new(),
     };
     loop {
-        let reads = desired(&mut state);
+        let reads = needed(&mut state);
         if reads.is_empty() {
             return Ok(state);
         }
@@ -58,7 +58,7 @@ pub async fn observe_recalling(
     }
 }
 
-/// Takes all `looks` and adds what they show to `snapshot`.
+/// Takes all `reads` and adds what they show to `state`.
 async fn look(
     client: &Client,
     state: &mut ObservedState,

@@ -411,13 +411,13 @@ fn near(path: &Path) -> Option<PathBuf> {
         .filter(|file| is_yaml(file) && file.is_file())
         .filter_map(|file| file.file_name()?.to_str().map(str::to_owned))
         .collect();
-    let desired = path.file_name()?.to_str()?;
+    let meant = path.file_name()?.to_str()?;
     let stem = |name: &str| name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_lowercase();
-    let desired = stem(desired);
+    let meant = stem(meant);
     let stems: Vec<String> = names.iter().map(|name| stem(name)).collect();
-    let near = manifest::nearest_few(&desired, stems.iter().map(String::as_str), 1).pop();
+    let near = manifest::nearest_few(&meant, stems.iter().map(String::as_str), 1).pop();
     // Of very short names any is near to any.
-    let near = near.filter(|near| *near == desired || desired.len() > 3);
+    let near = near.filter(|near| *near == meant || meant.len() > 3);
     if let Some(at) = near.and_then(|near| stems.iter().position(|stem| stem == near)) {
         return Some(folder.join(&names[at]));
     }
