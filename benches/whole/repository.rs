@@ -81,6 +81,8 @@ pub(crate) fn history(folder: &Path, shape: Shape, versions: usize, changing: us
 fn git(folder: &Path, words: &[&str]) {
     let mut command = Command::new("git");
     command.arg("-C").arg(folder).args(["-c", "user.name=B", "-c", "user.email=b@example.com"]);
+    // Git would repack the new objects beside what is measured.
+    command.args(["-c", "gc.auto=0", "-c", "maintenance.auto=false"]);
     let ended = command.args(words).status().expect("git is installed");
     assert!(ended.success(), "git {words:?} failed");
 }

@@ -63,6 +63,8 @@ struct Inner {
 
 struct World {
     tasks: Vec<String>,
+    /// The answer to a list, once it is made: making it takes longer than what is measured of a plan.
+    listed: Option<Bytes>,
     asked: Asked,
     tokens: f64,
     filled_at: Instant,
@@ -76,6 +78,7 @@ impl Stub {
     pub(crate) fn start(tasks: Vec<String>, behavior: Behavior) -> Self {
         let world = World {
             tasks,
+            listed: None,
             asked: Asked::default(),
             tokens: behavior.rate.unwrap_or_default() * BURST_SECONDS,
             filled_at: Instant::now(),
@@ -108,7 +111,9 @@ impl Stub {
 
     /// Forgets all tasks but the first `count`.
     pub(crate) fn truncate(&self, count: usize) {
-        self.inner.state.lock().expect("no holder panics").tasks.truncate(count);
+        let mut world = self.inner.state.lock().expect("no holder panics");
+        world.tasks.truncate(count);
+        world.listed = None;
     }
 }
 
@@ -126,7 +131,7 @@ async fn answer(State(inner): State<Arc<Inner>>, uri: Uri, body: Bytes) -> Respo
 }
 
 impl Inner {
-    fn reply(&self, path: &str, body: &[u8], now: Instant) -> (StatusCode, String) {
+    fn reply(&self, path: &str, body: &[u8], now: Instant) -> (StatusCode, Bytes) {
         let mut world = self.state.lock().expect("no holder panics");
         if let Some(rate) = self.behavior.rate {
             let gained = (now - world.filled_at).as_secs_f64() * rate;
@@ -135,23 +140,29 @@ impl Inner {
             if world.tokens < 1.0 {
                 world.asked.limited += 1;
                 let body = r#"{"success":false,"errors":["Too many requests"]}"#;
-                return (StatusCode::TOO_MANY_REQUESTS, body.to_owned());
+                return (StatusCode::TOO_MANY_REQUESTS, body.into());
             }
             world.tokens -= 1.0;
         }
         *world.asked.by_path.entry(path.to_owned()).or_default() += 1;
         let request: Value = serde_json::from_slice(body).unwrap_or_default();
         let text = |field: &str| request[field].as_str().unwrap_or_default().to_owned();
-        let body = if path.ends_with("/tasks/list") {
-            let objects = world.tasks.join(",");
-            format!(r#"{{"tasks":[{objects}],"success":true,"errors":[]}}"#)
-        } else if path.ends_with("/tasks/create") {
+        if path.ends_with("/tasks/list") {
+            let World { tasks, listed, .. } = &mut *world;
+            let list = || {
+                let objects = tasks.join(",");
+                format!(r#"{{"tasks":[{objects}],"success":true,"errors":[]}}"#).into()
+            };
+            return (StatusCode::OK, listed.get_or_insert_with(list).clone());
+        }
+        let body = if path.ends_with("/tasks/create") {
             let (agent_id, id) =
                 (request["agentId"].as_u64().unwrap_or_default(), world.tasks.len() + 1);
             let (name, prompt) = (text("name"), text("prompt"));
             let object = generate::object(id, &name, agent_id, &prompt, &text("projectPreference"));
             let body = format!(r#"{{"task":{object},"success":true,"errors":[]}}"#);
             world.tasks.push(object);
+            world.listed = None;
             body
         } else if path.ends_with("/tasks/read") {
             let id = request["taskId"].as_u64().and_then(|id| usize::try_from(id).ok());
@@ -170,6 +181,6 @@ impl Inner {
         } else {
             r#"{"success":true,"errors":[]}"#.to_owned()
         };
-        (StatusCode::OK, body)
+        (StatusCode::OK, body.into())
     }
 }
