@@ -98,10 +98,13 @@ impl Mask {
     /// Which needles, a bit each, the next bytes may begin: none nearly everywhere.
     fn candidates(&self, next: &[u8]) -> u8 {
         let &[first, second, third] = next else { return 0 };
-        let role = ROLES[usize::from(second)] as usize;
-        let behind = self.second[usize::from(second)] & self.third[role][usize::from(third)];
         let is_open = u8::from(ROLES[usize::from(first)] == Role::Escape) * u8::MAX;
-        self.first[usize::from(first)] & (behind | is_open)
+        let may_begin = self.first[usize::from(first)] & (self.second[usize::from(second)] | is_open);
+        if may_begin == 0 {
+            return 0;
+        }
+        let role = ROLES[usize::from(second)] as usize;
+        may_begin & (self.third[role][usize::from(third)] | is_open)
     }
 
     /// How many bytes at the start of `text` spell one of the needles.
@@ -153,7 +156,7 @@ fn encoded_again(text: &[u8], shift: usize) -> Vec<u8> {
 /// How many bytes at the start of `text` spell `needle`, if they do.
 fn length_of(needle: &[u8], text: &[u8]) -> Option<usize> {
     let mut at = 0;
-    for desired in needle {
+    for expected in needle {
         // Lines may be broken anywhere but in front.
         while at > 0 {
             match spelled(&text[at..]) {
@@ -163,9 +166,9 @@ fn length_of(needle: &[u8], text: &[u8]) -> Option<usize> {
         }
         let (byte, length) = spelled(&text[at..])?;
         let is_same = match byte.to_ascii_lowercase() {
-            b'-' => matches!(desired, b'+' | b'-'),
-            b'_' => matches!(desired, b'/' | b'_'),
-            byte => byte == *desired,
+            b'-' => matches!(expected, b'+' | b'-'),
+            b'_' => matches!(expected, b'/' | b'_'),
+            byte => byte == *expected,
         };
         if !is_same {
             return None;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use crate::diag::Code;
 use crate::manifest::lines::SourceLine;
 use crate::manifest::node::Node;
@@ -124,7 +126,8 @@ impl Reader<'_> {
 }
 
 fn may_hold(text: &str) -> bool {
-    ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| text.contains(mark))
+    let marks: [&[u8]; 3] = [b"<<<<<<<", b"=======", b">>>>>>>"];
+    marks.iter().any(|mark| memmem::find(text.as_bytes(), mark).is_some())
 }
 
 /// A mark of Git: its character, and how often it stands; a combined difference has another sort.

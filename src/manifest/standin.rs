@@ -1,5 +1,9 @@
 //! Files that stand for a prompt without being it: what a tool leaves where the content is elsewhere.
 
+use std::borrow::Cow;
+
+use memchr::memmem;
+
 /// The longest stand-in, in bytes; a text that only begins like one is a prompt.
 const LONGEST: usize = 2_000;
 
@@ -86,7 +90,7 @@ const KINDS: &[StandInKind] = &[
         command: "sops --decrypt --in-place {}",
         // A value of its own, not a word of a sentence.
         is: |text| {
-            text.match_indices("ENC[AES256_GCM,").any(|(at, _)| {
+            memmem::find_iter(text.as_bytes(), "ENC[AES256_GCM,").any(|at| {
                 let before = text[..at].trim_end_matches([' ', '"', '\'']);
                 before.is_empty() || before.ends_with([':', '=', '\n'])
             })
@@ -112,8 +116,10 @@ const KINDS: &[StandInKind] = &[
 
 /// Returns what a file is where it only stands for its content, and the command that fetches it.
 pub fn stand_in(path: &str, bytes: &[u8]) -> Option<(&'static str, String)> {
+    let start = bytes.get(..LONGEST).unwrap_or(bytes);
     // An encrypted file is no UTF-8 but at its start.
-    let text = String::from_utf8_lossy(bytes.get(..LONGEST).unwrap_or(bytes));
+    let text =
+        str::from_utf8(start).map_or_else(|_| String::from_utf8_lossy(start), Cow::Borrowed);
     let text = text.trim_start_matches('\u{feff}');
     let fits =
         |kind: &&StandInKind| (kind.holds_content || bytes.len() <= LONGEST) && (kind.is)(text);
@@ -122,12 +128,15 @@ pub fn stand_in(path: &str, bytes: &[u8]) -> Option<(&'static str, String)> {
 
 /// Returns what a whole text is that is hardly meant as a prompt, though it can be.
 pub(super) fn hardly_a_prompt(text: &str) -> Option<&'static str> {
-    let start: String = text.trim_start().chars().take(16).collect::<String>().to_lowercase();
-    if start.starts_with("<!doctype html") || start.starts_with("<html") {
+    let start = text.trim_start();
+    let is_first = |mark: &&str| {
+        start.get(..mark.len()).is_some_and(|first| first.eq_ignore_ascii_case(mark))
+    };
+    if ["<!doctype html", "<html"].iter().any(is_first) {
         return Some("an HTML page");
     }
     let begins = |mark: &str| text.lines().any(|line| line.starts_with(mark));
-    let is_diff = ["--- ", "diff --git "].iter().any(|mark| text.trim_start().starts_with(mark));
+    let is_diff = ["--- ", "diff --git "].iter().any(|mark| start.starts_with(mark));
     (is_diff && begins("--- ") && begins("+++ ") && begins("@@ ")).then_some("a diff")
 }
 

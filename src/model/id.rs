@@ -3,13 +3,14 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The name a manifest gives a task or a deployment: stable for people, unknown to the service.
 ///
 /// One of a matrix holds its values behind the key that is written: `momentum[SPY,6]`. Only the
-/// expansion of a manifest makes such a key.
+/// expansion of a manifest makes such a key. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(String);
+pub struct Key(Arc<str>);
 
 /// Why a text cannot be a [`Key`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +50,7 @@ impl FromStr for Key {
             values.split(',').all(|value| Self::check_value(value).is_ok())
                 && text.chars().count() <= LONGEST_OF_MATRIX
         });
-        if is_plain && are_values { Ok(Self(text.to_owned())) } else { Err(InvalidKey) }
+        if is_plain && are_values { Ok(Self(text.into())) } else { Err(InvalidKey) }
     }
 }
 

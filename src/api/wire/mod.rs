@@ -22,11 +22,15 @@ pub(super) use seen::{
     agent, agent_listing, created_deployment, deployment, deployment_listing, task, task_listing,
 };
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use loose::{List, LooseField, LooseLines};
-use paging::Paging;
+use paging::{Beside, Paging};
 use seen::{AgentWire, DebugWire, DeploymentWire, TaskWire};
 
 /// An answer's JSON object: the envelope, and every payload the program reads (contract 1.1).
@@ -82,21 +86,13 @@ impl<'a> ReplyBody<'a> {
         match body.first() {
             None => Err(UnreadableReply::Empty),
             Some(b'{') => {
-                let reply = serde_json::from_slice::<Self>(body);
-                let reply = reply.map_err(|source| UnreadableReply::Broken { source })?;
-                let paging = if reply.is_list() { Paging::of(body) } else { Paging::default() };
-                Ok(Self { paging, ..reply })
+                let mut reader = serde_json::Deserializer::from_slice(body);
+                let reply = reader.deserialize_map(ReplyVisitor);
+                let reply = reply.and_then(|reply| reader.end().map(|()| reply));
+                reply.map_err(|source| UnreadableReply::Broken { source })
             }
             Some(_) => Err(UnreadableReply::NotAnObject),
         }
-    }
-
-    fn is_list(&self) -> bool {
-        let Self { agents, tasks, deployments, .. } = self;
-        !matches!(
-            (agents, tasks, deployments),
-            (LooseField::Missing, LooseField::Missing, LooseField::Missing)
-        )
     }
 
     /// What `success` says; `None` where it is absent or no boolean.
@@ -124,6 +120,24 @@ impl<'a> ReplyBody<'a> {
                 _ => None,
             })
             .unwrap_or_default()
+    }
+}
+
+/// Reads an answer, and what it says of more beside a list.
+struct ReplyVisitor;
+
+impl<'de> Visitor<'de> for ReplyVisitor {
+    type Value = ReplyBody<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReplyBody<'de>, A::Error> {
+        let mut paging = Paging::default();
+        let map = Beside { found: &mut paging, map };
+        let reply = ReplyBody::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(ReplyBody { paging, ..reply })
     }
 }
 

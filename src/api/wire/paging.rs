@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::de::value::CowStrDeserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -63,14 +64,6 @@ pub(super) struct Paging {
 }
 
 impl Paging {
-    /// Reads them from an answer; a body that is none has none.
-    pub(super) fn of(body: &[u8]) -> Self {
-        let mut found = Self::default();
-        let mut reader = serde_json::Deserializer::from_slice(body);
-        drop(PagingMembers { found: &mut found, is_inside: false }.deserialize(&mut reader));
-        found
-    }
-
     /// Says why a list of so many entries is not all.
     pub(super) fn gap(&self, count: usize) -> Option<String> {
         let more = || Some(format!("`{}` beside it says that there is more", self.more.as_ref()?));
@@ -81,9 +74,28 @@ impl Paging {
         Some(format!("`{name}` beside it is {total}, and it holds {count}"))
     }
 
-    fn note(&mut self, name: &str, said: PagingValue) {
+    /// Reads the value of a member that speaks of more, or holds such members; whether it is one.
+    fn reads<'de, A: MapAccess<'de>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        is_inside: bool,
+    ) -> Result<bool, A::Error> {
         let word = plain(name);
         let is = |words: &[&str]| words.contains(&word.as_str());
+        if is(MORE) || is(NEXT) || is(TOTAL) || is(PAGES) {
+            let said = map.next_value::<LooseField<PagingValue>>()?;
+            self.note(name, &word, said.value().unwrap_or(PagingValue::Nothing));
+        } else if is(HOLDERS) && !is_inside {
+            map.next_value_seed(Holder(self))?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn note(&mut self, name: &str, word: &str, said: PagingValue) {
+        let is = |words: &[&str]| words.contains(&word);
         let says_more = match said {
             PagingValue::Nothing => false,
             PagingValue::Something => is(MORE) || is(NEXT),
@@ -152,13 +164,36 @@ impl<'de> Loose<'de> for PagingValue {
     }
 }
 
-/// Reads the members of an object, and of objects in it that hold such members.
-struct PagingMembers<'f> {
-    found: &'f mut Paging,
-    is_inside: bool,
+/// An answer without the members that speak of more, which it keeps.
+pub(super) struct Beside<'f, A> {
+    pub(super) found: &'f mut Paging,
+    pub(super) map: A,
 }
 
-impl<'de> DeserializeSeed<'de> for PagingMembers<'_> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Beside<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        while let Some(MemberName(name)) = self.map.next_key()? {
+            if !self.found.reads(&name, &mut self.map, false)? {
+                return seed.deserialize(CowStrDeserializer::new(name)).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// Reads the members of an object in an answer.
+struct Holder<'f>(&'f mut Paging);
+
+impl<'de> DeserializeSeed<'de> for Holder<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
@@ -166,7 +201,7 @@ impl<'de> DeserializeSeed<'de> for PagingMembers<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for PagingMembers<'_> {
+impl<'de> Visitor<'de> for Holder<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,15 +209,8 @@ impl<'de> Visitor<'de> for PagingMembers<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<MemberName<'de>>()? {
-            let word = plain(&name.0);
-            let is = |words: &[&str]| words.contains(&word.as_str());
-            if is(MORE) || is(NEXT) || is(TOTAL) || is(PAGES) {
-                let said = map.next_value::<LooseField<PagingValue>>()?;
-                self.found.note(&name.0, said.value().unwrap_or(PagingValue::Nothing));
-            } else if is(HOLDERS) && !self.is_inside {
-                map.next_value_seed(PagingMembers { found: self.found, is_inside: true })?;
-            } else {
+        while let Some(MemberName(name)) = map.next_key()? {
+            if !self.0.reads(&name, &mut map, true)? {
                 map.next_value::<IgnoredAny>()?;
             }
         }

@@ -337,7 +337,6 @@ fn listing<W, S, I: Ord + Clone + Display>(
         LooseField::Missing => return partial(format!("the answer has no `{key}`")),
         LooseField::Odd => return partial(format!("`{key}` is not a list")),
     };
-    let mut items = Vec::with_capacity(entries.len());
     let mut ids = BTreeSet::new();
     let mut problems = Problems::default();
     if let Some(complaint) = complaint {
@@ -346,20 +345,23 @@ fn listing<W, S, I: Ord + Clone + Display>(
     if let Some(gap) = paging.gap(entries.len()) {
         problems.add(|| gap);
     }
-    for (index, entry) in entries.into_iter().enumerate() {
+    let lowered = |(index, entry)| {
         let lowered = match entry {
             LooseField::Is(wire) => lower(wire),
             _ => Err("is not an object".to_owned()),
         };
         match lowered {
-            Ok((id, _)) if ids.contains(&id) => problems.add(|| format!("id {id} is listed twice")),
-            Ok((id, seen)) => {
+            Ok((id, seen)) if !ids.contains(&id) => {
                 ids.insert(id);
-                items.push(seen);
+                return Some(seen);
             }
+            Ok((id, _)) => problems.add(|| format!("id {id} is listed twice")),
             Err(words) => problems.add(|| format!("entry {} of `{key}`: {words}", index + 1)),
         }
-    }
+        None
+    };
+    // Collecting takes the place of the entries, so that a long list is not in memory twice.
+    let items = entries.into_iter().enumerate().filter_map(lowered).collect();
     Listing { items, coverage: problems.coverage() }
 }
 
