@@ -23,12 +23,14 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use jiff::Timestamp;
 use url::Url;
 
 use document::SharedDocument;
 use folder::Folder;
 use shared_journal::SharedJournal;
+use trial::Trial;
 
 /// A store that many machines reach.
 #[derive(Clone)]
@@ -79,7 +81,10 @@ impl SharedStore {
     ///
     /// The store cannot be reached, or it ignores a condition, which is named.
     pub async fn check(&self) -> Result<(), StoreError> {
-        trial::try_conditions(&*self.blobs, &self.name).await
+        let trial = Trial::new(&*self.blobs, &self.name);
+        let tried = trial.conditions().await;
+        let ended = trial.end().await;
+        tried.and(ended)
     }
 
     /// The ledger of one service and organization, which `scope` names.
@@ -111,7 +116,32 @@ impl SharedStore {
         sight: &mut LeaseSight,
         now: Timestamp,
     ) -> Result<LeaseAttempt, StoreError> {
-        lease::try_take(&self.blobs, &lease_name(scope), holder, duration, sight, now).await
+        let name = lease_name(scope);
+        let found = lease::read(&*self.blobs, &name).await?;
+        lease::try_take(&self.blobs, &name, found, holder, duration, sight, now).await
+    }
+
+    /// The first attempt: the store is checked, and the lease is taken only where it can be trusted.
+    pub async fn check_and_try_lease(
+        &self,
+        scope: &str,
+        holder: &LeaseHolder,
+        duration: Duration,
+        sight: &mut LeaseSight,
+        now: Timestamp,
+    ) -> Result<LeaseAttempt, StoreError> {
+        let (trial, name) = (Trial::new(&*self.blobs, &self.name), lease_name(scope));
+        let (tried, found) = join(trial.conditions(), lease::read(&*self.blobs, &name)).await;
+        let take = async {
+            tried?;
+            lease::try_take(&self.blobs, &name, found?, holder, duration, sight, now).await
+        };
+        let (attempt, ended) = join(take, trial.end()).await;
+        if let (Ok(LeaseAttempt::Taken(lease)), Err(_)) = (&attempt, &ended) {
+            // One that cannot be given back ends by itself.
+            drop(lease.release(now).await);
+        }
+        attempt.and_then(|attempt| ended.map(|()| attempt))
     }
 
     /// Returns who holds the lease of a scope.

@@ -159,14 +159,14 @@ impl LockWait<'_> {
     /// The lease of a shared store, which is tried before it is trusted.
     async fn for_lease(self, store: &SharedStore) -> Result<Option<HeldLease>, CommandError> {
         let said = |error| CommandError::of(&error).help("nothing was changed");
-        store.check().await.map_err(said)?;
         let (scope, holder) = (&self.session.scope, self.holder());
         let (mut sight, mut told) = (LeaseSight::default(), None);
         let duration = self.lock.lease_time;
+        let now = self.context.clock.now();
+        let first = store.check_and_try_lease(scope, &holder, duration, &mut sight, now);
+        let mut attempt = first.await.map_err(said)?;
         loop {
-            let now = self.context.clock.now();
-            let attempt = store.try_lease(scope, &holder, duration, &mut sight, now);
-            let other = match attempt.await.map_err(said)? {
+            let other = match attempt {
                 LeaseAttempt::Taken(lease) => return Ok(Some(self.hold(lease))),
                 LeaseAttempt::HeldBy(other) => other,
             };
@@ -183,6 +183,9 @@ impl LockWait<'_> {
             if self.stop.is_asked() {
                 return Ok(None);
             }
+            let now = self.context.clock.now();
+            let next = store.try_lease(scope, &holder, duration, &mut sight, now);
+            attempt = next.await.map_err(said)?;
         }
     }
 

@@ -39,9 +39,12 @@ pub struct LeaseHolder {
     pub since: String,
 }
 
+/// What was found of a lease.
+pub(super) type FoundLease = (LeaseText, BlobVersion);
+
 /// What is stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct LeaseText {
+pub(super) struct LeaseText {
     format_version: u32,
     /// How often it was taken, which is written with every line of the ledger.
     epoch: u64,
@@ -110,10 +113,11 @@ pub(super) async fn release_of(
 }
 
 /// Takes the lease where nobody holds it, or where its holder has not renewed it for as long as it is
-/// good for, since `sight` first saw it.
+/// good for, since `sight` first saw it. `found` is what was read of it right before.
 pub(super) async fn try_take(
     blobs: &Arc<dyn Blobs>,
     name: &str,
+    mut found: Option<FoundLease>,
     holder: &LeaseHolder,
     duration: Duration,
     sight: &mut LeaseSight,
@@ -122,7 +126,6 @@ pub(super) async fn try_take(
     let token = random();
     let mut sent = Instant::now();
     loop {
-        let found = read(&**blobs, name).await?;
         let (epoch, expected) = match found {
             None => (1, WriteCondition::Absent),
             // The answer to the write below was lost, and it took effect: good since that was sent.
@@ -162,6 +165,7 @@ pub(super) async fn try_take(
                 }
             }
         }
+        found = read(&**blobs, name).await?;
     }
 }
 
@@ -276,10 +280,8 @@ fn bytes(text: &LeaseText) -> Vec<u8> {
     serde_json::to_vec(text).expect("texts and numbers are always JSON")
 }
 
-async fn read(
-    blobs: &dyn Blobs,
-    name: &str,
-) -> Result<Option<(LeaseText, BlobVersion)>, StoreError> {
+/// Reads a lease.
+pub(super) async fn read(blobs: &dyn Blobs, name: &str) -> Result<Option<FoundLease>, StoreError> {
     let Some(blob) = blobs.read(name).await? else { return Ok(None) };
     let unreadable = || StoreError::Lease { name: name.to_owned() };
     let text: LeaseText = serde_json::from_slice(&blob.bytes).map_err(|_| unreadable())?;

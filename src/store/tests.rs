@@ -297,6 +297,25 @@ async fn a_store_that_ignores_a_condition_is_refused_by_name() {
     }
 }
 
+#[tokio::test]
+async fn the_first_attempt_takes_the_lease_only_where_the_store_keeps_conditions() {
+    let attempt = async |store: &SharedStore| {
+        let (seconds, now) = (Duration::from_secs(1), Timestamp::UNIX_EPOCH);
+        let sight = &mut LeaseSight::default();
+        let attempt = store.check_and_try_lease("s", &holder("one"), seconds, sight, now).await;
+        assert_eq!(store.blobs.list("trials").await.unwrap(), [""; 0]);
+        (attempt.is_ok(), store.lease_holder("s").await.unwrap())
+    };
+    for from in [1, 2] {
+        let inner: Arc<dyn Blobs> = Arc::new(memory());
+        let blobs = Arc::new(Ignoring { inner, from, writes: Mutex::new(0) });
+        let store = SharedStore::over("stub".to_owned(), blobs);
+        assert_eq!(attempt(&store).await, (false, None), "{from}");
+    }
+    let (store, _) = harmed(&[]);
+    assert_eq!(attempt(&store).await, (true, Some(holder("one"))));
+}
+
 /// A store that keeps conditions only for the first few writes.
 struct Ignoring {
     inner: Arc<dyn Blobs>,

@@ -231,16 +231,19 @@ impl ProcessRunner {
         store: &SharedStore,
         duration: Duration,
     ) -> Result<Box<Lease>, StoreError> {
-        store.check().await?;
         let (holder, mut sight) = (LeaseHolder::default(), LeaseSight::default());
+        let now = self.clock.now();
+        let mut attempt =
+            store.check_and_try_lease(SCOPE, &holder, duration, &mut sight, now).await?;
         loop {
-            let now = self.clock.now();
-            match store.try_lease(SCOPE, &holder, duration, &mut sight, now).await? {
+            match attempt {
                 LeaseAttempt::Taken(lease) => return Ok(lease),
                 LeaseAttempt::HeldBy(_) => {
                     tokio::time::sleep(LEASE_PAUSE.min(duration / 4)).await;
                 }
             }
+            let now = self.clock.now();
+            attempt = store.try_lease(SCOPE, &holder, duration, &mut sight, now).await?;
         }
     }
 
