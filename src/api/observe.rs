@@ -36,11 +36,16 @@ pub async fn observe(
 pub async fn observe_recalling(
     client: &Client,
     clock: Clock,
-    mut needed: impl FnMut(&mut ObservedState) -> BTreeSet<ReadRequest>,
+    needed: impl FnMut(&mut ObservedState) -> BTreeSet<ReadRequest>,
 ) -> Result<ObservedState, ApiError> {
+    observe_rest(client, observe_tasks(client, clock).await?, needed).await
+}
+
+/// Lists the organization's tasks, and reads nothing else.
+pub async fn observe_tasks(client: &Client, clock: Clock) -> Result<ObservedState, ApiError> {
     let observed_at = clock.now();
     let tasks = client.list_tasks().await.into_result()?;
-    let mut state = ObservedState {
+    Ok(ObservedState {
         organization_id: client.organization_id().clone(),
         observed_at,
         tasks,
@@ -48,7 +53,15 @@ pub async fn observe_recalling(
         task_reads: BTreeMap::new(),
         deployments: BTreeMap::new(),
         conversations: BTreeMap::new(),
-    };
+    })
+}
+
+/// Makes the reads that `needed` still asks for, until it asks for none.
+pub async fn observe_rest(
+    client: &Client,
+    mut state: ObservedState,
+    mut needed: impl FnMut(&mut ObservedState) -> BTreeSet<ReadRequest>,
+) -> Result<ObservedState, ApiError> {
     loop {
         let reads = needed(&mut state);
         if reads.is_empty() {

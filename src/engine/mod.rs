@@ -16,6 +16,8 @@ pub use target::{PlanTarget, PlanTargets, without_kind};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use futures_util::future::{join, join3};
+
 use crate::api::{self, Client};
 use crate::apply::{self, Effects, Settings, Stop, Waited, Waiting};
 use crate::clock::Clock;
@@ -99,15 +101,22 @@ impl Reconciler<'_> {
 
     /// Observes the service and plans; it is read until the plan needs no more.
     pub async fn plan(&self, request: &PlanRequest) -> Result<Plan, EngineError> {
-        self.ledger.refresh().await?;
-        let (agents, note) = self.listed_agents().await?;
         match &self.source {
-            StateSource::Service(_) => {
-                let mut plan = self.observe_and_plan(request, &agents).await?;
+            StateSource::Service(client) => {
+                // All at once, as none of them depends on another one.
+                let (listed, state, recall) = join3(
+                    self.noted_and_listed_agents(),
+                    api::observe_tasks(client, self.clock),
+                    self.recall(request.may_recall && !request.options.waits),
+                )
+                .await;
+                let (agents, note) = listed?;
+                let mut plan = self.observe_and_plan(request, &agents, state?, recall).await?;
                 plan.notes.extend(note);
                 Ok(self.finished(plan))
             }
             StateSource::Snapshot(snapshot) => {
+                let (agents, _) = self.noted_and_listed_agents().await?;
                 let context = self.known_and_told(request, &agents)?;
                 let state = snapshot.state(&context.desired_state);
                 let (missing, mut plan) = plan::reads_and_plan(&context.with(&state));
@@ -256,16 +265,17 @@ impl Reconciler<'_> {
         })
     }
 
-    /// Observes the service until a plan can be made, which is made once, and once more where it turns out
+    /// Observes what was not observed yet until a plan can be made, which is made once, and once more where it turns out
     /// to depend on more of the history.
     async fn observe_and_plan(
         &self,
         request: &PlanRequest,
         agents: &ListedAgents,
+        state: ObservedState,
+        mut recall: Recall,
     ) -> Result<Plan, EngineError> {
         let mut knowing = Knowing::begin(self, request, agents)?;
         let (mut made, mut failed) = (None, None);
-        let mut recall = self.recall(request.may_recall && !request.options.waits).await;
         let reads = |state: &mut ObservedState| {
             match knowing.next(state, &mut recall) {
                 Ok(Next::ReadRequest(reads)) => return reads,
@@ -274,7 +284,7 @@ impl Reconciler<'_> {
             }
             BTreeSet::new()
         };
-        let state = api::observe_recalling(self.client()?, self.clock, reads).await?;
+        let state = api::observe_rest(self.client()?, state, reads).await?;
         self.keep_facts(&recall, &state).await;
         match failed {
             Some(error) => Err(error),
@@ -316,6 +326,20 @@ impl Reconciler<'_> {
             StateSource::Service(_) => Ok((ListedAgents::new(), None)),
             StateSource::Snapshot(snapshot) => Ok((snapshot.agents().clone(), None)),
         }
+    }
+
+    /// The same with what other machines may have noted, which tells what to list only where nothing is
+    /// declared.
+    async fn noted_and_listed_agents(
+        &self,
+    ) -> Result<(ListedAgents, Option<Diagnostic>), EngineError> {
+        if !self.manifests.declares_any() {
+            self.ledger.refresh().await?;
+            return self.listed_agents().await;
+        }
+        let (refreshed, listed) = join(self.ledger.refresh(), self.listed_agents()).await;
+        refreshed?;
+        listed
     }
 
     /// Lists the agents. Only who names one needs the list: an `agentId` says it all, and only
