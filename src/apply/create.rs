@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::{OptionFuture, join};
+
 use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::finding::{changed, failed, not_recorded, unsettled};
@@ -25,27 +27,35 @@ pub(super) enum LookAgain {
     AfterAny,
 }
 
+/// A task that was made.
+pub(super) struct MadeTask<'s> {
+    pub(super) id: TaskId,
+    creation: Creation<'s>,
+    /// The answer, where it was not lost.
+    answer: Option<ObservedTask>,
+    /// How it was lost.
+    lost: Option<String>,
+}
+
 impl Work<'_, '_> {
     /// Makes the task of a step and gives it its name.
     pub(super) async fn create(&self, step: &Step, object: &Whole) -> Ended<StepOutcome> {
-        let (id, mut notes, answer) = self.make(step, object).await?;
-        if self.may_read_later(step, answer.as_ref(), object) {
+        let made = self.make(step, object).await?;
+        let id = made.id;
+        if self.may_read_later(step, made.answer.as_ref(), object) {
             self.unread.borrow_mut().insert(id, step.id);
-        } else {
-            let task = self.read_back(step, id, object).await?;
-            notes.extend(self.settle_name(step, &task, object.name()).await);
+            let notes = self.close(made).await;
+            return Ok(StepOutcome::Done(Done { task: Some(id), notes, ..Done::default() }));
         }
+        let (mut notes, task) = join(self.close(made), self.read_back(step, id, object)).await;
+        notes.extend(self.settle_name(step, &task?, object.name()).await);
         Ok(StepOutcome::Done(Done { task: Some(id), notes, ..Done::default() }))
     }
 
     /// Makes a task: one request, and a second one only after proof that the first made nothing.
     ///
-    /// Returns its answer, too, where it was not lost.
-    pub(super) async fn make(
-        &self,
-        step: &Step,
-        object: &Whole,
-    ) -> Ended<(TaskId, Vec<Diagnostic>, Option<ObservedTask>)> {
+    /// What was made is to be closed.
+    pub(super) async fn make<'s>(&self, step: &'s Step, object: &'s Whole) -> Ended<MadeTask<'s>> {
         self.look_once_more().await?;
         let creation = Creation { key: &step.key, content: object.content(), name: object.name() };
         self.note(async |ledger, now| ledger.sending(creation, now).await).await?;
@@ -64,15 +74,32 @@ impl Work<'_, '_> {
             }
             sent => sent?,
         };
-        let is_lost = lost.is_some();
-        let lost = lost.map(|lost| found(&format!("task {}", task.id), &lost));
-        let mut notes = self.bind(step, creation, task.id, lost.into_iter().collect()).await;
-        if is_lost {
-            return Ok((task.id, notes, None));
+        let id = task.id;
+        {
+            let mut created = self.created.borrow_mut();
+            created.tasks.insert(step.id, id);
+            created.contents.insert(id, creation.content);
         }
-        let duplicate = self.look_for_duplicates(LookAgain::AfterTwiceAsMany).await;
-        notes.extend(duplicate.map(|said| Diagnostic::note(Code::ChangedSincePlan, said)));
-        Ok((task.id, notes, Some(task)))
+        let answer = lost.is_none().then_some(task);
+        Ok(MadeTask { id, creation, answer, lost })
+    }
+
+    /// Notes what was made and looks for a duplicate of it, at once.
+    pub(super) async fn close(&self, made: MadeTask<'_>) -> Vec<Diagnostic> {
+        let MadeTask { id, creation, lost, .. } = made;
+        let noted = self.effects.ledger.created(creation, id, self.effects.clock.now());
+        let look = || self.look_for_duplicates(LookAgain::AfterTwiceAsMany);
+        let look = OptionFuture::from(lost.is_none().then(look));
+        let (noted, duplicate) = join(noted, look).await;
+        let lost = lost.map(|lost| found(&format!("task {id}"), &lost));
+        // The task exists; a ledger that cannot be written now costs a proof and not the task.
+        let not_noted = noted.err().map(|error| {
+            let message = format!("task {id} could not be noted: {}", with_causes(&error));
+            Diagnostic::note(Code::NotRecorded, message)
+        });
+        let duplicate = duplicate.flatten();
+        let duplicate = duplicate.map(|said| Diagnostic::note(Code::ChangedSincePlan, said));
+        lost.into_iter().chain(not_noted).chain(duplicate).collect()
     }
 
     /// Sends a create: one request, and a second one only after proof that the first made nothing.
@@ -110,27 +137,6 @@ impl Work<'_, '_> {
             "the answers to both requests were lost ({settled}), and no {kind} is to be seen"
         );
         Err(unsettled(message, way))
-    }
-
-    async fn bind(
-        &self,
-        step: &Step,
-        creation: Creation<'_>,
-        id: TaskId,
-        mut notes: Vec<Diagnostic>,
-    ) -> Vec<Diagnostic> {
-        {
-            let mut created = self.created.borrow_mut();
-            created.tasks.insert(step.id, id);
-            created.contents.insert(id, creation.content);
-        }
-        // The task exists; a ledger that cannot be written now costs a proof and not the task.
-        let now = self.effects.clock.now();
-        if let Err(error) = self.effects.ledger.created(creation, id, now).await {
-            let message = format!("task {id} could not be noted: {}", with_causes(&error));
-            notes.push(Diagnostic::note(Code::NotRecorded, message));
-        }
-        notes
     }
 
     /// Reads the lists once more right before the first create, for what a neighbor made meanwhile.

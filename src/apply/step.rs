@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join;
+
 use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::confirm::{Presence, is_kept};
@@ -94,8 +96,10 @@ impl Work<'_, '_> {
             }
             first => first,
         };
-        let (id, mut notes, _) = created?;
-        let task = self.read_back(step, id, object).await?;
+        let made = created?;
+        let id = made.id;
+        let (mut notes, task) = join(self.close(made), self.read_back(step, id, object)).await;
+        let task = task?;
         for removal in old {
             self.retire_one(step, removal).await?;
         }
