@@ -62,7 +62,7 @@ async fn plan_and_carry_out(
 ) -> Result<Exit, CommandError> {
     let tuning = session.tuning(&planning.comparing.service.tuning);
     let artifacts = session.artifacts(args.waiting.artifacts.as_ref())?;
-    let settings = Settings { artifacts, ..settings(args, &tuning) };
+    let settings = Settings { artifacts, ..settings(args, &tuning, session.store.is_some()) };
     let turn = ApplyLock::take(context, session, progress, &settings, args.lock).await?;
     let ended =
         plan_and_apply(context, args, planning, session, progress, expected, &settings, &turn);
@@ -127,19 +127,20 @@ async fn plan_and_apply(
 }
 
 /// How the steps are carried out.
-fn settings(args: &ApplyArgs, tuning: &Tuning) -> Settings {
+fn settings(args: &ApplyArgs, tuning: &Tuning, is_shared: bool) -> Settings {
     Settings {
         settle_delays: args.settle_delays.iter().copied().map(Duration::from_secs).collect(),
         retry_time: tuning.retry_time,
-        under_way: under_way(tuning),
+        under_way: under_way(tuning, is_shared),
         ..Settings::default()
     }
 }
 
-/// How many steps are begun at once: three for each request in flight, and no more than may be sent in
-/// half the retry time, because what has waited longer than that is not sent.
-fn under_way(tuning: &Tuning) -> usize {
-    let most = tuning.in_flight() * 3;
+/// How many steps are begun at once: three for each request in flight, six where a line before and one
+/// after it take a call as well, and no more than may be sent in half the retry time, because what has
+/// waited longer than that is not sent.
+fn under_way(tuning: &Tuning, is_shared: bool) -> usize {
+    let most = tuning.in_flight() * if is_shared { 6 } else { 3 };
     let Some(rate) = tuning.rate.filter(|rate| *rate > 0.0) else { return most };
     let pause = Duration::try_from_secs_f64(2.0 / rate).unwrap_or(Duration::MAX);
     let timely = tuning.retry_time.as_millis() / pause.as_millis().max(1);
