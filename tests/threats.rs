@@ -286,6 +286,37 @@ fn git_gets_no_credentials_and_runs_no_program_of_a_checkout() {
 }
 
 #[test]
+fn no_filter_is_run_to_tell_whether_a_file_beside_the_prompts_has_changed() {
+    use std::os::unix::fs::PermissionsExt;
+    let repo = Repo::new();
+    let at = |path: &str| repo.path().join("..").canonicalize().unwrap().join(path);
+    let (ran, clean) = (at("ran"), at("clean"));
+    fs::write(&clean, format!("#!/bin/sh\ntouch '{}'\ncat\n", ran.display())).unwrap();
+    fs::set_permissions(&clean, fs::Permissions::from_mode(0o755)).unwrap();
+    // So many that Git is asked about their folder.
+    let names = (0..60).map(|number| format!("t{number}: {{promptFile: prompts/{number}.md}}"));
+    for number in 0..60 {
+        repo.write(&format!("prompts/{number}.md"), &format!("Buy {number}"));
+    }
+    repo.write("prompts/logo.svg", "<svg/>").write(".gitattributes", "*.svg filter=d\n");
+    repo.tasks(&names.collect::<Vec<_>>().join("\n")).commit("first");
+    let world = format!("--emulator={}", at("emulator.json").display());
+    let run = |words: &str| {
+        repo.run(&words.split(' ').chain([&*world]).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let applied = run("apply --yes --max-creates 60");
+    assert_eq!(applied.code, 0, "{}{}", applied.out, applied.err);
+    repo.git(&format!("config filter.d.clean {}", clean.display()));
+    for text in ["<svg/>", "<svg></svg>"] {
+        repo.write("prompts/logo.svg", text);
+        let planned = run("plan");
+        assert_eq!(planned.code, 0, "{}{}", planned.out, planned.err);
+        assert!(planned.out.contains("No changes"), "{}", planned.out);
+    }
+    assert!(!ran.exists());
+}
+
+#[test]
 fn an_input_that_is_no_regular_file_is_refused_at_once() {
     let repo = Repo::new();
     repo.tasks("a: {prompt: Buy SPY}").commit("first");

@@ -40,9 +40,12 @@ pub fn is_unchanged(repository: &Repository, request: &Request<'_>) -> bool {
     let Ok(manifests) = paths(repository, request) else { return false };
     let Some(prompts) = prompts(repository, request, &manifests) else { return false };
     let all: BTreeSet<String> = manifests.iter().chain(&prompts).cloned().collect();
+    let looked = with_files(looked_at(&manifests, all.clone(), &BTreeSet::new()));
+    let Some(tracked) = tracked_in(repository, &looked) else { return false };
     all.iter().all(|path| repository.known.is_checked_out(path))
-        && is_committed(repository, &manifests, &all).unwrap_or(false)
-        && !may_convert(&repository.git, (&repository.top, folders), &all)
+        // To compare a file that has a filter, Git would run that.
+        && !may_convert(&repository.git, (&repository.top, folders), &tracked)
+        && is_committed(repository, &looked, &all).unwrap_or(false)
         && keeps_protection(repository, request, &manifests, prompts).unwrap_or(false)
 }
 
@@ -68,13 +71,21 @@ fn prompts(
     Some(prompts)
 }
 
+/// The files that Git compares where it is asked about these paths, of which some are folders.
+fn tracked_in(repository: &Repository, looked: &BTreeSet<String>) -> Option<BTreeSet<String>> {
+    let is_looked_at = |path: &&str| {
+        let folders = path.match_indices('/').map(|(end, _)| &path[..end]);
+        [*path, "."].into_iter().chain(folders).any(|path| looked.contains(path))
+    };
+    Some(repository.known.listed()?.into_iter().filter(is_looked_at).map(str::to_owned).collect())
+}
+
 /// Whether the last commit, the index and the work tree hold these files alike.
 fn is_committed(
     repository: &Repository,
-    manifests: &[String],
+    looked: &BTreeSet<String>,
     all: &BTreeSet<String>,
 ) -> Result<bool, GitError> {
-    let looked = with_files(looked_at(manifests, all.clone(), &BTreeSet::new()));
     let mut arguments = vec!["diff-index", "--name-only", "-z", "HEAD", "--"];
     arguments.extend(looked.iter().map(String::as_str));
     let answer = repository.git.run(&arguments)?;
