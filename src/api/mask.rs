@@ -99,7 +99,8 @@ impl Mask {
     fn candidates(&self, next: &[u8]) -> u8 {
         let &[first, second, third] = next else { return 0 };
         let is_open = u8::from(ROLES[usize::from(first)] == Role::Escape) * u8::MAX;
-        let may_begin = self.first[usize::from(first)] & (self.second[usize::from(second)] | is_open);
+        let may_begin =
+            self.first[usize::from(first)] & (self.second[usize::from(second)] | is_open);
         if may_begin == 0 {
             return 0;
         }

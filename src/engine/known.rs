@@ -4,9 +4,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use crate::diag::{Diagnostic, EvidenceSource, Gap, GapReason};
-use crate::engine::{EngineError, PlanRequest, Project, Reconciler, target};
+use crate::engine::{EngineError, PlanRequest, Project, Reading, Reconciler, target};
 use crate::event::Event;
 use crate::evidence::{AgentEvidence, Evidence};
 use crate::history::{self, History, OtherManifest, VarLayer};
@@ -58,6 +60,9 @@ impl Known {
     }
 }
 
+/// The tasks of the service, and whether the last commit declares what is declared.
+type OnDemand<'s> = (&'s Listing<ObservedTask>, JoinHandle<bool>);
+
 /// What is known while the service is observed: more of the history is read once a plan depends on it.
 pub(super) struct Knowing<'k, 'e> {
     reconciler: &'k Reconciler<'e>,
@@ -65,6 +70,8 @@ pub(super) struct Knowing<'k, 'e> {
     agents: &'k ListedAgents,
     declared: Option<DeclaredNow>,
     known: Option<Known>,
+    /// Tells whether the last commit declares what is declared.
+    is_unchanged: Option<JoinHandle<bool>>,
 }
 
 impl<'k, 'e> Knowing<'k, 'e> {
@@ -73,11 +80,12 @@ impl<'k, 'e> Knowing<'k, 'e> {
         reconciler: &'k Reconciler<'e>,
         request: &'k PlanRequest,
         agents: &'k ListedAgents,
+        is_unchanged: Option<JoinHandle<bool>>,
     ) -> Result<Self, EngineError> {
         let declared = reconciler.declared(agents, HistoryDepth::OnDemand)?;
         reconciler.tell_findings(&declared.findings, None)?;
-        let mut knowing =
-            Self { reconciler, request, agents, declared: Some(declared), known: None };
+        let (declared, known) = (Some(declared), None);
+        let mut knowing = Self { reconciler, request, agents, declared, known, is_unchanged };
         // Keys that are no longer declared can be meant, too.
         if !request.targets.is_empty() {
             knowing.read(HistoryDepth::Tasks, None)?;
@@ -92,7 +100,9 @@ impl<'k, 'e> Knowing<'k, 'e> {
         recall: &mut Recall,
     ) -> Result<Next, EngineError> {
         if self.known.is_none() {
-            self.read(HistoryDepth::OnDemand, Some(&state.tasks))?;
+            let is_unchanged = self.is_unchanged.take();
+            let on_demand = is_unchanged.map(|is_unchanged| (&state.tasks, is_unchanged));
+            self.read(HistoryDepth::OnDemand, on_demand)?;
         }
         loop {
             let known = self.known.as_ref().expect("it was read before");
@@ -107,7 +117,7 @@ impl<'k, 'e> Knowing<'k, 'e> {
     fn read(
         &mut self,
         depth: HistoryDepth,
-        tasks: Option<&Listing<ObservedTask>>,
+        on_demand: Option<OnDemand<'_>>,
     ) -> Result<(), EngineError> {
         let Self { reconciler, request, agents, .. } = *self;
         let declared = match self.declared.take() {
@@ -115,7 +125,7 @@ impl<'k, 'e> Knowing<'k, 'e> {
             None => reconciler.declared(agents, depth)?,
         };
         let findings = declared.findings.clone();
-        let known = reconciler.known(request, agents, declared, (depth, tasks))?;
+        let known = reconciler.known(request, agents, declared, (depth, on_demand))?;
         let before = self.known.as_ref();
         let told = before.map_or(&*findings, |before| &*before.findings);
         reconciler.tell_findings(&known.findings, Some(told))?;
@@ -229,13 +239,13 @@ impl Reconciler<'_> {
         Ok(DeclaredNow { desired_state, findings, noted, agents })
     }
 
-    /// Finds out what was before, where `tasks` are listed by now.
+    /// Finds out what was before; not all of it where the tasks are listed by now.
     fn known(
         &self,
         request: &PlanRequest,
         listed: &ListedAgents,
         declared: DeclaredNow,
-        (depth, tasks): (HistoryDepth, Option<&Listing<ObservedTask>>),
+        (depth, on_demand): (HistoryDepth, Option<OnDemand<'_>>),
     ) -> Result<Known, EngineError> {
         let none = ListedAgents::new();
         let listed = if self.concerns_agents()? { listed } else { &none };
@@ -245,10 +255,11 @@ impl Reconciler<'_> {
         let texts = self.manifests.texts();
         let read = self.history_request(&texts, &desired_state, &names);
         let repository = &self.manifests.repository;
-        let is_explained = |tasks| plan::is_explained(&desired_state, tasks, &other_manifests);
-        let is_unchanged = tasks.is_some_and(is_explained)
-            && agents.explain(listed)
-            && history::is_unchanged(repository, &read);
+        let is_unchanged = on_demand.is_some_and(|(tasks, is_unchanged)| {
+            plan::is_explained(&desired_state, tasks, &other_manifests)
+                && agents.explain(listed)
+                && is_unchanged.join().unwrap_or(false)
+        });
         let depth = if is_unchanged { depth } else { depth.max(HistoryDepth::Tasks) };
         let History { mut evidence, remarks, agents: ever } = if is_unchanged {
             let evidence = Evidence { is_committed: true, ..Evidence::default() };
@@ -361,17 +372,7 @@ impl Reconciler<'_> {
         desired_state: &'r DesiredState,
         agents: &'r AgentNames,
     ) -> history::Request<'r> {
-        history::Request {
-            files: &self.manifests.files,
-            texts,
-            manifest: &self.manifests.manifest,
-            desired_state,
-            depth: self.reading.depth,
-            from: &self.reading.from,
-            inputs: self.inputs(),
-            var_layers: &self.manifests.var_layers,
-            agents,
-        }
+        history_request(&self.manifests, &self.reading, texts, (desired_state, agents))
     }
 
     /// What the other manifests of the repository declare for the same organization.
@@ -395,4 +396,41 @@ impl Reconciler<'_> {
         }
         other_manifests
     }
+}
+
+fn history_request<'r>(
+    project: &'r Project,
+    reading: &'r Reading,
+    texts: &'r [&'r str],
+    (desired_state, agents): (&'r DesiredState, &'r AgentNames),
+) -> history::Request<'r> {
+    history::Request {
+        files: &project.files,
+        texts,
+        manifest: &project.manifest,
+        desired_state,
+        depth: reading.depth,
+        from: &reading.from,
+        inputs: reading.inputs(project),
+        var_layers: &project.var_layers,
+        agents,
+    }
+}
+
+/// Asks Git, while the service is asked, whether the last commit declares what is declared; nothing where
+/// the history is read anyway or no thread can be started.
+pub(super) fn ask_whether_unchanged(
+    reconciler: &Reconciler<'_>,
+    request: &PlanRequest,
+) -> Option<JoinHandle<bool>> {
+    if !request.targets.is_empty() {
+        return None;
+    }
+    let (project, reading) = (Arc::clone(&reconciler.manifests), reconciler.reading.clone());
+    let ask = move || {
+        let (texts, none) = (project.texts(), (&DesiredState::default(), &AgentNames::default()));
+        let read = history_request(&project, &reading, &texts, none);
+        history::is_unchanged(&project.repository, &read)
+    };
+    thread::Builder::new().spawn(ask).ok()
 }

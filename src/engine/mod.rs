@@ -50,6 +50,7 @@ pub type Process = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub type OnEvent<'a> = Box<dyn Fn(&Event<'_>) + 'a>;
 
 /// How much of the manifests' history is read, and with which variables.
+#[derive(Clone)]
 pub struct Reading {
     /// How far back.
     pub depth: Depth,
@@ -57,6 +58,15 @@ pub struct Reading {
     pub from: Vec<String>,
     /// The variables of the process.
     pub process: Process,
+}
+
+impl Reading {
+    /// What fills the variables of any manifest.
+    fn inputs<'r>(&'r self, project: &'r Project) -> ExpandInputs<'r> {
+        let Project { environment, vars, .. } = project;
+        let environment = environment.as_deref();
+        ExpandInputs { environment, given: vars, ..ExpandInputs::of(&*self.process) }
+    }
 }
 
 /// What to plan.
@@ -103,7 +113,8 @@ impl Reconciler<'_> {
     pub async fn plan(&self, request: &PlanRequest) -> Result<Plan, EngineError> {
         match &self.source {
             StateSource::Service(client) => {
-                // All at once, as none of them depends on another one.
+                // All at once, as none of them depends on another one; Git is asked on a thread of its own.
+                let is_unchanged = known::ask_whether_unchanged(self, request);
                 let (listed, state, recall) = join3(
                     self.noted_and_listed_agents(),
                     api::observe_tasks(client, self.clock),
@@ -111,7 +122,9 @@ impl Reconciler<'_> {
                 )
                 .await;
                 let (agents, note) = listed?;
-                let mut plan = self.observe_and_plan(request, &agents, state?, recall).await?;
+                let state = state?;
+                let knowing = Knowing::begin(self, request, &agents, is_unchanged)?;
+                let mut plan = self.observe_and_plan(knowing, state, recall).await?;
                 plan.notes.extend(note);
                 Ok(self.finished(plan))
             }
@@ -230,10 +243,7 @@ impl Reconciler<'_> {
 
     /// What fills the variables of any manifest.
     pub(super) fn inputs(&self) -> ExpandInputs<'_> {
-        let Project { environment, vars, .. } = &*self.manifests;
-        let environment = environment.as_deref();
-        let process = &*self.reading.process;
-        ExpandInputs { environment, given: vars, ..ExpandInputs::of(process) }
+        self.reading.inputs(&self.manifests)
     }
 
     /// Names the environment, and which of the settings that decided about steps allow more than before.
@@ -265,16 +275,14 @@ impl Reconciler<'_> {
         })
     }
 
-    /// Observes what was not observed yet until a plan can be made, which is made once, and once more where it turns out
-    /// to depend on more of the history.
+    /// Observes the rest of the service until a plan can be made, which is made once, and once more where it
+    /// turns out to depend on more of the history.
     async fn observe_and_plan(
         &self,
-        request: &PlanRequest,
-        agents: &ListedAgents,
+        mut knowing: Knowing<'_, '_>,
         state: ObservedState,
         mut recall: Recall,
     ) -> Result<Plan, EngineError> {
-        let mut knowing = Knowing::begin(self, request, agents)?;
         let (mut made, mut failed) = (None, None);
         let reads = |state: &mut ObservedState| {
             match knowing.next(state, &mut recall) {
