@@ -206,9 +206,7 @@ impl Scenario {
             _ => Vec::new(),
         };
         let behavior = match self.what {
-            Command::Apply | Command::ApplyShared => {
-                Behavior { latency: LATENCY, rate: None }
-            }
+            Command::Apply | Command::ApplyShared => Behavior { latency: LATENCY, rate: None },
             Command::ApplyLimited(rate) | Command::ApplyGuessing(rate) => {
                 Behavior { latency: LATENCY, rate: Some(rate) }
             }

@@ -118,8 +118,7 @@ const KINDS: &[StandInKind] = &[
 pub fn stand_in(path: &str, bytes: &[u8]) -> Option<(&'static str, String)> {
     let start = bytes.get(..LONGEST).unwrap_or(bytes);
     // An encrypted file is no UTF-8 but at its start.
-    let text =
-        str::from_utf8(start).map_or_else(|_| String::from_utf8_lossy(start), Cow::Borrowed);
+    let text = str::from_utf8(start).map_or_else(|_| String::from_utf8_lossy(start), Cow::Borrowed);
     let text = text.trim_start_matches('\u{feff}');
     let fits =
         |kind: &&StandInKind| (kind.holds_content || bytes.len() <= LONGEST) && (kind.is)(text);
@@ -129,9 +128,8 @@ pub fn stand_in(path: &str, bytes: &[u8]) -> Option<(&'static str, String)> {
 /// Returns what a whole text is that is hardly meant as a prompt, though it can be.
 pub(super) fn hardly_a_prompt(text: &str) -> Option<&'static str> {
     let start = text.trim_start();
-    let is_first = |mark: &&str| {
-        start.get(..mark.len()).is_some_and(|first| first.eq_ignore_ascii_case(mark))
-    };
+    let is_first =
+        |mark: &&str| start.get(..mark.len()).is_some_and(|first| first.eq_ignore_ascii_case(mark));
     if ["<!doctype html", "<html"].iter().any(is_first) {
         return Some("an HTML page");
     }
