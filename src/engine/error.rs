@@ -56,7 +56,7 @@ pub(super) fn is_answered(error: &ApiError) -> bool {
 pub(super) fn agents_not_listed(error: &ApiError) -> Diagnostic {
     let message = format!("the agents could not be listed: {}", with_causes(error));
     Diagnostic::note(Code::IncompleteRead, message)
-        .help("whether each `agentId` exists is not known; an apply that names one that does not is refused")
+        .help("whether the agents that tasks name by their ids exist is not known; a task whose agent does not is refused")
 }
 
 /// What a plan from a snapshot would have read, had there been a service.

@@ -350,8 +350,8 @@ impl Reconciler<'_> {
         listed
     }
 
-    /// Lists the agents. Only who names one needs the list: an `agentId` says it all, and only
-    /// whether it exists is then not known.
+    /// Lists the agents. Only who names one needs the list: an id says it all, and only whether it exists
+    /// is then not known.
     async fn agents(
         &self,
         client: &Client,

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::path::Path;
 
+use crate::kinds::AGENT_ID;
 use crate::manifest::fields::{self, FieldShape, Spec};
 use crate::manifest::mistake::in_quotes;
 use crate::manifest::node::{Node, NodeValue, Origin, Style};
@@ -133,7 +134,7 @@ pub(super) fn of_mapping(node: &Node<'_>, owner: Owner<'_>, known: &'static [Spe
             )
         }
         Owner::Defaults => {
-            "write its fields below it, one a line, such as `agentId: 47`, without `-`".to_owned()
+            format!("write its fields below it, one a line, such as `{AGENT_ID}: 47`, without `-`")
         }
         Owner::Task(key) | Owner::Agent(key) | Owner::Deployment(key, _)
             if fields::is_known(key) =>

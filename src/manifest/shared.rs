@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diag::{Code, Diagnostic, Findings, Place};
+use crate::kinds::AGENT_ID;
 use crate::manifest::task::replaced;
 use crate::manifest::{Manifest, TaskConfig};
 use crate::model::{FoldedName, Key, TaskId, fold};
@@ -64,7 +65,9 @@ fn collision(
     );
     Diagnostic::error(Code::EnvironmentCollision, message)
         .help("give each environment an `organizationId` of its own")
-        .help("or let the tasks differ, such as by `name: \"${prefix} …\"` and `agentId: ${agent}`")
+        .help(format!(
+            "or let the tasks differ, such as by `name: \"${{prefix}} …\"` and `{AGENT_ID}: ${{agent}}`"
+        ))
         .help(format!("or declare it in one of them: `environments: [{environment}]`"))
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use minijinja::Value;
 
+use crate::kinds::AGENT_ID;
 use crate::manifest::expand::Expander;
 use crate::manifest::expand::lookup::{field, has_field};
 use crate::manifest::expand::secrets::holds_credential;
@@ -21,7 +22,7 @@ const RENDERED: [&str; 7] =
 
 /// Fields of `defaults` that a template takes as its own, so that they are rendered for it; those of
 /// one row exclude each other.
-const TAKEN: [&[&str]; 3] = [&["prompt", "promptFile"], &["agent", "agentId"], &["deployments"]];
+const TAKEN: [&[&str]; 3] = [&["prompt", "promptFile"], &["agent", AGENT_ID], &["deployments"]];
 
 /// A value as a template sees it: `5` is a number, and `true` a flag.
 pub(super) fn seen(value: &VarValue) -> Value {
