@@ -32,13 +32,14 @@ pub(crate) fn write(folder: &Path, shape: Shape, prompts: Prompts, changed: usiz
     }
 }
 
-/// Commits everything in a folder.
+/// Commits everything in a folder; the objects are packed, as those of a clone are.
 pub(crate) fn commit(folder: &Path) {
     if !folder.join(".git").exists() {
         git(folder, &["init", "--quiet", "--initial-branch=main"]);
     }
     git(folder, &["add", "--all"]);
     git(folder, &["commit", "--quiet", "--message", "a version"]);
+    git(folder, &["repack", "-a", "-d", "--quiet"]);
 }
 
 /// Makes a repository of `versions` commits; each changes `changing` prompt files of the next tasks.
