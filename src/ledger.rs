@@ -449,7 +449,7 @@ impl Ledger {
                 queue.0
             };
             let mut turn = self.turn.lock().await;
-            // Those that are ready, too, add their lines to the first batch.
+            // Others that are ready add their lines to this batch.
             tokio::task::yield_now().await;
             let (written, failed) = &mut *turn;
             let lines = {

@@ -54,7 +54,7 @@ impl Work<'_, '_> {
 
     /// Makes a task: one request, and a second one only after proof that the first made nothing.
     ///
-    /// What was made is to be closed.
+    /// The caller ends it with [`Self::close`].
     pub(super) async fn make<'s>(&self, step: &'s Step, object: &'s Whole) -> Ended<MadeTask<'s>> {
         self.look_once_more().await?;
         let creation = Creation { key: &step.key, content: object.content(), name: object.name() };

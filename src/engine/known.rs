@@ -239,7 +239,7 @@ impl Reconciler<'_> {
         Ok(DeclaredNow { desired_state, findings, noted, agents })
     }
 
-    /// Finds out what was before; not all of it where the tasks are listed by now.
+    /// Finds out what was before; `on_demand` tells whether the history can be left out.
     fn known(
         &self,
         request: &PlanRequest,

@@ -336,8 +336,8 @@ impl Reconciler<'_> {
         }
     }
 
-    /// The same with what other machines may have noted, which tells what to list only where nothing is
-    /// declared.
+    /// Reads the ledger again and lists the agents: one after the other where nothing is declared, because
+    /// the ledger then says whether to list them.
     async fn noted_and_listed_agents(
         &self,
     ) -> Result<(ListedAgents, Option<Diagnostic>), EngineError> {

@@ -190,6 +190,17 @@ mod tests {
     }
 
     #[test]
+    fn a_word_of_more_that_cannot_be_read_breaks_no_answer() {
+        for value in ["1e400", r#""\ud800""#, r#"{"total":1e400}"#, r#"[["\ud800"]]"#] {
+            for name in ["count", "next", "meta"] {
+                let body = format!(r#"{{"{name}":{value},"success":true}}"#);
+                let reply = ReplyBody::parse(body.as_bytes()).unwrap();
+                assert_eq!(reply.success(), Some(true), "{body}");
+            }
+        }
+    }
+
+    #[test]
     fn deep_nesting_neither_overflows_nor_hides_the_rest() {
         let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
         for levels in [20, 100_000] {

@@ -8,6 +8,7 @@ use std::fmt;
 use serde::de::value::CowStrDeserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use super::loose::{Loose, LooseField};
 
@@ -74,7 +75,8 @@ impl Paging {
         Some(format!("`{name}` beside it is {total}, and it holds {count}"))
     }
 
-    /// Reads the value of a member that speaks of more, or holds such members; whether it is one.
+    /// Reads the value of a member that speaks of more, or holds such members; whether it is one. A value that
+    /// cannot be read says nothing.
     fn reads<'de, A: MapAccess<'de>>(
         &mut self,
         name: &str,
@@ -83,13 +85,16 @@ impl Paging {
     ) -> Result<bool, A::Error> {
         let word = plain(name);
         let is = |words: &[&str]| words.contains(&word.as_str());
-        if is(MORE) || is(NEXT) || is(TOTAL) || is(PAGES) {
-            let said = map.next_value::<LooseField<PagingValue>>()?;
-            self.note(name, &word, said.value().unwrap_or(PagingValue::Nothing));
-        } else if is(HOLDERS) && !is_inside {
-            map.next_value_seed(Holder(self))?;
-        } else {
+        let is_holder = is(HOLDERS) && !is_inside;
+        if !(is_holder || is(MORE) || is(NEXT) || is(TOTAL) || is(PAGES)) {
             return Ok(false);
+        }
+        let value = map.next_value::<&RawValue>()?.get();
+        if is_holder {
+            drop(Holder(self).deserialize(&mut serde_json::Deserializer::from_str(value)));
+        } else {
+            let said = serde_json::from_str::<LooseField<PagingValue>>(value).unwrap_or_default();
+            self.note(name, &word, said.value().unwrap_or(PagingValue::Nothing));
         }
         Ok(true)
     }

@@ -360,7 +360,7 @@ fn listing<W, S, I: Ord + Clone + Display>(
         }
         None
     };
-    // Collecting takes the place of the entries, so that a long list is not in memory twice.
+    // Collected in the memory of the entries, so that a long list is not held twice.
     let items = entries.into_iter().enumerate().filter_map(lowered).collect();
     Listing { items, coverage: problems.coverage() }
 }
