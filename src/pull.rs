@@ -298,7 +298,7 @@ fn declare(
     let object = task.object.with(NAME, Value::Text(name.into()));
     let agent = object.agent_id().and_then(|id| agents.get(&id));
     let object = match agent {
-        Some(agent) => object.with(AGENT_ID, Value::Ref(address(agent))),
+        Some(agent) => object.with(AGENT_ID, Value::Ref(Box::new(address(agent)))),
         None => object,
     };
     Ok(OutlineEntry { key, object, pin: Some(task.id.0) })

@@ -125,7 +125,7 @@ fn scene(lines: &str) -> Scene {
                 let name = subject.trim_start_matches('+');
                 let value = match text.parse() {
                     Ok(id) => Value::Integer(id),
-                    Err(_) => Value::Ref(address(text)),
+                    Err(_) => Value::Ref(Box::new(address(text))),
                 };
                 let desired = scene.declare(name, name);
                 desired.object = desired.object.with(AGENT_ID, value.clone()).whole().unwrap();

@@ -14,6 +14,7 @@ use memchr::memmem;
 use crate::api::endpoint::Endpoint;
 use crate::api::wire::{ReplyBody, UnreadableReply};
 use crate::exchange::{HeldBack, Response, TransportError};
+use crate::resource::ObjectInterner;
 
 /// What came of a call.
 #[derive(Debug)]
@@ -228,11 +229,11 @@ impl ResponseSummary {
 ///
 /// `finish` takes what was asked for out of an answer that succeeded, or says what is missing; the
 /// answer is then unknown, since an effect without its id can only be found by looking. `now` is
-/// when the answer came, by our clock.
+/// when the answer came, by our clock; tasks that are interned are shared.
 pub(super) fn classify<T>(
     endpoint: Endpoint,
     outcome: Result<Response, TransportError>,
-    now: Timestamp,
+    (now, interner): (Timestamp, &ObjectInterner),
     finish: impl FnOnce(ReplyBody<'_>) -> Result<T, String>,
 ) -> CallOutcome<T> {
     let path = endpoint.path;
@@ -241,7 +242,7 @@ pub(super) fn classify<T>(
         Err(error) => return unanswered(path, error),
     };
     let status = response.status;
-    let reply = ReplyBody::parse(&response.body);
+    let reply = ReplyBody::parse_interned(&response.body, interner);
     let success = reply.as_ref().ok().and_then(ReplyBody::success);
     let texts = reply.as_ref().map(ReplyBody::texts).unwrap_or_default();
     let has = |is_meant: fn(&str) -> bool| texts.iter().any(|text| is_meant(text));
@@ -418,7 +419,9 @@ mod tests {
     }
 
     fn judged(response: Response) -> CallOutcome<()> {
-        classify(Endpoint::CREATE_TASK, Ok(response), now(), |_| Ok(()))
+        classify(Endpoint::CREATE_TASK, Ok(response), (now(), &ObjectInterner::default()), |_| {
+            Ok(())
+        })
     }
 
     fn class<T>(answer: &CallOutcome<T>) -> (&'static str, String) {
@@ -480,9 +483,10 @@ mod tests {
     #[test]
     fn a_success_without_what_it_should_bring_is_unclear() {
         let ok = response(200, "application/json", r#"{"success":true}"#);
-        let answer: CallOutcome<()> = classify(Endpoint::CREATE_TASK, Ok(ok), now(), |_| {
-            Err("the answer has no `task`".to_owned())
-        });
+        let answer: CallOutcome<()> =
+            classify(Endpoint::CREATE_TASK, Ok(ok), (now(), &ObjectInterner::default()), |_| {
+                Err("the answer has no `task`".to_owned())
+            });
         let words = "`/agents/tasks/create` succeeded, but the answer has no `task`";
         assert_eq!(class(&answer), ("unknown", words.to_owned()));
     }
@@ -491,10 +495,14 @@ mod tests {
     fn what_never_left_was_not_processed_and_what_was_lost_is_unclear() {
         let not_sent = Err(TransportError::NotSent { source: "refused".into() });
         let lost = Err(TransportError::Lost { source: "reset".into() });
-        let answer = classify(Endpoint::CREATE_TASK, not_sent, now(), |_| Ok(()));
+        let answer =
+            classify(Endpoint::CREATE_TASK, not_sent, (now(), &ObjectInterner::default()), |_| {
+                Ok(())
+            });
         let words = "`/agents/tasks/create` could not be reached: refused";
         assert_eq!(class(&answer), ("not processed", words.to_owned()));
-        let answer = classify(Endpoint::CREATE_TASK, lost, now(), |_| Ok(()));
+        let answer =
+            classify(Endpoint::CREATE_TASK, lost, (now(), &ObjectInterner::default()), |_| Ok(()));
         let words = "the answer to `/agents/tasks/create` was lost: reset";
         assert_eq!(class(&answer), ("unknown", words.to_owned()));
     }

@@ -5,9 +5,8 @@
 //! anything but a read goes back to the caller, who settles it by looking.
 
 use std::fmt;
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,7 +23,7 @@ use crate::exchange::{Gate, QueueDeadline, Request, Transport};
 use crate::kinds::{AGENT, TASK};
 use crate::model::{AgentId, DeploymentId, OrganizationId, SplitMix64, TaskId};
 use crate::observed::{Listing, ObservedAgent, ObservedDeployment, ObservedTask};
-use crate::resource::{Edit, Object};
+use crate::resource::{Edit, Object, ObjectInterner};
 use crate::transcript::Transcript;
 
 /// How a client behaves.
@@ -87,6 +86,8 @@ pub struct Client {
 
 /// What all clones of a client know.
 struct Learned {
+    /// What answers may repeat.
+    interner: OnceLock<ObjectInterner>,
     /// Whether the service has ever answered anything.
     has_answered: AtomicBool,
     /// Shortens pauses, so that callers do not come back all at once.
@@ -113,6 +114,7 @@ impl Client {
         settings: ClientSettings,
     ) -> Self {
         let learned = Learned {
+            interner: OnceLock::new(),
             has_answered: AtomicBool::new(false),
             jitter: SplitMix64::new(settings.seed),
             date: Mutex::default(),
@@ -123,6 +125,11 @@ impl Client {
     /// The organization it asks about.
     pub fn organization_id(&self) -> &OrganizationId {
         &self.organization_id
+    }
+
+    /// Lets tasks of answers that are as one of these share its memory; the first call counts.
+    pub fn intern(&self, objects: impl IntoIterator<Item = Object>) {
+        self.learned.interner.get_or_init(|| ObjectInterner::new(objects));
     }
 
     /// Sends nothing any more that changes something, whoever waits to send it.
@@ -322,7 +329,9 @@ impl Client {
                     *self.learned.date.lock().expect("no holder panics") = Some(date);
                 }
             }
-            let answer = classify(endpoint, outcome, self.clock.now(), &finish);
+            let none = ObjectInterner::default();
+            let interner = self.learned.interner.get().unwrap_or(&none);
+            let answer = classify(endpoint, outcome, (self.clock.now(), interner), &finish);
             tracing::debug!(path = endpoint.path, "{}", answer.class());
             let Some(pause) = self.pause_before_sending_again(endpoint, &answer, &mut again) else {
                 return answer;

@@ -60,6 +60,7 @@ impl<'a> Session<'a> {
             &folder,
             progress.on_wait(),
         )?;
+        client.intern(manifests.manifest.tasks.values().map(|task| task.object.clone()));
         let source = StateSource::Service(client);
         let read = (manifests, organization_id);
         Ok(Self::new(context, comparing, progress, read, (source, name), shared))

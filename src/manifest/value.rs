@@ -174,7 +174,7 @@ fn reference(
         Origin::Expanded | Origin::Unresolved => written.trim_matches(['\'', '"']),
     };
     let references = vec![(written.into(), reader.place(&node.span))];
-    Some(Given { references, ..Given::from(Value::Ref(Address { kind, key })) })
+    Some(Given { references, ..Given::from(Value::Ref(Box::new(Address { kind, key }))) })
 }
 
 /// Reads a long text out of the file that is named.

@@ -425,7 +425,7 @@ mod tests {
             entry("1e5", 4, &[]),
         ];
         let mut outline = outline("k", "n", "p");
-        let by_key = Value::Ref(Address { kind: AGENT.name, key: "1e5".into() });
+        let by_key = Value::Ref(Box::new(Address { kind: AGENT.name, key: "1e5".into() }));
         outline.tasks[0].object = outline.tasks[0].object.with(AGENT_ID, by_key);
         outline.agents = agents;
         insta::assert_snapshot!(read_back(&outline, Prompts::Files));

@@ -107,7 +107,7 @@ impl OtherManifests {
         for (field, value) in object.fields() {
             let named: Vec<Reference> = match value {
                 Value::Integer(id) if field.name == AGENT_ID => vec![Reference::Id(*id)],
-                Value::Ref(address) => vec![Reference::Ref(address.clone())],
+                Value::Ref(address) => vec![Reference::Ref(Address::clone(address))],
                 Value::References(members) => {
                     members.iter().map(|(member, _)| member.clone()).collect()
                 }

@@ -3,6 +3,10 @@
 //! The hash of the fields that cannot change in place is computed here and nowhere else, from what
 //! is sent. Two notions of "equal" would make duplicates.
 
+mod interner;
+
+pub use interner::ObjectInterner;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
@@ -48,8 +52,8 @@ pub enum Value {
     References(Arc<[(Reference, Option<u64>)]>),
     /// The service did not show it, or a manifest leaves it out.
     Unknown,
-    /// It is the id of that resource.
-    Ref(Address),
+    /// It is the id of that resource. In a box, because most values are texts, and there are many.
+    Ref(Box<Address>),
 }
 
 /// A field that differs.

@@ -18,7 +18,7 @@ const NEVER_SENT: [&str; 5] = ["token", "author", "organization", "profileImage"
 
 /// What a task refers to whose agent is declared.
 pub(super) fn reference(key: &Key) -> Value {
-    Value::Ref(Address { kind: AGENT.name, key: key.as_str().into() })
+    Value::Ref(Box::new(Address { kind: AGENT.name, key: key.as_str().into() }))
 }
 
 /// The declared key that an agent has the name of.

@@ -141,7 +141,7 @@ impl Agents {
         let unbound = bound.iter().find(|(_, id)| id.is_none()).map(|(key, _)| key.as_str().into());
         if let (Some(key), Some(task)) = (unbound, context.desired_state.tasks.values_mut().next())
         {
-            let agent = Value::Ref(Address { kind: "agent", key });
+            let agent = Value::Ref(Box::new(Address { kind: "agent", key }));
             task.object = task.object.with(AGENT_ID, agent).whole().unwrap();
         }
         for (id, how) in reads {

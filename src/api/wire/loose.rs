@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 
 use serde::Deserialize;
 use serde::Deserializer;
-use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 /// One field of an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,9 @@ impl<T> LooseField<T> {
 
 /// A type that takes some kinds of JSON values and declines the others.
 pub(super) trait Loose<'de>: Sized {
+    /// What reading one needs beside the JSON.
+    type Context: ?Sized;
+
     /// Takes a text, or declines it.
     fn from_text(_text: Cow<'de, str>) -> Option<Self> {
         None
@@ -56,12 +59,18 @@ pub(super) trait Loose<'de>: Sized {
     }
 
     /// Takes an array, or declines it after reading past it.
-    fn from_seq<A: SeqAccess<'de>>(seq: A) -> Result<Option<Self>, A::Error> {
+    fn from_seq<A: SeqAccess<'de>>(
+        seq: A,
+        _context: &Self::Context,
+    ) -> Result<Option<Self>, A::Error> {
         count_elements(seq).map(|_| None)
     }
 
     /// Takes an object, or declines it after reading past it.
-    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+    fn from_map<A: MapAccess<'de>>(
+        map: A,
+        _context: &Self::Context,
+    ) -> Result<Option<Self>, A::Error> {
         count_entries(map).map(|_| None)
     }
 }
@@ -82,21 +91,34 @@ fn count_entries<'de, A: MapAccess<'de>>(mut map: A) -> Result<usize, A::Error> 
     Ok(count)
 }
 
-impl<'de, T: Loose<'de>> Deserialize<'de> for LooseField<T> {
+impl<'de, T: Loose<'de, Context = ()>> Deserialize<'de> for LooseField<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor(PhantomData))
+        LooseSeed::new(&()).deserialize(deserializer)
     }
 }
 
-struct FieldVisitor<T>(PhantomData<T>);
+/// Reads a field with what that needs.
+pub(super) struct LooseSeed<'c, C: ?Sized, T>(&'c C, PhantomData<T>);
 
-impl<T> FieldVisitor<T> {
+impl<'c, C: ?Sized, T> LooseSeed<'c, C, T> {
+    pub(super) fn new(context: &'c C) -> Self {
+        Self(context, PhantomData)
+    }
+
     fn taken(value: Option<T>) -> LooseField<T> {
         value.map_or(LooseField::Odd, LooseField::Is)
     }
 }
 
-impl<'de, T: Loose<'de>> Visitor<'de> for FieldVisitor<T> {
+impl<'de, C: ?Sized, T: Loose<'de, Context = C>> DeserializeSeed<'de> for LooseSeed<'_, C, T> {
+    type Value = LooseField<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, C: ?Sized, T: Loose<'de, Context = C>> Visitor<'de> for LooseSeed<'_, C, T> {
     type Value = LooseField<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,21 +154,25 @@ impl<'de, T: Loose<'de>> Visitor<'de> for FieldVisitor<T> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<LooseField<T>, A::Error> {
-        T::from_seq(seq).map(Self::taken)
+        T::from_seq(seq, self.0).map(Self::taken)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<LooseField<T>, A::Error> {
-        T::from_map(map).map(Self::taken)
+        T::from_map(map, self.0).map(Self::taken)
     }
 }
 
 impl<'de: 'a, 'a> Loose<'de> for Cow<'a, str> {
+    type Context = ();
+
     fn from_text(text: Cow<'de, str>) -> Option<Self> {
         Some(text)
     }
 }
 
 impl Loose<'_> for bool {
+    type Context = ();
+
     fn from_bool(value: bool) -> Option<Self> {
         Some(value)
     }
@@ -157,6 +183,8 @@ impl Loose<'_> for bool {
 pub(super) struct Number(pub(super) u64);
 
 impl<'de> Loose<'de> for Number {
+    type Context = ();
+
     fn from_text(text: Cow<'de, str>) -> Option<Self> {
         let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
         is_digits.then(|| text.parse().ok().map(Self)).flatten()
@@ -174,11 +202,13 @@ impl<'de> Loose<'de> for Number {
 pub(super) struct Count(pub(super) usize);
 
 impl<'de> Loose<'de> for Count {
-    fn from_seq<A: SeqAccess<'de>>(seq: A) -> Result<Option<Self>, A::Error> {
+    type Context = ();
+
+    fn from_seq<A: SeqAccess<'de>>(seq: A, (): &()) -> Result<Option<Self>, A::Error> {
         count_elements(seq).map(|count| Some(Self(count)))
     }
 
-    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+    fn from_map<A: MapAccess<'de>>(map: A, (): &()) -> Result<Option<Self>, A::Error> {
         count_entries(map).map(|count| Some(Self(count)))
     }
 }
@@ -188,9 +218,14 @@ impl<'de> Loose<'de> for Count {
 pub(super) struct List<T>(pub(super) Vec<LooseField<T>>);
 
 impl<'de, T: Loose<'de>> Loose<'de> for List<T> {
-    fn from_seq<A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
+    type Context = T::Context;
+
+    fn from_seq<A: SeqAccess<'de>>(
+        mut seq: A,
+        context: &T::Context,
+    ) -> Result<Option<Self>, A::Error> {
         let mut elements = Vec::new();
-        while let Some(element) = seq.next_element()? {
+        while let Some(element) = seq.next_element_seed(LooseSeed::new(context))? {
             elements.push(element);
         }
         Ok(Some(Self(elements)))
@@ -205,11 +240,13 @@ const MOST_LINES: usize = 1_000;
 pub(super) struct LooseLines(pub(super) Vec<String>);
 
 impl<'de> Loose<'de> for LooseLines {
+    type Context = ();
+
     fn from_text(text: Cow<'de, str>) -> Option<Self> {
         Some(Self(Vec::from_iter((!text.trim().is_empty()).then(|| text.into_owned()))))
     }
 
-    fn from_seq<A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
+    fn from_seq<A: SeqAccess<'de>>(mut seq: A, (): &()) -> Result<Option<Self>, A::Error> {
         let mut lines = Vec::new();
         while let Some(element) = seq.next_element::<LooseField<Cow<'de, str>>>()? {
             lines.extend(element.value().filter(|_| lines.len() < MOST_LINES).map(Cow::into_owned));
@@ -217,7 +254,7 @@ impl<'de> Loose<'de> for LooseLines {
         Ok(Some(Self(lines)))
     }
 
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
+    fn from_map<A: MapAccess<'de>>(mut map: A, (): &()) -> Result<Option<Self>, A::Error> {
         let mut lines = Vec::new();
         while let Some((_, value)) = map.next_entry::<IgnoredAny, LooseField<Cow<'de, str>>>()? {
             lines.extend(value.value().filter(|_| lines.len() < MOST_LINES).map(Cow::into_owned));
@@ -238,6 +275,8 @@ pub(super) enum Setting<'a> {
 }
 
 impl<'de: 'a, 'a> Loose<'de> for Setting<'a> {
+    type Context = ();
+
     fn from_text(text: Cow<'de, str>) -> Option<Self> {
         Some(if text.trim().is_empty() { Self::Empty } else { Self::Text(text) })
     }
@@ -250,11 +289,11 @@ impl<'de: 'a, 'a> Loose<'de> for Setting<'a> {
         Some(if value { Self::Other } else { Self::Empty })
     }
 
-    fn from_seq<A: SeqAccess<'de>>(seq: A) -> Result<Option<Self>, A::Error> {
+    fn from_seq<A: SeqAccess<'de>>(seq: A, (): &()) -> Result<Option<Self>, A::Error> {
         count_elements(seq).map(|count| Some(if count == 0 { Self::Empty } else { Self::Other }))
     }
 
-    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+    fn from_map<A: MapAccess<'de>>(map: A, (): &()) -> Result<Option<Self>, A::Error> {
         count_entries(map).map(|count| Some(if count == 0 { Self::Empty } else { Self::Other }))
     }
 }

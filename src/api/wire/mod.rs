@@ -10,6 +10,7 @@ mod paging;
 mod request;
 mod rows;
 mod seen;
+mod tasks;
 mod time;
 
 pub use conversation::WholeConversation;
@@ -29,9 +30,11 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::resource::ObjectInterner;
 use loose::{List, LooseField, LooseLines};
 use paging::{Beside, Paging};
-use seen::{AgentWire, DebugWire, DeploymentWire, TaskWire};
+use seen::{AgentWire, DebugWire, DeploymentWire};
+use tasks::{BesideTasks, TaskMembers};
 
 /// An answer's JSON object: the envelope, and every payload the program reads (contract 1.1).
 #[derive(Debug, Default, Deserialize)]
@@ -45,10 +48,6 @@ pub(super) struct ReplyBody<'a> {
     agent: LooseField<AgentWire>,
     agents: LooseField<List<AgentWire>>,
     #[serde(borrow)]
-    task: LooseField<TaskWire<'a>>,
-    #[serde(borrow)]
-    tasks: LooseField<List<TaskWire<'a>>>,
-    #[serde(borrow)]
     deployment: LooseField<DeploymentWire<'a>>,
     #[serde(borrow)]
     deployments: LooseField<List<DeploymentWire<'a>>>,
@@ -60,6 +59,8 @@ pub(super) struct ReplyBody<'a> {
     /// What beside a list says that it is not all.
     #[serde(skip)]
     paging: Paging,
+    #[serde(skip)]
+    tasks: TaskMembers,
 }
 
 /// Why a body is no answer.
@@ -82,12 +83,20 @@ pub(super) enum UnreadableReply {
 impl<'a> ReplyBody<'a> {
     /// Reads a body; whatever bytes it holds, this neither panics nor recurses with their depth.
     pub(super) fn parse(body: &'a [u8]) -> Result<Self, UnreadableReply> {
+        Self::parse_interned(body, &ObjectInterner::default())
+    }
+
+    /// Reads a body as [`Self::parse`] does; tasks that are interned are shared.
+    pub(super) fn parse_interned(
+        body: &'a [u8],
+        interner: &ObjectInterner,
+    ) -> Result<Self, UnreadableReply> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body).trim_ascii();
         match body.first() {
             None => Err(UnreadableReply::Empty),
             Some(b'{') => {
                 let mut reader = serde_json::Deserializer::from_slice(body);
-                let reply = reader.deserialize_map(ReplyVisitor);
+                let reply = reader.deserialize_map(ReplyVisitor(interner));
                 let reply = reply.and_then(|reply| reader.end().map(|()| reply));
                 reply.map_err(|source| UnreadableReply::Broken { source })
             }
@@ -124,9 +133,9 @@ impl<'a> ReplyBody<'a> {
 }
 
 /// Reads an answer, and what it says of more beside a list.
-struct ReplyVisitor;
+struct ReplyVisitor<'i>(&'i ObjectInterner);
 
-impl<'de> Visitor<'de> for ReplyVisitor {
+impl<'de> Visitor<'de> for ReplyVisitor<'_> {
     type Value = ReplyBody<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -134,10 +143,11 @@ impl<'de> Visitor<'de> for ReplyVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ReplyBody<'de>, A::Error> {
-        let mut paging = Paging::default();
+        let (mut paging, mut tasks) = (Paging::default(), TaskMembers::default());
         let map = Beside { found: &mut paging, map };
+        let map = BesideTasks { found: &mut tasks, interner: self.0, map };
         let reply = ReplyBody::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(ReplyBody { paging, ..reply })
+        Ok(ReplyBody { paging, tasks, ..reply })
     }
 }
 

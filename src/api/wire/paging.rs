@@ -137,6 +137,8 @@ enum PagingValue {
 }
 
 impl<'de> Loose<'de> for PagingValue {
+    type Context = ();
+
     fn from_text(text: Cow<'de, str>) -> Option<Self> {
         Some(match text.trim() {
             "" | "false" | "no" | "null" => Self::Nothing,
@@ -152,7 +154,7 @@ impl<'de> Loose<'de> for PagingValue {
         Some(if value { Self::Something } else { Self::Nothing })
     }
 
-    fn from_seq<A: SeqAccess<'de>>(mut seq: A) -> Result<Option<Self>, A::Error> {
+    fn from_seq<A: SeqAccess<'de>>(mut seq: A, (): &()) -> Result<Option<Self>, A::Error> {
         let mut said = Self::Nothing;
         while seq.next_element::<IgnoredAny>()?.is_some() {
             said = Self::Something;
@@ -160,7 +162,7 @@ impl<'de> Loose<'de> for PagingValue {
         Ok(Some(said))
     }
 
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
+    fn from_map<A: MapAccess<'de>>(mut map: A, (): &()) -> Result<Option<Self>, A::Error> {
         let mut said = Self::Nothing;
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
             said = Self::Something;

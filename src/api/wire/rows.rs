@@ -10,7 +10,7 @@ use serde::de::{DeserializeSeed, Error, MapAccess};
 
 use crate::api::wire::loose::{List, Loose, LooseField, Number};
 use crate::kinds::{AGENT_ID, Identity, Kind, NAME, Shape};
-use crate::resource::{Object, Reference, Value};
+use crate::resource::{Object, ObjectInterner, Reference, Value};
 
 /// An object of an answer: the values of its kind's fields, and the rest of it.
 #[derive(Debug)]
@@ -21,17 +21,19 @@ pub(super) struct Resource<T> {
     pub(super) rest: T,
 }
 
-/// Reads an object: fields of the kind by their shape, everything else as `T` has it.
+/// Reads an object: fields of the kind by their shape, everything else as `T` has it. One that is
+/// interned is shared.
 pub(super) fn resource<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
     kind: &'static Kind,
     map: A,
+    interner: &ObjectInterner,
 ) -> Result<Resource<T>, A::Error> {
     let mut values: Vec<Option<Value>> = kind.managed().map(|_| None).collect();
     let rows = Rows { kind, values: &mut values, map };
     let rest = T::deserialize(MapAccessDeserializer::new(rows))?;
     let values: Vec<Value> =
         values.into_iter().map(|value| value.unwrap_or(Value::Unknown)).collect();
-    Ok(Resource { object: Object::new(kind, values), rest })
+    Ok(Resource { object: interner.object(kind, values), rest })
 }
 
 /// A map without the fields of a kind, whose values it keeps.
@@ -131,7 +133,9 @@ impl LooseNumbers {
 }
 
 impl<'de> Loose<'de> for LooseNumbers {
-    fn from_map<A: MapAccess<'de>>(mut map: A) -> Result<Option<Self>, A::Error> {
+    type Context = ();
+
+    fn from_map<A: MapAccess<'de>>(mut map: A, (): &()) -> Result<Option<Self>, A::Error> {
         let mut numbers = Vec::new();
         while let Some(key) = map.next_key::<LooseField<Cow<'de, str>>>()? {
             let number = map.next_value::<LooseField<Number>>()?.value();

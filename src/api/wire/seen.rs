@@ -24,7 +24,7 @@ use crate::observed::{
     Completeness, LastDeployment, Listing, ObservedAgent, ObservedDeployment, ObservedTask,
     Schedule, Status,
 };
-use crate::resource::Object;
+use crate::resource::{Object, ObjectInterner};
 
 /// What is read of an agent beside its fields (contract 2.6).
 #[derive(Debug, Default, Deserialize)]
@@ -101,7 +101,9 @@ pub(super) struct DebugWire<'a> {
 macro_rules! from_object_only {
     ($($wire:ident),*) => {$(
         impl<'de: 'a, 'a> Loose<'de> for $wire<'a> {
-            fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
+            type Context = ();
+
+            fn from_map<A: MapAccess<'de>>(map: A, (): &()) -> Result<Option<Self>, A::Error> {
                 Self::deserialize(MapAccessDeserializer::new(map)).map(Some)
             }
         }
@@ -113,33 +115,48 @@ from_object_only!(StatusWire, DeploymentWire, DebugWire);
 pub(super) type AgentWire = Resource<AgentRest>;
 
 impl<'de> Loose<'de> for AgentWire {
-    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
-        resource(&AGENT, map).map(Some)
+    type Context = ();
+
+    fn from_map<A: MapAccess<'de>>(map: A, (): &()) -> Result<Option<Self>, A::Error> {
+        resource(&AGENT, map, &ObjectInterner::default()).map(Some)
     }
 }
 
-/// A task (contract 3.6).
-pub(super) type TaskWire<'a> = Resource<TaskRest<'a>>;
+/// A task (contract 3.6), or why it is none. It is lowered as it is read, because a list holds many.
+#[derive(Debug)]
+pub(super) struct TaskWire(Result<ObservedTask, &'static str>);
 
-impl<'de: 'a, 'a> Loose<'de> for TaskWire<'a> {
-    fn from_map<A: MapAccess<'de>>(map: A) -> Result<Option<Self>, A::Error> {
-        resource(&TASK, map).map(Some)
+impl<'de> Loose<'de> for TaskWire {
+    type Context = ObjectInterner;
+
+    fn from_map<A: MapAccess<'de>>(
+        map: A,
+        interner: &ObjectInterner,
+    ) -> Result<Option<Self>, A::Error> {
+        let Resource::<TaskRest<'_>> { object, rest } = resource(&TASK, map, interner)?;
+        Ok(Some(Self(rest.lower(object))))
+    }
+}
+
+impl TaskWire {
+    /// Returns it, or why it is none of the organization's tasks.
+    fn of(self, organization_id: &OrganizationId) -> Result<ObservedTask, String> {
+        let task = self.0?;
+        match &task.organization_id {
+            Some(owner) if owner != organization_id => {
+                Err(format!("task {} belongs to another organization", task.id))
+            }
+            _ => Ok(task),
+        }
     }
 }
 
 impl TaskRest<'_> {
-    /// Returns what was seen, or why it is none of the organization's tasks.
-    fn lower(
-        self,
-        object: Object,
-        organization_id: &OrganizationId,
-    ) -> Result<ObservedTask, String> {
+    /// Returns what was seen, or why it is no task.
+    fn lower(self, object: Object) -> Result<ObservedTask, &'static str> {
         let schedule = self.lower_schedule();
         let id = self.id.value().map(|id| TaskId(id.0)).ok_or("has no id")?;
         let owner = self.organization_id.value().map(|text| OrganizationId(text.into_owned()));
-        if owner.as_ref().is_some_and(|owner| owner != organization_id) {
-            return Err(format!("task {id} belongs to another organization"));
-        }
         let last = self.last_deployment_id.value().zip(time(self.last_deployment_time));
         Ok(ObservedTask {
             id,
@@ -238,8 +255,8 @@ pub(crate) fn task(
     reply: ReplyBody<'_>,
     organization_id: &OrganizationId,
 ) -> Result<ObservedTask, String> {
-    let task = reply.task.value().ok_or("the answer has no `task`")?;
-    task.rest.lower(task.object, organization_id).map_err(|words| in_answer(TASK.calls.one, &words))
+    let task = reply.tasks.one.value().ok_or("the answer has no `task`")?;
+    task.of(organization_id).map_err(|words| in_answer(TASK.calls.one, &words))
 }
 
 /// Returns the deployment of an answer, or why there is none.
@@ -273,11 +290,9 @@ pub(crate) fn task_listing(
 ) -> Listing<ObservedTask> {
     listing(
         (reply.complaint(), &reply.paging),
-        reply.tasks,
+        reply.tasks.many,
         TASK.calls.many,
-        |wire: TaskWire<'_>| {
-            wire.rest.lower(wire.object, organization_id).map(|seen| (seen.id, seen))
-        },
+        |wire: TaskWire| wire.of(organization_id).map(|seen| (seen.id, seen)),
     )
 }
 

@@ -43,7 +43,7 @@ fn agents() -> Plan {
     ];
     let equal = |id| ObservedAgent { id: AgentId(id), object: Object::agent("Same") };
     let task = Object::task("Report", 1, "project-for-task", "p");
-    let task = task.with("agentId", Value::Ref(address("writer"))).whole().unwrap();
+    let task = task.with("agentId", Value::Ref(Box::new(address("writer")))).whole().unwrap();
     let agent = Change::Agent;
     let update = AgentChange::Update { agent: AgentRef::Existing(AgentId(5)), edits };
     let delete = AgentChange::Delete { id: AgentId(6), before: Object::agent("Old") };
