@@ -7,13 +7,14 @@ use crate::diag::{Code, Diagnostic, Subject};
 use crate::kinds::{AGENT, NAME, SYSTEM_PROMPT};
 use crate::manifest::AgentConfig;
 use crate::manifest::conflict::{TextKind, conflict_markers};
+use crate::manifest::entries::Entries;
 use crate::manifest::field_read::FieldRead;
 use crate::manifest::fields::{self, ENVIRONMENTS};
 use crate::manifest::front::{self, FrontMatter};
 use crate::manifest::mistake::Mistake;
 use crate::manifest::node::{Node, NodeValue, Style};
 use crate::manifest::owner::Owner;
-use crate::manifest::reader::{Entries, Reader};
+use crate::manifest::reader::Reader;
 use crate::manifest::shape;
 use crate::manifest::value::{
     self, Given, Pinned, SHOWN, given, has_room, length, long_text, name,

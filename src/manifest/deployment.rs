@@ -9,13 +9,14 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::diag::Code;
+use crate::manifest::entries::Entries;
 use crate::manifest::expressions::Refusal;
 use crate::manifest::fields::{DEPLOYMENT, ENDS, EXPECT, NUMBER, TRANSCRIPT};
 use crate::manifest::impossible::{self, TextRules};
 use crate::manifest::moment;
 use crate::manifest::node::{Node, NodeValue, Origin};
 use crate::manifest::owner::Owner;
-use crate::manifest::reader::{Entries, Reader};
+use crate::manifest::reader::Reader;
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::{DeploymentState, DesiredDeployment};
 use crate::model::{Key, canonical_text};

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use crate::diag::{Code, Diagnostic};
+use crate::manifest::entries::Entries;
 use crate::manifest::node::{Node, NodeValue};
 use crate::manifest::owner::Owner;
-use crate::manifest::reader::{Entries, Reader};
+use crate::manifest::reader::Reader;
 use crate::manifest::shape::shortened;
 use crate::manifest::{DeploymentState, DesiredDeployment};
 use crate::transcript::Pattern;

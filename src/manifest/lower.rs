@@ -8,13 +8,14 @@ use jiff::tz::Offset;
 
 use crate::diag::{Code, Diagnostic, Place, Subject};
 use crate::manifest::agent::agents;
+use crate::manifest::entries::Entries;
 use crate::manifest::expand::ExpandFile;
 use crate::manifest::fields::{
     ENVIRONMENT, ENVIRONMENTS, EVERY_ENVIRONMENT, MANIFEST, SETTINGS_FIELD, TASK,
 };
-use crate::manifest::node::{Node, NodeValue};
+use crate::manifest::node::{Node, NodeValue, Pairs};
 use crate::manifest::owner::Owner;
-use crate::manifest::reader::{Entries, Reader};
+use crate::manifest::reader::{Reader, key_text};
 use crate::manifest::settings::settings;
 use crate::manifest::shape::{self, ValueShape};
 use crate::manifest::task::{Fields, defaults, task};
@@ -24,16 +25,18 @@ use crate::model::Key;
 /// The manifest version that this program reads.
 const VERSION: i128 = 1;
 
-/// Checks the lenient form; what could not be understood is left out and reported.
+/// Checks the lenient form, of which each task is given up once it is read; what could not be understood is
+/// left out and reported.
 pub(super) fn lower(
     file: &Arc<Path>,
     text: &str,
-    root: &Node<'_>,
+    mut root: Node<'_>,
     source: &dyn Source,
     expand: ExpandFile<'_>,
 ) -> ((Manifest, Vec<Diagnostic>), BTreeSet<String>) {
     let mut reader = Reader::new(file, text, source, expand);
-    let mut manifest = manifest(&mut reader, root).unwrap_or_default();
+    let declared = taken_tasks(&mut root);
+    let mut manifest = manifest(&mut reader, &root, declared).unwrap_or_default();
     manifest.left_out = std::mem::take(&mut reader.left_out);
     manifest.agents_left_out = std::mem::take(&mut reader.agents_left_out);
     manifest.texts = std::mem::take(&mut reader.texts);
@@ -43,7 +46,7 @@ pub(super) fn lower(
     ((manifest, reader.finish()), used)
 }
 
-fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
+fn manifest(reader: &mut Reader<'_>, root: &Node<'_>, declared: Pairs<'_>) -> Option<Manifest> {
     if let Some(newer) = newer_version(root) {
         // Whatever else is in it follows rules that this program does not know.
         let message = format!("manifest version {newer} is newer than {VERSION}, the newest known");
@@ -77,7 +80,7 @@ fn manifest(reader: &mut Reader<'_>, root: &Node<'_>) -> Option<Manifest> {
         Some(node) => agents(reader, node),
     };
     let tasks = if let Some(node) = entries.value("tasks") {
-        tasks(reader, node, &defaults)
+        tasks(reader, node, declared, &defaults)
     } else if entries.value("agents").is_some() {
         Some(BTreeMap::new())
     } else {
@@ -208,14 +211,23 @@ fn missing(
     reader.report(finding.about(subject).help(way));
 }
 
-/// Reads the tasks; `None` where it cannot be told which there are.
+/// Takes what `tasks` holds out of the tree.
+fn taken_tasks<'t>(root: &mut Node<'t>) -> Pairs<'t> {
+    let NodeValue::Mapping(fields) = &mut root.value else { return Vec::new() };
+    match fields.iter_mut().find(|(key, _)| key_text(key).as_deref() == Some("tasks")) {
+        Some((_, Node { value: NodeValue::Mapping(tasks), .. })) => std::mem::take(tasks),
+        _ => Vec::new(),
+    }
+}
+
+/// Reads the tasks that were taken out of a node; `None` where it cannot be told which there are.
 fn tasks(
     reader: &mut Reader<'_>,
     node: &Node<'_>,
+    pairs: Pairs<'_>,
     defaults: &Fields,
 ) -> Option<BTreeMap<Key, TaskConfig>> {
-    let mut tasks = BTreeMap::new();
-    let NodeValue::Mapping(pairs) = &node.value else {
+    let NodeValue::Mapping(_) = &node.value else {
         // An empty value is refused too: it is what a slip of indentation leaves behind.
         let found = node.value.in_words();
         let message = format!("`tasks` of the manifest must be a mapping, not {found}");
@@ -224,17 +236,20 @@ fn tasks(
         return None;
     };
     let field = ("tasks", Owner::Manifest);
-    let key = shape::key_of(pairs).unwrap_or_else(|| shape::SOME_TASK.to_owned());
-    if reader.is_key_missing(pairs, field, &TASK, ("task", &key)) {
+    let key = shape::key_of(&pairs).unwrap_or_else(|| shape::SOME_TASK.to_owned());
+    if reader.is_key_missing(&pairs, field, &TASK, ("task", &key)) {
         return None;
     }
-    for (key, key_node, fields) in reader.keyed(pairs, "task", "") {
+    let mut tasks = Vec::with_capacity(pairs.len());
+    for (key, (key_node, fields)) in reader.keys(&pairs, "task", "").into_iter().zip(pairs) {
+        let Some(key) = key else { continue };
         let declared = reader
-            .gather((&key, key_node), |reader| task(reader, &key, key_node, fields, defaults));
-        if let Some(declared) = declared {
-            tasks.entry(key).or_insert(declared);
-        }
+            .gather((&key, &key_node), |reader| task(reader, &key, &key_node, &fields, defaults));
+        tasks.extend(declared.map(|declared| (key, declared)));
     }
+    // A map that is made at once has full nodes, and keeps the last of what stands twice.
+    tasks.reverse();
+    let tasks = tasks.into_iter().collect();
     // Which a matrix makes that is wrong is not known.
     (!std::mem::take(&mut reader.is_matrix_broken)).then_some(tasks)
 }

@@ -1,9 +1,10 @@
 //! What a reader does with the resources of a matrix that it does with no other.
 
 use crate::diag::Code;
+use crate::manifest::entries::Entries;
 use crate::manifest::node::{Node, Origin};
 use crate::manifest::owner::Owner;
-use crate::manifest::reader::{Entries, Reader, position};
+use crate::manifest::reader::{Reader, position};
 use crate::model::Key;
 
 impl Reader<'_> {

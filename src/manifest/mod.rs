@@ -10,6 +10,7 @@ mod altered;
 mod broken;
 mod conflict;
 mod deployment;
+mod entries;
 mod expand;
 mod expressions;
 mod field_read;

@@ -61,9 +61,12 @@ pub(super) enum NodeValue<'t> {
     Text(Cow<'t, str>),
     /// A list.
     Sequence(Vec<Node<'t>>),
-    /// A mapping in the order of its text, repeated keys included.
-    Mapping(Vec<(Node<'t>, Node<'t>)>),
+    /// A mapping.
+    Mapping(Pairs<'t>),
 }
+
+/// What a mapping holds, in the order of its text, repeated keys included.
+pub(super) type Pairs<'t> = Vec<(Node<'t>, Node<'t>)>;
 
 impl<'t> Node<'t> {
     /// Makes a node of what is written.

@@ -91,7 +91,7 @@ fn understand(
     source: &dyn Source,
     inputs: ExpandInputs<'_>,
 ) -> (Manifest, Vec<Diagnostic>) {
-    let read = |root: &Node<'_>, expand: ExpandFile<'_>| lower(file, text, root, source, expand);
+    let read = |root: Node<'_>, expand: ExpandFile<'_>| lower(file, text, root, source, expand);
     let ((manifest, found), expansion, mut findings) = expand(file, text, root, inputs, read);
     findings.extend(found);
     let mut manifest = Manifest { expansion, ..manifest };

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use crate::diag::{Code, Diagnostic, Findings, Place, floor_boundary};
 use crate::kinds::{AGENT, TASK};
+use crate::manifest::entries::Entries;
 use crate::manifest::expand::ExpandFile;
 use crate::manifest::expressions::Expressions;
 use crate::manifest::fields::{OWN_PREFIX, RENAMED, Spec};
@@ -58,30 +59,6 @@ pub(super) struct Reader<'a> {
     pub(super) texts: Vec<(Arc<Path>, String)>,
     file: Arc<Path>,
     pub(super) findings: Findings,
-}
-
-/// The known fields of one mapping, each once.
-pub(super) struct Entries<'n, 't> {
-    fields: Vec<(&'static str, &'n Node<'t>, &'n Node<'t>)>,
-    /// The fields that unknown ones were probably meant to be.
-    meant: Vec<&'static str>,
-}
-
-impl<'n, 't> Entries<'n, 't> {
-    /// Returns the key of a field that is given.
-    pub(super) fn key(&self, field: &str) -> Option<&'n Node<'t>> {
-        self.fields.iter().find(|(name, ..)| *name == field).map(|(_, key, _)| *key)
-    }
-
-    /// Returns the value of a field that is given.
-    pub(super) fn value(&self, field: &str) -> Option<&'n Node<'t>> {
-        self.fields.iter().find(|(name, ..)| *name == field).map(|(.., value)| *value)
-    }
-
-    /// Whether an unknown field was probably meant to be this one, which was said already.
-    pub(super) fn is_misspelled(&self, field: &str) -> bool {
-        self.meant.contains(&field)
-    }
 }
 
 impl<'a> Reader<'a> {
@@ -303,22 +280,31 @@ impl<'a> Reader<'a> {
         self.report(finding);
     }
 
-    /// Reads a mapping whose keys are the user's; `what` is the word for one of its entries, `of` is
-    /// empty or says of what it is one.
-    ///
-    /// An entry under a repeated key is reported and returned too, so that it is checked as well:
-    /// the first one is the one to keep.
+    /// Reads the keys of a mapping, and returns each with its entry. An entry under a repeated key is
+    /// returned too, so that it is checked as well: the first one is the one to keep.
     pub(super) fn keyed<'n, 't>(
         &mut self,
         pairs: &'n [(Node<'t>, Node<'t>)],
         what: &str,
         of: &str,
     ) -> Vec<(Key, &'n Node<'t>, &'n Node<'t>)> {
+        let keys = self.keys(pairs, what, of).into_iter().zip(pairs);
+        keys.filter_map(|(key, (node, value))| Some((key?, node, value))).collect()
+    }
+
+    /// Reads the keys of a mapping, which are the user's; `what` is the word for one of its entries, `of` is
+    /// empty or says of what it is one. One that cannot be read is reported, and so is a repeated one.
+    pub(super) fn keys(
+        &mut self,
+        pairs: &[(Node<'_>, Node<'_>)],
+        what: &str,
+        of: &str,
+    ) -> Vec<Option<Key>> {
         let mut first_by_key: BTreeMap<Key, &Range<usize>> = BTreeMap::new();
         let mut told = BTreeSet::new();
         let mut looks = SeenLooks::default();
-        let mut keyed = Vec::with_capacity(pairs.len());
-        for (key_node, value) in pairs {
+        let mut keys = vec![None; pairs.len()];
+        for ((key_node, _), place) in pairs.iter().zip(&mut keys) {
             let Some(key) = self.key(key_node, what, of) else { continue };
             // A reference may be to one.
             let is_declared = of.is_empty() || what != "agent";
@@ -327,8 +313,8 @@ impl<'a> Reader<'a> {
                 continue;
             }
             match first_by_key.entry(key.clone()) {
-                Entry::Vacant(place) => {
-                    place.insert(&key_node.span);
+                Entry::Vacant(first) => {
+                    first.insert(&key_node.span);
                     if let Some((other, first)) = looks.add(key.as_str(), &key_node.span) {
                         let finding = look_alike(what, of, (key.as_str(), &other));
                         let place = self.place(&key_node.span);
@@ -343,9 +329,9 @@ impl<'a> Reader<'a> {
                     self.twice(message, &key_node.span, first.get());
                 }
             }
-            keyed.push((key, key_node, value));
+            *place = Some(key);
         }
-        keyed
+        keys
     }
 
     /// Reads a key; `what` is the word for what it names, and `of` as for [`Self::keyed`].
@@ -483,7 +469,7 @@ pub(super) fn position(finding: &Diagnostic) -> Option<(Arc<Path>, usize)> {
 }
 
 /// The text of a key; numbers and booleans that are written as one would read them are texts here.
-fn key_text<'n>(node: &'n Node<'_>) -> Option<Cow<'n, str>> {
+pub(super) fn key_text<'n>(node: &'n Node<'_>) -> Option<Cow<'n, str>> {
     match &node.value {
         NodeValue::Text(text) => Some(Cow::Borrowed(text)),
         NodeValue::Integer(number) => Some(Cow::Owned(number.to_string())),

@@ -25,7 +25,7 @@ use crate::resource::{Reference, Value, Whole};
 /// of their places.
 pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<Diagnostic>) {
     let mut findings = Findings::default();
-    let mut tasks = BTreeMap::new();
+    let mut tasks = Vec::with_capacity(manifest.tasks.len());
     let mut reported = BTreeSet::new();
     for (key, declared) in &manifest.tasks {
         let object = match declared.object.get(AGENT_ID) {
@@ -51,8 +51,9 @@ pub fn resolve(manifest: &Manifest, agents: &AgentNames) -> (DesiredState, Vec<D
             _ => declared.object.clone(),
         };
         let Some(object) = object.whole() else { continue };
-        tasks.insert(key.clone(), desired(declared, object));
+        tasks.push((key.clone(), desired(declared, object)));
     }
+    let tasks = tasks.into_iter().collect();
     check_contents(manifest, &tasks, &mut findings);
     check_names(manifest, &mut findings);
     check_pins(manifest, &mut findings);

@@ -196,7 +196,7 @@ impl<'t> TreeReader<'t, '_> {
                 let value = if style == ScalarStyle::Plain {
                     self.plain(text)
                 } else {
-                    NodeValue::Text(text)
+                    NodeValue::Text(trimmed_to_size(text))
                 };
                 let node = Node::new(value, span, written);
                 self.anchor(anchor, &gap);
@@ -395,5 +395,14 @@ fn take_over<'t>(pairs: &mut Vec<(Node<'t>, Node<'t>)>, merged: Vec<Node<'t>>) {
                 pairs.push((key, value));
             }
         }
+    }
+}
+
+/// A text without room behind it: a prompt over several lines was read into twice the room it needs, and
+/// the tree holds all of them at once.
+fn trimmed_to_size(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Owned(text) if text.capacity() > text.len() => Cow::Owned(text.as_str().to_owned()),
+        text => text,
     }
 }

@@ -91,9 +91,8 @@ pub(super) fn expand<T>(
     text: &str,
     mut root: Node<'_>,
     inputs: ExpandInputs<'_>,
-    read: impl FnOnce(&Node<'_>, ExpandFile<'_>) -> (T, BTreeSet<String>),
+    read: impl FnOnce(Node<'_>, ExpandFile<'_>) -> (T, BTreeSet<String>),
 ) -> (T, Expansion, Vec<Diagnostic>) {
-    let root = &mut root;
     let mut expander = Expander {
         file: Arc::clone(file),
         text,
@@ -108,14 +107,14 @@ pub(super) fn expand<T>(
         template_vars: None,
         combinations: Combinations::default(),
     };
-    let selection = expander.select(root);
-    let declared = expander.declare(root, &selection);
-    expander.take_settings(root, &selection);
-    expander.expand_settings(root, &selection);
-    expander.take_out(root, &selection);
-    expander.mapping(root, MANIFEST, Owner::Manifest);
-    expander.combinations.most = Expander::matrix_limit(root, &selection);
-    expander.multiply(root);
+    let selection = expander.select(&root);
+    let declared = expander.declare(&root, &selection);
+    expander.take_settings(&mut root, &selection);
+    expander.expand_settings(&mut root, &selection);
+    expander.take_out(&mut root, &selection);
+    expander.mapping(&mut root, MANIFEST, Owner::Manifest);
+    expander.combinations.most = Expander::matrix_limit(&root, &selection);
+    expander.multiply(&mut root);
     let expander = RefCell::new(expander);
     let (done, used) = read(root, &|file, text, key, node| {
         expander.borrow_mut().agent_of_file((file, text), key, node)

@@ -482,9 +482,9 @@ environments: {dev: {settings: {limits: {matrix: '${most}'}}}, prod: {}, odd: {s
         let given = Vars::new();
         let inputs =
             ExpandInputs { environment: Some(name), given: &given, ..ExpandInputs::of(&process) };
-        let read = |root: &crate::manifest::node::Node<'_>, _: super::ExpandFile<'_>| {
+        let read = |root: crate::manifest::node::Node<'_>, _: super::ExpandFile<'_>| {
             let selection = super::SelectedEnvironment::Of(name.to_owned());
-            (super::Expander::matrix_limit(root, &selection), std::collections::BTreeSet::new())
+            (super::Expander::matrix_limit(&root, &selection), std::collections::BTreeSet::new())
         };
         let (limit, ..) = super::expand(&file, text, root, inputs, read);
         assert_eq!(limit, expected, "{name} in {text}");
