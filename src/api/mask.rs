@@ -95,17 +95,14 @@ impl Mask {
         }
     }
 
-    /// Which needles, a bit each, the next bytes may begin: none nearly everywhere.
+    /// Which needles, a bit each, the next bytes may begin: none nearly everywhere. Without a branch, because
+    /// no processor foresees what letter comes next.
     fn candidates(&self, next: &[u8]) -> u8 {
         let &[first, second, third] = next else { return 0 };
-        let is_open = u8::from(ROLES[usize::from(first)] == Role::Escape) * u8::MAX;
-        let may_begin =
-            self.first[usize::from(first)] & (self.second[usize::from(second)] | is_open);
-        if may_begin == 0 {
-            return 0;
-        }
-        let role = ROLES[usize::from(second)] as usize;
-        may_begin & (self.third[role][usize::from(third)] | is_open)
+        let [first, second, third] = [first, second, third].map(usize::from);
+        let is_open = u8::from(ROLES[first] == Role::Escape) * u8::MAX;
+        let third = self.third[ROLES[second] as usize][third];
+        self.first[first] & (self.second[second] | is_open) & (third | is_open)
     }
 
     /// How many bytes at the start of `text` spell one of the needles.

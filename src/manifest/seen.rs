@@ -23,7 +23,7 @@ impl<P: Clone> SeenLooks<P> {
     ///
     /// Within ASCII `l`, `1` and `I` look alike, and so do `O` and `0`; `rn` is no `m`.
     pub(super) fn add(&mut self, word: &str, place: P) -> Option<(String, P)> {
-        let seen = self.seen(skeleton(word).collect(), word, place)?;
+        let seen = self.seen(skeleton(word), word, place)?;
         let is_ascii = word.is_ascii() && seen.0.is_ascii();
         (!is_ascii || word.len() == seen.0.len()).then_some(seen)
     }

@@ -1,21 +1,32 @@
 //! Characters that look like others, or like nothing.
 
+use std::sync::LazyLock;
+
 use unicode_security::confusable_detection;
 
 use crate::model::name::{FoldedName, fold};
 use crate::model::visible::is_hidden;
 
+/// How each character of ASCII is spelled by its looks: in other ASCII, whatever stands beside it.
+static PLAIN: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let spelled = |c: char| confusable_detection::skeleton(c.encode_utf8(&mut [0; 4])).collect();
+    (0..128_u8).map(|byte| spelled(char::from(byte))).collect()
+});
+
 /// Spells a text by its looks: two texts that a reader cannot tell apart are spelled alike.
-pub fn skeleton(text: &str) -> impl Iterator<Item = char> + '_ {
-    confusable_detection::skeleton(text)
+pub fn skeleton(text: &str) -> String {
+    if text.is_ascii() {
+        text.bytes().map(|byte| PLAIN[usize::from(byte)].as_str()).collect()
+    } else {
+        confusable_detection::skeleton(text).collect()
+    }
 }
 
 /// Folds a name by its looks: letters that look alike are one, and so are two names that differ in
 /// case, blanks and punctuation beside.
 pub fn fold_looks(name: &str) -> FoldedName {
     // Capitals look like other letters than small ones: `M` like nothing, `m` like `rn`.
-    let folded = fold(&skeleton(name).collect::<String>());
-    FoldedName(skeleton(&folded.0).collect())
+    FoldedName(skeleton(&fold(&skeleton(name)).0))
 }
 
 /// Whether two names look the same, and one of them has letters that stand in for others.
@@ -41,7 +52,7 @@ pub fn odd_character(written: &str, meant: &str) -> Option<String> {
     if let Some(words) = odd_blank(odd) {
         return Some(words);
     }
-    let looks = |c: char| skeleton(c.encode_utf8(&mut [0; 4])).collect::<String>();
+    let looks = |c: char| skeleton(c.encode_utf8(&mut [0; 4]));
     let expected = expected.filter(|expected| looks(*expected) == looks(odd))?;
     Some(format!("U+{:04X}, which only looks like `{expected}`", u32::from(odd)))
 }
@@ -62,7 +73,17 @@ pub fn odd_blank(c: char) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn plain_texts_are_spelled_as_all_others_are(text in "[\\x00-\\x7f]{0,20}") {
+            let expected: String = confusable_detection::skeleton(&text).collect();
+            prop_assert_eq!(skeleton(&text), expected);
+        }
+    }
 
     #[test]
     fn names_in_other_letters_are_told_from_names_of_a_series() {

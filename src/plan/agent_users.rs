@@ -45,9 +45,9 @@ pub(super) fn references(object: &Object) -> BTreeSet<Referred> {
 /// The users of every agent.
 pub(super) struct AgentUsers {
     /// Those that the service shows.
-    observed: BTreeMap<Referred, BTreeSet<AgentUser>>,
+    observed: BTreeMap<Referred, Vec<AgentUser>>,
     /// Those that are declared.
-    desired: BTreeMap<Referred, BTreeSet<AgentUser>>,
+    desired: BTreeMap<Referred, Vec<AgentUser>>,
     /// The task of each declared key.
     pub(super) task_ids: BTreeMap<Key, TaskId>,
     pub(super) archived: BTreeSet<TaskId>,
@@ -90,13 +90,13 @@ impl AgentUsers {
     }
 
     /// Who uses an agent on the service.
-    pub(super) fn observed(&self, id: AgentId) -> impl Iterator<Item = &AgentUser> {
-        self.observed.get(&Referred::Id(id)).into_iter().flatten()
+    pub(super) fn observed(&self, id: AgentId) -> BTreeSet<&AgentUser> {
+        self.observed.get(&Referred::Id(id)).into_iter().flatten().collect()
     }
 
     /// Who is declared to use an agent that exists.
-    pub(super) fn desired(&self, id: AgentId) -> impl Iterator<Item = &AgentUser> {
-        self.desired.get(&Referred::Id(id)).into_iter().flatten()
+    pub(super) fn desired(&self, id: AgentId) -> BTreeSet<&AgentUser> {
+        self.desired.get(&Referred::Id(id)).into_iter().flatten().collect()
     }
 
     /// Who uses the agents that steps are about, by their keys.
@@ -117,7 +117,8 @@ impl AgentUsers {
     /// Who notices a change of the agent of a key: not itself, and no archived task.
     fn shown(&self, key: &Key, id: Option<AgentId>) -> BTreeSet<AgentUser> {
         let by_key = self.desired.get(&Referred::Key(key.clone())).into_iter().flatten();
-        let by_id = id.into_iter().flat_map(|id| self.observed(id).chain(self.desired(id)));
+        let by_id =
+            id.into_iter().flat_map(|id| self.observed(id).into_iter().chain(self.desired(id)));
         let is_shown = |user: &&AgentUser| match user {
             AgentUser::Agent(user) => user != key,
             AgentUser::Unmanaged(task) => !self.archived.contains(task),
@@ -128,8 +129,8 @@ impl AgentUsers {
     }
 }
 
-fn add(users: &mut BTreeMap<Referred, BTreeSet<AgentUser>>, object: &Object, user: &AgentUser) {
+fn add(users: &mut BTreeMap<Referred, Vec<AgentUser>>, object: &Object, user: &AgentUser) {
     for referred in references(object) {
-        users.entry(referred).or_default().insert(user.clone());
+        users.entry(referred).or_default().push(user.clone());
     }
 }

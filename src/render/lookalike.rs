@@ -89,7 +89,7 @@ fn characters(text: &str) -> Vec<(usize, char)> {
 /// all alike.
 fn reads(text: &str) -> String {
     let shown = Untrusted::new(text).part();
-    skeleton(&shown).map(|c| if c.is_whitespace() { ' ' } else { c }).collect()
+    skeleton(&shown).chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]
