@@ -26,7 +26,7 @@ pub use client::{Client, ClientSettings};
 pub use endpoint::{Effect, Endpoint};
 pub use http::{BaseUrl, Http, HttpError, UrlError};
 pub use network::{Network, NetworkError, ProxyError, TimeLimits, TrustFile, Variable};
-pub use observe::{list_agents, observe, observe_recalling, observe_rest, observe_tasks};
+pub use observe::{list_agents, observe, observe_rest, observe_tasks};
 pub use pace::{OnWait, PaceLimits, Paced, Wait, WaitReason};
 pub use sign::{Credentials, Signed, sign};
 pub use wire::WholeConversation;

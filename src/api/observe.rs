@@ -29,16 +29,7 @@ pub async fn observe(
     clock: Clock,
     needed: impl Fn(&ObservedState) -> BTreeSet<ReadRequest>,
 ) -> Result<ObservedState, ApiError> {
-    observe_recalling(client, clock, |state| needed(state)).await
-}
-
-/// Observes as [`observe`] does; `needed` may add to the state what is known without a call.
-pub async fn observe_recalling(
-    client: &Client,
-    clock: Clock,
-    needed: impl FnMut(&mut ObservedState) -> BTreeSet<ReadRequest>,
-) -> Result<ObservedState, ApiError> {
-    observe_rest(client, observe_tasks(client, clock).await?, needed).await
+    observe_rest(client, observe_tasks(client, clock).await?, |state| needed(state)).await
 }
 
 /// Lists the organization's tasks, and reads nothing else.
@@ -56,7 +47,8 @@ pub async fn observe_tasks(client: &Client, clock: Clock) -> Result<ObservedStat
     })
 }
 
-/// Makes the reads that `needed` still asks for, until it asks for none.
+/// Makes the reads that `needed` still asks for, until it asks for none; it may add to the state what is
+/// known without a call.
 pub async fn observe_rest(
     client: &Client,
     mut state: ObservedState,

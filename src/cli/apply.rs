@@ -49,39 +49,41 @@ pub(super) fn run(context: &Context, args: &ApplyArgs) -> Result<Exit, CommandEr
     let session = Session::open(context, &planning.comparing, &progress)?;
     session.check_outputs(&[], &[args.plan.as_deref()])?;
     let expected = review::expected(reviewed.as_ref(), args.expect_digest.as_ref(), &session)?;
-    block_on(plan_and_carry_out(context, args, &planning, &session, &progress, expected.as_ref()))
+    let (planning, session, progress) = (&planning, &session, &progress);
+    let expected = expected.as_ref();
+    let asked = ApplyRequest { context, args, planning, session, progress, expected };
+    block_on(plan_and_carry_out(asked))
 }
 
-async fn plan_and_carry_out(
-    context: &Context,
-    args: &ApplyArgs,
-    planning: &Planning,
-    session: &Session<'_>,
-    progress: &Progress,
-    expected: Option<&Expected>,
-) -> Result<Exit, CommandError> {
+/// What was asked for, and what it is done with.
+#[derive(Clone, Copy)]
+struct ApplyRequest<'a> {
+    context: &'a Context,
+    args: &'a ApplyArgs,
+    planning: &'a Planning,
+    session: &'a Session<'a>,
+    progress: &'a Progress,
+    /// What somebody has reviewed.
+    expected: Option<&'a Expected>,
+}
+
+async fn plan_and_carry_out(asked: ApplyRequest<'_>) -> Result<Exit, CommandError> {
+    let ApplyRequest { context, args, planning, session, progress, .. } = asked;
     let tuning = session.tuning(&planning.comparing.service.tuning);
     let artifacts = session.artifacts(args.waiting.artifacts.as_ref())?;
     let settings = Settings { artifacts, ..settings(args, &tuning, session.store.is_some()) };
     let turn = ApplyLock::take(context, session, progress, &settings, args.lock).await?;
-    let ended =
-        plan_and_apply(context, args, planning, session, progress, expected, &settings, &turn);
-    let ended = ended.await;
+    let ended = plan_and_apply(asked, &settings, &turn).await;
     turn.release(context).await;
     ended
 }
 
-#[expect(clippy::too_many_arguments, reason = "what one apply is made of")]
 async fn plan_and_apply(
-    context: &Context,
-    args: &ApplyArgs,
-    planning: &Planning,
-    session: &Session<'_>,
-    progress: &Progress,
-    expected: Option<&Expected>,
+    asked: ApplyRequest<'_>,
     settings: &Settings,
     turn: &ApplyLock,
 ) -> Result<Exit, CommandError> {
+    let ApplyRequest { context, args, planning, session, progress, expected } = asked;
     let mut request = request(planning);
     request.options.waits = args.waiting.wait;
     let plan = turn.unless_stopped(session.engine.plan(&request)).await??;

@@ -184,7 +184,9 @@ impl Reconciler<'_> {
                 Next::Plan(_) => BTreeSet::new(),
             }
         };
-        let state = api::observe_recalling(self.client()?, self.clock, reads).await?;
+        let client = self.client()?;
+        let state = api::observe_tasks(client, self.clock).await?;
+        let state = api::observe_rest(client, state, reads).await?;
         self.keep_facts(&recall, &state).await;
         let mut overview = plan::overview(&context.with(&state));
         overview.environment.clone_from(&self.manifests.environment);

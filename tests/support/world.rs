@@ -248,7 +248,9 @@ impl World {
                 BTreeSet::new()
             }
         };
-        let state = api::observe_recalling(&self.client(), self.clock, reads).await.unwrap();
+        let client = self.client();
+        let state = api::observe_tasks(&client, self.clock).await.unwrap();
+        let state = api::observe_rest(&client, state, reads).await.unwrap();
         if let Some(text) = recall.gathered(&state) {
             *kept = text;
         }
