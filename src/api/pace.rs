@@ -261,8 +261,6 @@ impl<T: Transport> Transport for Paced<T> {
             if let Ok(response) = &outcome {
                 self.learn(response, ticket);
             }
-            // What waited for this turn leaves before the answer is read.
-            tokio::task::yield_now().await;
             outcome
         })
     }
