@@ -334,7 +334,7 @@ impl<'a> Reader<'a> {
         keys
     }
 
-    /// Reads a key; `what` is the word for what it names, and `of` as for [`Self::keyed`].
+    /// Reads a key; `what` is the word for what it names, and `of` as for [`Self::keys`].
     pub(super) fn key(&mut self, node: &Node<'_>, what: &str, of: &str) -> Option<Key> {
         let Some(word) = key_text(node) else {
             let found = node.value.in_words();

@@ -59,6 +59,7 @@ pub(super) struct ReplyBody<'a> {
     /// What beside a list says that it is not all.
     #[serde(skip)]
     paging: Paging,
+    /// Its tasks.
     #[serde(skip)]
     tasks: TaskMembers,
 }

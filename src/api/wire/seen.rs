@@ -1,6 +1,6 @@
 //! From the service's objects to what the rest of the program sees.
 //!
-//! Each object becomes its `…Seen` type or the words why it cannot, and each list a
+//! Each object becomes its `Observed…` type or the words why it cannot, and each list a
 //! [`Listing`] that says whether it was all there.
 
 use std::borrow::Cow;
