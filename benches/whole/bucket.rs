@@ -2,17 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::TcpListener;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, Method, Response, header};
+
+use crate::serve::{self, Request, empty, with};
 
 /// The address of the store in it.
 pub(crate) const STORE: &str = "s3://bench/qcops";
@@ -23,12 +20,7 @@ const PAGE: usize = 1000;
 /// The bucket, on a port of its own until the program ends.
 pub(crate) struct Bucket {
     address: String,
-    inner: Arc<Inner>,
-}
-
-struct Inner {
-    latency: Duration,
-    values: Mutex<Values>,
+    values: Arc<Mutex<Values>>,
 }
 
 /// By name, each with its version.
@@ -41,20 +33,12 @@ struct Values {
 impl Bucket {
     /// Starts an empty one.
     pub(crate) fn start(latency: Duration) -> Self {
-        let inner = Arc::new(Inner { latency, values: Mutex::default() });
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        listener.set_nonblocking(true).expect("the socket is ours");
-        let address = listener.local_addr().expect("it is bound");
-        let served = Arc::clone(&inner);
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a thread can sleep").block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("it is ours");
-                let router = Router::new().fallback(answer).with_state(served);
-                axum::serve(listener, router).await.expect("it is never shut down");
-            });
+        let values: Arc<Mutex<Values>> = Arc::default();
+        let served = Arc::clone(&values);
+        let address = serve::start(latency, move |request| {
+            served.lock().expect("no holder panics").reply(request)
         });
-        Self { address: format!("http://{address}"), inner }
+        Self { address: format!("http://{address}"), values }
     }
 
     /// The variables that lead to it.
@@ -70,60 +54,39 @@ impl Bucket {
 
     /// Forgets all values.
     pub(crate) fn clear(&self) {
-        *self.inner.values.lock().expect("no holder panics") = Values::default();
-    }
-}
-
-async fn answer(
-    State(inner): State<Arc<Inner>>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let reply = inner.reply(&method, &uri, &headers, body);
-    if !inner.latency.is_zero() {
-        let latency = inner.latency;
-        let slept = tokio::task::spawn_blocking(move || thread::sleep(latency)).await;
-        slept.expect("sleeping does not fail");
-    }
-    reply
-}
-
-impl Inner {
-    fn reply(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Response {
-        let mut values = self.values.lock().expect("no holder panics");
-        let name = uri.path().trim_start_matches("/bench").trim_start_matches('/').to_owned();
-        let query = uri.query().unwrap_or_default();
-        if name.is_empty() && method == Method::GET {
-            return values.list(query).into_response();
-        }
-        if name.is_empty() {
-            return values.delete(std::str::from_utf8(&body).expect("names are text"));
-        }
-        let known = values.by_name.get(&name).cloned();
-        match *method {
-            Method::PUT => values.put(name, headers, body),
-            Method::DELETE => {
-                values.by_name.remove(&name);
-                StatusCode::NO_CONTENT.into_response()
-            }
-            _ => match known {
-                Some((bytes, version)) => {
-                    let modified = "Sat, 21 Nov 2026 12:00:00 GMT".to_owned();
-                    let headers = [(header::ETAG, tag(version)), (header::LAST_MODIFIED, modified)];
-                    (headers, bytes).into_response()
-                }
-                None => {
-                    (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>").into_response()
-                }
-            },
-        }
+        *self.values.lock().expect("no holder panics") = Values::default();
     }
 }
 
 impl Values {
-    fn put(&mut self, name: String, headers: &HeaderMap, body: Bytes) -> Response {
+    fn reply(&mut self, request: &Request) -> Response<Bytes> {
+        let Request { method, uri, headers, body, .. } = request;
+        let name = uri.path().trim_start_matches("/bench").trim_start_matches('/').to_owned();
+        if name.is_empty() && method == Method::GET {
+            return with(200, self.list(uri.query().unwrap_or_default()));
+        }
+        if name.is_empty() {
+            return self.delete(std::str::from_utf8(body).expect("names are text"));
+        }
+        match *method {
+            Method::PUT => self.put(name, headers, body),
+            Method::DELETE => {
+                self.by_name.remove(&name);
+                empty(204)
+            }
+            _ => match self.by_name.get(&name) {
+                Some((bytes, version)) => {
+                    let mut response = tagged(with(200, bytes.clone()), *version);
+                    let modified = HeaderValue::from_static("Sat, 21 Nov 2026 12:00:00 GMT");
+                    response.headers_mut().insert(header::LAST_MODIFIED, modified);
+                    response
+                }
+                None => with(404, "<Error><Code>NoSuchKey</Code></Error>"),
+            },
+        }
+    }
+
+    fn put(&mut self, name: String, headers: &HeaderMap, body: &[u8]) -> Response<Bytes> {
         let now = self.by_name.get(&name).map(|(_, version)| tag(*version));
         let asked = |header| headers.get(header).and_then(|value| value.to_str().ok());
         let is_met = match (asked(header::IF_NONE_MATCH), asked(header::IF_MATCH)) {
@@ -132,21 +95,21 @@ impl Values {
             (None, None) => true,
         };
         if !is_met {
-            return StatusCode::PRECONDITION_FAILED.into_response();
+            return empty(412);
         }
         self.written += 1;
-        self.by_name.insert(name, (body, self.written));
-        [(header::ETAG, tag(self.written))].into_response()
+        self.by_name.insert(name, (Bytes::copy_from_slice(body), self.written));
+        tagged(empty(200), self.written)
     }
 
     /// Deletes the values that a list names.
-    fn delete(&mut self, list: &str) -> Response {
+    fn delete(&mut self, list: &str) -> Response<Bytes> {
         let mut text = String::from("<DeleteResult>");
         for name in list.split("<Key>").skip(1).filter_map(|rest| rest.split('<').next()) {
             self.by_name.remove(name);
             write!(text, "<Deleted><Key>{name}</Key></Deleted>").expect("a string takes all");
         }
-        (text + "</DeleteResult>").into_response()
+        with(200, text + "</DeleteResult>")
     }
 
     fn list(&self, query: &str) -> String {
@@ -176,6 +139,12 @@ impl Values {
         }
         text + "</ListBucketResult>"
     }
+}
+
+fn tagged(mut response: Response<Bytes>, version: u64) -> Response<Bytes> {
+    let tag = HeaderValue::from_str(&tag(version)).expect("a number in quotes");
+    response.headers_mut().insert(header::ETAG, tag);
+    response
 }
 
 fn tag(version: u64) -> String {

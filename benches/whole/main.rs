@@ -9,6 +9,7 @@ mod peers;
 mod report;
 mod repository;
 mod scenario;
+mod serve;
 mod stub;
 
 use report::Row;

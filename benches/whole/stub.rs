@@ -4,19 +4,14 @@
 //! the objects as they are sent.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, header};
 use serde_json::Value;
 
-use crate::generate;
+use crate::{generate, serve};
 
 /// How the service behaves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,17 +79,13 @@ impl Stub {
             filled_at: Instant::now(),
         };
         let inner = Arc::new(Inner { behavior, state: Mutex::new(world) });
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        listener.set_nonblocking(true).expect("the socket is ours");
-        let address = listener.local_addr().expect("it is bound");
         let served = Arc::clone(&inner);
-        thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.expect("a thread can sleep").block_on(async {
-                let listener = tokio::net::TcpListener::from_std(listener).expect("it is ours");
-                let router = Router::new().fallback(answer).with_state(served);
-                axum::serve(listener, router).await.expect("it is never shut down");
-            });
+        let address = serve::start(behavior.latency, move |request| {
+            let (status, body) = served.reply(request.uri.path(), &request.body, request.arrived);
+            let mut response = serve::with(status, body);
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(header::CONTENT_TYPE, json);
+            response
         });
         Self { address: format!("http://{address}/api/v2"), inner }
     }
@@ -117,21 +108,8 @@ impl Stub {
     }
 }
 
-async fn answer(State(inner): State<Arc<Inner>>, uri: Uri, body: Bytes) -> Response {
-    let arrived = Instant::now();
-    let reply = inner.reply(uri.path(), &body, arrived);
-    if !inner.behavior.latency.is_zero() {
-        // The timers of tokio end up to a millisecond late, which would be charged to the client.
-        let latency = inner.behavior.latency;
-        let slept = tokio::task::spawn_blocking(move || thread::sleep(latency)).await;
-        slept.expect("sleeping does not fail");
-    }
-    let (status, body) = reply;
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
 impl Inner {
-    fn reply(&self, path: &str, body: &[u8], now: Instant) -> (StatusCode, Bytes) {
+    fn reply(&self, path: &str, body: &[u8], now: Instant) -> (u16, Bytes) {
         let mut world = self.state.lock().expect("no holder panics");
         if let Some(rate) = self.behavior.rate {
             let gained = (now - world.filled_at).as_secs_f64() * rate;
@@ -140,7 +118,7 @@ impl Inner {
             if world.tokens < 1.0 {
                 world.asked.limited += 1;
                 let body = r#"{"success":false,"errors":["Too many requests"]}"#;
-                return (StatusCode::TOO_MANY_REQUESTS, body.into());
+                return (429, body.into());
             }
             world.tokens -= 1.0;
         }
@@ -153,7 +131,7 @@ impl Inner {
                 let objects = tasks.join(",");
                 format!(r#"{{"tasks":[{objects}],"success":true,"errors":[]}}"#).into()
             };
-            return (StatusCode::OK, listed.get_or_insert_with(list).clone());
+            return (200, listed.get_or_insert_with(list).clone());
         }
         let body = if path.ends_with("/tasks/create") {
             let (agent_id, id) =
@@ -181,6 +159,6 @@ impl Inner {
         } else {
             r#"{"success":true,"errors":[]}"#.to_owned()
         };
-        (StatusCode::OK, body.into())
+        (200, body.into())
     }
 }
