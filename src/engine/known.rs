@@ -434,3 +434,9 @@ pub(super) fn ask_whether_unchanged(
     };
     thread::Builder::new().spawn(ask).ok()
 }
+
+/// Asks Git, while the service is asked, what a plan that changes something needs.
+pub(super) fn ask_ahead(project: &Arc<Project>) {
+    let project = Arc::clone(project);
+    drop(thread::Builder::new().spawn(move || project.repository.ask_ahead()));
+}

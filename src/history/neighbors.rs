@@ -15,7 +15,7 @@ use crate::files::{FilesError, read_input};
 use crate::history::commit::commits;
 use crate::history::committed::Committed;
 use crate::history::git::GitError;
-use crate::history::head::{self, HeadCommit, is_absent};
+use crate::history::head::{HeadCommit, is_absent};
 use crate::history::likeness::{Likeness, is_of_ours, is_yaml, likeness};
 use crate::history::objects::{Objects, Oid, tree_files};
 use crate::history::repository::{Repository, RepositoryState};
@@ -240,11 +240,11 @@ impl<'s> Search<'s> {
             return Ok(());
         };
         let git = &self.repository.git;
-        let commit = match head::head(git, folders) {
-            HeadCommit::Commit(commit) => commit,
+        let commit = match self.repository.head(folders) {
+            HeadCommit::Commit(commit) => *commit,
             HeadCommit::Unborn => return self.take_index(),
             HeadCommit::Gap(reason) => {
-                self.found.gaps.push(reason);
+                self.found.gaps.push(reason.clone());
                 return self.take_index();
             }
         };

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::diag::GapReason;
 use crate::files::Bounds;
 use crate::history::HistoryError;
 use crate::history::checkout::{self, GitFolders};
 use crate::history::git::{Git, GitError};
-use crate::history::head::is_partial;
+use crate::history::head::{self, HeadCommit, is_partial};
 use crate::history::known::KnownFiles;
 use crate::history::worktree::WorkTree;
 
@@ -24,6 +24,8 @@ pub struct Repository {
     pub(super) top: PathBuf,
     closed: Vec<PathBuf>,
     pub(super) known: Arc<KnownFiles>,
+    head: OnceLock<HeadCommit>,
+    stale: OnceLock<Option<Stale>>,
 }
 
 /// What Git says about a folder.
@@ -109,7 +111,7 @@ impl Repository {
         // The deeper one of the two: what a manifest names is in both.
         let root = if top.starts_with(&root) { top.clone() } else { root };
         let standing = RepositoryState::Checkout { shallow, folders };
-        Ok(Self { git, standing, root, top, closed, known })
+        Ok(Self::new(git, standing, (root, top), closed, known))
     }
 
     /// A folder about which Git is not asked any further.
@@ -120,7 +122,18 @@ impl Repository {
             RepositoryState::Outside | RepositoryState::Checkout { .. } => None,
         };
         let known = Arc::new(KnownFiles::apart(&root, why));
-        Self { git, standing, top: root.clone(), root, closed, known }
+        Self::new(git, standing, (root.clone(), root), closed, known)
+    }
+
+    fn new(
+        git: Arc<Git>,
+        standing: RepositoryState,
+        (root, top): (PathBuf, PathBuf),
+        closed: Vec<PathBuf>,
+        known: Arc<KnownFiles>,
+    ) -> Self {
+        let (head, stale) = (OnceLock::new(), OnceLock::new());
+        Self { git, standing, root, top, closed, known, head, stale }
     }
 
     /// The folder that nothing a manifest names may leave.
@@ -183,8 +196,26 @@ impl Repository {
         Some(String::from_utf8_lossy(&name).trim().to_owned())
     }
 
-    /// Returns how far the checkout is behind, where its commit is a strict ancestor of its upstream.
-    pub fn stale(&self) -> Option<Stale> {
+    /// Asks Git what a plan that changes something needs, so that it is known by then.
+    pub fn ask_ahead(&self) {
+        if let RepositoryState::Checkout { folders, .. } = &self.standing {
+            self.head(folders);
+            self.stale();
+        }
+    }
+
+    /// Finds out what `HEAD` leads to, once.
+    pub(super) fn head(&self, folders: &GitFolders) -> &HeadCommit {
+        self.head.get_or_init(|| head::head(&self.git, folders))
+    }
+
+    /// Returns how far the checkout is behind, where its commit is a strict ancestor of its upstream; Git is
+    /// asked once.
+    pub fn stale(&self) -> Option<&Stale> {
+        self.stale.get_or_init(|| self.find_stale()).as_ref()
+    }
+
+    fn find_stale(&self) -> Option<Stale> {
         if !self.is_versioned() {
             return None;
         }

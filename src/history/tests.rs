@@ -560,7 +560,7 @@ fn links_within_the_repository_are_followed_at_every_commit() {
 #[test]
 fn a_checkout_behind_its_upstream_is_stale() {
     let repo = Repo::new();
-    let stale = || Repository::of(&[repo.root.join("tasks.yaml")]).unwrap().stale();
+    let stale = || Repository::of(&[repo.root.join("tasks.yaml")]).unwrap().stale().cloned();
     repo.commit_spy("one");
     assert_eq!(stale(), None);
     repo.commit_spy("two");

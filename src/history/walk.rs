@@ -374,10 +374,10 @@ fn starts(
 ) -> Result<Vec<String>, HistoryError> {
     let git = &repository.git;
     let mut starts = Vec::new();
-    match head::head(git, folders) {
+    match repository.head(folders) {
         HeadCommit::Commit(commit) => starts.push(commit.to_string()),
         HeadCommit::Unborn => history.remarks.push(Gap::history(GapReason::NothingCommitted)),
-        HeadCommit::Gap(reason) => losses.all(reason),
+        HeadCommit::Gap(reason) => losses.all(reason.clone()),
     }
     for revision in from {
         let unknown = || HistoryError::UnknownRevision { revision: revision.clone() };
