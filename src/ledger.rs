@@ -1,4 +1,5 @@
-//! What this machine has sent: a line before and after each create and each deployment.
+//! What this machine has sent: a line before and after each create and each deployment. The line after the
+//! create of a task is left to be written with the next one, within a second.
 //!
 //! Extra evidence, never needed to be right: without it a task is known by its content. It is kept
 //! in `.qcops/`, one line an entry, appended durably; a line that was cut by a crash is passed over.
@@ -8,11 +9,12 @@ mod environment;
 mod later;
 mod line;
 mod notes;
+mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
@@ -26,6 +28,7 @@ use environment::LedgerEnvironment;
 use later::Later;
 use line::{Line, VERSION, What, is_unclear, text};
 use notes::{Notes, take_of_agent};
+use writer::LineWriter;
 
 /// How many bytes a ledger has before it is compacted.
 const COMPACTED_FROM: usize = 1 << 20;
@@ -40,10 +43,7 @@ pub struct Ledger {
     epoch: AtomicU64,
     /// Whose lines prove something.
     environment: LedgerEnvironment,
-    /// Lines that are to be written, with the number of the batch that they will be.
-    queue: Mutex<(u64, String)>,
-    /// Held by whoever writes a batch: how many were written, and which of them failed.
-    turn: tokio::sync::Mutex<(u64, BTreeSet<u64>)>,
+    writer: LineWriter,
 }
 
 /// One create, named the same before and after, or what is known of one.
@@ -78,9 +78,9 @@ pub struct UnseenDeployment {
 impl Ledger {
     /// Makes a ledger that is kept in a journal, with the lines of every environment.
     pub fn new(journal: Arc<dyn Journal>, target: String, organization_id: OrganizationId) -> Self {
-        let (queue, turn) = (Mutex::default(), tokio::sync::Mutex::default());
         let (environment, epoch) = (LedgerEnvironment::Every, AtomicU64::new(0));
-        Self { journal, target, organization_id, epoch, environment, queue, turn }
+        let writer = LineWriter::new(Arc::clone(&journal));
+        Self { journal, target, organization_id, epoch, environment, writer }
     }
 
     /// Reads what other machines may have noted.
@@ -105,15 +105,11 @@ impl Ledger {
         self.append(&self.creation(What::Sending, creation, now)).await
     }
 
-    /// Notes the task that a create has made.
-    pub async fn created(
-        &self,
-        creation: Creation<'_>,
-        id: TaskId,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
+    /// Notes the task that a create has made. The line is left to be written: until it is durable the task
+    /// is known by its content, as after an answer that was lost.
+    pub fn created(&self, creation: Creation<'_>, id: TaskId, now: Timestamp) {
         let line = Line { id: Some(id.0), ..self.creation(What::Created, creation, now) };
-        self.append(&line).await
+        self.writer.leave(&text(&line));
     }
 
     /// Notes that a create has certainly made nothing.
@@ -283,9 +279,14 @@ impl Ledger {
         self.append(&self.line(What::Listed, "", String::new(), now)).await
     }
 
+    /// Writes the lines that were left.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        if self.writer.has_left() { self.writer.write("").await } else { Ok(()) }
+    }
+
     /// Notes manifests that are applied, each once: what one of them declares is not removed because of
-    /// another one, wherever it is.
-    pub async fn applied(
+    /// another one, wherever it is. The lines are left to be written, which is to be before anything is sent.
+    pub fn applied(
         &self,
         manifests: impl Iterator<Item = PathBuf>,
         now: Timestamp,
@@ -296,7 +297,7 @@ impl Ledger {
             lines.flat_map(|line| self.lines(line)).map(|line| line.manifest).collect();
         for manifest in manifests.map(Some).filter(|manifest| !known.contains(manifest)) {
             let line = self.line(What::Applied, "", String::new(), now);
-            self.append(&Line { manifest, ..line }).await?;
+            self.writer.leave(&text(&Line { manifest, ..line }));
         }
         Ok(())
     }
@@ -438,40 +439,9 @@ impl Ledger {
         }
     }
 
-    /// Appends a line together with those that others append meanwhile: what is noted while the disk
-    /// is busy becomes durable at once. Returns when this line is.
+    /// Appends a line, and returns when it is durable.
     async fn append(&self, line: &Line) -> Result<(), StoreError> {
-        let text = text(line);
-        loop {
-            let mine = {
-                let mut queue = self.queue.lock().expect("no holder panics");
-                queue.1.push_str(&text);
-                queue.0
-            };
-            let mut turn = self.turn.lock().await;
-            // Others that are ready add their lines to this batch.
-            tokio::task::yield_now().await;
-            let (written, failed) = &mut *turn;
-            let lines = {
-                let mut queue = self.queue.lock().expect("no holder panics");
-                let is_taken = queue.0 != mine;
-                if is_taken && *written > mine && !failed.contains(&mine) {
-                    return Ok(());
-                }
-                // What failed for all, or was given up halfway, is tried again by each.
-                if is_taken {
-                    continue;
-                }
-                queue.0 += 1;
-                std::mem::take(&mut queue.1)
-            };
-            let appended = self.journal.append(lines.into_bytes()).await;
-            *written = mine + 1;
-            if appended.is_err() {
-                failed.insert(mine);
-            }
-            return appended;
-        }
+        self.writer.write(&text(line)).await
     }
 }
 
@@ -512,6 +482,11 @@ mod tests {
         evidence
     }
 
+    async fn created(ledger: &Ledger, creation: Creation<'_>, id: TaskId, now: Timestamp) {
+        ledger.created(creation, id, now);
+        ledger.flush().await.unwrap();
+    }
+
     #[tokio::test]
     async fn a_create_that_was_never_answered_is_known_as_such() {
         let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
@@ -520,7 +495,7 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         ledger.sending(creation, now).await.unwrap();
         assert_eq!(ledger.unfinished().unwrap().unanswered, Some(now));
-        ledger.created(creation, TaskId(7), now).await.unwrap();
+        created(&ledger, creation, TaskId(7), now).await;
         let known = &read(&ledger).keys[&key];
         assert_eq!(ledger.unfinished().unwrap().unanswered, None);
         assert!(known.created(TaskId(7)) && known.proves(TaskId(7), content("a")));
@@ -540,7 +515,7 @@ mod tests {
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let environments = [None, Some("dev"), Some("prod")];
         for (id, environment) in (1..).zip(environments) {
-            of(environment).created(creation, TaskId(id), now).await.unwrap();
+            created(&of(environment), creation, TaskId(id), now).await;
         }
         let other = Creation { content: content("b"), ..creation };
         of(Some("dev")).sending(other, now).await.unwrap();
@@ -576,7 +551,7 @@ mod tests {
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         ledger.sending(creation, now).await.unwrap();
-        ledger.created(creation, TaskId(7), now).await.unwrap();
+        created(&ledger, creation, TaskId(7), now).await;
         let created = Unfinished { unanswered: None, unlisted: Some(now) };
         assert_eq!(ledger.unfinished().unwrap(), created);
         ledger.listed(now).await.unwrap();
@@ -589,9 +564,9 @@ mod tests {
         let ledger = ledger(&files, "here");
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         let now = Timestamp::UNIX_EPOCH;
-        ledger.created(creation, TaskId(7), now).await.unwrap();
+        created(&ledger, creation, TaskId(7), now).await;
         files.append(Path::new(PATH), b"\n{\"version\":1,\"target\":\"he").unwrap();
-        ledger.created(creation, TaskId(8), now).await.unwrap();
+        created(&ledger, creation, TaskId(8), now).await;
         let known = &read(&ledger).keys[&key];
         assert!(known.created(TaskId(7)) && known.created(TaskId(8)));
     }
@@ -621,7 +596,7 @@ mod tests {
     async fn another_target_is_another_world() {
         let (files, key) = (Memory::default(), "spy".parse::<Key>().unwrap());
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
-        ledger(&files, "here").created(creation, TaskId(7), Timestamp::UNIX_EPOCH).await.unwrap();
+        created(&ledger(&files, "here"), creation, TaskId(7), Timestamp::UNIX_EPOCH).await;
         assert!(read(&ledger(&files, "there")).keys.is_empty());
     }
 
@@ -630,7 +605,8 @@ mod tests {
         let files = Memory::default();
         let (ledger, now) = (ledger(&files, "here"), Timestamp::UNIX_EPOCH);
         let note = async |names: &[&str]| {
-            ledger.applied(names.iter().map(PathBuf::from), now).await.unwrap();
+            ledger.applied(names.iter().map(PathBuf::from), now).unwrap();
+            ledger.flush().await.unwrap();
             files.read(Path::new(PATH)).unwrap().unwrap().len()
         };
         let first = note(&["tasks.yaml"]).await;
@@ -670,7 +646,7 @@ mod tests {
         ledger.sending(a, now).await.unwrap();
         ledger.sending(b, now).await.unwrap();
         ledger.sending(a, now).await.unwrap();
-        ledger.created(b, TaskId(7), now).await.unwrap();
+        created(&ledger, b, TaskId(7), now).await;
         ledger.renamed(b, "spy", now).await.unwrap();
         ledger.renamed(b, "Spy", now).await.unwrap();
         let known = &read(&ledger).keys[&key];
@@ -687,7 +663,7 @@ mod tests {
         let (ledger, at) = (ledger(&files, "here"), |n| Timestamp::from_second(n).unwrap());
         ledger.sending_agent(&key, "Spy", at(1)).await.unwrap();
         let task = Creation { key: &key, content: content("a"), name: "Spy" };
-        ledger.created(task, TaskId(7), at(2)).await.unwrap();
+        created(&ledger, task, TaskId(7), at(2)).await;
         assert_eq!(ledger.unfinished().unwrap().unanswered, Some(at(1)), "the agent's");
         let known = read(&ledger);
         assert_eq!(known.agents[&key].unanswered, ["Spy"]);
@@ -831,7 +807,7 @@ mod tests {
         let size = || files.read(Path::new(PATH)).unwrap().unwrap().len();
         let creation = Creation { key: &key, content: content("a"), name: "SPY" };
         ledger.sending(creation, Timestamp::UNIX_EPOCH).await.unwrap();
-        ledger.created(creation, TaskId(7), Timestamp::UNIX_EPOCH).await.unwrap();
+        created(&ledger, creation, TaskId(7), Timestamp::UNIX_EPOCH).await;
         let short = size();
         ledger.compact().await.unwrap();
         assert_eq!(size(), short);

@@ -17,11 +17,10 @@ pub use blobs::{BlobVersion, Blobs, StoredBlob, WriteCondition, WriteOutcome};
 pub use document::Document;
 pub use error::StoreError;
 pub use journal::{FileJournal, Journal, Pending, Rewriting};
-pub use lease::{Lease, LeaseAttempt, LeaseHolder, LeaseSight};
+pub use lease::{Lease, LeaseAttempt, LeaseHolder, LeaseRequest, LeaseSight};
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join;
 use jiff::Timestamp;
@@ -29,6 +28,7 @@ use url::Url;
 
 use document::SharedDocument;
 use folder::Folder;
+use lease::LeaseTaking;
 use shared_journal::SharedJournal;
 use trial::Trial;
 
@@ -107,41 +107,25 @@ impl SharedStore {
         Artifacts::in_store(Arc::clone(&self.blobs), self.name.clone(), folder.to_owned())
     }
 
-    /// Takes the lease of a scope, where nobody holds it or its holder has let it end.
-    pub async fn try_lease(
+    /// Takes the lease of a scope, where nobody holds it or its holder has let it end; a store has to be
+    /// checked before that counts.
+    ///
+    /// `read` is awaited while the lease is being taken: where it was, nobody has held it since `read` began.
+    pub async fn try_lease<T>(
         &self,
-        scope: &str,
-        holder: &LeaseHolder,
-        duration: Duration,
+        request: LeaseRequest<'_>,
         sight: &mut LeaseSight,
         now: Timestamp,
-    ) -> Result<LeaseAttempt, StoreError> {
-        let name = lease_name(scope);
-        let found = lease::read(&*self.blobs, &name).await?;
-        lease::try_take(&self.blobs, &name, found, holder, duration, sight, now).await
-    }
-
-    /// The first attempt: the store is checked, and the lease is taken only where it can be trusted.
-    pub async fn check_and_try_lease(
-        &self,
-        scope: &str,
-        holder: &LeaseHolder,
-        duration: Duration,
-        sight: &mut LeaseSight,
-        now: Timestamp,
-    ) -> Result<LeaseAttempt, StoreError> {
-        let (trial, name) = (Trial::new(&*self.blobs, &self.name), lease_name(scope));
-        let (tried, found) = join(trial.conditions(), lease::read(&*self.blobs, &name)).await;
-        let take = async {
-            tried?;
-            lease::try_take(&self.blobs, &name, found?, holder, duration, sight, now).await
-        };
-        let (attempt, ended) = join(take, trial.end()).await;
-        if let (Ok(LeaseAttempt::Taken(lease)), Err(_)) = (&attempt, &ended) {
-            // One that cannot be given back ends by itself.
-            drop(lease.release(now).await);
+        read: impl AsyncFn() -> T,
+    ) -> Result<(LeaseAttempt, T), StoreError> {
+        let mut taking = LeaseTaking::new(&self.blobs, lease_name(request.scope), request);
+        loop {
+            let found = taking.find().await?;
+            let (attempt, read) = join(taking.take(found, sight, now), read()).await;
+            if let Some(attempt) = attempt? {
+                return Ok((attempt, read));
+            }
         }
-        attempt.and_then(|attempt| ended.map(|()| attempt))
     }
 
     /// Returns who holds the lease of a scope.

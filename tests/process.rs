@@ -6,6 +6,7 @@ mod runs;
 mod shared;
 #[cfg(unix)]
 mod terminal;
+mod untrusted;
 #[cfg(unix)]
 mod width;
 

@@ -3,7 +3,8 @@
 //! The only place that opens the API token. [`Signed`] stands right above what carries a request, so
 //! that pacing, retrying and recording never see a signature, and a request that waited is not stale.
 
-use std::sync::Mutex;
+use std::fmt;
+use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -43,24 +44,51 @@ pub struct Signed<T> {
     credentials: Credentials,
     clock: Clock,
     made: Mutex<Signatures>,
+    last: Mutex<Option<Arc<MaskedSignature>>>,
+}
+
+/// A signature, and what hides it in answers; it is the same for all that leaves in one second.
+struct MaskedSignature {
+    signature: Signature,
+    mask: Mask,
+}
+
+impl fmt::Debug for MaskedSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.signature.fmt(f)
+    }
 }
 
 impl<T> Signed<T> {
     /// Wraps `inner`, signing for `credentials` by the time that `clock` shows.
     pub fn new(inner: T, credentials: Credentials, clock: Clock) -> Self {
-        Self { inner, credentials, clock, made: Mutex::default() }
+        Self { inner, credentials, clock, made: Mutex::default(), last: Mutex::default() }
+    }
+
+    /// The signature for what leaves now.
+    fn sign_now(&self) -> Arc<MaskedSignature> {
+        let now = self.clock.now();
+        let mut last = self.last.lock().expect("nothing panics");
+        let seconds = now.as_second().to_string();
+        if let Some(last) = last.as_ref().filter(|last| last.signature.timestamp == seconds) {
+            return Arc::clone(last);
+        }
+        let signature = sign(&self.credentials, now);
+        self.made.lock().expect("nothing panics").remember(&signature);
+        let made = Arc::new(MaskedSignature { mask: Mask::new(&signature), signature });
+        *last = Some(Arc::clone(&made));
+        made
     }
 }
 
 impl<T: Transport> Transport for Signed<T> {
     fn exchange(&self, mut request: Request) -> Exchange<'_> {
         Box::pin(async move {
-            let signature = sign(&self.credentials, self.clock.now());
-            request.signature = Some(signature.clone());
-            self.made.lock().expect("nothing panics").remember(&signature);
+            let signed = self.sign_now();
+            request.signature = Some(signed.signature.clone());
             let mut outcome = self.inner.exchange(request).await;
             if let Ok(response) = &mut outcome {
-                Mask::new(&signature).apply(response);
+                signed.mask.apply(response);
                 self.made.lock().expect("nothing panics").withhold(response);
             }
             outcome

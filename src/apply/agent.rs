@@ -11,7 +11,7 @@ use crate::api::CallOutcome;
 use crate::apply::Work;
 use crate::apply::confirm::Presence;
 use crate::apply::create::found;
-use crate::apply::finding::{changed, unsettled};
+use crate::apply::finding::{changed, not_noted, unsettled};
 use crate::apply::settle::{BOTH_MADE, Ended, FreshLook, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, HaltReason, Outcome, StepOutcome};
@@ -136,8 +136,7 @@ impl Work<'_, '_> {
         // The agent exists; a ledger that cannot be written now costs a proof and not the agent.
         let now = self.effects.clock.now();
         if let Err(error) = self.effects.ledger.created_agent(key, name, id, now).await {
-            let message = format!("agent {id} could not be noted: {}", with_causes(&error));
-            notes.push(Diagnostic::note(Code::NotRecorded, message));
+            notes.push(not_noted(&format!("agent {id}"), &error));
         }
         Ok((id, notes))
     }

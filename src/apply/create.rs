@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use futures_util::future::{OptionFuture, join};
+use futures_util::future::join;
 
 use crate::api::CallOutcome;
 use crate::apply::Work;
-use crate::apply::finding::{changed, failed, not_recorded, unsettled};
+use crate::apply::finding::{changed, failed, not_noted, not_recorded, unsettled};
 use crate::apply::settle::{Ended, Settled, complete};
 use crate::diag::{Code, Diagnostic, with_causes};
 use crate::event::{Done, HaltReason, StepOutcome};
@@ -47,18 +47,24 @@ impl Work<'_, '_> {
             let notes = self.close(made).await;
             return Ok(StepOutcome::Done(Done { task: Some(id), notes, ..Done::default() }));
         }
-        let (mut notes, task) = join(self.close(made), self.read_back(step, id, object)).await;
+        let (mut notes, task) =
+            join(self.close_durably(made), self.read_back(step, id, object)).await;
         notes.extend(self.settle_name(step, &task?, object.name()).await);
         Ok(StepOutcome::Done(Done { task: Some(id), notes, ..Done::default() }))
     }
 
     /// Makes a task: one request, and a second one only after proof that the first made nothing.
     ///
-    /// The caller ends it with [`Self::close`].
+    /// The caller ends it with [`Self::close`] or [`Self::close_durably`].
     pub(super) async fn make<'s>(&self, step: &'s Step, object: &'s Whole) -> Ended<MadeTask<'s>> {
-        self.look_once_more().await?;
         let creation = Creation { key: &step.key, content: object.content(), name: object.name() };
-        self.note(async |ledger, now| ledger.sending(creation, now).await).await?;
+        let noting = self.note(async |ledger, now| ledger.sending(creation, now).await);
+        let (looked, noted) = join(self.look_once_more(), noting).await;
+        noted?;
+        if let Err(ended) = looked {
+            self.note(async |ledger, now| ledger.refused(creation, now).await).await?;
+            return Err(ended);
+        }
         self.created.borrow_mut().sent.insert(creation.content);
         let sent = self
             .send_create(
@@ -84,22 +90,24 @@ impl Work<'_, '_> {
         Ok(MadeTask { id, creation, answer, lost })
     }
 
-    /// Notes what was made and looks for a duplicate of it, at once.
+    /// Notes what was made, with the next line that is written, and looks for a duplicate of it.
     pub(super) async fn close(&self, made: MadeTask<'_>) -> Vec<Diagnostic> {
         let MadeTask { id, creation, lost, .. } = made;
-        let noted = self.effects.ledger.created(creation, id, self.effects.clock.now());
-        let look = || self.look_for_duplicates(LookAgain::AfterTwiceAsMany);
-        let look = OptionFuture::from(lost.is_none().then(look));
-        let (noted, duplicate) = join(noted, look).await;
-        let lost = lost.map(|lost| found(&format!("task {id}"), &lost));
-        // The task exists; a ledger that cannot be written now costs a proof and not the task.
-        let not_noted = noted.err().map(|error| {
-            let message = format!("task {id} could not be noted: {}", with_causes(&error));
-            Diagnostic::note(Code::NotRecorded, message)
-        });
-        let duplicate = duplicate.flatten();
-        let duplicate = duplicate.map(|said| Diagnostic::note(Code::ChangedSincePlan, said));
-        lost.into_iter().chain(not_noted).chain(duplicate).collect()
+        self.effects.ledger.created(creation, id, self.effects.clock.now());
+        let Some(lost) = lost else {
+            let duplicate = self.look_for_duplicates(LookAgain::AfterTwiceAsMany).await;
+            let duplicate = duplicate.map(|said| Diagnostic::note(Code::ChangedSincePlan, said));
+            return duplicate.into_iter().collect();
+        };
+        vec![found(&format!("task {id}"), &lost)]
+    }
+
+    /// The same, where something else builds on the task: the line is written at once.
+    pub(super) async fn close_durably(&self, made: MadeTask<'_>) -> Vec<Diagnostic> {
+        let what = format!("task {}", made.id);
+        let (mut notes, flushed) = join(self.close(made), self.effects.ledger.flush()).await;
+        notes.extend(flushed.err().map(|error| not_noted(&what, &error)));
+        notes
     }
 
     /// Sends a create: one request, and a second one only after proof that the first made nothing.
@@ -177,12 +185,16 @@ impl Work<'_, '_> {
             LookAgain::AfterAny => count > looked,
         };
         // Where all is made and nothing is paid for, the list is read at the end anyway.
-        if !is_due || (again == LookAgain::AfterTwiceAsMany && count >= self.desired.borrow().len())
-        {
+        let is_all = || count >= self.desired.borrow().len();
+        let is_spared = || *self.is_looking.borrow() || is_all();
+        if !is_due || (again == LookAgain::AfterTwiceAsMany && is_spared()) {
             return None;
         }
         *self.looked_at.borrow_mut() = count;
-        let listing = self.look(self.effects.client.list_tasks().await)?;
+        *self.is_looking.borrow_mut() = true;
+        let answer = self.effects.client.list_tasks().await;
+        *self.is_looking.borrow_mut() = false;
+        let listing = self.look(answer)?;
         let duplicate = listing.items.iter().find(|task| self.is_duplicate(task))?;
         self.halt(HaltReason::MadeElsewhere);
         let id = duplicate.id;

@@ -65,3 +65,9 @@ pub(super) fn not_recorded(error: &StoreError) -> Diagnostic {
         _ => "check that the store can be reached, and run this again: nothing was sent",
     })
 }
+
+/// Says that something exists of which the ledger does not say so: that costs a proof, and no more.
+pub(super) fn not_noted(what: &str, error: &StoreError) -> Diagnostic {
+    let message = format!("{what} could not be noted: {}", with_causes(error));
+    Diagnostic::note(Code::NotRecorded, message)
+}

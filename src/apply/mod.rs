@@ -31,14 +31,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use futures_util::future::poll_fn;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 
 use crate::api::Client;
 use crate::apply::agent::CreatedAgents;
+use crate::apply::finding::not_noted;
 use crate::apply::schedule::{ProvenKinds, StepSchedule};
 use crate::apply::settle::Ended;
 use crate::clock::Clock;
+use crate::diag::Diagnostic;
 use crate::event::{Event, HaltReason, Outcome, StepOutcome};
 use crate::kinds::{AGENT, TASK};
 use crate::ledger::Ledger;
@@ -46,6 +49,9 @@ use crate::model::{ContentHash, DeploymentId, Key, TaskId};
 use crate::plan::{AgentChange, Change, Plan, Step, StepId};
 use crate::resource::Whole;
 use crate::store::{Artifacts, StoreError};
+
+/// How long a line of the ledger waits for the next one that somebody waits for.
+const LONGEST_LEFT: Duration = Duration::from_secs(1);
 
 /// What apply acts through.
 #[derive(Clone, Copy)]
@@ -94,26 +100,11 @@ impl Default for Settings {
 ///
 /// The second call, with a plan made afresh, finishes what the first one left.
 pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> Outcome {
-    let work = Work {
-        plan,
-        effects: *effects,
-        settings,
-        created: RefCell::default(),
-        agents: RefCell::default(),
-        baseline: RefCell::default(),
-        proven: RefCell::default(),
-        halted: RefCell::new(None),
-        is_locked_out: RefCell::new(false),
-        unread: RefCell::default(),
-        looked_at: RefCell::default(),
-        awaited: plan.ready_steps().flat_map(|step| step.after.iter().copied()).collect(),
-        desired: RefCell::new(reference::wanted_contents(plan)),
-        users: reference::users(plan),
-    };
+    let work = Work::new(plan, *effects, settings);
     drop(note_asked_again(plan, effects.ledger, effects.clock.now()).await);
     let mut outcome = Outcome::default();
     let mut schedule = StepSchedule::new(plan.ready_steps());
-    let mut running = FuturesUnordered::new();
+    let (mut running, mut flushing) = (FuturesUnordered::new(), FuturesUnordered::new());
     loop {
         if let Some(why) = (*work.halted.borrow()).or(effects.stop.reason()) {
             let not_begun = schedule.drain().into_iter();
@@ -135,7 +126,18 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
                 (step, ended)
             });
         }
-        let Some((step, ended)) = running.next().await else { break };
+        if flushing.is_empty() {
+            flushing.push(async {
+                tokio::time::sleep(LONGEST_LEFT).await;
+                effects.ledger.flush().await
+            });
+        }
+        let next = poll_fn(|context| {
+            // What cannot be written is left, and is told of at the end.
+            drop(flushing.poll_next_unpin(context));
+            running.poll_next_unpin(context)
+        });
+        let Some((step, ended)) = next.await else { break };
         (effects.on_event)(&Event::Finished(step, &ended));
         let given_up = schedule.end(step, matches!(ended, StepOutcome::Done(_)));
         outcome.steps.insert(step.id, ended);
@@ -146,11 +148,26 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
         }
     }
     debug_assert!(schedule.is_empty(), "a plan has no cycle");
-    drop(running);
+    drop((running, flushing));
     work.wait_until_visible(&mut outcome).await;
     work.verify_unread(&mut outcome).await;
+    if let Err(error) = effects.ledger.flush().await {
+        note_at_the_end(&mut outcome, not_noted("what was made last", &error));
+    }
     outcome.is_interrupted = effects.stop.is_asked();
     outcome
+}
+
+/// Adds a note to the last step that is done.
+fn note_at_the_end(outcome: &mut Outcome, note: Diagnostic) {
+    let mut steps = outcome.steps.values_mut().rev();
+    let done = steps.find_map(|ended| match ended {
+        StepOutcome::Done(done) => Some(done),
+        _ => None,
+    });
+    if let Some(done) = done {
+        done.notes.push(note);
+    }
 }
 
 /// Notes which values of agents are asked for again, so that what was stored instead hides nothing any
@@ -186,6 +203,8 @@ struct Work<'p, 'e> {
     baseline: RefCell<Option<BTreeSet<TaskId>>>,
     /// How many tasks were made when the list was last read for duplicates.
     looked_at: RefCell<usize>,
+    /// Whether that is being read.
+    is_looking: RefCell<bool>,
     /// The kinds of which the first one that was made has been read back as declared.
     proven: RefCell<ProvenKinds>,
     /// Why nothing more may be begun, where that is so.
@@ -213,12 +232,38 @@ struct CreatedTasks {
     deployments: BTreeMap<DeploymentId, TaskId>,
 }
 
+impl<'p, 'e> Work<'p, 'e> {
+    fn new(plan: &'p Plan, effects: Effects<'e>, settings: &'e Settings) -> Self {
+        Self {
+            plan,
+            effects,
+            settings,
+            created: RefCell::default(),
+            agents: RefCell::default(),
+            baseline: RefCell::default(),
+            proven: RefCell::default(),
+            halted: RefCell::new(None),
+            is_locked_out: RefCell::new(false),
+            unread: RefCell::default(),
+            looked_at: RefCell::default(),
+            is_looking: RefCell::new(false),
+            awaited: plan.ready_steps().flat_map(|step| step.after.iter().copied()).collect(),
+            desired: RefCell::new(reference::wanted_contents(plan)),
+            users: reference::users(plan),
+        }
+    }
+}
+
 impl Work<'_, '_> {
     async fn carry_out(&self, step: &Step) -> StepOutcome {
         self.try_step(step).await.unwrap_or_else(|ended| ended)
     }
 
     async fn try_step(&self, step: &Step) -> Ended<StepOutcome> {
+        // A create takes along what was left; whatever else begins waits until that is written.
+        if !matches!(step.change, Change::Create { .. }) {
+            self.note(async |ledger, _| ledger.flush().await).await?;
+        }
         match &step.change {
             Change::Agent(change) => self.agent(step, change).await,
             Change::Create { object } => self.create(step, &self.with_ids(object)?).await,

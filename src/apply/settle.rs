@@ -203,7 +203,11 @@ impl Work<'_, '_> {
             if agents.is_empty() && tasks.is_empty() && runs.is_empty() {
                 return;
             }
-            self.effects.stop.sleep(*delay).await;
+            if !delay.is_zero() {
+                // What cannot be written is told of at the end.
+                drop(self.effects.ledger.flush().await);
+                self.effects.stop.sleep(*delay).await;
+            }
             if !agents.is_empty() {
                 let listing = self.look(self.effects.client.list_agents().await);
                 for agent in listing.into_iter().flat_map(|listing| listing.items) {

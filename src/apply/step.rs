@@ -98,7 +98,8 @@ impl Work<'_, '_> {
         };
         let made = created?;
         let id = made.id;
-        let (mut notes, task) = join(self.close(made), self.read_back(step, id, object)).await;
+        let (mut notes, task) =
+            join(self.close_durably(made), self.read_back(step, id, object)).await;
         let task = task?;
         for removal in old {
             self.retire_one(step, removal).await?;

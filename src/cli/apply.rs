@@ -72,8 +72,8 @@ async fn plan_and_carry_out(asked: ApplyRequest<'_>) -> Result<Exit, CommandErro
     let tuning = session.tuning(&planning.comparing.service.tuning);
     let artifacts = session.artifacts(args.waiting.artifacts.as_ref())?;
     let settings = Settings { artifacts, ..settings(args, &tuning, session.store.is_some()) };
-    let turn = ApplyLock::take(context, session, progress, &settings, args.lock).await?;
-    let ended = plan_and_apply(asked, &settings, &turn).await;
+    let mut turn = ApplyLock::take(context, session, progress, &settings, args.lock).await?;
+    let ended = plan_and_apply(asked, &settings, &mut turn).await;
     turn.release(context).await;
     ended
 }
@@ -81,12 +81,13 @@ async fn plan_and_carry_out(asked: ApplyRequest<'_>) -> Result<Exit, CommandErro
 async fn plan_and_apply(
     asked: ApplyRequest<'_>,
     settings: &Settings,
-    turn: &ApplyLock,
+    turn: &mut ApplyLock,
 ) -> Result<Exit, CommandError> {
     let ApplyRequest { context, args, planning, session, progress, expected } = asked;
     let mut request = request(planning);
     request.options.waits = args.waiting.wait;
     let plan = turn.unless_stopped(session.engine.plan(&request)).await??;
+    turn.ensure(session).await?;
     show::show(context, planning, args.format, &plan)?;
     session.annotate(&plan)?;
     if let Some(expected) = expected {
@@ -106,10 +107,13 @@ async fn plan_and_apply(
         return Ok(Exit::Interrupted);
     }
     if count == 0 && !args.waiting.wait {
-        session.note_applied().await?;
+        session.note_applied()?;
         let (ledger, now) = (&session.engine.ledger, context.clock.now());
-        let noted = note_asked_again(&plan, ledger, now).await;
-        noted.map_err(|error| CommandError::of(&error))?;
+        let noted = async {
+            ledger.flush().await?;
+            note_asked_again(&plan, ledger, now).await
+        };
+        noted.await.map_err(|error| CommandError::of(&error))?;
         manner.write_reports(context, before_waiting(&plan, &Outcome::default())).await?;
         return Ok(planned);
     }
@@ -159,7 +163,7 @@ pub(super) async fn carry_out(
     settings: &Settings,
     manner: OutputOptions<'_>,
 ) -> Result<Exit, CommandError> {
-    session.note_applied().await?;
+    session.note_applied()?;
     progress.start(plan.ready_steps().count());
     let outcome = session.engine.apply(plan, settings, &turn.stop).await?;
     progress.finish();

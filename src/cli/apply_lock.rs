@@ -16,7 +16,9 @@ use crate::cli::session::Session;
 use crate::cli::signals::hear_signals;
 use crate::files::{self, Lock, MachineLocking};
 use crate::render::escape;
-use crate::store::{Lease, LeaseAttempt, LeaseHolder, LeaseSight, SharedStore};
+use crate::store::{
+    Lease, LeaseAttempt, LeaseHolder, LeaseRequest, LeaseSight, SharedStore, StoreError,
+};
 
 /// How long between two looks at a lock of this machine.
 const LOCK_PAUSE: Duration = Duration::from_millis(200);
@@ -29,7 +31,12 @@ pub(super) struct ApplyLock {
     pub(super) stop: Arc<Stop>,
     machine: Option<Lock>,
     lease: Option<HeldLease>,
+    trial: StoreTrial,
 }
+
+/// Whether the shared store, where there is one, can be trusted with a lease: it is found out beside all that
+/// changes nothing yet.
+struct StoreTrial(Option<JoinHandle<Result<(), StoreError>>>);
 
 /// A lease, and what renews it.
 struct HeldLease {
@@ -51,13 +58,9 @@ impl ApplyLock {
         hear_signals(Arc::clone(&stop), progress.clone());
         let waiting =
             LockWait { context, session, progress, stop: &stop, lock, since: Instant::now() };
-        // The lease first: an apply that waits for it does not block others on this machine.
-        let lease = match &session.store {
-            Some(store) => waiting.for_lease(store).await?,
-            None => None,
-        };
-        let mut taken = Self { stop: Arc::clone(&stop), machine: None, lease };
-        match taken.settle(waiting, settings).await {
+        let trial = StoreTrial::begin(session.store.as_ref());
+        let mut taken = Self { stop: Arc::clone(&stop), machine: None, lease: None, trial };
+        match taken.wait(waiting, settings).await {
             Ok(()) => Ok(taken),
             Err(error) => {
                 taken.release(context).await;
@@ -66,16 +69,23 @@ impl ApplyLock {
         }
     }
 
-    /// Takes the lock of this machine, and waits for what a killed apply has left, wherever it ran.
-    async fn settle(
+    /// Takes the lease and the lock of this machine, and waits for what a killed apply has left, wherever it
+    /// ran.
+    async fn wait(
         &mut self,
         waiting: LockWait<'_>,
         settings: &Settings,
     ) -> Result<(), CommandError> {
-        self.machine = waiting.for_machine().await?;
+        // The lease first: an apply that waits for it does not block others on this machine.
         let said = |error| CommandError::of(&error);
+        if let Some(store) = &waiting.session.store
+            && let Some((lease, refreshed)) = waiting.for_lease(store, &mut self.trial).await?
+        {
+            self.lease = Some(lease);
+            refreshed.map_err(said)?;
+        }
+        self.machine = waiting.for_machine().await?;
         let (ledger, clock) = (&waiting.session.engine.ledger, waiting.context.clock);
-        ledger.refresh().await.map_err(said)?;
         let say = |rest: Duration| {
             waiting.progress.say(&format!(
                 "waiting {} s: an apply was ended while something was under way",
@@ -83,8 +93,13 @@ impl ApplyLock {
             ));
         };
         let waited = apply::wait_for_a_killed_apply(ledger, clock, settings, &self.stop, &say);
-        waited.await.map_err(said)?;
-        ledger.compact().await.map_err(said)
+        waited.await.map_err(said)
+    }
+
+    /// Makes sure that the lease counts; to be called before anything is changed.
+    pub(super) async fn ensure(&mut self, session: &Session<'_>) -> Result<(), CommandError> {
+        self.trial.end().await?;
+        session.engine.ledger.compact().await.map_err(|error| CommandError::of(&error))
     }
 
     /// Waits for what changes nothing; a signal ends it at once.
@@ -104,13 +119,28 @@ impl ApplyLock {
     }
 
     /// Gives the lease back; one that cannot be given back ends by itself.
-    pub(super) async fn release(self, context: &Context) {
+    pub(super) async fn release(mut self, context: &Context) {
         drop(self.machine);
+        // It leaves nothing behind, whatever it says.
+        drop(self.trial.end().await);
         let Some(HeldLease { lease, keeper }) = self.lease else { return };
         keeper.abort();
         if let Err(error) = lease.release(context.clock.now()).await {
             tracing::warn!("the lease was not given back and ends by itself: {error}");
         }
+    }
+}
+
+impl StoreTrial {
+    fn begin(store: Option<&SharedStore>) -> Self {
+        Self(store.cloned().map(|store| tokio::spawn(async move { store.check().await })))
+    }
+
+    /// Waits for the end of the trial; nothing was changed where the store cannot be trusted.
+    async fn end(&mut self) -> Result<(), CommandError> {
+        let Some(trial) = self.0.take() else { return Ok(()) };
+        let tried = trial.await.map_err(|error| CommandError::of(&error))?;
+        tried.map_err(|error| CommandError::of(&error).help("nothing was changed"))
     }
 }
 
@@ -156,20 +186,27 @@ impl LockWait<'_> {
         }
     }
 
-    /// The lease of a shared store, which is tried before it is trusted.
-    async fn for_lease(self, store: &SharedStore) -> Result<Option<HeldLease>, CommandError> {
+    /// The lease of a shared store, and whether its ledger could be read by then.
+    async fn for_lease(
+        self,
+        store: &SharedStore,
+        trial: &mut StoreTrial,
+    ) -> Result<Option<(HeldLease, Result<(), StoreError>)>, CommandError> {
         let said = |error| CommandError::of(&error).help("nothing was changed");
-        let (scope, holder) = (&self.session.scope, self.holder());
+        let (holder, duration) = (self.holder(), self.lock.lease_time);
+        let request = LeaseRequest { scope: &self.session.scope, holder: &holder, duration };
         let (mut sight, mut told) = (LeaseSight::default(), None);
-        let duration = self.lock.lease_time;
-        let now = self.context.clock.now();
-        let first = store.check_and_try_lease(scope, &holder, duration, &mut sight, now);
-        let mut attempt = first.await.map_err(said)?;
         loop {
-            let other = match attempt {
-                LeaseAttempt::Taken(lease) => return Ok(Some(self.hold(lease))),
-                LeaseAttempt::HeldBy(other) => other,
+            let refresh = async || self.session.engine.ledger.refresh().await;
+            let now = self.context.clock.now();
+            let attempt = store.try_lease(request, &mut sight, now, refresh);
+            let other = match attempt.await.map_err(said)? {
+                (LeaseAttempt::Taken(lease), refreshed) => {
+                    return Ok(Some((self.hold(lease), refreshed)));
+                }
+                (LeaseAttempt::HeldBy(other), _) => other,
             };
+            trial.end().await?;
             let words = in_words(&other);
             self.check_time(&words)?;
             if told.as_ref() != Some(&other) {
@@ -183,9 +220,6 @@ impl LockWait<'_> {
             if self.stop.is_asked() {
                 return Ok(None);
             }
-            let now = self.context.clock.now();
-            let next = store.try_lease(scope, &holder, duration, &mut sight, now);
-            attempt = next.await.map_err(said)?;
         }
     }
 

@@ -56,12 +56,12 @@ async fn plan_and_carry_out(
     };
     let settings = Settings { artifacts, ..Settings::default() };
     // Who only looks waits for nobody.
-    let turn = match args.confirm {
+    let mut turn = match args.confirm {
         Some(_) => Some(ApplyLock::take(context, session, progress, &settings, args.lock).await?),
         None => None,
     };
     let ended =
-        plan_and_destroy(context, args, session, progress, &settings, scope, turn.as_ref()).await;
+        plan_and_destroy(context, args, session, progress, &settings, scope, turn.as_mut()).await;
     if let Some(turn) = turn {
         turn.release(context).await;
     }
@@ -75,14 +75,18 @@ async fn plan_and_destroy(
     progress: &Progress,
     settings: &Settings,
     scope: Scope,
-    turn: Option<&ApplyLock>,
+    mut turn: Option<&mut ApplyLock>,
 ) -> Result<Exit, CommandError> {
     let allow = args.guards.allow.iter().copied().collect();
     let options = Options { allow, ..Options::default() };
     let request = PlanRequest { options, ..PlanRequest::default() };
     let planning = session.engine.plan_destroy(&request, scope);
-    let plan = match turn {
-        Some(turn) => turn.unless_stopped(planning).await??,
+    let plan = match &mut turn {
+        Some(turn) => {
+            let plan = turn.unless_stopped(planning).await??;
+            turn.ensure(session).await?;
+            plan
+        }
         None => planning.await?,
     };
     if plan.steps.is_empty() && plan.notes.is_empty() && plan.doubts.is_empty() {

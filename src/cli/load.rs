@@ -34,6 +34,7 @@ pub(super) fn load(
     of_other: OtherOrganization<'_>,
 ) -> Result<Project, CommandError> {
     let read = ManifestTexts::read(args)?;
+    read.repository.ask_ahead();
     let process = |name: &str| variable(&context.environment, organization_id, name);
     let selected = args.environment.as_deref();
     let (manifest, mut findings) = read.understand(selected, &process);
@@ -147,7 +148,7 @@ impl ManifestTexts {
         }
         let (vars, var_files) = (given.vars, args.var_files.clone());
         let environment = args.environment.clone();
-        let project = Project {
+        let mut project = Project {
             files,
             repository,
             manifest,
@@ -161,10 +162,14 @@ impl ManifestTexts {
         output::check(&context.outputs, &[], &inputs(&project))?;
         context.progressed.note_inputs();
         let reported = report(context, &project, args.named_environment(), &findings);
-        match absent {
-            Some(absent) => Err(absent),
-            None => reported.map(|()| project),
+        if let Some(absent) = absent {
+            return Err(absent);
         }
+        reported?;
+        let Project { files, sources, .. } = &mut project;
+        let is_manifest = |file: &Path| files.iter().any(|manifest| manifest == file);
+        sources.give_up(|file| is_manifest(file) && file.as_os_str() != STANDARD_INPUT);
+        Ok(project)
     }
 }
 
@@ -296,11 +301,17 @@ pub(super) fn report(
 fn print(context: &Context, manifests: &Project, findings: &[Diagnostic]) {
     if !findings.is_empty() {
         let (color, width) = (context.terminal.colors_messages(), context.terminal.message_width());
-        let shown = render::findings::render(findings, &manifests.sources, color, width);
+        let sources = sources_of(manifests);
+        let shown = render::findings::render(findings, &sources, color, width);
         context.terminal.say(&shown);
-        let plain = render::findings::render(findings, &manifests.sources, false, None);
+        let plain = render::findings::render(findings, &sources, false, None);
         context.progressed.note_findings(&plain);
     }
+}
+
+/// The texts of the manifests; one that has changed since it was understood is left out.
+fn sources_of(manifests: &Project) -> Sources {
+    manifests.sources.read_again(|file| read(&manifests.repository, file).ok())
 }
 
 fn tell(
@@ -308,9 +319,13 @@ fn tell(
     manifests: &Project,
     findings: &[Diagnostic],
 ) -> Result<(), CommandError> {
-    let Project { files, repository, sources, .. } = manifests;
+    if !context.annotator.is_asked() {
+        return Ok(());
+    }
+    let Project { files, repository, .. } = manifests;
     let place = (repository.root(), files[0].as_path());
-    let told = context.annotator.tell(&*context.files, findings, sources, place);
+    let sources = sources_of(manifests);
+    let told = context.annotator.tell(&*context.files, findings, &sources, place);
     told.map_err(|error| CommandError::of(&error))
 }
 

@@ -144,12 +144,12 @@ impl<'a> Session<'a> {
         self.folder.parent().unwrap_or(&self.folder)
     }
 
-    /// Notes which manifests are applied, before anything is sent.
-    pub(super) async fn note_applied(&self) -> Result<(), CommandError> {
+    /// Notes which manifests are applied: the lines are written before anything is sent.
+    pub(super) fn note_applied(&self) -> Result<(), CommandError> {
         let Project { files, repository, .. } = &*self.engine.manifests;
         let files = files.iter().filter_map(|file| repository.path_from_root(file));
         let noted = self.engine.ledger.applied(files, self.context.clock.now());
-        noted.await.map_err(|error| CommandError::of(&error))
+        noted.map_err(|error| CommandError::of(&error))
     }
 
     /// Makes the folder that holds the ledger.

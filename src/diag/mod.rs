@@ -6,15 +6,16 @@
 mod check;
 mod code;
 mod gap;
+mod sources;
 
 pub use check::{CHECKS, Check, CheckStatus, Checkup, SettledQuirk};
 pub use code::Code;
 pub use gap::{EvidenceSource, Gap, GapReason, Gaps, Lost, Withholds};
+pub use sources::{Sources, TextDigest};
 
-use std::collections::BTreeMap;
 use std::error::Error;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// How much a finding weighs.
@@ -204,22 +205,4 @@ pub fn with_causes(error: &dyn Error) -> String {
         cause = error.source();
     }
     words
-}
-
-/// The texts that places point into.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    texts: BTreeMap<PathBuf, String>,
-}
-
-impl Sources {
-    /// Remembers the text of a file.
-    pub fn add(&mut self, file: &Path, text: String) {
-        self.texts.insert(file.to_owned(), text);
-    }
-
-    /// Returns the text of a file.
-    pub fn text(&self, file: &Path) -> Option<&str> {
-        self.texts.get(file).map(String::as_str)
-    }
 }

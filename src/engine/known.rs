@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
 
 use crate::diag::{Diagnostic, EvidenceSource, Gap, GapReason};
 use crate::engine::{EngineError, PlanRequest, Project, Reading, Reconciler, target};
@@ -61,7 +62,7 @@ impl Known {
 }
 
 /// The tasks of the service, and whether the last commit declares what is declared.
-type OnDemand<'s> = (&'s Listing<ObservedTask>, JoinHandle<bool>);
+type OnDemand<'s> = (&'s Listing<ObservedTask>, Receiver<bool>);
 
 /// What is known while the service is observed: more of the history is read once a plan depends on it.
 pub(super) struct Knowing<'k, 'e> {
@@ -71,7 +72,7 @@ pub(super) struct Knowing<'k, 'e> {
     declared: Option<DeclaredNow>,
     known: Option<Known>,
     /// Tells whether the last commit declares what is declared.
-    is_unchanged: Option<JoinHandle<bool>>,
+    is_unchanged: Option<Receiver<bool>>,
 }
 
 impl<'k, 'e> Knowing<'k, 'e> {
@@ -80,7 +81,7 @@ impl<'k, 'e> Knowing<'k, 'e> {
         reconciler: &'k Reconciler<'e>,
         request: &'k PlanRequest,
         agents: &'k ListedAgents,
-        is_unchanged: Option<JoinHandle<bool>>,
+        is_unchanged: Option<Receiver<bool>>,
     ) -> Result<Self, EngineError> {
         let declared = reconciler.declared(agents, HistoryDepth::OnDemand)?;
         reconciler.tell_findings(&declared.findings, None)?;
@@ -252,13 +253,12 @@ impl Reconciler<'_> {
         let DeclaredNow { desired_state, findings, noted, agents } = declared;
         let other_manifests = self.other_manifests(&desired_state, &noted.applied, &agents.names);
         let names = agents.names_ever(listed);
-        let texts = self.manifests.texts();
-        let read = self.history_request(&texts, &desired_state, &names);
+        let read = self.history_request(&desired_state, &names);
         let repository = &self.manifests.repository;
         let is_unchanged = on_demand.is_some_and(|(tasks, is_unchanged)| {
             plan::is_explained(&desired_state, tasks, &other_manifests)
                 && agents.explain(listed)
-                && is_unchanged.join().unwrap_or(false)
+                && is_unchanged.recv().unwrap_or(false)
         });
         let depth = if is_unchanged { depth } else { depth.max(HistoryDepth::Tasks) };
         let History { mut evidence, remarks, agents: ever } = if is_unchanged {
@@ -334,8 +334,7 @@ impl Reconciler<'_> {
             return Ok(AgentsBefore { evidence, names, gaps: Vec::new() });
         }
         let (desired_state, _) = manifest::resolve(&self.manifests.manifest, &names);
-        let texts = self.manifests.texts();
-        let read = self.history_request(&texts, &desired_state, &names);
+        let read = self.history_request(&desired_state, &names);
         let read = history::read_agents(&self.manifests.repository, &read)?;
         for (key, versions) in read.evidence.agents {
             let known = evidence.entry(key).or_default();
@@ -353,9 +352,9 @@ impl Reconciler<'_> {
             return Ok(true);
         }
         // Nothing is declared: agents may have been.
-        let (names, texts) = (AgentNames::default(), self.manifests.texts());
+        let names = AgentNames::default();
         let (desired_state, _) = manifest::resolve(&self.manifests.manifest, &names);
-        let read = self.history_request(&texts, &desired_state, &names);
+        let read = self.history_request(&desired_state, &names);
         Ok(!history::read(&self.manifests.repository, &read)?.agents.is_empty())
     }
 
@@ -368,11 +367,10 @@ impl Reconciler<'_> {
 
     fn history_request<'r>(
         &'r self,
-        texts: &'r [&'r str],
         desired_state: &'r DesiredState,
         agents: &'r AgentNames,
     ) -> history::Request<'r> {
-        history_request(&self.manifests, &self.reading, texts, (desired_state, agents))
+        history_request(&self.manifests, &self.reading, (desired_state, agents))
     }
 
     /// What the other manifests of the repository declare for the same organization.
@@ -401,12 +399,11 @@ impl Reconciler<'_> {
 fn history_request<'r>(
     project: &'r Project,
     reading: &'r Reading,
-    texts: &'r [&'r str],
     (desired_state, agents): (&'r DesiredState, &'r AgentNames),
 ) -> history::Request<'r> {
     history::Request {
         files: &project.files,
-        texts,
+        sources: &project.sources,
         manifest: &project.manifest,
         desired_state,
         depth: reading.depth,
@@ -417,26 +414,23 @@ fn history_request<'r>(
     }
 }
 
-/// Asks Git, while the service is asked, whether the last commit declares what is declared; nothing where
-/// the history is read anyway or no thread can be started.
+/// Asks Git, while the service is asked, whether the last commit declares what is declared, and then whether the
+/// checkout is behind; nothing where the history is read anyway or no thread can be started.
 pub(super) fn ask_whether_unchanged(
     reconciler: &Reconciler<'_>,
     request: &PlanRequest,
-) -> Option<JoinHandle<bool>> {
+) -> Option<Receiver<bool>> {
     if !request.targets.is_empty() {
         return None;
     }
     let (project, reading) = (Arc::clone(&reconciler.manifests), reconciler.reading.clone());
+    let (told, is_unchanged) = sync_channel(1);
     let ask = move || {
-        let (texts, none) = (project.texts(), (&DesiredState::default(), &AgentNames::default()));
-        let read = history_request(&project, &reading, &texts, none);
-        history::is_unchanged(&project.repository, &read)
+        let none = (&DesiredState::default(), &AgentNames::default());
+        let read = history_request(&project, &reading, none);
+        // Nobody may wait for it any more.
+        told.send(history::is_unchanged(&project.repository, &read)).ok();
+        project.repository.stale();
     };
-    thread::Builder::new().spawn(ask).ok()
-}
-
-/// Asks Git, while the service is asked, what a plan that changes something needs.
-pub(super) fn ask_ahead(project: &Arc<Project>) {
-    let project = Arc::clone(project);
-    drop(thread::Builder::new().spawn(move || project.repository.ask_ahead()));
+    thread::Builder::new().spawn(ask).ok().map(|_| is_unchanged)
 }

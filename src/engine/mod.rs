@@ -115,7 +115,6 @@ impl Reconciler<'_> {
             StateSource::Service(client) => {
                 // All at once, as none of them depends on another one; Git is asked on a thread of its own.
                 let is_unchanged = known::ask_whether_unchanged(self, request);
-                known::ask_ahead(&self.manifests);
                 let (listed, state, recall) = join3(
                     self.noted_and_listed_agents(),
                     api::observe_tasks(client, self.clock),

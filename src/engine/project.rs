@@ -24,7 +24,7 @@ pub struct Project {
     pub var_files: Vec<PathBuf>,
     /// The variables apart, by flags and files.
     pub var_layers: Vec<VarLayer>,
-    /// Their texts.
+    /// Their texts, as far as they are kept.
     pub sources: Sources,
 }
 
@@ -38,10 +38,5 @@ impl Project {
     pub fn needs_agents(&self) -> bool {
         let Manifest { tasks, agents, .. } = &self.manifest;
         !agents.is_empty() || tasks.values().any(|task| !task.references.is_empty())
-    }
-
-    /// The texts of the manifests, in the order of `files`.
-    pub(super) fn texts(&self) -> Vec<&str> {
-        self.files.iter().filter_map(|file| self.sources.text(file)).collect()
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::diag::{Gap, GapReason};
+use crate::diag::{Gap, GapReason, TextDigest};
 use crate::history::blocks::{self, Hashed, fields, hash, in_blocks};
 use crate::history::commit::Commit;
 use crate::history::earlier::{self, Blob, LostTasks, Parsed, ParsedPrompt, ParsedTask, Plain};
@@ -65,7 +65,7 @@ pub(super) struct Manifests<'a> {
     // What the work tree holds, by path.
     current: BTreeMap<String, Current<'a>>,
     // What of that was found to be committed just so, and is not cut into blocks yet.
-    uncut: Vec<Uncut<'a>>,
+    uncut: Vec<Uncut>,
     parsed_bytes: usize,
     /// How many tasks were expanded, and how many rendered.
     expanded: usize,
@@ -115,13 +115,12 @@ impl<'a> Manifests<'a> {
 
     /// Remembers what the work tree holds at these paths, which are those of the request's files.
     pub(super) fn know(&mut self, paths: &[String]) {
-        let Request { files, texts, manifest, .. } = self.request;
-        for ((path, file), text) in paths.iter().zip(files).zip(texts) {
-            // What a variable of the process held when it was committed may be something else today.
-            if !text.contains("${") {
+        let Request { files, sources, manifest, .. } = self.request;
+        for (path, file) in paths.iter().zip(files) {
+            if let Some(digest) = sources.digest(file) {
                 let tasks = manifest.tasks.iter();
                 let tasks = tasks.filter(|(_, task)| *task.place.file == **file);
-                let current = Current { text, tasks: tasks.collect() };
+                let current = Current { digest, tasks: tasks.collect() };
                 self.current.insert(path.clone(), current);
             }
         }
@@ -173,11 +172,12 @@ impl<'a> Manifests<'a> {
                     self.parsed.insert(at.clone(), Rc::default());
                     continue;
                 };
-                if let Some(earlier) = self.take_current(&text) {
-                    self.parsed.insert(at.clone(), earlier);
-                } else {
-                    ats.push((at, *commit));
-                    unknown.push(text);
+                match self.take_current(text) {
+                    Ok(earlier) => drop(self.parsed.insert(at.clone(), earlier)),
+                    Err(text) => {
+                        ats.push((at, *commit));
+                        unknown.push(text);
+                    }
                 }
             }
             let commits: Vec<&str> = ats.iter().map(|(_, commit)| *commit).collect();
@@ -272,23 +272,28 @@ impl<'a> Manifests<'a> {
         Ok(files)
     }
 
-    /// Takes over the tasks of a text that is just that of the work tree.
-    fn take_current(&mut self, text: &Blob) -> Option<Rc<Earlier>> {
-        let Blob { path, text, vars: (vars, _) } = text;
-        self.current.get(path).filter(|current| current.text == text && *vars == TODAY)?;
-        let Current { text, mut tasks } = self.current.remove(path)?;
+    /// Takes over the tasks of a text that is just that of the work tree; any other text is given back.
+    fn take_current(&mut self, text: Blob) -> Result<Rc<Earlier>, Blob> {
+        // What a variable of the process held when it was committed may be something else today.
+        let is_today = text.vars.0 == TODAY && !text.text.contains("${");
+        let current = self.current.get(&text.path).filter(|_| is_today);
+        if !current.is_some_and(|current| current.digest.is_of(&text.text)) {
+            return Err(text);
+        }
+        let Blob { path, text, .. } = text;
+        let tasks = self.current.remove(&path).map(|current| current.tasks);
+        let mut tasks = tasks.unwrap_or_default();
         tasks.sort_by_key(|(_, task)| task.place.span.start);
         let starts = tasks.iter().map(|(_, task)| task.place.span.start).collect();
         let mut earlier = Vec::with_capacity(tasks.len());
         for (key, declared) in tasks {
-            let task = self.number(path, ParsedTask::new(path, key.clone(), declared));
+            let task = self.number(&path, ParsedTask::new(&path, key.clone(), declared));
             self.take_hashes(key, &task);
             earlier.push(task);
         }
         let tasks = Rc::new(earlier);
-        let uncut = Uncut { path: path.clone(), text, starts, tasks: Rc::clone(&tasks) };
-        self.uncut.push(uncut);
-        Some(tasks)
+        self.uncut.push(Uncut { path, text, starts, tasks: Rc::clone(&tasks) });
+        Ok(tasks)
     }
 
     /// Takes over the hashes of a task of the work tree whose prompt is not in a file.
@@ -306,7 +311,7 @@ impl<'a> Manifests<'a> {
     /// Cuts texts of the work tree into blocks, so that earlier ones need not parse them once more.
     fn cut_current(&mut self) {
         for Uncut { path, text, starts, tasks } in std::mem::take(&mut self.uncut) {
-            let Some(cut) = blocks::cut(text) else { continue };
+            let Some(cut) = blocks::cut(&text) else { continue };
             let placed = starts.into_iter().zip(tasks.iter().copied()).collect();
             let known = in_blocks(cut.before.len(), cut.tasks.iter().copied(), placed);
             let known = known.into_iter().map(|(block, tasks)| (hash(block), tasks.into()));
@@ -473,14 +478,14 @@ pub(super) fn file(task: &EarlierTask) -> Option<usize> {
 
 /// What a manifest of the work tree holds.
 struct Current<'a> {
-    text: &'a str,
+    digest: TextDigest,
     tasks: Vec<(&'a Key, &'a TaskConfig)>,
 }
 
 /// The same once it was found to be committed: where the keys of its tasks stand, in order.
-struct Uncut<'a> {
+struct Uncut {
     path: String,
-    text: &'a str,
+    text: String,
     starts: Vec<usize>,
     tasks: Rc<Earlier>,
 }

@@ -54,7 +54,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::diag::Gap;
+use crate::diag::{Gap, Sources};
 use crate::evidence::Evidence;
 use crate::manifest::{AgentNames, DesiredState, ExpandInputs, Manifest};
 use crate::model::Key;
@@ -113,9 +113,9 @@ pub struct Request<'a> {
     pub depth: Depth,
     /// Revisions to start from beside `HEAD`: lost branches.
     pub from: &'a [String],
-    /// What the manifests hold now, in the order of `files`, as they were read: what is committed
-    /// just so is not parsed once more. May be empty.
-    pub texts: &'a [&'a str],
+    /// What the manifests held when they were read: what is committed just so is not parsed once more. May
+    /// be empty.
+    pub sources: &'a Sources,
     /// The tasks of all of them.
     pub manifest: &'a Manifest,
     /// The same with agents resolved, each with the hash of its content. May be empty.

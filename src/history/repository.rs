@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use crate::diag::GapReason;
 use crate::files::Bounds;
@@ -13,6 +14,9 @@ use crate::history::git::{Git, GitError};
 use crate::history::head::{self, HeadCommit, is_partial};
 use crate::history::known::KnownFiles;
 use crate::history::worktree::WorkTree;
+
+/// How many digits name a commit for people.
+const COMMIT_DIGITS: usize = 12;
 
 /// The checkout that holds the manifests of one invocation.
 #[derive(Debug)]
@@ -24,7 +28,7 @@ pub struct Repository {
     pub(super) top: PathBuf,
     closed: Vec<PathBuf>,
     pub(super) known: Arc<KnownFiles>,
-    head: OnceLock<HeadCommit>,
+    head: Arc<OnceLock<HeadCommit>>,
     stale: OnceLock<Option<Stale>>,
 }
 
@@ -132,7 +136,7 @@ impl Repository {
         closed: Vec<PathBuf>,
         known: Arc<KnownFiles>,
     ) -> Self {
-        let (head, stale) = (OnceLock::new(), OnceLock::new());
+        let (head, stale) = (Arc::default(), OnceLock::new());
         Self { git, standing, root, top, closed, known, head, stale }
     }
 
@@ -189,19 +193,24 @@ impl Repository {
         }))
     }
 
-    /// Returns the short name of the commit that is checked out, where there is one.
+    /// Returns the start of the name of the commit that is checked out, where there is one.
     pub fn commit(&self) -> Option<String> {
-        let asked = ["rev-parse", "--verify", "--quiet", "--short", "HEAD"];
-        let name = self.is_versioned().then(|| self.git.run(&asked).ok())??;
-        Some(String::from_utf8_lossy(&name).trim().to_owned())
+        let RepositoryState::Checkout { folders, .. } = &self.standing else { return None };
+        let HeadCommit::Commit(commit) = self.head(folders) else { return None };
+        Some(commit.to_string().chars().take(COMMIT_DIGITS).collect())
     }
 
-    /// Asks Git what a plan that changes something needs, so that it is known by then.
+    /// Asks Git on a thread of its own what every plan needs, so that it is known by then.
     pub fn ask_ahead(&self) {
-        if let RepositoryState::Checkout { folders, .. } = &self.standing {
-            self.head(folders);
-            self.stale();
-        }
+        let RepositoryState::Checkout { folders, .. } = &self.standing else { return };
+        let (git, known, folders) =
+            (Arc::clone(&self.git), Arc::clone(&self.known), folders.clone());
+        let head = Arc::clone(&self.head);
+        let ask = move || {
+            known.listed();
+            head.get_or_init(|| head::head(&git, &folders));
+        };
+        drop(thread::Builder::new().spawn(ask));
     }
 
     /// Finds out what `HEAD` leads to, once.

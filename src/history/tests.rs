@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
-use crate::diag::{Gap, GapReason, Severity};
+use crate::diag::{Gap, GapReason, Severity, Sources};
 use crate::evidence::KeyEvidence;
 use crate::history::{self, Depth, History, HistoryError, Repository, Request};
 use crate::manifest::AgentNames;
@@ -99,21 +99,24 @@ fn read_in(
     let agents = AgentNames { by_name, ..AgentNames::default() };
     let repository = Repository::of(&files)?;
     let variables = |name: &str| (name == "AGENT").then(|| "47".to_owned());
-    let texts: Vec<String> =
-        files.iter().map(|file| fs::read_to_string(file).unwrap_or_default()).collect();
-    let mut texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    let parsed = files.iter().zip(&texts).map(|(file, text)| {
-        manifest::parse(file, text, &repository.work_tree(file), ExpandInputs::of(&variables))
+    let mut sources = Sources::default();
+    for file in &files {
+        sources.add(file, fs::read_to_string(file).unwrap_or_default());
+    }
+    let parsed = files.iter().map(|file| {
+        let (text, source) = (sources.text(file).unwrap(), repository.work_tree(file));
+        manifest::parse(file, text, &source, ExpandInputs::of(&variables))
     });
     let (manifests, findings): (Vec<_>, Vec<_>) = parsed.unzip();
     let manifest = manifest::merge(manifests).0;
     if findings.iter().flatten().any(|finding| finding.severity == Severity::Error) {
         // A command would have ended there.
-        texts.clear();
+        sources = Sources::default();
     }
+    sources.give_up(|_| true);
     let request = Request {
         files: &files,
-        texts: &texts,
+        sources: &sources,
         desired_state: &manifest::resolve(&manifest, &agents).0,
         manifest: &manifest,
         depth,
@@ -124,7 +127,7 @@ fn read_in(
     };
     let history = history::read(&repository, &request)?;
     // What is committed as the work tree has it is parsed to the same.
-    let parsed = history::read(&repository, &Request { texts: &[], ..request })?;
+    let parsed = history::read(&repository, &Request { sources: &Sources::default(), ..request })?;
     assert_eq!(format!("{history:?}"), format!("{parsed:?}"));
     Ok(history)
 }
@@ -635,7 +638,7 @@ fn a_handful_of_processes_reads_any_history() {
     let (variables, agents) = (|_: &str| None, AgentNames::default());
     let request = Request {
         files: &files,
-        texts: &[],
+        sources: &Sources::default(),
         manifest: &Manifest::default(),
         desired_state: &DesiredState::default(),
         depth: Depth::All,

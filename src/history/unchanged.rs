@@ -5,6 +5,7 @@ use std::path::Path;
 
 use memchr::memmem;
 
+use crate::diag::TextDigest;
 use crate::history::attributes::{may_convert, with_files};
 use crate::history::blocks::{Blocks, cut};
 use crate::history::commit::{Commit, commits};
@@ -108,8 +109,9 @@ fn keeps_protection(
         return Ok(true);
     }
     let mut objects = Objects::open(&repository.git)?;
-    for (path, text) in manifests.iter().zip(request.texts) {
-        if !keeps_protection_in(&mut objects, &commits, path, text)? {
+    for (path, file) in manifests.iter().zip(request.files) {
+        let Some(digest) = request.sources.digest(file) else { return Ok(false) };
+        if !keeps_protection_in(&mut objects, &commits, path, digest)? {
             return Ok(false);
         }
     }
@@ -120,18 +122,25 @@ fn keeps_protection_in(
     objects: &mut Objects,
     commits: &[Commit],
     path: &str,
-    text: &str,
+    digest: TextDigest,
 ) -> Result<bool, GitError> {
     let (mut now, mut oldest) = (None, None);
     for commit in commits.iter().take(MOST_COMMITS) {
         let Some(found) = objects.find(commit.tree, path)? else { break };
-        if found == *now.get_or_insert(found) {
+        let now = *now.get_or_insert(found);
+        if found == now {
             oldest = Some(commit);
             continue;
         }
-        let before = objects.read(&[found])?.pop().and_then(Result::ok);
-        let before = before.and_then(|bytes| String::from_utf8(bytes).ok());
-        return Ok(before.is_some_and(|before| before != text && protects_alike(text, &before)));
+        let texts: Option<Vec<String>> = objects
+            .read(&[now, found])?
+            .into_iter()
+            .map(|bytes| String::from_utf8(bytes.ok()?).ok())
+            .collect();
+        // Where the file is no longer what was read, nothing is known.
+        return Ok(texts.is_some_and(|texts| {
+            digest.is_of(&texts[0]) && texts[0] != texts[1] && protects_alike(&texts[0], &texts[1])
+        }));
     }
     // It is as it was made, unless it was moved here.
     match oldest {

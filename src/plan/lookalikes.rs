@@ -49,6 +49,9 @@ impl<'a> Lookalikes<'a> {
         desired: &DesiredTask,
         is_free: impl Fn(&ObservedTask) -> bool,
     ) -> (Vec<&'a ObservedTask>, &'static str) {
+        if self.names.is_empty() && self.prompts.is_empty() {
+            return (Vec::new(), "");
+        }
         let free = |tasks: Option<&Vec<&'a ObservedTask>>| -> Vec<&'a ObservedTask> {
             tasks.into_iter().flatten().copied().filter(|task| is_free(task)).collect()
         };

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::path::Path;
 use object_store::{
-    ClientOptions, Error, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode, PutOptions,
-    RetryConfig, UpdateVersion,
+    ClientConfigKey, ClientOptions, Error, ObjectStore, ObjectStoreExt, ObjectStoreScheme, PutMode,
+    PutOptions, RetryConfig, UpdateVersion,
 };
 use url::Url;
 
@@ -56,6 +56,11 @@ impl Bucket {
                         Ok(key) => builder.with_config(key, value),
                         Err(_) => builder,
                     });
+                let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+                // Whom to trust is many files to read, and nobody asks over `http://`.
+                let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
+                let trust = AmazonS3ConfigKey::Client(ClientConfigKey::NoSystemCertificates);
+                let builder = if is_plain { builder.with_config(trust, "true") } else { builder };
                 Arc::new(builder.with_url(url.as_str()).with_retry(retry).build().map_err(failed)?)
             }
             ObjectStoreScheme::GoogleCloudStorage => {

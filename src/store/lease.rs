@@ -62,6 +62,17 @@ pub(super) struct LeaseText {
 #[derive(Default)]
 pub struct LeaseSight(Option<(BlobVersion, Instant)>);
 
+/// Which lease is to be taken, by whom and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseRequest<'a> {
+    /// What it is for: one service and organization.
+    pub scope: &'a str,
+    /// Who takes it.
+    pub holder: &'a LeaseHolder,
+    /// How long it is good for without being renewed.
+    pub duration: Duration,
+}
+
 /// The result of an attempt to take a lease.
 pub enum LeaseAttempt {
     /// It was taken.
@@ -112,31 +123,45 @@ pub(super) async fn release_of(
     Ok(matches!(written, WriteOutcome::Done(_)))
 }
 
-/// Takes the lease where nobody holds it, or where its holder has not renewed it for as long as it is
-/// good for, since `sight` first saw it. `found` is what was read of it right before.
-pub(super) async fn try_take(
-    blobs: &Arc<dyn Blobs>,
-    name: &str,
-    mut found: Option<FoundLease>,
-    holder: &LeaseHolder,
-    duration: Duration,
-    sight: &mut LeaseSight,
-    now: Timestamp,
-) -> Result<LeaseAttempt, StoreError> {
-    let token = random();
-    let mut sent = Instant::now();
-    loop {
+/// An attempt to take a lease.
+pub(super) struct LeaseTaking<'t> {
+    blobs: &'t Arc<dyn Blobs>,
+    name: String,
+    request: LeaseRequest<'t>,
+    /// Unlike that of every other attempt.
+    token: String,
+    /// When the text of this attempt was sent last.
+    sent: Instant,
+}
+
+impl<'t> LeaseTaking<'t> {
+    pub(super) fn new(blobs: &'t Arc<dyn Blobs>, name: String, request: LeaseRequest<'t>) -> Self {
+        Self { blobs, name, request, token: random(), sent: Instant::now() }
+    }
+
+    /// Reads the lease.
+    pub(super) async fn find(&self) -> Result<Option<FoundLease>, StoreError> {
+        read(&**self.blobs, &self.name).await
+    }
+
+    /// Takes the lease where nobody holds it, or where its holder has not renewed it for as long as it is
+    /// good for, since `sight` first saw it. `found` is what was read of it right before. `None` where that
+    /// is to be read again: somebody else was first, or the answer to this one's own write was lost.
+    pub(super) async fn take(
+        &mut self,
+        found: Option<FoundLease>,
+        sight: &mut LeaseSight,
+        now: Timestamp,
+    ) -> Result<Option<LeaseAttempt>, StoreError> {
         let (epoch, expected) = match found {
             None => (1, WriteCondition::Absent),
             // The answer to the write below was lost, and it took effect: good since that was sent.
-            Some((text, version)) if text.token == token => {
-                return Ok(taken(blobs, name, duration, (text, version), sent));
-            }
+            Some(own) if own.0.token == self.token => return Ok(Some(self.taken(own))),
             Some((text, version)) => {
                 let good_for = Duration::from_secs(text.seconds);
                 match text.holder {
                     Some(other) if !sight.has_seen(&version, good_for) => {
-                        return Ok(LeaseAttempt::HeldBy(other));
+                        return Ok(Some(LeaseAttempt::HeldBy(other)));
                     }
                     _ => (text.epoch.saturating_add(1), WriteCondition::Version(version)),
                 }
@@ -145,45 +170,32 @@ pub(super) async fn try_take(
         let text = LeaseText {
             format_version: FORMAT_VERSION,
             epoch,
-            token: token.clone(),
-            seconds: duration.as_secs().max(1),
+            token: self.token.clone(),
+            seconds: self.request.duration.as_secs().max(1),
             renewed: now.to_string(),
-            holder: Some(holder.clone()),
+            holder: Some(self.request.holder.clone()),
         };
-        sent = Instant::now();
-        match blobs.write(name, bytes(&text), expected).await {
-            Ok(WriteOutcome::Done(version)) => {
-                return Ok(taken(blobs, name, duration, (text, version), sent));
-            }
-            // Somebody else was first, or it is this one's own write whose answer was lost.
-            Ok(WriteOutcome::Conflict) => {}
+        self.sent = Instant::now();
+        match self.blobs.write(&self.name, bytes(&text), expected).await {
+            Ok(WriteOutcome::Done(version)) => Ok(Some(self.taken((text, version)))),
+            Ok(WriteOutcome::Conflict) => Ok(None),
             Err(error) => {
-                let is_ours =
-                    read(&**blobs, name).await?.is_some_and(|(text, _)| text.token == token);
-                if !is_ours {
-                    return Err(error);
-                }
+                let is_ours = self.find().await?.is_some_and(|(text, _)| text.token == self.token);
+                if is_ours { Ok(None) } else { Err(error) }
             }
         }
-        found = read(&**blobs, name).await?;
     }
-}
 
-fn taken(
-    blobs: &Arc<dyn Blobs>,
-    name: &str,
-    duration: Duration,
-    text: (LeaseText, BlobVersion),
-    sent: Instant,
-) -> LeaseAttempt {
-    LeaseAttempt::Taken(Box::new(Lease {
-        blobs: Arc::clone(blobs),
-        name: name.to_owned(),
-        duration,
-        text: Mutex::new(text),
-        good_since: Mutex::new(sent),
-        turn: tokio::sync::Mutex::default(),
-    }))
+    fn taken(&self, text: FoundLease) -> LeaseAttempt {
+        LeaseAttempt::Taken(Box::new(Lease {
+            blobs: Arc::clone(self.blobs),
+            name: self.name.clone(),
+            duration: self.request.duration,
+            text: Mutex::new(text),
+            good_since: Mutex::new(self.sent),
+            turn: tokio::sync::Mutex::default(),
+        }))
+    }
 }
 
 impl LeaseSight {
@@ -281,7 +293,7 @@ fn bytes(text: &LeaseText) -> Vec<u8> {
 }
 
 /// Reads a lease.
-pub(super) async fn read(blobs: &dyn Blobs, name: &str) -> Result<Option<FoundLease>, StoreError> {
+async fn read(blobs: &dyn Blobs, name: &str) -> Result<Option<FoundLease>, StoreError> {
     let Some(blob) = blobs.read(name).await? else { return Ok(None) };
     let unreadable = || StoreError::Lease { name: name.to_owned() };
     let text: LeaseText = serde_json::from_slice(&blob.bytes).map_err(|_| unreadable())?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use object_store::memory::InMemory;
@@ -37,8 +38,17 @@ fn holder(owner: &str) -> LeaseHolder {
 }
 
 async fn take(store: &SharedStore, owner: &str, sight: &mut LeaseSight) -> LeaseAttempt {
-    let (seconds, now) = (Duration::from_secs(1), Timestamp::UNIX_EPOCH);
-    store.try_lease("s", &holder(owner), seconds, sight, now).await.unwrap()
+    try_lease(store, &holder(owner), sight).await.unwrap()
+}
+
+async fn try_lease(
+    store: &SharedStore,
+    holder: &LeaseHolder,
+    sight: &mut LeaseSight,
+) -> Result<LeaseAttempt, StoreError> {
+    let request = LeaseRequest { scope: "s", holder, duration: Duration::from_secs(1) };
+    let attempt = store.try_lease(request, sight, Timestamp::UNIX_EPOCH, async || ()).await;
+    attempt.map(|(attempt, ())| attempt)
 }
 
 fn taken(attempt: LeaseAttempt) -> Box<Lease> {
@@ -298,22 +308,18 @@ async fn a_store_that_ignores_a_condition_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn the_first_attempt_takes_the_lease_only_where_the_store_keeps_conditions() {
-    let attempt = async |store: &SharedStore| {
-        let (seconds, now) = (Duration::from_secs(1), Timestamp::UNIX_EPOCH);
-        let sight = &mut LeaseSight::default();
-        let attempt = store.check_and_try_lease("s", &holder("one"), seconds, sight, now).await;
-        assert_eq!(store.blobs.list("trials").await.unwrap(), [""; 0]);
-        (attempt.is_ok(), store.lease_holder("s").await.unwrap())
-    };
-    for from in [1, 2] {
-        let inner: Arc<dyn Blobs> = Arc::new(memory());
-        let blobs = Arc::new(Ignoring { inner, from, writes: Mutex::new(0) });
-        let store = SharedStore::over("stub".to_owned(), blobs);
-        assert_eq!(attempt(&store).await, (false, None), "{from}");
+async fn what_is_read_beside_taking_a_lease_is_read_again_where_another_text_was_found() {
+    for (harms, expected) in [(vec![], 1), (vec![Harm::SentTwice], 2)] {
+        let (store, _) = harmed(&harms);
+        let (holder, reads) = (holder("one"), Mutex::new(0));
+        let read = async || *reads.lock().unwrap() += 1;
+        let duration = Duration::from_secs(1);
+        let request = LeaseRequest { scope: "s", holder: &holder, duration };
+        let mut sight = LeaseSight::default();
+        let attempt = store.try_lease(request, &mut sight, Timestamp::UNIX_EPOCH, read).await;
+        assert_eq!(taken(attempt.unwrap().0).epoch(), 1);
+        assert_eq!(*reads.lock().unwrap(), expected);
     }
-    let (store, _) = harmed(&[]);
-    assert_eq!(attempt(&store).await, (true, Some(holder("one"))));
 }
 
 /// A store that keeps conditions only for the first few writes.
@@ -368,9 +374,7 @@ async fn a_lost_answer_takes_the_lease_once_and_adds_a_line_once() {
         };
     }
     let (store, _) = harmed(&[Harm::Unreachable]);
-    let (seconds, now) = (Duration::from_secs(1), Timestamp::UNIX_EPOCH);
-    let sight = &mut LeaseSight::default();
-    assert!(store.try_lease("s", &holder("one"), seconds, sight, now).await.is_err());
+    assert!(try_lease(&store, &holder("one"), &mut LeaseSight::default()).await.is_err());
     let (store, _) = harmed(&[Harm::SentTwice]);
     let journal = store.journal("s");
     journal.append(b"a\n".to_vec()).await.unwrap();

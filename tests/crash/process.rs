@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use jiff::{SignedDuration, Timestamp};
 use qcops::api::{self, Client};
 use qcops::apply::{self, Effects, Settings, Stop};
@@ -21,9 +22,10 @@ use qcops::model::{Action, Key};
 use qcops::observed::ObservedState;
 use qcops::plan::{self, Change, Next, Plan, PlanContext, Step, StepStatus};
 use qcops::store::{
-    Artifacts, FileJournal, Journal, Lease, LeaseAttempt, LeaseHolder, LeaseSight, SharedStore,
-    StoreError,
+    Artifacts, FileJournal, Journal, Lease, LeaseAttempt, LeaseHolder, LeaseRequest, LeaseSight,
+    SharedStore, StoreError,
 };
+use tokio::sync::oneshot;
 
 use super::fault::{Injection, Trace};
 use super::judge::BrokenLaw;
@@ -43,6 +45,9 @@ const LEASE_PAUSE: Duration = Duration::from_secs(2);
 
 /// More applies than any scenario needs until nothing is left to do.
 const MOST_APPLIES: usize = 4;
+
+/// Whether the shared store can be trusted, once that is known.
+type StoreTrial = oneshot::Receiver<Result<(), StoreError>>;
 
 /// How a process ended.
 pub(super) enum ProcessEnd {
@@ -197,16 +202,31 @@ impl ProcessRunner {
         let halt = Stop::default();
         let Some(StoreConditions { lease_time, .. }) = self.store else {
             let (client, ledger) = (self.client(process), self.ledger(machine, process));
-            return self.wait_and_apply(step, process, &client, &ledger, &halt).await;
+            return self.wait_and_apply(step, process, (&client, &ledger), &halt, None).await;
         };
         // As `cli::apply_lock` does it.
         let store = shared_store(process);
-        let lease = match self.take_lease(&store, lease_time).await {
+        let (tried, trial) = oneshot::channel();
+        let trying = async { drop(tried.send(store.check().await)) };
+        let working = self.under_lease(step, machine, process, (&store, lease_time), trial);
+        join(trying, working).await.1
+    }
+
+    async fn under_lease(
+        &self,
+        step: &ScenarioStep,
+        machine: usize,
+        process: &Process,
+        (store, lease_time): (&SharedStore, Duration),
+        trial: StoreTrial,
+    ) -> ProcessEnd {
+        let halt = Stop::default();
+        let (client, ledger) = (self.client(process), self.ledger(machine, process));
+        let lease = match self.take_lease(store, &ledger, lease_time).await {
             Ok(lease) => lease,
             Err(error) => return ProcessEnd::Failed(with_causes(&error)),
         };
         process.begin_epoch(lease.epoch());
-        let (client, ledger) = (self.client(process), self.ledger(machine, process));
         ledger.begin_epoch(lease.epoch());
         let keeper = async {
             lease.keep(self.clock).await;
@@ -216,7 +236,7 @@ impl ProcessRunner {
         };
         let end = tokio::select! {
             biased;
-            end = self.wait_and_apply(step, process, &client, &ledger, &halt) => end,
+            end = self.wait_and_apply(step, process, (&client, &ledger), &halt, Some(trial)) => end,
             end = keeper => end,
         };
         // One that cannot be given back ends by itself.
@@ -229,21 +249,20 @@ impl ProcessRunner {
     async fn take_lease(
         &self,
         store: &SharedStore,
+        ledger: &Ledger,
         duration: Duration,
     ) -> Result<Box<Lease>, StoreError> {
         let (holder, mut sight) = (LeaseHolder::default(), LeaseSight::default());
-        let now = self.clock.now();
-        let mut attempt =
-            store.check_and_try_lease(SCOPE, &holder, duration, &mut sight, now).await?;
+        let request = LeaseRequest { scope: SCOPE, holder: &holder, duration };
         loop {
-            match attempt {
-                LeaseAttempt::Taken(lease) => return Ok(lease),
-                LeaseAttempt::HeldBy(_) => {
+            let now = self.clock.now();
+            let refresh = async || ledger.refresh().await;
+            match store.try_lease(request, &mut sight, now, refresh).await? {
+                (LeaseAttempt::Taken(lease), refreshed) => return refreshed.map(|()| lease),
+                (LeaseAttempt::HeldBy(_), _) => {
                     tokio::time::sleep(LEASE_PAUSE.min(duration / 4)).await;
                 }
             }
-            let now = self.clock.now();
-            attempt = store.try_lease(SCOPE, &holder, duration, &mut sight, now).await?;
         }
     }
 
@@ -251,20 +270,22 @@ impl ProcessRunner {
         &self,
         step: &ScenarioStep,
         process: &Process,
-        client: &Client,
-        ledger: &Ledger,
+        (client, ledger): (&Client, &Ledger),
         halt: &Stop,
+        trial: Option<StoreTrial>,
     ) -> ProcessEnd {
         let settings = Settings { artifacts: Some(self.artifacts(process)), ..Settings::default() };
-        if let Err(error) = self.wait(ledger, &settings, halt).await {
+        let wait =
+            apply::wait_for_a_killed_apply(ledger, self.clock, &settings, halt, &|_| ()).await;
+        if let Err(error) = wait {
             return ProcessEnd::Failed(with_causes(&error));
         }
         let plan = match self.plan(step, client, ledger).await {
             Ok(plan) => plan,
             Err(error) => return ProcessEnd::Failed(error),
         };
-        if self.store.is_some()
-            && let Err(error) = ledger.applied(once("tasks.yaml".into()), self.clock.now()).await
+        if let Some(trial) = trial
+            && let Err(error) = self.ensure(ledger, trial).await
         {
             return ProcessEnd::Failed(with_causes(&error));
         }
@@ -284,21 +305,11 @@ impl ProcessRunner {
         ProcessEnd::Applied(Box::new(plan), outcome)
     }
 
-    /// Waits for what an apply before it has left open.
-    async fn wait(
-        &self,
-        ledger: &Ledger,
-        settings: &Settings,
-        stop: &Stop,
-    ) -> Result<(), StoreError> {
-        if self.store.is_some() {
-            ledger.refresh().await?;
-        }
-        apply::wait_for_a_killed_apply(ledger, self.clock, settings, stop, &|_| ()).await?;
-        if self.store.is_some() {
-            ledger.compact().await?;
-        }
-        Ok(())
+    /// Makes sure that the lease counts, before anything is changed.
+    async fn ensure(&self, ledger: &Ledger, trial: StoreTrial) -> Result<(), StoreError> {
+        trial.await.expect("it is told")?;
+        ledger.compact().await?;
+        ledger.applied(once("tasks.yaml".into()), self.clock.now())
     }
 
     async fn plan(

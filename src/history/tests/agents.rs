@@ -16,7 +16,7 @@ fn agents_in(root: &Path, depth: Depth) -> History {
     let agents = AgentNames { by_key, ..AgentNames::default() };
     let request = Request {
         files: &files,
-        texts: &[&text],
+        sources: &Sources::default(),
         desired_state: &manifest::resolve(&manifest, &agents).0,
         manifest: &manifest,
         depth,
