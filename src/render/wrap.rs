@@ -118,7 +118,8 @@ fn hang(line: &str, width: usize) -> Hang {
     if let Some(column) = value_column(line) {
         // Less deep where a word would not fit, and still deeper than the names of fields.
         let word = line.split_whitespace().map(self::width).max().unwrap_or_default();
-        let most = width.saturating_sub(word.max(NARROWEST)).max(TEXTS + 6);
+        let least = (TEXTS + 6).max(line.len() - line.trim_start_matches(' ').len());
+        let most = width.saturating_sub(word.max(NARROWEST)).max(least);
         return Hang { columns: column.min(most), is_ours: true };
     }
     let characters = ColoredText::of(line).map(|(_, text, width)| (text, width));
