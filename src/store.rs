@@ -107,10 +107,10 @@ impl SharedStore {
         Artifacts::in_store(Arc::clone(&self.blobs), self.name.clone(), folder.to_owned())
     }
 
-    /// Takes the lease of a scope, where nobody holds it or its holder has let it end; a store has to be
-    /// checked before that counts.
+    /// Takes the lease of a scope, where it is free or its holder has let it end. It counts only in a store that
+    /// was checked.
     ///
-    /// `read` is awaited while the lease is being taken: where it was, nobody has held it since `read` began.
+    /// `read` runs while the lease is being taken: once it is, no other apply has held it since `read` began.
     pub async fn try_lease<T>(
         &self,
         request: LeaseRequest<'_>,

@@ -124,7 +124,7 @@ impl Http {
         // Fails only where a provider is installed already, which is then as good.
         rustls::crypto::ring::default_provider().install_default().ok();
         let route = ServiceRoute::find(&base.text, base.is_loopback, network, limits)?;
-        // Whom to trust is many files to read, and nobody asks over `http://`.
+        // Certificates are many files to read, and `http://` needs none.
         let is_plain = base.text.starts_with("http://");
         let builder = || {
             let builder = ClientBuilder::new();

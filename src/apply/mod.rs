@@ -133,7 +133,7 @@ pub async fn apply(plan: &Plan, effects: &Effects<'_>, settings: &Settings) -> O
             });
         }
         let next = poll_fn(|context| {
-            // What cannot be written is left, and is told of at the end.
+            // Lines that cannot be written stay, and the report says so.
             drop(flushing.poll_next_unpin(context));
             running.poll_next_unpin(context)
         });

@@ -204,7 +204,7 @@ impl Work<'_, '_> {
                 return;
             }
             if !delay.is_zero() {
-                // What cannot be written is told of at the end.
+                // Lines that cannot be written stay, and the report says so.
                 drop(self.effects.ledger.flush().await);
                 self.effects.stop.sleep(*delay).await;
             }

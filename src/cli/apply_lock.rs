@@ -76,8 +76,8 @@ impl ApplyLock {
         waiting: LockWait<'_>,
         settings: &Settings,
     ) -> Result<(), CommandError> {
-        // The lease first: an apply that waits for it does not block others on this machine.
         let said = |error| CommandError::of(&error);
+        // The lease first: an apply that waits for it does not block others on this machine.
         if let Some(store) = &waiting.session.store
             && let Some((lease, refreshed)) = waiting.for_lease(store, &mut self.trial).await?
         {
@@ -96,7 +96,7 @@ impl ApplyLock {
         waited.await.map_err(said)
     }
 
-    /// Makes sure that the lease counts; to be called before anything is changed.
+    /// Makes sure that the lease counts, and compacts the ledger; to be called before anything is changed.
     pub(super) async fn ensure(&mut self, session: &Session<'_>) -> Result<(), CommandError> {
         self.trial.end().await?;
         session.engine.ledger.compact().await.map_err(|error| CommandError::of(&error))
@@ -121,7 +121,7 @@ impl ApplyLock {
     /// Gives the lease back; one that cannot be given back ends by itself.
     pub(super) async fn release(mut self, context: &Context) {
         drop(self.machine);
-        // It leaves nothing behind, whatever it says.
+        // The trial deletes its value, whatever it found.
         drop(self.trial.end().await);
         let Some(HeldLease { lease, keeper }) = self.lease else { return };
         keeper.abort();

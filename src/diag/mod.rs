@@ -11,7 +11,7 @@ mod sources;
 pub use check::{CHECKS, Check, CheckStatus, Checkup, SettledQuirk};
 pub use code::Code;
 pub use gap::{EvidenceSource, Gap, GapReason, Gaps, Lost, Withholds};
-pub use sources::{Sources, TextDigest};
+pub use sources::{Sources, TextHash};
 
 use std::error::Error;
 use std::ops::Range;

@@ -11,9 +11,9 @@ pub struct Sources {
     texts: BTreeMap<PathBuf, SourceText>,
 }
 
-/// What a text was, without the text.
+/// The hash of a text, with its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TextDigest {
+pub struct TextHash {
     length: usize,
     hash: [u8; 32],
 }
@@ -21,10 +21,10 @@ pub struct TextDigest {
 #[derive(Clone, Debug)]
 enum SourceText {
     Kept(String),
-    GivenUp(TextDigest),
+    GivenUp(TextHash),
 }
 
-impl TextDigest {
+impl TextHash {
     /// Returns that of a text.
     pub fn of(text: &str) -> Self {
         Self { length: text.len(), hash: Sha256::digest(text).into() }
@@ -50,11 +50,11 @@ impl Sources {
         }
     }
 
-    /// Returns what the text of a file was.
-    pub fn digest(&self, file: &Path) -> Option<TextDigest> {
+    /// Returns the hash of what the text of a file was.
+    pub fn hash(&self, file: &Path) -> Option<TextHash> {
         Some(match self.texts.get(file)? {
-            SourceText::Kept(text) => TextDigest::of(text),
-            SourceText::GivenUp(digest) => *digest,
+            SourceText::Kept(text) => TextHash::of(text),
+            SourceText::GivenUp(hash) => *hash,
         })
     }
 
@@ -65,7 +65,7 @@ impl Sources {
             if let SourceText::Kept(text) = source
                 && can_read_again(file)
             {
-                *source = SourceText::GivenUp(TextDigest::of(text));
+                *source = SourceText::GivenUp(TextHash::of(text));
             }
         }
     }
@@ -77,7 +77,7 @@ impl Sources {
         for (file, source) in &self.texts {
             let text = match source {
                 SourceText::Kept(text) => Some(text.clone()),
-                SourceText::GivenUp(digest) => read(file).filter(|text| digest.is_of(text)),
+                SourceText::GivenUp(hash) => read(file).filter(|text| hash.is_of(text)),
             };
             if let Some(text) = text {
                 whole.add(file, text);
@@ -103,8 +103,8 @@ mod tests {
             [first, second, kept].map(|file| sources.text(file)),
             [None, None, Some("three")]
         );
-        assert!(sources.digest(second).unwrap().is_of("two"));
-        assert!(!sources.digest(second).unwrap().is_of("owt"));
+        assert!(sources.hash(second).unwrap().is_of("two"));
+        assert!(!sources.hash(second).unwrap().is_of("owt"));
         let whole =
             sources.read_again(|file| Some(if file == first { "one" } else { "owt" }.into()));
         let texts = [first, second, kept].map(|file| whole.text(file));

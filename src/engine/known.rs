@@ -428,7 +428,7 @@ pub(super) fn ask_whether_unchanged(
     let ask = move || {
         let none = (&DesiredState::default(), &AgentNames::default());
         let read = history_request(&project, &reading, none);
-        // Nobody may wait for it any more.
+        // The plan may have ended without the answer.
         told.send(history::is_unchanged(&project.repository, &read)).ok();
         project.repository.stale();
     };

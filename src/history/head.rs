@@ -17,7 +17,7 @@ use crate::history::objects::Oid;
 const LARGEST: u64 = 64 << 20;
 
 /// What `HEAD` leads to.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum HeadCommit {
     /// This commit.
     Commit(Oid),

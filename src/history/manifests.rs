@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::diag::{Gap, GapReason, TextDigest};
+use crate::diag::{Gap, GapReason, TextHash};
 use crate::history::blocks::{self, Hashed, fields, hash, in_blocks};
 use crate::history::commit::Commit;
 use crate::history::earlier::{self, Blob, LostTasks, Parsed, ParsedPrompt, ParsedTask, Plain};
@@ -117,10 +117,10 @@ impl<'a> Manifests<'a> {
     pub(super) fn know(&mut self, paths: &[String]) {
         let Request { files, sources, manifest, .. } = self.request;
         for (path, file) in paths.iter().zip(files) {
-            if let Some(digest) = sources.digest(file) {
+            if let Some(hash) = sources.hash(file) {
                 let tasks = manifest.tasks.iter();
                 let tasks = tasks.filter(|(_, task)| *task.place.file == **file);
-                let current = Current { digest, tasks: tasks.collect() };
+                let current = Current { hash, tasks: tasks.collect() };
                 self.current.insert(path.clone(), current);
             }
         }
@@ -277,7 +277,7 @@ impl<'a> Manifests<'a> {
         // What a variable of the process held when it was committed may be something else today.
         let is_today = text.vars.0 == TODAY && !text.text.contains("${");
         let current = self.current.get(&text.path).filter(|_| is_today);
-        if !current.is_some_and(|current| current.digest.is_of(&text.text)) {
+        if !current.is_some_and(|current| current.hash.is_of(&text.text)) {
             return Err(text);
         }
         let Blob { path, text, .. } = text;
@@ -478,7 +478,7 @@ pub(super) fn file(task: &EarlierTask) -> Option<usize> {
 
 /// What a manifest of the work tree holds.
 struct Current<'a> {
-    digest: TextDigest,
+    hash: TextHash,
     tasks: Vec<(&'a Key, &'a TaskConfig)>,
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use memchr::memmem;
 
-use crate::diag::TextDigest;
+use crate::diag::TextHash;
 use crate::history::attributes::{may_convert, with_files};
 use crate::history::blocks::{Blocks, cut};
 use crate::history::commit::{Commit, commits};
@@ -110,8 +110,8 @@ fn keeps_protection(
     }
     let mut objects = Objects::open(&repository.git)?;
     for (path, file) in manifests.iter().zip(request.files) {
-        let Some(digest) = request.sources.digest(file) else { return Ok(false) };
-        if !keeps_protection_in(&mut objects, &commits, path, digest)? {
+        let Some(hash) = request.sources.hash(file) else { return Ok(false) };
+        if !keeps_protection_in(&mut objects, &commits, path, hash)? {
             return Ok(false);
         }
     }
@@ -122,7 +122,7 @@ fn keeps_protection_in(
     objects: &mut Objects,
     commits: &[Commit],
     path: &str,
-    digest: TextDigest,
+    hash: TextHash,
 ) -> Result<bool, GitError> {
     let (mut now, mut oldest) = (None, None);
     for commit in commits.iter().take(MOST_COMMITS) {
@@ -139,7 +139,7 @@ fn keeps_protection_in(
             .collect();
         // Where the file is no longer what was read, nothing is known.
         return Ok(texts.is_some_and(|texts| {
-            digest.is_of(&texts[0]) && texts[0] != texts[1] && protects_alike(&texts[0], &texts[1])
+            hash.is_of(&texts[0]) && texts[0] != texts[1] && protects_alike(&texts[0], &texts[1])
         }));
     }
     // It is as it was made, unless it was moved here.

@@ -57,7 +57,7 @@ impl Bucket {
                         Err(_) => builder,
                     });
                 let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
-                // Whom to trust is many files to read, and nobody asks over `http://`.
+                // Certificates are many files to read, and `http://` needs none.
                 let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
                 let trust = AmazonS3ConfigKey::Client(ClientConfigKey::NoSystemCertificates);
                 let builder = if is_plain { builder.with_config(trust, "true") } else { builder };

@@ -144,8 +144,8 @@ impl<'t> LeaseTaking<'t> {
         read(&**self.blobs, &self.name).await
     }
 
-    /// Takes the lease where nobody holds it, or where its holder has not renewed it for as long as it is
-    /// good for, since `sight` first saw it. `found` is what was read of it right before. `None` where that
+    /// Takes the lease where it is free, or where its holder has not renewed it for as long as it is good for,
+    /// since `sight` first saw it. `found` is what was read of it right before. `None` where that
     /// is to be read again: somebody else was first, or the answer to this one's own write was lost.
     pub(super) async fn take(
         &mut self,
